@@ -1,0 +1,248 @@
+//! How a volume is laid out: 4 KiB blocks, three directories, one superblock.
+//!
+//! ```text
+//! block 0            superblock            written once, by the host tool
+//! block 1, 2         frontier hints A, B   rewritten by the vault, never by a client
+//! input.start ..     app-console-input/    may be rewritten by its archive
+//! assets.start ..    assets/               append only
+//! ledger.start ..    ledger/               append only
+//! ```
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::Hash;
+use crate::hash::Domain;
+
+/// Bytes in a block: the unit of every append, and at least the physical sector of the disks in use,
+/// so that a block once committed never shares a sector with one that is still to be written.
+pub const BLOCK_SIZE: usize = 4096;
+
+/// The version all structures of this format carry.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// Bytes of a volume's or archive's name at most; names are `[a-z0-9-]`, padded with zeros.
+pub const NAME_LEN_MAX: usize = 32;
+
+/// The block of the superblock, relative to the volume.
+pub const SUPERBLOCK: u64 = 0;
+/// The blocks of the two frontier hints, relative to the volume.
+pub const HINT_BLOCKS: [u64; 2] = [1, 2];
+/// The first block that may belong to a directory.
+pub const DIRECTORIES_START: u64 = 3;
+
+/// A part of a volume in which blocks are counted: one of the three directories, or all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Area {
+    /// `app-console-input/`: rewritable by its archive.
+    Input = 0,
+    /// `assets/`: document content, append only.
+    Assets = 1,
+    /// `ledger/`: runs of records, append only.
+    Ledger = 2,
+    /// The whole volume: where superblock and hints are counted.
+    Volume = 3,
+}
+
+impl Area {
+    /// The area with this number.
+    pub const fn from_u8(n: u8) -> Option<Area> {
+        Some(match n {
+            0 => Area::Input,
+            1 => Area::Assets,
+            2 => Area::Ledger,
+            3 => Area::Volume,
+            _ => return None,
+        })
+    }
+
+    /// The directory's name, as `disk extract` and every message give it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Area::Input => "app-console-input",
+            Area::Assets => "assets",
+            Area::Ledger => "ledger",
+            Area::Volume => "volume",
+        }
+    }
+}
+
+/// A range of blocks, relative to the start of its volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The first block.
+    pub start: u64,
+    /// How many blocks.
+    pub blocks: u64,
+}
+
+impl Extent {
+    /// The block after the last.
+    pub const fn end(self) -> u64 {
+        self.start + self.blocks
+    }
+}
+
+/// Where the directories of a volume are. Always valid: see [`Layout::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Blocks in the volume.
+    pub blocks: u64,
+    /// `app-console-input/`.
+    pub input: Extent,
+    /// `assets/`.
+    pub assets: Extent,
+    /// `ledger/`.
+    pub ledger: Extent,
+}
+
+/// Blocks of `app-console-input/`: room for an archive's head snapshot, twice, and its submissions.
+pub const INPUT_BLOCKS: u64 = 61;
+
+/// The smallest volume: 1 MiB.
+pub const VOLUME_BLOCKS_MIN: u64 = 256;
+
+/// The largest volume: 16 TiB, so that no block number times [`BLOCK_SIZE`] can overflow.
+pub const VOLUME_BLOCKS_MAX: u64 = 1 << 32;
+
+impl Layout {
+    /// The layout of a volume of `blocks` blocks whose ledger gets `ledger_blocks` of them.
+    /// `None` if a directory would be empty or the volume is outside the size limits.
+    pub const fn new(blocks: u64, ledger_blocks: u64) -> Option<Layout> {
+        if blocks < VOLUME_BLOCKS_MIN || blocks > VOLUME_BLOCKS_MAX {
+            return None;
+        }
+        let input = Extent { start: DIRECTORIES_START, blocks: INPUT_BLOCKS };
+        if ledger_blocks == 0 || ledger_blocks >= blocks - input.end() {
+            return None;
+        }
+        let assets = Extent { start: input.end(), blocks: blocks - input.end() - ledger_blocks };
+        let ledger = Extent { start: assets.end(), blocks: ledger_blocks };
+        Some(Layout { blocks, input, assets, ledger })
+    }
+
+    /// The blocks a volume of `blocks` blocks gives its ledger when the deployment does not say:
+    /// one in eight, for documents of 32 KiB and more on average.
+    pub const fn default_ledger_blocks(blocks: u64) -> u64 {
+        blocks / 8
+    }
+
+    /// The extent of an area.
+    pub const fn extent(&self, area: Area) -> Extent {
+        match area {
+            Area::Input => self.input,
+            Area::Assets => self.assets,
+            Area::Ledger => self.ledger,
+            Area::Volume => Extent { start: 0, blocks: self.blocks },
+        }
+    }
+}
+
+/// The first block of a volume. The host tool writes it once; the vault only compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Superblock {
+    /// [`Superblock::MAGIC`].
+    pub magic: [u8; 8],
+    /// [`FORMAT_VERSION`].
+    pub version: U16,
+    /// log2 of [`BLOCK_SIZE`].
+    pub block_shift: U16,
+    /// Zero.
+    pub reserved: U32,
+    /// The deployment this disk belongs to.
+    pub deployment: [u8; 16],
+    /// This volume; also its GPT partition's unique id.
+    pub volume: [u8; 16],
+    /// The archive's name, padded with zeros.
+    pub name: [u8; NAME_LEN_MAX],
+    /// Blocks in the volume.
+    pub blocks: U64,
+    /// Blocks of the ledger, at the end of the volume; the rest follows from [`Layout::new`].
+    pub ledger_blocks: U64,
+    /// Zero.
+    pub reserved_tail: [u8; 24],
+    /// [`Domain::Superblock`] over the bytes before.
+    pub check: Hash,
+}
+
+const _: () = assert!(size_of::<Superblock>() == 152);
+
+/// Why a superblock was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuperblockError {
+    /// Not a Totebox superblock: the disk is blank or foreign.
+    Foreign,
+    /// The check does not match: the block is damaged.
+    Damaged,
+    /// Another format version, given here.
+    Version(u16),
+    /// Fields contradict each other.
+    Inconsistent,
+    /// It belongs to another deployment.
+    OtherDeployment,
+    /// It belongs to another volume of this deployment, or its size differs from the deployment's.
+    OtherVolume,
+}
+
+impl Superblock {
+    /// `"TOTEBOXV"`.
+    pub const MAGIC: [u8; 8] = *b"TOTEBOXV";
+
+    /// A superblock with its check filled in.
+    pub fn new(deployment: [u8; 16], volume: [u8; 16], name: [u8; NAME_LEN_MAX], layout: &Layout) -> Self {
+        let mut block = Superblock {
+            magic: Self::MAGIC,
+            version: FORMAT_VERSION.into(),
+            block_shift: (BLOCK_SIZE.trailing_zeros() as u16).into(),
+            reserved: 0.into(),
+            deployment,
+            volume,
+            name,
+            blocks: layout.blocks.into(),
+            ledger_blocks: layout.ledger.blocks.into(),
+            reserved_tail: [0; 24],
+            check: [0; 32],
+        };
+        block.check = block.expected_check();
+        block
+    }
+
+    fn expected_check(&self) -> Hash {
+        let bytes = self.as_bytes();
+        Domain::Superblock.hash(&bytes[..bytes.len() - 32])
+    }
+
+    /// Reads and checks the superblock at the start of `block`, and the layout it declares.
+    /// The caller still compares deployment and volume: see [`Superblock::matches`].
+    pub fn decode(block: &[u8]) -> Result<(Superblock, Layout), SuperblockError> {
+        let (superblock, _) = Superblock::read_from_prefix(block).map_err(|_| SuperblockError::Foreign)?;
+        if superblock.magic != Self::MAGIC {
+            return Err(SuperblockError::Foreign);
+        }
+        if superblock.check != superblock.expected_check() {
+            return Err(SuperblockError::Damaged);
+        }
+        if superblock.version.get() != FORMAT_VERSION {
+            return Err(SuperblockError::Version(superblock.version.get()));
+        }
+        if superblock.block_shift.get() as u32 != BLOCK_SIZE.trailing_zeros() {
+            return Err(SuperblockError::Inconsistent);
+        }
+        let layout = Layout::new(superblock.blocks.get(), superblock.ledger_blocks.get())
+            .ok_or(SuperblockError::Inconsistent)?;
+        Ok((superblock, layout))
+    }
+
+    /// Whether this is the superblock the deployment expects.
+    pub fn matches(&self, expected: &Superblock) -> Result<(), SuperblockError> {
+        if self.deployment != expected.deployment {
+            return Err(SuperblockError::OtherDeployment);
+        }
+        if self != expected {
+            return Err(SuperblockError::OtherVolume);
+        }
+        Ok(())
+    }
+}

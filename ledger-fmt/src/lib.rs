@@ -1,0 +1,29 @@
+//! The on-disk formats of a Totebox volume, and nothing else: no I/O, no allocation, no kernel.
+//!
+//! `docs/ledger-format.md` is the specification; every offset here is stated there, and the
+//! published test vectors (`ledger-fmt/vectors/`) hold both to it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`layout`] | blocks, directories, the superblock |
+//! | [`stamp`] | the vault's run stamps and frontier hints |
+//! | [`record`] | ledger records and their payloads |
+//! | [`hash`] | the keyed BLAKE3 domains |
+//! | [`tree`] | the RFC 6962 Merkle tree over record hashes |
+//! | [`verify`] | the sans-I/O verifier of a whole volume |
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod hash;
+pub mod layout;
+pub mod record;
+pub mod stamp;
+pub mod tree;
+pub mod verify;
+
+/// A 32-byte hash: BLAKE3 for content, records and stamps; SHA-256 for tree nodes.
+pub type Hash = [u8; 32];
+
+/// The all-zero hash: "no predecessor" in a chain, "no content" in a record.
+pub const ZERO_HASH: Hash = [0; 32];

@@ -1,0 +1,297 @@
+//! Ledger records: a fixed 128-byte header and a bounded payload, chained by hash.
+//!
+//! Records stand back to back after a run's stamp, each padded with zeros to a multiple of 8 bytes.
+//! The hash of a record ([`Domain::Record`] over header and payload, without the padding) is the `previous` of the
+//! next one and the leaf input of the Merkle tree.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::Hash;
+use crate::hash::Domain;
+use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, NAME_LEN_MAX};
+use crate::stamp::STAMP_SIZE;
+
+/// Bytes of a record header.
+pub const HEADER_SIZE: usize = 128;
+
+/// Bytes of a payload at most: a record with its stamp always fits one block.
+pub const PAYLOAD_MAX: usize = BLOCK_SIZE - STAMP_SIZE - HEADER_SIZE;
+
+/// Bytes of a document's name at most: what common file systems allow.
+pub const DOCUMENT_NAME_MAX: usize = 255;
+
+/// What a record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Kind {
+    /// The first record of a ledger; payload [`Genesis`].
+    Genesis = 1,
+    /// A document; payload: its name in UTF-8.
+    Document = 2,
+    /// A lifecycle transition; payload: UTF-8 text `FROM TO REASON`.
+    Lifecycle = 3,
+    /// The tree head so far; payload [`TreeHead`] and, if signed, the signed note's text.
+    Checkpoint = 4,
+    /// A document that supersedes another; payload: sequence number (u64), then its name in UTF-8.
+    Correction = 5,
+    /// Audit record: the result of one verification; payload: JSON text.
+    AuditResult = 16,
+    /// Audit record: a flag raised; payload: JSON text.
+    Flag = 17,
+    /// Audit record: a flag acknowledged; payload: JSON text.
+    Acknowledgement = 18,
+    /// Audit record: the appliance started; payload: JSON text.
+    Boot = 19,
+    /// Audit record: a domain faulted; payload: JSON text.
+    Fault = 20,
+}
+
+impl Kind {
+    /// The kind with this number.
+    pub const fn from_u16(n: u16) -> Option<Kind> {
+        Some(match n {
+            1 => Kind::Genesis,
+            2 => Kind::Document,
+            3 => Kind::Lifecycle,
+            4 => Kind::Checkpoint,
+            5 => Kind::Correction,
+            16 => Kind::AuditResult,
+            17 => Kind::Flag,
+            18 => Kind::Acknowledgement,
+            19 => Kind::Boot,
+            20 => Kind::Fault,
+            _ => return None,
+        })
+    }
+
+    /// The kind's name in listings and in `records.jsonl`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Genesis => "genesis",
+            Kind::Document => "document",
+            Kind::Lifecycle => "lifecycle",
+            Kind::Checkpoint => "checkpoint",
+            Kind::Correction => "correction",
+            Kind::AuditResult => "audit-result",
+            Kind::Flag => "flag",
+            Kind::Acknowledgement => "acknowledgement",
+            Kind::Boot => "boot",
+            Kind::Fault => "fault",
+        }
+    }
+
+    /// Whether records of this kind may carry content in `assets/`.
+    pub const fn has_content(self) -> bool {
+        matches!(self, Kind::Document | Kind::Correction)
+    }
+}
+
+/// The fixed header of a record, little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Header {
+    /// [`Header::MAGIC`].
+    pub magic: [u8; 4],
+    /// [`FORMAT_VERSION`].
+    pub version: U16,
+    /// [`Kind`].
+    pub kind: U16,
+    /// Payload bytes after the header, at most [`PAYLOAD_MAX`].
+    pub payload_len: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// Sequence number, from 0, without gaps.
+    pub sequence: U64,
+    /// Wall-clock time in milliseconds since 1970-01-01 UTC; order is kept by `sequence`, not by this.
+    pub time_ms: U64,
+    /// The hash of the previous record; zero for sequence 0.
+    pub previous: Hash,
+    /// Plain BLAKE3 of the content; zero if the record has none.
+    pub content_hash: Hash,
+    /// Bytes of content.
+    pub content_len: U64,
+    /// Where the content starts, in blocks from the start of `assets/`.
+    pub content_block: U64,
+    /// Zero.
+    pub reserved_tail: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER_SIZE);
+
+/// Why bytes are not the next record of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordError {
+    /// No record magic.
+    NotARecord,
+    /// Another format version.
+    Version,
+    /// A kind this version does not know.
+    Kind,
+    /// A length that does not fit its run or the format.
+    Length,
+    /// A reserved field or padding that is not zero, or content where its kind has none.
+    Malformed,
+    /// Not the sequence number that follows.
+    Sequence,
+    /// Its `previous` is not the hash of the record before.
+    Chain,
+}
+
+/// A record in a buffer: its header, its payload and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// The header.
+    pub header: Header,
+    /// The kind, decoded.
+    pub kind: Kind,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// The record's hash.
+    pub hash: Hash,
+}
+
+/// Where a chain stands: what the next record must continue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Records so far; the sequence number of the next one.
+    pub records: u64,
+    /// The hash of the last record; zero before the first.
+    pub hash: Hash,
+}
+
+impl Head {
+    /// The head of an empty ledger.
+    pub const EMPTY: Head = Head { records: 0, hash: crate::ZERO_HASH };
+}
+
+/// What a writer says of a record; the chain supplies the rest.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// What the record says.
+    pub kind: Kind,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// At most [`PAYLOAD_MAX`] bytes.
+    pub payload: &'a [u8],
+    /// Plain BLAKE3 of the content, its length in bytes and its first block in `assets/`.
+    pub content: Option<(Hash, u64, u64)>,
+}
+
+impl Header {
+    /// `"TBXR"`.
+    pub const MAGIC: [u8; 4] = *b"TBXR";
+}
+
+/// Bytes a record with `payload_len` payload bytes takes in a run, padding included.
+pub const fn padded_len(payload_len: usize) -> usize {
+    (HEADER_SIZE + payload_len).next_multiple_of(8)
+}
+
+impl Draft<'_> {
+    /// Writes the record that continues `head` into `out` and returns the bytes written (padding
+    /// included) and the new head. `None` if the payload is too long or `out` too short.
+    pub fn encode(&self, head: &Head, out: &mut [u8]) -> Option<(usize, Head)> {
+        let len = padded_len(self.payload.len());
+        if self.payload.len() > PAYLOAD_MAX || out.len() < len {
+            return None;
+        }
+        let (content_hash, content_len, content_block) = self.content.unwrap_or((crate::ZERO_HASH, 0, 0));
+        let header = Header {
+            magic: Header::MAGIC,
+            version: FORMAT_VERSION.into(),
+            kind: (self.kind as u16).into(),
+            payload_len: (self.payload.len() as u32).into(),
+            reserved: 0.into(),
+            sequence: head.records.into(),
+            time_ms: self.time_ms.into(),
+            previous: head.hash,
+            content_hash,
+            content_len: content_len.into(),
+            content_block: content_block.into(),
+            reserved_tail: [0; 16],
+        };
+        let end = HEADER_SIZE + self.payload.len();
+        out[..HEADER_SIZE].copy_from_slice(header.as_bytes());
+        out[HEADER_SIZE..end].copy_from_slice(self.payload);
+        out[end..len].fill(0);
+        let hash = Domain::Record.hash(&out[..end]);
+        Some((len, Head { records: head.records + 1, hash }))
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Reads the record at the start of `bytes` (the rest of a run's payload) and checks its form.
+    /// Returns it and the bytes it takes. Whether it continues a chain: [`Record::continues`].
+    pub fn decode(bytes: &'a [u8]) -> Result<(Record<'a>, usize), RecordError> {
+        let (header, rest) = Header::read_from_prefix(bytes).map_err(|_| RecordError::Length)?;
+        if header.magic != Header::MAGIC {
+            return Err(RecordError::NotARecord);
+        }
+        if header.version.get() != FORMAT_VERSION {
+            return Err(RecordError::Version);
+        }
+        let payload_len = header.payload_len.get() as usize;
+        if payload_len > PAYLOAD_MAX || padded_len(payload_len) > bytes.len() {
+            return Err(RecordError::Length);
+        }
+        let kind = Kind::from_u16(header.kind.get()).ok_or(RecordError::Kind)?;
+        let end = HEADER_SIZE + payload_len;
+        let padded = padded_len(payload_len);
+        let no_content = header.content_hash == crate::ZERO_HASH
+            && header.content_len.get() == 0
+            && header.content_block.get() == 0;
+        if header.reserved.get() != 0
+            || header.reserved_tail != [0; 16]
+            || bytes[end..padded].iter().any(|&b| b != 0)
+            || (!kind.has_content() && !no_content)
+        {
+            return Err(RecordError::Malformed);
+        }
+        let hash = Domain::Record.hash(&bytes[..end]);
+        Ok((Record { header, kind, payload: &rest[..payload_len], hash }, padded))
+    }
+
+    /// Checks that this record continues `head`, and returns the head after it.
+    pub fn continues(&self, head: &Head) -> Result<Head, RecordError> {
+        if self.header.sequence.get() != head.records {
+            return Err(RecordError::Sequence);
+        }
+        if self.header.previous != head.hash {
+            return Err(RecordError::Chain);
+        }
+        Ok(Head { records: head.records + 1, hash: self.hash })
+    }
+
+    /// The name in a document's or correction's payload; `None` if there is none or it is not UTF-8.
+    pub fn document_name(&self) -> Option<&'a str> {
+        let name = match self.kind {
+            Kind::Document => self.payload,
+            Kind::Correction => self.payload.get(8..)?,
+            _ => return None,
+        };
+        core::str::from_utf8(name).ok()
+    }
+}
+
+/// The payload of the first record: which ledger this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Genesis {
+    /// The deployment, as in the superblock.
+    pub deployment: [u8; 16],
+    /// The volume, as in the superblock.
+    pub volume: [u8; 16],
+    /// The archive's name, padded with zeros.
+    pub name: [u8; NAME_LEN_MAX],
+}
+
+/// The start of a checkpoint's payload: the tree over all records before the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct TreeHead {
+    /// Leaves, which is the checkpoint's own sequence number.
+    pub size: U64,
+    /// The RFC 6962 root.
+    pub root: Hash,
+}

@@ -1,0 +1,96 @@
+//! What flows between which domains, and how much room it gets: the one place where the size of a
+//! region between two PDs is decided. The host tool lays regions out by it, the PDs slice them by it.
+
+use crate::{LinkKind, Role};
+
+/// Bytes at the start of a queue region: the indices (see `totebox-shm`).
+pub const QUEUE_HEADER: usize = 64;
+
+/// Bytes of the fixed message header at the start of every slot.
+pub const MESSAGE_HEADER: usize = 64;
+
+/// Document or block bytes one vault message carries: 8 blocks, the largest run.
+pub const VAULT_DATA: usize = 32 * 1024;
+
+/// Document bytes one console message carries: more than a line of the operator's protocol holds.
+pub const INTAKE_DATA: usize = 4096;
+
+/// Body bytes of an audit request or report.
+pub const AUDIT_DATA: usize = 192;
+
+/// Page granularity of regions.
+pub const PAGE: usize = 4096;
+
+/// Bytes of the pages that hold the orchestrator's surface: a row per archive.
+pub const SURFACE_SIZE: usize = 16 * 1024;
+
+/// The form of one queue: its slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueForm {
+    /// Bytes of one slot, [`MESSAGE_HEADER`] included; a multiple of 8.
+    pub slot_size: usize,
+    /// Slots in the ring.
+    pub slots: usize,
+}
+
+impl QueueForm {
+    const fn new(data: usize, slots: usize) -> QueueForm {
+        QueueForm { slot_size: MESSAGE_HEADER + data, slots }
+    }
+
+    /// Bytes of the region that holds it, in whole pages.
+    pub const fn region_size(self) -> usize {
+        (QUEUE_HEADER + self.slot_size * self.slots).next_multiple_of(PAGE)
+    }
+}
+
+/// The ring `from` writes for `to`; `None` if there is no queue between them. Queues are symmetric:
+/// both directions have the same form.
+pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
+    match (from, to) {
+        (Role::Archive | Role::Auditor, Role::Vault) | (Role::Vault, Role::Archive | Role::Auditor) => {
+            Some(QueueForm::new(VAULT_DATA, 8))
+        }
+        (Role::Orchestrator, Role::Vault) | (Role::Vault, Role::Orchestrator) => Some(QueueForm::new(64, 16)),
+        (Role::Console, Role::Archive) | (Role::Archive, Role::Console) => {
+            Some(QueueForm::new(INTAKE_DATA, 16))
+        }
+        (Role::Orchestrator, Role::Auditor) | (Role::Auditor, Role::Orchestrator) => {
+            Some(QueueForm::new(AUDIT_DATA, 64))
+        }
+        _ => None,
+    }
+}
+
+/// Bytes of the page `from` publishes for `to` (and for whoever else reads it); `None` if none.
+pub const fn page(from: Role, to: Role) -> Option<usize> {
+    match (from, to) {
+        // The lifecycle command and the health of an archive; the auditor compares the claimed head.
+        (Role::Orchestrator, Role::Archive) | (Role::Archive, Role::Orchestrator | Role::Auditor) => Some(PAGE),
+        // The state of every volume.
+        (Role::Vault, Role::Orchestrator) => Some(SURFACE_SIZE),
+        // What the operator sees.
+        (Role::Orchestrator, Role::Console) => Some(SURFACE_SIZE),
+        // The time, for whoever writes it into records.
+        (Role::Clock, Role::Orchestrator | Role::Archive | Role::Auditor) => Some(PAGE),
+        _ => None,
+    }
+}
+
+/// Whether two domains share a channel, and of which kind: each needs one only where something must
+/// wake the other.
+pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
+    use Role::*;
+    match kind {
+        LinkKind::Queue => queue(a, b).is_some(),
+        LinkKind::Page => matches!(
+            (a, b),
+            (Orchestrator, Archive | Console | Clock) | (Archive | Console | Clock, Orchestrator)
+        ),
+    }
+}
+
+/// Whether `from` may make protected calls to `to`: only the operator's orchestration commands are.
+pub const fn protected_call(from: Role, to: Role) -> bool {
+    matches!((from, to), (Role::Console, Role::Orchestrator))
+}

@@ -1,0 +1,94 @@
+//! What a domain may ask of its kernel, and what the kernel may ask of a domain.
+
+use totebox_manifest::{Link, NO_CHANNEL};
+
+/// A channel of this PD, as its manifest numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel(pub u8);
+
+impl Channel {
+    /// The channel of a link, if it has one.
+    pub fn of(link: &Link) -> Option<Channel> {
+        (link.channel != NO_CHANNEL).then_some(Channel(link.channel))
+    }
+}
+
+/// The channels on which notifications have arrived. A set, not a count: "look again".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelSet(pub u64);
+
+impl ChannelSet {
+    /// Whether `channel` is in the set.
+    pub fn contains(self, channel: Channel) -> bool {
+        self.0 >> channel.0 & 1 == 1
+    }
+
+    /// Adds a channel.
+    pub fn insert(&mut self, channel: Channel) {
+        self.0 |= 1 << channel.0;
+    }
+}
+
+/// A child of this PD, as its manifest numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child(pub u8);
+
+/// Why a child was stopped by the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FaultKind {
+    /// A memory access outside its rights.
+    Memory = 1,
+    /// An instruction it may not execute, or a panic.
+    Exception = 2,
+    /// A system call that does not exist.
+    Syscall = 3,
+    /// Anything else.
+    Other = 4,
+}
+
+/// A child's fault. The child stays stopped until its parent resumes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What happened.
+    pub kind: FaultKind,
+    /// The address it concerned, or 0.
+    pub address: u64,
+    /// The instruction, or 0 where the backend does not know it.
+    pub instruction: u64,
+}
+
+/// What a domain may ask of its kernel. Nothing here blocks but [`Kernel::call`], which only goes to a
+/// domain that answers at once.
+pub trait Kernel {
+    /// Wakes the other end of a channel.
+    fn notify(&mut self, channel: Channel);
+    /// Calls the domain at the other end and returns the bytes of its reply; 0 if it did not answer.
+    fn call(&mut self, channel: Channel, request: &[u8], reply: &mut [u8]) -> usize;
+    /// Lets the interrupt of this channel arrive again.
+    fn acknowledge(&mut self, interrupt: Channel);
+    /// Stops a child's thread where it is.
+    fn stop(&mut self, child: Child);
+    /// Lets a stopped child's thread go on.
+    fn resume(&mut self, child: Child);
+}
+
+/// A protection domain's logic. The backend calls these one at a time.
+pub trait Domain {
+    /// Once, before anything else.
+    fn start(&mut self, kernel: &mut dyn Kernel);
+    /// Notifications (and interrupts) have arrived.
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet);
+    /// A protected call has arrived; returns the bytes written to `reply`.
+    fn protected(
+        &mut self,
+        _kernel: &mut dyn Kernel,
+        _from: Channel,
+        _request: &[u8],
+        _reply: &mut [u8],
+    ) -> usize {
+        0
+    }
+    /// A child has faulted and is stopped.
+    fn fault(&mut self, _kernel: &mut dyn Kernel, _child: Child, _fault: Fault) {}
+}

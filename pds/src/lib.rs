@@ -1,0 +1,22 @@
+//! The logic of the protection domains (PDs), one module each. A domain is a plain value that never
+//! blocks, allocates nothing after start and knows no backend: [`Domain`] is all a backend drives, and
+//! [`Kernel`] and the traits of [`device`] are all it asks for. What crosses between domains is in
+//! [`proto`].
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod archive;
+pub mod auditor;
+pub mod clock;
+pub mod console;
+pub mod device;
+pub mod kernel;
+pub mod ledger_writer;
+pub mod orchestrator;
+pub mod proto;
+pub mod vault;
+
+pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};

@@ -1,0 +1,169 @@
+//! Requests to the vault and its replies. A client's requests are served in the order they were sent;
+//! replies come in that order too. Several requests may be under way; a run of [`Op::Commit`]s that wait
+//! together shares one device flush.
+
+use totebox_manifest::conversation::MESSAGE_HEADER;
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::wire_enum;
+pub use ledger_fmt::layout::Area;
+
+wire_enum! {
+    /// What is asked.
+    Op: u16 {
+        /// The state of a volume; the reply's data is a [`VolumeInfo`]. Anyone may ask of a volume it may read.
+        Hello = 1,
+        /// `len` bytes from block `block` of `area`, whole blocks; the reply carries them.
+        Read = 2,
+        /// Write `len` bytes, whole blocks, at `block` of `app-console-input/`. Durable with the next commit.
+        WriteInput = 3,
+        /// Append `len` bytes to `assets/`, at `block`, which must be the append frontier; a last partial
+        /// block is padded with zeros. Not committed before a commit.
+        Append = 4,
+        /// Give up the asset blocks appended since the last commit.
+        Abandon = 5,
+        /// Commit one run: the data are its record bytes, `block` is the ledger's append frontier; all asset
+        /// blocks appended so far are committed with it. The reply comes after the device flush.
+        Commit = 6,
+        /// Seal the volume: nothing can be appended any more. The orchestrator alone may ask.
+        Seal = 7,
+    }
+}
+
+wire_enum! {
+    /// How a request went. Everything but `Ok` is counted as refused or failed and changes nothing.
+    Status: u16 {
+        /// Done.
+        Ok = 0,
+        /// A field has no meaning, or the data are not whole blocks.
+        BadRequest = 1,
+        /// The client may not do this to this volume.
+        Forbidden = 2,
+        /// Below the append frontier: committed bytes are never written again.
+        BelowFrontier = 3,
+        /// Beyond the append frontier, or outside the directory.
+        OutOfRange = 4,
+        /// The directory has no room; see [`Reply::area`].
+        Full = 5,
+        /// The volume is sealed.
+        Sealed = 6,
+        /// The disk refuses writes.
+        ReadOnly = 7,
+        /// The volume is not usable; [`Reply::state`] says why.
+        Unavailable = 8,
+        /// The disk reported an error. After a failed write or flush the volume takes no more writes.
+        Io = 9,
+    }
+}
+
+wire_enum! {
+    /// The state of a volume as the vault found it.
+    VolumeState: u8 {
+        /// Being recovered after start.
+        Recovering = 0,
+        /// In service.
+        Ready = 1,
+        /// Sealed: readable, never appended again.
+        Sealed = 2,
+        /// There is no disk.
+        NoDisk = 3,
+        /// The disk ends before the volume does.
+        DiskTooSmall = 4,
+        /// Block 0 holds no Totebox superblock.
+        Foreign = 5,
+        /// The superblock does not match its check.
+        Damaged = 6,
+        /// The superblock is of another deployment.
+        OtherDeployment = 7,
+        /// The superblock is of another volume or layout than this deployment's.
+        OtherVolume = 8,
+        /// The superblock is of another format version.
+        OtherVersion = 9,
+        /// The disk failed while the volume was in use or being recovered.
+        Failed = 10,
+        /// The disk refuses writes: readable.
+        ReadOnly = 11,
+    }
+}
+
+impl VolumeState {
+    /// Whether the volume can be read.
+    pub const fn readable(self) -> bool {
+        matches!(self, VolumeState::Ready | VolumeState::Sealed | VolumeState::ReadOnly)
+    }
+}
+
+/// The header of a request; its data follow at [`MESSAGE_HEADER`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Request {
+    /// [`Op`].
+    pub op: U16,
+    /// [`Area`] of a read.
+    pub area: u8,
+    /// The volume's number in the client's own manifest: 0 for an archive.
+    pub volume: u8,
+    /// Chosen by the client, returned in the reply.
+    pub tag: U32,
+    /// See [`Op`].
+    pub block: U64,
+    /// Data bytes (of a read: bytes wanted).
+    pub len: U32,
+    /// Zero.
+    pub reserved: [u8; 44],
+}
+
+/// The header of a reply; its data follow at [`MESSAGE_HEADER`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Reply {
+    /// The request's.
+    pub op: U16,
+    /// [`Status`].
+    pub status: U16,
+    /// The request's.
+    pub tag: U32,
+    /// Data bytes.
+    pub len: U32,
+    /// The request's.
+    pub volume: u8,
+    /// [`VolumeState`].
+    pub state: u8,
+    /// [`Area`] the status speaks of, where it speaks of one.
+    pub area: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// The ledger's append frontier after this request, in blocks from the start of `ledger/`.
+    pub ledger_next: U64,
+    /// The append position of `assets/` after this request, committed or not.
+    pub assets_next: U64,
+    /// Runs committed.
+    pub runs: U64,
+    /// Zero.
+    pub reserved_tail: [u8; 24],
+}
+
+/// What [`Op::Hello`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct VolumeInfo {
+    /// Blocks of `ledger/` committed.
+    pub ledger_next: U64,
+    /// Blocks of `assets/` committed.
+    pub assets_next: U64,
+    /// Runs committed.
+    pub runs: U64,
+    /// The hash of the last stamp.
+    pub last_stamp: [u8; 32],
+    /// Where the last stamp stands, in blocks from the start of `ledger/`; 0 if there is none.
+    pub last_stamp_block: U64,
+    /// 1 if the disk can flush, so that an acknowledged commit is durable.
+    pub durable: u8,
+    /// [`VolumeState`].
+    pub state: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);
