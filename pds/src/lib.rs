@@ -17,6 +17,8 @@ pub mod kernel;
 pub mod ledger_writer;
 pub mod orchestrator;
 pub mod proto;
+pub mod setup;
 pub mod vault;
 
+pub use setup::SetupError;
 pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};

@@ -1,0 +1,17 @@
+//! Why a domain cannot be built from its manifest: the deployment and the program image do not belong
+//! together. Nothing at run time leads here.
+
+use totebox_manifest::{DeviceKind, LinkKind, Role};
+
+/// What the manifest lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetupError {
+    /// The manifest is of another role.
+    Role(Role),
+    /// No link of this kind to this peer, or its regions are missing or too small.
+    Link(Role, LinkKind),
+    /// No such device.
+    Device(DeviceKind),
+    /// No volume, or too many.
+    Volumes,
+}
