@@ -10,6 +10,8 @@
 mod page;
 mod queue;
 mod shared;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use page::{PageReader, PageWriter};
 pub use queue::{Consumer, PeerError, Producer, queue_pair};
