@@ -18,7 +18,9 @@ pub mod ledger_writer;
 pub mod orchestrator;
 pub mod proto;
 pub mod setup;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod vault;
 
-pub use setup::SetupError;
 pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
+pub use setup::SetupError;
