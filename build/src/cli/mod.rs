@@ -1,0 +1,53 @@
+//! The commands, one module each: an `Args` that clap reads, and `run(args)`.
+
+mod disk;
+mod new;
+mod output;
+mod provision;
+mod system;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// How a command that could run ended. That it could not run is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Fine = 0,
+    /// It found something: a stale file, a damaged record, a refused document.
+    Found = 1,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> ExitCode {
+        ExitCode::from(outcome as u8)
+    }
+}
+
+/// Builds, provisions and operates a Totebox appliance.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    New(new::Args),
+    Provision(provision::Args),
+    System(system::Args),
+    Disk(disk::Args),
+}
+
+/// Reads the command line and runs the command on it. A command line that cannot be read exits with 2.
+pub fn run() -> Result<Outcome> {
+    match Cli::parse().command {
+        Command::New(args) => new::run(args),
+        Command::Provision(args) => provision::run(args),
+        Command::System(args) => system::run(args),
+        Command::Disk(args) => disk::run(args),
+    }
+}

@@ -1,0 +1,24 @@
+//! What commands share in how they speak: JSON on standard output, progress on standard error.
+
+#![allow(dead_code)] // Until the first command speaks JSON or takes long.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Prints a value as one JSON document, for `--json`.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.
+pub fn progress_bytes(label: impl Into<String>, total: u64) -> ProgressBar {
+    let style = "{msg:<24} {bar:30} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>12} {eta:>4}";
+    let bar = ProgressBar::new(total).with_message(label.into());
+    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
