@@ -21,6 +21,7 @@ pub mod setup;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vault;
+pub mod vault_client;
 
 pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
 pub use setup::SetupError;

@@ -52,9 +52,7 @@ pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
             Some(QueueForm::new(VAULT_DATA, 8))
         }
         (Role::Orchestrator, Role::Vault) | (Role::Vault, Role::Orchestrator) => Some(QueueForm::new(64, 16)),
-        (Role::Console, Role::Archive) | (Role::Archive, Role::Console) => {
-            Some(QueueForm::new(INTAKE_DATA, 16))
-        }
+        (Role::Console, Role::Archive) | (Role::Archive, Role::Console) => Some(QueueForm::new(INTAKE_DATA, 16)),
         (Role::Orchestrator, Role::Auditor) | (Role::Auditor, Role::Orchestrator) => {
             Some(QueueForm::new(AUDIT_DATA, 64))
         }
@@ -83,10 +81,9 @@ pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
     use Role::*;
     match kind {
         LinkKind::Queue => queue(a, b).is_some(),
-        LinkKind::Page => matches!(
-            (a, b),
-            (Orchestrator, Archive | Console | Clock) | (Archive | Console | Clock, Orchestrator)
-        ),
+        LinkKind::Page => {
+            matches!((a, b), (Orchestrator, Archive | Console | Clock) | (Archive | Console | Clock, Orchestrator))
+        }
     }
 }
 
