@@ -1,1 +1,447 @@
-//! Placeholder.
+//! Reads a Microkit 2.3 system description (`system.xml`) into plain values that know where they stand.
+//!
+//! The description is read as the Microkit tool reads it, with its defaults, for every architecture. What
+//! is unknown, missing, malformed, named twice or refers to nothing is an error, and all errors are
+//! reported. What depends on a board or on other files (page sizes, address space limits, overlaps,
+//! program images) is not judged here.
+
+#![forbid(unsafe_code)]
+
+mod element;
+
+mod read;
+mod resolve;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The largest channel, interrupt, I/O port and child id of a protection domain.
+pub const ID_MAX: u8 = 61;
+
+/// A place in the file, both counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The line.
+    pub line: u32,
+    /// The column, in characters.
+    pub column: u32,
+}
+
+/// Something wrong in a system description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The file, as it was named to the reader.
+    pub file: PathBuf,
+    /// Where.
+    pub place: Place,
+    /// What, and what was expected.
+    pub message: String,
+}
+
+/// Everything wrong in a system description, in the order of the file. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors(pub Vec<Error>);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { line, column } = self.place;
+        write!(f, "{}:{line}:{column}: {}", self.file.display(), self.message)
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if i == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+impl std::error::Error for Errors {}
+
+/// A system description.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct System {
+    /// The memory regions, in the order of the file.
+    pub regions: Vec<MemoryRegion>,
+    /// The protection domains that are nobody's child; their children are inside them.
+    pub protection_domains: Vec<ProtectionDomain>,
+    /// The channels.
+    pub channels: Vec<Channel>,
+    /// Scheduling domains and their schedule.
+    pub domains: Option<Domains>,
+    /// The address spaces of devices behind an IOMMU.
+    pub io_address_spaces: Vec<IoAddressSpace>,
+}
+
+/// Memory that can be mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryRegion {
+    /// Its name, unique in the system.
+    pub name: String,
+    /// Bytes. `None`: what the file it is filled with has, in whole pages.
+    pub size: Option<u64>,
+    /// Bytes of a page, if the description insists.
+    pub page_size: Option<u64>,
+    /// Its physical address, if it must have one: a device, or memory shared with one.
+    pub phys_addr: Option<u64>,
+    /// The file its first bytes come from.
+    pub prefill_path: Option<String>,
+    /// The kernel's boot information its first bytes come from.
+    pub prefill_bootinfo: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// What a mapping allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Perms {
+    /// Reading.
+    pub read: bool,
+    /// Writing.
+    pub write: bool,
+    /// Executing.
+    pub execute: bool,
+}
+
+impl fmt::Display for Perms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (letter, allowed) in [("r", self.read), ("w", self.write), ("x", self.execute)] {
+            f.write_str(if allowed { letter } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// A region mapped into a protection domain or a virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// The region's name.
+    pub region: String,
+    /// Where it is mapped.
+    pub vaddr: u64,
+    /// What is allowed; `rw` if the description does not say.
+    pub perms: Perms,
+    /// Whether through the cache; true if the description does not say.
+    pub cached: bool,
+    /// The symbol that is given the address.
+    pub setvar_vaddr: Option<String>,
+    /// The symbol that is given the region's size.
+    pub setvar_size: Option<String>,
+    /// The symbol that is given the size of the file the region is filled with.
+    pub setvar_prefill_size: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// When a thread runs. Defaults are the Microkit tool's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduling {
+    /// 0 to 254; the highest runs.
+    pub priority: u8,
+    /// Microseconds of CPU it may use in a period.
+    pub budget_us: u64,
+    /// Microseconds.
+    pub period_us: u64,
+}
+
+/// A protection domain: one thread and what it may reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectionDomain {
+    /// Its name, unique in the system.
+    pub name: String,
+    /// Its number for its parent, if it is a child.
+    pub id: Option<u8>,
+    /// The symbol in the parent that is given `id`.
+    pub setvar_id: Option<String>,
+    /// When it runs.
+    pub scheduling: Scheduling,
+    /// Whether it only runs on its callers' time.
+    pub passive: bool,
+    /// Bytes.
+    pub stack_size: u64,
+    /// Whether it may make secure monitor calls.
+    pub smc: bool,
+    /// The core it runs on.
+    pub cpu: u8,
+    /// Its scheduling domain.
+    pub domain: Option<String>,
+    /// Whether it may use the floating point unit.
+    pub fpu: bool,
+    /// Its program.
+    pub program_image: String,
+    /// The program its symbols are looked up in, if not the same.
+    pub program_image_for_symbols: Option<String>,
+    /// Its memory.
+    pub maps: Vec<Map>,
+    /// Its interrupts.
+    pub irqs: Vec<Irq>,
+    /// Its x86 I/O ports.
+    pub ioports: Vec<IoPort>,
+    /// Symbols that are given a region's physical address.
+    pub setvars: Vec<SetVar>,
+    /// Capabilities of other protection domains it is given.
+    pub caps: Vec<Cap>,
+    /// The virtual machine it monitors.
+    pub virtual_machine: Option<VirtualMachine>,
+    /// The protection domains whose faults it gets and whose threads it controls.
+    pub children: Vec<ProtectionDomain>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// An interrupt delivered as a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Irq {
+    /// The channel id it arrives on.
+    pub id: u8,
+    /// Which.
+    pub source: IrqSource,
+    /// The symbol that is given `id`.
+    pub setvar_id: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// Which interrupt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IrqSource {
+    /// Of the interrupt controller of an ARM or RISC-V machine.
+    Line {
+        /// Its number.
+        irq: u64,
+        /// Edge rather than level.
+        edge: bool,
+    },
+    /// Of an x86 I/O APIC.
+    IoApic {
+        /// Which I/O APIC.
+        ioapic: u64,
+        /// Its pin.
+        pin: u64,
+        /// The vector it raises.
+        vector: u64,
+        /// Edge rather than level.
+        edge: bool,
+        /// Active low rather than high.
+        low: bool,
+    },
+    /// Message-signalled, x86.
+    Msi {
+        /// The device, as bus:device.function.
+        pci_device: String,
+        /// Its handle.
+        handle: u64,
+        /// The vector it raises.
+        vector: u64,
+    },
+}
+
+/// A range of x86 I/O ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoPort {
+    /// Its id.
+    pub id: u8,
+    /// The first port.
+    pub addr: u64,
+    /// How many.
+    pub size: u64,
+    /// The symbol that is given `id`.
+    pub setvar_id: Option<String>,
+    /// The symbol that is given `addr`.
+    pub setvar_addr: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A symbol that is given the physical address of a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetVar {
+    /// The symbol.
+    pub symbol: String,
+    /// The region's name.
+    pub region_paddr: String,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// Which capability of a protection domain another one is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CapKind {
+    /// Its thread.
+    Tcb,
+    /// Its scheduling context.
+    Sc,
+    /// Its address space.
+    VSpace,
+}
+
+/// A capability of another protection domain, in the owner's `cspace`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// Of what.
+    pub kind: CapKind,
+    /// Of whom.
+    pub pd: String,
+    /// The slot it is put into.
+    pub slot: u64,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualMachine {
+    /// Its name, unique among virtual machines.
+    pub name: String,
+    /// When it runs (ARM).
+    pub scheduling: Scheduling,
+    /// Its processors.
+    pub vcpus: Vec<Vcpu>,
+    /// Its memory.
+    pub maps: Vec<Map>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A processor of a virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vcpu {
+    /// Its number for the monitor.
+    pub id: u8,
+    /// The core it runs on; the monitor's if the description does not say.
+    pub cpu: Option<u8>,
+    /// The symbol that is given `id`.
+    pub setvar_id: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// One end of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The protection domain.
+    pub pd: String,
+    /// The channel's id in it.
+    pub id: u8,
+    /// Whether it may make protected calls to the other end.
+    pub pp: bool,
+    /// Whether it may notify the other end; true if the description does not say.
+    pub notify: bool,
+    /// The symbol that is given `id`.
+    pub setvar_id: Option<String>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A channel between two protection domains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its ends, in the order of the file.
+    pub ends: [End; 2],
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// Scheduling domains: time partitions of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Domains {
+    /// The domains.
+    pub domains: Vec<DomainName>,
+    /// What runs when.
+    pub schedule: Vec<ScheduleEntry>,
+    /// Which entry runs first.
+    pub start_index: u64,
+    /// The kernel's schedule entries to leave out before the first.
+    pub index_shift: Option<u64>,
+    /// Where they are declared.
+    pub place: Place,
+}
+
+/// A scheduling domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainName {
+    /// Its name.
+    pub name: String,
+    /// Its number; chosen by the Microkit tool if the description does not say.
+    pub id: Option<u8>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// One entry of the domain schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleEntry {
+    /// The scheduling domain that runs; `None` is the end marker.
+    pub domain: Option<String>,
+    /// For how long.
+    pub duration: u64,
+    /// Whether `duration` is in timer ticks rather than in microseconds.
+    pub ticks: bool,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// The memory a device behind an IOMMU may reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoAddressSpace {
+    /// Its name.
+    pub name: String,
+    /// The device, as the machine's IOMMU names it.
+    pub peripheral_id: String,
+    /// The IOMMU's domain (x86).
+    pub domain_id: Option<u64>,
+    /// Its memory.
+    pub maps: Vec<IoMap>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A region mapped for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IoMap {
+    /// The region's name.
+    pub region: String,
+    /// The address the device uses.
+    pub iovaddr: u64,
+    /// What is allowed; `rw` if the description does not say.
+    pub perms: Perms,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+impl System {
+    /// Reads a system description. `file` is only named in errors.
+    pub fn parse(file: &Path, xml: &str) -> Result<System, Errors> {
+        read::system(file, xml)
+    }
+
+    /// Every protection domain with its parent, in the order of the file.
+    pub fn all_protection_domains(&self) -> Vec<(&ProtectionDomain, Option<&ProtectionDomain>)> {
+        fn add<'a>(
+            pds: &'a [ProtectionDomain],
+            parent: Option<&'a ProtectionDomain>,
+            all: &mut Vec<(&'a ProtectionDomain, Option<&'a ProtectionDomain>)>,
+        ) {
+            for pd in pds {
+                all.push((pd, parent));
+                add(&pd.children, Some(pd), all);
+            }
+        }
+        let mut all = Vec::new();
+        add(&self.protection_domains, None, &mut all);
+        all
+    }
+
+    /// The protection domain with this name, at any depth.
+    pub fn protection_domain(&self, name: &str) -> Option<&ProtectionDomain> {
+        self.all_protection_domains().into_iter().map(|(pd, _)| pd).find(|pd| pd.name == name)
+    }
+
+    /// The memory region with this name.
+    pub fn region(&self, name: &str) -> Option<&MemoryRegion> {
+        self.regions.iter().find(|region| region.name == name)
+    }
+}
