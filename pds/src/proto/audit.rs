@@ -32,6 +32,8 @@ wire_enum! {
         Recorded = 4,
         /// The record asked for could not be entered.
         NotRecorded = 5,
+        /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
+        NotVerified = 6,
     }
 }
 
@@ -55,7 +57,8 @@ pub struct Request {
     pub reserved_tail: [u8; 52],
 }
 
-/// The auditor's report on one request. The body is [`Verified`].
+/// The auditor's report on one request. The body is [`Verified`]. One report comes unasked, with tag 0 and
+/// [`Op::Record`]: the auditor has opened its own ledger and entered the boot record, or cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Report {

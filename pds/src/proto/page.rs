@@ -185,7 +185,7 @@ pub struct SurfaceRow {
     pub documents: U64,
     /// Content bytes.
     pub bytes: U64,
-    /// Bytes free in `assets/`.
+    /// Bytes free in `assets/`; of the audit volume: in `ledger/`, where all it holds goes.
     pub free: U64,
     /// Requests the vault refused.
     pub refused: U64,
