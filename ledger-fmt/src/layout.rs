@@ -139,7 +139,7 @@ impl Layout {
     }
 }
 
-/// The first block of a volume. The host tool writes it once; the vault only compares.
+/// The first block of a volume; the rest of it is zero. The host tool writes it once; the vault only compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Superblock {

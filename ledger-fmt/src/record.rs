@@ -1,19 +1,23 @@
 //! Ledger records: a fixed 128-byte header and a bounded payload, chained by hash.
 //!
 //! Records stand back to back after a run's stamp, each padded with zeros to a multiple of 8 bytes.
-//! The hash of a record ([`Domain::Record`] over header and payload, without the padding) is the `previous` of the
-//! next one and the leaf input of the Merkle tree.
+//! The hash of a record ([`Domain::Record`] over the header before its check field, then the payload) is the
+//! `previous` of the next one and the leaf input of the Merkle tree. The check field holds the hash's first
+//! half, so that a damaged record is known by itself and does not put its neighbours in doubt.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::Hash;
 use crate::hash::Domain;
 use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, NAME_LEN_MAX};
 use crate::stamp::STAMP_SIZE;
+use crate::{Hash, ZERO_HASH};
 
 /// Bytes of a record header.
 pub const HEADER_SIZE: usize = 128;
+
+/// Bytes of the check at the end of a header: enough to tell a damaged record from a whole one.
+pub const CHECK_SIZE: usize = 16;
 
 /// Bytes of a payload at most: a record with its stamp always fits one block.
 pub const PAYLOAD_MAX: usize = BLOCK_SIZE - STAMP_SIZE - HEADER_SIZE;
@@ -113,8 +117,8 @@ pub struct Header {
     pub content_len: U64,
     /// Where the content starts, in blocks from the start of `assets/`.
     pub content_block: U64,
-    /// Zero.
-    pub reserved_tail: [u8; 16],
+    /// The first [`CHECK_SIZE`] bytes of the record's hash.
+    pub check: [u8; CHECK_SIZE],
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER_SIZE);
@@ -132,6 +136,8 @@ pub enum RecordError {
     Length,
     /// A reserved field or padding that is not zero, or content where its kind has none.
     Malformed,
+    /// The check does not match: the record is damaged.
+    Damaged,
     /// Not the sequence number that follows.
     Sequence,
     /// Its `previous` is not the hash of the record before.
@@ -162,7 +168,7 @@ pub struct Head {
 
 impl Head {
     /// The head of an empty ledger.
-    pub const EMPTY: Head = Head { records: 0, hash: crate::ZERO_HASH };
+    pub const EMPTY: Head = Head { records: 0, hash: ZERO_HASH };
 }
 
 /// What a writer says of a record; the chain supplies the rest.
@@ -181,7 +187,23 @@ pub struct Draft<'a> {
 impl Header {
     /// `"TBXR"`.
     pub const MAGIC: [u8; 4] = *b"TBXR";
+
+    /// The hash of the record this header and `payload` make.
+    fn hash(&self, payload: &[u8]) -> Hash {
+        let mut hasher = Domain::Record.hasher();
+        hasher.update(&self.as_bytes()[..HEADER_SIZE - CHECK_SIZE]);
+        hasher.update(payload);
+        hasher.finish()
+    }
+
+    /// Whether the record declares content: its hash, length and place are not all zero.
+    pub fn declares_content(&self) -> bool {
+        self.content_hash != ZERO_HASH || self.content_len.get() != 0 || self.content_block.get() != 0
+    }
 }
+
+/// Bytes of a record at most, padding included.
+pub const RECORD_MAX: usize = padded_len(PAYLOAD_MAX);
 
 /// Bytes a record with `payload_len` payload bytes takes in a run, padding included.
 pub const fn padded_len(payload_len: usize) -> usize {
@@ -196,8 +218,8 @@ impl Draft<'_> {
         if self.payload.len() > PAYLOAD_MAX || out.len() < len {
             return None;
         }
-        let (content_hash, content_len, content_block) = self.content.unwrap_or((crate::ZERO_HASH, 0, 0));
-        let header = Header {
+        let (content_hash, content_len, content_block) = self.content.unwrap_or((ZERO_HASH, 0, 0));
+        let mut header = Header {
             magic: Header::MAGIC,
             version: FORMAT_VERSION.into(),
             kind: (self.kind as u16).into(),
@@ -209,19 +231,20 @@ impl Draft<'_> {
             content_hash,
             content_len: content_len.into(),
             content_block: content_block.into(),
-            reserved_tail: [0; 16],
+            check: [0; CHECK_SIZE],
         };
+        let hash = header.hash(self.payload);
+        header.check.copy_from_slice(&hash[..CHECK_SIZE]);
         let end = HEADER_SIZE + self.payload.len();
         out[..HEADER_SIZE].copy_from_slice(header.as_bytes());
         out[HEADER_SIZE..end].copy_from_slice(self.payload);
         out[end..len].fill(0);
-        let hash = Domain::Record.hash(&out[..end]);
         Some((len, Head { records: head.records + 1, hash }))
     }
 }
 
 impl<'a> Record<'a> {
-    /// Reads the record at the start of `bytes` (the rest of a run's payload) and checks its form.
+    /// Reads the record at the start of `bytes` (the rest of a run's payload) and checks that it is whole.
     /// Returns it and the bytes it takes. Whether it continues a chain: [`Record::continues`].
     pub fn decode(bytes: &'a [u8]) -> Result<(Record<'a>, usize), RecordError> {
         let (header, rest) = Header::read_from_prefix(bytes).map_err(|_| RecordError::Length)?;
@@ -238,18 +261,18 @@ impl<'a> Record<'a> {
         let kind = Kind::from_u16(header.kind.get()).ok_or(RecordError::Kind)?;
         let end = HEADER_SIZE + payload_len;
         let padded = padded_len(payload_len);
-        let no_content = header.content_hash == crate::ZERO_HASH
-            && header.content_len.get() == 0
-            && header.content_block.get() == 0;
         if header.reserved.get() != 0
-            || header.reserved_tail != [0; 16]
             || bytes[end..padded].iter().any(|&b| b != 0)
-            || (!kind.has_content() && !no_content)
+            || (header.declares_content() && !kind.has_content())
         {
             return Err(RecordError::Malformed);
         }
-        let hash = Domain::Record.hash(&bytes[..end]);
-        Ok((Record { header, kind, payload: &rest[..payload_len], hash }, padded))
+        let payload = &rest[..payload_len];
+        let hash = header.hash(payload);
+        if header.check != hash[..CHECK_SIZE] {
+            return Err(RecordError::Damaged);
+        }
+        Ok((Record { header, kind, payload, hash }, padded))
     }
 
     /// Checks that this record continues `head`, and returns the head after it.
@@ -260,7 +283,7 @@ impl<'a> Record<'a> {
         if self.header.previous != head.hash {
             return Err(RecordError::Chain);
         }
-        Ok(Head { records: head.records + 1, hash: self.hash })
+        Ok(Head { records: head.records.saturating_add(1), hash: self.hash })
     }
 
     /// The name in a document's or correction's payload; `None` if there is none or it is not UTF-8.

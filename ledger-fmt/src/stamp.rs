@@ -1,7 +1,7 @@
 //! What the vault itself writes into a volume: run stamps and frontier hints.
 //!
 //! A commit is one *run*: a stamp of 256 bytes, directly followed by the record bytes it commits, in
-//! whole blocks at the ledger's append frontier. The stamp also names the asset blocks the run commits
+//! whole blocks at the ledger's append frontier; what is left of the last block is zero. The stamp also names the asset blocks the run commits
 //! and carries a digest of both, so that after a power cut a run whose blocks did not all reach the disk
 //! is recognised and treated as absent. Stamps are chained by hash. Nothing in them comes from the
 //! archive but the byte count, so the frontier found from them is out of its control.
@@ -169,12 +169,13 @@ impl Stamp {
         Domain::Stamp.hash(&self.as_bytes()[..STAMP_SIZE - 32])
     }
 
-    /// Reads the stamp at the start of `block` and checks that it continues `frontier`, within a ledger
-    /// of `ledger_blocks` and assets of `assets_blocks` blocks. Digests are the caller's to compare.
-    pub fn decode(
+    /// Reads the stamp at the start of `block`, which stands at block `at` of a ledger of `ledger_blocks`
+    /// blocks with assets of `assets_blocks`, and checks all that can be checked without knowing the
+    /// runs before it. To look for later runs behind damage; a walk uses [`Stamp::decode`].
+    pub fn find(
         block: &[u8],
         volume: &[u8; 16],
-        frontier: &Frontier,
+        at: u64,
         ledger_blocks: u64,
         assets_blocks: u64,
     ) -> Result<Stamp, StampError> {
@@ -185,27 +186,51 @@ impl Stamp {
         if stamp.check != stamp.expected_check() {
             return Err(StampError::Damaged);
         }
-        if stamp.volume != *volume
-            || stamp.run.get() != frontier.runs
-            || stamp.ledger_block.get() != frontier.ledger_next
-            || stamp.previous != frontier.last_stamp
-            || stamp.version.get() != FORMAT_VERSION
-        {
+        if stamp.volume != *volume || stamp.ledger_block.get() != at || stamp.version.get() != FORMAT_VERSION {
             return Err(StampError::Stray);
         }
         let payload = stamp.payload_len.get() as usize;
         let blocks = stamp.ledger_blocks.get() as usize;
         let (from, to, durable) = (stamp.assets_from.get(), stamp.assets_to.get(), stamp.assets_durable.get());
-        let sound = stamp.kind().is_some()
+        let sound = stamp.kind().is_some_and(|kind| kind == StampKind::Commit || payload == 0)
             && payload <= RUN_PAYLOAD_MAX
             && blocks == Self::blocks_for(payload)
-            && frontier.ledger_next.checked_add(blocks as u64).is_some_and(|end| end <= ledger_blocks)
-            && from == frontier.assets_next
+            && stamp.run.get() <= at
+            && at.checked_add(blocks as u64).is_some_and(|end| end <= ledger_blocks)
             && from <= durable
             && durable <= to
-            && to <= assets_blocks
-            && !frontier.sealed;
+            && to <= assets_blocks;
         if sound { Ok(stamp) } else { Err(StampError::Inconsistent) }
+    }
+
+    /// Reads the stamp at the start of `block` and checks that it continues `frontier`, within a ledger
+    /// of `ledger_blocks` and assets of `assets_blocks` blocks. Digests are the caller's to compare.
+    pub fn decode(
+        block: &[u8],
+        volume: &[u8; 16],
+        frontier: &Frontier,
+        ledger_blocks: u64,
+        assets_blocks: u64,
+    ) -> Result<Stamp, StampError> {
+        let stamp = Self::find(block, volume, frontier.ledger_next, ledger_blocks, assets_blocks)?;
+        if stamp.run.get() != frontier.runs || stamp.previous != frontier.last_stamp {
+            return Err(StampError::Stray);
+        }
+        if stamp.assets_from.get() != frontier.assets_next || frontier.sealed {
+            return Err(StampError::Inconsistent);
+        }
+        Ok(stamp)
+    }
+
+    /// The frontier this stamp continues, by its own word.
+    pub fn frontier_before(&self) -> Frontier {
+        Frontier {
+            runs: self.run.get(),
+            ledger_next: self.ledger_block.get(),
+            assets_next: self.assets_from.get(),
+            last_stamp: self.previous,
+            sealed: false,
+        }
     }
 
     /// Commit or seal; `None` if the field holds neither.
@@ -229,7 +254,7 @@ impl Stamp {
     }
 }
 
-/// A frontier that was durable when the hint was written. Two blocks hold one each, written in turn, so
+/// A frontier that was durable when the hint was written. The rest of its block is zero. Two blocks hold one each, written in turn, so
 /// that one of them is whole whatever a power cut does to the other. The vault writes one whenever it has
 /// nothing else to do, and at every start; a volume in service always has a valid one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -296,6 +321,7 @@ impl Hint {
             && hint.check == hint.expected_check()
             && hint.version.get() == FORMAT_VERSION
             && hint.volume == *volume
+            && hint.sealed.get() <= 1
             && (hint.runs.get() == 0) == (hint.ledger_next.get() == 0)
             && (hint.runs.get() == 0 || hint.last_stamp_block.get() < hint.ledger_next.get());
         valid.then(|| {
