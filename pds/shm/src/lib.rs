@@ -10,7 +10,7 @@
 mod page;
 mod queue;
 mod shared;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use page::{PageReader, PageWriter};

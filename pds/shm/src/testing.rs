@@ -1,25 +1,36 @@
 //! Regions in this process's own memory, for tests that run several domains side by side.
 
-extern crate alloc;
+extern crate std;
 
-use alloc::vec;
+use std::sync::Mutex;
+use std::vec;
+use std::vec::Vec;
 
 use totebox_manifest::conversation::{self, PAGE};
 use totebox_manifest::{Link, LinkKind, NO_CHANNEL, Region, Role};
 
 use crate::shared::Mapped;
 
-/// The proof that goes with regions made by [`region`] and [`wire`]. No other region may be used with it.
+/// Address and size of every region made here.
+static REGIONS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+
+/// The proof that goes with regions made by [`region`] and [`wire`], and parts of them; no other region
+/// is accepted with it.
 pub fn mapped() -> Mapped {
-    // SAFETY: the regions of this module are leaked, aligned, and only reachable through `Shared`.
-    unsafe { Mapped::assert() }
+    let covers = |vaddr: usize, size: usize| {
+        let regions = REGIONS.lock().expect("no test panics while it holds this lock");
+        regions.iter().any(|&(start, len)| start <= vaddr && vaddr - start <= len && size <= len - (vaddr - start))
+    };
+    // SAFETY: the regions of this module are leaked, aligned, exposed, and only reachable through `Shared`.
+    unsafe { Mapped::checked(covers) }
 }
 
 /// A zeroed region of at least `size` bytes, in whole pages, that lives for the rest of the program.
 pub fn region(size: usize) -> Region {
     let size = size.next_multiple_of(PAGE);
-    let words = vec![0u64; size / 8].leak();
-    Region { vaddr: (words.as_mut_ptr().expose_provenance() as u64).into(), size: (size as u64).into() }
+    let vaddr = vec![0u64; size / 8].leak().as_mut_ptr().expose_provenance();
+    REGIONS.lock().expect("no test panics while it holds this lock").push((vaddr, size));
+    Region { vaddr: (vaddr as u64).into(), size: (size as u64).into() }
 }
 
 /// One end of a conversation.
