@@ -6,8 +6,13 @@
 //! checks that they form one chain; then the writer is [`State::Ready`]. [`LedgerWriter::stage`] puts
 //! records into the run that is next, [`LedgerWriter::commit`] sends it; several may be under way.
 //! [`LedgerWriter::receive`] takes the vault's replies, and only there do head, tree and totals advance.
-//! Runs read from the disk are hostile input: a ledger that does not hold together is not continued.
+//! [`LedgerWriter::save`] leaves a snapshot for the next start. Runs read from the disk are hostile input:
+//! a ledger that does not hold together is not continued.
 
+mod marks;
+mod run;
+mod snapshot;
+mod start;
 mod walk;
 
 use alloc::boxed::Box;
@@ -18,21 +23,35 @@ use ledger_fmt::Hash;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::record::{Draft, Genesis, Kind, padded_len};
 use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
-use totebox_manifest::Volume;
-use zerocopy::IntoBytes;
+use totebox_manifest::{Header, Volume};
+use zerocopy::{FromZeros, IntoBytes};
 
-use crate::proto::vault::{Area, Op, Status, VolumeInfo, VolumeState};
+use crate::proto::vault::{Op, Status, VolumeState};
 use crate::vault_client::{Received, VaultClient};
 
+use snapshot::{COPIES, Snapshot};
+use start::{Start, Step};
+
+pub use marks::Mark;
+#[allow(unused_imports)]
+pub(crate) use run::{NoRun, Run};
 pub use walk::{Broken, Totals, Walk};
 
 /// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
 /// help where runs are full.
 pub const COMMITS_MAX: usize = 4;
 
-/// Ledger blocks that documents leave free, so that a full archive can still be closed: its last lifecycle
-/// record, its checkpoint and the vault's seal take a block each, and one is to spare.
+/// Ledger blocks that other records leave free for [`Kind::Lifecycle`] and [`Kind::Checkpoint`], so that a
+/// full archive can still be closed: its last lifecycle record, its checkpoint and the vault's seal take a
+/// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
+
+/// When nothing else is to be done, a snapshot is worth writing after so many ledger blocks.
+pub const SAVE_IDLE_BLOCKS: u64 = 16;
+
+/// Without a pause, a snapshot is worth writing after so many ledger blocks: reading 4 MiB at start takes
+/// some tens of milliseconds.
+pub const SAVE_BUSY_BLOCKS: u64 = 1024;
 
 /// Where a ledger's writer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +74,7 @@ pub enum Trouble {
     /// The ledger is not whole.
     Damaged(Broken),
     /// A read, a write or a flush failed, or the vault refused what it should not have refused.
-    Io(Status),
+    Refused(Status),
     /// The vault does not keep to its protocol.
     VaultBroken,
 }
@@ -99,28 +118,15 @@ pub enum StageError {
     TooLong,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// The frontier is to be asked for.
-    Ask,
-    /// The question is under way.
-    Asked,
-    /// The vault is still recovering the volume; it will notify.
-    Wait,
-    /// Runs are being read up to the frontier; `under_way` if the vault has been asked for the next ones.
-    Walk { info: VolumeInfo, under_way: bool },
-    /// The ledger was read, or never will be.
-    Done,
-}
-
 /// A run under way to the disk.
 #[derive(Clone, Copy, Debug)]
 struct Commit {
     first: u64,
     records: u32,
-    /// What the ledger adds up to with it.
+    /// The first block of the run.
+    block: u64,
+    /// What the ledger adds up to with it, and its frontier and runs then.
     totals: Totals,
-    /// The ledger's frontier and its runs with it.
     ledger_next: u64,
     runs: u64,
 }
@@ -134,11 +140,11 @@ pub struct LedgerWriter<P> {
     genesis: Genesis,
     layout: Layout,
     state: State,
-    step: Step,
-    /// The runs committed.
+    start: Start,
+    /// The runs committed. While the ledger is being read: those read so far.
     committed: Walk,
-    /// What the ledger adds up to with everything under way and staged, and its frontier with everything
-    /// under way.
+    /// What the ledger adds up to with everything under way and staged; its frontier and runs with
+    /// everything under way.
     planned: Totals,
     planned_next: u64,
     planned_runs: u64,
@@ -147,23 +153,27 @@ pub struct LedgerWriter<P> {
     staged_len: usize,
     staged_records: u32,
     commits: Deque<Commit, COMMITS_MAX>,
+    /// Holds the way-marks, always current; the rest is filled in when it is written.
+    snapshot: Box<Snapshot>,
+    /// The copy to be overwritten next, and the ledger blocks the other one holds for.
+    next_copy: usize,
+    saved_next: u64,
 }
 
 impl<P: Copy> LedgerWriter<P> {
-    /// The writer of the volume that has this number in the PD's own manifest.
-    pub fn new(manifest_header: &totebox_manifest::Header, volume: &Volume, number: u8, purpose: P) -> Self {
+    /// The writer of `volume`, which has this number in the PD's own manifest.
+    pub fn new(header: &Header, volume: &Volume, number: u8, purpose: P) -> Self {
+        let superblock = &volume.superblock;
+        let mut snapshot = Snapshot::new_box_zeroed().expect("the heap holds what the domain is made of");
+        snapshot.marks.clear();
         LedgerWriter {
             purpose,
             number,
-            id: volume.superblock.volume,
-            genesis: Genesis {
-                deployment: manifest_header.deployment,
-                volume: volume.superblock.volume,
-                name: volume.superblock.name,
-            },
+            id: superblock.volume,
+            genesis: Genesis { deployment: header.deployment, volume: superblock.volume, name: superblock.name },
             layout: volume.layout().expect("a parsed manifest's volumes have a layout"),
             state: State::Starting,
-            step: Step::Ask,
+            start: Start::new(),
             committed: Walk::START,
             planned: Totals::EMPTY,
             planned_next: 0,
@@ -172,6 +182,9 @@ impl<P: Copy> LedgerWriter<P> {
             staged_len: 0,
             staged_records: 0,
             commits: Deque::new(),
+            snapshot,
+            next_copy: 0,
+            saved_next: 0,
         }
     }
 
@@ -180,9 +193,15 @@ impl<P: Copy> LedgerWriter<P> {
         self.state
     }
 
-    /// What the committed records add up to. While the ledger is being read, those read so far.
+    /// What the committed records add up to. While the ledger is being read, and if it turned out not to
+    /// be whole: those read so far.
     pub fn totals(&self) -> &Totals {
         &self.committed.totals
+    }
+
+    /// The volume's id.
+    pub fn volume_id(&self) -> &[u8; 16] {
+        &self.id
     }
 
     /// Where the volume's directories are.
@@ -195,14 +214,20 @@ impl<P: Copy> LedgerWriter<P> {
         self.committed.frontier.runs
     }
 
-    /// Blocks of `ledger/` committed.
+    /// Blocks of `ledger/` committed, as far as they were read.
     pub fn ledger_next(&self) -> u64 {
         self.committed.frontier.ledger_next
     }
 
-    /// Blocks of `assets/` committed.
-    pub fn assets_next(&self) -> u64 {
-        self.committed.frontier.assets_next
+    /// Blocks of `ledger/` committed, as the vault says: more than [`LedgerWriter::ledger_next`] only if
+    /// the ledger is not whole.
+    pub fn ledger_end(&self) -> u64 {
+        self.ledger_next().max(self.start.info.ledger_next.get())
+    }
+
+    /// Blocks of `assets/` committed, as the vault says.
+    pub fn assets_end(&self) -> u64 {
+        self.committed.frontier.assets_next.max(self.start.info.assets_next.get())
     }
 
     /// Records staged but not sent.
@@ -215,41 +240,26 @@ impl<P: Copy> LedgerWriter<P> {
         self.commits.len()
     }
 
-    /// Sends what recovery needs next, if there is a slot. Call whenever there may be one.
-    pub fn advance(&mut self, vault: &mut VaultClient<P>) {
-        match self.step {
-            Step::Ask if vault.hello(self.purpose, self.number) => self.step = Step::Asked,
-            Step::Walk { info, under_way: false } => {
-                let (block, blocks) = self.committed.wants(info.ledger_next.get());
-                let under_way = vault.read(self.purpose, self.number, Area::Ledger, block, blocks);
-                self.step = Step::Walk { info, under_way };
-            }
-            _ => {}
+    /// The last run known to begin at or before the record `sequence`: where to start looking for it.
+    pub fn mark_before(&self, sequence: u64) -> Mark {
+        self.snapshot.marks.before(sequence)
+    }
+
+    /// The vault broke its protocol: nothing more will come from it. Says so once.
+    pub fn vault_broke(&mut self) -> Option<Event> {
+        match self.state {
+            State::Failed(_) => None,
+            _ => Some(self.fail(Trouble::VaultBroken)),
         }
     }
 
-    /// The vault has notified, and there was no reply in it: if the volume was still being recovered, it is
-    /// worth asking again.
-    pub fn vault_stirred(&mut self) {
-        if let Step::Wait = self.step {
-            self.step = Step::Ask;
-        }
-    }
-
-    /// The vault broke its protocol: nothing more will come from it. True if this is news.
-    pub fn vault_broke(&mut self) -> bool {
-        let news = !matches!(self.state, State::Failed(_));
-        if news {
-            self.fail(Trouble::VaultBroken);
-        }
-        news
-    }
-
-    fn fail(&mut self, trouble: Trouble) {
+    fn fail(&mut self, trouble: Trouble) -> Event {
+        let starting = self.state == State::Starting;
         self.state = State::Failed(trouble);
-        self.step = Step::Done;
+        self.start.step = Step::Done;
         self.commits.clear();
         (self.staged_len, self.staged_records) = (0, 0);
+        if starting { Event::Started } else { Event::Failed(trouble) }
     }
 
     /// Takes a reply to one of this writer's requests.
@@ -259,85 +269,30 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let outcome = match reply.op {
             Op::Hello => self.take_frontier(vault, reply),
-            Op::Read => self.take_runs(vault, reply),
+            Op::Read => self.take_blocks(vault, reply),
             Op::Commit => self.take_commit(reply),
+            // A snapshot that was not written only costs time.
             _ => Ok(None),
         };
-        outcome.unwrap_or_else(|trouble| {
-            let starting = self.state == State::Starting;
-            self.fail(trouble);
-            Some(if starting { Event::Started } else { Event::Failed(trouble) })
-        })
-    }
-
-    fn take_frontier(
-        &mut self,
-        vault: &mut VaultClient<P>,
-        reply: &Received<P>,
-    ) -> Result<Option<Event>, Trouble> {
-        if reply.state == VolumeState::Recovering {
-            self.step = Step::Wait;
-            return Ok(None);
-        }
-        if !reply.state.readable() {
-            return Err(Trouble::Unavailable(reply.state));
-        }
-        if reply.status != Status::Ok {
-            return Err(Trouble::Io(reply.status));
-        }
-        let info = vault.volume_info();
-        if info.ledger_next.get() > self.layout.ledger.blocks || info.assets_next.get() > self.layout.assets.blocks
-        {
-            return Err(Trouble::VaultBroken);
-        }
-        self.walked(info, reply.state)
-    }
-
-    fn take_runs(&mut self, vault: &mut VaultClient<P>, reply: &Received<P>) -> Result<Option<Event>, Trouble> {
-        let Step::Walk { info, .. } = self.step else { return Ok(None) };
-        if reply.status != Status::Ok {
-            return Err(Trouble::Io(reply.status));
-        }
-        let bytes = &mut self.buffer[..reply.len];
-        vault.data(bytes);
-        self.committed.feed(&self.id, &self.layout, bytes, |_, _| {}).map_err(Trouble::Damaged)?;
-        self.walked(info, reply.state)
-    }
-
-    /// Goes on reading, or compares what was read with what the vault says.
-    fn walked(&mut self, info: VolumeInfo, state: VolumeState) -> Result<Option<Event>, Trouble> {
-        let frontier = &self.committed.frontier;
-        if frontier.ledger_next < info.ledger_next.get() {
-            self.step = Step::Walk { info, under_way: false };
-            return Ok(None);
-        }
-        let agreed = frontier.ledger_next == info.ledger_next.get()
-            && frontier.assets_next == info.assets_next.get()
-            && frontier.runs == info.runs.get()
-            && frontier.last_stamp == info.last_stamp;
-        if !agreed {
-            return Err(Trouble::Damaged(Broken { block: info.last_stamp_block.get() }));
-        }
-        self.planned = self.committed.totals;
-        self.planned_next = frontier.ledger_next;
-        self.planned_runs = frontier.runs;
-        self.step = Step::Done;
-        self.state = if state == VolumeState::Ready { State::Ready } else { State::Closed(state) };
-        Ok(Some(Event::Started))
+        outcome.unwrap_or_else(|trouble| Some(self.fail(trouble)))
     }
 
     fn take_commit(&mut self, reply: &Received<P>) -> Result<Option<Event>, Trouble> {
         if reply.status != Status::Ok {
-            return Err(Trouble::Io(reply.status));
+            return Err(Trouble::Refused(reply.status));
         }
         let commit = self.commits.pop_front().ok_or(Trouble::VaultBroken)?;
-        if reply.ledger_next != commit.ledger_next || reply.runs != commit.runs {
+        if reply.ledger_next != commit.ledger_next
+            || reply.runs != commit.runs
+            || reply.assets_next > self.layout.assets.blocks
+        {
             return Err(Trouble::VaultBroken);
         }
         self.committed.totals = commit.totals;
         self.committed.frontier.ledger_next = commit.ledger_next;
-        self.committed.frontier.runs = commit.runs;
         self.committed.frontier.assets_next = reply.assets_next;
+        self.committed.frontier.runs = commit.runs;
+        self.snapshot.marks.note(commit.first, commit.block);
         Ok(Some(Event::Committed { first: commit.first, records: commit.records }))
     }
 
@@ -350,9 +305,14 @@ impl<P: Copy> LedgerWriter<P> {
             _ => RESERVED_BLOCKS,
         };
         let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);
+        // A record that opens a new run takes the blocks of both.
+        let blocks = match len <= RUN_PAYLOAD_MAX {
+            true => Stamp::blocks_for(len),
+            false => Stamp::blocks_for(self.staged_len) + Stamp::blocks_for(padded_len(payload_len)),
+        };
         if self.state != State::Ready {
             Err(StageError::NotReady)
-        } else if Stamp::blocks_for(len.min(RUN_PAYLOAD_MAX)) as u64 > free {
+        } else if blocks as u64 > free {
             Err(StageError::Full)
         } else if len > RUN_PAYLOAD_MAX {
             Err(StageError::RunFull)
@@ -385,8 +345,8 @@ impl<P: Copy> LedgerWriter<P> {
         if self.staged_records == 0 || self.commits.is_full() {
             return false;
         }
-        let records = &self.buffer[..self.staged_len];
-        if !vault.commit(self.purpose, self.number, self.planned_next, records) {
+        let block = self.planned_next;
+        if !vault.commit(self.purpose, self.number, block, &self.buffer[..self.staged_len]) {
             return false;
         }
         self.planned_next += Stamp::blocks_for(self.staged_len) as u64;
@@ -394,6 +354,7 @@ impl<P: Copy> LedgerWriter<P> {
         let commit = Commit {
             first: self.planned.head.records - u64::from(self.staged_records),
             records: self.staged_records,
+            block,
             totals: self.planned,
             ledger_next: self.planned_next,
             runs: self.planned_runs,
@@ -401,5 +362,30 @@ impl<P: Copy> LedgerWriter<P> {
         self.commits.push_back(commit).expect("not full");
         (self.staged_len, self.staged_records) = (0, 0);
         true
+    }
+
+    /// Has a snapshot written if the ledger has grown by `blocks_min` blocks since the last one. Nothing
+    /// waits for it. It takes a question and a write, each of which the vault serves without a flush.
+    pub fn save(&mut self, vault: &mut VaultClient<P>, blocks_min: u64) {
+        let grown = self.ledger_next() - self.saved_next;
+        let due = self.state == State::Ready && grown >= blocks_min.max(1) && !self.start.under_way;
+        if due {
+            // Only the vault knows the stamp of the last run, by which a snapshot is told from a stale one.
+            self.start.under_way = vault.hello(self.purpose, self.number);
+        }
+    }
+
+    /// Writes the snapshot of the ledger as `self.start.info` says it stands.
+    fn write_snapshot(&mut self, vault: &mut VaultClient<P>) {
+        let info = self.start.info;
+        if info.runs.get() != self.runs() || info.ledger_next.get() != self.ledger_next() {
+            return;
+        }
+        self.snapshot.fill(&self.id, &info, &self.committed.totals);
+        let block = COPIES[self.next_copy];
+        if vault.write_input(self.purpose, self.number, block, self.snapshot.as_bytes()) {
+            self.next_copy = 1 - self.next_copy;
+            self.saved_next = self.ledger_next();
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! Reading a ledger run by run and checking that each continues the one before. Without I/O: it says which
 //! blocks it wants and takes their bytes, which may be anything.
 
-use ledger_fmt::hash::Domain;
-use ledger_fmt::layout::{BLOCK_SIZE, Layout};
+use ledger_fmt::layout::Layout;
 use ledger_fmt::record::{Head, Record};
-use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
+use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::tree::Edge;
+
+use super::marks::Marks;
+use super::run::{NoRun, Run};
 
 /// What the records of a ledger add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,17 @@ impl Totals {
             self.documents += 1;
             self.bytes = self.bytes.saturating_add(len);
         }
+    }
+
+    /// Adds the records of a run; `None` if they are not records that continue the chain.
+    fn add_run(&mut self, mut bytes: &[u8]) -> Option<()> {
+        while !bytes.is_empty() {
+            let (record, len) = Record::decode(bytes).ok()?;
+            let head = record.continues(&self.head).ok()?;
+            self.add(head, record.kind.has_content().then_some(record.header.content_len.get()));
+            bytes = &bytes[len..];
+        }
+        Some(())
     }
 }
 
@@ -62,50 +75,32 @@ impl Walk {
         (self.frontier.ledger_next, rest.min(RUN_BLOCKS_MAX as u64) as usize)
     }
 
-    /// Takes the bytes of the blocks it wanted and checks the runs that are whole in them, at least one.
-    /// `visit` gets the block and the first sequence number of each.
+    /// Takes the bytes of the blocks it wanted, checks the runs that are whole in them, at least one, and
+    /// notes their place in `marks`.
     pub fn feed(
         &mut self,
         volume: &[u8; 16],
         layout: &Layout,
         bytes: &[u8],
-        mut visit: impl FnMut(u64, u64),
+        marks: &mut Marks,
     ) -> Result<(), Broken> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let block = self.frontier.ledger_next;
             let broken = Broken { block };
-            let stamp = Stamp::decode(rest, volume, &self.frontier, layout.ledger.blocks, layout.assets.blocks)
-                .map_err(|_| broken)?;
-            let len = stamp.ledger_blocks.get() as usize * BLOCK_SIZE;
-            if len > rest.len() {
-                // A run may go on behind what was read, but not the first: a read holds the largest.
-                return if rest.len() == bytes.len() { Err(broken) } else { Ok(()) };
-            }
-            let (run, behind) = rest.split_at(len);
-            let records = &run[STAMP_SIZE..][..stamp.payload_len.get() as usize];
-            if Domain::RunLedger.hash(records) != stamp.ledger_digest {
-                return Err(broken);
-            }
+            let run = match Run::after(&self.frontier, volume, layout, rest) {
+                Ok(run) => run,
+                // A read holds the largest run: only a later one may go on behind it.
+                Err(NoRun::Cut) if rest.len() < bytes.len() => return Ok(()),
+                Err(_) => return Err(broken),
+            };
             let mut totals = self.totals;
-            add_records(&mut totals, records).ok_or(broken)?;
-            visit(block, self.totals.head.records);
+            totals.add_run(run.records.ok_or(broken)?).ok_or(broken)?;
+            marks.note(self.totals.head.records, block);
             self.totals = totals;
-            self.frontier = stamp.frontier_after();
-            rest = behind;
+            self.frontier = run.stamp.frontier_after();
+            rest = &rest[run.len..];
         }
         Ok(())
     }
-}
-
-/// Adds the records of a run; `None` if they are not records that continue the chain.
-fn add_records(totals: &mut Totals, mut bytes: &[u8]) -> Option<()> {
-    while !bytes.is_empty() {
-        let (record, len) = Record::decode(bytes).ok()?;
-        let head = record.continues(&totals.head).ok()?;
-        let content_len = record.kind.has_content().then_some(record.header.content_len.get());
-        totals.add(head, content_len);
-        bytes = &bytes[len..];
-    }
-    Some(())
 }
