@@ -3,15 +3,16 @@
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::stamp::{Frontier, STAMP_SIZE, Stamp};
-use zerocopy::FromBytes;
 
 /// A run whose stamp is whole. Whether it continues the run before is the caller's to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     /// Its stamp.
     pub stamp: Stamp,
-    /// Its record bytes; `None` if they are not those the stamp vouches for.
-    pub records: Option<&'a [u8]>,
+    /// Its record bytes.
+    pub records: &'a [u8],
+    /// Whether these are the bytes the stamp vouches for.
+    pub whole: bool,
     /// Bytes of its blocks.
     pub len: usize,
 }
@@ -35,26 +36,21 @@ impl<'a> Run<'a> {
     ) -> Result<Run<'a>, NoRun> {
         let stamp = Stamp::decode(bytes, volume, frontier, layout.ledger.blocks, layout.assets.blocks)
             .map_err(|_| NoRun::Bad)?;
-        let len = stamp.ledger_blocks.get() as usize * BLOCK_SIZE;
-        let run = bytes.get(..len).ok_or(NoRun::Cut)?;
-        let records = &run[STAMP_SIZE..][..stamp.payload_len.get() as usize];
-        let whole = Domain::RunLedger.hash(records) == stamp.ledger_digest;
-        Ok(Run { stamp, records: whole.then_some(records), len })
+        Run::stamped(stamp, bytes)
     }
 
     /// The run at the start of `bytes`, which stand at `block` of `ledger/`, whatever comes before it.
     pub fn at(block: u64, volume: &[u8; 16], layout: &Layout, bytes: &'a [u8]) -> Result<Run<'a>, NoRun> {
-        let (claimed, _) = Stamp::read_from_prefix(bytes).map_err(|_| NoRun::Bad)?;
-        if claimed.run.get() == u64::MAX {
-            return Err(NoRun::Bad);
-        }
-        let before = Frontier {
-            runs: claimed.run.get(),
-            ledger_next: block,
-            assets_next: claimed.assets_from.get(),
-            last_stamp: claimed.previous,
-            sealed: false,
-        };
-        Run::after(&before, volume, layout, bytes)
+        let stamp = Stamp::find(bytes, volume, block, layout.ledger.blocks, layout.assets.blocks)
+            .map_err(|_| NoRun::Bad)?;
+        Run::stamped(stamp, bytes)
+    }
+
+    fn stamped(stamp: Stamp, bytes: &'a [u8]) -> Result<Run<'a>, NoRun> {
+        let len = stamp.ledger_blocks.get() as usize * BLOCK_SIZE;
+        let run = bytes.get(..len).ok_or(NoRun::Cut)?;
+        let records = &run[STAMP_SIZE..][..stamp.payload_len.get() as usize];
+        let whole = Domain::RunLedger.hash(records) == stamp.ledger_digest;
+        Ok(Run { stamp, records, whole, len })
     }
 }

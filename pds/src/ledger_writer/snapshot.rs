@@ -135,7 +135,7 @@ impl Snapshot {
         };
         let head = Head { records: self.tree.size(), hash: self.head };
         let run = Run::at(self.last_stamp_block.get(), volume, layout, run).ok()?;
-        let mut bytes = run.records?;
+        let mut bytes = run.records;
         let mut last = Head::EMPTY;
         while !bytes.is_empty() {
             let (record, len) = Record::decode(bytes).ok()?;
@@ -143,6 +143,6 @@ impl Snapshot {
             bytes = &bytes[len..];
         }
         let totals = Totals { head, tree: self.tree, documents: self.documents.get(), bytes: self.bytes.get() };
-        (last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
+        (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
     }
 }

@@ -89,13 +89,13 @@ impl Walk {
             let block = self.frontier.ledger_next;
             let broken = Broken { block };
             let run = match Run::after(&self.frontier, volume, layout, rest) {
-                Ok(run) => run,
+                Ok(run) if run.whole => run,
                 // A read holds the largest run: only a later one may go on behind it.
                 Err(NoRun::Cut) if rest.len() < bytes.len() => return Ok(()),
-                Err(_) => return Err(broken),
+                Ok(_) | Err(_) => return Err(broken),
             };
             let mut totals = self.totals;
-            totals.add_run(run.records.ok_or(broken)?).ok_or(broken)?;
+            totals.add_run(run.records).ok_or(broken)?;
             marks.note(self.totals.head.records, block);
             self.totals = totals;
             self.frontier = run.stamp.frontier_after();

@@ -1,6 +1,10 @@
 //! Between the console and an archive: submissions in, documents and receipts out. The console sends
 //! requests one after another without waiting; the archive serves them in order, but several complete
 //! submissions may wait for one commit, so receipts can come after later requests were taken up.
+//!
+//! Every submission ends in exactly one `Receipt` or `Failed`, which may come at any time after its
+//! `PutBegin`, before its data have ended too; what still arrives of a submission that has ended is dropped
+//! without an answer. Every `Get` and `List` ends in exactly one `End` or `Failed`.
 
 use ledger_fmt::Hash;
 use totebox_manifest::conversation::MESSAGE_HEADER;
@@ -22,13 +26,15 @@ wire_enum! {
         PutData = 2,
         /// All bytes were sent.
         PutEnd = 3,
-        /// The open submission is given up; nothing of it is committed.
+        /// The open submission is given up; nothing of it is committed. Ends it with `Failed`, `Cancelled`;
+        /// no answer if it has ended or all of it was sent.
         PutCancel = 4,
         /// Send the document with sequence number `value`, from byte `extra` of its content.
         Get = 5,
         /// List records from sequence number `value`, at most `extra` of them.
         List = 6,
-        /// Stop the document or listing being sent.
+        /// Stop the document or listing being sent. Ends it with `Failed`, `Cancelled`; no answer if it has
+        /// ended.
         Cancel = 7,
     }
 }
@@ -50,7 +56,8 @@ wire_enum! {
         Document = 4,
         /// Content bytes at offset `value`.
         Data = 5,
-        /// The document or listing is complete; for a listing `value` is the number of records in the ledger.
+        /// The document or listing is complete. Of a document: `value` is its size, `hash` its content hash,
+        /// which the bytes read have. Of a listing: `value` is the number of records in the ledger.
         End = 6,
         /// One record of a listing: fields as in `Receipt`, `code` its kind; the data are its name.
         Entry = 7,
@@ -74,7 +81,8 @@ wire_enum! {
         NotFound = 6,
         /// The record carries no document.
         NotADocument = 7,
-        /// The content on disk is not what was committed.
+        /// What is on disk is not what was committed: of a `Get`, the record or its content; of a `List`, some
+        /// record that should have been listed; of a submission, the ledger, so that it cannot be continued.
         Damaged = 8,
         /// The archive is sealed.
         Sealed = 9,
