@@ -230,9 +230,13 @@ impl Superblock {
         if superblock.block_shift.get() as u32 != BLOCK_SIZE.trailing_zeros() {
             return Err(SuperblockError::Inconsistent);
         }
-        let layout = Layout::new(superblock.blocks.get(), superblock.ledger_blocks.get())
-            .ok_or(SuperblockError::Inconsistent)?;
+        let layout = superblock.layout().ok_or(SuperblockError::Inconsistent)?;
         Ok((superblock, layout))
+    }
+
+    /// The layout the size fields declare; `None` if there is no such layout.
+    pub const fn layout(&self) -> Option<Layout> {
+        Layout::new(self.blocks.get(), self.ledger_blocks.get())
     }
 
     /// Whether this is the superblock the deployment expects.

@@ -19,6 +19,8 @@ pub mod hash;
 pub mod layout;
 pub mod record;
 pub mod stamp;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tree;
 pub mod verify;
 

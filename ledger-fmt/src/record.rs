@@ -202,12 +202,15 @@ impl Header {
     }
 }
 
+/// Records begin at multiples of so many bytes.
+pub const RECORD_ALIGN: usize = 8;
+
 /// Bytes of a record at most, padding included.
 pub const RECORD_MAX: usize = padded_len(PAYLOAD_MAX);
 
 /// Bytes a record with `payload_len` payload bytes takes in a run, padding included.
 pub const fn padded_len(payload_len: usize) -> usize {
-    (HEADER_SIZE + payload_len).next_multiple_of(8)
+    (HEADER_SIZE + payload_len).next_multiple_of(RECORD_ALIGN)
 }
 
 impl Draft<'_> {
@@ -294,6 +297,12 @@ impl<'a> Record<'a> {
             _ => return None,
         };
         core::str::from_utf8(name).ok()
+    }
+
+    /// The sequence number of the document a correction supersedes.
+    pub fn supersedes(&self) -> Option<u64> {
+        let number = self.payload.first_chunk().filter(|_| self.kind == Kind::Correction)?;
+        Some(u64::from_le_bytes(*number))
     }
 }
 

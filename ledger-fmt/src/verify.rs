@@ -1,11 +1,48 @@
 //! The sans-I/O verifier of a whole volume: it says which blocks it wants, takes their bytes, and
 //! reports what it sees. The auditor feeds it through the vault, the host tool from a disk image.
+//!
+//! It reads every block once, in constant memory, and trusts none of them. What it checks:
+//!
+//! | bytes | against |
+//! |---|---|
+//! | block 0 | the superblock the deployment expects; the rest is zero |
+//! | blocks 1, 2 | each a valid hint the runs agree with, or blank while there are no runs; the rest is zero |
+//! | each run's stamp | its check, its place, the stamp before |
+//! | each run's record bytes | the stamp's digest; the rest of the last block is zero |
+//! | each record | its own check, sequence and previous hash, payload; a checkpoint's tree head |
+//! | each record's content | its hash; inside what its run commits, behind the record before; zeros to the block's end |
+//! | the asset blocks under a run's digest | that digest, whether a record refers to them or not |
+//!
+//! Up to the *bound* everything must be whole. The bound is the frontier the vault claims, and then the
+//! runs must end exactly there; or, offline, the newest valid hint, and then further runs are taken as
+//! long as they are whole: the first that is not was never acknowledged ([`Summary::tail`]).
+//!
+//! Damage does not end the walk. A damaged record is passed by, and named, as every record carries a
+//! check of its own. Behind a lost stamp the walk goes on at the next stamp of this volume, or at the
+//! bound, and whole records between are still found.
+
+mod chain;
+mod known;
+mod region;
+mod walk;
+mod window;
+
+pub use walk::Verifier;
 
 use crate::Hash;
 use crate::layout::Area;
 use crate::record::Record;
 use crate::stamp::Frontier;
 use crate::tree::Edge;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything committed.
+    Full,
+    /// Everything but `assets/`: a listing.
+    Ledger,
+}
 
 /// What is wrong with a committed structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,15 +52,15 @@ pub enum FindingKind {
     Superblock = 1,
     /// A frontier hint is neither blank nor valid, or contradicts the stamps.
     Hint = 2,
-    /// A stamp is damaged, stray or contradicts itself.
+    /// A stamp is damaged, stray, missing or contradicts itself.
     Stamp = 3,
-    /// A record is damaged: its bytes are not those its run's digest covers, or not a record.
+    /// A record is damaged, does not keep to its form, or its run's bytes are not those the digest covers.
     Record = 4,
     /// A whole record does not continue the chain.
     Chain = 5,
     /// The tree over the records is not the one a checkpoint states.
     Tree = 6,
-    /// Asset bytes do not have the hash their record gives.
+    /// Asset bytes do not have the hash their record gives, or not the digest their run gives.
     Asset = 7,
     /// The volume is older than what is known of it.
     Rollback = 8,
@@ -100,18 +137,19 @@ pub trait Visitor {
     /// Content of the record with this sequence number, from byte `offset`; comes after the record. Not yet
     /// known to be sound: that is said by [`Visitor::content_end`].
     fn content(&mut self, _sequence: u64, _offset: u64, _bytes: &[u8]) {}
-    /// All content of a record was read, and has (or has not) the hash the record gives.
+    /// All content of a record was read, and has (or has not) the hash the record gives. Not called where
+    /// content is not read ([`Mode::Ledger`]).
     fn content_end(&mut self, _sequence: u64, _sound: bool) {}
 }
 
 /// What a finished verification found out.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
-    /// Records read, sound or not.
+    /// Records in the ledger, damaged ones included.
     pub records: u64,
     /// Documents among them.
     pub documents: u64,
-    /// Content bytes the records declare.
+    /// Content bytes their records declare.
     pub content_bytes: u64,
     /// Bytes fed to the verifier.
     pub bytes_read: u64,
@@ -119,8 +157,30 @@ pub struct Summary {
     pub findings: u64,
     /// Hash of the last record.
     pub head: Hash,
-    /// The tree over all record hashes.
+    /// The tree over all record hashes; where records are missing, over those before them.
     pub tree: Edge,
     /// Where the runs end.
     pub frontier: Frontier,
+    /// Offline: the block of `ledger/` at which a run begins that is not whole and that no hint vouches
+    /// for: a commit that was never acknowledged. The next start of the vault forgets it.
+    pub tail: Option<u64>,
+}
+
+/// Reports findings and counts them.
+struct Reporter {
+    findings: u64,
+}
+
+impl Reporter {
+    fn finding(
+        &mut self,
+        visitor: &mut dyn Visitor,
+        kind: FindingKind,
+        area: Area,
+        block: u64,
+        record: Option<u64>,
+    ) {
+        self.findings += 1;
+        visitor.finding(&Finding { kind, area, block, record });
+    }
 }

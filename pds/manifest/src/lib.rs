@@ -289,7 +289,7 @@ impl<'a> Manifest<'a> {
 impl Volume {
     /// The layout its superblock declares; `None` only before [`Manifest::parse`] has checked it.
     pub fn layout(&self) -> Option<Layout> {
-        Layout::new(self.superblock.blocks.get(), self.superblock.ledger_blocks.get())
+        self.superblock.layout()
     }
 
     /// Its name, without padding.

@@ -1,0 +1,259 @@
+//! A volume in memory, laid out and committed to as the host tool and the vault do it, for the tests of
+//! every crate that reads volumes (feature `testing`). It asserts its caller's mistakes and is no part of the appliance.
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use zerocopy::IntoBytes;
+
+use crate::Hash;
+use crate::hash::{self, Domain};
+use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock};
+use crate::record::{Draft, Genesis, Head, Kind, RECORD_MAX, Record, TreeHead};
+use crate::stamp::{Frontier, Hint, Run, STAMP_SIZE, Stamp, StampKind};
+use crate::tree::Edge;
+use crate::verify::{Finding, Mode, Summary, Verifier, Visitor};
+
+/// The time of the first record: 2026-01-01 00:00:00 UTC. Each further one is 1.001 s later.
+pub const TIME_MS: u64 = 1_767_225_600_000;
+
+/// A volume and its writer.
+#[derive(Clone)]
+pub struct TestVolume {
+    /// What block 0 holds.
+    pub superblock: Superblock,
+    /// Where its directories are.
+    pub layout: Layout,
+    /// All of the volume.
+    pub bytes: Vec<u8>,
+    /// What has been committed.
+    pub frontier: Frontier,
+    /// The chain, uncommitted records included.
+    pub head: Head,
+    /// The tree, uncommitted records included.
+    pub tree: Edge,
+    last_stamp_block: u64,
+    assets_next: u64,
+    assets_durable: u64,
+    run: Vec<u8>,
+}
+
+/// A name, padded with zeros.
+pub fn padded_name(name: &str) -> [u8; NAME_LEN_MAX] {
+    let mut padded = [0; NAME_LEN_MAX];
+    padded[..name.len()].copy_from_slice(name.as_bytes());
+    padded
+}
+
+impl TestVolume {
+    /// An empty volume as the host tool lays it out: superblock, everything else zero.
+    pub fn blank(name: &str, blocks: u64, ledger_blocks: u64) -> Self {
+        let layout = Layout::new(blocks, ledger_blocks).expect("a possible layout");
+        let id = *hash::content(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
+        let superblock = Superblock::new(*b"test deployment ", id, padded_name(name), &layout);
+        let mut bytes = vec![0; blocks as usize * BLOCK_SIZE];
+        bytes[..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
+        TestVolume {
+            superblock,
+            layout,
+            bytes,
+            frontier: Frontier::EMPTY,
+            head: Head::EMPTY,
+            tree: Edge::EMPTY,
+            last_stamp_block: 0,
+            assets_next: 0,
+            assets_durable: 0,
+            run: Vec::new(),
+        }
+    }
+
+    /// A volume of 1 MiB after its first start: both hints written, genesis committed.
+    pub fn new(name: &str) -> Self {
+        let mut volume = Self::blank(name, 256, 64);
+        volume.hint(0);
+        volume.hint(1);
+        volume.genesis();
+        volume.commit();
+        volume
+    }
+
+    /// The bytes of blocks of an area.
+    pub fn range(&self, area: Area, block: u64, blocks: u64) -> Range<usize> {
+        let start = (self.layout.extent(area).start + block) as usize * BLOCK_SIZE;
+        start..start + blocks as usize * BLOCK_SIZE
+    }
+
+    /// Appends content to `assets/`; returns what a record says of it.
+    pub fn append(&mut self, content: &[u8]) -> (Hash, u64, u64) {
+        let (block, blocks) = (self.assets_next, content.len().div_ceil(BLOCK_SIZE) as u64);
+        assert!(block + blocks <= self.layout.assets.blocks, "assets/ is full");
+        let range = self.range(Area::Assets, block, blocks);
+        self.bytes[range.start..range.start + content.len()].copy_from_slice(content);
+        self.assets_next += blocks;
+        (hash::content(content), content.len() as u64, block)
+    }
+
+    /// The asset blocks appended so far are flushed: the run's digest begins behind them.
+    pub fn flush_assets(&mut self) {
+        self.assets_durable = self.assets_next;
+    }
+
+    /// Adds a record to the run; returns its sequence number.
+    pub fn add(&mut self, kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> u64 {
+        let sequence = self.head.records;
+        let draft = Draft { kind, time_ms: TIME_MS + sequence * 1001, payload, content };
+        let mut bytes = [0; RECORD_MAX];
+        let (len, head) = draft.encode(&self.head, &mut bytes).expect("a payload that fits");
+        self.run.extend_from_slice(&bytes[..len]);
+        self.tree.push(&head.hash);
+        self.head = head;
+        sequence
+    }
+
+    /// Adds the genesis record.
+    pub fn genesis(&mut self) -> u64 {
+        let Superblock { deployment, volume, name, .. } = self.superblock;
+        self.add(Kind::Genesis, Genesis { deployment, volume, name }.as_bytes(), None)
+    }
+
+    /// Adds a document.
+    pub fn document(&mut self, name: &str, content: &[u8]) -> u64 {
+        let content = self.append(content);
+        self.add(Kind::Document, name.as_bytes(), Some(content))
+    }
+
+    /// Adds a checkpoint of the tree so far.
+    pub fn checkpoint(&mut self) -> u64 {
+        let head = TreeHead { size: self.tree.size().into(), root: self.tree.root() };
+        self.add(Kind::Checkpoint, head.as_bytes(), None)
+    }
+
+    /// Commits the run.
+    pub fn commit(&mut self) {
+        self.write_run(StampKind::Commit);
+    }
+
+    /// Seals the volume.
+    pub fn seal(&mut self) {
+        assert!(self.run.is_empty() && self.assets_next == self.frontier.assets_next, "nothing uncommitted");
+        self.write_run(StampKind::Seal);
+    }
+
+    fn write_run(&mut self, kind: StampKind) {
+        let assets_durable = self.assets_durable.max(self.frontier.assets_next);
+        let digested = self.range(Area::Assets, assets_durable, self.assets_next - assets_durable);
+        let stamp = Stamp::new(
+            &self.frontier,
+            &Run {
+                kind,
+                volume: self.superblock.volume,
+                payload_len: self.run.len() as u32,
+                assets_to: self.assets_next,
+                assets_durable,
+                ledger_digest: Domain::RunLedger.hash(&self.run),
+                assets_digest: Domain::RunAssets.hash(&self.bytes[digested]),
+            },
+        );
+        let after = stamp.frontier_after();
+        assert!(after.ledger_next <= self.layout.ledger.blocks, "ledger/ is full");
+        let range =
+            self.range(Area::Ledger, self.frontier.ledger_next, after.ledger_next - self.frontier.ledger_next);
+        let bytes = &mut self.bytes[range];
+        bytes.fill(0);
+        bytes[..STAMP_SIZE].copy_from_slice(stamp.as_bytes());
+        bytes[STAMP_SIZE..STAMP_SIZE + self.run.len()].copy_from_slice(&self.run);
+        self.run.clear();
+        self.last_stamp_block = self.frontier.ledger_next;
+        self.frontier = after;
+    }
+
+    /// Writes a hint of the committed frontier into slot 0 or 1.
+    pub fn hint(&mut self, slot: usize) {
+        let hint = Hint::new(self.superblock.volume, &self.frontier, self.last_stamp_block);
+        let range = self.range(Area::Volume, HINT_BLOCKS[slot], 1);
+        self.bytes[range.start..range.start + size_of::<Hint>()].copy_from_slice(hint.as_bytes());
+    }
+
+    /// Verifies the volume as the auditor does: up to the committed frontier.
+    pub fn audit(&self) -> Seen {
+        verify(&self.bytes, &self.superblock, Some(self.frontier), Mode::Full)
+    }
+
+    /// Verifies the volume as the host tool does.
+    pub fn verify(&self) -> Seen {
+        verify(&self.bytes, &self.superblock, None, Mode::Full)
+    }
+}
+
+/// What a verification told.
+pub struct Seen {
+    /// Every finding, in order.
+    pub findings: Vec<Finding>,
+    /// Sequence number and place (block, offset) of every whole record, in order.
+    pub records: Vec<(u64, u64, usize)>,
+    /// The content of every record whose content is sound.
+    pub contents: Vec<(u64, Vec<u8>)>,
+    /// Records whose content is not.
+    pub unsound: Vec<u64>,
+    /// The end.
+    pub summary: Option<Summary>,
+    open: Vec<u8>,
+}
+
+impl Visitor for Seen {
+    fn finding(&mut self, finding: &Finding) {
+        self.findings.push(*finding);
+    }
+
+    fn record(&mut self, record: &Record<'_>, block: u64, offset: usize) {
+        self.records.push((record.header.sequence.get(), block, offset));
+        self.open.clear();
+    }
+
+    fn content(&mut self, _sequence: u64, offset: u64, bytes: &[u8]) {
+        assert_eq!(offset, self.open.len() as u64, "content comes in order");
+        self.open.extend_from_slice(bytes);
+    }
+
+    fn content_end(&mut self, sequence: u64, sound: bool) {
+        let content = core::mem::take(&mut self.open);
+        if sound { self.contents.push((sequence, content)) } else { self.unsound.push(sequence) }
+    }
+}
+
+/// Verifies a volume in memory; blocks behind its end cannot be read.
+pub fn verify(bytes: &[u8], expected: &Superblock, claimed: Option<Frontier>, mode: Mode) -> Seen {
+    verify_with(expected, claimed, mode, |range| bytes.get(range))
+}
+
+/// Verifies a volume whose bytes `read` gives, or `None` where they cannot be read.
+pub fn verify_with<'a>(
+    expected: &Superblock,
+    claimed: Option<Frontier>,
+    mode: Mode,
+    read: impl Fn(Range<usize>) -> Option<&'a [u8]>,
+) -> Seen {
+    let mut seen = Seen {
+        findings: Vec::new(),
+        records: Vec::new(),
+        contents: Vec::new(),
+        unsound: Vec::new(),
+        summary: None,
+        open: Vec::new(),
+    };
+    let mut verifier = Verifier::new(expected, claimed, mode);
+    while let Some(want) = verifier.want() {
+        let start = want.block as usize * BLOCK_SIZE;
+        match read(start..start + want.blocks * BLOCK_SIZE) {
+            Some(bytes) => verifier.feed(bytes, &mut seen),
+            None => verifier.unreadable(&mut seen),
+        }
+    }
+    let summary = verifier.summary();
+    assert_eq!(summary.findings, seen.findings.len() as u64);
+    seen.summary = Some(summary);
+    seen
+}

@@ -1,0 +1,125 @@
+//! The records one after another: sequence, previous hash, tree, and what their payloads must say.
+
+use zerocopy::FromBytes;
+
+use super::{FindingKind, Reporter, Visitor};
+use crate::layout::{Area, BLOCK_SIZE, Superblock};
+use crate::record::{DOCUMENT_NAME_MAX, Genesis, HEADER_SIZE, Head, Kind, Record, TreeHead};
+use crate::tree::Edge;
+
+pub(super) struct Chain {
+    pub head: Head,
+    pub tree: Edge,
+    /// Every record's hash is in the tree.
+    tree_whole: bool,
+    /// Where whole records ended, until the next one is found.
+    hole: Option<Hole>,
+}
+
+/// Bytes that should hold records and do not.
+struct Hole {
+    /// Where it begins, in bytes from the start of `ledger/`.
+    at: u64,
+    /// Records below this one have been reported.
+    named: u64,
+}
+
+impl Chain {
+    pub const fn new() -> Self {
+        Chain { head: Head::EMPTY, tree: Edge::EMPTY, tree_whole: true, hole: None }
+    }
+
+    /// Bytes of a run that are not a whole record begin at `at`: the next record is damaged.
+    pub fn damaged(&mut self, at: u64, report: &mut Reporter, visitor: &mut dyn Visitor) {
+        let next = self.head.records;
+        if self.hole.as_ref().is_none_or(|hole| hole.named <= next) {
+            report.finding(visitor, FindingKind::Record, Area::Ledger, at / BLOCK_SIZE as u64, Some(next));
+            let at = self.hole.as_ref().map_or(at, |hole| hole.at);
+            self.hole = Some(Hole { at, named: next.saturating_add(1) });
+        }
+    }
+
+    /// Runs were lost from `at` on: records may be missing.
+    pub fn interrupted(&mut self, at: u64) {
+        self.hole.get_or_insert(Hole { at, named: self.head.records });
+    }
+
+    /// Whether a whole record found at `at`, in bytes nothing vouches for, can be the next one: the
+    /// records that would be missing before it must have had room.
+    pub fn plausible(&self, record: &Record<'_>, at: u64) -> bool {
+        let Some(hole) = &self.hole else { return true };
+        let room = at.saturating_sub(hole.at) / HEADER_SIZE as u64;
+        record.header.sequence.get().checked_sub(self.head.records).is_some_and(|missing| missing <= room)
+    }
+
+    /// Takes the whole record at `at`.
+    pub fn accept(
+        &mut self,
+        record: &Record<'_>,
+        at: u64,
+        volume: &Superblock,
+        report: &mut Reporter,
+        visitor: &mut dyn Visitor,
+    ) {
+        let sequence = record.header.sequence.get();
+        let block = at / BLOCK_SIZE as u64;
+        let plausible = self.plausible(record, at);
+        if let Some(hole) = self.hole.take()
+            && plausible
+            && sequence > self.head.records
+        {
+            for missing in hole.named..sequence {
+                let block = hole.at / BLOCK_SIZE as u64;
+                report.finding(visitor, FindingKind::Record, Area::Ledger, block, Some(missing));
+            }
+            // The hash of the last missing record is known from this one.
+            if sequence - self.head.records > 1 {
+                self.tree_whole = false;
+            } else if self.tree_whole {
+                self.tree.push(&record.header.previous);
+            }
+            self.head = Head { records: sequence, hash: record.header.previous };
+        }
+        match record.continues(&self.head) {
+            Ok(head) => self.head = head,
+            Err(_) => {
+                report.finding(visitor, FindingKind::Chain, Area::Ledger, block, Some(sequence));
+                self.head = Head { records: sequence.saturating_add(1), hash: record.hash };
+                self.tree_whole = false;
+            }
+        }
+        if let Some(kind) = self.fault(record, volume) {
+            report.finding(visitor, kind, Area::Ledger, block, Some(sequence));
+        }
+        if self.tree_whole {
+            self.tree.push(&record.hash);
+        }
+    }
+
+    /// What is wrong with the payload of a record, which is not in the tree yet.
+    fn fault(&self, record: &Record<'_>, volume: &Superblock) -> Option<FindingKind> {
+        let sequence = record.header.sequence.get();
+        let genesis = record.kind == Kind::Genesis;
+        let sound = genesis == (sequence == 0)
+            && match record.kind {
+                Kind::Genesis => Genesis::read_from_bytes(record.payload).is_ok_and(|genesis| {
+                    genesis.deployment == volume.deployment
+                        && genesis.volume == volume.volume
+                        && genesis.name == volume.name
+                }),
+                Kind::Document | Kind::Correction => {
+                    record.document_name().is_some_and(|name| (1..=DOCUMENT_NAME_MAX).contains(&name.len()))
+                        && record.supersedes().is_none_or(|earlier| earlier < sequence)
+                }
+                Kind::Checkpoint => match TreeHead::read_from_prefix(record.payload) {
+                    Ok((head, _)) if self.tree_whole => {
+                        let same = head.size.get() == self.tree.size() && head.root == self.tree.root();
+                        return (!same).then_some(FindingKind::Tree);
+                    }
+                    other => other.is_ok(),
+                },
+                _ => core::str::from_utf8(record.payload).is_ok(),
+            };
+        (!sound).then_some(FindingKind::Record)
+    }
+}

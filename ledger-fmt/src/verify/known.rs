@@ -1,0 +1,133 @@
+//! What is known of a volume beside its runs: superblock, hints, and the frontier somebody vouches for.
+
+use zerocopy::IntoBytes;
+
+use super::window::{Window, first_nonzero};
+use super::{FindingKind, Reporter, Visitor};
+use crate::layout::{Area, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock};
+use crate::stamp::{Frontier, Hint, RUN_BLOCKS_MAX};
+
+/// Frontiers the walk has to pass through, and where its word comes from.
+pub(super) struct Known {
+    marks: [Option<Mark>; 3],
+    /// Hints that are blank; right only while there are no runs.
+    blank: [bool; 2],
+    /// No valid hint was found.
+    unhinted: bool,
+}
+
+/// A frontier the walk has to pass through.
+#[derive(Clone, Copy)]
+struct Mark {
+    frontier: Frontier,
+    /// Where its last stamp stands, if that is known.
+    last_stamp_block: Option<u64>,
+    kind: FindingKind,
+    area: Area,
+    block: u64,
+}
+
+const CLAIMED: usize = 2;
+
+impl Known {
+    pub fn new(claimed: Option<Frontier>) -> Self {
+        let claimed = claimed.map(|frontier| Mark {
+            frontier,
+            last_stamp_block: None,
+            kind: FindingKind::Rollback,
+            area: Area::Ledger,
+            block: frontier.ledger_next.saturating_sub(1),
+        });
+        Known { marks: [None, None, claimed], blank: [false; 2], unhinted: false }
+    }
+
+    /// Looks at the first blocks of the volume, and returns up to where everything must be whole.
+    pub fn read(
+        &mut self,
+        window: &Window,
+        expected: &Superblock,
+        layout: &Layout,
+        report: &mut Reporter,
+        visitor: &mut dyn Visitor,
+    ) -> Frontier {
+        let (superblock, rest) = window.block(SUPERBLOCK).split_at(size_of::<Superblock>());
+        let sound = superblock == expected.as_bytes() && first_nonzero(rest).is_none();
+        if !sound && window.readable(SUPERBLOCK) {
+            report.finding(visitor, FindingKind::Superblock, Area::Volume, SUPERBLOCK, None);
+        }
+        for (i, block) in HINT_BLOCKS.into_iter().enumerate() {
+            if !window.readable(block) {
+                continue;
+            }
+            let bytes = window.block(block);
+            self.blank[i] = first_nonzero(bytes).is_none();
+            self.marks[i] = hint(bytes, block, &expected.volume, layout);
+            let padded = first_nonzero(&bytes[size_of::<Hint>()..]).is_none();
+            if !self.blank[i] && (self.marks[i].is_none() || !padded) {
+                report.finding(visitor, FindingKind::Hint, Area::Volume, block, None);
+            }
+        }
+        self.unhinted = self.marks[0].is_none() && self.marks[1].is_none();
+        let hinted = self.marks[..CLAIMED].iter().flatten().map(|mark| mark.frontier);
+        let claimed = self.marks[CLAIMED].map(|mark| mark.frontier);
+        let bound = claimed.or(hinted.max_by_key(|frontier| frontier.runs)).unwrap_or(Frontier::EMPTY);
+        Frontier { ledger_next: bound.ledger_next.min(layout.ledger.blocks), ..bound }
+    }
+
+    /// Whether the hints that should say how far the ledger reached are gone. In a volume that was never in
+    /// service both are blank.
+    pub fn hints_lost(&self, frontier: &Frontier) -> bool {
+        let unused = self.blank == [true; 2] && frontier.runs == 0;
+        self.unhinted && !unused
+    }
+
+    /// Compares where the walk stands with every frontier it reached. `last_stamp_block` is `None` behind
+    /// lost runs: there a frontier may have been passed unseen.
+    pub fn compare(
+        &mut self,
+        frontier: &Frontier,
+        last_stamp_block: Option<u64>,
+        report: &mut Reporter,
+        visitor: &mut dyn Visitor,
+    ) {
+        for slot in &mut self.marks {
+            let Some(mark) = slot.take_if(|mark| mark.frontier.ledger_next <= frontier.ledger_next) else {
+                continue;
+            };
+            let same = mark.frontier == *frontier
+                && (mark.last_stamp_block.is_none()
+                    || last_stamp_block.is_none()
+                    || mark.last_stamp_block == last_stamp_block);
+            let passed = last_stamp_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
+            if !same && !passed {
+                report.finding(visitor, mark.kind, mark.area, mark.block, None);
+            }
+        }
+    }
+
+    /// Reports what can be said when the walk has ended at `frontier`.
+    pub fn finish(&self, frontier: &Frontier, report: &mut Reporter, visitor: &mut dyn Visitor) {
+        if frontier.runs > 0 {
+            for (i, block) in HINT_BLOCKS.into_iter().enumerate().filter(|(i, _)| self.blank[*i]) {
+                debug_assert!(self.marks[i].is_none());
+                report.finding(visitor, FindingKind::Hint, Area::Volume, block, None);
+            }
+        }
+        // A hint newer than the claimed frontier is the vault's, gone on meanwhile; the claim itself must
+        // have been reached, unless what lies in its way was reported.
+        if let Some(mark) = self.marks[CLAIMED].filter(|_| report.findings == 0) {
+            report.finding(visitor, mark.kind, mark.area, mark.block, None);
+        }
+    }
+}
+
+/// The frontier a hint block names, if it is one this volume can have.
+fn hint(bytes: &[u8], block: u64, volume: &[u8; 16], layout: &Layout) -> Option<Mark> {
+    let (frontier, last_stamp_block) = Hint::decode(bytes, volume)?;
+    let possible = frontier.ledger_next <= layout.ledger.blocks
+        && frontier.assets_next <= layout.assets.blocks
+        && frontier.runs <= frontier.ledger_next
+        && frontier.ledger_next - last_stamp_block.min(frontier.ledger_next) <= RUN_BLOCKS_MAX as u64;
+    let last_stamp_block = (frontier.runs > 0).then_some(last_stamp_block);
+    possible.then_some(Mark { frontier, last_stamp_block, kind: FindingKind::Hint, area: Area::Volume, block })
+}

@@ -1,0 +1,110 @@
+//! What the walk knows of the stretch of `ledger/` whose records it is reading: a run, or what is left
+//! where stamps were lost.
+
+use crate::Hash;
+use crate::hash::{Domain, Hasher};
+use crate::layout::BLOCK_SIZE;
+use crate::stamp::{Frontier, STAMP_SIZE, Stamp};
+
+pub(super) struct Region {
+    /// The first block, in `ledger/`.
+    pub block: u64,
+    /// Where the next record stands and where records end, in bytes from the start of `ledger/`.
+    pub at: u64,
+    pub end: u64,
+    /// The records are those the stamp's digest covers.
+    pub sound: bool,
+    /// There is a stamp, hence records and nothing else, and digests.
+    pub stamped: bool,
+    /// Asset blocks committed here and not yet looked at.
+    pub assets_next: u64,
+    pub assets_to: u64,
+    /// The stamp's digest covers asset blocks from here.
+    pub digest_from: u64,
+    pub digest_expected: Hash,
+    pub digest: Hasher,
+    /// The first block under the digest that no record refers to.
+    pub unreferenced: Option<u64>,
+    /// Asset blocks of this run were reported.
+    pub assets_reported: bool,
+    /// Findings before this region.
+    pub findings_before: u64,
+    /// The frontier behind it.
+    pub after: Frontier,
+    /// Where the last stamp before that frontier stands, if it was read.
+    pub last_stamp_block: Option<u64>,
+}
+
+impl Region {
+    /// The run with this stamp.
+    pub fn run(stamp: &Stamp, sound: bool, findings_before: u64) -> Region {
+        let block = stamp.ledger_block.get();
+        let at = block * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
+        Region {
+            block,
+            at,
+            end: at + u64::from(stamp.payload_len.get()),
+            sound,
+            stamped: true,
+            assets_next: stamp.assets_from.get(),
+            assets_to: stamp.assets_to.get(),
+            digest_from: stamp.assets_durable.get(),
+            digest_expected: stamp.assets_digest,
+            digest: Domain::RunAssets.hasher(),
+            unreferenced: None,
+            assets_reported: false,
+            findings_before,
+            after: stamp.frontier_after(),
+            last_stamp_block: Some(block),
+        }
+    }
+
+    /// The blocks between a lost stamp at `before` and `after`, where the walk goes on.
+    pub fn lost(before: &Frontier, after: &Frontier, findings_before: u64) -> Region {
+        Region {
+            block: before.ledger_next,
+            at: before.ledger_next * BLOCK_SIZE as u64,
+            end: after.ledger_next * BLOCK_SIZE as u64,
+            sound: false,
+            stamped: false,
+            assets_next: before.assets_next,
+            assets_to: after.assets_next,
+            digest_from: u64::MAX,
+            digest_expected: crate::ZERO_HASH,
+            digest: Domain::RunAssets.hasher(),
+            unreferenced: None,
+            assets_reported: false,
+            findings_before,
+            after: *after,
+            last_stamp_block: None,
+        }
+    }
+
+    /// Takes in asset blocks from `first` on, as far as the digest covers them.
+    pub fn digest(&mut self, first: u64, bytes: &[u8]) {
+        let skipped = self.digest_from.saturating_sub(first).saturating_mul(BLOCK_SIZE as u64);
+        if let Some(covered) = usize::try_from(skipped).ok().and_then(|skipped| bytes.get(skipped..)) {
+            self.digest.update(covered);
+        }
+    }
+
+    /// Whether the asset bytes taken in are those the stamp's digest covers.
+    pub fn digest_matches(&self) -> bool {
+        self.digest.finish() == self.digest_expected
+    }
+}
+
+/// Content being read.
+pub(super) struct Content {
+    /// The record it belongs to.
+    pub sequence: u64,
+    /// Its first block in `assets/`.
+    pub block: u64,
+    /// Its bytes in all, and those taken in.
+    pub len: u64,
+    pub done: u64,
+    pub expected: Hash,
+    pub hasher: Hasher,
+    /// Something of it could not be read.
+    pub unreadable: bool,
+}

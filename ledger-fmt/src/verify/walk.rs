@@ -1,0 +1,475 @@
+//! The walk itself: from the first block to the end of the runs, as a machine of steps. Some steps want
+//! blocks, the others only think; every step that wants none leads to one that does, or to the end.
+
+use super::chain::Chain;
+use super::known::Known;
+use super::region::{Content, Region};
+use super::window::{self, Window, first_nonzero};
+use super::{FindingKind, Mode, Reporter, Summary, Visitor, Want};
+use crate::hash::{Domain, Hasher};
+use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Layout, Superblock};
+use crate::record::{Header, RECORD_ALIGN, RECORD_MAX, Record};
+use crate::stamp::{Frontier, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
+
+/// Verifies one volume: ask [`Verifier::want`], read those blocks, [`Verifier::feed`] them (or say
+/// [`Verifier::unreadable`]), until nothing is wanted. About 40 KiB; allocates nothing.
+pub struct Verifier {
+    expected: Superblock,
+    layout: Layout,
+    mode: Mode,
+    /// Nothing behind this block of `ledger/` is looked at.
+    limit: u64,
+    /// Up to here everything must be whole.
+    bound: Frontier,
+    /// Where the walk stands, and where the last stamp before stands, if it was read.
+    frontier: Frontier,
+    last_stamp_block: Option<u64>,
+    known: Known,
+    window: Window,
+    region: Region,
+    content: Option<Content>,
+    chain: Chain,
+    step: Step,
+    /// Blocks still to be read one by one, because reading them together failed.
+    singly: usize,
+    report: Reporter,
+    documents: u64,
+    content_bytes: u64,
+    bytes_read: u64,
+    tail: Option<u64>,
+}
+
+/// What is done next. Blocks `next..end` are wanted.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Read superblock and hints.
+    Labels { end: u64 },
+    /// Look for the run at the frontier.
+    Frontier,
+    /// Read `ledger/` up to `end` into the window, for a run (or else for the records of the region).
+    Fill { end: u64, run: bool },
+    /// Read the asset blocks of a run behind the bound, to see whether it is whole.
+    Probe { next: u64, end: u64 },
+    /// Look for a stamp from here on.
+    Search { next: u64, end: u64 },
+    /// Read the region's next record.
+    Records,
+    /// Read asset blocks: those before the content, if there is one, belong to no record.
+    Assets { next: u64, end: u64 },
+    /// Leave the region.
+    Close,
+    /// Nothing.
+    Done,
+}
+
+static ZEROS: [u8; BLOCK_SIZE] = [0; BLOCK_SIZE];
+
+impl Verifier {
+    /// A verifier of the volume that must have this superblock. `claimed` is the frontier its vault says
+    /// it has; without one the volume is taken as a disk that is not in service.
+    ///
+    /// # Panics
+    /// If the superblock declares no possible layout; one from a manifest or from
+    /// [`Superblock::decode`] does.
+    pub fn new(expected: &Superblock, claimed: Option<Frontier>, mode: Mode) -> Self {
+        let layout = expected.layout().expect("a checked superblock");
+        let blocks = layout.ledger.blocks;
+        Verifier {
+            expected: *expected,
+            layout,
+            mode,
+            limit: claimed.map_or(blocks, |claimed| claimed.ledger_next.min(blocks)),
+            bound: Frontier::EMPTY,
+            frontier: Frontier::EMPTY,
+            last_stamp_block: Some(0),
+            known: Known::new(claimed),
+            window: Window::new(),
+            region: Region::lost(&Frontier::EMPTY, &Frontier::EMPTY, 0),
+            content: None,
+            chain: Chain::new(),
+            step: Step::Labels { end: DIRECTORIES_START },
+            singly: 0,
+            report: Reporter { findings: 0 },
+            documents: 0,
+            content_bytes: 0,
+            bytes_read: 0,
+            tail: None,
+        }
+    }
+
+    /// The blocks to be read next; `None` when the verification is complete.
+    pub fn want(&self) -> Option<Want> {
+        let (area, next, end) = self.reading()?;
+        let blocks = if self.singly > 0 { 1 } else { (end - next).min(RUN_BLOCKS_MAX as u64) as usize };
+        Some(Want { block: self.layout.extent(area).start + next, blocks })
+    }
+
+    /// Takes the blocks wanted.
+    ///
+    /// # Panics
+    /// If `bytes` is not as long as the blocks wanted.
+    pub fn feed(&mut self, bytes: &[u8], visitor: &mut dyn Visitor) {
+        self.bytes_read += bytes.len() as u64;
+        self.take(bytes, true, visitor);
+    }
+
+    /// The blocks wanted cannot be read. They are asked for again, one by one, to find out which.
+    pub fn unreadable(&mut self, visitor: &mut dyn Visitor) {
+        match self.want() {
+            Some(want) if want.blocks > 1 => self.singly = want.blocks,
+            Some(_) => self.take(&ZEROS, false, visitor),
+            None => {}
+        }
+    }
+
+    /// What was found out; final once nothing is wanted any more.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            records: self.chain.head.records,
+            documents: self.documents,
+            content_bytes: self.content_bytes,
+            bytes_read: self.bytes_read,
+            findings: self.report.findings,
+            head: self.chain.head.hash,
+            tree: self.chain.tree,
+            frontier: self.frontier,
+            tail: self.tail,
+        }
+    }
+
+    /// About how many bytes will have been read in the end, for a display of progress. Known when the first
+    /// blocks were read; offline, runs behind the newest hint come on top.
+    pub fn bytes_expected(&self) -> u64 {
+        let assets = if self.mode == Mode::Full { self.bound.assets_next } else { 0 };
+        (DIRECTORIES_START + self.bound.ledger_next + assets) * BLOCK_SIZE as u64
+    }
+
+    /// What the present step reads: blocks of an area, from and to.
+    fn reading(&self) -> Option<(Area, u64, u64)> {
+        match self.step {
+            Step::Labels { end } => Some((Area::Volume, self.window.end(), end)),
+            Step::Fill { end, .. } => Some((Area::Ledger, self.window.end(), end)),
+            Step::Search { next, end } => Some((Area::Ledger, next, end)),
+            Step::Probe { next, end } | Step::Assets { next, end } => Some((Area::Assets, next, end)),
+            Step::Frontier | Step::Records | Step::Close | Step::Done => None,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], readable: bool, visitor: &mut dyn Visitor) {
+        let (area, first, end) = self.reading().expect("nothing is wanted");
+        let blocks = self.want().map_or(0, |want| want.blocks);
+        assert_eq!(bytes.len(), blocks * BLOCK_SIZE, "not the blocks that were wanted");
+        self.singly = self.singly.saturating_sub(blocks);
+        // What a search passes over is read again, for its records.
+        if !readable && !matches!(self.step, Step::Search { .. }) {
+            let record = self.content.as_ref().filter(|content| content.block <= first);
+            let record = record.map(|content| content.sequence);
+            self.report.finding(visitor, FindingKind::Unreadable, area, first, record);
+        }
+        let next = first + blocks as u64;
+        let complete = next == end;
+        self.step = match self.step {
+            Step::Labels { .. } | Step::Fill { .. } => {
+                self.window.push(bytes, readable);
+                match self.step {
+                    step if !complete => step,
+                    Step::Labels { .. } => self.labels(visitor),
+                    Step::Fill { run: true, .. } => Step::Frontier,
+                    _ => Step::Records,
+                }
+            }
+            Step::Probe { end, .. } => {
+                self.region.digest(first, bytes);
+                if complete { self.probed(visitor) } else { Step::Probe { next, end } }
+            }
+            Step::Search { end, .. } => self.search(first, end, bytes, visitor),
+            Step::Assets { end, .. } => {
+                self.assets(first, bytes, readable, visitor);
+                if complete { self.assets_end(end, visitor) } else { Step::Assets { next, end } }
+            }
+            step => step,
+        };
+        self.think(visitor);
+    }
+
+    /// Goes on until blocks are wanted, or to the end.
+    fn think(&mut self, visitor: &mut dyn Visitor) {
+        loop {
+            self.step = match self.step {
+                Step::Frontier => self.at_frontier(visitor),
+                Step::Records => self.records(visitor),
+                Step::Close => self.close(visitor),
+                _ => return,
+            };
+        }
+    }
+
+    fn labels(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let Verifier { known, window, expected, layout, report, .. } = self;
+        self.bound = known.read(window, expected, layout, report, visitor);
+        self.window.clear();
+        Step::Frontier
+    }
+
+    /// Reads on so that the window begins at `block` and holds all before `end`.
+    fn fill(&mut self, block: u64, end: u64, run: bool) -> Step {
+        self.window.move_to(block);
+        let ahead = (block + window::BLOCKS as u64).min(self.limit);
+        // Where reading fails, nothing is read ahead: only what is needed may be called unreadable.
+        Step::Fill { end: if self.singly > 0 { end } else { end.max(ahead) }, run }
+    }
+
+    fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let at = self.frontier.ledger_next;
+        self.known.compare(&self.frontier, self.last_stamp_block, &mut self.report, visitor);
+        if at >= self.limit {
+            return self.finish(visitor);
+        }
+        if !self.window.covers(at, at + 1) {
+            return self.fill(at, at + 1, true);
+        }
+        let (volume, ledger, assets) = self.place();
+        let decoded = Stamp::decode(self.window.block(at), volume, &self.frontier, ledger, assets);
+        let Ok(stamp) = decoded else { return self.not_whole(visitor) };
+        let end = at + u64::from(stamp.ledger_blocks.get());
+        if !self.window.covers(at, end) {
+            return self.fill(at, end, true);
+        }
+        let start = at * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
+        let records = self.window.bytes(start, start + u64::from(stamp.payload_len.get()));
+        let sound = Domain::RunLedger.hash(records) == stamp.ledger_digest;
+        self.region = Region::run(&stamp, sound, self.report.findings);
+        let (next, end) = (self.region.digest_from, self.region.assets_to);
+        if at < self.bound.ledger_next {
+            self.enter(visitor)
+        } else if !sound {
+            self.not_whole(visitor)
+        } else if next < end {
+            Step::Probe { next, end }
+        } else {
+            self.probed(visitor)
+        }
+    }
+
+    /// All asset blocks under the digest of a run behind the bound were read.
+    fn probed(&mut self, visitor: &mut dyn Visitor) -> Step {
+        if self.region.digest_matches() { self.enter(visitor) } else { self.not_whole(visitor) }
+    }
+
+    /// Begins with the records of a run that is to be taken as committed.
+    fn enter(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let Region { end, after, .. } = self.region;
+        let padding = self.window.bytes(end, after.ledger_next * BLOCK_SIZE as u64);
+        if let Some(offset) = first_nonzero(padding) {
+            let block = (end + offset as u64) / BLOCK_SIZE as u64;
+            self.report.finding(visitor, FindingKind::Record, Area::Ledger, block, None);
+        }
+        self.region.digest = Domain::RunAssets.hasher();
+        Step::Records
+    }
+
+    /// There is no whole run at the frontier.
+    fn not_whole(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let at = self.frontier.ledger_next;
+        if at < self.bound.ledger_next {
+            return Step::Search { next: at, end: self.bound.ledger_next };
+        }
+        if self.known.hints_lost(&self.frontier) && at + 1 < self.limit {
+            return Step::Search { next: at + 1, end: self.limit };
+        }
+        self.end_of_runs(visitor)
+    }
+
+    /// The walk has come to where the ledger may end.
+    fn end_of_runs(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let at = self.frontier.ledger_next;
+        self.tail = first_nonzero(self.window.block(at)).map(|_| at);
+        self.finish(visitor)
+    }
+
+    fn finish(&mut self, visitor: &mut dyn Visitor) -> Step {
+        self.known.finish(&self.frontier, &mut self.report, visitor);
+        Step::Done
+    }
+
+    /// Looks for a stamp behind the frontier in blocks from `first` on.
+    fn search(&mut self, first: u64, end: u64, bytes: &[u8], visitor: &mut dyn Visitor) -> Step {
+        let committed = self.frontier.ledger_next < self.bound.ledger_next;
+        let (volume, ledger, assets) = self.place();
+        for (block, at) in bytes.chunks_exact(BLOCK_SIZE).zip(first..) {
+            let Ok(stamp) = Stamp::find(block, volume, at, ledger, assets) else { continue };
+            let (before, after) = (stamp.frontier_before(), stamp.frontier_after());
+            let follows = before.assets_next >= self.frontier.assets_next
+                && before
+                    .runs
+                    .checked_sub(self.frontier.runs)
+                    .is_some_and(|runs| runs <= at - self.frontier.ledger_next);
+            let within = after.runs <= self.bound.runs
+                && after.ledger_next <= self.bound.ledger_next
+                && after.assets_next <= self.bound.assets_next;
+            if follows && committed && within {
+                return self.lost(before, visitor);
+            }
+            if follows && !committed {
+                // There are later runs, so what lies before them was committed.
+                self.bound = before;
+                return Step::Frontier;
+            }
+        }
+        let next = first + (bytes.len() / BLOCK_SIZE) as u64;
+        if next < end {
+            Step::Search { next, end }
+        } else if committed {
+            self.lost(self.bound, visitor)
+        } else {
+            self.end_of_runs(visitor)
+        }
+    }
+
+    /// The stamp at the frontier is lost. The walk goes on at `to`; whole records are sought before it.
+    fn lost(&mut self, to: Frontier, visitor: &mut dyn Visitor) -> Step {
+        let at = self.frontier.ledger_next;
+        if self.window.readable(at) {
+            let never = to.ledger_next == self.bound.ledger_next && first_nonzero(self.window.block(at)).is_none();
+            let kind = if never { FindingKind::Rollback } else { FindingKind::Stamp };
+            self.report.finding(visitor, kind, Area::Ledger, at, None);
+        }
+        self.chain.interrupted(at * BLOCK_SIZE as u64);
+        self.region = Region::lost(&self.frontier, &to, self.report.findings);
+        Step::Records
+    }
+
+    fn records(&mut self, visitor: &mut dyn Visitor) -> Step {
+        loop {
+            let Region { at, end, stamped, sound, .. } = self.region;
+            if at >= end {
+                return Step::Close;
+            }
+            let stop = end.min(at + RECORD_MAX as u64);
+            let (first, last) = (at / BLOCK_SIZE as u64, stop.div_ceil(BLOCK_SIZE as u64));
+            if !self.window.covers(first, last) {
+                return self.fill(first, last, false);
+            }
+            let decoded = Record::decode(self.window.bytes(at, stop)).ok();
+            let whole = decoded.filter(|(record, _)| sound || self.chain.plausible(record, at));
+            let Some((record, len)) = whole else {
+                if stamped {
+                    self.chain.damaged(at, &mut self.report, visitor);
+                } else {
+                    self.chain.interrupted(at);
+                }
+                self.region.at += RECORD_ALIGN as u64;
+                continue;
+            };
+            self.chain.accept(&record, at, &self.expected, &mut self.report, visitor);
+            visitor.record(&record, first, (at % BLOCK_SIZE as u64) as usize);
+            if record.kind.has_content() {
+                self.documents += 1;
+                self.content_bytes = self.content_bytes.saturating_add(record.header.content_len.get());
+            }
+            self.region.at += len as u64;
+            let header = record.header;
+            if header.declares_content()
+                && let Some(step) = self.begin_content(&header, first, visitor)
+            {
+                return step;
+            }
+        }
+    }
+
+    /// Begins to read the content of the record in this block of `ledger/`, if there is any to read.
+    fn begin_content(&mut self, header: &Header, ledger_block: u64, visitor: &mut dyn Visitor) -> Option<Step> {
+        let region = &mut self.region;
+        let (sequence, block, len) = (header.sequence.get(), header.content_block.get(), header.content_len.get());
+        let end = if len == 0 {
+            Some(region.assets_next)
+        } else {
+            let end = block.checked_add(len.div_ceil(BLOCK_SIZE as u64));
+            end.filter(|&end| region.assets_next <= block && end <= region.assets_to)
+        };
+        let Some(end) = end else {
+            self.report.finding(visitor, FindingKind::Record, Area::Ledger, ledger_block, Some(sequence));
+            if self.mode == Mode::Full {
+                visitor.content_end(sequence, false);
+            }
+            return None;
+        };
+        if self.mode == Mode::Ledger {
+            region.assets_next = end;
+            return None;
+        }
+        let (expected, hasher) = (header.content_hash, Hasher::content());
+        self.content = Some(Content { sequence, block, len, done: 0, expected, hasher, unreadable: false });
+        if len == 0 {
+            return Some(self.assets_end(end, visitor));
+        }
+        let next = region.assets_next.max(region.digest_from).min(block);
+        if next < block {
+            region.unreferenced.get_or_insert(next);
+        }
+        Some(Step::Assets { next, end })
+    }
+
+    fn assets(&mut self, first: u64, bytes: &[u8], readable: bool, visitor: &mut dyn Visitor) {
+        self.region.digest(first, bytes);
+        self.region.assets_reported |= !readable;
+        let Some(content) = &mut self.content else { return };
+        let before = content.block.saturating_sub(first).saturating_mul(BLOCK_SIZE as u64);
+        let skipped = usize::try_from(before).unwrap_or(usize::MAX);
+        let Some(bytes) = bytes.get(skipped..).filter(|bytes| !bytes.is_empty()) else { return };
+        content.unreadable |= !readable;
+        let left = usize::try_from(content.len - content.done).unwrap_or(usize::MAX);
+        let (body, padding) = bytes.split_at(left.min(bytes.len()));
+        content.hasher.update(body);
+        visitor.content(content.sequence, content.done, body);
+        content.done += body.len() as u64;
+        if first_nonzero(padding).is_some() {
+            let last = content.block + (content.len - 1) / BLOCK_SIZE as u64;
+            self.report.finding(visitor, FindingKind::Asset, Area::Assets, last, Some(content.sequence));
+            self.region.assets_reported = true;
+        }
+    }
+
+    /// The asset blocks before `end` were read.
+    fn assets_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> Step {
+        self.region.assets_next = end;
+        if let Some(content) = self.content.take() {
+            let sound = content.hasher.finish() == content.expected && !content.unreadable;
+            if !sound && !content.unreadable {
+                let Content { block, sequence, .. } = content;
+                self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, Some(sequence));
+                self.region.assets_reported = true;
+            }
+            visitor.content_end(content.sequence, sound);
+        }
+        Step::Records
+    }
+
+    fn close(&mut self, visitor: &mut dyn Visitor) -> Step {
+        let region = &mut self.region;
+        if region.stamped && self.mode == Mode::Full {
+            let next = region.assets_next.max(region.digest_from);
+            let end = region.assets_to;
+            if next < end {
+                region.unreferenced.get_or_insert(next);
+                return Step::Assets { next, end };
+            }
+            if !region.digest_matches() && !region.assets_reported {
+                let block = region.unreferenced.unwrap_or(region.digest_from);
+                self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, None);
+            }
+        }
+        // Whole records, but not those the vault stamped.
+        if region.stamped && !region.sound && self.report.findings == region.findings_before {
+            self.report.finding(visitor, FindingKind::Record, Area::Ledger, region.block, None);
+        }
+        self.frontier = region.after;
+        self.last_stamp_block = region.last_stamp_block;
+        Step::Frontier
+    }
+
+    /// Whose stamps are looked for, and how much room `ledger/` and `assets/` have.
+    fn place(&self) -> (&[u8; 16], u64, u64) {
+        (&self.expected.volume, self.layout.ledger.blocks, self.layout.assets.blocks)
+    }
+}

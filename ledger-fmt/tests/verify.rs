@@ -1,0 +1,526 @@
+//! The verifier on whole, damaged, torn and hostile volumes.
+
+use ledger_fmt::ZERO_HASH;
+use ledger_fmt::hash;
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
+use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
+use ledger_fmt::stamp::{Frontier, STAMP_SIZE};
+use ledger_fmt::testing::{Seen, TestVolume, verify, verify_with};
+use ledger_fmt::verify::{Finding, FindingKind, Mode};
+use zerocopy::IntoBytes;
+
+/// Text of `len` bytes, different for every `seed`.
+fn text(seed: u8, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) | 1).collect()
+}
+
+/// A small volume with everything in it: runs of one and of several records and blocks, empty, short and
+/// long documents, a checkpoint, a correction, blocks no record refers to, and a seal; hints up to its end.
+fn reference() -> TestVolume {
+    let mut volume = TestVolume::new("contracts");
+    volume.document("first.txt", &text(1, 10));
+    volume.document("empty", b"");
+    volume.document("two blocks", &text(2, 5000));
+    volume.commit();
+    volume.append(&text(3, 4096));
+    volume.document("a name with ünïcode", &text(4, 4096));
+    volume.append(&text(5, 100));
+    volume.commit();
+    volume.checkpoint();
+    volume.commit();
+    for i in 0..40 {
+        volume.add(Kind::Lifecycle, format!("active suspended round {i}").as_bytes(), None);
+    }
+    volume.commit();
+    let superseding = volume.append(&text(6, 3));
+    let mut payload = 1u64.to_le_bytes().to_vec();
+    payload.extend_from_slice(b"first.txt");
+    volume.add(Kind::Correction, &payload, Some(superseding));
+    volume.checkpoint();
+    volume.commit();
+    volume.seal();
+    volume.hint(0);
+    volume.hint(1);
+    volume
+}
+
+fn kinds(seen: &Seen) -> Vec<FindingKind> {
+    seen.findings.iter().map(|finding| finding.kind).collect()
+}
+
+fn finding(kind: FindingKind, area: Area, block: u64, record: Option<u64>) -> Finding {
+    Finding { kind, area, block, record }
+}
+
+#[test]
+fn a_whole_volume_is_clean_and_everything_in_it_is_seen() {
+    let volume = reference();
+    for seen in [volume.audit(), volume.verify()] {
+        assert_eq!(seen.findings, []);
+        let summary = seen.summary.unwrap();
+        assert_eq!(summary.frontier, volume.frontier);
+        assert_eq!((summary.records, summary.head), (volume.head.records, volume.head.hash));
+        assert_eq!(summary.tree.root(), volume.tree.root());
+        assert_eq!((summary.documents, summary.content_bytes), (5, 10 + 5000 + 4096 + 3));
+        assert_eq!(summary.tail, None);
+        let sequences: Vec<u64> = seen.records.iter().map(|record| record.0).collect();
+        assert_eq!(sequences, (0..volume.head.records).collect::<Vec<_>>());
+        assert_eq!(seen.contents.len(), 5);
+        assert_eq!(seen.contents[2], (3, text(2, 5000)));
+    }
+    // Nothing is read twice: superblock and hints, ledger, assets.
+    let expected = (3 + volume.frontier.ledger_next + volume.frontier.assets_next) * BLOCK_SIZE as u64;
+    assert_eq!(volume.audit().summary.unwrap().bytes_read, expected);
+}
+
+#[test]
+fn a_listing_reads_no_assets() {
+    let mut volume = reference();
+    let range = volume.range(Area::Assets, 0, volume.frontier.assets_next);
+    volume.bytes[range].fill(0xff);
+    let seen = verify(&volume.bytes, &volume.superblock, None, Mode::Ledger);
+    assert_eq!((seen.findings.len(), seen.records.len() as u64), (0, volume.head.records));
+}
+
+#[test]
+fn a_blank_volume_is_clean_and_not_searched() {
+    let volume = TestVolume::blank("new", 65536, 8192);
+    let summary = volume.verify().summary.unwrap();
+    assert_eq!((summary.findings, summary.records, summary.tail), (0, 0, None));
+    assert!(summary.bytes_read <= 11 * BLOCK_SIZE as u64);
+    assert_eq!(volume.audit().findings, []);
+}
+
+/// Where a byte of the reference volume belongs, written down without the verifier: the finding that must
+/// come when it changes.
+fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> {
+    let block = (position / BLOCK_SIZE) as u64;
+    let layout = &volume.layout;
+    if block < 3 {
+        let kind = if block == 0 { FindingKind::Superblock } else { FindingKind::Hint };
+        return Some(finding(kind, Area::Volume, block, None));
+    }
+    if block >= layout.ledger.start {
+        let block = block - layout.ledger.start;
+        if block >= volume.frontier.ledger_next {
+            return None;
+        }
+        let at = position - layout.ledger.start as usize * BLOCK_SIZE;
+        for &(sequence, block, offset) in &clean.records {
+            let start = block as usize * BLOCK_SIZE + offset;
+            let bytes = &volume.bytes[layout.ledger.start as usize * BLOCK_SIZE + start..];
+            let (record, len) = Record::decode(bytes).unwrap();
+            assert_eq!((record.header.sequence.get(), len), (sequence, padded_len(record.payload.len())));
+            if (start..start + len).contains(&at) {
+                return Some(finding(FindingKind::Record, Area::Ledger, block, Some(sequence)));
+            }
+        }
+        let starts = volume.bytes[position / BLOCK_SIZE * BLOCK_SIZE..].starts_with(b"TBXSTAMP");
+        let stamp = starts && at % BLOCK_SIZE < STAMP_SIZE;
+        let kind = if stamp { FindingKind::Stamp } else { FindingKind::Record };
+        return Some(finding(kind, Area::Ledger, block, None));
+    }
+    let block = block.checked_sub(layout.assets.start).filter(|&block| block < volume.frontier.assets_next)?;
+    for &(sequence, ledger_block, offset) in &clean.records {
+        let start = volume.range(Area::Ledger, ledger_block, 1).start + offset;
+        let header = Record::decode(&volume.bytes[start..]).unwrap().0.header;
+        let (first, len) = (header.content_block.get(), header.content_len.get() as usize);
+        let from = volume.range(Area::Assets, first, 0).start;
+        if (from..from + len).contains(&position) {
+            return Some(finding(FindingKind::Asset, Area::Assets, first, Some(sequence)));
+        }
+        if (from + len..from + len.next_multiple_of(BLOCK_SIZE)).contains(&position) {
+            return Some(finding(FindingKind::Asset, Area::Assets, block, Some(sequence)));
+        }
+    }
+    // Blocks 3 and 5, which no record refers to: the run's digest covers both, and the first is named.
+    assert!(block == 3 || block == 5);
+    Some(finding(FindingKind::Asset, Area::Assets, 3, None))
+}
+
+#[test]
+fn one_flipped_bit_in_any_committed_byte_is_found_and_located() {
+    let mut volume = reference();
+    let clean = volume.audit();
+    let mut covered = 0;
+    for position in 0..volume.bytes.len() {
+        let Some(expected) = owner(&volume, &clean, position) else { continue };
+        covered += 1;
+        let bit = 1 << (position % 8);
+        volume.bytes[position] ^= bit;
+        let seen = volume.audit();
+        volume.bytes[position] ^= bit;
+        assert_eq!(seen.findings, [expected], "bit flipped in byte {position}");
+        // Everything else stays readable.
+        let lost = usize::from(expected.kind == FindingKind::Record && expected.record.is_some());
+        assert_eq!(seen.records.len(), clean.records.len() - lost, "bit flipped in byte {position}");
+        let asset = expected.kind == FindingKind::Asset;
+        assert!(seen.contents.len() + lost + usize::from(asset) >= clean.contents.len());
+    }
+    let blocks = 3 + volume.frontier.ledger_next + volume.frontier.assets_next;
+    assert_eq!(covered as u64, blocks * BLOCK_SIZE as u64);
+}
+
+#[test]
+fn offline_the_same_bits_are_found_as_the_hints_cover_all() {
+    let mut volume = reference();
+    let clean = volume.verify();
+    for position in (0..volume.bytes.len()).step_by(61) {
+        if owner(&volume, &clean, position).is_none() {
+            continue;
+        }
+        volume.bytes[position] ^= 0x10;
+        let (offline, audited) = (volume.verify(), volume.audit());
+        volume.bytes[position] ^= 0x10;
+        assert_eq!(offline.findings, audited.findings, "bit flipped in byte {position}");
+        assert_eq!(offline.findings.len(), 1);
+    }
+}
+
+/// A volume with three runs behind its newest hint.
+fn hinted_behind() -> TestVolume {
+    let mut volume = TestVolume::new("finance");
+    volume.hint(1);
+    for i in 0..3 {
+        volume.document(&format!("{i}"), &text(i, 9000));
+        volume.commit();
+    }
+    volume
+}
+
+#[test]
+fn a_torn_run_behind_the_hint_is_a_tail_offline_and_damage_for_who_knows_better() {
+    let whole = hinted_behind();
+    assert_eq!(whole.verify().findings, []);
+    assert_eq!(whole.verify().summary.unwrap().records, 4);
+    let torn_places = [
+        whole.range(Area::Ledger, 3, 1).start,
+        whole.range(Area::Ledger, 3, 1).start + STAMP_SIZE,
+        whole.range(Area::Assets, 7, 1).start,
+    ];
+    for place in torn_places {
+        let mut volume = whole.clone();
+        volume.bytes[place] ^= 1;
+        let seen = volume.verify();
+        let summary = seen.summary.unwrap();
+        assert_eq!((seen.findings.len(), summary.records, summary.tail), (0, 3, Some(3)));
+        assert_eq!(seen.contents.len(), 2);
+        assert_eq!(volume.audit().findings.len(), 1);
+    }
+    // The middle one of several runs in flight: the last is not believed without it.
+    let mut volume = whole.clone();
+    volume.bytes[whole.range(Area::Assets, 4, 1).start] ^= 1;
+    let summary = volume.verify().summary.unwrap();
+    assert_eq!((summary.findings, summary.records, summary.tail), (0, 2, Some(2)));
+    let mut volume = whole.clone();
+    volume.document("never committed", b"content");
+    assert_eq!(volume.verify().summary.unwrap().tail, None);
+}
+
+#[test]
+fn asset_bytes_flushed_before_the_stamp_are_checked_by_their_record() {
+    let mut volume = TestVolume::new("finance");
+    let content = text(9, 5 * BLOCK_SIZE);
+    volume.append(&content[..3 * BLOCK_SIZE]);
+    volume.flush_assets();
+    let (_, _, _) = volume.append(&content[3 * BLOCK_SIZE..]);
+    volume.add(Kind::Document, b"long", Some((hash::content(&content), content.len() as u64, 0)));
+    volume.commit();
+    assert_eq!(volume.verify().findings, []);
+    assert_eq!(volume.audit().contents, [(1, content)]);
+    let place = volume.range(Area::Assets, 1, 1).start;
+    volume.bytes[place] ^= 1;
+    // Durable before the stamp: the run is whole, and the damage is damage.
+    let expected = finding(FindingKind::Asset, Area::Assets, 0, Some(1));
+    assert_eq!(volume.verify().findings, [expected]);
+    assert_eq!(volume.audit().findings, [expected]);
+}
+
+#[test]
+fn records_in_and_behind_lost_runs_are_still_found() {
+    let volume = reference();
+    let clean = volume.audit();
+    // Two stamps in a row are gone, one of them with its first record.
+    let mut damaged = volume.clone();
+    let second = damaged.range(Area::Ledger, 1, 1).start;
+    let third = damaged.range(Area::Ledger, 2, 1).start;
+    damaged.bytes[second..second + STAMP_SIZE].fill(0x55);
+    damaged.bytes[third..third + STAMP_SIZE + HEADER_SIZE].fill(0xaa);
+    let seen = damaged.audit();
+    assert_eq!(
+        seen.findings,
+        [
+            finding(FindingKind::Stamp, Area::Ledger, 1, None),
+            finding(FindingKind::Record, Area::Ledger, 1, Some(4)),
+        ]
+    );
+    assert_eq!(seen.records.len(), clean.records.len() - 1);
+    assert_eq!(seen.summary.unwrap().tree.root(), volume.tree.root(), "the missing hash is in the next record");
+    // A whole run is overwritten; sequence numbers say which records are missing.
+    let mut damaged = volume.clone();
+    let range = damaged.range(Area::Ledger, 1, 1);
+    damaged.bytes[range].fill(0x55);
+    let seen = damaged.audit();
+    let missing: Vec<_> = seen.findings.iter().filter_map(|finding| finding.record).collect();
+    assert_eq!((seen.findings.len(), missing), (4, vec![1, 2, 3]));
+    assert_eq!(seen.records.len(), clean.records.len() - 3);
+}
+
+#[test]
+fn a_damaged_length_does_not_swallow_the_next_record() {
+    let volume = reference();
+    let clean = volume.audit();
+    let (sequence, block, offset) = clean.records[10];
+    let at = volume.range(Area::Ledger, block, 1).start + offset;
+    for len in [0u32, 8, 25, 192, 4000, u32::MAX] {
+        let mut damaged = volume.clone();
+        damaged.bytes[at + 8..at + 12].copy_from_slice(&len.to_le_bytes());
+        let seen = damaged.audit();
+        assert_eq!(seen.findings, [finding(FindingKind::Record, Area::Ledger, block, Some(sequence))]);
+        assert_eq!(seen.records.len(), clean.records.len() - 1);
+    }
+}
+
+#[test]
+fn an_older_volume_is_a_rollback() {
+    let mut volume = hinted_behind();
+    let old = volume.clone();
+    volume.document("later", b"later");
+    volume.commit();
+    let claimed = Some(volume.frontier);
+    let seen = verify(&old.bytes, &old.superblock, claimed, Mode::Full);
+    assert_eq!(seen.findings, [finding(FindingKind::Rollback, Area::Ledger, 4, None)]);
+    assert_eq!(seen.records.len(), 4);
+    // Another history of the same length.
+    let mut other = old.clone();
+    other.document("other", b"other");
+    other.commit();
+    let seen = verify(&other.bytes, &old.superblock, claimed, Mode::Full);
+    assert_eq!(seen.findings, [finding(FindingKind::Rollback, Area::Ledger, 4, None)]);
+    // Offline the hint is what knows.
+    let mut rolled_back = volume.clone();
+    rolled_back.hint(0);
+    let range = rolled_back.range(Area::Ledger, 4, 1);
+    rolled_back.bytes[range].fill(0);
+    let seen = rolled_back.verify();
+    assert_eq!(seen.findings, [finding(FindingKind::Rollback, Area::Ledger, 4, None)]);
+    // A claim no volume of this size can have.
+    let absurd = Frontier { runs: u64::MAX, ledger_next: u64::MAX, assets_next: u64::MAX, ..volume.frontier };
+    let seen = verify(&volume.bytes, &volume.superblock, Some(absurd), Mode::Full);
+    assert_eq!(kinds(&seen), [FindingKind::Rollback]);
+}
+
+#[test]
+fn hints_must_agree_with_the_runs() {
+    // Both blank although there are runs.
+    let mut volume = hinted_behind();
+    let hints = volume.range(Area::Volume, 1, 2);
+    volume.bytes[hints.clone()].fill(0);
+    assert_eq!(
+        volume.verify().findings,
+        [1, 2].map(|block| finding(FindingKind::Hint, Area::Volume, block, None))
+    );
+    // A hint of another history.
+    let mut volume = hinted_behind();
+    let genuine = volume.frontier;
+    volume.frontier.last_stamp = [7; 32];
+    volume.hint(0);
+    volume.frontier = genuine;
+    let expected = [finding(FindingKind::Hint, Area::Volume, 1, None)];
+    assert_eq!(volume.verify().findings, expected);
+    assert_eq!(volume.audit().findings, expected);
+    // One newer than what the auditor was told is the vault's, gone on meanwhile.
+    let mut volume = hinted_behind();
+    let claimed = Some(volume.frontier);
+    volume.document("meanwhile", b"");
+    volume.commit();
+    volume.hint(0);
+    assert_eq!(verify(&volume.bytes, &volume.superblock, claimed, Mode::Full).findings, []);
+    // Beyond the volume.
+    let mut volume = hinted_behind();
+    volume.frontier.ledger_next = 1 << 60;
+    volume.hint(0);
+    assert_eq!(volume.verify().findings, expected);
+}
+
+#[test]
+fn without_hints_a_later_stamp_makes_what_lies_before_it_damage() {
+    let mut volume = hinted_behind();
+    let hints = volume.range(Area::Volume, 1, 2);
+    volume.bytes[hints.start] ^= 1;
+    volume.bytes[hints.start + BLOCK_SIZE] ^= 1;
+    let hint_findings = [1, 2].map(|block| finding(FindingKind::Hint, Area::Volume, block, None));
+    assert_eq!(volume.verify().findings, hint_findings);
+    let clean = volume.clone();
+    let damages = [
+        (clean.range(Area::Ledger, 1, 1).start, finding(FindingKind::Stamp, Area::Ledger, 1, None)),
+        (
+            clean.range(Area::Ledger, 2, 1).start + STAMP_SIZE,
+            finding(FindingKind::Record, Area::Ledger, 2, Some(2)),
+        ),
+        (clean.range(Area::Assets, 0, 1).start, finding(FindingKind::Asset, Area::Assets, 0, Some(1))),
+    ];
+    for (place, expected) in damages {
+        let mut volume = clean.clone();
+        volume.bytes[place] ^= 1;
+        let seen = volume.verify();
+        assert_eq!(seen.findings, [hint_findings[0], hint_findings[1], expected]);
+        assert_eq!(seen.summary.unwrap().records, 4);
+    }
+    // The last run of all may be one that was never acknowledged.
+    let mut volume = clean.clone();
+    let place = volume.range(Area::Ledger, 3, 1).start;
+    volume.bytes[place] ^= 1;
+    assert_eq!(volume.verify().findings, hint_findings);
+    assert_eq!(volume.verify().summary.unwrap().tail, Some(3));
+}
+
+#[test]
+fn every_block_that_cannot_be_read_is_named() {
+    let volume = reference();
+    let clean = volume.audit();
+    for block in 0..volume.layout.blocks {
+        let bytes = &volume.bytes;
+        let seen = verify_with(&volume.superblock, Some(volume.frontier), Mode::Full, |range| {
+            let bad = block as usize * BLOCK_SIZE;
+            (bad < range.start || bad >= range.end).then(|| &bytes[range])
+        });
+        let Some(expected) = owner(&volume, &clean, block as usize * BLOCK_SIZE) else {
+            assert_eq!(seen.findings, [], "block {block} is not in use");
+            continue;
+        };
+        let (_, in_area) = place(&volume, block);
+        assert_eq!(seen.findings[0].kind, FindingKind::Unreadable);
+        assert_eq!((seen.findings[0].area, seen.findings[0].block), (expected.area, in_area));
+        let others = &seen.findings[1..];
+        assert!(others.iter().all(|other| other.kind == FindingKind::Record), "block {block}: {others:?}");
+    }
+}
+
+fn place(volume: &TestVolume, block: u64) -> (Area, u64) {
+    let layout = &volume.layout;
+    match block {
+        0..3 => (Area::Volume, block),
+        _ if block >= layout.ledger.start => (Area::Ledger, block - layout.ledger.start),
+        _ => (Area::Assets, block - layout.assets.start),
+    }
+}
+
+/// A volume whose archive, in league with nobody, committed a record that breaks the rules: stamped by the
+/// vault, so every digest matches.
+fn misbehaving(kind: Kind, payload: &[u8], content: Option<([u8; 32], u64, u64)>) -> Vec<FindingKind> {
+    let mut volume = TestVolume::new("rogue");
+    volume.document("fine", b"fine");
+    volume.add(kind, payload, content);
+    volume.document("fine too", b"also fine");
+    volume.commit();
+    let seen = volume.audit();
+    assert_eq!(seen.findings.iter().filter(|finding| finding.record != Some(2)).count(), 0);
+    assert_eq!(seen.contents.len(), if kind == Kind::Document && seen.findings.is_empty() { 3 } else { 2 });
+    kinds(&seen)
+}
+
+#[test]
+fn an_archive_that_breaks_the_form_is_found_out() {
+    use FindingKind::{Asset, Record, Tree};
+    let fine = hash::content(b"fine");
+    assert_eq!(misbehaving(Kind::Document, b"", None), [Record]);
+    assert_eq!(misbehaving(Kind::Document, &[b'n'; 256], None), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"\xff\xfe", None), [Record]);
+    assert_eq!(misbehaving(Kind::Correction, b"short", None), [Record]);
+    assert_eq!(misbehaving(Kind::Correction, b"\x02\0\0\0\0\0\0\0itself", None), [Record]);
+    assert_eq!(misbehaving(Kind::Genesis, b"again", None), [Record]);
+    assert_eq!(misbehaving(Kind::Lifecycle, b"\xff", None), [Record]);
+    assert_eq!(misbehaving(Kind::Checkpoint, b"short", None), [Record]);
+    let head = TreeHead { size: 2.into(), root: ZERO_HASH };
+    assert_eq!(misbehaving(Kind::Checkpoint, head.as_bytes(), None), [Tree]);
+    // Content of another record, outside the volume, of absurd size, of another hash, of no hash.
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, 0))), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, u64::MAX))), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, u64::MAX, 1))), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 3 * BLOCK_SIZE as u64, 1))), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 0, 7))), [Asset]);
+    assert_eq!(misbehaving(Kind::Document, b"n", Some((hash::content(b""), 0, 7))), []);
+}
+
+#[test]
+fn bytes_that_are_no_records_are_found_under_a_matching_digest() {
+    let mut volume = TestVolume::new("rogue");
+    let start = volume.head;
+    volume.document("one", b"1");
+    // A chain that forks: the second record continues the first one's predecessor.
+    volume.head = start;
+    volume.document("two", b"2");
+    volume.commit();
+    let seen = volume.audit();
+    assert_eq!(seen.findings, [finding(FindingKind::Chain, Area::Ledger, 1, Some(1))]);
+    assert_eq!(seen.records.len(), 3);
+    // A ledger that begins without genesis.
+    let mut volume = TestVolume::blank("rogue", 256, 64);
+    volume.hint(0);
+    volume.hint(1);
+    volume.document("no genesis", b"");
+    volume.commit();
+    assert_eq!(volume.audit().findings, [finding(FindingKind::Record, Area::Ledger, 0, Some(0))]);
+}
+
+/// A small generator of hostile bytes: xorshift64.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+#[test]
+fn noise_of_every_size_ends_with_findings_and_without_a_panic() {
+    let volume = reference();
+    let mut noise = Noise(0x746f_7465_626f_7821);
+    let used = [
+        volume.range(Area::Volume, 0, 3),
+        volume.range(Area::Ledger, 0, volume.frontier.ledger_next),
+        volume.range(Area::Assets, 0, volume.frontier.assets_next),
+    ];
+    for round in 0..1500 {
+        let mut bytes = volume.bytes.clone();
+        for _ in 0..1 + noise.next() % 12 {
+            let range = &used[(noise.next() % 3) as usize];
+            let start = range.start + noise.next() as usize % range.len();
+            let len = 1 + noise.next() as usize % [1, 8, 300, 9000][round % 4];
+            for byte in &mut bytes[start..(start + len).min(range.end)] {
+                *byte = noise.next() as u8;
+            }
+        }
+        for claimed in [None, Some(volume.frontier)] {
+            let seen = verify(&bytes, &volume.superblock, claimed, Mode::Full);
+            assert_eq!(seen.findings.is_empty(), bytes == volume.bytes, "round {round}");
+            assert!(seen.summary.unwrap().bytes_read < 4 * volume.bytes.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn a_truncated_disk_is_unreadable_where_it_ends() {
+    let volume = reference();
+    for blocks in [0, 1, 2, 3, 64, 68, volume.layout.ledger.start + 2] {
+        let bytes = &volume.bytes[..blocks as usize * BLOCK_SIZE];
+        let seen = verify(bytes, &volume.superblock, Some(volume.frontier), Mode::Full);
+        assert!(kinds(&seen).contains(&FindingKind::Unreadable));
+        assert!(seen.findings.iter().all(|finding| finding.kind != FindingKind::Rollback));
+    }
+}
+
+#[test]
+fn another_volumes_superblock_is_a_finding() {
+    let volume = reference();
+    let mut other = volume.superblock;
+    other.volume[0] ^= 1;
+    let other = Superblock::new(other.deployment, other.volume, other.name, &volume.layout);
+    let seen = verify(&volume.bytes, &other, None, Mode::Full);
+    assert_eq!(kinds(&seen)[0], FindingKind::Superblock);
+    assert_eq!(seen.records.len(), 0);
+}
