@@ -2,3 +2,11 @@
 //! operator's console from outside.
 
 #![forbid(unsafe_code)]
+
+mod files;
+mod manifests;
+pub mod model;
+pub mod problem;
+mod system_xml;
+
+pub use files::write_atomically;

@@ -1,14 +1,67 @@
 //! `totebox system`.
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use totebox::model::{self, Deployment, SYSTEM_FILE};
+use totebox::write_atomically;
 
 use super::Outcome;
 
 /// Writes system.xml from totebox.toml.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox system --check")]
-pub struct Args {}
+pub struct Args {
+    /// The deployment's directory, or its totebox.toml.
+    #[arg(default_value = ".")]
+    deployment: PathBuf,
+    /// Write nothing; exit with 1 if system.xml is not what totebox.toml says.
+    #[arg(long)]
+    check: bool,
+    /// Write each domain's manifest into this directory as NAME.manifest.
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
+    manifests: Option<PathBuf>,
+}
 
-pub fn run(_args: Args) -> Result<Outcome> {
-    bail!("under construction")
+pub fn run(args: Args) -> Result<Outcome> {
+    let deployment = Deployment::load(&args.deployment)?;
+    let path = model::file(&args.deployment).with_file_name(SYSTEM_FILE);
+    let xml = deployment.system_xml();
+    if args.check {
+        return check(&path, &xml);
+    }
+    write_atomically(&path, xml.as_bytes())?;
+    println!("wrote {}", path.display());
+    if let Some(directory) = args.manifests {
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        let manifests = deployment.manifests();
+        for (pd, bytes) in &manifests {
+            write_atomically(&directory.join(format!("{pd}.manifest")), bytes)?;
+        }
+        println!("wrote {} manifests to {}", manifests.len(), directory.display());
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Compares the file with what it must be, and shows the first line that differs.
+fn check(path: &Path, expected: &str) -> Result<Outcome> {
+    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if found == expected {
+        println!("{} is what totebox.toml says", path.display());
+        return Ok(Outcome::Fine);
+    }
+    let mut lines = (found.lines(), expected.lines());
+    let mut number = 1;
+    let (found, expected) = loop {
+        match (lines.0.next(), lines.1.next()) {
+            (a, b) if a == b && a.is_some() => number += 1,
+            (a, b) => break (a.unwrap_or("(end of file)"), b.unwrap_or("(end of file)")),
+        }
+    };
+    println!("{}:{number}:1: stale: not what totebox.toml says", path.display());
+    println!("    there:    {}", found.trim());
+    println!("    expected: {}", expected.trim());
+    println!("    `totebox system` writes it anew");
+    Ok(Outcome::Found)
 }

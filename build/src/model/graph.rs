@@ -1,0 +1,430 @@
+//! The graph of a deployment: protection domains, the regions and channels that join them, and devices.
+//! `system.xml` and the manifests are both written from it. What flows between whom comes from
+//! [`totebox_manifest::conversation`] alone.
+
+use totebox_manifest::conversation::{PAGE, channel, page, protected_call, queue};
+use totebox_manifest::{DeviceKind, LinkKind, MANIFEST_SIZE, OnMismatch, Role};
+
+use super::Archive;
+use super::board::Board;
+use super::cpu::{self, Schedule};
+
+/// Bytes of the memory the disk may access: 64 transfer buffers of 32 KiB, the queue of the virtio
+/// device, and as much again; whole large pages, so that it is contiguous.
+const DMA_SIZE: u64 = 4 << 20;
+
+const PAGE_SIZE: u64 = PAGE as u64;
+const LARGE_PAGE: u64 = 2 << 20;
+
+/// Where the windows of the archives begin, a large page each, and those of the service domains. Far
+/// above any program image, and below the stack at the top of the address space. One region has the same
+/// address in every domain, so that an address in a fault names it.
+const ARCHIVE_WINDOWS: u64 = 0x10_0000_0000;
+const ARCHIVE_WINDOW: u64 = LARGE_PAGE;
+const SERVICE_WINDOWS: u64 = 0x11_0000_0000;
+const SERVICE_WINDOW: u64 = 8 * LARGE_PAGE;
+
+/// The service domains, in the order of their windows.
+pub const SERVICES: [Role; totebox_manifest::SERVICE_PDS] =
+    [Role::Orchestrator, Role::Auditor, Role::Vault, Role::Console, Role::Clock];
+
+/// Bytes of memory a program takes besides its stack and the regions: its pages, its heap, its copy in
+/// the image, and its kernel objects.
+const PROGRAM_MEMORY: u64 = 4 << 20;
+
+/// An index into [`Graph::pds`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PdIndex(pub usize);
+
+/// An index into [`Graph::regions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RegionIndex(pub usize);
+
+/// A protection domain.
+#[derive(Clone, Debug)]
+pub struct Pd {
+    /// What it is.
+    pub role: Role,
+    /// Among archives its index, else 0.
+    pub index: u8,
+    /// `archive-NAME`, `vault`, ...
+    pub name: String,
+    /// When it runs.
+    pub schedule: Schedule,
+    /// Bytes.
+    pub stack_size: u64,
+    /// Why so many.
+    pub stack_reason: &'static str,
+    /// The region with its manifest.
+    pub manifest: RegionIndex,
+    /// Its conversations.
+    pub links: Vec<Link>,
+    /// Its devices.
+    pub devices: Vec<Device>,
+}
+
+/// One side of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// With whom.
+    pub peer: PdIndex,
+    /// Of which kind.
+    pub kind: LinkKind,
+    /// The channel's id here.
+    pub channel: Option<u8>,
+    /// The peer's id as a child of this domain.
+    pub child: Option<u8>,
+    /// The region written here.
+    pub mine: Option<RegionIndex>,
+    /// The region read here.
+    pub theirs: Option<RegionIndex>,
+}
+
+/// A device and how its driver reaches it.
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its interrupt, and the channel id it arrives on.
+    pub irq: Option<Irq>,
+    /// Its memory, and where in that its registers begin.
+    pub region: Option<(RegionIndex, u64)>,
+}
+
+/// An interrupt.
+#[derive(Clone, Copy, Debug)]
+pub struct Irq {
+    /// Its number on the board.
+    pub number: u64,
+    /// The channel id it arrives on.
+    pub channel: u8,
+}
+
+/// A memory region.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Its name: the writer's, then what for.
+    pub name: String,
+    /// Where every domain that maps it maps it.
+    pub vaddr: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What it is for.
+    pub purpose: String,
+    /// The one domain that writes it; nobody writes a manifest.
+    pub writer: Option<PdIndex>,
+    /// Those that read it.
+    pub readers: Vec<PdIndex>,
+    /// What is behind it.
+    pub kind: RegionKind,
+}
+
+/// What is behind a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegionKind {
+    /// Memory.
+    Memory,
+    /// Memory the build fills from this file.
+    Prefilled(String),
+    /// Memory a device accesses: its physical address goes to the driver.
+    Dma,
+    /// A device's registers, at this physical address.
+    Registers(u64),
+}
+
+/// A channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    /// The two ends: domain and channel id there.
+    pub ends: [(PdIndex, u8); 2],
+    /// Which ends may notify the other: those that write something for it.
+    pub notifies: [bool; 2],
+    /// Which end may make protected calls to the other.
+    pub caller: Option<usize>,
+}
+
+/// A deployment's domains and what joins them.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The archives in their order, then the services.
+    pub pds: Vec<Pd>,
+    /// In no order that means anything.
+    pub regions: Vec<Region>,
+    /// In the order of their first ends.
+    pub channels: Vec<Channel>,
+}
+
+impl Graph {
+    /// The graph of these archives on this board.
+    pub fn new(archives: &[Archive], board: &Board) -> Graph {
+        let mut builder = Builder::new(archives);
+        for a in 0..builder.graph.pds.len() {
+            for b in a + 1..builder.graph.pds.len() {
+                builder.join(PdIndex(a), PdIndex(b));
+            }
+        }
+        builder.devices(board);
+        builder.place();
+        builder.graph
+    }
+
+    /// A domain.
+    pub fn pd(&self, index: PdIndex) -> &Pd {
+        &self.pds[index.0]
+    }
+
+    /// A region.
+    pub fn region(&self, index: RegionIndex) -> &Region {
+        &self.regions[index.0]
+    }
+
+    /// The service domain of this role.
+    pub fn service(&self, role: Role) -> PdIndex {
+        let service = self.pds.iter().position(|pd| pd.role == role && role != Role::Archive);
+        PdIndex(service.expect("every graph has every service"))
+    }
+
+    /// Bytes of the board's memory it takes, by a cautious estimate of the program images.
+    pub fn memory(&self) -> u64 {
+        let regions = self.regions.iter().filter(|region| !matches!(region.kind, RegionKind::Registers(_)));
+        let programs = self.pds.iter().map(|pd| pd.stack_size + PROGRAM_MEMORY);
+        regions.map(|region| region.size).chain(programs).sum()
+    }
+}
+
+/// The largest number of archives on a board, and what bounds it.
+pub fn archives_max(board: &Board) -> (usize, String) {
+    let available = board.memory.size - board.memory.reserved;
+    let fits = |&archives: &usize| {
+        let archive = |index| Archive { name: format!("a{index}"), on_mismatch: OnMismatch::Flag, share_ppm: 1 };
+        Graph::new(&(0..archives).map(archive).collect::<Vec<_>>(), board).memory() <= available
+    };
+    let most = totebox_manifest::ARCHIVES_MAX;
+    match (0..=most).rev().find(fits) {
+        Some(archives) if archives == most => {
+            let (pds, services) = (totebox_manifest::PDS_MAX, totebox_manifest::SERVICE_PDS);
+            let reason = format!("Microkit has {pds} protection domains, and {services} of them are no archives");
+            (most, reason)
+        }
+        archives => {
+            let reason = format!("the board {} has {} MiB of memory for them", board.name, available >> 20);
+            (archives.unwrap_or(0), reason)
+        }
+    }
+}
+
+struct Builder {
+    graph: Graph,
+    /// The next channel id of each domain.
+    next_channel: Vec<u8>,
+}
+
+impl Builder {
+    fn new(archives: &[Archive]) -> Builder {
+        let mut graph = Graph { pds: Vec::new(), regions: Vec::new(), channels: Vec::new() };
+        let archive = |(index, archive): (usize, &Archive)| {
+            (Role::Archive, index as u8, format!("archive-{}", archive.name), cpu::archive(archive.share_ppm))
+        };
+        let service = |&role: &Role| (role, 0, program(role).to_owned(), cpu::service(role));
+        let pds = archives.iter().enumerate().map(archive).chain(SERVICES.iter().map(service));
+        for (role, index, name, schedule) in pds {
+            let manifest = RegionIndex(graph.regions.len());
+            graph.regions.push(Region {
+                name: format!("{name}-manifest"),
+                vaddr: 0,
+                size: MANIFEST_SIZE as u64,
+                purpose: format!("what {name} is told about itself"),
+                writer: None,
+                readers: vec![PdIndex(graph.pds.len())],
+                kind: RegionKind::Prefilled(format!("{name}.manifest")),
+            });
+            let (links, devices) = (Vec::new(), Vec::new());
+            let (stack_size, stack_reason) = stack(role);
+            graph.pds.push(Pd { role, index, name, schedule, stack_size, stack_reason, manifest, links, devices });
+        }
+        Builder { next_channel: vec![0; graph.pds.len()], graph }
+    }
+
+    /// Everything two domains have in common.
+    fn join(&mut self, a: PdIndex, b: PdIndex) {
+        let (role_a, role_b) = (self.graph.pd(a).role, self.graph.pd(b).role);
+        if let (Some(forth), Some(back)) = (queue(role_a, role_b), queue(role_b, role_a)) {
+            let forth = self.queue_region(a, b, forth.region_size() as u64);
+            let back = self.queue_region(b, a, back.region_size() as u64);
+            self.link(a, b, LinkKind::Queue, Some(forth), Some(back));
+        }
+        let forth = page(role_a, role_b).map(|size| self.page_region(a, b, size as u64));
+        let back = page(role_b, role_a).map(|size| self.page_region(b, a, size as u64));
+        if forth.is_some() || back.is_some() {
+            self.link(a, b, LinkKind::Page, forth, back);
+        }
+    }
+
+    fn link(
+        &mut self,
+        a: PdIndex,
+        b: PdIndex,
+        kind: LinkKind,
+        forth: Option<RegionIndex>,
+        back: Option<RegionIndex>,
+    ) {
+        let (role_a, role_b) = (self.graph.pd(a).role, self.graph.pd(b).role);
+        let [channel_a, channel_b] = if channel(role_a, role_b, kind) {
+            let ids = [a, b].map(|pd| self.channel_id(pd));
+            // Protected calls are between the services, which are joined by one channel.
+            let caller = [protected_call(role_a, role_b), protected_call(role_b, role_a)];
+            let caller = caller.iter().position(|&calls| calls);
+            let notifies = [forth.is_some(), back.is_some()];
+            self.graph.channels.push(Channel { ends: [(a, ids[0]), (b, ids[1])], notifies, caller });
+            ids.map(Some)
+        } else {
+            [None; 2]
+        };
+        let child = |parent: PdIndex, child: PdIndex| {
+            let (parent, child) = (self.graph.pd(parent), self.graph.pd(child));
+            (parent.role == Role::Orchestrator && child.role == Role::Archive && kind == LinkKind::Page)
+                .then_some(child.index)
+        };
+        let (child_of_a, child_of_b) = (child(a, b), child(b, a));
+        let forth_link = Link { peer: b, kind, channel: channel_a, child: child_of_a, mine: forth, theirs: back };
+        let back_link = Link { peer: a, kind, channel: channel_b, child: child_of_b, mine: back, theirs: forth };
+        self.graph.pds[a.0].links.push(forth_link);
+        self.graph.pds[b.0].links.push(back_link);
+    }
+
+    fn channel_id(&mut self, pd: PdIndex) -> u8 {
+        let next = &mut self.next_channel[pd.0];
+        *next += 1;
+        *next - 1
+    }
+
+    fn queue_region(&mut self, writer: PdIndex, reader: PdIndex, size: u64) -> RegionIndex {
+        let (from, to) = (&self.graph.pd(writer).name, &self.graph.pd(reader).name);
+        let (name, purpose) = (format!("{from}-to-{to}"), format!("messages from {from} to {to}"));
+        self.region(name, size, purpose, Some(writer), vec![reader], RegionKind::Memory)
+    }
+
+    /// The page `writer` publishes for `reader`, and perhaps for others who read it already.
+    fn page_region(&mut self, writer: PdIndex, reader: PdIndex, size: u64) -> RegionIndex {
+        let (from, to) = (self.graph.pd(writer), self.graph.pd(reader));
+        let (name, purpose) = match (from.role, to.role) {
+            (Role::Orchestrator, Role::Archive) => {
+                let archive = to.name.strip_prefix("archive-").unwrap_or(&to.name);
+                (format!("orchestrator-lifecycle-{archive}"), format!("what state {} is to be in", to.name))
+            }
+            (Role::Archive, _) => {
+                (format!("{}-health", from.name), format!("what {} says of its own state", from.name))
+            }
+            (Role::Orchestrator, _) => ("orchestrator-surface".into(), "what the operator sees".into()),
+            (Role::Vault, _) => ("vault-state".into(), "the state of the disk and of every volume".into()),
+            (Role::Clock, _) => ("clock-time".into(), "the time".into()),
+            (from, to) => unreachable!("no page goes from {from:?} to {to:?}"),
+        };
+        if let Some(index) = self.graph.regions.iter().position(|region| region.name == name) {
+            self.graph.regions[index].readers.push(reader);
+            return RegionIndex(index);
+        }
+        self.region(name, size, purpose, Some(writer), vec![reader], RegionKind::Memory)
+    }
+
+    fn region(
+        &mut self,
+        name: String,
+        size: u64,
+        purpose: String,
+        writer: Option<PdIndex>,
+        readers: Vec<PdIndex>,
+        kind: RegionKind,
+    ) -> RegionIndex {
+        self.graph.regions.push(Region { name, vaddr: 0, size, purpose, writer, readers, kind });
+        RegionIndex(self.graph.regions.len() - 1)
+    }
+
+    fn devices(&mut self, board: &Board) {
+        use DeviceKind::*;
+        self.device(Role::Vault, VirtioBlock, Some(board.disk.irq), Some((board.disk.page, board.disk.offset)));
+        self.device(Role::Vault, DmaMemory, None, None);
+        self.device(Role::Console, Uart, Some(board.uart.irq), Some((board.uart.page, board.uart.offset)));
+        self.device(Role::Clock, Rtc, None, Some((board.rtc.page, 0)));
+        self.device(Role::Clock, Timer, Some(board.timer.irq), None);
+    }
+
+    /// `registers`: the physical address of their page, and where in it they begin.
+    fn device(&mut self, owner: Role, kind: DeviceKind, irq: Option<u64>, registers: Option<(u64, u64)>) {
+        let owner = self.graph.service(owner);
+        let what = match kind {
+            DeviceKind::VirtioBlock => "disk",
+            DeviceKind::DmaMemory => "dma",
+            DeviceKind::Uart => "uart",
+            DeviceKind::Rtc => "rtc",
+            DeviceKind::Timer => "timer",
+        };
+        let name = format!("{}-{what}", self.graph.pd(owner).name);
+        let region = match (kind, registers) {
+            (DeviceKind::DmaMemory, _) => {
+                let purpose = "transfer buffers and queues the disk reads and writes by itself".into();
+                Some((self.region(name, DMA_SIZE, purpose, Some(owner), vec![], RegionKind::Dma), 0))
+            }
+            (_, Some((page, offset))) => {
+                let purpose = format!("the registers of the {what}");
+                let kind = RegionKind::Registers(page);
+                Some((self.region(name, PAGE_SIZE, purpose, Some(owner), vec![], kind), offset))
+            }
+            (_, None) => None,
+        };
+        let irq = irq.map(|number| Irq { number, channel: self.channel_id(owner) });
+        self.graph.pds[owner.0].devices.push(Device { kind, irq, region });
+    }
+
+    /// Gives every region its address: those that concern one archive lie in its window, the others in
+    /// the window of the service that writes them. An unmapped page lies before each region and behind it.
+    fn place(&mut self) {
+        let graph = &mut self.graph;
+        let archives = graph.pds.len() - SERVICES.len();
+        let home = |region: &Region| {
+            let parties = region.writer.iter().chain(&region.readers);
+            match region.writer {
+                Some(writer) if region.readers.len() != 1 => writer,
+                _ => *parties.min_by_key(|pd| pd.0).expect("every region is mapped"),
+            }
+        };
+        for pd in 0..graph.pds.len() {
+            let (start, size) = match pd.checked_sub(archives) {
+                None => (ARCHIVE_WINDOWS + pd as u64 * ARCHIVE_WINDOW, ARCHIVE_WINDOW),
+                Some(service) => (SERVICE_WINDOWS + service as u64 * SERVICE_WINDOW, SERVICE_WINDOW),
+            };
+            let mut next = start + PAGE_SIZE;
+            for region in graph.regions.iter_mut().filter(|region| home(region) == PdIndex(pd)) {
+                let large = region.size.is_multiple_of(LARGE_PAGE);
+                region.vaddr = if large { next.next_multiple_of(LARGE_PAGE) } else { next };
+                next = region.vaddr + region.size + PAGE_SIZE;
+            }
+            assert!(next <= start + size, "the regions of a domain overflow its window");
+        }
+    }
+}
+
+/// The program of a role, as its image and its service domain are called.
+pub fn program(role: Role) -> &'static str {
+    match role {
+        Role::Archive => "archive",
+        Role::Orchestrator => "orchestrator",
+        Role::Auditor => "auditor",
+        Role::Vault => "vault",
+        Role::Console => "console",
+        Role::Clock => "clock",
+    }
+}
+
+/// Bytes of a domain's stack, and why so many.
+fn stack(role: Role) -> (u64, &'static str) {
+    match role {
+        Role::Archive | Role::Auditor | Role::Vault => {
+            (128 << 10, "a message of 32 KiB and a hasher of 2 KiB may stand on it, and twice that for the rest")
+        }
+        Role::Orchestrator | Role::Console => {
+            (64 << 10, "a copy of the surface of 16 KiB may stand on it, and twice that for the rest")
+        }
+        Role::Clock => (16 << 10, "the clock holds a page of time, and nothing deeper than a formatted error"),
+    }
+}
