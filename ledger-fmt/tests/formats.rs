@@ -1,0 +1,312 @@
+//! Superblock, stamp, hint and record: there and back, and every way in which they are refused.
+
+use ledger_fmt::hash::{self, Domain};
+use ledger_fmt::layout::{
+    Area, BLOCK_SIZE, Layout, Superblock, SuperblockError, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN,
+};
+use ledger_fmt::record::{
+    CHECK_SIZE, Draft, HEADER_SIZE, Head, Header, Kind, PAYLOAD_MAX, RECORD_MAX, Record, RecordError, padded_len,
+};
+use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, Run, STAMP_SIZE, Stamp, StampError, StampKind};
+use ledger_fmt::testing::padded_name;
+use ledger_fmt::{Hash, ZERO_HASH};
+use zerocopy::{FromBytes, IntoBytes};
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn content_hashes_are_blake3s_published_ones() {
+    let pattern: Vec<u8> = (0..1025).map(|i| (i % 251) as u8).collect();
+    for (len, expected) in [
+        (0, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"),
+        (1, "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213"),
+        (1024, "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"),
+        (1025, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"),
+    ] {
+        assert_eq!(hex(&hash::content(&pattern[..len])), expected, "{len} bytes");
+    }
+}
+
+#[test]
+fn the_same_bytes_hash_differently_in_every_domain() {
+    let domains = [
+        Domain::Record,
+        Domain::Stamp,
+        Domain::RunLedger,
+        Domain::RunAssets,
+        Domain::Superblock,
+        Domain::Hint,
+        Domain::Snapshot,
+    ];
+    let mut hashes: Vec<Hash> = domains.iter().map(|domain| domain.hash(b"same")).collect();
+    hashes.push(hash::content(b"same"));
+    let count = hashes.len();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
+#[test]
+fn layouts_cover_their_volume_without_overlap_or_are_refused() {
+    for (blocks, ledger) in
+        [(VOLUME_BLOCKS_MIN, 1), (256, 191), (1 << 20, 1 << 17), (VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MAX / 8)]
+    {
+        let layout = Layout::new(blocks, ledger).unwrap();
+        assert_eq!(layout.input.end(), layout.assets.start);
+        assert_eq!(layout.assets.end(), layout.ledger.start);
+        assert_eq!(layout.ledger.end(), blocks);
+        assert!(layout.input.start >= 3 && layout.assets.blocks > 0);
+        assert_eq!(layout.extent(Area::Ledger).blocks, ledger);
+    }
+    let refused = [(255, 10), (256, 0), (256, 192), (256, u64::MAX), (VOLUME_BLOCKS_MAX + 1, 10), (u64::MAX, 1)];
+    for (blocks, ledger) in refused {
+        assert_eq!(Layout::new(blocks, ledger), None, "{blocks} blocks, {ledger} for the ledger");
+    }
+}
+
+fn superblock() -> Superblock {
+    Superblock::new([1; 16], [2; 16], padded_name("contracts"), &Layout::new(1024, 128).unwrap())
+}
+
+/// A superblock changed by `change`, its check made to fit again.
+fn resigned(change: impl Fn(&mut Superblock)) -> Vec<u8> {
+    let mut block = superblock();
+    change(&mut block);
+    let end = size_of::<Superblock>() - 32;
+    block.check = Domain::Superblock.hash(&block.as_bytes()[..end]);
+    block.as_bytes().to_vec()
+}
+
+#[test]
+fn superblocks_there_and_back_and_refused() {
+    let good = superblock();
+    let (read, layout) = Superblock::decode(good.as_bytes()).unwrap();
+    assert_eq!((read, Some(layout)), (good, Layout::new(1024, 128)));
+    assert_eq!(read.matches(&good), Ok(()));
+
+    assert_eq!(Superblock::decode(&[0; BLOCK_SIZE]), Err(SuperblockError::Foreign));
+    assert_eq!(Superblock::decode(&good.as_bytes()[..100]), Err(SuperblockError::Foreign));
+    for byte in 8..size_of::<Superblock>() {
+        let mut bytes = good.as_bytes().to_vec();
+        bytes[byte] ^= 0x80;
+        assert_eq!(Superblock::decode(&bytes), Err(SuperblockError::Damaged), "byte {byte}");
+    }
+    assert_eq!(Superblock::decode(&resigned(|b| b.version = 2.into())), Err(SuperblockError::Version(2)));
+    assert_eq!(Superblock::decode(&resigned(|b| b.block_shift = 9.into())), Err(SuperblockError::Inconsistent));
+    assert_eq!(Superblock::decode(&resigned(|b| b.ledger_blocks = 0.into())), Err(SuperblockError::Inconsistent));
+    assert_eq!(Superblock::decode(&resigned(|b| b.blocks = u64::MAX.into())), Err(SuperblockError::Inconsistent));
+
+    let other = Superblock::new([9; 16], [2; 16], good.name, &layout);
+    assert_eq!(other.matches(&good), Err(SuperblockError::OtherDeployment));
+    let other = Superblock::new([1; 16], [9; 16], good.name, &layout);
+    assert_eq!(other.matches(&good), Err(SuperblockError::OtherVolume));
+    let other = Superblock::new([1; 16], [2; 16], good.name, &Layout::new(1024, 127).unwrap());
+    assert_eq!(other.matches(&good), Err(SuperblockError::OtherVolume));
+}
+
+const VOLUME: [u8; 16] = [7; 16];
+const AT: Frontier = Frontier { runs: 3, ledger_next: 10, assets_next: 20, last_stamp: [5; 32], sealed: false };
+
+fn run(payload_len: u32) -> Run {
+    Run {
+        kind: StampKind::Commit,
+        volume: VOLUME,
+        payload_len,
+        assets_to: 24,
+        assets_durable: 22,
+        ledger_digest: [1; 32],
+        assets_digest: [2; 32],
+    }
+}
+
+fn decode(stamp: &Stamp, at: &Frontier) -> Result<Stamp, StampError> {
+    Stamp::decode(stamp.as_bytes(), &VOLUME, at, 64, 128)
+}
+
+/// A stamp changed by `change`, its check made to fit again.
+fn restamped(change: impl Fn(&mut Stamp)) -> Stamp {
+    let mut stamp = Stamp::new(&AT, &run(1000));
+    change(&mut stamp);
+    stamp.check = Domain::Stamp.hash(&stamp.as_bytes()[..STAMP_SIZE - 32]);
+    stamp
+}
+
+#[test]
+fn stamps_there_and_back_at_every_boundary() {
+    for (payload, blocks) in
+        [(0, 1), (1, 1), (3840, 1), (3841, 2), (7936, 2), (7937, 3), (RUN_PAYLOAD_MAX as u32, 8)]
+    {
+        let stamp = Stamp::new(&AT, &run(payload));
+        assert_eq!(decode(&stamp, &AT), Ok(stamp), "{payload} bytes");
+        assert_eq!(stamp.ledger_blocks.get(), blocks);
+        let after = stamp.frontier_after();
+        assert_eq!((after.runs, after.ledger_next, after.assets_next), (4, 10 + u64::from(blocks), 24));
+        assert_eq!((after.last_stamp, after.sealed), (stamp.check, false));
+        assert_eq!(stamp.frontier_before(), AT);
+        assert_eq!(Stamp::find(stamp.as_bytes(), &VOLUME, 10, 64, 128), Ok(stamp));
+    }
+    let seal = Run { kind: StampKind::Seal, payload_len: 0, assets_to: 20, assets_durable: 20, ..run(0) };
+    let seal = Stamp::new(&AT, &seal);
+    assert!(decode(&seal, &AT).unwrap().frontier_after().sealed);
+}
+
+#[test]
+fn stamps_that_do_not_continue_are_refused() {
+    use StampError::{Absent, Damaged, Inconsistent, Stray};
+    let good = Stamp::new(&AT, &run(1000));
+    assert_eq!(Stamp::decode(&[0; BLOCK_SIZE], &VOLUME, &AT, 64, 128), Err(Absent));
+    assert_eq!(Stamp::decode(&good.as_bytes()[..255], &VOLUME, &AT, 64, 128), Err(Absent));
+    for byte in 8..STAMP_SIZE {
+        let mut bytes = good.as_bytes().to_vec();
+        bytes[byte] ^= 1;
+        assert_eq!(Stamp::decode(&bytes, &VOLUME, &AT, 64, 128), Err(Damaged), "byte {byte}");
+    }
+    assert_eq!(Stamp::decode(good.as_bytes(), &[8; 16], &AT, 64, 128), Err(Stray));
+    for other in
+        [Frontier { runs: 4, ..AT }, Frontier { ledger_next: 11, ..AT }, Frontier { last_stamp: ZERO_HASH, ..AT }]
+    {
+        assert_eq!(decode(&good, &other), Err(Stray));
+    }
+    assert_eq!(decode(&restamped(|s| s.version = 2.into()), &AT), Err(Stray));
+    assert_eq!(decode(&good, &Frontier { assets_next: 19, ..AT }), Err(Inconsistent));
+    assert_eq!(decode(&good, &Frontier { sealed: true, ..AT }), Err(Inconsistent));
+    let inconsistent: [fn(&mut Stamp); 9] = [
+        |s| s.kind = 0.into(),
+        |s| s.kind = 2.into(), // a seal with payload
+        |s| s.ledger_blocks = 2.into(),
+        |s| s.payload_len = (RUN_PAYLOAD_MAX as u32 + 1).into(),
+        |s| s.payload_len = u32::MAX.into(),
+        |s| s.assets_from = 23.into(),
+        |s| s.assets_durable = 25.into(),
+        |s| s.assets_to = 21.into(),
+        |s| s.assets_to = 129.into(),
+    ];
+    for change in inconsistent {
+        let stamp = restamped(change);
+        assert_eq!(decode(&stamp, &AT), Err(Inconsistent), "{stamp:?}");
+    }
+    assert_eq!(Stamp::decode(good.as_bytes(), &VOLUME, &AT, 10, 128), Err(Inconsistent), "behind the ledger");
+}
+
+#[test]
+fn hints_there_and_back_and_refused() {
+    for frontier in [Frontier::EMPTY, AT, Frontier { sealed: true, ..AT }] {
+        let last = frontier.ledger_next.saturating_sub(1);
+        let hint = Hint::new(VOLUME, &frontier, last);
+        assert_eq!(Hint::decode(hint.as_bytes(), &VOLUME), Some((frontier, last)));
+        assert_eq!(Hint::decode(hint.as_bytes(), &[8; 16]), None);
+        assert_eq!(Hint::decode(&hint.as_bytes()[..127], &VOLUME), None);
+        for byte in 0..size_of::<Hint>() {
+            let mut bytes = hint.as_bytes().to_vec();
+            bytes[byte] ^= 0x20;
+            assert_eq!(Hint::decode(&bytes, &VOLUME), None, "byte {byte}");
+        }
+    }
+    let contradicting: [fn(&mut Hint); 5] = [
+        |h| h.version = 2.into(),
+        |h| h.sealed = 2.into(),
+        |h| h.runs = 0.into(),
+        |h| h.ledger_next = 0.into(),
+        |h| h.last_stamp_block = 10.into(),
+    ];
+    for change in contradicting {
+        let mut hint = Hint::new(VOLUME, &AT, 9);
+        change(&mut hint);
+        let end = size_of::<Hint>() - 32;
+        hint.check = Domain::Hint.hash(&hint.as_bytes()[..end]);
+        assert_eq!(Hint::decode(hint.as_bytes(), &VOLUME), None, "{hint:?}");
+    }
+    assert_eq!(Hint::decode(&[0; BLOCK_SIZE], &VOLUME), None);
+}
+
+const HEAD: Head = Head { records: 41, hash: [3; 32] };
+
+fn encode(kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> Vec<u8> {
+    let mut bytes = [0xee; RECORD_MAX];
+    let (len, head) = Draft { kind, time_ms: 5, payload, content }.encode(&HEAD, &mut bytes).unwrap();
+    assert_eq!(head.records, 42);
+    bytes[..len].to_vec()
+}
+
+#[test]
+fn records_there_and_back_at_every_boundary() {
+    for len in [0, 1, 7, 8, 9, 255, PAYLOAD_MAX - 1, PAYLOAD_MAX] {
+        let payload = vec![b'p'; len];
+        let content = ([4; 32], 4097, 12);
+        let mut bytes = encode(Kind::Document, &payload, Some(content));
+        assert_eq!(bytes.len(), padded_len(len));
+        bytes.extend_from_slice(b"whatever follows");
+        let (record, taken) = Record::decode(&bytes).unwrap();
+        assert_eq!((taken, record.payload, record.kind), (padded_len(len), &payload[..], Kind::Document));
+        let header = &record.header;
+        assert_eq!((header.sequence.get(), header.time_ms.get(), header.previous), (41, 5, HEAD.hash));
+        assert_eq!((header.content_hash, header.content_len.get(), header.content_block.get()), content);
+        assert_eq!(record.continues(&HEAD), Ok(Head { records: 42, hash: record.hash }));
+    }
+    let mut out = [0; RECORD_MAX];
+    let draft = Draft { kind: Kind::Flag, time_ms: 0, payload: &[0; PAYLOAD_MAX + 1], content: None };
+    assert_eq!(draft.encode(&HEAD, &mut out), None);
+    let draft = Draft { payload: b"x", ..draft };
+    assert_eq!(draft.encode(&HEAD, &mut out[..HEADER_SIZE]), None);
+}
+
+#[test]
+fn records_that_are_not_whole_are_refused() {
+    let good = encode(Kind::Document, b"12345", Some(([4; 32], 1, 0)));
+    for byte in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[byte] ^= 4;
+        assert!(Record::decode(&bytes).is_err(), "byte {byte}");
+    }
+    for len in 0..good.len() {
+        assert_eq!(Record::decode(&good[..len]).unwrap_err(), RecordError::Length, "{len} bytes");
+    }
+    let error = |change: &dyn Fn(&mut Header)| {
+        let (mut header, payload) = Header::read_from_prefix(&good).unwrap();
+        change(&mut header);
+        let mut hasher = Domain::Record.hasher();
+        hasher.update(&header.as_bytes()[..HEADER_SIZE - CHECK_SIZE]);
+        hasher.update(&payload[..5]);
+        header.check.copy_from_slice(&hasher.finish()[..CHECK_SIZE]);
+        let bytes = [header.as_bytes(), payload].concat();
+        Record::decode(&bytes).map(|_| ()).unwrap_err()
+    };
+    assert_eq!(error(&|h| h.magic = *b"TBXS"), RecordError::NotARecord);
+    assert_eq!(error(&|h| h.version = 0.into()), RecordError::Version);
+    assert_eq!(error(&|h| h.kind = 6.into()), RecordError::Kind);
+    assert_eq!(error(&|h| h.reserved = 1.into()), RecordError::Malformed);
+    assert_eq!(error(&|h| h.kind = (Kind::Genesis as u16).into()), RecordError::Malformed, "content of a genesis");
+    assert_eq!(error(&|h| h.payload_len = (PAYLOAD_MAX as u32 + 1).into()), RecordError::Length);
+    assert_eq!(error(&|h| h.payload_len = u32::MAX.into()), RecordError::Length);
+    assert_eq!(error(&|h| h.payload_len = 4.into()), RecordError::Malformed, "padding that is not zero");
+    assert_eq!(error(&|h| h.payload_len = 6.into()), RecordError::Damaged);
+
+    let (record, _) = Record::decode(&good).unwrap();
+    assert_eq!(record.continues(&Head { records: 40, ..HEAD }), Err(RecordError::Sequence));
+    assert_eq!(record.continues(&Head { hash: ZERO_HASH, ..HEAD }), Err(RecordError::Chain));
+}
+
+#[test]
+fn names_are_read_from_the_kinds_that_have_one() {
+    let name = |kind, payload: &[u8]| {
+        let bytes = encode(kind, payload, None);
+        let (record, _) = Record::decode(&bytes).unwrap();
+        (record.document_name().map(str::to_owned), record.supersedes())
+    };
+    assert_eq!(name(Kind::Document, "Vertrag für 2026.pdf".as_bytes()).0.unwrap(), "Vertrag für 2026.pdf");
+    assert_eq!(name(Kind::Document, b"\xff"), (None, None));
+    assert_eq!(name(Kind::Correction, b"\x07\x01\0\0\0\0\0\0n"), (Some("n".into()), Some(263)));
+    assert_eq!(name(Kind::Correction, b"1234567"), (None, None));
+    assert_eq!(name(Kind::Lifecycle, b"active suspended 12345678"), (None, None));
+}
+
+#[test]
+fn kinds_and_their_numbers_agree() {
+    let kinds: Vec<Kind> = (0..=u16::MAX).filter_map(Kind::from_u16).collect();
+    assert_eq!(kinds.len(), 10);
+    assert!(kinds.iter().all(|&kind| Kind::from_u16(kind as u16) == Some(kind) && !kind.name().is_empty()));
+    let areas: Vec<Area> = (0..=u8::MAX).filter_map(Area::from_u8).collect();
+    assert_eq!(areas, [Area::Input, Area::Assets, Area::Ledger, Area::Volume]);
+}

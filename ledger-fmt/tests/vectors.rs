@@ -1,0 +1,235 @@
+//! The published test vectors in `vectors/`: made here, compared with what is committed. To write them
+//! anew after a change of the format: `UPDATE_VECTORS=1 cargo test -p ledger-fmt --test vectors`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use ledger_fmt::hash::{self, Domain};
+use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
+use ledger_fmt::record::{Draft, Genesis, Head, Kind, PAYLOAD_MAX, RECORD_MAX, TreeHead};
+use ledger_fmt::stamp::{Frontier, Hint, Run, Stamp, StampKind};
+use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name};
+use ledger_fmt::tree::Edge;
+use ledger_fmt::{Hash, ZERO_HASH};
+use serde_json::{Value, json};
+use zerocopy::IntoBytes;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string");
+        text
+    })
+}
+
+/// The input of BLAKE3's own vectors: 0, 1, … 250, 0, 1, …
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i % 251) as u8).collect()
+}
+
+fn check(name: &str, vectors: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name);
+    let text = serde_json::to_string_pretty(vectors).expect("plain values") + "\n";
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::write(&path, &text).expect("the folder vectors/ is there");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "vectors/{name} is not what this code makes; see the top of tests/vectors.rs");
+}
+
+#[test]
+fn hashes() {
+    let lengths = [0, 1, 1023, 1024, 1025, 2048, 2049, 4095, 4096, 4097, 8192, 32511, 32512, 32768, 65536];
+    let cases: Vec<Value> = lengths
+        .into_iter()
+        .map(|len| {
+            let input = pattern(len);
+            json!({
+                "input_len": len,
+                "content": hex(&hash::content(&input)),
+                "totebox.v1.record": hex(&Domain::Record.hash(&input)),
+                "totebox.v1.stamp": hex(&Domain::Stamp.hash(&input)),
+                "totebox.v1.run.ledger": hex(&Domain::RunLedger.hash(&input)),
+                "totebox.v1.run.assets": hex(&Domain::RunAssets.hash(&input)),
+                "totebox.v1.superblock": hex(&Domain::Superblock.hash(&input)),
+                "totebox.v1.hint": hex(&Domain::Hint.hash(&input)),
+                "totebox.v1.snapshot": hex(&Domain::Snapshot.hash(&input)),
+            })
+        })
+        .collect();
+    let comment = "Input byte i is i mod 251. `content` is plain BLAKE3; every other name is the key text of a \
+                   keyed BLAKE3, padded with zeros to 32 bytes.";
+    check("hashes.json", &json!({ "comment": comment, "cases": cases }));
+}
+
+#[test]
+fn records() {
+    let mut head = Head::EMPTY;
+    let mut cases = Vec::new();
+    let mut add = |kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>| {
+        let time_ms = TIME_MS + head.records * 1001;
+        let mut bytes = [0; RECORD_MAX];
+        let (len, next) = Draft { kind, time_ms, payload, content }.encode(&head, &mut bytes).expect("fits");
+        let (content_hash, content_len, content_block) = content.unwrap_or((ZERO_HASH, 0, 0));
+        cases.push(json!({
+            "kind": kind.name(),
+            "sequence": head.records,
+            "time_ms": time_ms,
+            "previous": hex(&head.hash),
+            "content_hash": hex(&content_hash),
+            "content_len": content_len,
+            "content_block": content_block,
+            "payload": hex(payload),
+            "bytes": hex(&bytes[..len]),
+            "hash": hex(&next.hash),
+        }));
+        head = next;
+    };
+    let genesis = Genesis { deployment: [0x11; 16], volume: [0x22; 16], name: padded_name("contracts") };
+    add(Kind::Genesis, genesis.as_bytes(), None);
+    let mut block = 0;
+    for len in [0u64, 1, 4096, 4097] {
+        let content = hash::content(&pattern(len as usize));
+        add(Kind::Document, format!("{len} bytes.bin").as_bytes(), Some((content, len, block)));
+        block += len.div_ceil(BLOCK_SIZE as u64);
+    }
+    add(Kind::Document, "Überblick 2026, Entwurf.pdf".as_bytes(), Some((hash::content(b""), 0, block)));
+    let correction = [&1u64.to_le_bytes()[..], b"0 bytes.bin"].concat();
+    add(Kind::Correction, &correction, Some((hash::content(b"right"), 5, block)));
+    add(Kind::Lifecycle, b"active suspended stocktaking", None);
+    for len in [0, 1, 7, 8, 9, 255, 256, PAYLOAD_MAX - 1, PAYLOAD_MAX] {
+        add(Kind::AuditResult, &vec![b'x'; len], None);
+    }
+    let mut edge = Edge::EMPTY;
+    edge.push(&[0x33; 32]);
+    let tree_head = TreeHead { size: edge.size().into(), root: edge.root() };
+    add(Kind::Checkpoint, tree_head.as_bytes(), None);
+    let comment = "One chain of records. Contents are the input of hashes.json at their length, or \"right\". \
+                   The checkpoint's tree is of one record with hash 33…33.";
+    check("records.json", &json!({ "comment": comment, "cases": cases }));
+}
+
+#[test]
+fn trees() {
+    let sizes =
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000];
+    let mut edge = Edge::EMPTY;
+    let cases: Vec<Value> = sizes
+        .into_iter()
+        .map(|size| {
+            while edge.size() < size {
+                edge.push(&hash::content(&edge.size().to_le_bytes()));
+            }
+            json!({ "size": size, "root": hex(&edge.root()) })
+        })
+        .collect();
+    let comment = "RFC 6962 roots. The record hash number i is the plain BLAKE3 of i as 8 bytes, little-endian.";
+    check("trees.json", &json!({ "comment": comment, "cases": cases }));
+}
+
+#[test]
+fn structures() {
+    let layout = Layout::new(1024, 128).expect("a possible layout");
+    let volume = [0x22; 16];
+    let superblock = Superblock::new([0x11; 16], volume, padded_name("contracts"), &layout);
+    let before = Frontier { runs: 3, ledger_next: 10, assets_next: 20, last_stamp: [0x55; 32], sealed: false };
+    let (records, assets) = (pattern(4000), pattern(2 * BLOCK_SIZE));
+    let run = Run {
+        kind: StampKind::Commit,
+        volume,
+        payload_len: records.len() as u32,
+        assets_to: 24,
+        assets_durable: 22,
+        ledger_digest: Domain::RunLedger.hash(&records),
+        assets_digest: Domain::RunAssets.hash(&assets),
+    };
+    let stamp = Stamp::new(&before, &run);
+    let after = stamp.frontier_after();
+    let seal = Run {
+        kind: StampKind::Seal,
+        payload_len: 0,
+        assets_durable: 24,
+        ledger_digest: Domain::RunLedger.hash(b""),
+        assets_digest: Domain::RunAssets.hash(b""),
+        ..run
+    };
+    let seal = Stamp::new(&after, &seal);
+    let frontier = |frontier: &Frontier| {
+        json!({
+            "runs": frontier.runs,
+            "ledger_next": frontier.ledger_next,
+            "assets_next": frontier.assets_next,
+            "last_stamp": hex(&frontier.last_stamp),
+            "sealed": frontier.sealed,
+        })
+    };
+    let stamped =
+        |stamp: &Stamp| json!({ "bytes": hex(stamp.as_bytes()), "after": frontier(&stamp.frontier_after()) });
+    let hint = |at: &Frontier, last: u64| {
+        json!({
+            "frontier": frontier(at),
+            "last_stamp_block": last,
+            "bytes": hex(Hint::new(volume, at, last).as_bytes()),
+        })
+    };
+    let extent = |extent: ledger_fmt::layout::Extent| json!({ "start": extent.start, "blocks": extent.blocks });
+    let comment = "The committing stamp's record bytes are the first 4000 of the input of hashes.json, the asset \
+                   bytes under its digest the first 8192. The seal follows it.";
+    let vectors = json!({
+        "comment": comment,
+        "superblock": {
+            "deployment": hex(&superblock.deployment),
+            "volume": hex(&volume),
+            "name": "contracts",
+            "blocks": layout.blocks,
+            "ledger_blocks": layout.ledger.blocks,
+            "app-console-input": extent(layout.input),
+            "assets": extent(layout.assets),
+            "ledger": extent(layout.ledger),
+            "bytes": hex(superblock.as_bytes()),
+        },
+        "before": frontier(&before),
+        "commit": stamped(&stamp),
+        "seal": stamped(&seal),
+        "hints": [hint(&Frontier::EMPTY, 0), hint(&after, 10), hint(&seal.frontier_after(), 12)],
+    });
+    check("structures.json", &vectors);
+}
+
+#[test]
+fn volume() {
+    let mut volume = TestVolume::new("contracts");
+    volume.document("one byte", &pattern(1));
+    volume.document("empty", b"");
+    volume.commit();
+    volume.document("a block and a byte", &pattern(4097));
+    volume.checkpoint();
+    volume.commit();
+    volume.hint(0);
+    volume.document("behind the hint", &pattern(4096));
+    volume.commit();
+    let blocks: serde_json::Map<String, Value> = volume
+        .bytes
+        .chunks(BLOCK_SIZE)
+        .enumerate()
+        .filter_map(|(block, bytes)| {
+            let used = bytes.iter().rposition(|&byte| byte != 0)? + 1;
+            Some((format!("{block:03}"), hex(&bytes[..used]).into()))
+        })
+        .collect();
+    let seen = volume.verify();
+    assert_eq!(seen.findings, []);
+    let comment = "A whole volume of 256 blocks, verified clean. Blocks are given without trailing zeros; those \
+                   not given are zero. Slot 1's hint is that of the first start.";
+    let vectors = json!({
+        "comment": comment,
+        "records": volume.head.records,
+        "runs": volume.frontier.runs,
+        "ledger_next": volume.frontier.ledger_next,
+        "assets_next": volume.frontier.assets_next,
+        "last_stamp": hex(&volume.frontier.last_stamp),
+        "head": hex(&volume.head.hash),
+        "root": hex(&volume.tree.root()),
+        "blocks": blocks,
+    });
+    check("volume.json", &vectors);
+}
