@@ -1,7 +1,9 @@
 //! The clock: turns the timer's interrupt into ticks, and publishes the time for whoever writes it into
 //! records. What the wall clock says is passed on as it is; order is kept by sequence numbers, not by time.
 
-use totebox_manifest::{DeviceKind, LinkKind, Manifest, NO_CHANNEL, Role};
+use alloc::vec::Vec;
+
+use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, NO_CHANNEL, Role};
 use totebox_shm::{Mapped, PageWriter};
 
 use crate::device::Ticker;
@@ -11,7 +13,8 @@ use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 /// The clock domain.
 pub struct Clock<T> {
     ticker: T,
-    page: PageWriter<Time>,
+    /// A page for each reader, so that no frame is mapped by two archives.
+    pages: Vec<PageWriter<Time>>,
     orchestrator: Channel,
     interrupt: Channel,
     period_ms: u64,
@@ -28,8 +31,12 @@ impl<T: Ticker> Clock<T> {
         }
         let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
         let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
-        let page = PageWriter::new(mapped, link.mine).ok_or(missing)?;
         let orchestrator = Channel::of(link).ok_or(missing)?;
+        let page = |link: &Link| {
+            let peer = Role::from_u8(link.peer).unwrap_or(Role::Orchestrator);
+            PageWriter::new(mapped, link.mine).ok_or(SetupError::Link(peer, LinkKind::Page))
+        };
+        let pages = manifest.links().iter().map(page).collect::<Result<_, _>>()?;
         let no_timer = SetupError::Device(DeviceKind::Timer);
         let timer = manifest.device(DeviceKind::Timer).ok_or(no_timer)?;
         let interrupt = match timer.irq_channel {
@@ -38,15 +45,13 @@ impl<T: Ticker> Clock<T> {
         };
         // The ticker counts milliseconds, so a tick is never shorter.
         let period_ms = 1000 / u64::from(manifest.header().tick_hz.get()).clamp(1, 1000);
-        Ok(Clock { ticker, page, orchestrator, interrupt, period_ms, ticks: 0, due_ms: 0 })
+        Ok(Clock { ticker, pages, orchestrator, interrupt, period_ms, ticks: 0, due_ms: 0 })
     }
 
     fn publish(&mut self, uptime_ms: u64) {
-        self.page.publish(&Time {
-            wall_ms: self.ticker.wall_ms().into(),
-            uptime_ms: uptime_ms.into(),
-            ticks: self.ticks.into(),
-        });
+        let time =
+            Time { wall_ms: self.ticker.wall_ms().into(), uptime_ms: uptime_ms.into(), ticks: self.ticks.into() };
+        self.pages.iter_mut().for_each(|page| page.publish(&time));
     }
 
     /// Arms the next tick, at a multiple of the period: a late tick does not move those after it, and
@@ -120,6 +125,7 @@ mod tests {
         times: Rc<RefCell<Times>>,
         kernel: TestKernel,
         page: PageReader<Time>,
+        archive_page: PageReader<Time>,
         orchestrator: Channel,
         interrupt: Channel,
     }
@@ -129,6 +135,7 @@ mod tests {
             let mut description = TestManifest::new(Role::Clock);
             description.tick_hz = tick_hz;
             let (link, _) = description.link(Role::Orchestrator, 0, LinkKind::Page);
+            let (archive_link, _) = description.link(Role::Archive, 0, LinkKind::Page);
             let interrupt = description.device(DeviceKind::Timer);
             let bytes = description.bytes();
             let manifest = Manifest::parse(&bytes).unwrap();
@@ -136,8 +143,9 @@ mod tests {
             let mapped = mapped();
             let clock = Clock::new(&manifest, mapped, TestTicker(times.clone())).unwrap();
             let page = PageReader::new(mapped, link.mine).unwrap();
+            let archive_page = PageReader::new(mapped, archive_link.mine).unwrap();
             let orchestrator = Channel(link.channel);
-            Bench { clock, times, kernel: TestKernel::default(), page, orchestrator, interrupt }
+            Bench { clock, times, kernel: TestKernel::default(), page, archive_page, orchestrator, interrupt }
         }
 
         /// Lets the interrupt arrive at these times; returns the published page.
@@ -155,6 +163,9 @@ mod tests {
         fn published(&self) -> Time {
             let mut time = Time::new_zeroed();
             assert!(self.page.read(&mut time));
+            let mut archives = Time::new_zeroed();
+            assert!(self.archive_page.read(&mut archives));
+            assert_eq!(archives, time, "every reader's page says the same");
             time
         }
 

@@ -317,7 +317,8 @@ impl Builder {
             }
             (Role::Orchestrator, _) => ("orchestrator-surface".into(), "what the operator sees".into()),
             (Role::Vault, _) => ("vault-state".into(), "the state of the disk and of every volume".into()),
-            (Role::Clock, _) => ("clock-time".into(), "the time".into()),
+            // A page for each reader, so that no frame is mapped by two archives.
+            (Role::Clock, _) => (format!("clock-time-{}", to.name), format!("the time, for {}", to.name)),
             (from, to) => unreachable!("no page goes from {from:?} to {to:?}"),
         };
         if let Some(index) = self.graph.regions.iter().position(|region| region.name == name) {
