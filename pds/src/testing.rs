@@ -19,6 +19,7 @@ pub struct TestManifest {
     pub role: Role,
     pub index: u8,
     pub tick_hz: u32,
+    pub deployment: [u8; 16],
     pub links: Vec<Link>,
     pub volumes: Vec<Volume>,
     pub devices: Vec<Device>,
@@ -27,7 +28,7 @@ pub struct TestManifest {
 impl TestManifest {
     pub fn new(role: Role) -> Self {
         let (links, volumes, devices) = (Vec::new(), Vec::new(), Vec::new());
-        TestManifest { role, index: 0, tick_hz: 10, links, volumes, devices }
+        TestManifest { role, index: 0, tick_hz: 10, deployment: [7; 16], links, volumes, devices }
     }
 
     /// Adds a link over fresh regions, on the next free channel if it has one; returns both ends of it.
@@ -56,7 +57,7 @@ impl TestManifest {
         padded[..name.len()].copy_from_slice(name.as_bytes());
         let layout = Layout::new(256, 32).expect("a valid layout");
         let id = [self.volumes.len() as u8 + 1; 16];
-        let superblock = Superblock::new([7; 16], id, padded, &layout);
+        let superblock = Superblock::new(self.deployment, id, padded, &layout);
         let first_block = (256 * (self.volumes.len() as u64 + 1)).into();
         self.volumes.push(Volume { first_block, superblock, on_mismatch: 0, reserved: [0; 7] });
     }
@@ -68,7 +69,7 @@ impl TestManifest {
         header.role = self.role as u8;
         header.index = self.index;
         header.archives = self.volumes.len().saturating_sub(1) as u8;
-        header.deployment = [7; 16];
+        header.deployment = self.deployment;
         header.deployment_name[..4].copy_from_slice(b"test");
         header.tick_hz = self.tick_hz.into();
         let mut out = Vec::new();

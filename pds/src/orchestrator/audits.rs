@@ -155,6 +155,7 @@ impl Audits {
                 if !matches!(verdict, Verdict::Recorded | Verdict::NotRecorded) {
                     return Err(PeerError);
                 }
+                self.recording = Recording::Records(report.records.get());
             }
             Some(Op::VerifyFull) if consistent(report, verdict) => {
                 let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
@@ -165,9 +166,10 @@ impl Audits {
             }
             _ => return Err(PeerError),
         }
-        match report.audit_record.get() {
-            NO_RECORD => self.recording_broke(),
-            sequence => self.recording = Recording::Records(sequence + 1),
+        match (verdict, report.audit_record.get()) {
+            (Verdict::NotVerified, _) => {}
+            (_, NO_RECORD) => self.recording_broke(),
+            (_, sequence) => self.recording = Recording::Records(sequence + 1),
         }
         Ok(())
     }

@@ -387,7 +387,7 @@ fn the_auditors_own_ledger_is_the_state_of_the_audit_row() {
         let mut report = Report::new_zeroed();
         (report.op, report.volume) = (audit::Op::Record as u8, AUDIT as u8);
         report.verdict = verdict as u8;
-        report.audit_record = audit_record.into();
+        (report.records, report.audit_record) = (5.into(), audit_record.into());
         report
     };
     let mut bench = Bench::settled();

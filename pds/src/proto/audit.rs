@@ -37,6 +37,20 @@ wire_enum! {
     }
 }
 
+impl Verdict {
+    /// The verdict's name, as `verify` and the audit record give it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Mismatch => "mismatch",
+            Verdict::Unreadable => "unreadable",
+            Verdict::Recorded => "recorded",
+            Verdict::NotRecorded => "not-recorded",
+            Verdict::NotVerified => "not-verified",
+        }
+    }
+}
+
 /// A request of the orchestrator; data follow at [`MESSAGE_HEADER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -82,7 +96,7 @@ pub struct Report {
     pub block: U64,
     /// The record the first finding concerns; all ones if none.
     pub record: U64,
-    /// Records verified.
+    /// Records verified; of the report that comes unasked: records in the audit ledger.
     pub records: U64,
     /// Bytes read.
     pub bytes: U64,

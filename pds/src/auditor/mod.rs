@@ -1,0 +1,192 @@
+//! The auditor: verifies any volume from its bytes on disk, and keeps the audit record.
+//!
+//! It reads through the vault, hashes by itself, and shares nothing with an archive but the reading of its
+//! health page, whose claim it checks. It can write nothing but its own ledger on the audit volume. It never
+//! waits: each notification lets it verify what has been read so far and ask for more, which is at most what
+//! its buffers hold.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`verification`] | one verification: frontier, blocks, verdict |
+//! | [`reader`] | reads blocks ahead of the verifier |
+//! | [`journal`] | the audit record, and the reports that wait for it |
+//! | [`payload`] | what the audit record's records say |
+//! | [`inbox`] | the orchestrator's requests |
+//!
+//! **What is not served.** [`Op::VerifyIncremental`](crate::proto::audit::Op) and `Op::Record` are answered
+//! [`Verdict::NotVerified`](crate::proto::audit::Verdict), as is any request that has no meaning. Their
+//! places: an incremental verification is a [`Job`](verification::Job) with another mode of the verifier;
+//! records of the orchestrator enter the [`Journal`] as results do, from where [`Inbox::take`] now refuses
+//! them, and need not wait for verifications.
+
+mod inbox;
+mod journal;
+mod payload;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod verification;
+
+use alloc::vec::Vec;
+
+use totebox_manifest::{LinkKind, Manifest, Role, Volume, name_str};
+use totebox_shm::{Mapped, PageReader};
+use zerocopy::FromZeros;
+
+use crate::proto::page::{ArchiveState, Health, Time};
+use crate::vault_client::VaultClient;
+use crate::{ChannelSet, Domain, Kernel, SetupError};
+use inbox::Inbox;
+use journal::Journal;
+use reader::Ticket;
+use verification::{Claim, Verification};
+
+/// Replies of the vault taken up in one go: as many as its ring holds. Each one that comes later has a
+/// notification of its own.
+const REPLIES_MAX: usize = 8;
+
+/// Requests to the vault under way when blocks are asked for: two slots stay free for the audit record.
+const READS_MAX: usize = 6;
+
+/// What a request to the vault was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The audit record.
+    Journal,
+    /// The frontier of the volume that is being verified.
+    Frontier,
+    /// Its blocks.
+    Blocks(Ticket),
+}
+
+/// The auditor's logic.
+pub struct Auditor {
+    vault: VaultClient<Purpose>,
+    inbox: Inbox,
+    journal: Journal,
+    verification: Verification,
+    volumes: Vec<Volume>,
+    health: Vec<PageReader<Health>>,
+    time_page: PageReader<Time>,
+    /// The time as last read.
+    time: Time,
+}
+
+impl Auditor {
+    /// The auditor of the deployment in `manifest`.
+    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Auditor {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let header = manifest.header();
+        let volumes = manifest.volumes();
+        let audit = volumes.last().filter(|_| volumes.len() == usize::from(header.archives) + 1);
+        let audit = audit.ok_or(SetupError::Volumes)?;
+        let layout = audit.layout().ok_or(SetupError::Volumes)?;
+        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
+        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
+        let health = |index| {
+            let missing = SetupError::Link(Role::Archive, LinkKind::Page);
+            let link = manifest.link(Role::Archive, index, LinkKind::Page).ok_or(missing)?;
+            PageReader::new(mapped, link.theirs).ok_or(missing)
+        };
+        Ok(Auditor {
+            vault: VaultClient::new(manifest, mapped)?,
+            inbox: Inbox::new(manifest, mapped)?,
+            journal: Journal::new(header, audit, header.archives),
+            verification: Verification::new(audit, layout),
+            volumes: volumes.to_vec(),
+            health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
+            time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            time: Time::new_zeroed(),
+        })
+    }
+
+    fn read_time(&mut self) {
+        let mut time = Time::new_zeroed();
+        if self.time_page.read(&mut time) {
+            self.time = time;
+        }
+    }
+
+    /// Takes the vault's replies. `stirred` if the vault has notified.
+    fn take_replies(&mut self, stirred: bool) {
+        let mut replies = 0;
+        while replies < REPLIES_MAX {
+            let reply = match self.vault.receive() {
+                Ok(Some(reply)) => reply,
+                Ok(None) => break,
+                Err(_) => return self.journal.vault_broke(),
+            };
+            match reply.purpose {
+                Purpose::Journal => self.journal.receive(&mut self.vault, &reply),
+                Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
+                Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
+            }
+            replies += 1;
+        }
+        if stirred && replies == 0 {
+            self.journal.vault_stirred();
+            self.verification.vault_stirred();
+        }
+    }
+
+    /// Lets the verification go on, its result be entered, and the next one begin.
+    fn verify(&mut self) {
+        loop {
+            self.verification.advance(&mut self.vault);
+            if let Some((report, verified)) = self.verification.report(self.time.uptime_ms.get()) {
+                if !self.journal.can_enter() {
+                    return;
+                }
+                let name = name_str(&self.volumes[usize::from(report.volume)].superblock.name);
+                self.journal.enter_result(report, verified, name, self.time.wall_ms.get());
+                self.verification.end();
+            }
+            if !self.verification.is_idle() {
+                return;
+            }
+            let Some(job) = self.inbox.next_job() else { return };
+            let claim = self.claim(usize::from(job.volume));
+            let volume = &self.volumes[usize::from(job.volume)];
+            self.verification.begin(job, volume, claim, self.time.uptime_ms.get());
+        }
+    }
+
+    /// The head the volume's writer claims, if it is in service.
+    fn claim(&self, volume: usize) -> Option<Claim> {
+        let Some(page) = self.health.get(volume) else { return self.journal.claim() };
+        let mut health = Health::new_zeroed();
+        if !page.read(&mut health) {
+            return None;
+        }
+        match ArchiveState::from_wire(health.state)? {
+            ArchiveState::Active | ArchiveState::Suspended | ArchiveState::Archived => {
+                Some(Claim { records: health.records.get(), head: health.head, root: health.root })
+            }
+            _ => None,
+        }
+    }
+
+    /// Does all there is to do. It ends: nothing new comes in meanwhile.
+    fn work(&mut self, kernel: &mut dyn Kernel) {
+        self.read_time();
+        self.inbox.take(&mut self.journal);
+        self.journal.advance(&mut self.vault, self.time.wall_ms.get());
+        self.verify();
+        self.journal.advance(&mut self.vault, self.time.wall_ms.get());
+        self.inbox.send(kernel, &mut self.journal);
+        self.vault.announce(kernel);
+    }
+}
+
+impl Domain for Auditor {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.work(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        self.take_replies(from.contains(self.vault.channel()));
+        self.work(kernel);
+    }
+}
