@@ -64,7 +64,7 @@ impl Domain {
 }
 
 /// An incremental BLAKE3 hasher. About 2 KiB; never on the heap.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Hasher(blake3::Hasher);
 
 impl Hasher {

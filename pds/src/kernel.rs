@@ -1,6 +1,6 @@
 //! What a domain may ask of its kernel, and what the kernel may ask of a domain.
 
-use totebox_manifest::{Link, NO_CHANNEL};
+use totebox_manifest::{Device, Link, NO_CHANNEL};
 
 /// A channel of this PD, as its manifest numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,11 @@ impl Channel {
     /// The channel of a link, if it has one.
     pub fn of(link: &Link) -> Option<Channel> {
         (link.channel != NO_CHANNEL).then_some(Channel(link.channel))
+    }
+
+    /// The channel of a device's interrupt, if it has one.
+    pub fn of_interrupt(device: &Device) -> Option<Channel> {
+        (device.irq_channel != NO_CHANNEL).then_some(Channel(device.irq_channel))
     }
 }
 

@@ -51,7 +51,7 @@ pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
         (Role::Archive | Role::Auditor, Role::Vault) | (Role::Vault, Role::Archive | Role::Auditor) => {
             Some(QueueForm::new(VAULT_DATA, 8))
         }
-        (Role::Orchestrator, Role::Vault) | (Role::Vault, Role::Orchestrator) => Some(QueueForm::new(64, 16)),
+        (Role::Orchestrator, Role::Vault) | (Role::Vault, Role::Orchestrator) => Some(QueueForm::new(128, 16)),
         (Role::Console, Role::Archive) | (Role::Archive, Role::Console) => Some(QueueForm::new(INTAKE_DATA, 16)),
         (Role::Orchestrator, Role::Auditor) | (Role::Auditor, Role::Orchestrator) => {
             Some(QueueForm::new(AUDIT_DATA, 64))

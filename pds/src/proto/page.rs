@@ -109,9 +109,11 @@ pub struct Health {
 pub struct VolumeRow {
     /// [`VolumeState`](super::vault::VolumeState).
     pub state: u8,
+    /// 1 if the client whose volume this is broke the protocol and was cut off.
+    pub closed: u8,
     /// Zero.
-    pub reserved: [u8; 7],
-    /// Requests refused since start.
+    pub reserved: [u8; 6],
+    /// Requests refused since start: those that break a rule, and a client's cutting-off.
     pub refused: U64,
     /// Runs committed.
     pub runs: U64,

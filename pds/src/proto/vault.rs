@@ -12,27 +12,32 @@ pub use ledger_fmt::layout::Area;
 wire_enum! {
     /// What is asked.
     Op: u16 {
-        /// The state of a volume; the reply's data is a [`VolumeInfo`]. Anyone may ask of a volume it may read.
+        /// The state of a volume; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
+        /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is; a
+        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can.
         Hello = 1,
         /// `len` bytes from block `block` of `area`, whole blocks; the reply carries them.
         Read = 2,
         /// Write `len` bytes, whole blocks, at `block` of `app-console-input/`. Durable with the next commit.
         WriteInput = 3,
         /// Append `len` bytes to `assets/`, at `block`, which must be the append frontier; a last partial
-        /// block is padded with zeros. Not committed before a commit.
+        /// block is padded with zeros. Not committed before a commit, which is also what reports a failed write.
         Append = 4,
         /// Give up the asset blocks appended since the last commit.
         Abandon = 5,
         /// Commit one run: the data are its record bytes, `block` is the ledger's append frontier; all asset
-        /// blocks appended so far are committed with it. The reply comes after the device flush.
+        /// blocks appended so far are committed with it. The reply comes after the device flush. A commit that
+        /// would not leave room for the seal is `Full`.
         Commit = 6,
-        /// Seal the volume: nothing can be appended any more. The orchestrator alone may ask.
+        /// Seal the volume: nothing can be appended any more, and what was appended and not committed is given
+        /// up. The orchestrator alone may ask, of an archive's volume. The reply comes after the device flush.
         Seal = 7,
     }
 }
 
 wire_enum! {
-    /// How a request went. Everything but `Ok` is counted as refused or failed and changes nothing.
+    /// How a request went. Everything but `Ok` changes nothing; what breaks a rule is counted, see
+    /// [`Status::breaks_a_rule`].
     Status: u16 {
         /// Done.
         Ok = 0,
@@ -57,6 +62,14 @@ wire_enum! {
     }
 }
 
+impl Status {
+    /// Whether the request was one that no client in order makes, so that it is counted as refused.
+    pub const fn breaks_a_rule(self) -> bool {
+        use Status::*;
+        matches!(self, BadRequest | Forbidden | BelowFrontier | OutOfRange | Sealed)
+    }
+}
+
 wire_enum! {
     /// The state of a volume as the vault found it.
     VolumeState: u8 {
@@ -72,7 +85,8 @@ wire_enum! {
         DiskTooSmall = 4,
         /// Block 0 holds no Totebox superblock.
         Foreign = 5,
-        /// The superblock does not match its check.
+        /// The superblock does not match its check, or committed runs that a hint vouches for are gone. The
+        /// auditor can read it.
         Damaged = 6,
         /// The superblock is of another deployment.
         OtherDeployment = 7,
@@ -80,7 +94,8 @@ wire_enum! {
         OtherVolume = 8,
         /// The superblock is of another format version.
         OtherVersion = 9,
-        /// The disk failed while the volume was in use or being recovered.
+        /// The disk failed while the volume was in use or being recovered: no more writes until the next start.
+        /// Reads go on if it had been recovered.
         Failed = 10,
         /// The disk refuses writes: readable.
         ReadOnly = 11,
