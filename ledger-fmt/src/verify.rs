@@ -6,7 +6,7 @@
 //! | bytes | against |
 //! |---|---|
 //! | block 0 | the superblock the deployment expects; the rest is zero |
-//! | blocks 1, 2 | each a valid hint the runs agree with, or blank while there are no runs; the rest is zero |
+//! | blocks 1, 2 | each a valid hint the runs agree with, or blank while it need not be written; the rest is zero |
 //! | each run's stamp | its check, its place, the stamp before |
 //! | each run's record bytes | the stamp's digest; the rest of the last block is zero |
 //! | each record | its own check, sequence and previous hash, payload; a checkpoint's tree head |

@@ -204,7 +204,7 @@ fn volume() {
     volume.document("a block and a byte", &pattern(4097));
     volume.checkpoint();
     volume.commit();
-    volume.hint(0);
+    volume.hint(1);
     volume.document("behind the hint", &pattern(4096));
     volume.commit();
     let blocks: serde_json::Map<String, Value> = volume
@@ -219,7 +219,7 @@ fn volume() {
     let seen = volume.verify();
     assert_eq!(seen.findings, []);
     let comment = "A whole volume of 256 blocks, verified clean. Blocks are given without trailing zeros; those \
-                   not given are zero. Slot 1's hint is that of the first start.";
+                   not given are zero. Hint A is that of the first start.";
     let vectors = json!({
         "comment": comment,
         "records": volume.head.records,

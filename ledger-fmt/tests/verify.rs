@@ -320,6 +320,15 @@ fn hints_must_agree_with_the_runs() {
         volume.verify().findings,
         [1, 2].map(|block| finding(FindingKind::Hint, Area::Volume, block, None))
     );
+    // One that was written before must be there; the first start writes only one.
+    for slot in [0, 1] {
+        let mut volume = reference();
+        let hint = volume.range(Area::Volume, 1 + slot, 1);
+        volume.bytes[hint].fill(0);
+        let expected = finding(FindingKind::Hint, Area::Volume, 1 + slot, None);
+        assert_eq!((volume.verify().findings, volume.audit().findings), (vec![expected], vec![expected]));
+    }
+    assert_eq!(TestVolume::new("just started").verify().findings, []);
     // A hint of another history.
     let mut volume = hinted_behind();
     let genuine = volume.frontier;

@@ -10,10 +10,7 @@ use crate::stamp::{Frontier, Hint, RUN_BLOCKS_MAX};
 /// Frontiers the walk has to pass through, and where its word comes from.
 pub(super) struct Known {
     marks: [Option<Mark>; 3],
-    /// Hints that are blank; right only while there are no runs.
-    blank: [bool; 2],
-    /// No valid hint was found.
-    unhinted: bool,
+    hints: [HintState; 2],
 }
 
 /// A frontier the walk has to pass through.
@@ -29,6 +26,17 @@ struct Mark {
 
 const CLAIMED: usize = 2;
 
+/// What stands where a hint belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HintState {
+    /// Zeros.
+    Blank,
+    /// A hint this volume can have, of so many runs.
+    Valid(u64),
+    /// Neither.
+    Damaged,
+}
+
 impl Known {
     pub fn new(claimed: Option<Frontier>) -> Self {
         let claimed = claimed.map(|frontier| Mark {
@@ -38,7 +46,7 @@ impl Known {
             area: Area::Ledger,
             block: frontier.ledger_next.saturating_sub(1),
         });
-        Known { marks: [None, None, claimed], blank: [false; 2], unhinted: false }
+        Known { marks: [None, None, claimed], hints: [HintState::Damaged; 2] }
     }
 
     /// Looks at the first blocks of the volume, and returns up to where everything must be whole.
@@ -60,14 +68,18 @@ impl Known {
                 continue;
             }
             let bytes = window.block(block);
-            self.blank[i] = first_nonzero(bytes).is_none();
-            self.marks[i] = hint(bytes, block, &expected.volume, layout);
+            let mark = hint(bytes, block, &expected.volume, layout);
             let padded = first_nonzero(&bytes[size_of::<Hint>()..]).is_none();
-            if !self.blank[i] && (self.marks[i].is_none() || !padded) {
+            self.hints[i] = match mark {
+                Some(mark) => HintState::Valid(mark.frontier.runs),
+                None if first_nonzero(bytes).is_none() => HintState::Blank,
+                None => HintState::Damaged,
+            };
+            if self.hints[i] == HintState::Damaged || !padded {
                 report.finding(visitor, FindingKind::Hint, Area::Volume, block, None);
             }
+            self.marks[i] = mark;
         }
-        self.unhinted = self.marks[0].is_none() && self.marks[1].is_none();
         let hinted = self.marks[..CLAIMED].iter().flatten().map(|mark| mark.frontier);
         let claimed = self.marks[CLAIMED].map(|mark| mark.frontier);
         let bound = claimed.or(hinted.max_by_key(|frontier| frontier.runs)).unwrap_or(Frontier::EMPTY);
@@ -77,8 +89,9 @@ impl Known {
     /// Whether the hints that should say how far the ledger reached are gone. In a volume that was never in
     /// service both are blank.
     pub fn hints_lost(&self, frontier: &Frontier) -> bool {
-        let unused = self.blank == [true; 2] && frontier.runs == 0;
-        self.unhinted && !unused
+        let unused = self.hints == [HintState::Blank; 2] && frontier.runs == 0;
+        let hinted = self.hints.iter().any(|hint| matches!(hint, HintState::Valid(_)));
+        !hinted && !unused
     }
 
     /// Compares where the walk stands with every frontier it reached. `last_stamp_block` is `None` behind
@@ -107,9 +120,14 @@ impl Known {
 
     /// Reports what can be said when the walk has ended at `frontier`.
     pub fn finish(&self, frontier: &Frontier, report: &mut Reporter, visitor: &mut dyn Visitor) {
-        if frontier.runs > 0 {
-            for (i, block) in HINT_BLOCKS.into_iter().enumerate().filter(|(i, _)| self.blank[*i]) {
-                debug_assert!(self.marks[i].is_none());
+        for (i, block) in HINT_BLOCKS.into_iter().enumerate() {
+            // A volume's first start writes one hint, of no runs; the next hint goes to the other slot.
+            let written = match self.hints[1 - i] {
+                HintState::Blank => frontier.runs > 0,
+                HintState::Valid(runs) => runs > 0,
+                HintState::Damaged => false,
+            };
+            if self.hints[i] == HintState::Blank && written {
                 report.finding(visitor, FindingKind::Hint, Area::Volume, block, None);
             }
         }
