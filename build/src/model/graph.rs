@@ -420,7 +420,8 @@ pub fn program(role: Role) -> &'static str {
 /// Bytes of a domain's stack, and why so many.
 fn stack(role: Role) -> (u64, &'static str) {
     match role {
-        Role::Archive | Role::Auditor | Role::Vault => {
+        Role::Auditor => (256 << 10, "a verifier of 40 KiB may stand on it twice, and twice that for the rest"),
+        Role::Archive | Role::Vault => {
             (128 << 10, "a message of 32 KiB and a hasher of 2 KiB may stand on it, and twice that for the rest")
         }
         Role::Orchestrator | Role::Console => {
