@@ -1,18 +1,64 @@
 //! Files written whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
+
+/// A new file beside its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
+/// is dropped, whatever is at the destination stays.
+pub struct Draft {
+    file: NamedTempFile,
+    destination: PathBuf,
+}
+
+impl Draft {
+    /// A new, empty file for `destination`; if that is a symbolic link, for what it points to.
+    pub fn new(destination: &Path) -> Result<Draft> {
+        let destination = fs::canonicalize(destination).unwrap_or(destination.to_owned());
+        let directory = match destination.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        // As a file made in the usual way: the process's mask takes away what it must.
+        let permissions = Permissions::from_mode(0o666);
+        let file = tempfile::Builder::new()
+            .prefix(".totebox-")
+            .permissions(permissions)
+            .tempfile_in(directory)
+            .with_context(|| format!("cannot write {}", destination.display()))?;
+        Ok(Draft { file, destination })
+    }
+
+    /// The file, open for reading and writing.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Makes the file durable and puts it at its destination; with `replace` false only if there is
+    /// nothing. A reader, or a crash, sees what was there before or this.
+    pub fn publish(self, replace: bool) -> Result<()> {
+        let failed = format!("cannot write {}", self.destination.display());
+        self.file.as_file().sync_all().context(failed.clone())?;
+        let published = match replace {
+            true => self.file.persist(&self.destination),
+            false => self.file.persist_noclobber(&self.destination),
+        };
+        published.map(drop).map_err(|error| error.error).context(failed)
+    }
+}
 
 /// Replaces a file by one with these bytes, such that a reader, or a crash, sees the old one or the new.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let mut name = path.file_name().with_context(failed)?.to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new).with_context(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(failed)?;
-    fs::rename(&new, path).with_context(failed)
+    draft(path, bytes)?.publish(true)
+}
+
+/// A file with these bytes, to be published later.
+pub fn draft(path: &Path, bytes: &[u8]) -> Result<Draft> {
+    let mut draft = Draft::new(path)?;
+    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(draft)
 }

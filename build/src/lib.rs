@@ -3,10 +3,18 @@
 
 #![forbid(unsafe_code)]
 
+mod disk_add;
+mod disk_create;
 mod files;
 mod manifests;
 pub mod model;
+mod new;
+pub mod partitions;
 pub mod problem;
+mod provision;
 mod system_xml;
 
+pub use disk_create::Existing;
 pub use files::write_atomically;
+pub use new::new_deployment;
+pub use provision::provision;

@@ -1,13 +1,12 @@
 //! What commands share in how they speak: JSON on standard output, progress on standard error.
 
-#![allow(dead_code)] // Until the first command speaks JSON or takes long.
-
 use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+#[allow(dead_code, reason = "no command so far speaks JSON")]
 /// Prints a value as one JSON document, for `--json`.
 pub fn json(value: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);

@@ -1,14 +1,35 @@
 //! `totebox provision`.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use totebox::model::units::show_size;
+use totebox::provision;
 
 use super::Outcome;
 
-/// Adds an archive to a deployment, and its volume to the disk.
+/// Adds an archive to a deployment, and its volume to the disk; all of it or nothing.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox provision minutes --size '128 MiB' --disk disk.img")]
-pub struct Args {}
+pub struct Args {
+    /// The new archive's name.
+    name: String,
+    /// The size of its volume.
+    #[arg(long, default_value = "128 MiB")]
+    size: String,
+    /// The deployment's disk, if there is one already. The other volumes stay as they are.
+    #[arg(long, value_name = "FILE")]
+    disk: Option<PathBuf>,
+    /// The deployment's directory, or its totebox.toml.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    deployment: PathBuf,
+}
 
-pub fn run(_args: Args) -> Result<Outcome> {
-    bail!("under construction")
+pub fn run(args: Args) -> Result<Outcome> {
+    let deployment = provision(&args.deployment, &args.name, &args.size, args.disk.as_deref())?;
+    println!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()));
+    if args.disk.is_none() {
+        println!("a disk that exists already needs its volume too: with --disk FILE it gets one");
+    }
+    Ok(Outcome::Fine)
 }

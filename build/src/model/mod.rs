@@ -88,10 +88,10 @@ impl Deployment {
         Graph::new(&self.archives, &self.board)
     }
 
-    /// The byte of the disk behind the last volume.
-    pub fn volumes_end(&self) -> u64 {
-        let ends = self.volumes.iter().map(|volume| volume.offset() + volume.size());
-        ends.max().unwrap_or(volume::TABLE_SIZE)
+    /// Bytes of the disk behind the last volume that another one could have.
+    pub fn free(&self) -> u64 {
+        let volumes: u64 = self.volumes.iter().map(Volume::size).sum();
+        self.disk_size - 2 * volume::TABLE_SIZE - volumes
     }
 }
 

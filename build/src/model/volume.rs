@@ -12,6 +12,8 @@
 
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, Superblock};
 
+use uuid::Uuid;
+
 use super::units::MIB;
 
 /// Bytes before the first volume, and behind the last: room for the partition tables, and what keeps
@@ -77,14 +79,8 @@ pub fn padded(name: &str) -> [u8; NAME_LEN_MAX] {
 fn volume_id(deployment: &[u8; 16], name: &str) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("totebox.v1 volume id");
     hasher.update(deployment).update(name.as_bytes());
-    uuid_v8(hasher.finalize().as_bytes()[..16].try_into().expect("16 of 32 bytes"))
-}
-
-/// Bytes with the version and variant bits of a UUID of version 8.
-fn uuid_v8(mut bytes: [u8; 16]) -> [u8; 16] {
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    bytes
+    let hash: [u8; 16] = hasher.finalize().as_bytes()[..16].try_into().expect("16 of 32 bytes");
+    Uuid::new_v8(hash).into_bytes()
 }
 
 #[cfg(test)]

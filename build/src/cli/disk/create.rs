@@ -1,14 +1,36 @@
 //! `totebox disk create`.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
 
-use crate::cli::Outcome;
+use anyhow::Result;
+use totebox::Existing;
+use totebox::model::Deployment;
+use totebox::model::units::show_size;
 
-/// Makes the disk image of a deployment: partitions, superblocks, and nothing in them.
+use crate::cli::{Outcome, output};
+
+/// Makes the disk of a deployment: partitions, superblocks, and nothing in them.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox disk create target/disk.img")]
-pub struct Args {}
+pub struct Args {
+    /// The image to make (sparse), or a block device.
+    disk: PathBuf,
+    /// Give up what is there already. A block device is always something.
+    #[arg(long)]
+    force: bool,
+    /// The deployment's directory, or its totebox.toml.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    deployment: PathBuf,
+}
 
-pub fn run(_args: Args) -> Result<Outcome> {
-    bail!("under construction")
+pub fn run(args: Args) -> Result<Outcome> {
+    let deployment = Deployment::load(&args.deployment)?;
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
+    let progress = output::progress_bytes("overwriting", deployment.disk_size);
+    let created = deployment.create_disk_over(&args.disk, existing, &mut |bytes| progress.inc(bytes));
+    progress.finish_and_clear();
+    created?;
+    let (size, volumes) = (show_size(deployment.disk_size), deployment.volumes.len());
+    println!("made {}: {size}, {volumes} volumes", args.disk.display());
+    Ok(Outcome::Fine)
 }
