@@ -159,7 +159,7 @@ impl Verification {
                 ledger_next: info.ledger_next.get(),
                 assets_next: info.assets_next.get(),
                 last_stamp: info.last_stamp,
-                sealed: reply.state == VolumeState::Sealed,
+                sealed: info.sealed == 1,
             }
         });
         self.start_on(claimed);

@@ -177,8 +177,10 @@ pub struct VolumeInfo {
     pub durable: u8,
     /// [`VolumeState`].
     pub state: u8,
+    /// 1 if the last run sealed the volume, whatever its state.
+    pub sealed: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
 }
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);

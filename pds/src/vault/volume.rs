@@ -180,7 +180,8 @@ impl Volume {
             last_stamp_block: self.committed_stamp.into(),
             durable: u8::from(durable),
             state: self.state as u8,
-            reserved: [0; 6],
+            sealed: u8::from(self.committed.sealed),
+            reserved: [0; 5],
         }
     }
 

@@ -93,6 +93,7 @@ impl FakeVault {
                 let mut info = VolumeInfo::new_zeroed();
                 (info.durable, info.state) = (1, disk.state as u8);
                 (info.ledger_next, info.assets_next) = (frontier.ledger_next.into(), frontier.assets_next.into());
+                info.sealed = u8::from(frontier.sealed);
                 (info.runs, info.last_stamp) = (frontier.runs.into(), frontier.last_stamp);
                 (Status::Ok, info.as_bytes().to_vec())
             }

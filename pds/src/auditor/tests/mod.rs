@@ -79,6 +79,16 @@ fn one_flipped_bit_is_a_mismatch_with_its_place() {
 }
 
 #[test]
+fn a_sealed_volume_is_clean_on_a_disk_that_can_be_written_or_not() {
+    for state in [VolumeState::Sealed, VolumeState::ReadOnly] {
+        let mut bench = Bench::started();
+        bench.vault.disks[0].volume.seal();
+        bench.vault.disks[0].state = state;
+        assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "{state:?}");
+    }
+}
+
+#[test]
 fn a_frontier_beyond_the_ledger_is_a_mismatch() {
     let mut bench = Bench::started();
     let mut claimed = bench.vault.disks[0].volume.frontier;
