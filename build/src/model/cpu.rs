@@ -107,8 +107,9 @@ mod tests {
             let shares = share_out(&vec![None; archives]).unwrap();
             let services = [Role::Clock, Role::Vault, Role::Orchestrator, Role::Console, Role::Auditor];
             let schedules = services.map(service).into_iter().chain(shares.into_iter().map(archive));
-            let used: f64 = schedules.map(|s| f64::from(s.budget_us) / f64::from(s.period_us)).sum();
-            assert!(used <= 1.0 && used > 0.99, "{archives} archives: {used}");
+            let ppm = |s: Schedule| u64::from(s.budget_us) * 1_000_000 / u64::from(s.period_us);
+            let used: u64 = schedules.map(ppm).sum();
+            assert!((990_000..=1_000_000).contains(&used), "{archives} archives: {used} ppm");
         }
     }
 
