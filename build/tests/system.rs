@@ -257,6 +257,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
     assert_eq!(
         links("archive-a1"),
         [
+            "auditor page writes",
             "clock page reads",
             "console queue both channel",
             "orchestrator page both channel",
