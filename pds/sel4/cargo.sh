@@ -58,5 +58,6 @@ export SEL4_INCLUDE_DIRS=$sdk/board/$board/$config/include
 export CC_aarch64_unknown_none=aarch64-linux-gnu-gcc
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 export CARGO_ENCODED_RUSTFLAGS
+export TOTEBOX_ROOT=$root RUSTC_WRAPPER=$here/rustc.sh
 cd "$here"
 exec "$cargo" "$command" --locked --target $target --target-dir "$root/target/sel4/$config/cargo" "$@"
