@@ -15,3 +15,16 @@ pub enum SetupError {
     /// No volume, or too many.
     Volumes,
 }
+
+impl core::fmt::Display for SetupError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            SetupError::Role(role) => write!(f, "the manifest is of another role: {role:?}"),
+            SetupError::Link(peer, kind) => write!(f, "the manifest has no usable {kind:?} link to {peer:?}"),
+            SetupError::Device(kind) => write!(f, "the manifest has no {kind:?}"),
+            SetupError::Volumes => write!(f, "the manifest has no volume, or too many"),
+        }
+    }
+}
+
+impl core::error::Error for SetupError {}

@@ -1,0 +1,22 @@
+//! The hosted backend with the programs of the appliance.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use totebox_hosted::Program;
+use totebox_pds::clock::Clock;
+use totebox_pds::orchestrator::Orchestrator;
+
+/// The programs, as `program_image` names them.
+const PROGRAMS: &[(&str, Program)] = &[
+    ("clock.elf", |world| {
+        let ticker = world.ticker()?;
+        Ok(Box::new(Clock::new(&world.manifest, world.mapped, ticker)?))
+    }),
+    ("orchestrator.elf", |world| Ok(Box::new(Orchestrator::new(&world.manifest, world.mapped)?))),
+];
+
+fn main() -> ExitCode {
+    totebox_hosted::main(PROGRAMS)
+}
