@@ -5,8 +5,10 @@
 use std::process::ExitCode;
 
 use totebox_hosted::Program;
+use totebox_pds::auditor::Auditor;
 use totebox_pds::clock::Clock;
 use totebox_pds::orchestrator::Orchestrator;
+use totebox_pds::vault::Vault;
 
 /// The programs, as `program_image` names them.
 const PROGRAMS: &[(&str, Program)] = &[
@@ -14,6 +16,11 @@ const PROGRAMS: &[(&str, Program)] = &[
         let ticker = world.ticker()?;
         Ok(Box::new(Clock::new(&world.manifest, world.mapped, ticker)?))
     }),
+    ("vault.elf", |world| {
+        let disk = world.disk()?;
+        Ok(Box::new(Vault::new(&world.manifest, world.mapped, disk)?))
+    }),
+    ("auditor.elf", |world| Ok(Box::new(Auditor::new(&world.manifest, world.mapped)?))),
     ("orchestrator.elf", |world| Ok(Box::new(Orchestrator::new(&world.manifest, world.mapped)?))),
 ];
 
