@@ -103,6 +103,24 @@ wire_enum! {
 }
 
 impl VolumeState {
+    /// The state's name in every message.
+    pub const fn name(self) -> &'static str {
+        match self {
+            VolumeState::Recovering => "recovering",
+            VolumeState::Ready => "ready",
+            VolumeState::Sealed => "sealed",
+            VolumeState::NoDisk => "no-disk",
+            VolumeState::DiskTooSmall => "disk-too-small",
+            VolumeState::Foreign => "foreign",
+            VolumeState::Damaged => "damaged",
+            VolumeState::OtherDeployment => "other-deployment",
+            VolumeState::OtherVolume => "other-volume",
+            VolumeState::OtherVersion => "other-version",
+            VolumeState::Failed => "failed",
+            VolumeState::ReadOnly => "read-only",
+        }
+    }
+
     /// Whether the volume can be read.
     pub const fn readable(self) -> bool {
         matches!(self, VolumeState::Ready | VolumeState::Sealed | VolumeState::ReadOnly)

@@ -1,0 +1,281 @@
+//! The commands: what they are called, what they take, and reading one from a line.
+
+use core::fmt;
+
+use alloc::string::String;
+use ledger_fmt::Hash;
+use ledger_fmt::record::DOCUMENT_NAME_MAX;
+
+use super::data::parse_decimal;
+use super::errors::Error;
+use super::text::parse_hash;
+use super::words::{Quoted, WordError};
+use crate::proto::intake::SIZE_UNKNOWN;
+
+/// A command as `help` shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Help {
+    pub name: &'static str,
+    pub arguments: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What more there is to know.
+    pub details: &'static [&'static str],
+}
+
+/// Every command, in the order `help` shows them.
+pub const COMMANDS: &[Help] = &[
+    Help {
+        name: "help",
+        arguments: "[COMMAND]",
+        summary: "what there is, or more about one command",
+        details: &[],
+    },
+    Help {
+        name: "status",
+        arguments: "",
+        summary: "every archive: state, records, bytes, room, last verification",
+        details: &[
+            "'refused' counts what the vault refused: requests outside the archive's own volume",
+            "or below what it has committed. The last row is the audit record.",
+        ],
+    },
+    Help {
+        name: "ls",
+        arguments: "ARCHIVE [FROM [COUNT]]",
+        summary: "the records of an archive, from number FROM on",
+        details: &["Ctrl-C stops a long listing."],
+    },
+    Help {
+        name: "put",
+        arguments: "ARCHIVE NAME [SIZE [HASH]]",
+        summary: "put a document into an archive",
+        details: &[
+            "Without SIZE: type the text; a line with a single . ends it, Ctrl-C gives it up.",
+            "With SIZE the content follows in data lines, as a program sends them; HASH is its BLAKE3.",
+            "A NAME with blanks stands in \"quotes\". What is committed stays for ever.",
+        ],
+    },
+    Help {
+        name: "get",
+        arguments: "ARCHIVE SEQ [OFFSET]",
+        summary: "show the document in record SEQ, from byte OFFSET on",
+        details: &["Text is shown as it is, anything else in data lines: @OFFSET BASE64 #CRC."],
+    },
+    Help {
+        name: "receipt",
+        arguments: "TAG",
+        summary: "what became of a submission",
+        details: &["The last 64 submissions since the start are known."],
+    },
+    Help {
+        name: "verify",
+        arguments: "[ARCHIVE]",
+        summary: "have the auditor read and check every committed byte",
+        details: &["Ctrl-C stops waiting, not the auditor; its verdict then shows in status."],
+    },
+    Help {
+        name: "machine",
+        arguments: "",
+        summary: "for programs: no echo, every line ends in its checksum",
+        details: &["Ctrl-C comes back from there."],
+    },
+    Help { name: "person", arguments: "", summary: "for people: this mode", details: &[] },
+];
+
+/// A command that can be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    Help(Option<&'static Help>),
+    Status,
+    List { archive: usize, from: u64, count: u64 },
+    Put { archive: usize, name: &'a str, size: Option<u64>, hash: Option<Hash> },
+    Get { archive: usize, sequence: u64, offset: u64 },
+    Receipt { tag: u32 },
+    Verify(Option<usize>),
+    Machine,
+    Person,
+}
+
+/// Why a line is not a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseError<'a> {
+    Words(WordError),
+    UnknownCommand(&'a str),
+    UnknownArchive(&'a str),
+    /// Too few or too many words.
+    Arguments(&'static Help),
+    /// A word that should be a number.
+    Number(&'a str),
+    /// A size no document can have.
+    Size(&'a str),
+    /// A word that should be a hash.
+    Hash(&'a str),
+    NameTooLong,
+}
+
+impl ParseError<'_> {
+    /// The error's name.
+    pub const fn error(&self) -> Error {
+        match self {
+            ParseError::UnknownCommand(_) => Error::UnknownCommand,
+            ParseError::UnknownArchive(_) => Error::UnknownArchive,
+            ParseError::NameTooLong => Error::BadName,
+            _ => Error::BadArgument,
+        }
+    }
+}
+
+/// Shows a word without letting a long one fill the answer.
+struct Short<'a>(&'a str);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const CHARS_MAX: usize = 40;
+        match self.0.char_indices().nth(CHARS_MAX) {
+            Some((end, _)) => write!(f, "{}...", Quoted(&self.0.as_bytes()[..end])),
+            None => write!(f, "{}", Quoted(self.0.as_bytes())),
+        }
+    }
+}
+
+impl fmt::Display for ParseError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ParseError::Words(error) => write!(f, "{error}"),
+            ParseError::UnknownCommand(word) => write!(f, "no command {}; type help", Short(word)),
+            ParseError::UnknownArchive(word) => write!(f, "no archive {}; status shows them", Short(word)),
+            ParseError::Arguments(help) => write!(f, "usage: {} {}", help.name, help.arguments),
+            ParseError::Number(word) => write!(f, "not a decimal number: {}", Short(word)),
+            ParseError::Size(word) => write!(f, "not a size in bytes: {}", Short(word)),
+            ParseError::Hash(word) => write!(f, "not a BLAKE3 hash of 64 hexadecimal digits: {}", Short(word)),
+            ParseError::NameTooLong => write!(f, "a name has at most {DOCUMENT_NAME_MAX} bytes"),
+        }
+    }
+}
+
+/// Reads a command. `volumes` are the volumes' names, the archives' first and then the audit volume's.
+pub fn parse<'a>(words: &[&'a str], volumes: &[String]) -> Result<Command<'a>, ParseError<'a>> {
+    let (&name, arguments) = words.split_first().ok_or(ParseError::UnknownCommand(""))?;
+    let find = |name: &str| COMMANDS.iter().find(|help| help.name == name);
+    let help = find(name).ok_or(ParseError::UnknownCommand(name))?;
+    let among = |names: &[String], word: &'a str| {
+        names.iter().position(|name| name == word).ok_or(ParseError::UnknownArchive(word))
+    };
+    let archive = |word| among(&volumes[..volumes.len() - 1], word);
+    let number = |word| parse_decimal(word).ok_or(ParseError::Number(word));
+    Ok(match (name, arguments) {
+        ("help", []) => Command::Help(None),
+        ("help", &[word]) => Command::Help(Some(find(word).ok_or(ParseError::UnknownCommand(word))?)),
+        ("status", []) => Command::Status,
+        ("ls", &[name, ref range @ ..]) => {
+            let (from, count) = match *range {
+                [] => (0, u64::MAX),
+                [from] => (number(from)?, u64::MAX),
+                [from, count] => (number(from)?, number(count)?),
+                _ => return Err(ParseError::Arguments(help)),
+            };
+            Command::List { archive: archive(name)?, from, count }
+        }
+        ("put", &[into, name, ref rest @ ..]) => {
+            let (size, hash) = match *rest {
+                [] => (None, None),
+                [size] => (Some(parse_size(size)?), None),
+                [size, hash] => (Some(parse_size(size)?), Some(parse_hash(hash).ok_or(ParseError::Hash(hash))?)),
+                _ => return Err(ParseError::Arguments(help)),
+            };
+            if name.len() > DOCUMENT_NAME_MAX {
+                return Err(ParseError::NameTooLong);
+            }
+            Command::Put { archive: archive(into)?, name, size, hash }
+        }
+        ("get", &[name, sequence, ref offset @ ..]) => {
+            let offset = match *offset {
+                [] => 0,
+                [offset] => number(offset)?,
+                _ => return Err(ParseError::Arguments(help)),
+            };
+            Command::Get { archive: archive(name)?, sequence: number(sequence)?, offset }
+        }
+        ("receipt", &[tag]) => {
+            Command::Receipt { tag: number(tag)?.try_into().map_err(|_| ParseError::Number(tag))? }
+        }
+        ("verify", []) => Command::Verify(None),
+        ("verify", &[volume]) => Command::Verify(Some(among(volumes, volume)?)),
+        ("machine", []) => Command::Machine,
+        ("person", []) => Command::Person,
+        _ => return Err(ParseError::Arguments(help)),
+    })
+}
+
+fn parse_size(word: &str) -> Result<u64, ParseError<'_>> {
+    parse_decimal(word).filter(|&size| size != SIZE_UNKNOWN).ok_or(ParseError::Size(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn volumes() -> [String; 3] {
+        ["contracts", "finance", "audit"].map(String::from)
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        let hash = "ab".repeat(32);
+        let put = |size, hash| Command::Put { archive: 1, name: "a b", size, hash };
+        let cases: &[(&[&str], Command)] = &[
+            (&["help"], Command::Help(None)),
+            (&["help", "ls"], Command::Help(Some(&COMMANDS[2]))),
+            (&["status"], Command::Status),
+            (&["ls", "finance"], Command::List { archive: 1, from: 0, count: u64::MAX }),
+            (&["ls", "contracts", "3", "4"], Command::List { archive: 0, from: 3, count: 4 }),
+            (&["put", "finance", "a b"], put(None, None)),
+            (&["put", "finance", "a b", "0"], put(Some(0), None)),
+            (&["put", "finance", "a b", "12", &hash], put(Some(12), Some([0xab; 32]))),
+            (&["get", "contracts", "7"], Command::Get { archive: 0, sequence: 7, offset: 0 }),
+            (&["get", "contracts", "7", "9"], Command::Get { archive: 0, sequence: 7, offset: 9 }),
+            (&["receipt", "5"], Command::Receipt { tag: 5 }),
+            (&["verify"], Command::Verify(None)),
+            (&["verify", "audit"], Command::Verify(Some(2))),
+            (&["machine"], Command::Machine),
+            (&["person"], Command::Person),
+        ];
+        for (words, command) in cases {
+            assert_eq!(parse(words, &volumes()), Ok(*command), "{words:?}");
+        }
+        for help in COMMANDS {
+            assert!(cases.iter().any(|(words, _)| words[0] == help.name), "{} is not tried here", help.name);
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let long = "n".repeat(256);
+        let cases: &[(&[&str], &str)] = &[
+            (&[""], "unknown-command no command \"\"; type help"),
+            (&["halp"], "unknown-command no command \"halp\"; type help"),
+            (&["help", "x"], "unknown-command no command \"x\"; type help"),
+            (&["ls", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["ls"], "bad-argument usage: ls ARCHIVE [FROM [COUNT]]"),
+            (&["status", "x"], "bad-argument usage: status "),
+            (&["ls", "finance", "-1"], "bad-argument not a decimal number: \"-1\""),
+            (&["put", "finance", "x", "+1"], "bad-argument not a size in bytes: \"+1\""),
+            (
+                &["put", "finance", "x", "18446744073709551615"],
+                "bad-argument not a size in bytes: \"18446744073709551615\"",
+            ),
+            (
+                &["put", "finance", "x", "1", "ff"],
+                "bad-argument not a BLAKE3 hash of 64 hexadecimal digits: \"ff\"",
+            ),
+            (&["put", "finance", &long], "bad-name a name has at most 255 bytes"),
+            (&["receipt", "4294967296"], "bad-argument not a decimal number: \"4294967296\""),
+        ];
+        for (words, message) in cases {
+            let error = parse(words, &volumes()).expect_err(message);
+            assert_eq!(format!("{} {error}", error.error().name()), *message);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Getting a document and listing records: what an archive sends, passed on to the line as it has room.
+
+use core::str;
+
+use ledger_fmt::record::Kind;
+use totebox_manifest::conversation::INTAKE_DATA;
+use zerocopy::FromZeros;
+
+use super::answers::failure;
+use super::data::{CONTENT_MAX, Content};
+use super::errors::Refused;
+use super::links::{Message, Misbehaviour};
+use super::output::Output;
+use super::session::{Activity, Session};
+use super::text::{Hex, Size, Time};
+use super::words::Quoted;
+use crate::proto::intake::{Answer, Op, Request};
+
+/// The longest part of a character that a message can end with.
+const PART_MAX: usize = 3;
+
+/// A document on its way to the operator.
+pub struct Get {
+    pub link: usize,
+    pub tag: u32,
+    /// Where the next content byte stands.
+    offset: u64,
+    /// The document's size, once the archive has said it.
+    size: Option<u64>,
+    /// For a person, as long as all was printable text: the start of a character whose rest is to come.
+    text: Option<heapless::Vec<u8, PART_MAX>>,
+}
+
+/// A listing on its way to the operator.
+pub struct List {
+    pub link: usize,
+    pub tag: u32,
+    /// The table's head was shown.
+    begun: bool,
+}
+
+impl Session {
+    pub(super) fn begin_get(&mut self, link: usize, sequence: u64, offset: u64) {
+        if !self.reachable(link) {
+            return;
+        }
+        let tag = self.new_tag();
+        self.outbox.put(link, request(Op::Get, tag, sequence, offset), &[]);
+        let text = (!self.machine).then(heapless::Vec::new);
+        self.activity = Activity::Get(Get { link, tag, offset, size: None, text });
+    }
+
+    pub(super) fn begin_list(&mut self, link: usize, from: u64, count: u64) {
+        if !self.reachable(link) {
+            return;
+        }
+        let tag = self.new_tag();
+        self.outbox.put(link, request(Op::List, tag, from, count), &[]);
+        self.activity = Activity::List(List { link, tag, begun: false });
+    }
+
+    /// The archive's answer to the `get` under way.
+    pub(super) fn get_answer(&mut self, message: &Message) -> Result<(), Misbehaviour> {
+        let Activity::Get(get) = &mut self.activity else { return Ok(()) };
+        let header = &message.header;
+        match (message.answer, get.size) {
+            (Answer::Document, None) => {
+                let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
+                let name = Quoted(message.data());
+                get.size = Some(size);
+                if self.machine {
+                    let hash = Hex(&header.hash);
+                    self.output.line(format_args!(
+                        "=document seq={sequence} size={size} hash={hash} time={time_ms} name={name}"
+                    ));
+                } else {
+                    let (size, time) = (Size(size), Time(time_ms));
+                    self.output.line(format_args!("record {sequence}: {name}, {size}, {time}"));
+                }
+                Ok(())
+            }
+            (Answer::Data, Some(size)) => {
+                let content = Content { offset: get.offset, bytes: message.data() };
+                let expected = header.value.get() == get.offset && !content.bytes.is_empty();
+                if !expected || content.bytes.len() as u64 > size.saturating_sub(get.offset) {
+                    return Err(Misbehaviour("content that is not the document's next"));
+                }
+                get.offset += content.bytes.len() as u64;
+                show(&mut self.output, content, &mut get.text);
+                Ok(())
+            }
+            (Answer::End, Some(size)) => {
+                if get.offset < size {
+                    return Err(Misbehaviour("the end of a document before its last byte"));
+                }
+                if let Some(part) = get.text.take() {
+                    show_data(&mut self.output, Content { offset: size - part.len() as u64, bytes: &part });
+                }
+                self.output.line(format_args!("+end size={size} hash={}", Hex(&header.hash)));
+                self.activity = Activity::Idle;
+                Ok(())
+            }
+            (Answer::Failed, _) => {
+                let link = get.link;
+                self.fetch_failed(link, message)
+            }
+            _ => Err(Misbehaviour("an answer that does not belong to a document")),
+        }
+    }
+
+    /// The archive's answer to the `ls` under way.
+    pub(super) fn list_answer(&mut self, message: &Message) -> Result<(), Misbehaviour> {
+        let Activity::List(list) = &mut self.activity else { return Ok(()) };
+        let header = &message.header;
+        let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
+        match message.answer {
+            Answer::Entry => {
+                let kind =
+                    Kind::from_u16(header.code.into()).ok_or(Misbehaviour("a record of an unknown kind"))?;
+                let (kind, name) = (kind.name(), Quoted(message.data()));
+                if self.machine {
+                    let hash = Hex(&header.hash);
+                    self.output.line(format_args!(
+                        "=record seq={sequence} kind={kind} time={time_ms} size={size} hash={hash} name={name}"
+                    ));
+                } else {
+                    if !core::mem::replace(&mut list.begun, true) {
+                        self.output
+                            .line(format_args!("     seq  {:<19}  {:<15}        size  name", "time", "kind"));
+                    }
+                    let (size, time) = (Size(size), Time(time_ms));
+                    self.output.line(format_args!("{sequence:>8}  {time}  {kind:<15}  {size:>10}  {name}"));
+                }
+                Ok(())
+            }
+            Answer::End => {
+                self.output.line(format_args!("+ls records={sequence}"));
+                self.activity = Activity::Idle;
+                Ok(())
+            }
+            Answer::Failed => {
+                let link = list.link;
+                self.fetch_failed(link, message)
+            }
+            _ => Err(Misbehaviour("an answer that does not belong to a listing")),
+        }
+    }
+
+    fn fetch_failed(&mut self, link: usize, message: &Message) -> Result<(), Misbehaviour> {
+        let (failure, value) = (failure(message)?, message.header.value.get());
+        self.activity = Activity::Idle;
+        self.output.refused(Refused { archive: &self.volumes[link], failure, value }, None);
+        Ok(())
+    }
+}
+
+fn request(op: Op, tag: u32, value: u64, extra: u64) -> Request {
+    let mut request = Request::new_zeroed();
+    (request.op, request.tag) = ((op as u16).into(), tag.into());
+    (request.value, request.extra) = (value.into(), extra.into());
+    request
+}
+
+/// Shows content as text as long as it is printable, from there on as data lines. `text` holds the start of
+/// a character whose rest is to come; `None` once something was not text.
+fn show(output: &mut Output, content: Content<'_>, text: &mut Option<heapless::Vec<u8, PART_MAX>>) {
+    let Some(part) = text else {
+        return show_data(output, content);
+    };
+    let offset = content.offset - part.len() as u64;
+    let mut bytes: heapless::Vec<u8, { INTAKE_DATA + PART_MAX }> = heapless::Vec::new();
+    bytes.extend(part.iter().chain(content.bytes).copied());
+    let (valid, rest) = match str::from_utf8(&bytes) {
+        Ok(valid) => (Some(valid), &[][..]),
+        // Cut in the middle of a character.
+        Err(error) if error.error_len().is_none() => {
+            let (valid, rest) = bytes.split_at(error.valid_up_to());
+            (str::from_utf8(valid).ok(), rest)
+        }
+        Err(_) => (None, &[][..]),
+    };
+    let printable = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
+    match valid.filter(|valid| valid.chars().all(printable)) {
+        Some(valid) => {
+            part.clear();
+            part.extend(rest.iter().copied());
+            show_text(output, valid);
+        }
+        None => {
+            *text = None;
+            show_data(output, Content { offset, bytes: &bytes });
+        }
+    }
+}
+
+fn show_text(output: &mut Output, text: &str) {
+    for line in text.split_inclusive('\n') {
+        let ended = line.ends_with('\n');
+        for piece in line.trim_end_matches('\n').split('\r') {
+            output.raw(piece.as_bytes());
+        }
+        if ended {
+            output.end_line();
+        }
+    }
+}
+
+fn show_data(output: &mut Output, content: Content<'_>) {
+    for (index, bytes) in content.bytes.chunks(CONTENT_MAX).enumerate() {
+        let offset = content.offset + (index * CONTENT_MAX) as u64;
+        output.checked_line(format_args!("{}", Content { offset, bytes }));
+    }
+}

@@ -1,0 +1,104 @@
+//! The console: drives the serial line and speaks docs/console-protocol.md with whoever is at its other
+//! end, a person or a program. It takes documents to the archives and brings back receipts, documents and
+//! listings; what it tells of the archives' state and of audits is the orchestrator's surface.
+//!
+//! Everything it waits for is in [`session::Session`]: one activity at a time, which Ctrl-C can always
+//! end. It handles one thing after another, each only if its answer fits what waits for the line.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`input`], [`output`] | bytes from and to the serial line |
+//! | [`line`], [`words`], [`data`] | lines, words, data lines |
+//! | [`commands`], [`errors`], [`text`] | what can be said, and how values are shown |
+//! | [`session`], [`answers`] | what is under way: the operator's side and the archives' |
+//! | [`put`], [`fetch`], [`verify`], [`status`] | the commands that take more than one step or line |
+//! | [`links`], [`submissions`], [`surface`] | the archives, their receipts, the orchestrator's page |
+
+mod answers;
+mod commands;
+pub mod data;
+mod errors;
+mod fetch;
+mod input;
+mod line;
+mod links;
+mod output;
+mod put;
+mod session;
+mod status;
+mod submissions;
+mod surface;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod verify;
+pub mod words;
+
+use totebox_manifest::{DeviceKind, LinkKind, Manifest, NO_CHANNEL, Role};
+use totebox_shm::Mapped;
+
+use crate::device::Uart;
+use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use session::Session;
+
+/// The console domain.
+pub struct Console<U> {
+    uart: U,
+    interrupt: Channel,
+    orchestrator: Channel,
+    session: Session,
+}
+
+impl<U: Uart> Console<U> {
+    /// The console of the deployment in `manifest`, on this serial line.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped, uart: U) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Console {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let no_uart = SetupError::Device(DeviceKind::Uart);
+        let interrupt = match manifest.device(DeviceKind::Uart).ok_or(no_uart)?.irq_channel {
+            NO_CHANNEL => return Err(no_uart),
+            channel => Channel(channel),
+        };
+        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
+        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
+        let orchestrator = Channel::of(link).ok_or(missing)?;
+        let session = Session::new(manifest, mapped, link, orchestrator)?;
+        Ok(Console { uart, interrupt, orchestrator, session })
+    }
+
+    /// Goes on with everything that can go on.
+    fn pump(&mut self, kernel: &mut dyn Kernel) {
+        loop {
+            let mut moved = self.session.output.drain(&mut self.uart);
+            moved |= self.session.input.fill(&mut self.uart);
+            moved |= self.session.step(kernel);
+            if !moved {
+                break;
+            }
+        }
+        self.session.wake_archives(kernel);
+    }
+}
+
+impl<U: Uart> Domain for Console<U> {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.pump(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        if from.contains(self.interrupt) {
+            self.uart.acknowledge();
+        }
+        if self.uart.hung_up() {
+            self.session.hang_up();
+        }
+        if from.contains(self.orchestrator) {
+            self.session.surface.expire();
+        }
+        self.pump(kernel);
+        if from.contains(self.interrupt) {
+            kernel.acknowledge(self.interrupt);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What waits for the serial line. Nothing is lost and nothing blocks: whoever writes here asks first
+//! whether there is room ([`Output::ready`]) for the most that one event can lead to.
+
+use alloc::collections::VecDeque;
+use core::fmt::{self, Write};
+
+use crate::device::Uart;
+
+/// Bytes that handling one event writes at most: the status of the largest deployment.
+pub const BURST_MAX: usize = 40 * 1024;
+
+/// Room for one event while the line still works on another.
+const CAPACITY: usize = 2 * BURST_MAX;
+
+/// Bytes on their way to the serial line.
+pub struct Output {
+    bytes: VecDeque<u8>,
+    /// Whether lines end in their checksum (machine mode).
+    checked: bool,
+    /// Whether the cursor stands behind something: a prompt, what was typed, text without a line end.
+    mid_line: bool,
+}
+
+impl Output {
+    /// An empty buffer.
+    pub fn new() -> Self {
+        Output { bytes: VecDeque::with_capacity(CAPACITY), checked: false, mid_line: false }
+    }
+
+    /// Whether there is room for what one event can write.
+    pub fn ready(&self) -> bool {
+        CAPACITY - self.bytes.len() >= BURST_MAX
+    }
+
+    /// Whether lines end in their checksum from now on.
+    pub fn set_checked(&mut self, checked: bool) {
+        self.checked = checked;
+    }
+
+    /// Whether the cursor stands behind something.
+    pub fn mid_line(&self) -> bool {
+        self.mid_line
+    }
+
+    /// Writes one whole line, on a line of its own.
+    pub fn line(&mut self, text: fmt::Arguments<'_>) {
+        self.write_line(text, self.checked);
+    }
+
+    /// Writes one whole line that ends in its checksum whatever the mode.
+    pub fn checked_line(&mut self, text: fmt::Arguments<'_>) {
+        self.write_line(text, true);
+    }
+
+    fn write_line(&mut self, text: fmt::Arguments<'_>, checked: bool) {
+        if self.mid_line {
+            self.end_line();
+        }
+        let mut line = Line { bytes: &mut self.bytes, checksum: crc32fast::Hasher::new() };
+        line.write_fmt(text).expect("writing to memory");
+        let checksum = line.checksum.finalize();
+        if checked {
+            write!(Line::unchecked(&mut self.bytes), " #{checksum:08x}").expect("writing to memory");
+        }
+        self.end_line();
+    }
+
+    /// Writes bytes where the cursor stands: an echo, a prompt, or text.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        append(&mut self.bytes, bytes);
+        self.mid_line |= !bytes.is_empty();
+    }
+
+    /// Ends the line the cursor stands on.
+    pub fn end_line(&mut self) {
+        append(&mut self.bytes, b"\r\n");
+        self.mid_line = false;
+    }
+
+    /// Hands the line as much as it takes; returns whether it took something.
+    pub fn drain(&mut self, uart: &mut impl Uart) -> bool {
+        let mut moved = false;
+        while !self.bytes.is_empty() {
+            let (next, _) = self.bytes.as_slices();
+            let taken = uart.transmit(next).min(next.len());
+            if taken == 0 {
+                break;
+            }
+            self.bytes.drain(..taken);
+            moved = true;
+        }
+        moved
+    }
+}
+
+/// One line being written, with the checksum of what it holds so far.
+struct Line<'a> {
+    bytes: &'a mut VecDeque<u8>,
+    checksum: crc32fast::Hasher,
+}
+
+impl<'a> Line<'a> {
+    fn unchecked(bytes: &'a mut VecDeque<u8>) -> Self {
+        Line { bytes, checksum: crc32fast::Hasher::new() }
+    }
+}
+
+impl Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.checksum.update(text.as_bytes());
+        append(self.bytes, text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Appends, within the capacity allocated at construction: more would be a mistake of [`BURST_MAX`].
+fn append(queue: &mut VecDeque<u8>, bytes: &[u8]) {
+    assert!(queue.len() + bytes.len() <= CAPACITY, "an event wrote more than BURST_MAX");
+    queue.extend(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// A line that takes `step` bytes at a time, `budget` in all.
+    struct Slow {
+        taken: Vec<u8>,
+        step: usize,
+        budget: usize,
+    }
+
+    impl Uart for Slow {
+        fn receive(&mut self, _: &mut [u8]) -> usize {
+            0
+        }
+        fn transmit(&mut self, bytes: &[u8]) -> usize {
+            let count = bytes.len().min(self.step).min(self.budget);
+            self.taken.extend(&bytes[..count]);
+            self.budget -= count;
+            count
+        }
+        fn acknowledge(&mut self) {}
+    }
+
+    #[test]
+    fn a_slow_line_gets_every_byte_in_order() {
+        let mut output = Output::new();
+        let mut expected = Vec::new();
+        let mut uart = Slow { taken: Vec::new(), step: 7, budget: 0 };
+        for round in 0..2000 {
+            if output.ready() {
+                output.line(format_args!("line {round}"));
+                expected.extend(alloc::format!("line {round}\r\n").bytes());
+            }
+            uart.budget = 5;
+            output.drain(&mut uart);
+        }
+        uart.budget = usize::MAX;
+        assert!(output.drain(&mut uart));
+        assert_eq!(uart.taken, expected);
+        assert!(!output.drain(&mut uart));
+    }
+
+    #[test]
+    fn lines_in_machine_mode_carry_their_checksum() {
+        let mut output = Output::new();
+        output.set_checked(true);
+        output.line(format_args!("{}", "123456789"));
+        let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
+        output.drain(&mut uart);
+        assert_eq!(uart.taken, b"123456789 #cbf43926\r\n");
+    }
+
+    #[test]
+    fn a_line_never_continues_a_prompt() {
+        let mut output = Output::new();
+        output.raw(b"totebox> ");
+        output.line(format_args!("*news"));
+        let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
+        output.drain(&mut uart);
+        assert_eq!(uart.taken, b"totebox> \r\n*news\r\n");
+    }
+}

@@ -1,0 +1,175 @@
+//! Having the auditor verify: the command goes to the orchestrator, and the verdict comes back on its
+//! surface.
+
+use core::fmt;
+use core::ops::Range;
+
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::FindingKind;
+use totebox_manifest::VOLUMES_MAX;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use super::errors::Error;
+use super::session::{Activity, Session};
+use super::text::{Duration, Size};
+use crate::Kernel;
+use crate::proto::audit::{NO_RECORD, Verdict};
+use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, Reply, Request};
+use crate::proto::page::SurfaceRow;
+
+/// A verification the operator waits for.
+pub struct Verification {
+    /// The orchestrator's name for it.
+    tag: u32,
+    volumes: Range<usize>,
+    /// The volumes whose verdict was shown, one bit each.
+    shown: u64,
+}
+
+const _: () = assert!(VOLUMES_MAX <= u64::BITS as usize);
+
+impl Verification {
+    /// Whether the operator is shown the verdict with this tag anyway.
+    pub fn awaits(&self, tag: u32, volume: usize) -> bool {
+        self.tag == tag && self.volumes.contains(&volume)
+    }
+}
+
+/// A verdict's name; "none" if there is none yet.
+pub fn verdict_name(row: &SurfaceRow) -> &'static str {
+    match (row.verdict, Verdict::from_wire(row.verdict)) {
+        (0, _) => "none",
+        (_, Some(Verdict::Clean)) => "clean",
+        (_, Some(Verdict::Mismatch)) => "mismatch",
+        (_, Some(Verdict::Unreadable)) => "unreadable",
+        _ => "not-verified",
+    }
+}
+
+/// The first finding of a verification, for a person; nothing if there is none.
+pub struct FirstFinding<'a>(pub &'a SurfaceRow);
+
+impl fmt::Display for FirstFinding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.0;
+        let Some((kind, area)) = finding(row) else { return Ok(()) };
+        write!(f, "{} at {} block {}", kind.name(), area.name(), row.finding_block)?;
+        if row.finding_record.get() != NO_RECORD {
+            write!(f, ", record {}", row.finding_record)?;
+        }
+        match row.findings.get() {
+            0 | 1 => Ok(()),
+            count => write!(f, ", and {} more findings", count - 1),
+        }
+    }
+}
+
+/// The first finding of a verification as `KEY=VALUE` pairs.
+pub struct FindingFields<'a>(pub &'a SurfaceRow);
+
+impl fmt::Display for FindingFields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.0;
+        write!(f, "findings={}", row.findings)?;
+        let Some((kind, area)) = finding(row) else { return Ok(()) };
+        write!(f, " finding={} area={} block={}", kind.name(), area.name(), row.finding_block)?;
+        match row.finding_record.get() {
+            NO_RECORD => Ok(()),
+            record => write!(f, " record={record}"),
+        }
+    }
+}
+
+fn finding(row: &SurfaceRow) -> Option<(FindingKind, Area)> {
+    FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))
+}
+
+impl Session {
+    pub(super) fn begin_verify(&mut self, kernel: &mut dyn Kernel, volume: Option<usize>) {
+        let volumes = match volume {
+            Some(volume) => volume..volume + 1,
+            None => 0..self.volumes.len(),
+        };
+        let mut request = Request::new_zeroed();
+        request.op = Op::Verify as u8;
+        request.volume = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
+        let mut bytes = [0; size_of::<Reply>()];
+        let len = kernel.call(self.orchestrator, request.as_bytes(), &mut bytes).min(bytes.len());
+        let reply = Reply::read_from_bytes(&bytes[..len]).ok();
+        let (error, text) = match reply
+            .and_then(|reply| Outcome::from_wire(reply.outcome).zip(Some(reply.tag.get())))
+        {
+            Some((Outcome::Accepted, tag)) => {
+                if !self.machine {
+                    self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
+                }
+                self.activity = Activity::Verify(Verification { tag, volumes, shown: 0 });
+                // The verdict may be there already.
+                return self.surface.expire();
+            }
+            Some((Outcome::AlreadyRunning, _)) => {
+                (Error::Busy, "a verification is under way; status shows it, wait for its end")
+            }
+            Some((Outcome::AuditorUnavailable, _)) => {
+                (Error::Unavailable, "the auditor cannot be asked; the host tool can: totebox disk verify")
+            }
+            Some((Outcome::UnknownArchive, _)) => {
+                (Error::UnknownArchive, "the orchestrator does not know that volume")
+            }
+            Some((Outcome::BadRequest, _)) => (Error::BadArgument, "the orchestrator does not know that command"),
+            None => (Error::NotAnswering, "the orchestrator did not answer; try again"),
+        };
+        self.output.error(error, None, format_args!("{text}"));
+    }
+
+    /// Shows the verdicts that have come for the verification under way, and ends it with the last.
+    pub(super) fn show_verdicts(&mut self) {
+        let Activity::Verify(verification) = &mut self.activity else { return };
+        let Some(surface) = self.surface.last() else { return };
+        for volume in verification.volumes.clone() {
+            let row = &surface.rows[volume];
+            let come = row.verify_tag.get() == verification.tag && row.verifying == 0;
+            if !come || verification.shown >> volume & 1 == 1 {
+                continue;
+            }
+            verification.shown |= 1 << volume;
+            let (name, verdict) = (&self.volumes[volume], verdict_name(row));
+            let (records, bytes, ms) = (row.verified_records, row.verified_bytes, row.verify_duration_ms);
+            if self.machine {
+                let finding = FindingFields(row);
+                self.output.line(format_args!(
+                    "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} {finding}"
+                ));
+            } else {
+                let (size, time, finding) = (Size(bytes.get()), Duration(ms.get()), FirstFinding(row));
+                self.output.line(format_args!(
+                    "  {name:<32} {verdict:<12} {records} records, {size} read in {time}  {finding}"
+                ));
+            }
+        }
+        if verification.volumes.clone().any(|volume| verification.shown >> volume & 1 == 0) {
+            return;
+        }
+        let volumes = verification.volumes.clone();
+        self.activity = Activity::Idle;
+        // The most serious verdict is the answer.
+        let first =
+            |verdict: Verdict| volumes.clone().find(|&volume| surface.rows[volume].verdict == verdict as u8);
+        if let Some(volume) = first(Verdict::Mismatch) {
+            let (name, finding) = (&self.volumes[volume], FirstFinding(&surface.rows[volume]));
+            self.output.error(
+                Error::Mismatch,
+                None,
+                format_args!("volume {name}: {finding}; keep the disk as it is"),
+            );
+        } else if let Some(volume) = first(Verdict::Unreadable) {
+            let (name, finding) = (&self.volumes[volume], FirstFinding(&surface.rows[volume]));
+            self.output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
+        } else if volumes.clone().all(|volume| surface.rows[volume].verdict == Verdict::Clean as u8) {
+            self.output.line(format_args!("+verify clean volumes={}", volumes.len()));
+        } else {
+            let text = "not everything was verified: the auditor was lost; verify the disk on the host";
+            self.output.error(Error::NotAnswering, None, format_args!("{text}"));
+        }
+    }
+}
