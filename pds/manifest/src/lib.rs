@@ -280,6 +280,11 @@ impl<'a> Manifest<'a> {
         self.volumes
     }
 
+    /// All devices.
+    pub fn devices(&self) -> &'a [Device] {
+        self.devices
+    }
+
     /// The device of this kind.
     pub fn device(&self, kind: DeviceKind) -> Option<&'a Device> {
         self.devices.iter().find(|device| device.kind == kind as u8)
