@@ -33,7 +33,6 @@ use snapshot::{COPIES, Snapshot};
 use start::{Start, Step};
 
 pub use marks::Mark;
-#[allow(unused_imports)]
 pub(crate) use run::{NoRun, Run};
 pub use walk::{Broken, Totals, Walk};
 
@@ -247,9 +246,14 @@ impl<P: Copy> LedgerWriter<P> {
 
     /// The vault broke its protocol: nothing more will come from it. Says so once.
     pub fn vault_broke(&mut self) -> Option<Event> {
+        self.give_up(Trouble::VaultBroken)
+    }
+
+    /// The ledger cannot be continued for a reason its owner has seen. Says so once.
+    pub fn give_up(&mut self, trouble: Trouble) -> Option<Event> {
         match self.state {
             State::Failed(_) => None,
-            _ => Some(self.fail(Trouble::VaultBroken)),
+            _ => Some(self.fail(trouble)),
         }
     }
 
@@ -301,7 +305,7 @@ impl<P: Copy> LedgerWriter<P> {
     pub fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
         let len = self.staged_len + padded_len(payload_len);
         let reserved = match kind {
-            Kind::Lifecycle | Kind::Checkpoint => 0,
+            Kind::Genesis | Kind::Lifecycle | Kind::Checkpoint => 0,
             _ => RESERVED_BLOCKS,
         };
         let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);

@@ -1,0 +1,407 @@
+//! An archive: takes documents in, commits them, gives them back, publishes its health.
+//!
+//! | part | what |
+//! |---|---|
+//! | `console` | the link to the console |
+//! | `submission`, `staging` | documents on their way in |
+//! | `reading`, `search`, `records` | documents and listings on their way out |
+//! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
+//!
+//! Every handler does all there is to do and then waits for the next notification. A record is committed
+//! at once if the console sends nothing more and no commit is under way; else together with those that
+//! come meanwhile. So a lone document waits for one flush, and many share one.
+
+mod console;
+mod reading;
+mod records;
+mod search;
+mod staging;
+mod submission;
+#[cfg(test)]
+mod tests;
+
+use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_shm::{Mapped, PageReader, PageWriter};
+use zerocopy::FromZeros;
+
+use crate::ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
+use crate::proto::intake::{Failure, Op};
+use crate::proto::page::{ArchiveState, Health, Lifecycle, Time};
+use crate::proto::vault::{Status, VolumeState};
+use crate::vault_client::{Received, VaultClient};
+use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
+
+use console::{Console, Message, Refusal};
+use reading::Reading;
+use submission::{Served, Submissions};
+
+/// The number of an archive's own volume in its manifest.
+const VOLUME: u8 = 0;
+
+/// What a request to the vault was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The ledger writer's own.
+    Ledger,
+    /// Content on its way in.
+    Assets,
+    /// Something on its way out.
+    Reading,
+    /// Nothing: the time the answer takes is what it is for. See [`Patience`].
+    Delay,
+}
+
+/// How long a staged run still waits for a small submission that has begun but not ended: while the
+/// console sends, and then for the time the vault takes to answer a question, so that a console that stops
+/// half way holds up nobody's receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// As long as the question takes.
+    Full,
+    /// The question is under way; `renewed` if the console has sent something since.
+    Waiting { renewed: bool },
+    /// No longer.
+    Spent,
+}
+
+/// The archive domain.
+pub struct Archive {
+    vault: VaultClient<Purpose>,
+    ledger: LedgerWriter<Purpose>,
+    console: Console,
+    submissions: Submissions,
+    reading: Reading,
+    time: PageReader<Time>,
+    lifecycle: PageReader<Lifecycle>,
+    health: PageWriter<Health>,
+    orchestrator: Channel,
+    /// What was published last.
+    published: Health,
+    /// The orchestrator has not been told of what was published last; and there is news in it.
+    untold: bool,
+    news: bool,
+    volume_state: VolumeState,
+    patience: Patience,
+    /// The lifecycle command in force.
+    command: Lifecycle,
+}
+
+impl Archive {
+    /// The archive its manifest describes.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Archive {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let [volume] = manifest.volumes() else { return Err(SetupError::Volumes) };
+        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
+        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
+        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
+        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
+        let ledger = LedgerWriter::new(manifest.header(), volume, VOLUME, Purpose::Ledger);
+        Ok(Archive {
+            vault: VaultClient::new(manifest, mapped)?,
+            console: Console::new(manifest, mapped)?,
+            submissions: Submissions::new(),
+            reading: Reading::new(&ledger),
+            ledger,
+            time: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            lifecycle: PageReader::new(mapped, orchestrator.theirs).ok_or(missing)?,
+            health: PageWriter::new(mapped, orchestrator.mine).ok_or(missing)?,
+            orchestrator: Channel::of(orchestrator).ok_or(missing)?,
+            published: Health::new_zeroed(),
+            untold: false,
+            news: false,
+            volume_state: VolumeState::Recovering,
+            patience: Patience::Full,
+            command: Lifecycle { sequence: 0.into(), target: ArchiveState::Active as u8, reserved: [0; 7] },
+        })
+    }
+
+    fn now_ms(&self) -> u64 {
+        let mut time = Time::new_zeroed();
+        if self.time.read(&mut time) { time.wall_ms.get() } else { 0 }
+    }
+
+    /// Does all there is to do.
+    fn run(&mut self, kernel: &mut dyn Kernel) {
+        loop {
+            self.ledger.advance(&mut self.vault);
+            self.begin_ledger();
+            self.submissions.send_answers(&mut self.console);
+            self.reading.advance(&mut self.console, &self.ledger, &mut self.vault);
+            let served = self.serve_requests();
+            self.commit();
+            self.vault.announce(kernel);
+            self.console.announce(kernel);
+            let replied = self.take_replies();
+            if !served && !replied {
+                break;
+            }
+        }
+        self.publish();
+        self.tell(kernel);
+    }
+
+    /// Gives an empty ledger its first record.
+    fn begin_ledger(&mut self) {
+        let empty = self.ledger.state() == State::Ready && self.ledger.totals().head.records == 0;
+        if empty && self.ledger.staged() == 0 && self.ledger.commits() == 0 {
+            let time_ms = self.now_ms();
+            self.ledger.stage_genesis(time_ms).expect("an empty ledger has room for a record");
+        }
+    }
+
+    /// Takes the vault's replies; true if there were any.
+    fn take_replies(&mut self) -> bool {
+        let mut replied = false;
+        loop {
+            let event = match self.vault.receive() {
+                Ok(None) => return replied,
+                Ok(Some(reply)) => {
+                    replied = true;
+                    self.volume_state = reply.state;
+                    self.take_reply(&reply)
+                }
+                Err(_) => self.ledger.vault_broke(),
+            };
+            if let Some(event) = event {
+                self.take_event(event);
+            }
+            if self.vault.is_broken() {
+                return replied;
+            }
+        }
+    }
+
+    fn take_reply(&mut self, reply: &Received<Purpose>) -> Option<Event> {
+        match reply.purpose {
+            Purpose::Ledger => self.ledger.receive(&mut self.vault, reply),
+            Purpose::Reading => {
+                self.reading.receive(&self.vault, reply);
+                None
+            }
+            // Without its content a record must not be committed; a commit behind it fails too.
+            Purpose::Assets if reply.status != Status::Ok => self.ledger.give_up(Trouble::Refused(reply.status)),
+            Purpose::Assets => None,
+            Purpose::Delay => {
+                let renewed = self.patience == Patience::Waiting { renewed: true };
+                self.patience = if renewed { Patience::Full } else { Patience::Spent };
+                None
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Started => self.submissions.start(self.ledger.assets_end()),
+            Event::Committed { first, records } => {
+                self.publish();
+                self.submissions.committed(first + u64::from(records));
+            }
+            Event::Failed(_) => {
+                let refusal = self.refuses_submissions().unwrap_or(Refusal::new(Failure::Io));
+                self.submissions.fail(refusal);
+            }
+        }
+    }
+
+    /// Serves the console's requests until there are no more or one has to wait; true if any was served.
+    fn serve_requests(&mut self) -> bool {
+        let mut served = false;
+        while self.console.room() > 0
+            && let Some(message) = self.console.request()
+            && self.serve(&message) == Served::Done
+        {
+            self.console.done();
+            self.submissions.send_answers(&mut self.console);
+            served = true;
+        }
+        if served {
+            self.patience = match self.patience {
+                Patience::Waiting { .. } => Patience::Waiting { renewed: true },
+                Patience::Full | Patience::Spent => Patience::Full,
+            };
+        }
+        served
+    }
+
+    /// Serves one request. There is room for an answer.
+    fn serve(&mut self, message: &Message) -> Served {
+        let (ledger, vault, console) = (&mut self.ledger, &mut self.vault, &mut self.console);
+        match message.op {
+            Op::PutBegin => match self.refuses_submissions() {
+                Some(refusal) => self.console.refuse(message.tag, refusal),
+                None => self.submissions.begin(message, &mut self.console, &self.ledger),
+            },
+            Op::PutData => return self.submissions.data(message, console, ledger, vault),
+            Op::PutEnd => {
+                let time_ms = self.now_ms();
+                return self.submissions.end(message, time_ms, &mut self.ledger, &mut self.vault);
+            }
+            Op::PutCancel => self.submissions.cancel(message),
+            Op::Get | Op::List if self.reading.is_busy() => return Served::Blocked,
+            Op::Get | Op::List => match self.refuses_readings() {
+                Some(refusal) => self.console.refuse(message.tag, refusal),
+                None if message.op == Op::Get => self.reading.get(message, &self.ledger),
+                None => self.reading.list(message, &self.ledger),
+            },
+            Op::Cancel => self.reading.cancel(console),
+        }
+        Served::Done
+    }
+
+    /// Commits what is staged, if it is time to.
+    fn commit(&mut self) {
+        if self.console.is_broken() {
+            self.submissions.give_up(Refusal::new(Failure::BadRequest));
+        }
+        if self.is_quiescing() {
+            self.submissions.give_up(Refusal::new(Failure::NotActive));
+        }
+        self.submissions.settle(&mut self.vault);
+        if self.ledger.staged() > 0 && self.ledger.commits() == 0 && !self.waits() {
+            self.submissions.commit(&mut self.ledger, &mut self.vault);
+        }
+        let idle = self.ledger.staged() == 0 && self.ledger.commits() == 0 && !self.submissions.is_open();
+        self.ledger.save(&mut self.vault, if idle { SAVE_IDLE_BLOCKS } else { SAVE_BUSY_BLOCKS });
+    }
+
+    /// Whether the staged run waits for the submission that is open.
+    fn waits(&mut self) -> bool {
+        if !self.submissions.ends_soon() || self.patience == Patience::Spent {
+            return false;
+        }
+        if self.patience == Patience::Full && self.vault.hello(Purpose::Delay, VOLUME) {
+            self.patience = Patience::Waiting { renewed: false };
+        }
+        true
+    }
+
+    /// Why a submission cannot begin, if it cannot.
+    fn refuses_submissions(&self) -> Option<Refusal> {
+        let unavailable = |state: VolumeState| Refusal { failure: Failure::Unavailable, value: state as u64 };
+        Some(match self.ledger.state() {
+            State::Closed(VolumeState::Sealed) => Refusal::new(Failure::Sealed),
+            State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::new(Failure::Sealed),
+            State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => unavailable(state),
+            State::Failed(Trouble::Damaged(_)) => Refusal::new(Failure::Damaged),
+            State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::new(Failure::Io),
+            State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {
+                return None;
+            }
+            State::Starting | State::Ready => Refusal::new(Failure::NotActive),
+        })
+    }
+
+    /// Why nothing can be read, if nothing can.
+    fn refuses_readings(&self) -> Option<Refusal> {
+        match self.ledger.state() {
+            State::Starting => Some(Refusal::new(Failure::NotActive)),
+            State::Failed(Trouble::Unavailable(_)) => self.refuses_submissions(),
+            _ => None,
+        }
+    }
+
+    /// What the archive is.
+    fn state(&self) -> ArchiveState {
+        match self.ledger.state() {
+            State::Starting => ArchiveState::Starting,
+            State::Ready if self.ledger.totals().head.records == 0 => ArchiveState::Starting,
+            State::Ready if self.is_quiescing() && self.is_quiet() => ArchiveState::Suspended,
+            State::Ready => ArchiveState::Active,
+            State::Closed(VolumeState::Sealed) => ArchiveState::Archived,
+            State::Failed(Trouble::Refused(Status::Sealed)) => ArchiveState::Archived,
+            State::Closed(_) | State::Failed(Trouble::Unavailable(_)) => ArchiveState::Unavailable,
+            State::Failed(_) => ArchiveState::Failed,
+        }
+    }
+
+    /// Whether it is to be suspended.
+    fn is_quiescing(&self) -> bool {
+        self.command.target == ArchiveState::Suspended as u8
+    }
+
+    /// Whether nothing is under way that a suspension has to wait for.
+    fn is_quiet(&self) -> bool {
+        self.submissions.is_settled() && self.ledger.staged() == 0 && self.ledger.commits() == 0
+    }
+
+    /// Reads the lifecycle command; one this version cannot carry out is left alone.
+    fn read_command(&mut self) {
+        let mut command = Lifecycle::new_zeroed();
+        let known = [ArchiveState::Active as u8, ArchiveState::Suspended as u8];
+        if self.lifecycle.read(&mut command) && known.contains(&command.target) {
+            self.command = command;
+        }
+    }
+
+    /// Publishes its health if it has changed.
+    fn publish(&mut self) {
+        let totals = self.ledger.totals();
+        let layout = self.ledger.layout();
+        let state = self.state();
+        let obeys = state != ArchiveState::Starting && (!self.is_quiescing() || self.is_quiet());
+        let mut health = Health {
+            heartbeat: self.published.heartbeat,
+            state: state as u8,
+            volume_state: self.volume_state as u8,
+            reserved: [0; 6],
+            obeyed: if obeys { self.command.sequence } else { self.published.obeyed },
+            records: totals.head.records.into(),
+            documents: totals.documents.into(),
+            bytes: totals.bytes.into(),
+            runs: self.ledger.runs().into(),
+            assets_used: self.ledger.assets_end().into(),
+            assets_total: layout.assets.blocks.into(),
+            ledger_used: self.ledger.ledger_end().into(),
+            ledger_total: layout.ledger.blocks.into(),
+            head: totals.head.hash,
+            root: self.published.root,
+        };
+        if health != self.published {
+            if health.head != self.published.head {
+                health.root = totals.tree.root();
+            }
+            self.show(health);
+        }
+    }
+
+    fn show(&mut self, mut health: Health) {
+        health.heartbeat += 1;
+        let standing = |health: &Health| (health.state, health.volume_state, health.obeyed);
+        self.news |= standing(&health) != standing(&self.published);
+        self.untold = true;
+        self.published = health;
+        self.health.publish(&health);
+    }
+
+    /// Tells the orchestrator of what was published: of changes of state at once, of commits when a row of
+    /// them has ended.
+    fn tell(&mut self, kernel: &mut dyn Kernel) {
+        if self.news || (self.untold && self.ledger.commits() == 0) {
+            (self.news, self.untold) = (false, false);
+            kernel.notify(self.orchestrator);
+        }
+    }
+}
+
+impl Domain for Archive {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.read_command();
+        self.run(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        if from.contains(self.orchestrator) {
+            self.read_command();
+            // A sign of life.
+            self.show(self.published);
+            self.news = true;
+        }
+        let replied = self.take_replies();
+        if from.contains(self.vault.channel()) && !replied {
+            self.ledger.vault_stirred();
+        }
+        self.run(kernel);
+    }
+}
