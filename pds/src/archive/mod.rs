@@ -284,6 +284,7 @@ impl Archive {
             State::Closed(VolumeState::Sealed) => Refusal::new(Failure::Sealed),
             State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::new(Failure::Sealed),
             State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => unavailable(state),
+            State::Failed(Trouble::Refused(Status::Unavailable)) => unavailable(self.volume_state),
             State::Failed(Trouble::Damaged(_)) => Refusal::new(Failure::Damaged),
             State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::new(Failure::Io),
             State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {

@@ -1,0 +1,207 @@
+//! Finding the head again.
+
+use ledger_fmt::layout::BLOCK_SIZE;
+
+use super::*;
+use crate::ledger_writer::SAVE_IDLE_BLOCKS;
+use crate::proto::vault::{Area, Op as VaultOp};
+
+/// An archive with so many runs of one document each.
+fn with_runs(runs: u64, blocks: u64) -> Bench {
+    let mut bench = Bench::on(blank(blocks, runs + 64));
+    for i in 0..runs {
+        bench.put("run", &i.to_le_bytes());
+    }
+    bench
+}
+
+/// What a start must find again.
+fn head(bench: &Bench) -> (ArchiveState, u64, u64, u64, [u8; 32], [u8; 32]) {
+    let health = bench.health();
+    let (documents, bytes) = (health.documents.get(), health.bytes.get());
+    (bench.state(), health.records.get(), documents, bytes, health.head, health.root)
+}
+
+#[test]
+fn an_empty_ledger_gets_its_first_record_once() {
+    let bench = Bench::on(blank(256, 32));
+    assert_eq!((bench.state(), bench.health().records.get()), (ArchiveState::Active, 1));
+    assert!(bench.vault.disk.is_sound());
+    let orchestrator = bench.archive.orchestrator;
+    assert!(bench.kernel.notified.contains(&orchestrator));
+    let first = head(&bench);
+    let bench = bench.restart();
+    assert_eq!(head(&bench), first);
+    assert_eq!(bench.vault.commits, 0);
+}
+
+#[test]
+fn a_snapshot_saves_reading_and_changes_nothing() {
+    let bench = with_runs(SAVE_IDLE_BLOCKS * 6, 512);
+    assert!(bench.vault.log.contains(&VaultOp::WriteInput));
+    let expected = head(&bench);
+    let whole = bench.vault.disk;
+
+    let bench = Bench::on(whole.clone());
+    assert_eq!(head(&bench), expected);
+    let read_with = bench.vault.read;
+
+    let mut without = whole.clone();
+    without.at(Area::Input, 0)[..61 * BLOCK_SIZE].fill(0);
+    let bench = Bench::on(without);
+    assert_eq!(head(&bench), expected);
+    assert!(bench.vault.read > 2 * read_with, "{} bytes without, {read_with} with it", bench.vault.read);
+
+    // Each byte of either copy may be damaged; every 97th is tried, in both at once.
+    for at in (0..5 * BLOCK_SIZE).step_by(97) {
+        let mut damaged = whole.clone();
+        damaged.at(Area::Input, 0)[at] ^= 1;
+        damaged.at(Area::Input, 5)[at] ^= 0x80;
+        assert_eq!(head(&Bench::on(damaged)), expected, "byte {at}");
+    }
+    // With one copy gone, the other one serves.
+    for copy in [0, 5] {
+        let mut one = whole.clone();
+        one.at(Area::Input, copy)[100] ^= 1;
+        let bench = Bench::on(one);
+        assert_eq!(head(&bench), expected);
+        assert!(bench.vault.read <= 4 * read_with);
+    }
+}
+
+#[test]
+fn an_unreadable_snapshot_only_costs_time() {
+    let bench = with_runs(40, 512);
+    let expected = head(&bench);
+    let mut bench = Bench::off(bench.vault.disk);
+    bench.vault.unreadable = vec![(Area::Input, 0), (Area::Input, 7)];
+    bench.start();
+    assert_eq!(head(&bench), expected);
+}
+
+#[test]
+fn a_snapshot_of_another_history_is_not_believed() {
+    // Two ledgers that begin alike and go apart; one gets the other's snapshots.
+    let ours = with_runs(40, 512);
+    let mut theirs = Bench::on(blank(512, 40 + 64));
+    for i in 0..40_u64 {
+        theirs.put("run", &(i + 1).to_le_bytes());
+    }
+    let expected = head(&ours);
+    let mut disk = ours.vault.disk;
+    let foreign = theirs.vault.disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].to_vec();
+    disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].copy_from_slice(&foreign);
+    let mut bench = Bench::on(disk);
+    assert_eq!(head(&bench), expected);
+    assert_eq!(bench.put("goes on", b"x").sequence(), 41);
+    assert!(bench.vault.disk.is_sound());
+}
+
+#[test]
+fn a_snapshot_ahead_of_the_ledger_is_not_believed() {
+    let early = with_runs(2, 512);
+    let expected = head(&early);
+    let mut late = with_runs(40, 512);
+    let mut disk = early.vault.disk;
+    let ahead = late.vault.disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].to_vec();
+    disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].copy_from_slice(&ahead);
+    assert_eq!(head(&Bench::on(disk)), expected);
+}
+
+#[test]
+fn records_are_found_in_a_ledger_of_thousands() {
+    let mut bench = Bench::on(blank(16_384, 8_000));
+    // Runs of all lengths: some documents alone, some in rows.
+    let mut random = Random(5);
+    let mut documents = 0;
+    while documents < 6_000_u64 {
+        let row = if random.below(2) == 0 { 1 } else { 1 + random.below(40) };
+        let mut messages = Vec::new();
+        for _ in 0..row {
+            documents += 1;
+            messages.extend(bench.submission("n", &documents.to_le_bytes()));
+        }
+        bench.send_all(&messages);
+    }
+    let look = |bench: &mut Bench| {
+        let mut random = Random(9);
+        for _ in 0..200 {
+            let sequence = 1 + random.below(documents);
+            let before = bench.vault.read;
+            let (_, content, end) = bench.get(sequence, 0);
+            assert_eq!((end.answer, &content[..]), (Answer::End, &sequence.to_le_bytes()[..]));
+            assert!(bench.vault.read - before < 20 * BLOCK_SIZE, "a short walk");
+        }
+        for sequence in [0, 1, 777, documents - 3] {
+            let (entries, _) = bench.list(sequence, 5);
+            let due = (sequence..=documents).take(5).collect::<Vec<_>>();
+            assert_eq!(entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), due);
+        }
+    };
+    look(&mut bench);
+    let expected = head(&bench);
+    assert_eq!(expected.1, documents + 1);
+    let mut bench = bench.restart();
+    assert_eq!(head(&bench), expected);
+    look(&mut bench);
+    assert!(bench.vault.disk.is_sound());
+}
+
+#[test]
+fn a_damaged_ledger_is_not_continued_but_read() {
+    let bench = with_runs(12, 512);
+    for (block, byte) in [(5, 10), (5, 300), (5, 386), (12, 0)] {
+        let mut disk = bench.vault.disk.clone();
+        disk.at(Area::Ledger, block)[byte] ^= 1;
+        let mut bench = Bench::on(disk);
+        assert_eq!(bench.state(), ArchiveState::Failed, "block {block}, byte {byte}");
+        let tag = bench.tag();
+        let answers = bench.send(Op::PutBegin, tag, 1, 0, b"more");
+        assert_eq!(answers[0].failure(), Failure::Damaged);
+        // Run `i` holds record `i`. Damage to a stamp does not touch its record.
+        let lost = (byte >= 256).then_some(block);
+        for sequence in 1..=12 {
+            let (_, content, end) = bench.get(sequence, 0);
+            if Some(sequence) == lost {
+                assert_eq!(end.failure(), Failure::Damaged);
+            } else {
+                assert_eq!((end.answer, &content[..]), (Answer::End, &(sequence - 1).to_le_bytes()[..]));
+            }
+        }
+        let (entries, end) = bench.list(0, 100);
+        assert_eq!(entries.len(), 13 - lost.iter().len());
+        assert_eq!(end.failure(), Failure::Damaged);
+    }
+}
+
+#[test]
+fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
+    for state in [VolumeState::NoDisk, VolumeState::Foreign, VolumeState::Damaged, VolumeState::Failed] {
+        let mut bench = Bench::off(blank(256, 32));
+        bench.vault.state = state;
+        bench.start();
+        assert_eq!(bench.state(), ArchiveState::Unavailable);
+        assert_eq!(bench.health().volume_state, state as u8);
+        for op in [Op::PutBegin, Op::Get, Op::List] {
+            let answers = bench.send(op, 1, 0, 1, b"n");
+            assert_eq!(answers[0].failure(), Failure::Unavailable);
+            assert_eq!(answers[0].reply.value.get(), state as u64);
+        }
+    }
+}
+
+#[test]
+fn a_sealed_or_read_only_volume_is_read() {
+    let cases = [
+        (VolumeState::Sealed, ArchiveState::Archived, Failure::Sealed),
+        (VolumeState::ReadOnly, ArchiveState::Unavailable, Failure::Unavailable),
+    ];
+    for (volume, archive, failure) in cases {
+        let mut bench = Bench::off(with_runs(3, 512).vault.disk);
+        bench.vault.state = volume;
+        bench.start();
+        assert_eq!((bench.state(), bench.health().records.get()), (archive, 4));
+        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), failure);
+        assert_eq!(bench.get(2, 0).1, 1_u64.to_le_bytes());
+    }
+}
