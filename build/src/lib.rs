@@ -14,6 +14,7 @@ pub mod problem;
 mod provision;
 mod system_xml;
 
+pub use disk_add::{Undo, add_volume};
 pub use disk_create::Existing;
 pub use files::write_atomically;
 pub use new::new_deployment;

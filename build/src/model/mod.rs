@@ -97,5 +97,9 @@ impl Deployment {
 
 /// A deployment's file: `path`, or the one in the directory `path`.
 pub fn file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(DEPLOYMENT_FILE) } else { path.to_owned() }
+    match path {
+        path if path == Path::new(".") => DEPLOYMENT_FILE.into(),
+        path if path.is_dir() => path.join(DEPLOYMENT_FILE),
+        path => path.to_owned(),
+    }
 }

@@ -57,16 +57,12 @@ fn read(report: &Report, root: Table, directory: &Path) -> Option<Deployment> {
         whole_mib(report, size?, "the disk")
     });
     let audit = audit.and_then(|table| audit_table(report, table));
-    let archives: Vec<_> = archives.into_iter().map(|table| archive(report, table)).collect();
-
-    names(report, &archives);
-    if archives.is_empty() {
-        report.problem(
-            0,
-            "there is no [[archive]]",
-            "a deployment has at least one; `totebox provision NAME` adds it",
-        );
+    if archives.as_ref().is_some_and(Vec::is_empty) {
+        let help = "a deployment has at least one: add [[archive]] with name, size and on_mismatch";
+        report.problem(0, "there is no [[archive]]", help);
     }
+    let archives: Vec<_> = archives?.into_iter().map(|table| archive(report, table)).collect();
+    names(report, &archives);
     let board = identity.as_ref().map(|identity| &identity.board);
     if let Some(board) = board {
         archives_fit(report, &archives, board);
@@ -112,7 +108,7 @@ fn identity(report: &Report, table: Table, directory: &Path) -> Option<Identity>
         Ok(Some(board)) => Some(board),
         Ok(None) => {
             let known = Board::names(directory).join(", ");
-            let help = format!("known: {known}; a file boards/{name}.toml beside this one adds it");
+            let help = format!("known: {known}; a file boards/NAME.toml beside this one adds one");
             report.problem(offset, format!("there is no board \"{name}\""), help);
             None
         }
@@ -172,7 +168,8 @@ fn volume_layout(
     };
     let Some(layout) = Layout::new(blocks, ledger_blocks) else {
         let offset = ledger.map_or(size.offset, |ledger| ledger.offset);
-        let message = format!("a ledger of {} leaves no room for documents", show_size(ledger_blocks * BLOCK));
+        let lacks = if ledger_blocks == 0 { "has no room for records" } else { "leaves no room for documents" };
+        let message = format!("a ledger of {} {lacks}", show_size(ledger_blocks * BLOCK));
         let usual = show_size(default_ledger(blocks) * BLOCK);
         report.problem(offset, message, format!("write \"{usual}\", or leave the key out to get that"));
         return None;

@@ -103,14 +103,14 @@ impl<'a> Table<'a> {
         Some(Table { report: self.report, name, table, offset, known: RefCell::default() })
     }
 
-    /// The tables `[[key]]`, in their order.
-    pub fn tables(&self, key: &'static str, name: &'static str) -> Vec<Table<'a>> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+    /// The tables `[[key]]`, in their order; `None` if `key` is something else, which is reported.
+    pub fn tables(&self, key: &'static str, name: &'static str) -> Option<Vec<Table<'a>>> {
+        let Some(value) = self.get(key) else { return Some(Vec::new()) };
         let DeValue::Array(array) = value.get_ref() else {
             self.wrong_type(value.span(), key, value.get_ref(), &format!("tables, {name}"));
-            return Vec::new();
+            return None;
         };
-        array.iter().filter_map(|item| self.as_table(item, key, name)).collect()
+        Some(array.iter().filter_map(|item| self.as_table(item, key, name)).collect())
     }
 
     /// The text of `key`, if it is there.

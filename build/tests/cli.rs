@@ -1,0 +1,113 @@
+//! The commands as a person or a script sees them: what they print and how they exit.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::with_archives;
+use totebox::model::Deployment;
+
+/// Runs `totebox` in `directory`: exit code, standard output, standard error.
+fn totebox(directory: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_totebox")).args(args).current_dir(directory).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_fresh_deployment_is_complete() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| totebox(directory.path(), args);
+    let (code, out, _) = run(&["new", "house", "--archive", "contracts", "--archive", "finance"]);
+    assert_eq!((code, out.lines().next()), (0, Some("made the deployment \"house\" in house")));
+    let deployment = Deployment::load(&directory.path().join("house")).unwrap();
+    assert_eq!(deployment.archives.iter().map(|a| a.name.as_str()).collect::<Vec<_>>(), ["contracts", "finance"]);
+    assert_eq!(run(&["system", "house", "--check"]).0, 0);
+    let (code, out, _) = run(&["disk", "create", "disk.img", "--deployment", "house"]);
+    assert_eq!((code, out.as_str()), (0, "made disk.img: 1 GiB, 3 volumes\n"));
+    let (code, out, _) = run(&["provision", "minutes", "--disk", "disk.img", "--deployment", "house"]);
+    assert_eq!((code, out.as_str()), (0, "added the archive \"minutes\"; 606 MiB of the disk are free\n"));
+    assert_eq!(run(&["system", "house", "--check"]).0, 0);
+
+    assert_eq!(run(&["new", "other"]).0, 0);
+    let other = Deployment::load(&directory.path().join("other")).unwrap();
+    assert_ne!(other.id, deployment.id, "ids are random");
+}
+
+#[test]
+fn a_deployment_is_not_made_over_another_or_with_a_bad_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| totebox(directory.path(), args);
+    assert_eq!(run(&["new", "house"]).0, 0);
+    let before = fs::read(directory.path().join("house/totebox.toml")).unwrap();
+    let (code, _, error) = run(&["new", "house"]);
+    assert_eq!((code, error.as_str()), (2, "totebox: house is not empty; name a new directory\n"));
+    assert_eq!(fs::read(directory.path().join("house/totebox.toml")).unwrap(), before);
+    let (code, _, error) = run(&["new", "yard", "--archive", "vault"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("an archive cannot be called \"vault\""), "{error}");
+    assert!(!directory.path().join("yard").exists());
+}
+
+#[test]
+fn a_stale_system_description_is_found_with_its_first_difference() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| totebox(directory.path(), args);
+    fs::write(directory.path().join("totebox.toml"), with_archives(2)).unwrap();
+    let (code, _, error) = run(&["system", "--check"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("cannot read") && error.contains("system.xml"), "{error}");
+    assert_eq!(run(&["system"]).0, 0);
+    assert_eq!(run(&["system", "--check"]).0, 0);
+
+    let system = directory.path().join("system.xml");
+    let xml = fs::read_to_string(&system).unwrap();
+    let line = xml.lines().position(|line| line.contains("perms=\"r\"")).unwrap() + 1;
+    fs::write(&system, xml.replacen("perms=\"r\"", "perms=\"rw\"", 1)).unwrap();
+    let (code, out, _) = run(&["system", "--check"]);
+    assert_eq!(code, 1);
+    assert!(out.contains(&format!("system.xml:{line}:1: stale")), "{out}");
+    assert!(out.contains("there:    <map mr=\"clock-manifest\"") && out.contains("expected: <map"), "{out}");
+    assert_eq!(run(&["system"]).0, 0);
+    assert_eq!(fs::read_to_string(&system).unwrap(), xml);
+}
+
+#[test]
+fn manifests_are_written_where_they_are_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("totebox.toml"), with_archives(2)).unwrap();
+    let (code, _, error) = totebox(directory.path(), &["system", "--manifests", "out/manifests"]);
+    assert_eq!((code, error.as_str()), (0, ""));
+    let deployment = Deployment::load(directory.path()).unwrap();
+    for (pd, bytes) in deployment.manifests() {
+        assert_eq!(fs::read(directory.path().join(format!("out/manifests/{pd}.manifest"))).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn problems_are_printed_once_and_exit_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("totebox.toml"), with_archives(1).replace("64 MiB", "1 MiB")).unwrap();
+    let (code, out, error) = totebox(directory.path(), &["system"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(error.matches("the disk has 1 MiB").count(), 1, "{error}");
+    assert!(error.starts_with("totebox: totebox.toml:9:8: "), "{error}");
+    let (code, _, error) = totebox(directory.path(), &["disk", "create", "x.img"]);
+    assert_eq!((code, error.matches("the disk has 1 MiB").count()), (2, 1));
+    let (code, _, error) = totebox(directory.path(), &["system", "nowhere"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("cannot read nowhere") && error.contains("totebox new DIR"), "{error}");
+    assert_eq!(totebox(directory.path(), &["frobnicate"]).0, 2);
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let directory = tempfile::tempdir().unwrap();
+    for command in [&["new"][..], &["provision"], &["system"], &["disk", "create"]] {
+        let (code, out, _) = totebox(directory.path(), &[command, &["--help"]].concat());
+        assert_eq!(code, 0);
+        assert!(out.contains(&format!("Example: totebox {}", command.join(" "))), "{out}");
+    }
+}

@@ -1,0 +1,312 @@
+//! Disks: what a fresh one holds, what another volume leaves alone, and what is refused.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use common::with_archives;
+use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use tempfile::TempDir;
+use totebox::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox::{Existing, partitions, provision};
+use totebox_manifest::Manifest;
+
+const MIB: u64 = 1 << 20;
+
+/// A deployment of two archives in a directory of its own, with its disk.
+struct Bench {
+    directory: TempDir,
+    disk: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(DEPLOYMENT_FILE), with_archives(2)).unwrap();
+        let disk = directory.path().join("disk.img");
+        let bench = Bench { directory, disk };
+        bench.deployment().create_disk(&bench.disk).unwrap();
+        fs::write(bench.path(SYSTEM_FILE), bench.deployment().system_xml()).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn deployment(&self) -> Deployment {
+        Deployment::load(self.directory.path()).unwrap()
+    }
+
+    /// Fills the volumes there are with bytes of no meaning, behind their superblocks.
+    fn fill_volumes(&self) {
+        let disk = fs::OpenOptions::new().write(true).open(&self.disk).unwrap();
+        for volume in &self.deployment().volumes {
+            let noise = vec![0xa5; (volume.size() - BLOCK_SIZE as u64) as usize];
+            disk.write_all_at(&noise, volume.offset() + BLOCK_SIZE as u64).unwrap();
+        }
+    }
+
+    fn provision(&self, name: &str, size: &str) -> Result<(), String> {
+        let provisioned = provision(self.directory.path(), name, size, Some(&self.disk));
+        provisioned.map(drop).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Everything there is.
+    fn state(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<PathBuf> =
+            self.directory.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    }
+
+    /// Provisioning "minutes" must fail with this, and change nothing.
+    fn refuses(&self, size: &str, expected: &str) {
+        let before = self.state();
+        assert_eq!(self.provision("minutes", size), Err(expected.replace("DISK", &self.disk.to_string_lossy())));
+        assert!(self.state() == before, "something changed though it was refused");
+    }
+}
+
+fn bytes(disk: &Path, offset: u64, len: u64) -> Vec<u8> {
+    let mut file = File::open(disk).unwrap();
+    let mut bytes = vec![0; len as usize];
+    file.seek(SeekFrom::Start(offset)).unwrap();
+    file.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_fresh_disk_holds_partitions_superblocks_and_nothing_else() {
+    let bench = Bench::new();
+    let deployment = bench.deployment();
+    let metadata = fs::metadata(&bench.disk).unwrap();
+    assert_eq!(metadata.len(), 64 * MIB);
+    assert!(metadata.blocks() * 512 < MIB, "the image is sparse");
+
+    let found = partitions::read(&mut File::open(&bench.disk).unwrap()).unwrap();
+    assert_eq!(found, partitions::expected(&deployment));
+    let places: Vec<_> = found.iter().map(|p| (p.name.as_str(), p.first_block, p.blocks)).collect();
+    assert_eq!(places, [("audit", 256, 256), ("a0", 512, 256), ("a1", 768, 256)]);
+    assert!(found.iter().all(|p| p.kind == partitions::PARTITION_TYPE && p.id.get_version_num() == 8));
+
+    // What the vault's manifest says must be there is there.
+    let manifests = deployment.manifests();
+    let vault = &manifests.iter().find(|(pd, _)| pd == "vault").unwrap().1;
+    let numbers: Vec<_> = Manifest::parse(vault).unwrap().volumes().iter().map(|v| v.first_block.get()).collect();
+    assert_eq!(numbers, [512, 768, 256]);
+    for volume in Manifest::parse(vault).unwrap().volumes() {
+        let offset = volume.first_block.get() * BLOCK_SIZE as u64;
+        let block = bytes(&bench.disk, offset, BLOCK_SIZE as u64);
+        let (superblock, _) = Superblock::decode(&block).unwrap();
+        assert_eq!(superblock.matches(&volume.superblock), Ok(()));
+        let used = size_of::<Superblock>() as u64;
+        let rest = bytes(&bench.disk, offset + used, volume.layout().unwrap().blocks * BLOCK_SIZE as u64 - used);
+        assert!(rest.iter().all(|&byte| byte == 0));
+    }
+}
+
+#[test]
+fn the_same_deployment_gives_the_same_disk() {
+    let bench = Bench::new();
+    let again = bench.path("again.img");
+    bench.deployment().create_disk(&again).unwrap();
+    assert!(fs::read(&bench.disk).unwrap() == fs::read(again).unwrap());
+}
+
+#[test]
+fn an_existing_file_is_not_overwritten_without_being_told_to() {
+    let bench = Bench::new();
+    fs::write(&bench.disk, "precious").unwrap();
+    let error = bench.deployment().create_disk(&bench.disk).unwrap_err();
+    let expected = format!("{} exists already; --force gives up everything on it", bench.disk.display());
+    assert_eq!(format!("{error:#}"), expected);
+    assert_eq!(fs::read(&bench.disk).unwrap(), b"precious");
+    bench.deployment().create_disk_over(&bench.disk, Existing::Replace, &mut |_| ()).unwrap();
+    assert_eq!(fs::metadata(&bench.disk).unwrap().len(), 64 * MIB);
+}
+
+#[test]
+fn a_disk_that_cannot_be_made_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let before = bench.state();
+    let error = bench.deployment().create_disk(&bench.path("no/such/place.img")).unwrap_err();
+    assert!(format!("{error:#}").starts_with("cannot write "), "{error:#}");
+    let error =
+        bench.deployment().create_disk_over(bench.directory.path(), Existing::Replace, &mut |_| ()).unwrap_err();
+    assert!(format!("{error:#}").ends_with(" is not a file"), "{error:#}");
+    assert!(bench.state() == before);
+}
+
+#[test]
+fn a_new_volume_leaves_every_other_byte_alone() {
+    let bench = Bench::new();
+    bench.fill_volumes();
+    let old = bench.deployment();
+    let before = fs::read(&bench.disk).unwrap();
+    bench.provision("minutes", "2 MiB").unwrap();
+
+    let new = bench.deployment();
+    let after = fs::read(&bench.disk).unwrap();
+    let tables = |at: usize| at < MIB as usize || at >= (63 * MIB) as usize;
+    let volume = &new.volumes[2];
+    let superblock = volume.offset() as usize..volume.offset() as usize + size_of::<Superblock>();
+    let changed: Vec<usize> = (0..after.len()).filter(|&at| before[at] != after[at]).collect();
+    assert!(changed.iter().all(|&at| tables(at) || superblock.contains(&at)), "bytes of others changed");
+    assert!(changed.iter().any(|&at| superblock.contains(&at)));
+
+    assert_eq!(new.archives.len(), 3);
+    assert_eq!((&old.volumes[..2], old.volumes.last()), (&new.volumes[..2], new.volumes.last()));
+    assert_eq!((volume.name.as_str(), volume.first_block, volume.layout.blocks), ("minutes", 1024, 512));
+    assert_eq!(partitions::read(&mut File::open(&bench.disk).unwrap()).unwrap(), partitions::expected(&new));
+    assert_eq!(fs::read_to_string(bench.path(SYSTEM_FILE)).unwrap(), new.system_xml());
+    let text = fs::read_to_string(bench.path(DEPLOYMENT_FILE)).unwrap();
+    let added = "\n[[archive]]\nname = \"minutes\"\nsize = \"2 MiB\"\non_mismatch = \"suspend\"\n";
+    assert_eq!(text, with_archives(2) + added, "comments and all else stay");
+}
+
+#[test]
+fn an_image_grows_when_the_deployment_says_so() {
+    let bench = Bench::new();
+    bench.fill_volumes();
+    let before = fs::read(&bench.disk).unwrap();
+    let larger = with_archives(2).replace("size = \"64 MiB\"", "size = \"128 MiB\"");
+    fs::write(bench.path(DEPLOYMENT_FILE), larger).unwrap();
+    // The old place of the second partition table lies inside the new volume.
+    bench.provision("minutes", "80 MiB").unwrap();
+    let after = fs::read(&bench.disk).unwrap();
+    assert_eq!(after.len() as u64, 128 * MIB);
+    let volumes = MIB as usize..(4 * MIB) as usize;
+    assert!(before[volumes.clone()] == after[volumes.clone()]);
+    let volume = &bench.deployment().volumes[2];
+    let start = volume.offset() as usize + size_of::<Superblock>();
+    let end = (volume.offset() + volume.size()) as usize;
+    assert!(after[start..end].iter().all(|&byte| byte == 0), "nothing of the old table is left in the volume");
+    assert_eq!(partitions::read(&mut File::open(&bench.disk).unwrap()).unwrap().len(), 4);
+}
+
+#[test]
+fn a_provisioning_that_was_cut_short_is_taken_up() {
+    let bench = Bench::new();
+    let before: Vec<_> = [DEPLOYMENT_FILE, SYSTEM_FILE].map(|name| fs::read(bench.path(name)).unwrap()).into();
+    bench.provision("minutes", "2 MiB").unwrap();
+    let done = bench.state();
+    // The disk is done, the files are not.
+    fs::write(bench.path(DEPLOYMENT_FILE), &before[0]).unwrap();
+    fs::write(bench.path(SYSTEM_FILE), &before[1]).unwrap();
+    let other = "the disk DISK: its partitions are not this deployment's; if an earlier `totebox provision` was cut \
+                 short, repeat that one first";
+    bench.refuses("3 MiB", other);
+    bench.provision("minutes", "2 MiB").unwrap();
+    assert!(bench.state() == done);
+}
+
+#[test]
+fn a_failure_half_way_puts_the_disk_back() {
+    let bench = Bench::new();
+    bench.fill_volumes();
+    let larger = with_archives(2).replace("size = \"64 MiB\"", "size = \"128 MiB\"");
+    fs::write(bench.path(DEPLOYMENT_FILE), larger).unwrap();
+    let disk = fs::read(&bench.disk).unwrap();
+    let old = bench.deployment();
+    let text = fs::read_to_string(bench.path(DEPLOYMENT_FILE)).unwrap()
+        + "\n[[archive]]\nname = \"minutes\"\nsize = \"80 MiB\"\non_mismatch = \"flag\"\n";
+    let new = Deployment::parse(&bench.path(DEPLOYMENT_FILE), &text).unwrap();
+    let undo = totebox::add_volume(&bench.disk, &old, &new).unwrap();
+    assert!(fs::read(&bench.disk).unwrap() != disk);
+    undo.run().unwrap();
+    assert!(fs::read(&bench.disk).unwrap() == disk, "the disk is as it was");
+}
+
+#[test]
+fn a_disk_that_is_not_this_deployments_is_refused() {
+    let bench = Bench::new();
+    let write = |offset: u64, bytes: &[u8]| {
+        fs::OpenOptions::new().write(true).open(&bench.disk).unwrap().write_all_at(bytes, offset).unwrap();
+    };
+    let create = |text: &str| {
+        fs::remove_file(&bench.disk).unwrap();
+        common::deployment(text).create_disk(&bench.disk).unwrap();
+    };
+    write(5 * MIB, b"x");
+    bench.refuses(
+        "2 MiB",
+        "the disk DISK: there are data at byte 5242880, where the new volume would be, and they are not overwritten",
+    );
+    write(5 * MIB, &[0]);
+    write(2 * MIB + 100, b"x");
+    bench.refuses(
+        "2 MiB",
+        "the disk DISK: the volume \"a0\" on it is not this deployment's: its superblock is damaged",
+    );
+    create(&with_archives(2).replace("00112233", "99112233"));
+    let partitions = "the disk DISK: its partitions are not this deployment's; if an earlier `totebox provision` was cut \
+                      short, repeat that one first";
+    bench.refuses("2 MiB", partitions);
+    create(&with_archives(3));
+    bench.refuses("2 MiB", partitions);
+    create(&with_archives(2).replace("64 MiB", "65 MiB"));
+    bench.refuses(
+        "2 MiB",
+        "the disk DISK: it has 65 MiB, and totebox.toml says 64 MiB; if it is the right one, write size = \"65 MiB\" there",
+    );
+    fs::write(&bench.disk, vec![0; 64 * MIB as usize]).unwrap();
+    let before = bench.state();
+    let error = bench.provision("minutes", "2 MiB").unwrap_err();
+    assert!(error.contains(": no partition table that can be read"), "{error}");
+    fs::remove_file(&bench.disk).unwrap();
+    let error = bench.provision("minutes", "2 MiB").unwrap_err();
+    assert!(error.contains("No such file"), "{error}");
+    let files = |state: Vec<(PathBuf, Vec<u8>)>| {
+        state.into_iter().filter(|(path, _)| *path != bench.disk).collect::<Vec<_>>()
+    };
+    assert!(files(bench.state()) == files(before));
+}
+
+#[test]
+fn an_archive_that_does_not_fit_is_refused() {
+    let bench = Bench::new();
+    let file = bench.path(DEPLOYMENT_FILE);
+    let expected = format!(
+        "nothing was changed: with the archive \"minutes\" there would be a problem: {}:9:8: the disk has 64 MiB, and \
+         the volumes and partition tables need 65 MiB: 1 MiB too little\n    write size = \"65 MiB\", or make the \
+         volumes smaller by that much in all",
+        file.display()
+    );
+    bench.refuses("60 MiB", &expected);
+}
+
+#[test]
+fn a_disk_in_use_is_refused() {
+    use rustix::fs::{FlockOperation, fcntl_lock};
+    let bench = Bench::new();
+    let before = bench.state();
+    // Locks of one's own process are no obstacle, so another one holds it: this test, run again.
+    if let Some(disk) = std::env::var_os("TOTEBOX_TEST_HOLD") {
+        let file = fs::OpenOptions::new().read(true).write(true).open(disk).unwrap();
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        println!("\nheld");
+        std::io::stdin().read_exact(&mut [0]).unwrap_err();
+        return;
+    }
+    let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_disk_in_use_is_refused", "--nocapture"])
+        .env("TOTEBOX_TEST_HOLD", &bench.disk)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(holder.stdout.take().unwrap()));
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line == "held"));
+    let error = bench.provision("minutes", "2 MiB").unwrap_err();
+    drop(holder.stdin.take());
+    lines.for_each(drop);
+    assert!(holder.wait().unwrap().success());
+    let expected =
+        format!("the disk {} is in use: stop the appliance that runs on it first", bench.disk.display());
+    assert_eq!(error, expected);
+    assert!(bench.state() == before);
+}
