@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What the tests of the whole appliance stand on. Nothing here is part of the product.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
+//! | [`vault_bench`] | a vault alone, with its clients played by the test |
+
+#![forbid(unsafe_code)]
+
+pub mod sim;
+pub mod vault_bench;

@@ -142,11 +142,10 @@ impl Volume {
         }
         let tail = match &mut self.upload.tail {
             Some(tail) => tail,
-            empty => empty.insert(Tail {
-                buffer: disk.take().ok_or(Refusal::Later)?,
-                first: self.upload.next,
-                blocks: 0,
-            }),
+            empty => {
+                let buffer = disk.take().ok_or(Refusal::Later)?;
+                empty.insert(Tail { buffer, first: self.upload.next, blocks: 0, digested: 0 })
+            }
         };
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..span.bytes()];
         let (data, padding) = bytes.split_at_mut(payload.len());
@@ -208,10 +207,9 @@ impl Volume {
         }
         if self.ledger_tail.is_none() {
             let buffer = disk.take().ok_or(Refusal::Later)?;
-            self.ledger_tail = Some(Tail { buffer, first: self.next.ledger_next, blocks: 0 });
+            self.ledger_tail = Some(Tail { buffer, first: self.next.ledger_next, blocks: 0, digested: 0 });
         }
-        // Assets before the stamp, so that the stamp's ticket stands for them too.
-        self.submit_assets(disk);
+        self.upload.digest_tail(disk);
         let tail = self.ledger_tail.as_mut().expect("just made");
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..blocks * BLOCK_SIZE];
         let (stamp_bytes, rest) = bytes.split_at_mut(STAMP_SIZE);
@@ -232,7 +230,8 @@ impl Volume {
         tail.blocks += blocks;
         let (number, stamp_block) = (self.next.runs, self.next.ledger_next);
         self.next = stamp.frontier_after();
-        self.upload = Upload::after(&self.next);
+        // The next run's assets follow in the same transfer.
+        self.upload = Upload { tail: self.upload.tail.take(), ..Upload::after(&self.next) };
         let accepted = AcceptedRun { after: self.next, stamp_block, ticket: None };
         self.runs.push_back(accepted).expect("not full, see above");
         Ok(number)
@@ -240,20 +239,21 @@ impl Volume {
 
     /// Submits what has gathered.
     pub fn submit_tails<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        self.submit_assets(disk);
         self.submit_ledger(disk);
     }
 
     fn submit_assets<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        let Some(Tail { buffer, first, blocks }) = self.upload.tail.take() else { return };
-        assert!(first >= self.next.assets_next, "committed assets are never written again");
+        self.upload.digest_tail(disk);
+        let Some(Tail { buffer, first, blocks, .. }) = self.upload.tail.take() else { return };
+        assert!(first >= self.committed.assets_next, "committed assets are never written again");
         let span = self.span(Area::Assets, first, blocks);
-        self.upload.hasher.update(&disk.bytes(&buffer)[..span.bytes()]);
         self.write(disk, buffer, span);
     }
 
     fn submit_ledger<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        let Some(Tail { buffer, first, blocks }) = self.ledger_tail.take() else { return };
+        // Assets first, so that the ticket of the stamps stands for them too.
+        self.submit_assets(disk);
+        let Some(Tail { buffer, first, blocks, .. }) = self.ledger_tail.take() else { return };
         assert!(first >= self.committed.ledger_next, "committed runs are never written again");
         let span = self.span(Area::Ledger, first, blocks);
         let ticket = self.write(disk, buffer, span);

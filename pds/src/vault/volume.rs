@@ -75,11 +75,11 @@ pub struct Upload {
     pub next: u64,
     /// Blocks of this run below this one are durable, or will be: see `flushing`.
     pub durable: u64,
-    /// Over the submitted blocks from `durable`.
+    /// Over the blocks from `durable`, but for the tail's last ones: see [`Tail::digested`].
     pub hasher: Hasher,
     /// The blocks below `durable` are durable once this ticket is.
     pub flushing: Option<Ticket>,
-    /// Accepted blocks that are not submitted yet.
+    /// Accepted blocks that are not submitted yet. Earlier runs' blocks may be among them.
     pub tail: Option<Tail>,
 }
 
@@ -88,6 +88,16 @@ impl Upload {
     pub fn after(frontier: &Frontier) -> Upload {
         let next = frontier.assets_next;
         Upload { next, durable: next, hasher: Domain::RunAssets.hasher(), flushing: None, tail: None }
+    }
+
+    /// Takes the tail's last blocks into the digest: as late as possible, because many blocks at once are
+    /// faster.
+    pub(super) fn digest_tail<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
+        if let Some(tail) = &mut self.tail {
+            let fresh = tail.digested * BLOCK_SIZE..tail.blocks * BLOCK_SIZE;
+            self.hasher.update(&disk.bytes(&tail.buffer)[fresh]);
+            tail.digested = tail.blocks;
+        }
     }
 }
 
@@ -100,6 +110,8 @@ pub struct Tail {
     pub first: u64,
     /// How many.
     pub blocks: usize,
+    /// Of asset blocks: how many are in their run's digest.
+    pub digested: usize,
 }
 
 /// What is known of the two hints.
@@ -294,10 +306,15 @@ impl Volume {
         true
     }
 
-    /// Gives up what was appended and not committed.
+    /// Gives up what was appended behind the last accepted run.
     pub(super) fn drop_upload<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         let dropped = core::mem::replace(&mut self.upload, Upload::after(&self.next));
-        if let Some(tail) = dropped.tail {
+        let Some(mut tail) = dropped.tail else { return };
+        tail.blocks = tail.blocks.min(self.next.assets_next.saturating_sub(tail.first) as usize);
+        tail.digested = tail.blocks;
+        if tail.blocks > 0 {
+            self.upload.tail = Some(tail);
+        } else {
             disk.give_back(tail.buffer);
         }
     }

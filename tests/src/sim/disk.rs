@@ -1,0 +1,348 @@
+//! A disk that does what disks are allowed to do, at the worst moment.
+//!
+//! Writes that have completed are seen by reads, but only a flush puts those that completed before it was
+//! submitted onto the medium. When the power is cut, of every other write any subset of its 512-byte
+//! sectors is on the medium, in any order. Operations complete in the order the simulator picks.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use ledger_fmt::layout::BLOCK_SIZE;
+use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
+
+/// What a disk writes whole or not at all.
+pub const SECTOR: usize = 512;
+
+/// What a disk can and cannot do.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// It can flush.
+    pub flush: bool,
+    /// It refuses writes.
+    pub read_only: bool,
+    /// Blocks it says it has, if that is not all of them.
+    pub blocks: Option<u64>,
+    /// Transfer buffers of its driver.
+    pub buffers: usize,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Abilities { flush: true, read_only: false, blocks: None, buffers: 32 }
+    }
+}
+
+/// What an operation is to end with.
+pub type Fault = Box<dyn FnMut(&Operation) -> bool>;
+
+/// The disk itself. It outlives the domains that use it.
+pub struct Medium {
+    /// What no power cut can take away.
+    stable: Vec<u8>,
+    /// What reads see.
+    seen: Vec<u8>,
+    /// Completed writes that are not stable, in the order of their completion.
+    cached: Vec<Cached>,
+    completions: u64,
+    in_flight: Vec<InFlight>,
+    done: VecDeque<Done>,
+    interrupt: bool,
+    abilities: Abilities,
+    fault: Option<Fault>,
+    submitted: u64,
+    flushes: u64,
+    writes: Vec<(u64, usize)>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    completion: u64,
+    block: u64,
+    bytes: Vec<u8>,
+}
+
+struct InFlight {
+    buffer: usize,
+    operation: Operation,
+    /// What a write writes.
+    bytes: Vec<u8>,
+    /// Writes completed before a flush was submitted.
+    covers: u64,
+}
+
+struct Done {
+    buffer: usize,
+    /// What a read has read.
+    bytes: Vec<u8>,
+    result: Result<(), IoError>,
+}
+
+impl Medium {
+    /// A disk with this content.
+    pub fn new(content: Vec<u8>) -> Medium {
+        assert!(content.len().is_multiple_of(BLOCK_SIZE), "a disk has whole blocks");
+        Medium {
+            seen: content.clone(),
+            stable: content,
+            cached: Vec::new(),
+            completions: 0,
+            in_flight: Vec::new(),
+            done: VecDeque::new(),
+            interrupt: false,
+            abilities: Abilities::default(),
+            fault: None,
+            submitted: 0,
+            flushes: 0,
+            writes: Vec::new(),
+        }
+    }
+
+    /// What reads see.
+    pub fn seen(&self) -> &[u8] {
+        &self.seen
+    }
+
+    /// What no power cut can take away.
+    pub fn stable(&self) -> &[u8] {
+        &self.stable
+    }
+
+    /// Changes bytes on the medium, behind everybody's back.
+    pub fn damage(&mut self, at: usize, change: impl Fn(&mut u8)) {
+        change(&mut self.stable[at]);
+        change(&mut self.seen[at]);
+    }
+
+    /// Changes what the disk can do.
+    pub fn set_abilities(&mut self, abilities: Abilities) {
+        self.abilities = abilities;
+    }
+
+    /// Has every operation fail for which `fault` says so when it completes.
+    pub fn fail_when(&mut self, fault: impl FnMut(&Operation) -> bool + 'static) {
+        self.fault = Some(Box::new(fault));
+    }
+
+    /// Operations submitted since the disk was made.
+    pub fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Flushes completed since the disk was made.
+    pub fn flushes(&self) -> u64 {
+        self.flushes
+    }
+
+    /// First block and number of blocks of every write submitted since this was last asked.
+    pub fn take_writes(&mut self) -> Vec<(u64, usize)> {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// The operations in flight, oldest first.
+    pub fn in_flight(&self) -> Vec<Operation> {
+        self.in_flight.iter().map(|operation| operation.operation).collect()
+    }
+
+    /// How many operations are in flight.
+    pub fn in_flight_count(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether an interrupt is due.
+    pub fn interrupt(&self) -> bool {
+        self.interrupt
+    }
+
+    /// Completes the operation at this position of [`Medium::in_flight`].
+    pub fn complete(&mut self, position: usize) {
+        let InFlight { buffer, operation, bytes, covers } = self.in_flight.remove(position);
+        let failed = self.fault.as_mut().is_some_and(|fault| fault(&operation));
+        let mut done = Done { buffer, bytes: Vec::new(), result: if failed { Err(IoError) } else { Ok(()) } };
+        match operation {
+            _ if failed => {}
+            Operation::Read { block, blocks } => {
+                let start = block as usize * BLOCK_SIZE;
+                done.bytes = self.seen[start..start + blocks * BLOCK_SIZE].to_vec();
+            }
+            Operation::Write { block, .. } => {
+                self.completions += 1;
+                let start = block as usize * BLOCK_SIZE;
+                self.seen[start..start + bytes.len()].copy_from_slice(&bytes);
+                self.cached.push(Cached { completion: self.completions, block, bytes });
+            }
+            Operation::Flush => {
+                self.flushes += 1;
+                self.cached.retain(|write| {
+                    let stays = write.completion > covers;
+                    if !stays {
+                        let start = write.block as usize * BLOCK_SIZE;
+                        self.stable[start..start + write.bytes.len()].copy_from_slice(&write.bytes);
+                    }
+                    stays
+                });
+            }
+        }
+        self.done.push_back(done);
+        self.interrupt = true;
+    }
+
+    /// The power is cut: every write that no flush covered keeps a random subset of its sectors. The domains
+    /// are gone; a new [`SimDisk`] finds what is left.
+    pub fn cut_power(&mut self, random: &mut Rng) {
+        let mut sectors = self.volatile_sectors();
+        random.shuffle(&mut sectors);
+        for (at, bytes) in sectors {
+            if random.bool() {
+                self.stable[at..at + SECTOR].copy_from_slice(&bytes);
+            }
+        }
+        self.restart();
+    }
+
+    /// The power is cut, and of the sectors that no flush covered exactly those are on the medium whose bit is
+    /// set in `kept`, in the order they were written. Returns how many such sectors there were.
+    pub fn cut_power_keeping(&mut self, kept: u64) -> usize {
+        let sectors = self.volatile_sectors();
+        for (index, (at, bytes)) in sectors.iter().enumerate() {
+            if kept >> index.min(63) & 1 == 1 {
+                self.stable[*at..at + SECTOR].copy_from_slice(bytes);
+            }
+        }
+        self.restart();
+        sectors.len()
+    }
+
+    /// Sectors a power cut may lose, and what they would become.
+    fn volatile_sectors(&self) -> Vec<(usize, Vec<u8>)> {
+        let cached = self.cached.iter().map(|write| (write.block, &write.bytes));
+        let in_flight = self.in_flight.iter().filter_map(|operation| match operation.operation {
+            Operation::Write { block, .. } => Some((block, &operation.bytes)),
+            _ => None,
+        });
+        let sectors = cached.chain(in_flight).flat_map(|(block, bytes)| {
+            let start = block as usize * BLOCK_SIZE;
+            bytes.chunks_exact(SECTOR).enumerate().map(move |(i, bytes)| (start + i * SECTOR, bytes.to_vec()))
+        });
+        // What is there already cannot be lost.
+        sectors.filter(|(at, bytes)| self.stable[*at..at + SECTOR] != bytes[..]).collect()
+    }
+
+    /// The domains are killed, but not the machine: completed writes stay in its cache, those in flight
+    /// have happened in part.
+    pub fn kill(&mut self, random: &mut Rng) {
+        for InFlight { operation, bytes, .. } in std::mem::take(&mut self.in_flight) {
+            let Operation::Write { block, .. } = operation else { continue };
+            for (i, sector) in bytes.chunks_exact(SECTOR).enumerate().filter(|_| random.bool()) {
+                let at = block as usize * BLOCK_SIZE + i * SECTOR;
+                self.seen[at..at + SECTOR].copy_from_slice(sector);
+            }
+            self.completions += 1;
+            let start = block as usize * BLOCK_SIZE;
+            let bytes = self.seen[start..start + bytes.len()].to_vec();
+            self.cached.push(Cached { completion: self.completions, block, bytes });
+        }
+        self.done.clear();
+        self.interrupt = false;
+    }
+
+    fn restart(&mut self) {
+        self.cached.clear();
+        self.in_flight.clear();
+        self.done.clear();
+        self.interrupt = false;
+        self.seen.copy_from_slice(&self.stable);
+    }
+}
+
+/// A driver's handle on a [`Medium`].
+#[derive(Clone)]
+pub struct SimDisk {
+    medium: Rc<RefCell<Medium>>,
+    buffers: Vec<Vec<u8>>,
+}
+
+/// The test's handle on a [`Medium`].
+#[derive(Clone)]
+pub struct DiskHandle(Rc<RefCell<Medium>>);
+
+impl DiskHandle {
+    /// A handle on a disk with this content.
+    pub fn new(content: Vec<u8>) -> DiskHandle {
+        DiskHandle(Rc::new(RefCell::new(Medium::new(content))))
+    }
+
+    /// The disk, to look at.
+    pub fn borrow(&self) -> Ref<'_, Medium> {
+        self.0.borrow()
+    }
+
+    /// The disk, to meddle with.
+    pub fn borrow_mut(&self) -> RefMut<'_, Medium> {
+        self.0.borrow_mut()
+    }
+
+    /// A driver for it.
+    pub fn driver(&self) -> SimDisk {
+        let buffers = vec![vec![0; TRANSFER_SIZE]; self.borrow().abilities.buffers];
+        SimDisk { medium: self.0.clone(), buffers }
+    }
+}
+
+impl BlockDevice for SimDisk {
+    fn capacity(&self) -> u64 {
+        let medium = self.medium.borrow();
+        medium.abilities.blocks.unwrap_or((medium.stable.len() / BLOCK_SIZE) as u64)
+    }
+
+    fn read_only(&self) -> bool {
+        self.medium.borrow().abilities.read_only
+    }
+
+    fn can_flush(&self) -> bool {
+        self.medium.borrow().abilities.flush
+    }
+
+    fn buffers(&self) -> usize {
+        self.buffers.len()
+    }
+
+    fn buffer(&mut self, index: usize) -> &mut [u8] {
+        let in_flight = self.medium.borrow().in_flight.iter().any(|operation| operation.buffer == index);
+        assert!(!in_flight, "a buffer in flight is the device's");
+        &mut self.buffers[index]
+    }
+
+    fn submit(&mut self, index: usize, operation: Operation) -> Result<(), IoError> {
+        let (capacity, read_only, can_flush) = (self.capacity(), self.read_only(), self.can_flush());
+        let mut medium = self.medium.borrow_mut();
+        assert!(medium.in_flight.iter().all(|other| other.buffer != index), "a buffer is in flight once");
+        let mut bytes = Vec::new();
+        if let Operation::Read { block, blocks } | Operation::Write { block, blocks } = operation {
+            assert!(blocks > 0 && blocks * BLOCK_SIZE <= TRANSFER_SIZE, "a transfer fits its buffer");
+            assert!(block + blocks as u64 <= capacity, "a transfer lies on the disk");
+            if let Operation::Write { .. } = operation {
+                assert!(!read_only, "nothing is written to a disk that refuses writes");
+                bytes = self.buffers[index][..blocks * BLOCK_SIZE].to_vec();
+                medium.writes.push((block, blocks));
+            }
+        } else {
+            assert!(can_flush, "a disk that cannot flush is not asked to");
+        }
+        medium.submitted += 1;
+        let covers = medium.completions;
+        medium.in_flight.push(InFlight { buffer: index, operation, bytes, covers });
+        Ok(())
+    }
+
+    fn completed(&mut self) -> Option<(usize, Result<(), IoError>)> {
+        let done = self.medium.borrow_mut().done.pop_front()?;
+        self.buffers[done.buffer][..done.bytes.len()].copy_from_slice(&done.bytes);
+        Some((done.buffer, done.result))
+    }
+
+    fn acknowledge(&mut self) {
+        self.medium.borrow_mut().interrupt = false;
+    }
+}

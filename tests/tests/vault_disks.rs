@@ -1,0 +1,205 @@
+//! The vault on disks that are missing, wrong, limited or failing.
+
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
+use totebox_pds::device::Operation;
+use totebox_pds::proto::vault::{Op, Status, VolumeState};
+use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
+use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, request, small};
+use zerocopy::IntoBytes;
+
+#[test]
+fn a_disk_that_cannot_flush_is_never_called_durable() {
+    let (deployment, disk) = small();
+    disk.borrow_mut().set_abilities(Abilities { flush: false, ..Abilities::default() });
+    let mut bench = VaultBench::new(&deployment, disk, 1);
+    let archive = bench.archive(0);
+    assert_eq!(bench.hello(archive, 0).info().durable, 0);
+    assert_eq!(bench.write(archive, Op::Append, 0, b"content").status(), Status::Ok);
+    assert_eq!(bench.write(archive, Op::Commit, 0, b"a record").status(), Status::Ok);
+    bench.world.settle();
+    let page = bench.page();
+    assert_eq!((page.durable, page.flushes.get(), page.commits.get()), (0, 0, 1));
+}
+
+#[test]
+fn a_volume_that_cannot_be_used_says_why_and_the_others_come_up() {
+    let deployment = deployment(SMALL);
+    let start = deployment.volumes[1].offset();
+    let other_volume = |content: &mut Vec<u8>, deployment_id: [u8; 16], id: [u8; 16]| {
+        let volume = &deployment.volumes[1];
+        let superblock = Superblock::new(deployment_id, id, volume.superblock().name, &volume.layout);
+        content[start as usize..][..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
+    };
+    type Spoil<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
+    let cases: [(Spoil, VolumeState); 5] = [
+        (Box::new(|content| content[start as usize..][..4096].fill(0)), VolumeState::Foreign),
+        (Box::new(|content| content[start as usize + 100] ^= 1), VolumeState::Damaged),
+        (
+            Box::new(|content| other_volume(content, [9; 16], deployment.volumes[1].id)),
+            VolumeState::OtherDeployment,
+        ),
+        (Box::new(|content| other_volume(content, deployment.id, [9; 16])), VolumeState::OtherVolume),
+        (Box::new(|content| content[start as usize..][..9].copy_from_slice(b"EFI PART!")), VolumeState::Foreign),
+    ];
+    for (spoil, state) in cases {
+        let mut content = blank_disk(&deployment);
+        spoil(&mut content);
+        let mut bench = VaultBench::new(&deployment, DiskHandle::new(content), 1);
+        let (bad, good, auditor) = (bench.archive(1), bench.archive(0), bench.auditor());
+        let hello = bench.hello(bad, 0);
+        assert_eq!((hello.status(), hello.state(), hello.data.len()), (Status::Unavailable, state, 0));
+        for op in [Op::Append, Op::Commit, Op::WriteInput] {
+            assert_eq!(bench.write(bad, op, 0, &bytes(BLOCK_SIZE, 1)).status(), Status::Unavailable);
+        }
+        assert_eq!(bench.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
+        assert_eq!(bench.read(auditor, 1, Area::Volume, 0, 1).status(), Status::Ok, "the auditor may look");
+        assert_eq!(bench.write(good, Op::Commit, 0, b"a record").status(), Status::Ok);
+        bench.world.settle();
+        let page = bench.page();
+        assert_eq!((page.recovered, page.volumes[1].state, page.volumes[1].refused.get()), (1, state as u8, 0));
+    }
+}
+
+#[test]
+fn a_disk_that_is_missing_or_ends_early_is_named_for_each_volume_it_lacks() {
+    let (deployment, disk) = small();
+    let end = deployment.volumes[2].first_block + 10;
+    for (blocks, states) in [
+        (0, [VolumeState::NoDisk; 4]),
+        (end, [VolumeState::Ready, VolumeState::Ready, VolumeState::DiskTooSmall, VolumeState::Ready]),
+    ] {
+        disk.borrow_mut().set_abilities(Abilities { blocks: Some(blocks), ..Abilities::default() });
+        let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+        for (index, state) in states[..3].iter().enumerate() {
+            let archive = bench.archive(index);
+            let hello = bench.hello(archive, 0);
+            let status = if *state == VolumeState::Ready { Status::Ok } else { Status::Unavailable };
+            assert_eq!((hello.status(), hello.state()), (status, *state));
+        }
+        let auditor = bench.auditor();
+        assert_eq!(bench.hello(auditor, AUDIT).state(), states[3]);
+        bench.world.settle();
+        assert_eq!((bench.page().recovered, bench.page().capacity.get()), (1, blocks));
+    }
+}
+
+#[test]
+fn a_read_only_disk_is_read_and_not_written() {
+    let (deployment, mut bench) = VaultBench::small();
+    let archive = bench.archive(0);
+    bench.write(archive, Op::Append, 0, b"content");
+    bench.write(archive, Op::Commit, 0, b"a record");
+    let disk = bench.world.devices().disk.clone();
+    disk.borrow_mut().set_abilities(Abilities { read_only: true, ..Abilities::default() });
+    let mut bench = bench.restarted(&deployment, 2);
+    disk.borrow_mut().take_writes();
+    let archive = bench.archive(0);
+    let hello = bench.hello(archive, 0);
+    assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::ReadOnly));
+    assert_eq!((hello.info().runs.get(), hello.info().durable), (1, 0));
+    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content");
+    for op in [Op::Append, Op::Commit, Op::WriteInput, Op::Abandon] {
+        assert_eq!(bench.write(archive, op, 1, &bytes(BLOCK_SIZE, 1)).status(), Status::ReadOnly);
+    }
+    bench.world.settle();
+    assert_eq!(bench.page().read_only, 1);
+    assert_eq!(disk.borrow_mut().take_writes(), []);
+}
+
+#[test]
+fn after_a_failed_write_only_its_volume_is_out_of_service() {
+    let (deployment, mut bench) = VaultBench::small();
+    let (archive, other) = (bench.archive(0), bench.archive(1));
+    bench.write(archive, Op::Append, 0, b"content");
+    bench.write(archive, Op::Commit, 0, b"a record");
+    let ledger = deployment.volumes[0].first_block + deployment.volumes[0].layout.ledger.start;
+    let fails =
+        move |operation: &Operation| matches!(operation, Operation::Write { block, .. } if *block > ledger);
+    bench.world.settle();
+    let disk = bench.world.devices().disk.clone();
+    disk.borrow_mut().fail_when(move |operation| {
+        fails(operation) && !matches!(operation, Operation::Write { block, .. } if *block > ledger + 32)
+    });
+    let commit = bench.write(archive, Op::Commit, 1, b"another");
+    assert_eq!((commit.status(), commit.state()), (Status::Io, VolumeState::Failed));
+    assert_eq!(bench.write(archive, Op::Commit, 1, b"another").status(), Status::Unavailable);
+    assert_eq!(bench.hello(archive, 0).state(), VolumeState::Failed);
+    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content", "reads go on");
+    assert_eq!(bench.write(other, Op::Commit, 0, b"a record").status(), Status::Ok);
+
+    disk.borrow_mut().fail_when(|_| false);
+    let mut bench = bench.restarted(&deployment, 2);
+    let archive = bench.archive(0);
+    let hello = bench.hello(archive, 0);
+    assert_eq!((hello.state(), hello.info().runs.get()), (VolumeState::Ready, 1), "until the next start");
+}
+
+#[test]
+fn after_a_failed_flush_no_volume_is_trusted() {
+    let (_, mut bench) = VaultBench::small();
+    let (archive, other) = (bench.archive(0), bench.archive(1));
+    bench.write(other, Op::Commit, 0, b"a record");
+    bench.world.settle();
+    let disk = bench.world.devices().disk.clone();
+    disk.borrow_mut().fail_when(|operation| *operation == Operation::Flush);
+    assert_eq!(bench.write(archive, Op::Commit, 0, b"a record").status(), Status::Io);
+    for client in [archive, other] {
+        assert_eq!(bench.hello(client, 0).state(), VolumeState::Failed);
+        assert_eq!(bench.write(client, Op::Commit, 1, b"a record").status(), Status::Unavailable);
+    }
+}
+
+#[test]
+fn a_failed_read_is_the_reads_own_failure() {
+    let (deployment, mut bench) = VaultBench::small();
+    let archive = bench.archive(0);
+    bench.write(archive, Op::Append, 0, b"content");
+    bench.write(archive, Op::Commit, 0, b"a record");
+    bench.world.settle();
+    let assets = deployment.volumes[0].first_block + deployment.volumes[0].layout.assets.start;
+    let disk = bench.world.devices().disk.clone();
+    disk.borrow_mut()
+        .fail_when(move |operation| matches!(operation, Operation::Read { block, .. } if *block == assets));
+    let read = bench.read(archive, 0, Area::Assets, 0, 1);
+    assert_eq!((read.status(), read.data.len()), (Status::Io, 0));
+    assert_eq!(bench.write(archive, Op::Commit, 1, b"another").status(), Status::Ok);
+}
+
+#[test]
+fn a_volume_whose_recovery_fails_does_not_hold_the_others() {
+    let (deployment, disk) = small();
+    let first = deployment.volumes[1].first_block;
+    disk.borrow_mut()
+        .fail_when(move |operation| matches!(operation, Operation::Read { block, .. } if *block == first));
+    let mut bench = VaultBench::new(&deployment, disk, 1);
+    let (bad, good) = (bench.archive(1), bench.archive(0));
+    let hello = bench.hello(bad, 0);
+    assert_eq!((hello.status(), hello.state()), (Status::Unavailable, VolumeState::Failed));
+    assert_eq!(bench.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
+    assert_eq!(bench.hello(good, 0).state(), VolumeState::Ready);
+}
+
+#[test]
+fn a_volume_whose_recovery_takes_long_does_not_hold_the_others() {
+    let (deployment, disk) = small();
+    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let slow = deployment.volumes[1].first_block;
+    let vault = bench.world.pd(totebox_manifest::Role::Vault, 0);
+    let good = bench.archive(0);
+    bench.send(good, request(Op::Hello), &[]);
+    // Everything completes but what concerns volume 1.
+    let answer = loop {
+        bench.world.run(vault);
+        if let Some(answer) = bench.receive(good) {
+            break answer;
+        }
+        let in_flight = disk.borrow().in_flight();
+        let next = in_flight.iter().position(
+            |operation| !matches!(operation, Operation::Read { block, .. } if (slow..slow + 512).contains(block)),
+        );
+        disk.borrow_mut().complete(next.expect("the others make progress"));
+    };
+    assert_eq!((answer.status(), answer.state()), (Status::Ok, VolumeState::Ready));
+    assert_eq!(bench.page().volumes[1].state, VolumeState::Recovering as u8);
+    assert_eq!(bench.page().recovered, 0);
+}
