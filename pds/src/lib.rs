@@ -18,8 +18,8 @@ pub mod ledger_writer;
 pub mod orchestrator;
 pub mod proto;
 pub mod setup;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod vault;
 pub mod vault_client;
 

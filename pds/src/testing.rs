@@ -1,6 +1,6 @@
 //! What the domains' unit tests share: manifests made by hand, and a kernel that only remembers what it was asked.
 
-#![allow(dead_code, reason = "each domain's tests use their part")]
+#![allow(missing_docs, reason = "for tests alone")]
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -122,7 +122,7 @@ impl Kernel for TestKernel {
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -131,11 +131,11 @@ impl Random {
 
     /// A number below `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.number() % limit
     }
 
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.fill_with(|| self.next() as u8);
+        bytes.fill_with(|| self.number() as u8);
     }
 }

@@ -76,9 +76,9 @@ pub const COMMANDS: &[Help] = &[
     },
     Help {
         name: "machine",
-        arguments: "",
+        arguments: "[NUMBER]",
         summary: "for programs: no echo, every line ends in its checksum",
-        details: &["Ctrl-C comes back from there."],
+        details: &["The answer repeats NUMBER. Ctrl-C comes back from there."],
     },
     Help { name: "person", arguments: "", summary: "for people: this mode", details: &[] },
 ];
@@ -93,7 +93,7 @@ pub enum Command<'a> {
     Get { archive: usize, sequence: u64, offset: u64 },
     Receipt { tag: u32 },
     Verify(Option<usize>),
-    Machine,
+    Machine { number: u64 },
     Person,
 }
 
@@ -202,7 +202,8 @@ pub fn parse<'a>(words: &[&'a str], volumes: &[String]) -> Result<Command<'a>, P
         }
         ("verify", []) => Command::Verify(None),
         ("verify", &[volume]) => Command::Verify(Some(among(volumes, volume)?)),
-        ("machine", []) => Command::Machine,
+        ("machine", []) => Command::Machine { number: 0 },
+        ("machine", &[word]) => Command::Machine { number: number(word)? },
         ("person", []) => Command::Person,
         _ => return Err(ParseError::Arguments(help)),
     })
@@ -239,7 +240,8 @@ mod tests {
             (&["receipt", "5"], Command::Receipt { tag: 5 }),
             (&["verify"], Command::Verify(None)),
             (&["verify", "audit"], Command::Verify(Some(2))),
-            (&["machine"], Command::Machine),
+            (&["machine"], Command::Machine { number: 0 }),
+            (&["machine", "77"], Command::Machine { number: 77 }),
             (&["person"], Command::Person),
         ];
         for (words, command) in cases {

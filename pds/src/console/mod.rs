@@ -28,6 +28,8 @@ mod session;
 mod status;
 mod submissions;
 mod surface;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -72,6 +74,10 @@ impl<U: Uart> Console<U> {
         loop {
             let mut moved = self.session.output.drain(&mut self.uart);
             moved |= self.session.input.fill(&mut self.uart);
+            if self.uart.hung_up() {
+                self.session.hang_up();
+                moved = true;
+            }
             moved |= self.session.step(kernel);
             if !moved {
                 break;
@@ -89,9 +95,6 @@ impl<U: Uart> Domain for Console<U> {
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
         if from.contains(self.interrupt) {
             self.uart.acknowledge();
-        }
-        if self.uart.hung_up() {
-            self.session.hang_up();
         }
         if from.contains(self.orchestrator) {
             self.session.surface.expire();

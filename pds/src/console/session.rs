@@ -276,10 +276,10 @@ impl Session {
             Command::Get { archive, sequence, offset } => self.begin_get(archive, sequence, offset),
             Command::Receipt { tag } => self.receipt(tag),
             Command::Verify(volume) => self.begin_verify(kernel, volume),
-            Command::Machine => {
+            Command::Machine { number } => {
                 self.machine = true;
                 self.output.set_checked(true);
-                self.output.line(format_args!("+machine {PROTOCOL}"));
+                self.output.line(format_args!("+machine {PROTOCOL} {number}"));
             }
             Command::Person => {
                 self.machine = false;

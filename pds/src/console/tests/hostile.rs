@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use totebox_manifest::ARCHIVES_MAX;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::bench::{Bench, Document, reply};
+use crate::console::testing::{Bench, Document, reply};
 use crate::proto::audit::Verdict;
 use crate::proto::intake::{Answer, Reply};
 use crate::proto::page::ArchiveState;
@@ -50,7 +50,7 @@ fn no_bytes_disturb_the_console_for_good() {
         for _ in 0..200 {
             match random.below(4) {
                 0 => {
-                    let noise: Vec<u8> = (0..random.below(50)).map(|_| random.next() as u8).collect();
+                    let noise: Vec<u8> = (0..random.below(50)).map(|_| random.number() as u8).collect();
                     bench.bytes(&noise);
                 }
                 1 => bench.bytes(&alloc::vec![b'x'; random.below(5000) as usize]),

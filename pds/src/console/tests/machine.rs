@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use ledger_fmt::hash;
 
-use super::bench::{Bench, Document};
 use crate::console::data::{CONTENT_MAX, Content, LINE_MAX, WINDOW, decode};
+use crate::console::testing::{Bench, Document};
 use crate::console::text::Hex;
 
 const NAMES: [&str; 2] = ["contracts", "finance"];
@@ -228,7 +228,7 @@ fn a_peer_can_take_over_what_another_left_half_done() {
     bench.bytes(b"@3 half a line");
     bench.bytes(b"\x03\nmachine\n");
     let output = bench.output();
-    let (before, ours) = output.split_once("+machine totebox/1 #").unwrap();
+    let (before, ours) = output.split_once("+machine totebox/1 0 #").unwrap();
     assert!(before.contains("-cancelled 2 given up"), "{before}");
     assert!(ours.ends_with("\r\n"));
     assert!(bench.archives[1].documents.is_empty());

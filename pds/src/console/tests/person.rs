@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::bench::{Bench, Document};
+use crate::console::testing::{Bench, Document};
 use crate::proto::audit::{NO_RECORD, Verdict};
 use crate::proto::operator::{ALL_VOLUMES, Outcome, Reply, Request};
 use crate::proto::page::ArchiveState;

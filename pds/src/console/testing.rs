@@ -1,6 +1,8 @@
-//! A console on its own: a serial line made of bytes in memory, archives that keep documents in memory,
+//! A console on its own, for tests here and of the host tool: a serial line made of bytes in memory, archives that keep documents in memory,
 //! and the orchestrator's page. Only notifications that were really sent are delivered, so that one that
 //! is missing shows.
+
+#![allow(missing_docs, reason = "for tests alone")]
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -18,8 +20,8 @@ use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::console::Console;
-use crate::console::data::{checksum, verified};
+use super::Console;
+use super::data::{checksum, verified};
 use crate::device::Uart;
 use crate::proto::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
 use crate::proto::page::{ArchiveState, Surface};
@@ -354,7 +356,7 @@ impl Bench {
         bench.bytes(b"\x03\nmachine\n");
         let output = bench.output();
         let (_, answer) = output.split_once("machine\r\n").unwrap();
-        assert_eq!(verified(answer.trim_end().as_bytes()), Ok(&b"+machine totebox/1"[..]));
+        assert_eq!(verified(answer.trim_end().as_bytes()), Ok(&b"+machine totebox/1 0"[..]));
         bench
     }
 
