@@ -10,10 +10,9 @@ use uuid::Uuid;
 use crate::model::units::{MIB, parse_size, show_size};
 use crate::model::volume::TABLE_SIZE;
 use crate::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use crate::provision::VOLUME_SIZE;
 use crate::write_atomically;
 
-/// The size of a volume, and that of the audit volume, unless the operator says otherwise.
-pub const VOLUME_SIZE: &str = "128 MiB";
 const AUDIT_SIZE: &str = "32 MiB";
 
 /// Makes the files of a deployment with these archives in `directory`, which must be empty or not there.

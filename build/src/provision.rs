@@ -9,25 +9,33 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use toml_edit::{DocumentMut, Item, Table, value};
+use anyhow::{Context, Result, anyhow, bail};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::disk_add::{Undo, add_volume};
 use crate::files::draft;
+use crate::model::units::{parse_size, show_size};
 use crate::model::{self, Deployment, SYSTEM_FILE};
 
+/// The size of a volume unless the operator says otherwise.
+pub const VOLUME_SIZE: &str = "128 MiB";
+
 /// Adds an archive called `name` with a volume of `size` to the deployment in `path` (its file, or the
-/// directory of that), and its volume to the image or device `disk`.
-pub fn provision(path: &Path, name: &str, size: &str, disk: Option<&Path>) -> Result<Deployment> {
+/// directory of that), and its volume to the image or device `disk`. If the deployment has that archive
+/// already, as its last, only the disk gets its volume.
+pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path>) -> Result<Deployment> {
     let file = model::file(path);
-    let old = Deployment::load(&file)?;
+    let current = Deployment::load(&file)?;
     let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let source = with_archive(&source, name, size)?;
+    if let (Some(disk), true) = (disk, current.archives.last().is_some_and(|last| last.name == name)) {
+        return catch_up(&file, &source, current, size, disk);
+    }
+    let source = with_archive(&source, name, size.unwrap_or(VOLUME_SIZE))?;
     let new = Deployment::parse(&file, &source)
         .with_context(|| format!("nothing was changed: with the archive \"{name}\" there would be a problem"))?;
     let toml = draft(&file, source.as_bytes())?;
     let system = draft(&file.with_file_name(SYSTEM_FILE), new.system_xml().as_bytes())?;
-    let undo = disk.map(|disk| add_volume(disk, &old, &new)).transpose()?;
+    let undo = disk.map(|disk| add_volume(disk, &current, &new)).transpose()?;
     if let Err(error) = toml.publish(true) {
         undo.map(Undo::run).transpose()?;
         return Err(error);
@@ -36,16 +44,35 @@ pub fn provision(path: &Path, name: &str, size: &str, disk: Option<&Path>) -> Re
     Ok(new)
 }
 
-/// The text of `totebox.toml` with one more archive at its end, and everything else as it was.
+/// Gives the disk the volume of the last archive.
+fn catch_up(file: &Path, source: &str, new: Deployment, size: Option<&str>, disk: &Path) -> Result<Deployment> {
+    let volume = &new.volumes[new.archives.len() - 1];
+    if size.is_some_and(|size| parse_size(size) != Some(volume.size())) {
+        let (name, has) = (&volume.name, show_size(volume.size()));
+        bail!("the archive \"{name}\" is in {} already, with {has}; leave --size out", file.display());
+    }
+    let mut document: DocumentMut = source.parse()?;
+    let archives = archives(&mut document)?;
+    archives.remove(archives.len() - 1);
+    let old = Deployment::parse(file, &document.to_string())
+        .context("without its last archive there is no deployment a disk could be of")?;
+    add_volume(disk, &old, &new)?;
+    Ok(new)
+}
+
+fn archives(document: &mut DocumentMut) -> Result<&mut ArrayOfTables> {
+    let archives = document.get_mut("archive").and_then(Item::as_array_of_tables_mut);
+    archives.ok_or_else(|| anyhow!("the archives are not written as [[archive]] tables"))
+}
+
+/// The text of `totebox.toml` with one more archive behind the others, and everything else as it was.
 fn with_archive(source: &str, name: &str, size: &str) -> Result<String> {
     let mut document: DocumentMut = source.parse()?;
-    let archives = document.get_mut("archive").and_then(Item::as_array_of_tables_mut);
-    let archives = archives.ok_or_else(|| anyhow!("the archives are not written as [[archive]] tables"))?;
     let mut table = Table::new();
     table.insert("name", value(name));
     table.insert("size", value(size));
     table.insert("on_mismatch", value("suspend"));
     table.decor_mut().set_prefix("\n");
-    archives.push(table);
+    archives(&mut document)?.push(table);
     Ok(document.to_string())
 }

@@ -51,7 +51,7 @@ impl Bench {
     }
 
     fn provision(&self, name: &str, size: &str) -> Result<(), String> {
-        let provisioned = provision(self.directory.path(), name, size, Some(&self.disk));
+        let provisioned = provision(self.directory.path(), name, Some(size), Some(&self.disk));
         provisioned.map(drop).map_err(|error| format!("{error:#}"))
     }
 
@@ -202,6 +202,20 @@ fn a_provisioning_that_was_cut_short_is_taken_up() {
     bench.refuses("3 MiB", other);
     bench.provision("minutes", "2 MiB").unwrap();
     assert!(bench.state() == done);
+}
+
+#[test]
+fn an_archive_provisioned_without_the_disk_gets_its_volume_later() {
+    let bench = Bench::new();
+    provision(bench.directory.path(), "minutes", Some("2 MiB"), None).unwrap();
+    let add = |size| provision(bench.directory.path(), "minutes", size, Some(&bench.disk));
+    let error = add(Some("3 MiB")).unwrap_err().to_string();
+    assert!(error.ends_with("totebox.toml already, with 2 MiB; leave --size out"), "{error}");
+    add(None).unwrap();
+    let found = partitions::read(&mut File::open(&bench.disk).unwrap()).unwrap();
+    assert_eq!(found, partitions::expected(&bench.deployment()));
+    let again = provision(bench.directory.path(), "minutes", None, None).unwrap_err();
+    assert!(format!("{again:#}").contains("two archives are called \"minutes\""), "{again:#}");
 }
 
 #[test]

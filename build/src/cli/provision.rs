@@ -14,9 +14,9 @@ use super::Outcome;
 pub struct Args {
     /// The new archive's name.
     name: String,
-    /// The size of its volume.
-    #[arg(long, default_value = "128 MiB")]
-    size: String,
+    /// The size of its volume; 128 MiB if left out.
+    #[arg(long)]
+    size: Option<String>,
     /// The deployment's disk, if there is one already. The other volumes stay as they are.
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
@@ -26,10 +26,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let deployment = provision(&args.deployment, &args.name, &args.size, args.disk.as_deref())?;
+    let deployment = provision(&args.deployment, &args.name, args.size.as_deref(), args.disk.as_deref())?;
     println!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()));
     if args.disk.is_none() {
-        println!("a disk that exists already needs its volume too: with --disk FILE it gets one");
+        println!("a disk that exists already gets the volume by the same command with --disk FILE");
     }
     Ok(Outcome::Fine)
 }

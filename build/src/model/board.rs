@@ -184,3 +184,29 @@ fn size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Err
     let error = || serde::de::Error::custom(format!("\"{text}\" is not a size such as \"512 MiB\""));
     parse_size(&text).ok_or_else(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_board_that_is_built_in_can_be_used() {
+        let nowhere = Path::new("no/such/directory");
+        let names = Board::names(nowhere);
+        assert!(names.contains(&"qemu_virt_aarch64".to_owned()));
+        for name in names {
+            assert_eq!(Board::find(&name, nowhere).unwrap().unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn the_qemu_command_is_filled_in_and_commas_in_paths_are_doubled() {
+        let board = Board::find("qemu_virt_aarch64", Path::new("")).unwrap().unwrap();
+        let command = board.qemu.unwrap().command(Path::new("a,b.img"), Path::new("d.img"), "stdio");
+        assert_eq!(command[0], "qemu-system-aarch64");
+        assert!(command.contains(&"loader,file=a,,b.img,addr=0x70000000,cpu-num=0".to_owned()));
+        assert!(command.contains(&"file=d.img,if=none,format=raw,cache=writeback,id=disk".to_owned()));
+        assert!(command.windows(2).any(|pair| pair == ["-serial", "stdio"]));
+        assert!(command.iter().all(|word| !word.contains('{')), "{command:?}");
+    }
+}
