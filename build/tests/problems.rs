@@ -298,3 +298,24 @@ fn all_problems_are_reported_in_one_go_and_in_the_order_of_the_file() {
         ]
     );
 }
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let file = Path::new("totebox.toml");
+    let text = with_archives(1) + "ledger = \"128 KiB\"\ncpu = \"2.5 %\"\n";
+    let read = |text: &str| match Deployment::parse(file, text) {
+        Ok(deployment) => assert!(!deployment.volumes.is_empty()),
+        Err(problems) => assert!(!problems.0.is_empty() && problems.to_string().contains("totebox.toml:")),
+    };
+    for at in 0..text.len() {
+        read(&text[..at]);
+        for by in ["\"", "[", "9", "\u{fffd}"] {
+            read(&format!("{}{by}{}", &text[..at], &text[at + 1..]));
+        }
+    }
+    for size in ["18014398509481983 KiB", "0 KiB", "1048576 TiB"] {
+        read(&text.replace("1 MiB", size));
+        read(&text.replace("64 MiB", size));
+        read(&text.replace("128 KiB", size));
+    }
+}

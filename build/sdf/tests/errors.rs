@@ -151,3 +151,25 @@ fn nesting_without_end_is_an_error_and_not_an_overflow() {
     let deep = errors.0.iter().filter(|error| error.message == "protection domains are nested more than 62 deep");
     assert_eq!(deep.count(), 1);
 }
+
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let file = Path::new("bad.system");
+    let text = "<system><memory_region name='a' size='0x1_000' phys_addr='4096'/>\
+        <protection_domain name='p' priority='5' budget='20' period='100'><program_image path='p'/>\
+        <map mr='a' vaddr='0x1000' perms='rw' cached='true'/><irq irq='33' id='1'/>\
+        <protection_domain name='c' id='2'><program_image path='c'/></protection_domain>\
+        </protection_domain><channel><end pd='p' id='0'/><end pd='c' id='1' pp='true'/></channel></system>";
+    assert!(System::parse(file, text).is_ok());
+    let read = |text: &str| {
+        if let Err(errors) = System::parse(file, text) {
+            assert!(!errors.0.is_empty(), "{text}");
+        }
+    };
+    for at in 0..text.len() {
+        read(&text[..at]);
+        for by in ["'", "<", "9", "\u{fffd}"] {
+            read(&format!("{}{by}{}", &text[..at], &text[at + 1..]));
+        }
+    }
+}

@@ -3,6 +3,9 @@
 /// Bytes in a MiB: the grain of volumes and disks.
 pub const MIB: u64 = 1 << 20;
 
+/// More bytes than any disk has; sizes up to here can be added and rounded without overflow.
+const SIZE_MAX: u64 = 1 << 60;
+
 /// Reads "256 MiB" as bytes. Units: KiB, MiB, GiB, TiB.
 pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
@@ -13,7 +16,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
         "TiB" => 40,
         _ => return None,
     };
-    number.checked_mul(1 << shift)
+    number.checked_mul(1 << shift).filter(|&bytes| bytes <= SIZE_MAX)
 }
 
 /// Writes bytes in the largest unit that divides them: "256 MiB".
@@ -76,7 +79,7 @@ mod tests {
     fn sizes() {
         assert_eq!(parse_size("256 MiB"), Some(256 << 20));
         assert_eq!(parse_size("1TiB"), Some(1 << 40));
-        for bad in ["", "256", "MiB", "256 MB", "-1 MiB", "1.5 MiB", "99999999999 TiB", "+1 MiB"] {
+        for bad in ["", "256", "MiB", "256 MB", "-1 MiB", "1.5 MiB", "99999999999 TiB", "1048577 TiB", "+1 MiB"] {
             assert_eq!(parse_size(bad), None, "{bad}");
         }
         for text in ["256 MiB", "1 TiB", "12 KiB", "1025 MiB"] {
