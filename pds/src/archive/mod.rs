@@ -399,10 +399,7 @@ impl Domain for Archive {
             self.show(self.published);
             self.news = true;
         }
-        let replied = self.take_replies();
-        if from.contains(self.vault.channel()) && !replied {
-            self.ledger.vault_stirred();
-        }
+        self.take_replies();
         self.run(kernel);
     }
 }

@@ -61,11 +61,6 @@ impl Journal {
         let _ = self.writer.receive(vault, reply);
     }
 
-    /// The vault has notified, and there was no reply in it.
-    pub fn vault_stirred(&mut self) {
-        self.writer.vault_stirred();
-    }
-
     /// The vault broke its protocol.
     pub fn vault_broke(&mut self) {
         self.writer.vault_broke();

@@ -109,10 +109,9 @@ impl Auditor {
         }
     }
 
-    /// Takes the vault's replies. `stirred` if the vault has notified.
-    fn take_replies(&mut self, stirred: bool) {
-        let mut replies = 0;
-        while replies < REPLIES_MAX {
+    /// Takes the vault's replies.
+    fn take_replies(&mut self) {
+        for _ in 0..REPLIES_MAX {
             let reply = match self.vault.receive() {
                 Ok(Some(reply)) => reply,
                 Ok(None) => break,
@@ -123,11 +122,6 @@ impl Auditor {
                 Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
                 Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
             }
-            replies += 1;
-        }
-        if stirred && replies == 0 {
-            self.journal.vault_stirred();
-            self.verification.vault_stirred();
         }
     }
 
@@ -185,8 +179,8 @@ impl Domain for Auditor {
         self.work(kernel);
     }
 
-    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
-        self.take_replies(from.contains(self.vault.channel()));
+    fn notified(&mut self, kernel: &mut dyn Kernel, _from: ChannelSet) {
+        self.take_replies();
         self.work(kernel);
     }
 }

@@ -17,7 +17,7 @@ use zerocopy::FromZeros;
 use super::Purpose;
 use super::reader::{Blocks, Reader};
 use crate::proto::audit::{NO_RECORD, Op, Report, Verdict, Verified};
-use crate::proto::vault::{Status, VolumeState};
+use crate::proto::vault::Status;
 use crate::vault_client::{Received, VaultClient};
 
 /// What was asked for.
@@ -48,8 +48,6 @@ enum Step {
     Ask,
     /// The question is under way.
     Asked,
-    /// The vault is still recovering the volume; it will notify.
-    Wait,
     /// Blocks are being read and verified.
     Read,
     /// The verdict is there.
@@ -147,10 +145,6 @@ impl Verification {
         if self.step != Step::Asked {
             return;
         }
-        if reply.state == VolumeState::Recovering {
-            self.step = Step::Wait;
-            return;
-        }
         let in_service = reply.status == Status::Ok && reply.state.readable();
         let claimed = in_service.then(|| {
             let info = vault.volume_info();
@@ -174,14 +168,6 @@ impl Verification {
         reply: &Received<Purpose>,
     ) {
         self.reader.receive(vault, ticket, reply);
-    }
-
-    /// The vault has notified, and there was no reply in it: if the volume was still being recovered, it
-    /// is worth asking again.
-    pub fn vault_stirred(&mut self) {
-        if self.step == Step::Wait {
-            self.step = Step::Ask;
-        }
     }
 
     /// Goes on as far as the blocks that are here allow. No more of them come meanwhile, so this ends.

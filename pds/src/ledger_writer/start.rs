@@ -16,8 +16,6 @@ use crate::vault_client::{Received, VaultClient};
 pub(super) enum Step {
     /// Ask for the frontier.
     Ask,
-    /// The vault is still recovering the volume: wait for its notification.
-    Wait,
     /// Read this copy of the snapshot.
     Copy(usize),
     /// Read the last run the snapshot holds for.
@@ -62,7 +60,7 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let end = self.start.info.ledger_next.get();
         let (area, block, blocks) = match self.start.step {
-            Step::Wait | Step::Done => return,
+            Step::Done => return,
             Step::Ask => {
                 self.start.under_way = vault.hello(self.purpose, self.number);
                 return;
@@ -80,14 +78,6 @@ impl<P: Copy> LedgerWriter<P> {
         self.start.under_way = vault.read(self.purpose, self.number, area, block, blocks);
     }
 
-    /// The vault has notified without a reply: if it was still recovering the volume, it is worth asking
-    /// again.
-    pub fn vault_stirred(&mut self) {
-        if self.start.step == Step::Wait {
-            self.start.step = Step::Ask;
-        }
-    }
-
     /// Takes the answer to a `Hello`.
     pub(super) fn take_frontier(
         &mut self,
@@ -100,10 +90,6 @@ impl<P: Copy> LedgerWriter<P> {
                 self.start.info = vault.volume_info();
                 self.write_snapshot(vault);
             }
-            return Ok(None);
-        }
-        if reply.state == VolumeState::Recovering {
-            self.start.step = Step::Wait;
             return Ok(None);
         }
         if !reply.state.readable() {
@@ -158,7 +144,7 @@ impl<P: Copy> LedgerWriter<P> {
                 }
             }
             Step::Walk => Err(Trouble::Refused(reply.status)),
-            Step::Ask | Step::Wait | Step::Done => Ok(None),
+            Step::Ask | Step::Done => Ok(None),
         }
     }
 
@@ -216,6 +202,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.planned_runs = frontier.runs;
         self.start.step = Step::Done;
         self.state = match self.start.state {
+            _ if info.sealed != 0 => State::Closed(VolumeState::Sealed),
             VolumeState::Ready => State::Ready,
             closed => State::Closed(closed),
         };

@@ -1,6 +1,7 @@
 //! Requests to the vault and its replies. A client's requests are served in the order they were sent;
 //! replies come in that order too. Several requests may be under way; a run of [`Op::Commit`]s that wait
-//! together shares one device flush.
+//! together shares one device flush. A request that concerns a volume which is still being recovered waits
+//! until that is done.
 
 use totebox_manifest::conversation::MESSAGE_HEADER;
 use zerocopy::little_endian::{U16, U32, U64};

@@ -41,7 +41,6 @@ pub struct FakeVault {
     /// The most requests that waited at once.
     pub waiting_max: usize,
     pub commits: usize,
-    pub hellos: usize,
     /// The vault's own region, for what a broken one would do to it.
     pub region: Shared,
 }
@@ -51,7 +50,7 @@ impl FakeVault {
         let form = queue(Role::Vault, Role::Auditor).unwrap();
         let (replies, requests) = queue_pair(mapped(), link, form).unwrap();
         let region = Shared::new(mapped(), link.mine).unwrap();
-        FakeVault { disks, requests, replies, form, waiting_max: 0, commits: 0, hellos: 0, region }
+        FakeVault { disks, requests, replies, form, waiting_max: 0, commits: 0, region }
     }
 
     /// Serves at most `max` requests; returns how many.
@@ -59,12 +58,15 @@ impl FakeVault {
         let waiting = self.requests.available().unwrap();
         self.waiting_max = self.waiting_max.max(waiting);
         let served = waiting.min(max);
-        for _ in 0..served {
+        for i in 0..served {
             let mut slot = vec![0; self.form.slot_size];
             self.requests.read(0, &mut slot);
-            self.requests.release();
             let (header, data) = slot.split_at(MESSAGE_HEADER);
             let request = vault::Request::read_from_bytes(header).unwrap();
+            if self.disks[usize::from(request.volume)].state == VolumeState::Recovering {
+                return i;
+            }
+            self.requests.release();
             let (status, data) = self.carry_out(&request, &data[..request_data(&request)]);
             let disk = &self.disks[usize::from(request.volume)];
             let mut reply = vault::Reply::new_zeroed();
@@ -85,7 +87,6 @@ impl FakeVault {
         let block = request.block.get();
         match vault::Op::from_wire(request.op.get()) {
             Some(vault::Op::Hello) => {
-                self.hellos += 1;
                 if !disk.state.readable() {
                     return (Status::Unavailable, Vec::new());
                 }
@@ -101,7 +102,7 @@ impl FakeVault {
                 let area = Area::from_u8(request.area).unwrap();
                 let blocks = u64::from(request.len.get()) / BLOCK_SIZE as u64;
                 assert!((1..=8).contains(&blocks) && request.len.get().is_multiple_of(BLOCK_SIZE as u32));
-                if matches!(disk.state, VolumeState::NoDisk | VolumeState::Recovering) {
+                if disk.state == VolumeState::NoDisk {
                     return (Status::Unavailable, Vec::new());
                 }
                 if block + blocks > disk.volume.layout.extent(area).blocks {
