@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod disk;
 mod disk_add;
 mod disk_create;
 mod files;

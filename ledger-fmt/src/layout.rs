@@ -24,10 +24,6 @@ pub const FORMAT_VERSION: u16 = 1;
 /// Bytes of a volume's or archive's name at most; names are `[a-z0-9-]`, padded with zeros.
 pub const NAME_LEN_MAX: usize = 32;
 
-/// The GPT type of a volume's partition, in the byte order of its text:
-/// `746F7465-626F-8001-9D41-6C6564676572`.
-pub const PARTITION_TYPE: [u8; 16] = *b"totebo\x80\x01\x9d\x41ledger";
-
 /// The block of the superblock, relative to the volume.
 pub const SUPERBLOCK: u64 = 0;
 /// The blocks of the two frontier hints, relative to the volume.

@@ -49,12 +49,10 @@ pub fn padded_name(name: &str) -> [u8; NAME_LEN_MAX] {
 }
 
 impl TestVolume {
-    /// An empty volume as the host tool lays it out: superblock, everything else zero.
-    pub fn blank(name: &str, blocks: u64, ledger_blocks: u64) -> Self {
-        let layout = Layout::new(blocks, ledger_blocks).expect("a possible layout");
-        let id = *hash::content(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
-        let superblock = Superblock::new(*b"test deployment ", id, padded_name(name), &layout);
-        let mut bytes = vec![0; blocks as usize * BLOCK_SIZE];
+    /// An empty volume as the host tool lays it out: this superblock, everything else zero.
+    pub fn of(superblock: Superblock) -> Self {
+        let layout = superblock.layout().expect("a possible layout");
+        let mut bytes = vec![0; layout.blocks as usize * BLOCK_SIZE];
         bytes[..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
         TestVolume {
             superblock,
@@ -70,13 +68,25 @@ impl TestVolume {
         }
     }
 
-    /// A volume of 1 MiB after its first start: one hint written, genesis committed.
+    /// An empty volume of this name and size.
+    pub fn blank(name: &str, blocks: u64, ledger_blocks: u64) -> Self {
+        let layout = Layout::new(blocks, ledger_blocks).expect("a possible layout");
+        let id = *hash::content(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
+        Self::of(Superblock::new(*b"test deployment ", id, padded_name(name), &layout))
+    }
+
+    /// A volume of 1 MiB after its first start.
     pub fn new(name: &str) -> Self {
         let mut volume = Self::blank(name, 256, 64);
-        volume.hint(0);
-        volume.genesis();
-        volume.commit();
+        volume.start();
         volume
+    }
+
+    /// The first start: one hint is written, genesis committed.
+    pub fn start(&mut self) {
+        self.hint(0);
+        self.genesis();
+        self.commit();
     }
 
     /// The bytes of blocks of an area.

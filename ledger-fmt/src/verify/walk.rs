@@ -137,6 +137,11 @@ impl Verifier {
         }
     }
 
+    /// Bytes fed so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
     /// About how many bytes will have been read in the end, for a display of progress. Known when the first
     /// blocks were read; offline, runs behind the newest hint come on top.
     pub fn bytes_expected(&self) -> u64 {

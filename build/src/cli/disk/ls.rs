@@ -1,0 +1,95 @@
+//! `totebox disk ls`.
+
+use anyhow::{Result, bail};
+use indicatif::BinaryBytes;
+use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeRow};
+
+use super::{Source, outcome};
+use crate::cli::{Outcome, output};
+
+/// Lists the volumes of a disk, or the records of one, without reading the documents.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples: totebox disk ls target/disk.img\n          totebox disk ls target/disk.img contracts"
+)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// List the records of this volume.
+    volume: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let image = args.source.open()?;
+    match &args.volume {
+        Some(name) => records(&image, find(&image, name)?, args.json),
+        None => volumes(&image, args.json),
+    }
+}
+
+fn find<'a>(image: &'a Image, name: &str) -> Result<&'a Volume> {
+    if let Some(volume) = image.volumes.iter().find(|volume| volume.name == name) {
+        return Ok(volume);
+    }
+    let names: Vec<&str> = image.volumes.iter().map(|volume| volume.name.as_str()).collect();
+    bail!("{} has no volume {name:?}; it has: {}", image.path().display(), names.join(", "))
+}
+
+fn volumes(image: &Image, json: bool) -> Result<Outcome> {
+    let rows: Vec<VolumeRow> = image.volumes.iter().map(|volume| disk::list(image, volume)).collect();
+    if json {
+        output::json(&rows)?;
+    } else {
+        println!(
+            "{:<24} {:>10} {:>9} {:>9} {:>11} {:>11}",
+            "volume", "size", "records", "documents", "content", "free"
+        );
+        for row in &rows {
+            let free = BinaryBytes(row.assets_total.saturating_sub(row.assets_used)).to_string();
+            let size = BinaryBytes(row.size).to_string();
+            let content = BinaryBytes(row.report.content_bytes).to_string();
+            let state = if row.report.sealed { "  sealed" } else { "" };
+            let (name, records, documents) = (&row.report.name, row.report.records, row.report.documents);
+            println!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {free:>11}{state}");
+        }
+    }
+    complain(Report::new(image, rows.into_iter().map(|row| row.report).collect()))
+}
+
+fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {
+    let mut rows = Vec::new();
+    let mut each = |row: RecordRow| {
+        if json { rows.push(row) } else { print_record(&row) }
+    };
+    if !json {
+        println!("{:>9}  {:<24}  {:<15} {:>12}  name", "record", "time", "kind", "bytes");
+    }
+    let row = disk::records(image, volume, &mut each);
+    if json {
+        output::json(&rows)?;
+    }
+    complain(Report::new(image, vec![row.report]))
+}
+
+fn print_record(row: &RecordRow) {
+    let time = row.time.as_deref().unwrap_or("-");
+    let size = row.size.map_or(String::new(), |size| size.to_string());
+    // A name may hold what a terminal would obey.
+    let name: String = row.name.iter().flat_map(|name| name.chars()).map(visible).collect();
+    println!("{:>9}  {time:<24}  {:<15} {size:>12}  {name}", row.sequence, row.kind);
+}
+
+fn visible(character: char) -> char {
+    if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }
+}
+
+/// Tells what is wrong apart from the listing.
+fn complain(report: Report) -> Result<Outcome> {
+    for row in &report.findings {
+        eprintln!("{row}");
+    }
+    Ok(outcome(&report))
+}

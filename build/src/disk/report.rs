@@ -1,0 +1,233 @@
+//! What a reading of a disk tells: findings in words, and figures; for a person and as JSON.
+
+use std::fmt::{self, Write};
+
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::{Finding, FindingKind, Summary, Visitor};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::image::{Image, Volume};
+
+/// Findings of one volume that are kept; the rest is counted.
+const KEPT_MAX: usize = 10_000;
+
+/// All that was found on a disk.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Nothing was found.
+    pub clean: bool,
+    /// What is wrong, the disk as a whole first.
+    pub findings: Vec<Row>,
+    /// Every volume.
+    pub volumes: Vec<VolumeReport>,
+}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The volume; none if it concerns the disk.
+    pub volume: Option<String>,
+    /// [`FindingKind::name`], or `partition-table`.
+    pub kind: &'static str,
+    /// Where blocks are counted: a directory, or `volume`.
+    pub area: Option<&'static str>,
+    /// The first block concerned.
+    pub block: Option<u64>,
+    /// The sequence number of the record concerned.
+    pub record: Option<u64>,
+    /// In words.
+    pub text: String,
+}
+
+/// What a volume has.
+#[derive(Debug, Serialize)]
+pub struct VolumeReport {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Findings.
+    pub findings: u64,
+    /// Runs committed.
+    pub runs: u64,
+    /// Records in the ledger.
+    pub records: u64,
+    /// Documents and corrections among them.
+    pub documents: u64,
+    /// Bytes of their content.
+    pub content_bytes: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Nothing can be appended any more.
+    pub sealed: bool,
+    /// Hash of the last record.
+    pub head: String,
+    /// RFC 6962 root over all records.
+    pub root: String,
+    /// The block of `ledger/` with a commit that was never acknowledged. No damage: the next start forgets it.
+    pub unacknowledged: Option<u64>,
+    #[serde(skip)]
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// Of these volumes of an image.
+    pub fn new(image: &Image, mut volumes: Vec<VolumeReport>) -> Report {
+        let of_disk = image.troubles.iter().map(|text| Row {
+            volume: None,
+            kind: "partition-table",
+            area: None,
+            block: None,
+            record: None,
+            text: text.clone(),
+        });
+        let mut findings: Vec<Row> = of_disk.collect();
+        findings.extend(volumes.iter_mut().flat_map(|volume| std::mem::take(&mut volume.rows)));
+        Report { clean: findings.is_empty(), findings, volumes }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for row in &self.findings {
+            writeln!(f, "{row}")?;
+        }
+        for volume in &self.volumes {
+            writeln!(f, "{volume}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: ", self.volume.as_deref().unwrap_or("disk"), self.kind)?;
+        if let (Some(area), Some(block)) = (self.area, self.block) {
+            write!(f, "{area} block {block}, ")?;
+        }
+        if let Some(record) = self.record {
+            write!(f, "record {record}, ")?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for VolumeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let VolumeReport { name, records, documents, content_bytes, root, .. } = self;
+        match self.findings {
+            0 => write!(f, "{name}: clean")?,
+            1 => write!(f, "{name}: 1 finding")?,
+            n => write!(f, "{name}: {n} findings")?,
+        }
+        write!(f, "; {records} records, {documents} documents, {content_bytes} bytes of content")?;
+        if self.sealed {
+            f.write_str(", sealed")?;
+        }
+        if self.findings == 0 {
+            write!(f, ", root {root}")?;
+        }
+        if let Some(block) = self.unacknowledged {
+            write!(f, "; behind them, at ledger block {block}, a commit that was never acknowledged")?;
+        }
+        Ok(())
+    }
+}
+
+impl VolumeReport {
+    /// From a finished verification, or of a volume that cannot be read at all.
+    pub(super) fn new(volume: &Volume, summary: Option<&Summary>, findings: Findings) -> VolumeReport {
+        let count = |of: fn(&Summary) -> u64| summary.map_or(0, of);
+        VolumeReport {
+            name: volume.name.clone(),
+            id: Uuid::from_bytes(volume.id).to_string(),
+            findings: findings.count,
+            runs: count(|summary| summary.frontier.runs),
+            records: count(|summary| summary.records),
+            documents: count(|summary| summary.documents),
+            content_bytes: count(|summary| summary.content_bytes),
+            bytes_read: count(|summary| summary.bytes_read),
+            sealed: summary.is_some_and(|summary| summary.frontier.sealed),
+            head: summary.map_or(String::new(), |summary| hex(&summary.head)),
+            root: summary.map_or(String::new(), |summary| hex(&summary.tree.root())),
+            unacknowledged: summary.and_then(|summary| summary.tail),
+            rows: findings.into_rows(),
+        }
+    }
+}
+
+/// Collects the findings of one volume.
+pub(super) struct Findings {
+    volume: String,
+    count: u64,
+    rows: Vec<Row>,
+}
+
+impl Findings {
+    /// Begins with what is wrong with the volume's superblock.
+    pub fn new(volume: &Volume) -> Findings {
+        let mut findings = Findings { volume: volume.name.clone(), count: 0, rows: Vec::new() };
+        let unusable = volume.superblock.as_ref().err().map(|error| {
+            format!("{error}, and the volume has no records that say what it was: it cannot be read")
+        });
+        for text in unusable.iter().chain(&volume.contradiction) {
+            let finding = Finding { kind: FindingKind::Superblock, area: Area::Volume, block: 0, record: None };
+            findings.add(&finding, text.clone());
+        }
+        findings
+    }
+
+    fn add(&mut self, finding: &Finding, text: String) {
+        self.count += 1;
+        if self.rows.len() < KEPT_MAX {
+            self.rows.push(Row {
+                volume: Some(self.volume.clone()),
+                kind: finding.kind.name(),
+                area: Some(finding.area.name()),
+                block: Some(finding.block),
+                record: finding.record,
+                text,
+            });
+        }
+    }
+
+    fn into_rows(mut self) -> Vec<Row> {
+        if let Some(last) = self.rows.last_mut()
+            && self.count > KEPT_MAX as u64
+        {
+            write!(last.text, "; and {} more findings", self.count - KEPT_MAX as u64).expect("into a string");
+        }
+        self.rows
+    }
+}
+
+impl Visitor for Findings {
+    fn finding(&mut self, finding: &Finding) {
+        self.add(finding, describe(finding.kind).to_owned());
+    }
+}
+
+/// A finding in words.
+fn describe(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::Superblock => "the superblock is not the one this volume must have",
+        FindingKind::Hint => "the frontier hint is damaged, missing, or contradicts the runs",
+        FindingKind::Stamp => "the stamp of a committed run is damaged or missing",
+        FindingKind::Record => "damaged, or not of the form its kind must have",
+        FindingKind::Chain => "it does not continue the record before",
+        FindingKind::Tree => "the tree it states is not that of the records before it",
+        FindingKind::Asset => "the content is not what was committed",
+        FindingKind::Rollback => "the volume is older than what is known of it",
+        FindingKind::HeadDisagreement => "the archive claims another head than its ledger has",
+        FindingKind::Unreadable => "cannot be read",
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string");
+        text
+    })
+}

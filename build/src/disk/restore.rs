@@ -1,0 +1,55 @@
+//! What a lost superblock said, from the rest of its volume, so that its records can still be read: the
+//! partition knows id and size, the first run where `ledger/` begins, and the genesis record in it the rest.
+
+use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, Superblock};
+use ledger_fmt::record::{Genesis, Kind, Record};
+use ledger_fmt::stamp::{STAMP_SIZE, Stamp};
+use zerocopy::FromBytes;
+
+use super::image::{Image, Volume};
+
+/// Blocks read at once in search of the first run.
+const CHUNK: usize = 256;
+
+/// The superblock that a volume of so many blocks must have had; `lost` is what stands in its place.
+pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Option<Superblock> {
+    let first = DIRECTORIES_START + INPUT_BLOCKS + 1;
+    // Most likely the size of ledger/ is still right, or it is the usual one. Else look everywhere.
+    let said = Superblock::read_from_prefix(lost).map_or(0, |(superblock, _)| superblock.ledger_blocks.get());
+    let likely = [said, Layout::default_ledger_blocks(blocks)];
+    let likely = likely.into_iter().filter_map(|ledger| blocks.checked_sub(ledger));
+    let mut chunk = vec![0; CHUNK * BLOCK_SIZE];
+    for start in likely.filter(|start| (first..blocks).contains(start)) {
+        let bytes = &mut chunk[..BLOCK_SIZE];
+        if image.read(volume, start, bytes)
+            && let Some(superblock) = from_first_run(bytes, volume, blocks, start)
+        {
+            return Some(superblock);
+        }
+    }
+    let mut next = first;
+    while next < blocks {
+        let len = (blocks - next).min(CHUNK as u64);
+        let bytes = &mut chunk[..len as usize * BLOCK_SIZE];
+        if !image.read(volume, next, bytes) {
+            return None;
+        }
+        for (block, start) in bytes.chunks_exact(BLOCK_SIZE).zip(next..) {
+            if let Some(superblock) = from_first_run(block, volume, blocks, start) {
+                return Some(superblock);
+            }
+        }
+        next += len;
+    }
+    None
+}
+
+/// The superblock, if this is the first block of `ledger/`, `start` blocks into the volume.
+fn from_first_run(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
+    let layout = Layout::new(blocks, blocks - start)?;
+    // A record fits the block its stamp begins.
+    Stamp::find(block, &volume.id, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
+    let (record, _) = Record::decode(&block[STAMP_SIZE..]).ok()?;
+    let genesis = Genesis::read_from_bytes(record.payload).ok().filter(|_| record.kind == Kind::Genesis)?;
+    Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
+}
