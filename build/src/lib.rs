@@ -13,6 +13,7 @@ mod new;
 pub mod partitions;
 pub mod problem;
 mod provision;
+pub mod run;
 mod system_xml;
 
 pub use disk_add::{Undo, add_volume};

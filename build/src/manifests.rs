@@ -1,7 +1,11 @@
 //! Writes the manifests: what each protection domain is told about itself.
 
+use std::path::Path;
+
+use anyhow::Result;
 use totebox_manifest::{Device, Header, Link, MANIFEST_SIZE, NO_CHANNEL, Region, Role, Volume, encode};
 
+use crate::files::write_atomically;
 use crate::model::graph::{self, Graph, Pd, RegionIndex};
 use crate::model::volume::padded;
 use crate::model::{Deployment, TICK_HZ};
@@ -12,6 +16,15 @@ impl Deployment {
     pub fn manifests(&self) -> Vec<(String, Vec<u8>)> {
         let graph = self.graph();
         graph.pds.iter().map(|pd| (pd.name.clone(), self.manifest(&graph, pd))).collect()
+    }
+
+    /// Writes the manifest of every protection domain into a directory, as `NAME.manifest`; returns how many.
+    pub fn write_manifests(&self, directory: &Path) -> Result<usize> {
+        let manifests = self.manifests();
+        for (pd, bytes) in &manifests {
+            write_atomically(&directory.join(format!("{pd}.manifest")), bytes)?;
+        }
+        Ok(manifests.len())
     }
 
     fn manifest(&self, graph: &Graph, pd: &Pd) -> Vec<u8> {

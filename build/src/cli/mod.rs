@@ -4,8 +4,10 @@ mod disk;
 mod new;
 mod output;
 mod provision;
+mod run;
 mod system;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -40,6 +42,9 @@ enum Command {
     Provision(provision::Args),
     System(system::Args),
     Disk(disk::Args),
+    Run(run::Args),
+    #[command(hide = true)]
+    DieWith(run::DieWith),
 }
 
 /// Reads the command line and runs the command on it. A command line that cannot be read exits with 2.
@@ -49,5 +54,13 @@ pub fn run() -> Result<Outcome> {
         Command::Provision(args) => provision::run(args),
         Command::System(args) => system::run(args),
         Command::Disk(args) => disk::run(args),
+        Command::Run(args) => run::run(args),
+        Command::DieWith(args) => match run::die_with(args)? {},
     }
+}
+
+/// Reads `unix:PATH`, how commands name a socket.
+fn unix_path(text: &str) -> Result<PathBuf, &'static str> {
+    let path = text.strip_prefix("unix:").filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or("expected unix:PATH")
 }

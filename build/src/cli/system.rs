@@ -40,11 +40,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     if let Some(directory) = args.manifests {
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let manifests = deployment.manifests();
-        for (pd, bytes) in &manifests {
-            write_atomically(&directory.join(format!("{pd}.manifest")), bytes)?;
-        }
-        println!("wrote {} manifests to {}", manifests.len(), directory.display());
+        let count = deployment.write_manifests(&directory)?;
+        println!("wrote {count} manifests to {}", directory.display());
     }
     Ok(Outcome::Fine)
 }

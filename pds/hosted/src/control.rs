@@ -42,7 +42,7 @@ pub enum Grant {
         /// What for.
         access: Access,
     },
-    /// A channel; two eventfds: the one this PD waits on, and the one that wakes its peer.
+    /// A channel: the eventfd this PD waits on and, if it may notify its peer, the one that wakes that.
     Channel {
         /// Its number in this PD.
         id: u8,

@@ -54,8 +54,10 @@ impl Source {
 /// One channel of this PD.
 #[derive(Debug, Default)]
 struct Wires {
-    /// Notifications that arrive, and notifications to the peer.
-    notifications: Option<(OwnedFd, OwnedFd)>,
+    /// Notifications that arrive.
+    arriving: Option<OwnedFd>,
+    /// Notifications to the peer, if this PD may make them.
+    waking: Option<OwnedFd>,
     /// Protected calls made over it.
     caller: Option<OwnedFd>,
     /// Protected calls that arrive over it.
@@ -107,7 +109,10 @@ fn take_grants(supervisor: BorrowedFd<'static>) -> Result<Option<(World, Granted
         let mut descriptor = || descriptors.next().ok_or_else(|| anyhow!("{grant:?} without its descriptor"));
         match grant {
             Grant::Region { vaddr, size, access } => mappings.map(descriptor()?.as_fd(), vaddr, size, access)?,
-            Grant::Channel { id } => granted.wires(id)?.notifications = Some((descriptor()?, descriptor()?)),
+            Grant::Channel { id } => {
+                let wires = granted.wires(id)?;
+                (wires.arriving, wires.waking) = (Some(descriptor()?), descriptor().ok());
+            }
             Grant::Caller { id } => granted.wires(id)?.caller = Some(descriptor()?),
             Grant::Server { id } => granted.wires(id)?.server = Some(descriptor()?),
             Grant::Disk { read_only } => disk = Some((File::from(descriptor()?), read_only)),
@@ -137,7 +142,7 @@ impl Granted {
         let add = |source: BorrowedFd, data| epoll::add(&events, source, EventData::new_u64(data), EventFlags::IN);
         add(self.supervisor, SUPERVISOR)?;
         for (id, wires) in self.wires.iter().enumerate() {
-            if let Some((arriving, _)) = &wires.notifications {
+            if let Some(arriving) = &wires.arriving {
                 add(arriving.as_fd(), NOTIFICATION + id as u64)?;
             }
             if let Some(server) = &wires.server {
@@ -145,7 +150,7 @@ impl Granted {
             }
         }
         for (Channel(id), interrupt) in &world.interrupts {
-            let taken = self.wires[usize::from(*id)].notifications.is_some();
+            let taken = self.wires[usize::from(*id)].arriving.is_some();
             ensure!(
                 !taken,
                 "channel {id} is an interrupt in the manifest and a channel in the system description"
@@ -165,7 +170,7 @@ impl Granted {
             for event in &ready {
                 match Source::of(event) {
                     Source::Notification(id) => {
-                        if let Some((arriving, _)) = &self.wires[id].notifications {
+                        if let Some(arriving) = &self.wires[id].arriving {
                             // Fails only if there is nothing to clear.
                             let _ = rustix::io::read(arriving, &mut [0; 8]);
                         }
@@ -217,8 +222,8 @@ impl Granted {
 
 impl Kernel for Granted {
     fn notify(&mut self, Channel(id): Channel) {
-        let wires = self.wires.get(usize::from(id)).and_then(|wires| wires.notifications.as_ref());
-        let (_, peer) = wires.expect("a domain notifies its own channels only");
+        let peer = self.wires.get(usize::from(id)).and_then(|wires| wires.waking.as_ref());
+        let peer = peer.expect("a domain notifies only where the system description lets it");
         // Fails only if the counter is full, and then the notification is pending already.
         let _ = rustix::io::write(peer, &1u64.to_ne_bytes());
     }

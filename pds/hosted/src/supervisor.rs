@@ -42,6 +42,12 @@ struct Process {
     alive: bool,
 }
 
+impl Process {
+    fn grant(&self, granted: Grant, descriptors: &[BorrowedFd]) -> Result<()> {
+        grant(&self.control, granted, descriptors).with_context(|| format!("'{}' did not start", self.name))
+    }
+}
+
 /// The running system.
 #[derive(Debug)]
 pub struct Supervisor {
@@ -61,7 +67,7 @@ impl Supervisor {
         supervisor.grant_devices(plan, manifests, outside)?;
         for (process, pd) in supervisor.processes.iter().zip(&plan.pds) {
             let start = Grant::Start { manifest: pd.manifest_vaddr, size: pd.manifest_size };
-            grant(&process.control, start, &[])?;
+            process.grant(start, &[])?;
         }
         Ok(supervisor)
     }
@@ -97,13 +103,13 @@ impl Supervisor {
     }
 
     fn hand_out(&self, to: Mapped, size: u64, access: Access, memory: BorrowedFd) -> Result<()> {
-        Ok(grant(&self.processes[to.pd].control, Grant::Region { vaddr: to.vaddr, size, access }, &[memory])?)
+        self.processes[to.pd].grant(Grant::Region { vaddr: to.vaddr, size, access }, &[memory])
     }
 
     /// Waits until every PD has done everything it was granted.
     fn checkpoint(&self) -> Result<()> {
         for process in &self.processes {
-            grant(&process.control, Grant::Checkpoint, &[])?;
+            process.grant(Grant::Checkpoint, &[])?;
         }
         for process in &self.processes {
             let report = next_report(&process.control)?;
@@ -119,13 +125,12 @@ impl Supervisor {
             for (end, arriving, peer) in [(a, &to_a, &to_b), (b, &to_b, &to_a)] {
                 let descriptors = [arriving.as_fd(), peer.as_fd()];
                 let granted = if end.notifies { &descriptors[..] } else { &descriptors[..1] };
-                grant(&self.processes[end.pd].control, Grant::Channel { id: end.id }, granted)?;
+                self.processes[end.pd].grant(Grant::Channel { id: end.id }, granted)?;
             }
             for (caller, server) in [(a, b), (b, a)].into_iter().filter(|(caller, _)| caller.calls) {
                 let (calls, serves) = socket_pair()?;
-                let control = |pd: usize| &self.processes[pd].control;
-                grant(control(caller.pd), Grant::Caller { id: caller.id }, &[calls.as_fd()])?;
-                grant(control(server.pd), Grant::Server { id: server.id }, &[serves.as_fd()])?;
+                self.processes[caller.pd].grant(Grant::Caller { id: caller.id }, &[calls.as_fd()])?;
+                self.processes[server.pd].grant(Grant::Server { id: server.id }, &[serves.as_fd()])?;
             }
         }
         Ok(())
@@ -139,11 +144,11 @@ impl Supervisor {
             let manifest = Manifest::parse(&bytes)
                 .map_err(|error| anyhow!("{} is not a manifest ({error:?})", path.display()))?;
             if let (Some(_), Some((disk, read_only))) = (manifest.device(DeviceKind::VirtioBlock), &outside.disk) {
-                grant(&process.control, Grant::Disk { read_only: *read_only }, &[disk.as_fd()])?;
+                process.grant(Grant::Disk { read_only: *read_only }, &[disk.as_fd()])?;
             }
             if manifest.device(DeviceKind::Uart).is_some() {
                 let (line, listening) = &outside.line;
-                grant(&process.control, Grant::Line { listening: *listening }, &[line.as_fd()])?;
+                process.grant(Grant::Line { listening: *listening }, &[line.as_fd()])?;
             }
         }
         let (line, listening) = outside.line;
@@ -219,7 +224,7 @@ impl Supervisor {
         };
         let fault = Grant::Fault { child, kind: fault::kind(status), address, instruction };
         // Fails only if the parent is ending too, which shows next.
-        let _ = grant(&self.processes[parent].control, fault, &[]);
+        let _ = self.processes[parent].grant(fault, &[]);
     }
 }
 

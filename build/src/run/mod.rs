@@ -1,0 +1,88 @@
+//! `totebox run`: starts the appliance and joins its serial line to the operator's terminal and to whoever
+//! connects to a socket.
+//!
+//! The backend is a child process whose standard input and output are one end of a socket pair: its serial
+//! line. The other end is the bridge's, which gives the line to one holder at a time.
+
+mod backend;
+mod bridge;
+mod finder;
+mod socket;
+mod terminal;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::model::units::show_size;
+use crate::model::{self, Deployment, SYSTEM_FILE};
+
+pub use backend::{Kind, die_with};
+pub use socket::default_console;
+
+use backend::Backend;
+use bridge::{Bridge, End};
+use socket::ConsoleSocket;
+
+/// What to run and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The deployment's directory, or its totebox.toml.
+    pub deployment: PathBuf,
+    /// What the appliance runs on.
+    pub backend: Kind,
+    /// The disk, if not the deployment's own.
+    pub disk: Option<PathBuf>,
+    /// The operator's socket, if not the default one.
+    pub console: Option<PathBuf>,
+    /// When standard input is no terminal: end when it has ended and the last answer has come.
+    pub exit_on_eof: bool,
+}
+
+/// Runs the appliance until the operator leaves, a signal ends it, or (an error) it ends by itself.
+pub fn run(options: &Options) -> Result<()> {
+    let deployment = Deployment::load(&options.deployment)?;
+    let system = model::file(&options.deployment).with_file_name(SYSTEM_FILE);
+    check_fresh(&deployment, &system)?;
+    let directory = deployment.directory.join("target");
+    let manifests = directory.join("run");
+    fs::create_dir_all(&manifests).with_context(|| format!("cannot make {}", manifests.display()))?;
+
+    // First of all: another run of this deployment is noticed before anything is touched.
+    let socket = ConsoleSocket::open(&deployment, options.console.as_deref())?;
+    deployment.write_manifests(&manifests)?;
+    let disk = options.disk.clone().unwrap_or_else(|| directory.join("disk.img"));
+    create_missing_disk(&deployment, &disk)?;
+
+    let signals = bridge::signals()?;
+    let backend = match &options.backend {
+        Kind::Hosted => Backend::hosted(&system, &manifests, &disk)?,
+        Kind::Qemu { config } => {
+            Backend::qemu(&deployment, &directory.join("sel4").join(config).join("totebox.img"), &disk)?
+        }
+    };
+    let end = Bridge::new(backend.line(), &socket, &signals, options.exit_on_eof)?.carry()?;
+    let status = backend.stop()?;
+    match end {
+        End::Left => Ok(()),
+        End::BackendGone => bail!("the appliance has ended by itself ({status})"),
+    }
+}
+
+fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
+    let found = fs::read_to_string(system)
+        .with_context(|| format!("cannot read {}; `totebox system` writes it", system.display()))?;
+    if found != deployment.system_xml() {
+        bail!("{} is not what totebox.toml says; `totebox system` writes it anew", system.display());
+    }
+    Ok(())
+}
+
+fn create_missing_disk(deployment: &Deployment, disk: &Path) -> Result<()> {
+    if !disk.exists() {
+        deployment.create_disk(disk)?;
+        eprintln!("made the disk {} ({})", disk.display(), show_size(deployment.disk_size));
+    }
+    Ok(())
+}
