@@ -1,7 +1,8 @@
 //! The sans-I/O verifier of a whole volume: it says which blocks it wants, takes their bytes, and
 //! reports what it sees. The auditor feeds it through the vault, the host tool from a disk image.
 //!
-//! It reads every block once, in constant memory, and trusts none of them. What it checks:
+//! It works in constant memory and trusts no byte. Blocks are read once, but for the asset blocks of a run
+//! behind the bound, and of one whose assets not all belong to records. What it checks:
 //!
 //! | bytes | against |
 //! |---|---|
@@ -11,7 +12,7 @@
 //! | each run's record bytes | the stamp's digest; the rest of the last block is zero |
 //! | each record | its own check, sequence and previous hash, payload; a checkpoint's tree head |
 //! | each record's content | its hash; inside what its run commits, behind the record before; zeros to the block's end |
-//! | the asset blocks under a run's digest | that digest, whether a record refers to them or not |
+//! | asset blocks no record refers to | the run's digest over them and their neighbours |
 //!
 //! Up to the *bound* everything must be whole. The bound is the frontier the vault claims, and then the
 //! runs must end exactly there; or, offline, the newest valid hint, and then further runs are taken as

@@ -23,6 +23,8 @@ pub(super) struct Region {
     pub digest_from: u64,
     pub digest_expected: Hash,
     pub digest: Hasher,
+    /// The blocks under the digest were read.
+    pub digested: bool,
     /// The first block under the digest that no record refers to.
     pub unreferenced: Option<u64>,
     /// Asset blocks of this run were reported.
@@ -51,6 +53,7 @@ impl Region {
             digest_from: stamp.assets_durable.get(),
             digest_expected: stamp.assets_digest,
             digest: Domain::RunAssets.hasher(),
+            digested: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
@@ -72,6 +75,7 @@ impl Region {
             digest_from: u64::MAX,
             digest_expected: crate::ZERO_HASH,
             digest: Domain::RunAssets.hasher(),
+            digested: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
@@ -80,17 +84,12 @@ impl Region {
         }
     }
 
-    /// Takes in asset blocks from `first` on, as far as the digest covers them.
-    pub fn digest(&mut self, first: u64, bytes: &[u8]) {
-        let skipped = self.digest_from.saturating_sub(first).saturating_mul(BLOCK_SIZE as u64);
-        if let Some(covered) = usize::try_from(skipped).ok().and_then(|skipped| bytes.get(skipped..)) {
-            self.digest.update(covered);
+    /// Asset blocks before `block` that were not looked at belong to no record.
+    pub fn leave_out(&mut self, block: u64) {
+        let first = self.assets_next.max(self.digest_from);
+        if first < block {
+            self.unreferenced.get_or_insert(first);
         }
-    }
-
-    /// Whether the asset bytes taken in are those the stamp's digest covers.
-    pub fn digest_matches(&self) -> bool {
-        self.digest.finish() == self.digest_expected
     }
 }
 

@@ -48,14 +48,15 @@ enum Step {
     Frontier,
     /// Read `ledger/` up to `end` into the window, for a run (or else for the records of the region).
     Fill { end: u64, run: bool },
-    /// Read the asset blocks of a run behind the bound, to see whether it is whole.
-    Probe { next: u64, end: u64 },
+    /// Read the asset blocks under the run's digest: to see whether a run behind the bound is whole
+    /// (`probe`), or because some of them belong to no record.
+    Digest { next: u64, end: u64, probe: bool },
     /// Look for a stamp from here on.
     Search { next: u64, end: u64 },
     /// Read the region's next record.
     Records,
-    /// Read asset blocks: those before the content, if there is one, belong to no record.
-    Assets { next: u64, end: u64 },
+    /// Read a record's content.
+    Content { next: u64, end: u64 },
     /// Leave the region.
     Close,
     /// Nothing.
@@ -155,7 +156,7 @@ impl Verifier {
             Step::Labels { end } => Some((Area::Volume, self.window.end(), end)),
             Step::Fill { end, .. } => Some((Area::Ledger, self.window.end(), end)),
             Step::Search { next, end } => Some((Area::Ledger, next, end)),
-            Step::Probe { next, end } | Step::Assets { next, end } => Some((Area::Assets, next, end)),
+            Step::Digest { next, end, .. } | Step::Content { next, end } => Some((Area::Assets, next, end)),
             Step::Frontier | Step::Records | Step::Close | Step::Done => None,
         }
     }
@@ -167,8 +168,7 @@ impl Verifier {
         self.singly = self.singly.saturating_sub(blocks);
         // What a search passes over is read again, for its records.
         if !readable && !matches!(self.step, Step::Search { .. }) {
-            let record = self.content.as_ref().filter(|content| content.block <= first);
-            let record = record.map(|content| content.sequence);
+            let record = self.content.as_ref().map(|content| content.sequence);
             self.report.finding(visitor, FindingKind::Unreadable, area, first, record);
         }
         let next = first + blocks as u64;
@@ -183,14 +183,15 @@ impl Verifier {
                     _ => Step::Records,
                 }
             }
-            Step::Probe { end, .. } => {
-                self.region.digest(first, bytes);
-                if complete { self.probed(visitor) } else { Step::Probe { next, end } }
-            }
             Step::Search { end, .. } => self.search(first, end, bytes, visitor),
-            Step::Assets { end, .. } => {
-                self.assets(first, bytes, readable, visitor);
-                if complete { self.assets_end(end, visitor) } else { Step::Assets { next, end } }
+            Step::Digest { end, probe, .. } => {
+                self.region.digest.update(bytes);
+                self.region.assets_reported |= !readable;
+                if complete { self.digested(probe, visitor) } else { Step::Digest { next, end, probe } }
+            }
+            Step::Content { end, .. } => {
+                self.content(bytes, readable, visitor);
+                if complete { self.content_end(end, visitor) } else { Step::Content { next, end } }
             }
             step => step,
         };
@@ -244,21 +245,35 @@ impl Verifier {
         let records = self.window.bytes(start, start + u64::from(stamp.payload_len.get()));
         let sound = Domain::RunLedger.hash(records) == stamp.ledger_digest;
         self.region = Region::run(&stamp, sound, self.report.findings);
-        let (next, end) = (self.region.digest_from, self.region.assets_to);
         if at < self.bound.ledger_next {
             self.enter(visitor)
-        } else if !sound {
-            self.not_whole(visitor)
-        } else if next < end {
-            Step::Probe { next, end }
+        } else if sound {
+            self.digest(true, visitor)
         } else {
-            self.probed(visitor)
+            self.not_whole(visitor)
         }
     }
 
-    /// All asset blocks under the digest of a run behind the bound were read.
-    fn probed(&mut self, visitor: &mut dyn Visitor) -> Step {
-        if self.region.digest_matches() { self.enter(visitor) } else { self.not_whole(visitor) }
+    /// Looks at the asset blocks under the run's digest.
+    fn digest(&mut self, probe: bool, visitor: &mut dyn Visitor) -> Step {
+        let (next, end) = (self.region.digest_from, self.region.assets_to);
+        if next < end { Step::Digest { next, end, probe } } else { self.digested(probe, visitor) }
+    }
+
+    fn digested(&mut self, probe: bool, visitor: &mut dyn Visitor) -> Step {
+        let region = &mut self.region;
+        region.digested = true;
+        let matches = region.digest.finish() == region.digest_expected;
+        match (probe, matches) {
+            (true, true) => return self.enter(visitor),
+            (true, false) => return self.not_whole(visitor),
+            (false, false) if !region.assets_reported => {
+                let block = region.unreferenced.unwrap_or(region.digest_from);
+                self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, None);
+            }
+            (false, _) => {}
+        }
+        Step::Close
     }
 
     /// Begins with the records of a run that is to be taken as committed.
@@ -269,7 +284,6 @@ impl Verifier {
             let block = (end + offset as u64) / BLOCK_SIZE as u64;
             self.report.finding(visitor, FindingKind::Record, Area::Ledger, block, None);
         }
-        self.region.digest = Domain::RunAssets.hasher();
         Step::Records
     }
 
@@ -406,22 +420,14 @@ impl Verifier {
         let (expected, hasher) = (header.content_hash, Hasher::content());
         self.content = Some(Content { sequence, block, len, done: 0, expected, hasher, unreadable: false });
         if len == 0 {
-            return Some(self.assets_end(end, visitor));
+            return Some(self.content_end(end, visitor));
         }
-        let next = region.assets_next.max(region.digest_from).min(block);
-        if next < block {
-            region.unreferenced.get_or_insert(next);
-        }
-        Some(Step::Assets { next, end })
+        region.leave_out(block);
+        Some(Step::Content { next: block, end })
     }
 
-    fn assets(&mut self, first: u64, bytes: &[u8], readable: bool, visitor: &mut dyn Visitor) {
-        self.region.digest(first, bytes);
-        self.region.assets_reported |= !readable;
+    fn content(&mut self, bytes: &[u8], readable: bool, visitor: &mut dyn Visitor) {
         let Some(content) = &mut self.content else { return };
-        let before = content.block.saturating_sub(first).saturating_mul(BLOCK_SIZE as u64);
-        let skipped = usize::try_from(before).unwrap_or(usize::MAX);
-        let Some(bytes) = bytes.get(skipped..).filter(|bytes| !bytes.is_empty()) else { return };
         content.unreadable |= !readable;
         let left = usize::try_from(content.len - content.done).unwrap_or(usize::MAX);
         let (body, padding) = bytes.split_at(left.min(bytes.len()));
@@ -435,16 +441,16 @@ impl Verifier {
         }
     }
 
-    /// The asset blocks before `end` were read.
-    fn assets_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> Step {
+    /// All content of the record was read; it ends before the asset block `end`.
+    fn content_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> Step {
         self.region.assets_next = end;
         if let Some(content) = self.content.take() {
             let sound = content.hasher.finish() == content.expected && !content.unreadable;
             if !sound && !content.unreadable {
                 let Content { block, sequence, .. } = content;
                 self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, Some(sequence));
-                self.region.assets_reported = true;
             }
+            self.region.assets_reported |= !sound;
             visitor.content_end(content.sequence, sound);
         }
         Step::Records
@@ -453,15 +459,10 @@ impl Verifier {
     fn close(&mut self, visitor: &mut dyn Visitor) -> Step {
         let region = &mut self.region;
         if region.stamped && self.mode == Mode::Full {
-            let next = region.assets_next.max(region.digest_from);
-            let end = region.assets_to;
-            if next < end {
-                region.unreferenced.get_or_insert(next);
-                return Step::Assets { next, end };
-            }
-            if !region.digest_matches() && !region.assets_reported {
-                let block = region.unreferenced.unwrap_or(region.digest_from);
-                self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, None);
+            region.leave_out(region.assets_to);
+            // Where every block belongs to a record whose content is sound, the digest can say nothing new.
+            if region.unreferenced.is_some() && !region.digested && !region.assets_reported {
+                return self.digest(false, visitor);
             }
         }
         // Whole records, but not those the vault stamped.
