@@ -1,0 +1,17 @@
+//! The archives' program image.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_pds::archive::Archive;
+use totebox_sel4::start;
+
+/// Its record run, snapshots and intake buffers take 165 kB, in whole 64 KiB steps of the allocator. Every
+/// archive's copy of the image holds a heap, so it is no larger.
+const HEAP_SIZE: usize = 0x3_0000;
+
+#[protection_domain(heap_size = HEAP_SIZE)]
+fn init() -> impl Handler {
+    start(Archive::new)
+}
