@@ -172,7 +172,7 @@ pub struct Reply {
     pub ledger_next: U64,
     /// The append position of `assets/` after this request, committed or not.
     pub assets_next: U64,
-    /// Runs committed.
+    /// Runs committed when the reply was sent: several may become durable together.
     pub runs: U64,
     /// Zero.
     pub reserved_tail: [u8; 24],

@@ -35,9 +35,7 @@ fn random_requests_do_no_harm() {
         let mut bench = Bench::on(blank(256, 32));
         for _ in 0..300 {
             let mut request = Request::new_zeroed();
-            for byte in request.as_mut_bytes() {
-                *byte = random.next() as u8;
-            }
+            random.fill(request.as_mut_bytes());
             // Mostly possible ones, or the link would not last.
             request.op = (1 + random.below(7) as u16).into();
             request.tag = (random.below(3) as u32).into();
@@ -67,7 +65,7 @@ fn random_indices_do_no_harm() {
         let mut bench = Bench::on(blank(256, 32));
         let region = Shared::new(mapped(), bench.regions[seed as usize % 2]).unwrap();
         for offset in [0, 8] {
-            let wild = if random.below(2) == 0 { random.next() } else { random.below(20) };
+            let wild = if random.below(2) == 0 { random.number() } else { random.below(20) };
             region.store(offset, wild);
         }
         for _ in 0..20 {
@@ -119,9 +117,7 @@ fn random_replies_do_no_harm() {
         bench.archive.start(&mut bench.kernel);
         for round in 0..30 {
             let mut reply = vault::Reply::new_zeroed();
-            for byte in reply.as_mut_bytes() {
-                *byte = random.next() as u8;
-            }
+            random.fill(reply.as_mut_bytes());
             // The tag, the kind and the length it must have, so that the rest is looked at.
             if random.below(4) > 0 && !bench.vault.shape(&mut reply) {
                 break;
@@ -150,7 +146,7 @@ fn random_bytes_on_the_disk_do_no_harm() {
             let (area, blocks) =
                 [(Area::Input, 10), (Area::Assets, 20), (Area::Ledger, 21)][random.below(3) as usize];
             let byte = random.below(blocks * 4096) as usize;
-            disk.at(area, 0)[byte] = random.next() as u8;
+            disk.at(area, 0)[byte] = random.number() as u8;
         }
         let mut bench = Bench::on(disk);
         failed += usize::from(bench.state() == ArchiveState::Failed);

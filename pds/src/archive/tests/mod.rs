@@ -20,7 +20,7 @@ use zerocopy::IntoBytes;
 
 use super::*;
 use crate::proto::intake::{Answer, HASH_DECLARED, Reply, Request, SIZE_UNKNOWN};
-use crate::testing::{TestKernel, TestManifest};
+use crate::testing::{Random, TestKernel, TestManifest};
 
 use vault::{Disk, FakeVault};
 
@@ -58,26 +58,9 @@ fn blank(blocks: u64, ledger_blocks: u64) -> Disk {
 /// Bytes that differ from place to place.
 fn document(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
-    let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| random.next().to_le_bytes()).collect();
+    let mut bytes: Vec<u8> = (0..len.div_ceil(8)).flat_map(|_| random.number().to_le_bytes()).collect();
     bytes.truncate(len);
     bytes
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
 }
 
 impl Bench {

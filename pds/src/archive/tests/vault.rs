@@ -115,6 +115,7 @@ impl FakeVault {
     /// Serves at most `max` requests; returns how many.
     pub fn serve(&mut self, max: usize) -> usize {
         let served = self.requests.available().unwrap().min(max);
+        let mut replies = Vec::new();
         for _ in 0..served {
             let mut slot = vec![0; self.form.slot_size];
             self.requests.read(0, &mut slot);
@@ -138,6 +139,10 @@ impl FakeVault {
             reply.len = (data.len() as u32).into();
             reply.ledger_next = self.disk.frontier.ledger_next.into();
             reply.assets_next = self.assets_next.into();
+            replies.push((reply, data));
+        }
+        // What was served together is durable together.
+        for (mut reply, data) in replies {
             reply.runs = self.disk.frontier.runs.into();
             if let Some(spoil) = self.spoil {
                 spoil(&mut reply);
