@@ -5,9 +5,8 @@
 //! half done. What is in between is never more than a few kilobytes: a side is only read when the other has
 //! taken everything.
 
-use std::io::{stdin, stdout};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,8 +14,6 @@ use rustix::io::{Errno, retry_on_intr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::finder::Finder;
-use super::socket::ConsoleSocket;
-use super::terminal::RawTerminal;
 
 const CTRL_C: u8 = 0x03;
 /// Ctrl-], the key that leaves.
@@ -49,13 +46,29 @@ pub fn signals() -> Result<UnixStream> {
     Ok(readable)
 }
 
+/// What the bridge joins.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// The appliance's line; never waits.
+    pub line: &'a UnixStream,
+    /// Where clients come from; never waits.
+    pub listener: &'a UnixListener,
+    /// Readable when a signal has come.
+    pub signals: &'a UnixStream,
+    /// What the operator types.
+    pub input: BorrowedFd<'a>,
+    /// What the operator sees.
+    pub output: BorrowedFd<'a>,
+    /// Whether the operator is at a terminal (in raw mode), rather than a script.
+    pub terminal: bool,
+    /// Whether a script's end is the end.
+    pub exit_on_eof: bool,
+}
+
 /// The bridge.
+#[derive(Debug)]
 pub struct Bridge<'a> {
-    line: &'a UnixStream,
-    socket: &'a ConsoleSocket,
-    signals: &'a UnixStream,
-    terminal: Option<RawTerminal>,
-    exit_on_eof: bool,
+    ends: Ends<'a>,
     input: Input,
     output_open: bool,
     client: Option<Client>,
@@ -67,7 +80,8 @@ pub struct Bridge<'a> {
     until_prompt: Option<Finder>,
 }
 
-/// Where standard input stands.
+/// Where the operator's input stands.
+#[derive(Debug)]
 enum Input {
     /// Not read before the appliance is ready for commands.
     Early(Finder),
@@ -80,6 +94,7 @@ enum Input {
     Ended,
 }
 
+#[derive(Debug)]
 struct Client {
     stream: UnixStream,
     /// It will send nothing more, but may still read.
@@ -99,32 +114,19 @@ enum Source {
 
 impl<'a> Bridge<'a> {
     /// A bridge with the operator holding the line.
-    pub fn new(
-        line: &'a UnixStream,
-        socket: &'a ConsoleSocket,
-        signals: &'a UnixStream,
-        exit_on_eof: bool,
-    ) -> Result<Bridge<'a>> {
-        let terminal = RawTerminal::enter()?;
-        let input = match terminal {
-            Some(_) => Input::Open { used: false },
-            None => Input::Early(Finder::new(PROMPT)),
-        };
-        let leave = if terminal.is_some() { "; Ctrl-] leaves" } else { "" };
-        eprintln!("console at unix:{}{leave}", socket.path().display());
-        Ok(Bridge {
-            line,
-            socket,
-            signals,
-            terminal,
-            exit_on_eof,
-            input,
+    pub fn new(ends: Ends<'a>) -> Bridge<'a> {
+        Bridge {
+            ends,
+            input: match ends.terminal {
+                true => Input::Open { used: false },
+                false => Input::Early(Finder::new(PROMPT)),
+            },
             output_open: true,
             client: None,
             to_line: Vec::new(),
             to_holder: Vec::new(),
             until_prompt: None,
-        })
+        }
     }
 
     /// Carries bytes until the end.
@@ -148,13 +150,12 @@ impl<'a> Bridge<'a> {
 
     /// Waits until something is ready that can be attended to.
     fn wait(&self) -> Result<Vec<(Source, PollFlags)>> {
-        let (input, output) = (stdin(), stdout());
         let when = |condition, flags| if condition { flags } else { PollFlags::empty() };
         let to_line = when(!self.to_line.is_empty(), PollFlags::OUT);
         let from_line = when(self.to_holder.is_empty(), PollFlags::IN);
         let mut watched = vec![
-            (Source::Signal, self.signals.as_fd(), PollFlags::IN),
-            (Source::Line, self.line.as_fd(), to_line | from_line),
+            (Source::Signal, self.ends.signals.as_fd(), PollFlags::IN),
+            (Source::Line, self.ends.line.as_fd(), to_line | from_line),
         ];
         let wants_input = self.to_line.is_empty();
         let to_holder = when(!self.to_holder.is_empty(), PollFlags::OUT);
@@ -162,16 +163,16 @@ impl<'a> Bridge<'a> {
             let from_client = when(wants_input && !client.sent_all, PollFlags::IN);
             watched.push((Source::Client, client.stream.as_fd(), from_client | to_holder));
         } else {
-            watched.push((Source::Output, output.as_fd(), to_holder));
+            watched.push((Source::Output, self.ends.output, to_holder));
             // Piped input keeps the line until its last answer has come.
-            let free = self.terminal.is_some() || matches!(self.input, Input::Ended);
+            let free = self.ends.terminal || matches!(self.input, Input::Ended);
             let listening = when(free && self.to_holder.is_empty(), PollFlags::IN);
-            watched.push((Source::Listener, self.socket.listener.as_fd(), listening));
+            watched.push((Source::Listener, self.ends.listener.as_fd(), listening));
         }
         let reads = matches!(self.input, Input::Open { .. }) && wants_input;
         // A client leaves piped input waiting, but the keys of a terminal still can take the line back.
-        if reads && (self.client.is_none() || self.terminal.is_some()) {
-            watched.push((Source::Input, input.as_fd(), PollFlags::IN));
+        if reads && (self.client.is_none() || self.ends.terminal) {
+            watched.push((Source::Input, self.ends.input, PollFlags::IN));
         }
         // A client is watched for going away even when nothing is wanted of it.
         watched.retain(|(source, _, flags)| !flags.is_empty() || matches!(source, Source::Client));
@@ -182,11 +183,11 @@ impl<'a> Bridge<'a> {
     }
 
     fn line_ready(&mut self, events: PollFlags) -> Result<Option<End>> {
-        if events.contains(PollFlags::OUT) && !write_some(self.line, &mut self.to_line) {
+        if events.contains(PollFlags::OUT) && !write_some(self.ends.line, &mut self.to_line) {
             return Ok(Some(End::BackendGone));
         }
         if self.to_holder.is_empty() {
-            match read_some(self.line)? {
+            match read_some(self.ends.line)? {
                 Some(piece) if piece.is_empty() => return Ok(Some(End::BackendGone)),
                 Some(piece) => return Ok(self.received(piece)),
                 None => {}
@@ -223,7 +224,7 @@ impl<'a> Bridge<'a> {
     /// Reads what the operator types.
     fn read_input(&mut self) -> Result<Option<End>> {
         // Whatever is wrong with standard input, nothing more comes from it.
-        let piece = read_some(stdin()).unwrap_or_default();
+        let piece = read_some(self.ends.input).unwrap_or_default();
         let Some(piece) = piece.filter(|piece| !piece.is_empty()) else {
             self.input = match self.input {
                 Input::Open { used: true } => {
@@ -234,7 +235,7 @@ impl<'a> Bridge<'a> {
             };
             return Ok(self.done());
         };
-        if self.terminal.is_some() && piece.contains(&LEAVE) {
+        if self.ends.terminal && piece.contains(&LEAVE) {
             return Ok(Some(End::Left));
         }
         self.input = Input::Open { used: true };
@@ -248,7 +249,7 @@ impl<'a> Bridge<'a> {
     }
 
     fn write_output(&mut self) -> Result<Option<End>> {
-        self.output_open = write_some(stdout(), &mut self.to_holder);
+        self.output_open = write_some(self.ends.output, &mut self.to_holder);
         if !self.output_open {
             // Nobody sees what is shown any more; the socket is served on.
             self.to_holder.clear();
@@ -258,13 +259,13 @@ impl<'a> Bridge<'a> {
 
     /// The end, if it is to come after standard input and everything it led to is shown.
     fn done(&self) -> Option<End> {
-        let ended = self.exit_on_eof && matches!(self.input, Input::Ended) && self.to_holder.is_empty();
+        let ended = self.ends.exit_on_eof && matches!(self.input, Input::Ended) && self.to_holder.is_empty();
         ended.then_some(End::Left)
     }
 
     fn take_client(&mut self) -> Result<Option<End>> {
         // One that is gone already is no client.
-        let Ok((stream, _)) = self.socket.listener.accept() else { return Ok(None) };
+        let Ok((stream, _)) = self.ends.listener.accept() else { return Ok(None) };
         stream.set_nonblocking(true)?;
         self.client = Some(Client { stream, sent_all: false });
         self.notice("a client has the line; Ctrl-C takes it back");
@@ -305,7 +306,7 @@ impl<'a> Bridge<'a> {
 
     /// Tells an operator at a terminal.
     fn notice(&self, text: &str) {
-        if self.terminal.is_some() {
+        if self.ends.terminal {
             eprintln!("\n[{text}]");
         }
     }
@@ -334,3 +335,7 @@ fn read_some(from: impl AsFd) -> rustix::io::Result<Option<Vec<u8>>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "bridge_tests.rs"]
+mod tests;

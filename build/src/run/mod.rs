@@ -11,6 +11,8 @@ mod socket;
 mod terminal;
 
 use std::fs;
+use std::io::{stdin, stdout};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -22,8 +24,9 @@ pub use backend::{Kind, die_with};
 pub use socket::default_console;
 
 use backend::Backend;
-use bridge::{Bridge, End};
+use bridge::{Bridge, End, Ends};
 use socket::ConsoleSocket;
+use terminal::RawTerminal;
 
 /// What to run and how.
 #[derive(Clone, Debug)]
@@ -62,7 +65,21 @@ pub fn run(options: &Options) -> Result<()> {
             Backend::qemu(&deployment, &directory.join("sel4").join(config).join("totebox.img"), &disk)?
         }
     };
-    let end = Bridge::new(backend.line(), &socket, &signals, options.exit_on_eof)?.carry()?;
+    let terminal = RawTerminal::enter()?;
+    let leave = if terminal.is_some() { "; Ctrl-] leaves" } else { "" };
+    eprintln!("console at unix:{}{leave}", socket.path().display());
+    let (input, output) = (stdin(), stdout());
+    let ends = Ends {
+        line: backend.line(),
+        listener: &socket.listener,
+        signals: &signals,
+        input: input.as_fd(),
+        output: output.as_fd(),
+        terminal: terminal.is_some(),
+        exit_on_eof: options.exit_on_eof,
+    };
+    let end = Bridge::new(ends).carry()?;
+    drop(terminal);
     let status = backend.stop()?;
     match end {
         End::Left => Ok(()),

@@ -16,6 +16,7 @@ mod fault;
 mod mapping;
 mod plan;
 mod process;
+mod programs;
 mod region;
 mod supervisor;
 mod world;
@@ -27,6 +28,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 pub use device::{FileDisk, SocketUart, SystemTicker};
+pub use programs::PROGRAMS;
 pub use world::{Program, World};
 
 use arguments::Arguments;
