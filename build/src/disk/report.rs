@@ -121,7 +121,7 @@ impl fmt::Display for VolumeReport {
             1 => write!(f, "{name}: 1 finding")?,
             n => write!(f, "{name}: {n} findings")?,
         }
-        write!(f, "; {records} records, {documents} documents, {content_bytes} bytes of content")?;
+        write!(f, "; records {records}, documents {documents}, content {content_bytes} bytes")?;
         if self.sealed {
             f.write_str(", sealed")?;
         }

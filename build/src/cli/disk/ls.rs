@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use indicatif::BinaryBytes;
-use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeRow};
+use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
 
 use super::{Source, outcome};
 use crate::cli::{Outcome, output};
@@ -43,20 +43,23 @@ fn volumes(image: &Image, json: bool) -> Result<Outcome> {
     if json {
         output::json(&rows)?;
     } else {
-        println!(
-            "{:<24} {:>10} {:>9} {:>9} {:>11} {:>11}",
-            "volume", "size", "records", "documents", "content", "free"
-        );
-        for row in &rows {
-            let free = BinaryBytes(row.assets_total.saturating_sub(row.assets_used)).to_string();
-            let size = BinaryBytes(row.size).to_string();
-            let content = BinaryBytes(row.report.content_bytes).to_string();
-            let state = if row.report.sealed { "  sealed" } else { "" };
-            let (name, records, documents) = (&row.report.name, row.report.records, row.report.documents);
-            println!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {free:>11}{state}");
-        }
+        println!("{HEADINGS}");
+        rows.iter().for_each(print_volume);
     }
     complain(Report::new(image, rows.into_iter().map(|row| row.report).collect()))
+}
+
+const HEADINGS: &str =
+    "volume                         size   records documents     content assets free ledger free";
+
+fn print_volume(row: &VolumeRow) {
+    let VolumeReport { name, records, documents, content_bytes, sealed, .. } = &row.report;
+    let bytes = |bytes| BinaryBytes(bytes).to_string();
+    let (size, content) = (bytes(row.size), bytes(*content_bytes));
+    let assets = bytes(row.assets_total - row.assets_used);
+    let ledger = bytes(row.ledger_total - row.ledger_used);
+    let state = if *sealed { "  sealed" } else { "" };
+    println!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {assets:>11} {ledger:>11}{state}");
 }
 
 fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {
