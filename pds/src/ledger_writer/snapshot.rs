@@ -146,3 +146,28 @@ impl Snapshot {
         (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let offsets = [
+            offset_of!(Snapshot, version),
+            offset_of!(Snapshot, volume),
+            offset_of!(Snapshot, runs),
+            offset_of!(Snapshot, last_stamp_block),
+            offset_of!(Snapshot, last_stamp),
+            offset_of!(Snapshot, head),
+            offset_of!(Snapshot, documents),
+            offset_of!(Snapshot, tree),
+            offset_of!(Snapshot, marks),
+            offset_of!(Snapshot, reserved_tail),
+            offset_of!(Snapshot, check),
+        ];
+        assert_eq!(offsets, [8, 16, 32, 56, 64, 96, 128, 144, 1432, 17832, 20448]);
+    }
+}
