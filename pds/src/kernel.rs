@@ -63,6 +63,9 @@ pub struct Fault {
     pub instruction: u64,
 }
 
+/// Bytes of a protected call's request or reply at most: 32 message registers of seL4's 116.
+pub const CALL_BYTES_MAX: usize = 256;
+
 /// What a domain may ask of its kernel. Nothing here blocks but [`Kernel::call`], which only goes to a
 /// domain that answers at once.
 pub trait Kernel {

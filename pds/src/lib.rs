@@ -23,5 +23,5 @@ pub mod testing;
 pub mod vault;
 pub mod vault_client;
 
-pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
+pub use kernel::{CALL_BYTES_MAX, Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
 pub use setup::SetupError;

@@ -12,15 +12,12 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use totebox_manifest::{CHANNELS_MAX, Manifest};
-use totebox_pds::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
+use totebox_pds::{CALL_BYTES_MAX, Channel, ChannelSet, Child, Domain, Fault, Kernel};
 
 use crate::control::{self, Grant, Report};
 use crate::fault;
 use crate::mapping::Mappings;
 use crate::world::{Line, Program, World};
-
-/// Bytes of a protected call's request or reply at most.
-pub const CALL_SIZE: usize = 64;
 
 /// Events taken at a time.
 const EVENTS: usize = 64;
@@ -195,7 +192,7 @@ impl Granted {
 
     /// Answers one protected call, or stops listening to a caller that is gone.
     fn serve_call(&mut self, domain: &mut dyn Domain, events: &OwnedFd, id: usize) -> Result<()> {
-        let (mut request, mut reply) = ([0; CALL_SIZE], [0; CALL_SIZE]);
+        let (mut request, mut reply) = ([0; CALL_BYTES_MAX], [0; CALL_BYTES_MAX]);
         let Some(server) = &self.wires[id].server else { return Ok(()) };
         let received = match retry_on_intr(|| recv(server, &mut request, RecvFlags::empty())) {
             Ok((received, _)) => received,
@@ -229,7 +226,10 @@ impl Kernel for Granted {
     }
 
     fn call(&mut self, Channel(id): Channel, request: &[u8], reply: &mut [u8]) -> usize {
-        assert!(!request.is_empty() && request.len() <= CALL_SIZE, "a protected call has 1 to {CALL_SIZE} bytes");
+        assert!(
+            !request.is_empty() && request.len() <= CALL_BYTES_MAX,
+            "a protected call has 1 to {CALL_BYTES_MAX} bytes"
+        );
         let caller = self.wires.get(usize::from(id)).and_then(|wires| wires.caller.as_ref());
         let caller = caller.expect("a domain calls over its own channels only");
         if retry_on_intr(|| send(caller, request, SendFlags::NOSIGNAL)).is_err() {

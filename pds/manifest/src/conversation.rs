@@ -15,14 +15,14 @@ pub const VAULT_DATA: usize = 32 * 1024;
 /// Document bytes one console message carries: more than a line of the operator's protocol holds.
 pub const INTAKE_DATA: usize = 4096;
 
-/// Body bytes of an audit request or report.
-pub const AUDIT_DATA: usize = 192;
+/// Body bytes of an audit request or report: a record of the audit record, or a verification's findings.
+pub const AUDIT_DATA: usize = 256;
 
 /// Page granularity of regions.
 pub const PAGE: usize = 4096;
 
-/// Bytes of the pages that hold the orchestrator's surface: a row per archive.
-pub const SURFACE_SIZE: usize = 16 * 1024;
+/// Bytes of the orchestrator's surface: a row per volume, the flags, a stretch of the audit record.
+pub const SURFACE_SIZE: usize = 32 * 1024;
 
 /// The form of one queue: its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub const fn page(from: Role, to: Role) -> Option<usize> {
         // The lifecycle command and the health of an archive; the auditor compares the claimed head.
         (Role::Orchestrator, Role::Archive) | (Role::Archive, Role::Orchestrator | Role::Auditor) => Some(PAGE),
         // The state of every volume.
-        (Role::Vault, Role::Orchestrator) => Some(SURFACE_SIZE),
+        (Role::Vault, Role::Orchestrator) => Some(PAGE),
         // What the operator sees.
         (Role::Orchestrator, Role::Console) => Some(SURFACE_SIZE),
         // The time, for whoever writes it into records.

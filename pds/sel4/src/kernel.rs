@@ -6,10 +6,7 @@
 
 use heapless::Vec;
 use sel4_microkit::{Channel, Child, MessageInfo, with_msg_bytes, with_msg_bytes_mut};
-use totebox_pds::Kernel;
-
-/// Bytes of a protected call's request or reply at most: eight message registers.
-pub const CALL_BYTES_MAX: usize = 64;
+use totebox_pds::{CALL_BYTES_MAX, Kernel};
 
 /// This PD's kernel.
 pub struct Microkit;

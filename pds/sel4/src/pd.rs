@@ -2,11 +2,11 @@
 
 use sel4_microkit::{Channel, ChannelSet, Child, Handler, Infallible, MessageInfo, var};
 use totebox_manifest::{DeviceKind, MANIFEST_SIZE, Manifest, Region};
-use totebox_pds::{Domain, SetupError};
+use totebox_pds::{CALL_BYTES_MAX, Domain, SetupError};
 use totebox_shm::Mapped;
 
 use crate::fault;
-use crate::kernel::{CALL_BYTES_MAX, Microkit, receive_bytes, send_bytes};
+use crate::kernel::{Microkit, receive_bytes, send_bytes};
 
 /// A domain and its kernel.
 pub struct Pd<D> {

@@ -113,7 +113,7 @@ impl Archive {
             news: false,
             volume_state: VolumeState::Recovering,
             patience: Patience::Full,
-            command: Lifecycle { sequence: 0.into(), target: ArchiveState::Active as u8, reserved: [0; 7] },
+            command: Lifecycle { target: ArchiveState::Active as u8, ..Lifecycle::new_zeroed() },
         })
     }
 
@@ -358,6 +358,8 @@ impl Archive {
             ledger_total: layout.ledger.blocks.into(),
             head: totals.head.hash,
             root: self.published.root,
+            recorded: ArchiveState::Active as u8,
+            ..Health::new_zeroed()
         };
         if health != self.published {
             if health.head != self.published.head {

@@ -74,10 +74,11 @@ impl Inbox {
 
     /// The verification asked for, if the request is for one.
     fn verification(&self, request: &Request) -> Option<Job> {
-        let plain = request.kind == 0
-            && request.reserved == 0
+        let plain = request.reserved == [0; 2]
             && request.len.get() == 0
-            && request.reserved_tail == [0; 52];
+            && request.count.get() == 0
+            && request.number.get() == 0
+            && request.reserved_tail == [0; 40];
         let full = Op::from_wire(request.op) == Some(Op::VerifyFull);
         let served = full && usize::from(request.volume) < self.volumes && plain;
         served.then_some(Job { volume: request.volume, tag: request.tag.get() })

@@ -77,7 +77,7 @@ mod tests {
         report.verdict = Verdict::Clean as u8;
         (report.records, report.bytes, report.duration_ms) = (17.into(), 40_960.into(), 7.into());
         report.record = NO_RECORD.into();
-        let verified = Verified { head: [0xab; 32], root: [0x01; 32] };
+        let verified = Verified { head: [0xab; 32], root: [0x01; 32], ..Verified::new_zeroed() };
         let (head, root) = ("ab".repeat(32), "01".repeat(32));
         let start =
             format!(r#"{{"archive":"finance","from":0,"to":17,"head":"{head}","root":"{root}","bytes":40960,"#);
@@ -110,7 +110,7 @@ mod tests {
         let most = u64::MAX - 1;
         (report.findings, report.block, report.record) = (u32::MAX.into(), most.into(), most.into());
         (report.records, report.bytes, report.duration_ms) = (most.into(), most.into(), most.into());
-        let verified = Verified { head: [0xff; 32], root: [0xff; 32] };
+        let verified = Verified { head: [0xff; 32], root: [0xff; 32], ..Verified::new_zeroed() };
         let name = "x".repeat(32);
         assert!(result(&report, &verified, &name).ends_with(r#""record":18446744073709551614}"#));
     }

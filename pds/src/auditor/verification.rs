@@ -235,7 +235,7 @@ impl Verification {
         report.bytes = summary.bytes_read.into();
         report.duration_ms = uptime_ms.saturating_sub(self.started_ms).into();
         report.audit_record = NO_RECORD.into();
-        Some((report, Verified { head: summary.head, root: summary.tree.root() }))
+        Some((report, Verified { head: summary.head, root: summary.tree.root(), ..Verified::new_zeroed() }))
     }
 
     /// The report was taken; the next verification may begin.

@@ -96,29 +96,28 @@ impl Session {
         let mut bytes = [0; size_of::<Reply>()];
         let len = kernel.call(self.orchestrator, request.as_bytes(), &mut bytes).min(bytes.len());
         let reply = Reply::read_from_bytes(&bytes[..len]).ok();
-        let (error, text) = match reply
-            .and_then(|reply| Outcome::from_wire(reply.outcome).zip(Some(reply.tag.get())))
-        {
-            Some((Outcome::Accepted, tag)) => {
-                if !self.machine {
-                    self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
+        let (error, text) =
+            match reply.and_then(|reply| Outcome::from_wire(reply.outcome).zip(Some(reply.tag.get()))) {
+                Some((Outcome::Accepted, tag)) => {
+                    if !self.machine {
+                        self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
+                    }
+                    self.activity = Activity::Verify(Verification { tag, volumes, shown: 0 });
+                    // The verdict may be there already.
+                    return self.surface.expire();
                 }
-                self.activity = Activity::Verify(Verification { tag, volumes, shown: 0 });
-                // The verdict may be there already.
-                return self.surface.expire();
-            }
-            Some((Outcome::AlreadyRunning, _)) => {
-                (Error::Busy, "a verification is under way; status shows it, wait for its end")
-            }
-            Some((Outcome::AuditorUnavailable, _)) => {
-                (Error::Unavailable, "the auditor cannot be asked; the host tool can: totebox disk verify")
-            }
-            Some((Outcome::UnknownArchive, _)) => {
-                (Error::UnknownArchive, "the orchestrator does not know that volume")
-            }
-            Some((Outcome::BadRequest, _)) => (Error::BadArgument, "the orchestrator does not know that command"),
-            None => (Error::NotAnswering, "the orchestrator did not answer; try again"),
-        };
+                Some((Outcome::AlreadyRunning, _)) => {
+                    (Error::Busy, "a verification is under way; status shows it, wait for its end")
+                }
+                Some((Outcome::AuditorUnavailable, _)) => {
+                    (Error::Unavailable, "the auditor cannot be asked; the host tool can: totebox disk verify")
+                }
+                Some((Outcome::UnknownArchive, _)) => {
+                    (Error::UnknownArchive, "the orchestrator does not know that volume")
+                }
+                Some(_) => (Error::BadArgument, "the orchestrator does not know that command"),
+                None => (Error::NotAnswering, "the orchestrator did not answer; try again"),
+            };
         self.output.error(error, None, format_args!("{text}"));
     }
 

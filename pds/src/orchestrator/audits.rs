@@ -206,6 +206,6 @@ fn consistent(report: &Report, verdict: Verdict) -> bool {
     match verdict {
         Verdict::Clean | Verdict::NotVerified => report.finding == 0 && report.findings.get() == 0,
         Verdict::Mismatch | Verdict::Unreadable => found && report.findings.get() > 0,
-        Verdict::Recorded | Verdict::NotRecorded => false,
+        Verdict::Recorded | Verdict::NotRecorded | Verdict::Event | Verdict::Complete => false,
     }
 }

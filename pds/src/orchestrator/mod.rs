@@ -137,11 +137,14 @@ impl Orchestrator {
 
     /// Carries out an operator's command. The tag names it in the surface; 0 if it was not accepted.
     fn command(&mut self, kernel: &mut dyn Kernel, request: &[u8]) -> (Outcome, u32) {
-        let Ok(request) = Request::read_from_bytes(request) else {
+        let Ok((request, reason)) = Request::read_from_prefix(request) else {
             return (Outcome::BadRequest, 0);
         };
+        if request.reserved != [0; 6] || !reason.is_empty() {
+            return (Outcome::BadRequest, 0);
+        }
         match Op::from_wire(request.op) {
-            Some(Op::Verify) if request.reserved == [0; 6] => {
+            Some(Op::Verify) if request.number.get() == 0 => {
                 let volumes = self.archives.len() + 1;
                 let (first, count) = match request.volume {
                     ALL_VOLUMES => (0, volumes),

@@ -124,7 +124,7 @@ impl Bench {
     }
 
     fn verify(&mut self, volume: u8) -> (Option<Outcome>, u32) {
-        self.call(Request { op: Op::Verify as u8, volume, reserved: [0; 6] }.as_bytes())
+        self.call(Request { op: Op::Verify as u8, volume, ..Request::new_zeroed() }.as_bytes())
     }
 
     /// The requests waiting for the auditor.
@@ -366,7 +366,7 @@ fn refusals_have_names_and_change_nothing() {
     assert_eq!(bench.asked().len(), 1);
     assert_eq!(bench.verify(1).0, accepted, "another volume may be verified meanwhile");
 
-    let good = Request { op: Op::Verify as u8, volume: 2, reserved: [0; 6] };
+    let good = Request { op: Op::Verify as u8, volume: 2, ..Request::new_zeroed() };
     let bad_request = (Some(Outcome::BadRequest), 0);
     assert_eq!(bench.call(&[]), bad_request);
     assert_eq!(bench.call(&good.as_bytes()[..7]), bad_request);

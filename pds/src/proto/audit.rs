@@ -5,6 +5,7 @@ use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::operator::REASON_MAX;
 use super::wire_enum;
 
 wire_enum! {
@@ -14,8 +15,19 @@ wire_enum! {
         VerifyFull = 1,
         /// Verify what is new since the last verified head, and a sample of the rest.
         VerifyIncremental = 2,
-        /// Enter a record into the audit ledger; its kind in `kind`, its payload the data.
+        /// Enter a record into the audit ledger: what the body, an [`Entry`], says. A flag, an acknowledgement, a
+        /// lifecycle transition or a fault.
         Record = 3,
+        /// Read records of the audit ledger, from sequence number `number` on ([`NO_RECORD`]: the last ones), at
+        /// most `count`. A report with [`Verdict::Event`] and an [`Event`] for each, then one with
+        /// [`Verdict::Complete`].
+        History = 4,
+        /// Of reports alone, and unasked: what the audit ledger says of a volume; the body is [`Remembered`].
+        /// One for each volume of which it says something, before the report on the boot record.
+        RestoreVolume = 5,
+        /// Of reports alone, and unasked: a flag of the audit ledger; the body is a
+        /// [`FlagRow`](super::flag::FlagRow). Before the report on the boot record.
+        RestoreFlag = 6,
     }
 }
 
@@ -34,6 +46,10 @@ wire_enum! {
         NotRecorded = 5,
         /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
         NotVerified = 6,
+        /// A record of the audit ledger: in the body.
+        Event = 7,
+        /// All that was asked for has been reported.
+        Complete = 8,
     }
 }
 
@@ -47,6 +63,8 @@ impl Verdict {
             Verdict::Recorded => "recorded",
             Verdict::NotRecorded => "not-recorded",
             Verdict::NotVerified => "not-verified",
+            Verdict::Event => "event",
+            Verdict::Complete => "complete",
         }
     }
 }
@@ -59,20 +77,23 @@ pub struct Request {
     pub op: u8,
     /// The volume's number in the manifest.
     pub volume: u8,
-    /// [`Kind`](ledger_fmt::record::Kind) of a record to enter.
-    pub kind: u8,
     /// Zero.
-    pub reserved: u8,
+    pub reserved: [u8; 2],
     /// Chosen by the orchestrator, returned in the report.
     pub tag: U32,
     /// Data bytes, at most [`AUDIT_DATA`].
     pub len: U32,
+    /// See [`Op::History`].
+    pub count: U32,
+    /// See [`Op::History`].
+    pub number: U64,
     /// Zero.
-    pub reserved_tail: [u8; 52],
+    pub reserved_tail: [u8; 40],
 }
 
-/// The auditor's report on one request. The body is [`Verified`]. One report comes unasked, with tag 0 and
-/// [`Op::Record`]: the auditor has opened its own ledger and entered the boot record, or cannot.
+/// The auditor's report on one request. The body is [`Verified`] where nothing else is said. What comes
+/// unasked has tag 0; the last of it is a report on [`Op::Record`]: the auditor has opened its own ledger and
+/// entered the boot record, or cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Report {
@@ -114,10 +135,104 @@ pub struct Verified {
     pub head: Hash,
     /// The RFC 6962 root over all records.
     pub root: Hash,
+    /// The first findings, as many as there are and fit.
+    pub findings: [Place; FINDINGS_MAX],
+}
+
+/// Findings a report carries at most.
+pub const FINDINGS_MAX: usize = 8;
+
+/// A finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Place {
+    /// [`FindingKind`](ledger_fmt::verify::FindingKind); 0 if this row is not in use.
+    pub kind: u8,
+    /// The [`Area`](super::vault::Area) the block is counted in.
+    pub area: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+    /// The first block concerned, in its area.
+    pub block: U64,
+    /// The record concerned; all ones if none.
+    pub record: U64,
+}
+
+/// What the audit ledger says of one volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Remembered {
+    /// The [`ArchiveState`](super::page::ArchiveState) the last lifecycle transition led to; `Active` if there
+    /// was none.
+    pub state: u8,
+    /// The kind of the last verification, an [`Op`]; 0 if there was none. The report's fields tell its result.
+    pub verified: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// Incremental verifications since the last full one.
+    pub since_full: U32,
+    /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.
+    pub verified_ms: U64,
+}
+
+/// A record of the audit ledger, or one to be entered. What its kind does not need is zero, and all ones in
+/// `record` where no record is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Entry {
+    /// [`Kind`](ledger_fmt::record::Kind) of the record.
+    pub kind: u8,
+    /// The volume's number in the manifest; [`NO_VOLUME`](super::flag::NO_VOLUME) if it is about none (or about
+    /// one this deployment no longer has).
+    pub volume: u8,
+    /// Audit result: [`Verdict`]. Flag, acknowledgement: [`FlagKind`](super::flag::FlagKind). Lifecycle: the
+    /// [`ArchiveState`](super::page::ArchiveState) after it. Fault: [`FaultKind`](crate::FaultKind).
+    pub what: u8,
+    /// Audit result: the kind of verification, an [`Op`]. Lifecycle: the state before. Flag:
+    /// [`FlagRow::what`](super::flag::FlagRow::what).
+    pub from: u8,
+    /// Flag: [`FlagRow::area`](super::flag::FlagRow::area). Audit result: the area of the first finding.
+    pub area: u8,
+    /// Lifecycle: [`Cause`](super::page::Cause). Audit result: the kind of the first finding, or 0.
+    pub cause: u8,
+    /// Bytes of `reason`.
+    pub reason_len: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Flag, acknowledgement: the flag's id.
+    pub flag: U32,
+    /// Audit result: findings.
+    pub findings: U32,
+    /// Flag, audit result: the block (of the first finding), in its area.
+    pub block: U64,
+    /// Flag, audit result: the record concerned.
+    pub record: U64,
+    /// Flag: [`FlagRow::detail`](super::flag::FlagRow::detail). Fault: the address it concerned.
+    pub detail: U64,
+    /// Audit result: records of the ledger.
+    pub records: U64,
+    /// Audit result: bytes read.
+    pub bytes: U64,
+    /// Audit result: how long it took.
+    pub duration_ms: U64,
+    /// Acknowledgement: why, in UTF-8.
+    pub reason: [u8; REASON_MAX],
+}
+
+/// A record of the audit ledger with its place and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Event {
+    /// Its sequence number.
+    pub sequence: U64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: U64,
+    /// What it says. Of a record whose payload this version cannot read, the kind alone.
+    pub entry: Entry,
 }
 
 /// No record, in [`Report::record`] and [`Report::audit_record`].
 pub const NO_RECORD: u64 = u64::MAX;
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Report>() == MESSAGE_HEADER);
-const _: () = assert!(size_of::<Verified>() <= AUDIT_DATA);
+const _: () = assert!(size_of::<Verified>() <= AUDIT_DATA && size_of::<Event>() <= AUDIT_DATA);

@@ -7,11 +7,13 @@
 //! | [`intake`] | console ⇄ archive |
 //! | [`audit`] | orchestrator ⇄ auditor |
 //! | [`operator`] | console → orchestrator (protected calls) |
+//! | [`flag`] | flags, between auditor, orchestrator and console |
 //! | [`page`] | the published pages |
 //!
 //! [`MESSAGE_HEADER`]: totebox_manifest::conversation::MESSAGE_HEADER
 
 pub mod audit;
+pub mod flag;
 pub mod intake;
 pub mod operator;
 pub mod page;

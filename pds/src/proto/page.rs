@@ -6,6 +6,8 @@ use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::audit::Event;
+use super::flag::{FLAGS_MAX, FlagRow};
 use super::wire_enum;
 
 /// The time, by the clock: for records and for uptimes.
@@ -55,16 +57,68 @@ impl ArchiveState {
     }
 }
 
-/// The lifecycle command, by the orchestrator for one archive.
+wire_enum! {
+    /// What an archive's own integrity pass came to.
+    Check: u8 {
+        /// There was none yet.
+        None = 0,
+        /// Everything it has committed is what it was.
+        Clean = 1,
+        /// Something is not.
+        Mismatch = 2,
+        /// Something could not be read.
+        Unreadable = 3,
+    }
+}
+
+impl Check {
+    /// The name `status` shows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Check::None => "none",
+            Check::Clean => "clean",
+            Check::Mismatch => "mismatch",
+            Check::Unreadable => "unreadable",
+        }
+    }
+}
+
+wire_enum! {
+    /// Why an archive is to change its state.
+    Cause: u8 {
+        /// It starts, and is what the audit record says it was.
+        Restart = 0,
+        /// The operator commands it.
+        Operator = 1,
+        /// An audit found a mismatch, and the deployment says that then it is suspended.
+        Mismatch = 2,
+    }
+}
+
+impl Cause {
+    /// The cause's name in lifecycle records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Restart => "restart",
+            Cause::Operator => "operator",
+            Cause::Mismatch => "mismatch",
+        }
+    }
+}
+
+/// The lifecycle command, by the orchestrator for one archive. Before the first one an archive is what its
+/// own ledger says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Lifecycle {
     /// Which command this is; a new one has a new number.
     pub sequence: U64,
-    /// The [`ArchiveState`] wanted.
+    /// The [`ArchiveState`] wanted: `Active`, `Suspended` or `Archived`.
     pub target: u8,
+    /// [`Cause`].
+    pub cause: u8,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 6],
 }
 
 /// An archive's health, by itself. A claim, not a fact: the auditor compares.
@@ -101,6 +155,24 @@ pub struct Health {
     pub head: Hash,
     /// The RFC 6962 root over all records.
     pub root: Hash,
+    /// The [`ArchiveState`] its own ledger's last lifecycle record leads to; `Active` if it has none.
+    pub recorded: u8,
+    /// [`Check`] of its last integrity pass.
+    pub check: u8,
+    /// The [`Area`](super::vault::Area) of the first thing that pass found.
+    pub check_area: u8,
+    /// Zero.
+    pub reserved_check: [u8; 5],
+    /// The block of the first thing found, in its area.
+    pub check_block: U64,
+    /// The record it concerns; all ones if none.
+    pub check_record: U64,
+    /// Records that pass looked at.
+    pub checked_records: U64,
+    /// When it ended, in milliseconds since 1970-01-01 UTC; 0 if there was none.
+    pub checked_ms: U64,
+    /// Passes completed since start.
+    pub checks: U64,
 }
 
 /// What the vault says of one volume.
@@ -163,8 +235,8 @@ pub struct SurfaceRow {
     pub verifying: u8,
     /// [`FaultKind`](crate::FaultKind) if the archive faulted, or 0.
     pub fault: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// The [`ArchiveState`] its lifecycle says it is to be: `Active`, `Suspended` or `Archived`.
+    pub target: u8,
     /// Its first finding's block.
     pub finding_block: U64,
     /// Its first finding's record; all ones if none.
@@ -193,7 +265,42 @@ pub struct SurfaceRow {
     pub refused: U64,
     /// The address a fault concerned.
     pub fault_address: U64,
+    /// The verification [`Op`](super::audit::Op) of the last verification, in full or incremental.
+    pub verify_op: u8,
+    /// 1 while a lifecycle transition is under way.
+    pub moving: u8,
+    /// The [`Completion`](super::operator::Completion) of the last lifecycle command.
+    pub completion: u8,
+    /// [`Check`] of the archive's own last integrity pass.
+    pub check: u8,
+    /// The tag of the last lifecycle command that ended; 0 if none.
+    pub command_tag: U32,
+    /// The archive's word on its last integrity pass, as in [`Health`].
+    pub checked_ms: U64,
+    /// See above.
+    pub checked_records: U64,
+    /// When it came into the state it is in, in milliseconds since the machine started.
+    pub since_ms: U64,
+    /// When its next scheduled audit is due, in milliseconds since the machine started; all ones if none is.
+    pub audit_due_ms: U64,
+    /// Flags about this volume that are not acknowledged.
+    pub flags: U32,
+    /// Zero.
+    pub reserved: [u8; 4],
 }
+
+/// Domains that can be degraded: bits of [`Surface::degraded`].
+pub mod degraded {
+    /// The auditor does not answer, or breaks its protocol: nothing is verified or recorded.
+    pub const AUDITOR: u8 = 1;
+    /// The vault breaks its protocol: nothing can be sealed.
+    pub const VAULT: u8 = 2;
+    /// The clock stands still: nothing is scheduled, and a hung archive is not noticed.
+    pub const CLOCK: u8 = 4;
+}
+
+/// Records of the audit record the surface shows at a time.
+pub const HISTORY_MAX: usize = 24;
 
 /// What the operator sees, by the orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -209,14 +316,32 @@ pub struct Surface {
     pub settled: u8,
     /// 1 if the disk refuses writes.
     pub read_only: u8,
+    /// 1 once the archives' states were read back from the audit record, or cannot be.
+    pub restored: u8,
+    /// Bits of [`degraded`].
+    pub degraded: u8,
     /// Zero.
-    pub reserved: [u8; 5],
+    pub reserved: [u8; 3],
+    /// Flags that are not acknowledged, shown or not.
+    pub flags_open: U32,
+    /// Flags there is no row for.
+    pub flags_hidden: U32,
+    /// The tag of the last [`History`](super::operator::Op::History) that ended; 0 if none.
+    pub history_tag: U32,
+    /// Rows of `history` in use.
+    pub history_len: U32,
+    /// Records in the audit record, when that history was read.
+    pub history_end: U64,
     /// One row a volume, as numbered in the manifest; the audit volume's is the last in use.
     pub rows: [SurfaceRow; VOLUMES_MAX],
+    /// Flags: those in use first; of these the unacknowledged first, the most serious first, then the oldest.
+    pub flags: [FlagRow; FLAGS_MAX],
+    /// The records the operator asked for, in their order.
+    pub history: [Event; HISTORY_MAX],
 }
 
 // Each page fits its region behind the sequence word.
 const _: () = assert!(size_of::<Surface>() + 8 <= SURFACE_SIZE);
-const _: () = assert!(size_of::<VaultPage>() + 8 <= SURFACE_SIZE);
+const _: () = assert!(size_of::<VaultPage>() + 8 <= PAGE);
 const _: () = assert!(size_of::<Health>() + 8 <= PAGE && size_of::<Time>() + 8 <= PAGE);
 const _: () = assert!(VOLUMES_MAX == ARCHIVES_MAX + 1);

@@ -135,7 +135,7 @@ impl Bench {
     fn command(&mut self, target: ArchiveState) {
         self.commanded += 1;
         let sequence = self.commanded.into();
-        self.lifecycle.publish(&Lifecycle { sequence, target: target as u8, reserved: [0; 7] });
+        self.lifecycle.publish(&Lifecycle { sequence, target: target as u8, ..Lifecycle::new_zeroed() });
         self.notify();
         self.settle();
     }

@@ -1,0 +1,154 @@
+//! Flags: what the orchestrator wants an operator to look at. A flag is sticky: it stays until the operator
+//! acknowledges it with a reason.
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::wire_enum;
+
+/// Flags kept and shown at most: the most serious, unacknowledged ones first. How many more there are is
+/// counted.
+pub const FLAGS_MAX: usize = 64;
+
+wire_enum! {
+    /// What a flag is about. Kinds 1 to 10 are an audit's findings, with the numbers of
+    /// [`FindingKind`](ledger_fmt::verify::FindingKind).
+    FlagKind: u8 {
+        /// The superblock is not the one this volume must have.
+        Superblock = 1,
+        /// A frontier hint is neither blank nor valid, or contradicts the stamps.
+        Hint = 2,
+        /// A stamp is damaged, stray, missing or contradicts itself.
+        Stamp = 3,
+        /// A record is damaged.
+        Record = 4,
+        /// A whole record does not continue the chain.
+        Chain = 5,
+        /// The tree over the records is not the one a checkpoint states.
+        Tree = 6,
+        /// Asset bytes are not what was committed.
+        Asset = 7,
+        /// The volume is older than what the audit record has seen of it.
+        Rollback = 8,
+        /// The archive claims another head than its ledger has.
+        HeadDisagreement = 9,
+        /// Blocks cannot be read.
+        Unreadable = 10,
+        /// The volume is not in service; `detail` is its [`VolumeState`](super::vault::VolumeState).
+        MissingVolume = 32,
+        /// The archive faulted and was stopped; `what` is its [`FaultKind`](crate::FaultKind), `detail` the
+        /// address it concerned.
+        Fault = 33,
+        /// The archive gives no sign of life.
+        Hung = 34,
+        /// The archive did not come to rest in its time and was stopped.
+        StopTimeout = 35,
+        /// The archive broke a protocol: what it publishes cannot be, or the vault has cut it off.
+        Protocol = 36,
+        /// The vault refused requests that no archive in order makes; `detail` is how many so far.
+        Refused = 37,
+        /// The archive's own integrity pass and the audits disagree.
+        SelfCheck = 38,
+        /// The archive's own ledger tells of another lifecycle state than the audit record.
+        Lifecycle = 39,
+        /// The audit record takes no records: what happens is not recorded any more.
+        AuditVolume = 40,
+        /// A domain beside the archives is not working; `what` is its [`Role`](totebox_manifest::Role).
+        Degraded = 41,
+        /// The wall clock was set back; `detail` is by how many milliseconds.
+        ClockBack = 42,
+    }
+}
+
+impl FlagKind {
+    /// The kind's name in every message.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FlagKind::Superblock => "superblock",
+            FlagKind::Hint => "hint",
+            FlagKind::Stamp => "stamp",
+            FlagKind::Record => "record",
+            FlagKind::Chain => "chain",
+            FlagKind::Tree => "tree",
+            FlagKind::Asset => "asset",
+            FlagKind::Rollback => "rollback",
+            FlagKind::HeadDisagreement => "head-disagreement",
+            FlagKind::Unreadable => "unreadable",
+            FlagKind::MissingVolume => "missing-volume",
+            FlagKind::Fault => "fault",
+            FlagKind::Hung => "hung",
+            FlagKind::StopTimeout => "stop-timeout",
+            FlagKind::Protocol => "protocol",
+            FlagKind::Refused => "refused",
+            FlagKind::SelfCheck => "self-check",
+            FlagKind::Lifecycle => "lifecycle",
+            FlagKind::AuditVolume => "audit-volume",
+            FlagKind::Degraded => "degraded",
+            FlagKind::ClockBack => "clock-back",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<FlagKind> {
+        (0..=u8::MAX).filter_map(FlagKind::from_wire).find(|kind| kind.name() == name)
+    }
+
+    /// How serious it is; the highest comes first.
+    pub const fn severity(self) -> u8 {
+        match self {
+            FlagKind::AuditVolume => 5,
+            FlagKind::Rollback | FlagKind::Superblock | FlagKind::Stamp | FlagKind::Chain | FlagKind::Tree => 4,
+            FlagKind::Record | FlagKind::Asset | FlagKind::HeadDisagreement | FlagKind::MissingVolume => 3,
+            FlagKind::Unreadable | FlagKind::SelfCheck | FlagKind::Lifecycle | FlagKind::Fault => 2,
+            FlagKind::Hung | FlagKind::StopTimeout | FlagKind::Protocol | FlagKind::Refused => 2,
+            FlagKind::Hint | FlagKind::Degraded | FlagKind::ClockBack => 1,
+        }
+    }
+}
+
+wire_enum! {
+    /// Where a flag's acknowledgement stands.
+    Acknowledged: u8 {
+        /// The operator has not acknowledged it, or that could not be recorded.
+        No = 0,
+        /// The operator has; it is being recorded.
+        Recording = 1,
+        /// Acknowledged and recorded.
+        Yes = 2,
+    }
+}
+
+/// No volume, in [`FlagRow::volume`].
+pub const NO_VOLUME: u8 = 0xff;
+
+/// A flag, on the surface and from the audit record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct FlagRow {
+    /// Its number, from 1, by which it is acknowledged; 0 if this row is not in use.
+    pub id: U32,
+    /// [`FlagKind`].
+    pub kind: u8,
+    /// The volume's number in the manifest; [`NO_VOLUME`] if it is about none.
+    pub volume: u8,
+    /// The [`Area`](super::vault::Area) the block is counted in.
+    pub area: u8,
+    /// See [`FlagKind`]; else 0.
+    pub what: u8,
+    /// The block concerned, in its area.
+    pub block: U64,
+    /// The record concerned; all ones if none.
+    pub record: U64,
+    /// See [`FlagKind`]; else 0.
+    pub detail: U64,
+    /// When it was raised, in milliseconds since 1970-01-01 UTC.
+    pub raised_ms: U64,
+    /// Sequence number of the flag in the audit record; all ones if it could not be recorded.
+    pub audit_record: U64,
+    /// The tag of the last [`Acknowledge`](super::operator::Op::Acknowledge) that ended; 0 if none.
+    pub tag: U32,
+    /// [`Acknowledged`].
+    pub acknowledged: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
