@@ -76,6 +76,8 @@ pub struct Bridge<'a> {
     to_line: Vec<u8>,
     /// On its way from the appliance to the holder.
     to_holder: Vec<u8>,
+    /// A script is held back until the appliance's first prompt.
+    until_ready: Option<Finder>,
     /// The operator has got the line back; until the prompt what comes was the client's.
     until_prompt: Option<Finder>,
 }
@@ -83,8 +85,6 @@ pub struct Bridge<'a> {
 /// Where the operator's input stands.
 #[derive(Debug)]
 enum Input {
-    /// Not read before the appliance is ready for commands.
-    Early(Finder),
     Open {
         /// Whether anything has come.
         used: bool,
@@ -117,14 +117,12 @@ impl<'a> Bridge<'a> {
     pub fn new(ends: Ends<'a>) -> Bridge<'a> {
         Bridge {
             ends,
-            input: match ends.terminal {
-                true => Input::Open { used: false },
-                false => Input::Early(Finder::new(PROMPT)),
-            },
+            input: Input::Open { used: false },
             output_open: true,
             client: None,
             to_line: Vec::new(),
             to_holder: Vec::new(),
+            until_ready: (!ends.terminal).then(|| Finder::new(PROMPT)),
             until_prompt: None,
         }
     }
@@ -151,7 +149,7 @@ impl<'a> Bridge<'a> {
     /// Waits until something is ready that can be attended to.
     fn wait(&self) -> Result<Vec<(Source, PollFlags)>> {
         let when = |condition, flags| if condition { flags } else { PollFlags::empty() };
-        let to_line = when(!self.to_line.is_empty(), PollFlags::OUT);
+        let to_line = when(!self.to_line.is_empty() && self.until_ready.is_none(), PollFlags::OUT);
         let from_line = when(self.to_holder.is_empty(), PollFlags::IN);
         let mut watched = vec![
             (Source::Signal, self.ends.signals.as_fd(), PollFlags::IN),
@@ -205,13 +203,13 @@ impl<'a> Bridge<'a> {
                 self.until_prompt = None;
                 piece.splice(..end, PROMPT.iter().copied());
             }
-            let (finder, next) = match &mut self.input {
-                Input::Early(finder) => (Some(finder), Input::Open { used: false }),
-                Input::Ending(finder) => (Some(finder), Input::Ended),
-                _ => (None, Input::Ended),
-            };
-            if finder.is_some_and(|finder| finder.find(&piece).is_some()) {
-                self.input = next;
+            if self.until_ready.as_mut().is_some_and(|finder| finder.find(&piece).is_some()) {
+                self.until_ready = None;
+            }
+            if let Input::Ending(finder) = &mut self.input
+                && finder.find(&piece).is_some()
+            {
+                self.input = Input::Ended;
             }
             if !self.output_open {
                 return self.done();
@@ -268,6 +266,7 @@ impl<'a> Bridge<'a> {
         let Ok((stream, _)) = self.ends.listener.accept() else { return Ok(None) };
         stream.set_nonblocking(true)?;
         self.client = Some(Client { stream, sent_all: false });
+        self.until_ready = None;
         self.notice("a client has the line; Ctrl-C takes it back");
         self.to_line = vec![CTRL_C];
         Ok(None)

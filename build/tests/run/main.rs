@@ -1,0 +1,188 @@
+//! `totebox run` from end to end. This program is the tests and, under the name `totebox-hosted`, the
+//! hosted backend that `totebox` finds beside itself.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod site;
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Trial};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use site::{Peer, Site, wait_for_end};
+
+const TESTS: &[(&str, fn())] = &[
+    ("a_script_puts_documents_and_the_next_run_has_them", a_script_puts_documents_and_the_next_run_has_them),
+    (
+        "what_was_acknowledged_survives_the_kill_and_nobody_else",
+        what_was_acknowledged_survives_the_kill_and_nobody_else,
+    ),
+    ("a_second_run_of_a_deployment_is_refused", a_second_run_of_a_deployment_is_refused),
+    ("a_terminal_is_raw_while_it_runs_and_restored_after", a_terminal_is_raw_while_it_runs_and_restored_after),
+    ("sigterm_is_a_clean_end", sigterm_is_a_clean_end),
+    ("an_appliance_that_ends_by_itself_is_an_error", an_appliance_that_ends_by_itself_is_an_error),
+    ("qemu_has_the_line_and_ends_with_the_run", qemu_has_the_line_and_ends_with_the_run),
+    ("what_cannot_run_says_why", what_cannot_run_says_why),
+];
+
+fn main() -> ExitCode {
+    if std::env::current_exe().unwrap().ends_with("totebox-hosted") {
+        return totebox_hosted::main(totebox_hosted::PROGRAMS);
+    }
+    let trial = |&(name, test): &(&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit_code()
+}
+
+fn a_script_puts_documents_and_the_next_run_has_them() {
+    let site = Site::new();
+    let run = |script: &str| {
+        let mut child = site.command().arg("--exit-on-eof").stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let (shown, said) = run("put a1 \"a note.txt\"\nfirst line\nsecond line\n.\nstatus");
+    assert!(shown.contains("3 of 3 archives active"), "{shown}");
+    assert!(shown.contains("+receipt") && shown.contains("+status"), "{shown}");
+    assert!(said.contains("not a security boundary"), "{said}");
+    assert!(said.contains("made the disk") && said.contains("disk.img"), "{said}");
+    assert_eq!(site.names(), ["system.xml", "target", "totebox.toml"]);
+
+    let (shown, said) = run("get a1 1\n");
+    assert!(shown.contains("first line\r\nsecond line\r\n"), "{shown}");
+    assert!(!said.contains("made the disk"), "{said}");
+}
+
+fn what_was_acknowledged_survives_the_kill_and_nobody_else() {
+    let site = Site::new();
+    let mut running = site.start(&mut site.command());
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    peer.send("put a0 note\rkept\r.\r");
+    peer.wait_for("+receipt");
+    let processes = running.processes();
+    // The run, the supervisor, and eight domains.
+    assert_eq!(processes.len(), 1 + 1 + 8);
+    running.child.kill().unwrap();
+    processes.iter().for_each(wait_for_end);
+
+    // The socket that was left behind does not stop the next run.
+    let _running = site.start(&mut site.command());
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    assert!(peer.ask("get a0 1").contains("kept\r\n"));
+    let verdict = peer.ask("verify");
+    assert!(verdict.contains("+verify clean volumes=4"), "{verdict}");
+}
+
+fn a_second_run_of_a_deployment_is_refused() {
+    let site = Site::new();
+    let _running = site.start(&mut site.command());
+    let said = site.refused(&mut site.command());
+    assert!(said.contains("is the console of another run"), "{said}");
+    // With a console of its own, it is the disk that cannot be shared.
+    let said = site.refused(&mut site.command_at("other"));
+    assert!(said.contains("disk.img is in use by another run"), "{said}");
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+}
+
+fn a_terminal_is_raw_while_it_runs_and_restored_after() {
+    let site = Site::new();
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    unlockpt(&near).unwrap();
+    let far = ioctl_tiocgptpeer(&near, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&near, size).unwrap();
+    let before = tcgetattr(&far).unwrap();
+    let at = |far: &rustix::fd::OwnedFd| Stdio::from(far.try_clone().unwrap());
+    let mut command = site.command();
+    let running = site.start(command.stdin(at(&far)).stdout(at(&far)));
+    let mut keyboard = Peer::new(near.try_clone().unwrap(), near);
+    keyboard.wait_for("totebox> ");
+    assert!(!tcgetattr(&far).unwrap().local_modes.intersects(LocalModes::ICANON | LocalModes::ISIG));
+    keyboard.send("put a0 not");
+    // Ctrl-C is the appliance's: the line being typed is given up, nothing else.
+    keyboard.send("\x03");
+    keyboard.wait_for("totebox> ");
+    assert!(keyboard.ask("status").contains("+status"));
+    keyboard.send("\x1d");
+    let (said, code) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    let after = tcgetattr(&far).unwrap();
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+}
+
+fn sigterm_is_a_clean_end() {
+    let site = Site::new();
+    let running = site.start(&mut site.command());
+    let processes = running.processes();
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    let (said, code) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    processes.iter().for_each(wait_for_end);
+    assert!(!site.path("console").exists(), "the socket is left");
+}
+
+fn an_appliance_that_ends_by_itself_is_an_error() {
+    let site = Site::new();
+    site.deploy(&emulated_by(&site, "echo done"));
+    let running = site.start(site.command().args(["--backend", "qemu"]));
+    let (said, code) = running.end();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("the appliance has ended by itself (exit status: 0)"), "{said}");
+}
+
+fn qemu_has_the_line_and_ends_with_the_run() {
+    let site = Site::new();
+    site.deploy(&emulated_by(&site, "read line; echo from {serial}: $line; exec sleep 1000"));
+    let mut running = site.start(site.command().args(["--backend", "qemu"]));
+    let mut peer = site.connect();
+    peer.send("hello\n");
+    peer.wait_for("from stdio: \x03hello");
+    let processes = running.processes();
+    assert_eq!(processes.len(), 2);
+    running.child.kill().unwrap();
+    processes.iter().for_each(wait_for_end);
+}
+
+/// The deployment on a board whose emulator is a shell command, with an image.
+fn emulated_by(site: &Site, command: &str) -> String {
+    let board = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/boards/qemu_virt_aarch64.toml")).unwrap();
+    let (hardware, _) = board.split_once("[qemu]").unwrap();
+    let board = format!("{hardware}[qemu]\ncommand = [\"sh\", \"-c\", \"{command}\"]\n");
+    fs::create_dir_all(site.path("deployment/boards")).unwrap();
+    fs::write(site.path("deployment/boards/shell.toml"), board).unwrap();
+    fs::create_dir_all(site.path("deployment/target/sel4/debug")).unwrap();
+    fs::write(site.path("deployment/target/sel4/debug/totebox.img"), "").unwrap();
+    common::with_archives(1).replace("qemu_virt_aarch64", "shell")
+}
+
+fn what_cannot_run_says_why() {
+    let site = Site::new();
+    fs::remove_file(site.path("bin/totebox-hosted")).unwrap();
+    let said = site.refused(&mut site.command());
+    assert!(said.contains("totebox-hosted; `cargo build --release` builds it"), "{said}");
+    let said = site.refused(site.command().args(["--backend", "qemu", "--config", "release"]));
+    assert!(said.contains("sel4/release/totebox.img; `make image` builds it"), "{said}");
+
+    fs::write(site.path("deployment/system.xml"), "<system/>").unwrap();
+    let said = site.refused(&mut site.command());
+    assert!(said.contains("system.xml is not what totebox.toml says; `totebox system` writes it anew"), "{said}");
+    fs::remove_file(site.path("deployment/system.xml")).unwrap();
+    let said = site.refused(&mut site.command());
+    assert!(said.contains("system.xml; `totebox system` writes it"), "{said}");
+    let said = site.refused(Command::new(site.path("bin/totebox")).args(["run", "--console", "here"]));
+    assert!(said.contains("expected unix:PATH"), "{said}");
+}
