@@ -5,9 +5,11 @@
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
 //! | [`vault_bench`] | a vault alone, with its clients played by the test |
+//! | [`vault_load`] | archives that keep a vault busy, and what it owes them |
 
 #![forbid(unsafe_code)]
 
 pub mod archive_bench;
 pub mod sim;
 pub mod vault_bench;
+pub mod vault_load;

@@ -1,10 +1,11 @@
 //! The vault on disks that are missing, wrong, limited or failing.
 
-use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
+use totebox::model::Deployment;
 use totebox_pds::device::Operation;
 use totebox_pds::proto::vault::{Op, Status, VolumeState};
-use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
-use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, request, small};
+use totebox_tests::sim::{Abilities, DiskHandle, SECTOR, blank_disk, deployment};
+use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small};
 use zerocopy::IntoBytes;
 
 #[test]
@@ -202,4 +203,65 @@ fn a_volume_whose_recovery_takes_long_does_not_hold_the_others() {
     assert_eq!((answer.status(), answer.state()), (Status::Ok, VolumeState::Ready));
     assert_eq!(bench.page().volumes[1].state, VolumeState::Recovering as u8);
     assert_eq!(bench.page().recovered, 0);
+}
+
+/// A volume with three committed runs and a hint that names them all.
+fn three_runs() -> (Deployment, Vec<u8>) {
+    let (deployment, mut bench) = VaultBench::small();
+    let archive = bench.archive(0);
+    for run in 0..3 {
+        bench.write(archive, Op::Append, run, &bytes(BLOCK_SIZE, run as u8 + 1));
+        assert_eq!(bench.write(archive, Op::Commit, run, &bytes(100, run as u8)).status(), Status::Ok);
+        bench.world.settle();
+    }
+    let content = bench.world.devices().disk.borrow().seen().to_vec();
+    (deployment, content)
+}
+
+/// What archive 0 and the auditor are told of a disk.
+fn hello(deployment: &Deployment, content: Vec<u8>) -> (Status, VolumeState, Option<u64>, u64) {
+    let mut bench = VaultBench::new(deployment, DiskHandle::new(content), 1);
+    let (archive, auditor, other) = (bench.archive(0), bench.auditor(), bench.archive(1));
+    let hello = bench.hello(archive, 0);
+    let runs = (hello.status() == Status::Ok).then(|| hello.info().runs.get());
+    let audited = bench.hello(auditor, 0);
+    assert_eq!((audited.status(), audited.state()), (Status::Ok, hello.state()), "the auditor can look");
+    assert_eq!(bench.hello(other, 0).state(), VolumeState::Ready);
+    (hello.status(), hello.state(), runs, audited.info().runs.get())
+}
+
+#[test]
+fn damage_below_a_hint_is_found_and_not_taken_for_the_end() {
+    let (deployment, content) = three_runs();
+    assert_eq!(hello(&deployment, content.clone()), (Status::Ok, VolumeState::Ready, Some(3), 3));
+    let mut damaged = content;
+    damaged[offset(&deployment, 0, Area::Ledger, 2) + 60] ^= 4;
+    assert_eq!(hello(&deployment, damaged), (Status::Unavailable, VolumeState::Damaged, None, 3));
+}
+
+#[test]
+fn without_hints_damage_shows_by_the_stamps_behind_it() {
+    let (deployment, mut content) = three_runs();
+    for block in HINT_BLOCKS {
+        content[offset(&deployment, 0, Area::Volume, block)..][..SECTOR].fill(0xa5);
+    }
+    assert_eq!(hello(&deployment, content.clone()), (Status::Ok, VolumeState::Ready, Some(3), 3));
+    for (area, block, found) in [(Area::Ledger, 1, 1), (Area::Assets, 0, 0)] {
+        let mut damaged = content.clone();
+        damaged[offset(&deployment, 0, area, block) + 60] ^= 4;
+        assert_eq!(hello(&deployment, damaged), (Status::Unavailable, VolumeState::Damaged, None, found));
+    }
+    let mut last = content;
+    last[offset(&deployment, 0, Area::Assets, 2) + 60] ^= 4;
+    assert_eq!(hello(&deployment, last), (Status::Ok, VolumeState::Ready, Some(2), 2), "nothing vouches for it");
+}
+
+#[test]
+fn one_hint_is_enough() {
+    let (deployment, content) = three_runs();
+    for block in HINT_BLOCKS {
+        let mut torn = content.clone();
+        torn[offset(&deployment, 0, Area::Volume, block)..][..SECTOR].fill(0xa5);
+        assert_eq!(hello(&deployment, torn), (Status::Ok, VolumeState::Ready, Some(3), 3));
+    }
 }

@@ -4,7 +4,6 @@ use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox_manifest::conversation::VAULT_DATA;
-use totebox_pds::device::Operation;
 use totebox_pds::proto::vault::{Op, Request, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small, write};
@@ -201,7 +200,7 @@ fn a_client_cut_off_in_the_middle_does_not_keep_what_others_need() {
         bench.send(hostile, read, &[]);
     }
     // The vault takes the requests up, and only then the client breaks the protocol.
-    bench.world.run_until(1000, |world| world.devices().disk.borrow().in_flight_count() >= 2);
+    bench.world.run_until(1000, |world| world.devices().disk.borrow().in_flight().len() >= 2);
     bench.region_of(hostile).store(0, 0);
     bench.notify(hostile);
     bench.world.settle();
@@ -270,7 +269,7 @@ fn commits_that_wait_together_share_a_flush() {
     }
     let vault = bench.world.pd(totebox_manifest::Role::Vault, 0);
     bench.world.run(vault);
-    assert_eq!(disk.borrow().in_flight_count(), 6, "a transfer per client and directory");
+    assert_eq!(disk.borrow().in_flight().len(), 6, "a transfer per client and directory");
     for archive in archives {
         for i in 0..8 {
             let answer = bench.answer(archive);
@@ -411,29 +410,4 @@ fn hints_follow_when_the_vault_is_idle() {
             .map(|(frontier, _)| frontier.runs)
     });
     assert_eq!(hints.iter().max(), Some(&Some(3)), "the newest names the last run: {hints:?}");
-}
-
-#[test]
-fn a_commit_is_not_acknowledged_before_its_own_flush() {
-    let (_, mut bench) = VaultBench::small();
-    let (first, second) = (bench.archive(0), bench.archive(1));
-    bench.hello(first, 0);
-    bench.world.settle();
-    let disk = bench.world.devices().disk.clone();
-    let vault = bench.world.pd(totebox_manifest::Role::Vault, 0);
-    bench.send(first, write(Op::Commit, 0, b"first"), b"first");
-    bench.world.run(vault);
-    disk.borrow_mut().complete(0);
-    bench.world.run(vault);
-    assert_eq!(disk.borrow().in_flight(), [Operation::Flush]);
-    // The second commit's write completes while the first one's flush is under way.
-    bench.send(second, write(Op::Commit, 0, b"second"), b"second");
-    bench.world.run(vault);
-    disk.borrow_mut().complete(1);
-    bench.world.run(vault);
-    disk.borrow_mut().complete(0);
-    bench.world.run(vault);
-    assert_eq!(bench.receive(first).map(|answer| answer.status()), Some(Status::Ok));
-    assert!(bench.receive(second).is_none(), "that flush did not cover it");
-    assert_eq!(bench.answer(second).status(), Status::Ok);
 }

@@ -34,8 +34,8 @@ impl Default for Abilities {
     }
 }
 
-/// What an operation is to end with.
-pub type Fault = Box<dyn FnMut(&Operation) -> bool>;
+/// Which operations something happens to.
+type Which = Box<dyn FnMut(&Operation) -> bool>;
 
 /// The disk itself. It outlives the domains that use it.
 pub struct Medium {
@@ -50,10 +50,11 @@ pub struct Medium {
     done: VecDeque<Done>,
     interrupt: bool,
     abilities: Abilities,
-    fault: Option<Fault>,
+    fault: Option<Which>,
+    hold: Option<Which>,
     submitted: u64,
     flushes: u64,
-    writes: Vec<(u64, usize)>,
+    writes: Vec<(u64, Vec<u8>)>,
 }
 
 #[derive(Clone)]
@@ -93,6 +94,7 @@ impl Medium {
             interrupt: false,
             abilities: Abilities::default(),
             fault: None,
+            hold: None,
             submitted: 0,
             flushes: 0,
             writes: Vec::new(),
@@ -107,6 +109,17 @@ impl Medium {
     /// What no power cut can take away.
     pub fn stable(&self) -> &[u8] {
         &self.stable
+    }
+
+    /// Whether no write to this block is in flight or in the cache.
+    pub fn is_stable(&self, block: u64) -> bool {
+        let touches =
+            |start: u64, bytes: &Vec<u8>| (start..start + (bytes.len() / BLOCK_SIZE) as u64).contains(&block);
+        let in_flight = self.in_flight.iter().any(|other| match other.operation {
+            Operation::Write { block, .. } => touches(block, &other.bytes),
+            _ => false,
+        });
+        !in_flight && !self.cached.iter().any(|write| touches(write.block, &write.bytes))
     }
 
     /// Changes bytes on the medium, behind everybody's back.
@@ -125,6 +138,11 @@ impl Medium {
         self.fault = Some(Box::new(fault));
     }
 
+    /// Has the simulator not complete the operations for which `hold` says so.
+    pub fn hold_while(&mut self, hold: impl FnMut(&Operation) -> bool + 'static) {
+        self.hold = Some(Box::new(hold));
+    }
+
     /// Operations submitted since the disk was made.
     pub fn submitted(&self) -> u64 {
         self.submitted
@@ -135,8 +153,8 @@ impl Medium {
         self.flushes
     }
 
-    /// First block and number of blocks of every write submitted since this was last asked.
-    pub fn take_writes(&mut self) -> Vec<(u64, usize)> {
+    /// First block and bytes of every write submitted since this was last asked.
+    pub fn take_writes(&mut self) -> Vec<(u64, Vec<u8>)> {
         std::mem::take(&mut self.writes)
     }
 
@@ -145,9 +163,11 @@ impl Medium {
         self.in_flight.iter().map(|operation| operation.operation).collect()
     }
 
-    /// How many operations are in flight.
-    pub fn in_flight_count(&self) -> usize {
-        self.in_flight.len()
+    /// The positions in [`Medium::in_flight`] of the operations that may complete next.
+    pub fn completable(&mut self) -> Vec<usize> {
+        let mut held = |operation: &Operation| self.hold.as_mut().is_some_and(|hold| hold(operation));
+        let in_flight = self.in_flight.iter().enumerate();
+        in_flight.filter(|(_, other)| !held(&other.operation)).map(|(position, _)| position).collect()
     }
 
     /// Whether an interrupt is due.
@@ -325,7 +345,7 @@ impl BlockDevice for SimDisk {
             if let Operation::Write { .. } = operation {
                 assert!(!read_only, "nothing is written to a disk that refuses writes");
                 bytes = self.buffers[index][..blocks * BLOCK_SIZE].to_vec();
-                medium.writes.push((block, blocks));
+                medium.writes.push((block, bytes.clone()));
             }
         } else {
             assert!(can_flush, "a disk that cannot flush is not asked to");

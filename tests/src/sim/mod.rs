@@ -217,8 +217,8 @@ impl World {
         let mut events = Vec::new();
         let ready = self.core.pds.iter().enumerate().filter(|(_, pd)| pd.ready());
         events.extend(ready.map(|(number, _)| Event::Run(number)));
-        let disk = self.devices.disk.borrow();
-        events.extend((0..disk.in_flight_count()).map(Event::DiskCompletes));
+        let mut disk = self.devices.disk.borrow_mut();
+        events.extend(disk.completable().into_iter().map(Event::DiskCompletes));
         let lines = [
             (DeviceKind::VirtioBlock, disk.interrupt()),
             (DeviceKind::Uart, self.devices.uart.interrupt()),

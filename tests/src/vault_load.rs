@@ -1,0 +1,250 @@
+//! Archives that keep a vault busy, and the plain model of what it owes them: what was acknowledged is
+//! there, what was sent and not acknowledged is there as a whole or not at all, and nothing below an
+//! acknowledged frontier is ever written again.
+
+use std::collections::VecDeque;
+
+use fastrand::Rng;
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
+use totebox::model::Deployment;
+use totebox_manifest::conversation::VAULT_DATA;
+use totebox_pds::proto::vault::{Op, Status, VolumeState};
+use zerocopy::FromBytes;
+
+use crate::vault_bench::{ClientId, VaultBench, offset, request, write};
+
+/// A run that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Run {
+    records: Vec<u8>,
+    /// Its asset blocks, padded.
+    assets: Vec<u8>,
+}
+
+/// An archive as the model knows it.
+#[derive(Clone, Debug, Default)]
+struct Archive {
+    /// Sent, in order.
+    runs: Vec<Run>,
+    /// How many of them the vault has acknowledged.
+    acknowledged: usize,
+    /// Asset blocks appended and not committed.
+    uncommitted: Vec<u8>,
+    in_flight: VecDeque<Op>,
+    /// Requests still to be made.
+    left: usize,
+}
+
+impl Archive {
+    fn assets_next(&self) -> u64 {
+        let blocks = |bytes: &Vec<u8>| (bytes.len() / BLOCK_SIZE) as u64;
+        self.runs.iter().map(|run| blocks(&run.assets)).sum::<u64>() + blocks(&self.uncommitted)
+    }
+
+    fn ledger_next(runs: &[Run]) -> u64 {
+        runs.iter().map(|run| Stamp::blocks_for(run.records.len()) as u64).sum()
+    }
+}
+
+/// How large requests are.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Content bytes of one append, at most.
+    pub append_max: usize,
+    /// Record bytes of one commit, at most.
+    pub records_max: usize,
+}
+
+impl Sizes {
+    /// Everything the protocol allows.
+    pub const ANY: Sizes = Sizes { append_max: VAULT_DATA, records_max: RUN_PAYLOAD_MAX };
+    /// What fits one sector of a block, so that a power cut has few sectors to choose from.
+    pub const TINY: Sizes = Sizes { append_max: 200, records_max: 100 };
+}
+
+/// The load on one vault.
+#[derive(Clone, Debug)]
+pub struct Load {
+    archives: Vec<Archive>,
+    sizes: Sizes,
+    random: Rng,
+}
+
+impl Load {
+    /// So many requests of each archive.
+    pub fn new(deployment: &Deployment, requests: usize, sizes: Sizes, seed: u64) -> Load {
+        let archives = vec![Archive { left: requests, ..Archive::default() }; deployment.archives.len()];
+        Load { archives, sizes, random: Rng::with_seed(seed) }
+    }
+
+    /// Runs acknowledged so far.
+    pub fn acknowledged(&self) -> usize {
+        self.archives.iter().map(|archive| archive.acknowledged).sum()
+    }
+
+    /// Lets one thing happen. False once every request is answered.
+    pub fn step(&mut self, deployment: &Deployment, bench: &mut VaultBench) -> bool {
+        let index = self.random.usize(..self.archives.len());
+        let client = bench.archive(index);
+        match self.random.u8(..4) {
+            0 => self.send(deployment, index, client, bench),
+            1 => self.receive(index, client, bench),
+            _ => {
+                bench.world.step();
+                self.check_writes(deployment, bench);
+            }
+        }
+        self.archives.iter().any(|archive| archive.left > 0 || !archive.in_flight.is_empty())
+    }
+
+    fn send(&mut self, deployment: &Deployment, index: usize, client: ClientId, bench: &mut VaultBench) {
+        let archive = &mut self.archives[index];
+        if archive.left == 0 || archive.in_flight.len() == 8 {
+            return;
+        }
+        let random = &mut self.random;
+        let bytes = |random: &mut Rng, most: usize| {
+            let len = random.usize(1..=most);
+            let salt = random.u8(1..);
+            (0..len).map(|i| salt.wrapping_add((i / 7) as u8)).collect::<Vec<u8>>()
+        };
+        let (op, block, data) = match random.u8(..10) {
+            0..4 => (Op::Append, archive.assets_next(), bytes(random, self.sizes.append_max)),
+            4..8 => (Op::Commit, Archive::ledger_next(&archive.runs), bytes(random, self.sizes.records_max)),
+            8 => (Op::Abandon, 0, Vec::new()),
+            _ => (Op::WriteInput, random.u64(..61), vec![random.u8(..); BLOCK_SIZE]),
+        };
+        // A full volume is another test's matter.
+        let layout = &deployment.volumes[index].layout;
+        let room = match op {
+            Op::Append => layout.assets.blocks,
+            Op::Commit => layout.ledger.blocks - 1,
+            _ => u64::MAX,
+        };
+        if block + (data.len() + STAMP_SIZE).div_ceil(BLOCK_SIZE) as u64 > room {
+            archive.left -= 1;
+            return;
+        }
+        let message = if op == Op::Abandon { request(op) } else { write(op, block, &data) };
+        if !bench.try_send(client, message, &data) {
+            return;
+        }
+        archive.in_flight.push_back(op);
+        archive.left -= 1;
+        match op {
+            Op::Append => {
+                archive.uncommitted.extend(&data);
+                let padded = archive.uncommitted.len().next_multiple_of(BLOCK_SIZE);
+                archive.uncommitted.resize(padded, 0);
+            }
+            Op::Commit => {
+                let assets = std::mem::take(&mut archive.uncommitted);
+                archive.runs.push(Run { records: data, assets });
+            }
+            Op::Abandon => archive.uncommitted.clear(),
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, index: usize, client: ClientId, bench: &mut VaultBench) {
+        let Some(answer) = bench.receive(client) else { return };
+        let archive = &mut self.archives[index];
+        let op = archive.in_flight.pop_front().expect("replies answer requests");
+        assert_eq!(answer.status(), Status::Ok, "{op:?} of archive {index}");
+        if op == Op::Commit {
+            archive.acknowledged += 1;
+        }
+    }
+
+    /// No write may touch what was acknowledged, or anything outside the directories but the hints.
+    fn check_writes(&self, deployment: &Deployment, bench: &VaultBench) {
+        let mut disk = bench.world.devices().disk.borrow_mut();
+        for (block, bytes) in disk.take_writes() {
+            let blocks = bytes.len() / BLOCK_SIZE;
+            let volume = deployment.volumes.iter().position(|volume| {
+                let end = volume.first_block + volume.layout.blocks;
+                volume.first_block <= block && block + blocks as u64 <= end
+            });
+            let volume = volume.expect("every write lies in one volume");
+            let (place, layout) = (&deployment.volumes[volume], &deployment.volumes[volume].layout);
+            let block = block - place.first_block;
+            if HINT_BLOCKS.contains(&block) && blocks == 1 {
+                check_hint(deployment, volume, &bytes, disk.stable());
+                let other = HINT_BLOCKS.into_iter().find(|&hint| hint != block).expect("there are two");
+                let at = place.first_block + other;
+                assert!(disk.is_stable(at), "both hints of volume {volume} are at risk together");
+                continue;
+            }
+            let none = Archive::default();
+            let archive = self.archives.get(volume).unwrap_or(&none);
+            let acknowledged = &archive.runs[..archive.acknowledged];
+            let assets: usize = acknowledged.iter().map(|run| run.assets.len() / BLOCK_SIZE).sum();
+            let allowed = [
+                (layout.input.start, layout.input.end()),
+                (layout.assets.start + assets as u64, layout.assets.end()),
+                (layout.ledger.start + Archive::ledger_next(acknowledged), layout.ledger.end()),
+            ];
+            assert!(
+                allowed.iter().any(|&(start, end)| start <= block && block + blocks as u64 <= end),
+                "a write to block {block} of volume {volume}, where nothing may be written any more"
+            );
+        }
+    }
+
+    /// After a restart: compares what the vault says and what is on the disk with what it owes, and goes on
+    /// from there. Runs `bench` until every volume has come up.
+    pub fn recovered(&mut self, deployment: &Deployment, bench: &mut VaultBench) {
+        for index in 0..self.archives.len() {
+            let client = bench.archive(index);
+            let hello = bench.hello(client, 0);
+            self.check_writes(deployment, bench);
+            assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::Ready), "archive {index}");
+            let info = hello.info();
+            let runs = info.runs.get() as usize;
+            let archive = &mut self.archives[index];
+            let (acknowledged, sent) = (archive.acknowledged, archive.runs.len());
+            assert!(runs >= acknowledged, "archive {index}: {acknowledged} runs acknowledged, {runs} left");
+            assert!(runs <= sent, "archive {index}: {sent} runs sent, {runs} found");
+            archive.runs.truncate(runs);
+            archive.acknowledged = runs;
+            archive.uncommitted.clear();
+            archive.left += archive.in_flight.len();
+            archive.in_flight.clear();
+            assert_eq!(info.ledger_next.get(), Archive::ledger_next(&archive.runs), "archive {index}");
+            assert_eq!(info.assets_next.get(), archive.assets_next(), "archive {index}");
+            let disk = bench.world.devices().disk.borrow();
+            assert!(runs_on_disk(deployment, index, disk.stable(), runs) == archive.runs, "archive {index}");
+        }
+    }
+}
+
+/// A hint may only name what no power cut can take away.
+fn check_hint(deployment: &Deployment, volume: usize, hint: &[u8], stable: &[u8]) {
+    let id = &deployment.volumes[volume].id;
+    let (frontier, stamp_block) = Hint::decode(hint, id).expect("the vault writes valid hints");
+    if frontier.runs > 0 {
+        let at = offset(deployment, volume, Area::Ledger, stamp_block);
+        let (stamp, _) = Stamp::read_from_prefix(&stable[at..]).expect("a stamp is smaller than a block");
+        assert_eq!(stamp.check, frontier.last_stamp, "volume {volume}: a hint names what is not durable");
+        assert_eq!(stamp.frontier_after(), frontier, "volume {volume}: a hint is not what its stamp says");
+    }
+}
+
+/// The first `count` runs of a volume, read by the format alone.
+fn runs_on_disk(deployment: &Deployment, volume: usize, disk: &[u8], count: usize) -> Vec<Run> {
+    let Deployment { volumes, .. } = deployment;
+    let (id, layout) = (&volumes[volume].id, &volumes[volume].layout);
+    let mut frontier = Frontier::EMPTY;
+    let run = |_| {
+        let block = &disk[offset(deployment, volume, Area::Ledger, frontier.ledger_next)..];
+        let stamp = Stamp::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks);
+        let stamp = stamp.expect("every run has its stamp");
+        let records = block[STAMP_SIZE..][..stamp.payload_len.get() as usize].to_vec();
+        let (from, to) = (stamp.assets_from.get(), stamp.assets_to.get());
+        let assets = &disk[offset(deployment, volume, Area::Assets, from)..];
+        frontier = stamp.frontier_after();
+        Run { records, assets: assets[..(to - from) as usize * BLOCK_SIZE].to_vec() }
+    };
+    (0..count).map(run).collect()
+}
