@@ -15,7 +15,7 @@ use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superbl
 use crate::record::{Draft, Genesis, Head, Kind, RECORD_MAX, Record, TreeHead};
 use crate::stamp::{Frontier, Hint, Run, STAMP_SIZE, Stamp, StampKind};
 use crate::tree::Edge;
-use crate::verify::{Finding, Mode, Summary, Verifier, Visitor};
+use crate::verify::{Finding, Mode, Point, Summary, Verifier, Visitor};
 
 /// The time of the first record: 2026-01-01 00:00:00 UTC. Each further one is 1.001 s later.
 pub const TIME_MS: u64 = 1_767_225_600_000;
@@ -209,6 +209,8 @@ pub struct Seen {
     pub unsound: Vec<u64>,
     /// The end.
     pub summary: Option<Summary>,
+    /// Where the walk ended.
+    pub point: Option<Point>,
     open: Vec<u8>,
 }
 
@@ -245,15 +247,20 @@ pub fn verify_with<'a>(
     mode: Mode,
     read: impl Fn(Range<usize>) -> Option<&'a [u8]>,
 ) -> Seen {
+    run(Verifier::new(expected, claimed, mode), read)
+}
+
+/// Lets this verifier see the bytes `read` gives, or `None` where they cannot be read.
+pub fn run<'a>(mut verifier: Verifier, read: impl Fn(Range<usize>) -> Option<&'a [u8]>) -> Seen {
     let mut seen = Seen {
         findings: Vec::new(),
         records: Vec::new(),
         contents: Vec::new(),
         unsound: Vec::new(),
         summary: None,
+        point: None,
         open: Vec::new(),
     };
-    let mut verifier = Verifier::new(expected, claimed, mode);
     while let Some(want) = verifier.want() {
         let start = want.block as usize * BLOCK_SIZE;
         match read(start..start + want.blocks * BLOCK_SIZE) {
@@ -264,5 +271,6 @@ pub fn verify_with<'a>(
     let summary = verifier.summary();
     assert_eq!(summary.findings, seen.findings.len() as u64);
     seen.summary = Some(summary);
+    seen.point = Some(verifier.point());
     seen
 }

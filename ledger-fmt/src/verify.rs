@@ -21,6 +21,9 @@
 //! Damage does not end the walk. A damaged record is passed by, and named, as every record carries a
 //! check of its own. Behind a lost stamp the walk goes on at the next stamp of this volume, or at the
 //! bound, and whole records between are still found.
+//!
+//! A walk need not begin at the first run: [`Verifier::resume`] looks at what came after a [`Point`] that was
+//! verified before, [`Verifier::sample`] at a stretch of what had come by then.
 
 mod chain;
 mod known;
@@ -32,7 +35,7 @@ pub use walk::Verifier;
 
 use crate::Hash;
 use crate::layout::Area;
-use crate::record::Record;
+use crate::record::{Head, Record};
 use crate::stamp::Frontier;
 use crate::tree::Edge;
 
@@ -165,6 +168,22 @@ pub struct Summary {
     /// Offline: the block of `ledger/` at which a run begins that is not whole and that no hint vouches
     /// for: a commit that was never acknowledged. The next start of the vault forgets it.
     pub tail: Option<u64>,
+}
+
+/// A place between two runs, and what the ledger adds up to there: where a later walk may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The frontier there.
+    pub frontier: Frontier,
+    /// Where the chain stands.
+    pub head: Head,
+    /// The tree over the records before; `None` if it is not known, then no checkpoint's word is checked.
+    pub tree: Option<Edge>,
+}
+
+impl Point {
+    /// The start of every ledger.
+    pub const START: Point = Point { frontier: Frontier::EMPTY, head: Head::EMPTY, tree: Some(Edge::EMPTY) };
 }
 
 /// Reports findings and counts them.

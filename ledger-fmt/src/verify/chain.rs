@@ -2,7 +2,7 @@
 
 use zerocopy::FromBytes;
 
-use super::{FindingKind, Reporter, Visitor};
+use super::{FindingKind, Point, Reporter, Visitor};
 use crate::layout::{Area, BLOCK_SIZE, Superblock};
 use crate::record::{DOCUMENT_NAME_MAX, Genesis, HEADER_SIZE, Head, Kind, Record, TreeHead};
 use crate::tree::Edge;
@@ -25,8 +25,15 @@ struct Hole {
 }
 
 impl Chain {
-    pub const fn new() -> Self {
-        Chain { head: Head::EMPTY, tree: Edge::EMPTY, tree_whole: true, hole: None }
+    /// A chain that stands at `point`.
+    pub fn at(point: &Point) -> Self {
+        let (head, tree_whole) = (point.head, point.tree.is_some());
+        Chain { head, tree: point.tree.unwrap_or(Edge::EMPTY), tree_whole, hole: None }
+    }
+
+    /// The tree over all records, if all of them were seen.
+    pub fn whole_tree(&self) -> Option<Edge> {
+        self.tree_whole.then_some(self.tree)
     }
 
     /// Bytes of a run that are not a whole record begin at `at`: the next record is damaged.

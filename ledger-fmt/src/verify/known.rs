@@ -9,8 +9,11 @@ use crate::stamp::{Frontier, Hint, RUN_BLOCKS_MAX};
 
 /// Frontiers the walk has to pass through, and where its word comes from.
 pub(super) struct Known {
-    marks: [Option<Mark>; 3],
+    marks: [Option<Mark>; 4],
     hints: [HintState; 2],
+    /// Where the claimed frontier is in `ledger/`, and the frontier the volume was seen at before.
+    claimed: Option<u64>,
+    remembered: Option<Frontier>,
 }
 
 /// A frontier the walk has to pass through.
@@ -24,7 +27,10 @@ struct Mark {
     block: u64,
 }
 
-const CLAIMED: usize = 2;
+/// What the marks stand for. Where several are not met, the most serious is told first.
+const CLAIMED: usize = 0;
+const REMEMBERED: usize = 1;
+const HINTED: usize = 2;
 
 /// What stands where a hint belongs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,14 +45,20 @@ enum HintState {
 
 impl Known {
     pub fn new(claimed: Option<Frontier>) -> Self {
-        let claimed = claimed.map(|frontier| Mark {
-            frontier,
-            last_stamp_block: None,
-            kind: FindingKind::Rollback,
-            area: Area::Ledger,
-            block: frontier.ledger_next.saturating_sub(1),
-        });
-        Known { marks: [None, None, claimed], hints: [HintState::Damaged; 2] }
+        let marks = [claimed.map(Mark::in_ledger), None, None, None];
+        let claimed = claimed.map(|frontier| frontier.ledger_next);
+        Known { marks, hints: [HintState::Damaged; 2], claimed, remembered: None }
+    }
+
+    /// The walk has to pass through this frontier: the volume was seen there before.
+    pub fn remember(&mut self, frontier: Frontier) {
+        self.marks[REMEMBERED] = Some(Mark::in_ledger(frontier));
+        self.remembered = Some(frontier);
+    }
+
+    /// Whether the walk stands where the volume was seen before.
+    pub fn is_remembered(&self, frontier: &Frontier) -> bool {
+        self.remembered == Some(*frontier)
     }
 
     /// Looks at the first blocks of the volume, and returns up to where everything must be whole.
@@ -78,9 +90,9 @@ impl Known {
             if self.hints[i] == HintState::Damaged || !padded {
                 report.finding(visitor, FindingKind::Hint, Area::Volume, block, None);
             }
-            self.marks[i] = mark;
+            self.marks[HINTED + i] = mark;
         }
-        let hinted = self.marks[..CLAIMED].iter().flatten().map(|mark| mark.frontier);
+        let hinted = self.marks[HINTED..].iter().flatten().map(|mark| mark.frontier);
         let claimed = self.marks[CLAIMED].map(|mark| mark.frontier);
         let bound = claimed.or(hinted.max_by_key(|frontier| frontier.runs)).unwrap_or(Frontier::EMPTY);
         Frontier { ledger_next: bound.ledger_next.min(layout.ledger.blocks), ..bound }
@@ -103,7 +115,7 @@ impl Known {
         report: &mut Reporter,
         visitor: &mut dyn Visitor,
     ) {
-        for slot in &mut self.marks {
+        for (i, slot) in self.marks.iter_mut().enumerate() {
             let Some(mark) = slot.take_if(|mark| mark.frontier.ledger_next <= frontier.ledger_next) else {
                 continue;
             };
@@ -111,7 +123,8 @@ impl Known {
                 && (mark.last_stamp_block.is_none()
                     || last_stamp_block.is_none()
                     || mark.last_stamp_block == last_stamp_block);
-            let passed = last_stamp_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
+            let passed =
+                i != CLAIMED && last_stamp_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
             if !same && !passed {
                 report.finding(visitor, mark.kind, mark.area, mark.block, None);
             }
@@ -135,6 +148,24 @@ impl Known {
         // have been reached, unless what lies in its way was reported.
         if let Some(mark) = self.marks[CLAIMED].filter(|_| report.findings == 0) {
             report.finding(visitor, mark.kind, mark.area, mark.block, None);
+        }
+        // Damage may keep the walk from getting there; a claim that ends before it may not.
+        let older = |mark: &Mark| self.claimed.is_some_and(|claimed| claimed < mark.frontier.ledger_next);
+        if let Some(mark) = self.marks[REMEMBERED].filter(|mark| report.findings == 0 || older(mark)) {
+            report.finding(visitor, mark.kind, mark.area, mark.block, None);
+        }
+    }
+}
+
+impl Mark {
+    /// A frontier the ledger must have had.
+    fn in_ledger(frontier: Frontier) -> Mark {
+        Mark {
+            frontier,
+            last_stamp_block: None,
+            kind: FindingKind::Rollback,
+            area: Area::Ledger,
+            block: frontier.ledger_next.saturating_sub(1),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::chain::Chain;
 use super::known::Known;
 use super::region::{Content, Region};
 use super::window::{self, Window, first_nonzero};
-use super::{FindingKind, Mode, Reporter, Summary, Visitor, Want};
+use super::{FindingKind, Mode, Point, Reporter, Summary, Visitor, Want};
 use crate::hash::{Domain, Hasher};
 use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Layout, Superblock};
 use crate::record::{Header, RECORD_ALIGN, RECORD_MAX, Record};
@@ -32,6 +32,9 @@ pub struct Verifier {
     step: Step,
     /// Blocks still to be read one by one, because reading them together failed.
     singly: usize,
+    /// The block of `ledger/` the walk began at, and the bytes after which it ends between two runs.
+    began: u64,
+    budget: u64,
     report: Reporter,
     documents: u64,
     content_bytes: u64,
@@ -87,8 +90,10 @@ impl Verifier {
             window: Window::new(),
             region: Region::lost(&Frontier::EMPTY, &Frontier::EMPTY, 0),
             content: None,
-            chain: Chain::new(),
+            chain: Chain::at(&Point::START),
             step: Step::Labels { end: DIRECTORIES_START },
+            began: 0,
+            budget: u64::MAX,
             singly: 0,
             report: Reporter { findings: 0 },
             documents: 0,
@@ -96,6 +101,50 @@ impl Verifier {
             bytes_read: 0,
             tail: None,
         }
+    }
+
+    /// A verifier of what such a volume has gained since it was verified up to `point`, superblock and hints
+    /// included. At `point` nothing but the volume that was verified then can go on.
+    ///
+    /// # Panics
+    /// As [`Verifier::new`].
+    pub fn resume(expected: &Superblock, claimed: Frontier, mode: Mode, point: &Point) -> Self {
+        let mut verifier = Verifier::new(expected, Some(claimed), mode);
+        verifier.begin_at(point);
+        verifier.known.remember(point.frontier);
+        verifier
+    }
+
+    /// A verifier of a stretch of such a volume that was verified up to the frontier `end`: from `point` on,
+    /// until `bytes` were read and the run that was begun is complete. No superblock, no hints.
+    ///
+    /// # Panics
+    /// As [`Verifier::new`].
+    pub fn sample(expected: &Superblock, end: Frontier, point: &Point, bytes: u64) -> Self {
+        let mut verifier = Verifier::new(expected, Some(end), Mode::Full);
+        verifier.begin_at(point);
+        (verifier.bound, verifier.budget) = (end, bytes);
+        let at = point.frontier.ledger_next;
+        verifier.step = if at < verifier.limit { verifier.fill(at, at + 1, true) } else { Step::Done };
+        verifier
+    }
+
+    fn begin_at(&mut self, point: &Point) {
+        self.frontier = point.frontier;
+        self.began = point.frontier.ledger_next;
+        // Hints may name frontiers from before.
+        self.last_stamp_block = None;
+        self.chain = Chain::at(point);
+    }
+
+    /// The volume was seen at this frontier before: one that no longer goes through it was rolled back.
+    pub fn remember(&mut self, frontier: Frontier) {
+        self.known.remember(frontier);
+    }
+
+    /// Where the walk stands, when it has ended: where a later one can begin.
+    pub fn point(&self) -> Point {
+        Point { frontier: self.frontier, head: self.chain.head, tree: self.chain.whole_tree() }
     }
 
     /// The blocks to be read next; `None` when the verification is complete.
@@ -231,6 +280,9 @@ impl Verifier {
         if at >= self.limit {
             return self.finish(visitor);
         }
+        if self.bytes_read >= self.budget && at > self.began {
+            return Step::Done;
+        }
         if !self.window.covers(at, at + 1) {
             return self.fill(at, at + 1, true);
         }
@@ -350,7 +402,12 @@ impl Verifier {
         let at = self.frontier.ledger_next;
         if self.window.readable(at) {
             let never = to.ledger_next == self.bound.ledger_next && first_nonzero(self.window.block(at)).is_none();
-            let kind = if never { FindingKind::Rollback } else { FindingKind::Stamp };
+            // A whole stamp behind a frontier seen before, of another history: so is all before it.
+            let other = self.known.is_remembered(&self.frontier) && {
+                let (volume, ledger, assets) = self.place();
+                Stamp::find(self.window.block(at), volume, at, ledger, assets).is_ok()
+            };
+            let kind = if never || other { FindingKind::Rollback } else { FindingKind::Stamp };
             self.report.finding(visitor, kind, Area::Ledger, at, None);
         }
         self.chain.interrupted(at * BLOCK_SIZE as u64);
