@@ -32,7 +32,7 @@ pub fn decode(message: &MessageInfo) -> Fault {
                 (FaultKind::Syscall, 0, register(unknown_syscall::seL4_UnknownSyscall_FaultIP))
             }
             // The debug exception's message begins like the user exception's.
-            tag::seL4_Fault_UserException | PANIC => {
+            label if label == tag::seL4_Fault_UserException || label == PANIC => {
                 (FaultKind::Exception, 0, register(user_exception::seL4_UserException_FaultIP))
             }
             _ => (FaultKind::Other, 0, 0),
