@@ -8,8 +8,8 @@
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
 //! Every handler does all there is to do and then waits for the next notification. A record is committed
-//! at once if the console sends nothing more and no commit is under way; else together with those that
-//! come meanwhile. So a lone document waits for one flush, and many share one.
+//! together with those that come while a commit is under way or the console does not pause. So a lone
+//! document waits for one flush, and many share one.
 
 mod console;
 mod reading;
@@ -51,16 +51,16 @@ enum Purpose {
     Delay,
 }
 
-/// How long a staged run still waits for a small submission that has begun but not ended: while the
-/// console sends, and then for the time the vault takes to answer a question, so that a console that stops
-/// half way holds up nobody's receipt.
+/// How long a staged run waits for more when no commit is under way: until the console has sent nothing
+/// for the time the vault takes to answer a question, which is short beside a flush. A console that stops
+/// half way through a submission so holds up nobody's receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Patience {
-    /// As long as the question takes.
+    /// The question is still to be asked.
     Full,
-    /// The question is under way; `renewed` if the console has sent something since.
+    /// It is under way; `renewed` if the console has sent something since.
     Waiting { renewed: bool },
-    /// No longer.
+    /// The console has paused.
     Spent,
 }
 
@@ -197,6 +197,10 @@ impl Archive {
             Event::Committed { first, records } => {
                 self.publish();
                 self.submissions.committed(first + u64::from(records));
+                if self.ledger.commits() == 0 {
+                    // What came meanwhile has waited long enough.
+                    self.submissions.commit(&mut self.ledger, &mut self.vault);
+                }
             }
             Event::Failed(_) => {
                 let refusal = self.refuses_submissions().unwrap_or(Refusal::new(Failure::Io));
@@ -261,20 +265,18 @@ impl Archive {
         self.submissions.settle(&mut self.vault);
         if self.ledger.staged() > 0 && self.ledger.commits() == 0 && !self.waits() {
             self.submissions.commit(&mut self.ledger, &mut self.vault);
+            self.patience = Patience::Full;
         }
         let idle = self.ledger.staged() == 0 && self.ledger.commits() == 0 && !self.submissions.is_open();
         self.ledger.save(&mut self.vault, if idle { SAVE_IDLE_BLOCKS } else { SAVE_BUSY_BLOCKS });
     }
 
-    /// Whether the staged run waits for the submission that is open.
+    /// Whether the staged run waits for more.
     fn waits(&mut self) -> bool {
-        if !self.submissions.ends_soon() || self.patience == Patience::Spent {
-            return false;
-        }
         if self.patience == Patience::Full && self.vault.hello(Purpose::Delay, VOLUME) {
             self.patience = Patience::Waiting { renewed: false };
         }
-        true
+        self.patience != Patience::Spent
     }
 
     /// Why a submission cannot begin, if it cannot.

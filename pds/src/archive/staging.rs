@@ -42,11 +42,6 @@ impl Staging {
         self.block + (self.complete / BLOCK_SIZE) as u64
     }
 
-    /// Bytes of whole documents.
-    pub fn complete(&self) -> usize {
-        self.complete
-    }
-
     /// Bytes that fit behind those of the open document.
     pub fn room(&self) -> usize {
         VAULT_DATA - self.len

@@ -12,7 +12,6 @@ use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Kind, padded_len};
 use ledger_fmt::stamp::RUN_PAYLOAD_MAX;
-use totebox_manifest::conversation::VAULT_DATA;
 
 use super::console::{Console, Message, Refusal, reply};
 use super::staging::Staging;
@@ -113,16 +112,6 @@ impl Submissions {
     /// Whether a submission is open.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
-    }
-
-    /// Whether the open submission will soon end: everything of it fits the buffer, so that it is worth
-    /// committing it together with those before it.
-    pub fn ends_soon(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| {
-            let blocks_len = open.size.and_then(|size| size.checked_next_multiple_of(BLOCK_SIZE as u64));
-            let room = VAULT_DATA - self.staging.complete();
-            !open.sent && blocks_len.is_some_and(|len| len <= room as u64)
-        })
     }
 
     /// Whether the vault still has to be told something, apart from commits.
