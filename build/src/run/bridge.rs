@@ -167,9 +167,9 @@ impl<'a> Bridge<'a> {
             let listening = when(free && self.to_holder.is_empty(), PollFlags::IN);
             watched.push((Source::Listener, self.ends.listener.as_fd(), listening));
         }
-        let reads = matches!(self.input, Input::Open { .. }) && wants_input;
-        // A client leaves piped input waiting, but the keys of a terminal still can take the line back.
-        if reads && (self.client.is_none() || self.ends.terminal) {
+        // A script waits; the keys of a terminal can always take the line back, or leave.
+        let reads = self.ends.terminal || (self.client.is_none() && wants_input);
+        if reads && matches!(self.input, Input::Open { .. }) {
             watched.push((Source::Input, self.ends.input, PollFlags::IN));
         }
         // A client is watched for going away even when nothing is wanted of it.
@@ -239,7 +239,10 @@ impl<'a> Bridge<'a> {
         self.input = Input::Open { used: true };
         if self.client.is_none() {
             self.until_prompt = None;
-            self.to_line = piece;
+            // Keys the appliance is too busy for are lost, as on any serial line.
+            if self.to_line.len() < PIECE {
+                self.to_line.extend_from_slice(&piece);
+            }
         } else if piece.contains(&CTRL_C) {
             self.release_client("you have the line");
         }

@@ -117,9 +117,18 @@ fn a_terminal_is_raw_while_it_runs_and_restored_after() {
     keyboard.send("\x03");
     keyboard.wait_for("totebox> ");
     assert!(keyboard.ask("status").contains("+status"));
+    // A client takes the line, and leaves it in machine mode.
+    let mut client = site.connect();
+    client.wait_for("totebox> ");
+    client.send("machine 7\r");
+    client.wait_for("+machine totebox/1 7");
+    drop(client);
+    keyboard.wait_for("totebox> ");
+    assert!(keyboard.ask("status").contains("+status"));
     keyboard.send("\x1d");
     let (said, code) = running.end();
     assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a client has the line") && said.contains("you have the line"), "{said}");
     let after = tcgetattr(&far).unwrap();
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
 }
