@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod authority;
+pub mod check;
 pub mod disk;
 mod disk_add;
 mod disk_create;

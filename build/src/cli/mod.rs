@@ -1,5 +1,6 @@
 //! The commands, one module each: an `Args` that clap reads, and `run(args)`.
 
+mod check;
 mod disk;
 mod new;
 mod output;
@@ -41,6 +42,7 @@ enum Command {
     New(new::Args),
     Provision(provision::Args),
     System(system::Args),
+    Check(check::Args),
     Disk(disk::Args),
     Run(run::Args),
     #[command(hide = true)]
@@ -53,6 +55,7 @@ pub fn run() -> Result<Outcome> {
         Command::New(args) => new::run(args),
         Command::Provision(args) => provision::run(args),
         Command::System(args) => system::run(args),
+        Command::Check(args) => check::run(args),
         Command::Disk(args) => disk::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},

@@ -1,0 +1,123 @@
+//! `totebox check`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use totebox::check::{self, Level, Policy, RULES, Report, Verdict, Waivers, sarif};
+use totebox::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox_sdf::System;
+
+use super::{Outcome, output};
+
+/// Applies the isolation rules to a Microkit system description.
+#[derive(clap::Args)]
+#[command(after_help = "Example: totebox check system.xml --closures\n\
+                        The rules are in docs/isolation-rules.md. Exit code 1: a rule is broken.")]
+pub struct Args {
+    /// The system description.
+    #[arg(default_value = SYSTEM_FILE)]
+    system: PathBuf,
+    /// Which rules; if left out, all of them where a totebox.toml stands beside the description.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// The deployment's directory or totebox.toml, if not beside the description.
+    #[arg(long, value_name = "DIR")]
+    deployment: Option<PathBuf>,
+    /// Findings that are accepted, each with a reason.
+    #[arg(long, value_name = "FILE")]
+    waivers: Option<PathBuf>,
+    /// Show who can influence whom, and who can learn from whom.
+    #[arg(long)]
+    closures: bool,
+    /// Print the report as JSON.
+    #[arg(long, conflicts_with = "sarif")]
+    json: bool,
+    /// Print the findings as SARIF 2.1.0.
+    #[arg(long)]
+    sarif: bool,
+}
+
+/// Which rules are applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// Those that make sense for every Microkit system.
+    Microkit,
+    /// All, against what totebox.toml says.
+    Totebox,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let system = read(&args.system)?;
+    let policy = policy(&args)?;
+    let mut waivers = waivers(&args, policy.is_some())?;
+    let report = check::check(&args.system, &system, policy.as_ref(), &mut waivers);
+    for (rule, name) in waivers.unused() {
+        eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
+    }
+    if args.json {
+        output::json(&report)?;
+    } else if args.sarif {
+        output::json(&sarif::sarif(&report))?;
+    } else {
+        print(&report, args.closures);
+    }
+    Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Reads a system description.
+pub fn read(path: &Path) -> Result<System> {
+    let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(System::parse(path, &xml)?)
+}
+
+fn policy(args: &Args) -> Result<Option<Policy>> {
+    let beside = args.system.with_file_name(DEPLOYMENT_FILE);
+    let deployment = match (args.profile, &args.deployment) {
+        (Some(Profile::Microkit), _) => return Ok(None),
+        (None, None) if !beside.is_file() => return Ok(None),
+        (_, deployment) => deployment.clone().unwrap_or(beside),
+    };
+    Ok(Some(Policy::of(&Deployment::load(&deployment)?)))
+}
+
+fn waivers(args: &Args, has_policy: bool) -> Result<Waivers> {
+    let Some(path) = &args.waivers else { return Ok(Waivers::default()) };
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Waivers::parse(path, &text, has_policy)?)
+}
+
+fn print(report: &Report, closures: bool) {
+    for finding in &report.findings {
+        let (file, line, column) = (finding.file.display(), finding.line, finding.column);
+        let level = match (&finding.waived, finding.level) {
+            (Some(_), _) => "waived: ",
+            (None, Level::Note) => "note: ",
+            (None, Level::Error) => "",
+        };
+        println!("{file}:{line}:{column}: {}: {level}{}", finding.rule, finding.message);
+        println!("    {}", finding.waived.as_ref().unwrap_or(&finding.help));
+    }
+    if closures {
+        for (what, closure) in [("can influence", &report.influence), ("can be known to", &report.knowledge)] {
+            for (name, all) in &closure.all {
+                let show = |others: &[String]| if others.is_empty() { "nobody".into() } else { others.join(", ") };
+                println!("{name} {what}: {}", show(all));
+                println!("    without a mediator: {}", show(&closure.unmediated[name]));
+            }
+        }
+    }
+    for (id, verdict) in &report.verdicts {
+        if let Verdict::NotJudged(why) = verdict {
+            println!("{id}: not judged: {why}");
+        }
+    }
+    let judged = report.verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotJudged(_))).count();
+    let (file, profile) = (report.file.display(), report.profile);
+    match report.broken() {
+        0 => println!("{file}: {judged} of {} rules hold (profile {profile})", RULES.len()),
+        1 => println!("{file}: 1 finding (profile {profile})"),
+        count => println!("{file}: {count} findings (profile {profile})"),
+    }
+}
