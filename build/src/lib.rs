@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod check;
+pub mod client;
 pub mod disk;
 mod disk_add;
 mod disk_create;

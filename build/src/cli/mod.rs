@@ -1,12 +1,18 @@
 //! The commands, one module each: an `Args` that clap reads, and `run(args)`.
 
+mod appliance;
 mod check;
 mod disk;
+mod get;
+mod ls;
 mod new;
 mod output;
 mod provision;
+mod put;
 mod run;
+mod status;
 mod system;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +53,11 @@ enum Command {
     Run(run::Args),
     #[command(hide = true)]
     DieWith(run::DieWith),
+    Put(put::Args),
+    Get(get::Args),
+    Ls(ls::Args),
+    Status(status::Args),
+    Verify(verify::Args),
 }
 
 /// Reads the command line and runs the command on it. A command line that cannot be read exits with 2.
@@ -59,6 +70,11 @@ pub fn run() -> Result<Outcome> {
         Command::Disk(args) => disk::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},
+        Command::Put(args) => put::run(args),
+        Command::Get(args) => get::run(args),
+        Command::Ls(args) => ls::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }
 

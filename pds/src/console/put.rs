@@ -147,8 +147,7 @@ impl Session {
         }
         let mut content = [0; CONTENT_MAX];
         let wrong = match (ending, verified(line)) {
-            (Ending::TooLong, _) => "bad-line",
-            (Ending::Whole, Err(Damage::NoChecksum | Damage::WrongChecksum)) => "bad-crc",
+            (Ending::TooLong, _) | (_, Err(Damage::NoChecksum | Damage::WrongChecksum)) => "bad-crc",
             (Ending::Whole, Ok(b".")) => {
                 self.cancel_put(Error::Cancelled, "given up");
                 return self.leave_put();

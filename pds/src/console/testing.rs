@@ -104,6 +104,8 @@ pub struct TestArchive {
     pub refuses_at: Option<usize>,
     /// Every request it took, by operation.
     pub seen: Vec<Op>,
+    /// The content it hands out is not what its records say.
+    pub damages: bool,
 }
 
 impl TestArchive {
@@ -121,7 +123,13 @@ impl TestArchive {
             holds_receipts: false,
             refuses_at: None,
             seen: Vec::new(),
+            damages: false,
         }
+    }
+
+    /// Submissions that wait for their receipts.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
     }
 
     /// Does what it can; whether that was something.
@@ -232,7 +240,10 @@ impl TestArchive {
         match self.sending.take() {
             None => return false,
             Some(Sending::Document { tag, index, offset }) => {
-                let content = self.documents[index].content.clone();
+                let mut content = self.documents[index].content.clone();
+                if let (true, Some(byte)) = (self.damages, content.first_mut()) {
+                    *byte ^= 1;
+                }
                 let mut header = document_reply(Answer::End, tag, content.len() as u64, &content);
                 let rest = content.get(offset..).unwrap_or(&[]);
                 let part = &rest[..rest.len().min(INTAKE_DATA)];
@@ -381,9 +392,13 @@ impl Bench {
     }
 
     /// What came from the console since the last call.
+    pub fn output_bytes(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.line.borrow_mut().from_console)
+    }
+
+    /// What came from the console since the last call, as text.
     pub fn output(&mut self) -> String {
-        let bytes = core::mem::take(&mut self.line.borrow_mut().from_console);
-        String::from_utf8_lossy(&bytes).into_owned()
+        String::from_utf8_lossy(&self.output_bytes()).into_owned()
     }
 
     /// The lines of machine mode that came since the last call; every checksum must match.

@@ -111,7 +111,7 @@ fn damaged_lines_are_asked_for_again() {
     assert_eq!(bench.ask("status"), ["?6 bad-line"]);
     bench.bytes(&[b'x'; LINE_MAX + 1]);
     bench.bytes(b"\r\n\r\n");
-    assert_eq!(bench.lines(), ["?6 bad-line"]);
+    assert_eq!(bench.lines(), ["?6 bad-crc"]);
     bench.bytes(b"@6 Z2hp\n");
     assert_eq!(bench.lines(), ["?6 bad-crc"]);
     let lines = bench.ask(&data(6, b"ghi"));

@@ -1,0 +1,65 @@
+//! What the commands that speak with a running appliance share.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use totebox::client::lines::Refusal;
+use totebox::client::put::Progress;
+use totebox::client::{Address, Connection, Session, Timing};
+
+use super::Outcome;
+use super::output::progress_bytes;
+
+/// Which appliance, and how long to wait for it.
+#[derive(clap::Args)]
+pub struct Appliance {
+    /// The console of the running appliance: unix:PATH.
+    #[arg(long, value_name = "ADDRESS")]
+    connect: Address,
+    /// Give up when nothing moved for this long.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+}
+
+impl Appliance {
+    /// Opens a session; `patience` is how long to wait if the operator does not say. What happens at the
+    /// appliance meanwhile is told on standard error.
+    pub fn open(&self, patience: Duration) -> Result<Session> {
+        let patience = self.timeout.map_or(patience, Duration::from_secs);
+        let default = Timing::default();
+        let timing = Timing { quiet: default.quiet.min(patience), patience };
+        Session::open(Connection::open(&self.connect)?, timing, Box::new(|text| eprintln!("appliance: {text}")))
+    }
+}
+
+/// How long to wait for something to move, if the operator does not say.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says that the appliance refused.
+pub fn refused(refusal: &Refusal) -> Outcome {
+    eprintln!("totebox: {}: {}", refusal.name, refusal.text);
+    Outcome::Found
+}
+
+/// Progress as a bar on standard error.
+#[derive(Default)]
+pub struct Bar(Option<ProgressBar>);
+
+impl Progress for Bar {
+    fn begin(&mut self, label: &str, size: u64) {
+        self.0 = Some(progress_bytes(label, size));
+    }
+
+    fn at(&mut self, position: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(position);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

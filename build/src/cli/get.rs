@@ -1,0 +1,86 @@
+//! `totebox get`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use totebox::client::get::{default_path, get};
+use totebox_pds::console::text::{Hex, Size};
+use totebox_pds::console::words::Quoted;
+
+use super::appliance::{Appliance, Bar, PATIENCE, refused};
+use super::{Outcome, output};
+
+/// Gets a document back. Its hash is checked before the file appears.
+#[derive(clap::Args)]
+#[command(after_help = "Exits with 1 if there is no such document, or if it is damaged.\n\
+                        Example: totebox get contracts 12 -o lease.pdf --connect unix:target/run/console.sock")]
+pub struct Args {
+    /// The archive.
+    archive: String,
+    /// The number of the document's record; `totebox ls` shows it.
+    #[arg(value_name = "SEQ")]
+    sequence: u64,
+    /// The file to write; - for standard output. Default: the document's name, in this folder.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there already.
+    #[arg(long)]
+    force: bool,
+    /// Print what the record says of the document as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    appliance: Appliance,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    if to_stdout && args.json {
+        bail!("--json and -o - both write to standard output");
+    }
+    let folder = match &args.output {
+        Some(path) if !to_stdout => {
+            if path.exists() && !args.force {
+                bail!("{} is there already; --force replaces it", path.display());
+            }
+            path.parent().filter(|parent| !parent.as_os_str().is_empty())
+        }
+        _ => None,
+    };
+    let folder = match (to_stdout, folder) {
+        (true, _) => std::env::temp_dir(),
+        (false, folder) => folder.unwrap_or(Path::new(".")).to_path_buf(),
+    };
+    let mut session = args.appliance.open(PATIENCE)?;
+    let fetched = get(&mut session, &args.archive, args.sequence, &folder, &mut Bar::default())?;
+    let mut fetched = match fetched {
+        Ok(fetched) => fetched,
+        Err(refusal) => return Ok(refused(&refusal)),
+    };
+    if to_stdout {
+        io::copy(fetched.content()?, &mut io::stdout()).context("cannot write to standard output")?;
+        return Ok(Outcome::Fine);
+    }
+    let document = fetched.document.clone();
+    let path = match args.output {
+        Some(path) => path,
+        None => default_path(&document)?,
+    };
+    fetched.save(&path, args.force)?;
+    if args.json {
+        output::json(&json!({
+            "file": path.to_string_lossy(),
+            "sequence": document.sequence,
+            "name": document.name,
+            "size": document.size,
+            "hash": Hex(&document.hash).to_string(),
+            "time_ms": document.time_ms,
+        }))?;
+    } else {
+        let (name, size) = (Quoted(document.name.as_bytes()), Size(document.size));
+        println!("{}: {name}, {size}, {}", path.display(), Hex(&document.hash));
+    }
+    Ok(Outcome::Fine)
+}

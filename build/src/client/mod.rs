@@ -1,0 +1,19 @@
+//! The operator's console from outside: the programs' end of docs/console-protocol.md.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`connection`] | the serial line: lines in and out |
+//! | [`lines`] | what the lines say |
+//! | [`session`] | handshake, commands, recovery from noise |
+//! | [`put`], [`get`], [`ls`], [`status`] | what an operator wants |
+
+pub mod connection;
+pub mod get;
+pub mod lines;
+pub mod ls;
+pub mod put;
+pub mod session;
+pub mod status;
+
+pub use connection::{Address, Connection};
+pub use session::{Session, Timing};

@@ -1,0 +1,174 @@
+//! A session with an appliance's console: the handshake, commands and their answers, and starting anew
+//! when the line was disturbed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use totebox_pds::console::data::{PROTOCOL, verified};
+
+use super::connection::Connection;
+use super::lines::{Fields, Line, Receipt, Refusal};
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Without a line for this long, something may have been lost: ask again.
+    pub quiet: Duration,
+    /// Without progress for this long, give up.
+    pub patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing { quiet: Duration::from_secs(3), patience: Duration::from_secs(60) }
+    }
+}
+
+/// Tries of a command, and disturbances of a transfer in a row, before the line is given up.
+pub const TRIES: usize = 10;
+
+/// What was heard.
+#[derive(Debug)]
+pub enum Heard {
+    /// A whole line.
+    Line(Line),
+    /// A line that is damaged.
+    Disturbed,
+    /// Nothing, for as long as was waited.
+    Silence,
+}
+
+/// An answer to a command.
+#[derive(Debug)]
+pub struct Answer {
+    /// The rows of a listing.
+    pub rows: Vec<Fields>,
+    /// The line that ended it.
+    pub end: Result<Fields, Refusal>,
+}
+
+/// How a submission ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Committed.
+    Receipt(Receipt),
+    /// Refused.
+    Refused(Refusal),
+}
+
+/// An open session.
+pub struct Session {
+    connection: Connection,
+    /// How long to wait.
+    pub timing: Timing,
+    handshakes: u64,
+    news: Box<dyn FnMut(&str)>,
+    /// Submissions that ended while something else was waited for.
+    ended: Vec<Fate>,
+}
+
+impl Session {
+    /// Takes the console over, whatever an earlier peer left half done. `news` is told what happens
+    /// meanwhile.
+    pub fn open(connection: Connection, timing: Timing, news: Box<dyn FnMut(&str)>) -> Result<Session> {
+        // So that the answer to an earlier peer's handshake is not taken for the own.
+        let handshakes = u64::from(std::process::id()) << 20;
+        let mut session = Session { connection, timing, handshakes, news, ended: Vec::new() };
+        session.start_anew()?;
+        Ok(session)
+    }
+
+    /// The handshake: ends whatever is under way, and both sides know again where they are.
+    pub fn start_anew(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < self.timing.patience {
+            self.handshakes += 1;
+            self.connection.send_raw(format!("\x03\nmachine {}\n", self.handshakes).as_bytes())?;
+            let expected = format!("+machine {PROTOCOL} {}", self.handshakes);
+            while let Some(line) = self.connection.line(self.timing.quiet)? {
+                if verified(&line) == Ok(expected.as_bytes()) {
+                    return Ok(());
+                }
+            }
+        }
+        bail!(
+            "the console does not answer: no handshake within {} s. Is the appliance up, and nobody else \
+             connected to it?",
+            self.timing.patience.as_secs()
+        )
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) -> Result<()> {
+        self.connection.send(line)
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.connection.send_raw(bytes)
+    }
+
+    /// The next line. News are passed on, and not waited for longer.
+    pub fn hear(&mut self, within: Duration) -> Result<Heard> {
+        let deadline = Instant::now() + within;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(bytes) = self.connection.line(left)? else { return Ok(Heard::Silence) };
+            let Some(line) = verified(&bytes).ok().and_then(|line| std::str::from_utf8(line).ok()) else {
+                return Ok(Heard::Disturbed);
+            };
+            match Line::parse(line) {
+                Some(Line::News(text)) => (self.news)(&text),
+                Some(line) => return Ok(Heard::Line(line)),
+                // In person mode, where noise may have led, the console shows what it is sent.
+                None => return Ok(Heard::Disturbed),
+            }
+        }
+    }
+
+    /// Sends a command that may be repeated, and returns its answer. `within` is how long it may keep
+    /// silent.
+    pub fn ask(&mut self, command: &str, within: Duration) -> Result<Answer> {
+        let start = Instant::now();
+        for _ in 0..TRIES {
+            self.send(command)?;
+            match self.answer(within)? {
+                Some(Answer { end: Err(refusal), .. }) if refusal.name == "bad-crc" => {}
+                Some(answer) => return Ok(answer),
+                None if start.elapsed() > self.timing.patience => break,
+                None => self.start_anew()?,
+            }
+        }
+        bail!("no whole answer to `{command}`: the line is too disturbed, or who should answer does not")
+    }
+
+    /// The answer to a command; `None` if it was disturbed or did not come.
+    fn answer(&mut self, within: Duration) -> Result<Option<Answer>> {
+        let mut rows = Vec::new();
+        loop {
+            match self.hear(within)? {
+                Heard::Line(Line::Row(_, fields)) => rows.push(fields),
+                Heard::Line(Line::Done(_, end)) => return Ok(Some(Answer { rows, end: Ok(end) })),
+                Heard::Line(Line::Refused(refusal)) if refusal.tag.is_none() => {
+                    return Ok(Some(Answer { rows, end: Err(refusal) }));
+                }
+                Heard::Line(line) => self.note(line),
+                Heard::Disturbed | Heard::Silence => return Ok(None),
+            }
+        }
+    }
+
+    /// Keeps the end of a submission for later. Nothing else comes unasked.
+    pub fn note(&mut self, line: Line) {
+        match line {
+            Line::Receipt(receipt) => self.ended.push(Fate::Receipt(receipt)),
+            Line::Refused(refusal) => self.ended.push(Fate::Refused(refusal)),
+            _ => {}
+        }
+    }
+
+    /// The submissions that ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<Fate> {
+        std::mem::take(&mut self.ended)
+    }
+}

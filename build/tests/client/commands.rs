@@ -1,0 +1,142 @@
+//! The commands of the host tool as an operator types them: what they print and how they exit.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use totebox_pds::console::testing::Bench;
+use totebox_pds::proto::audit::Verdict;
+use totebox_pds::proto::operator::{Outcome, Reply};
+use zerocopy::IntoBytes;
+
+use crate::appliance::Appliance;
+
+/// Runs the tool in a folder, connected to the socket in it.
+fn totebox(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+    command.current_dir(folder).args(arguments).args(["--connect", "unix:console", "--timeout", "60"]);
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+#[test]
+fn an_operator_puts_lists_and_gets() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let appliance = Appliance::listen(&at.join("console"), 8, |_| {}, |_| {});
+    fs::write(at.join("Año 2024.txt"), "text").unwrap();
+    fs::write(at.join("b"), "").unwrap();
+    let text_hash = blake3::hash(b"text").to_hex();
+
+    let output = totebox(at, &["put", "contracts", "Año 2024.txt", "b"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let empty_hash = blake3::hash(b"").to_hex();
+    assert_eq!(
+        stdout(&output),
+        format!(
+            "record      1         4 B  {text_hash}  Año 2024.txt\nrecord      2         0 B  {empty_hash}  b\n"
+        )
+    );
+
+    let output = totebox(at, &["put", "contracts", "b", "--name", "another", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!((&json(&output)[0]["name"], &json(&output)[0]["sequence"]), (&"another".into(), &3.into()));
+
+    // One of two cannot be read.
+    let output = totebox(at, &["put", "contracts", "missing", "b"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("totebox: missing: cannot open missing"), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("record      4 "));
+
+    let output = totebox(at, &["ls", "contracts", "--from", "1", "--count", "1"]);
+    assert_eq!(
+        stdout(&output),
+        "     seq  time                 kind                   size  name\n       1  2024-03-01 00:00:00  document                4 B  \
+         \"Año 2024.txt\"\n5 records\n"
+    );
+
+    // The file is there already; then it is not.
+    let output = totebox(at, &["get", "contracts", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--force replaces it"), "{}", stderr(&output));
+    fs::remove_file(at.join("Año 2024.txt")).unwrap();
+    let output = totebox(at, &["get", "contracts", "1", "--json"]);
+    assert_eq!(json(&output)["hash"], text_hash.as_str());
+    assert_eq!(fs::read(at.join("Año 2024.txt")).unwrap(), b"text");
+    let output = totebox(at, &["get", "contracts", "1", "-o", "-"]);
+    assert_eq!(output.stdout, b"text");
+
+    let output = totebox(at, &["get", "contracts", "77"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("not-found: archive contracts has 5 records"), "{}", stderr(&output));
+    assert_eq!(appliance.end()[0].len(), 4);
+}
+
+#[test]
+fn status_and_verify_say_by_their_exit_code_what_they_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        for tag in 1..=2u32 {
+            let reply = Reply { outcome: Outcome::Accepted as u8, reserved: [0; 3], tag: tag.into() };
+            bench.kernel.replies.push_back(reply.as_bytes().to_vec());
+        }
+    };
+    let mut verified = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.kernel.calls.len() == verified {
+            return;
+        }
+        verified = bench.kernel.calls.len();
+        let verdicts =
+            [Verdict::Clean, if verified == 1 { Verdict::Clean } else { Verdict::Mismatch }, Verdict::Clean];
+        for (row, verdict) in bench.surface.rows.iter_mut().zip(verdicts) {
+            (row.verify_tag, row.verdict) = ((verified as u32).into(), verdict as u8);
+            row.finding_record = u64::MAX.into();
+        }
+        if verified == 2 {
+            let row = &mut bench.surface.rows[1];
+            (row.finding, row.finding_area, row.findings) = (7, 1, 1.into());
+            (row.finding_block, row.finding_record) = (3.into(), 2.into());
+        }
+        bench.publish();
+    };
+    let appliance = Appliance::listen(&at.join("console"), 4, prepare, meanwhile);
+
+    let output = totebox(at, &["verify"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 3);
+    let output = totebox(at, &["status", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(json(&output)["volumes"][1]["verdict"], "clean");
+
+    let output = totebox(at, &["verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("; asset at assets block 3, record 2\n"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("mismatch: volume finance: asset at assets block 3"), "{}", stderr(&output));
+    let output = totebox(at, &["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("MISMATCH"), "{}", stdout(&output));
+    appliance.end();
+}
+
+#[test]
+fn without_an_appliance_the_tool_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = totebox(folder.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it: ";
+    assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+}
