@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
 //! | [`vault_bench`] | a vault alone, with its clients played by the test |
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archive_bench;
+pub mod operator;
 pub mod sim;
 pub mod vault_bench;
 pub mod vault_load;

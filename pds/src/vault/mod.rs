@@ -102,7 +102,8 @@ impl<D: BlockDevice> Vault<D> {
 
     /// Whether an acknowledged commit is durable.
     fn durable(&self) -> bool {
-        self.disk.device().can_flush() && self.disk.writable()
+        let device = self.disk.device();
+        device.capacity() > 0 && device.can_flush() && !device.read_only()
     }
 
     /// Passes until one changes nothing.
@@ -301,10 +302,11 @@ impl<D: BlockDevice> Vault<D> {
         if !core::mem::take(&mut self.stale) {
             return;
         }
+        let durable = self.durable();
         let page = &mut self.published;
         let device = self.disk.device();
         page.capacity = device.capacity().into();
-        page.durable = u8::from(device.can_flush() && !device.read_only());
+        page.durable = u8::from(durable);
         page.read_only = u8::from(device.read_only());
         let recovering = |volume: &Volume| volume.state() == VolumeState::Recovering;
         page.recovered = u8::from(!self.volumes.iter().any(recovering));

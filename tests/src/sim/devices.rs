@@ -21,8 +21,15 @@ pub struct Line {
     room: usize,
     interrupt: bool,
     hung_up: bool,
-    /// One byte in so many is damaged on its way to the console; 0 for a quiet line.
+    /// One byte in so many is damaged on its way; 0 for a quiet line.
     noise: u32,
+}
+
+impl Line {
+    fn disturb(&self, random: &mut Rng, byte: u8) -> u8 {
+        let hit = self.noise > 0 && random.u32(..self.noise) == 0;
+        if hit { byte ^ 1 << random.u8(..8) } else { byte }
+    }
 }
 
 /// The operator's end of the serial line, and the console's device.
@@ -39,7 +46,7 @@ impl SimUart {
         SimUart { line: Rc::new(RefCell::new(line)), random: Rc::new(RefCell::new(Rng::with_seed(seed))) }
     }
 
-    /// Damages one byte in `one_in` on its way to the console; none if 0.
+    /// Damages one byte in `one_in` on its way, in both directions; none if 0.
     pub fn set_noise(&self, one_in: u32) {
         self.line.borrow_mut().noise = one_in;
     }
@@ -48,8 +55,8 @@ impl SimUart {
     pub fn send(&self, bytes: &[u8]) {
         let (mut line, mut random) = (self.line.borrow_mut(), self.random.borrow_mut());
         for &byte in bytes {
-            let hit = line.noise > 0 && random.u32(..line.noise) == 0;
-            line.incoming.push_back(if hit { byte ^ 1 << random.u8(..8) } else { byte });
+            let byte = line.disturb(&mut random, byte);
+            line.incoming.push_back(byte);
         }
         line.interrupt = true;
     }
@@ -98,10 +105,13 @@ impl Uart for SimUart {
     }
 
     fn transmit(&mut self, bytes: &[u8]) -> usize {
-        let mut line = self.line.borrow_mut();
+        let (mut line, mut random) = (self.line.borrow_mut(), self.random.borrow_mut());
         let count = bytes.len().min(line.room);
         line.room -= count;
-        line.outgoing.extend(&bytes[..count]);
+        for &byte in &bytes[..count] {
+            let byte = line.disturb(&mut random, byte);
+            line.outgoing.push(byte);
+        }
         count
     }
 

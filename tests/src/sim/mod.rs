@@ -4,6 +4,7 @@
 //!
 //! Domains, channels, regions and manifests come from the same model as `system.xml`.
 
+mod appliance;
 mod devices;
 mod disk;
 mod kernel;
@@ -22,6 +23,7 @@ use totebox_pds::{ChannelSet, Domain, Fault};
 use totebox_shm::{Mapped, testing};
 use zerocopy::{FromBytes, IntoBytes};
 
+pub use appliance::{SimWire, domain, operator};
 pub use devices::{SimTicker, SimUart};
 pub use disk::{Abilities, DiskHandle, Medium, SECTOR, SimDisk};
 pub use kernel::Intervention;

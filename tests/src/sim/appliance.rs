@@ -1,0 +1,75 @@
+//! The whole appliance on a simulated machine: every domain, and an operator at its line.
+
+use totebox::model::Deployment;
+use totebox_manifest::{Manifest, Role};
+use totebox_pds::Domain;
+use totebox_pds::archive::Archive;
+use totebox_pds::auditor::Auditor;
+use totebox_pds::clock::Clock;
+use totebox_pds::console::Console;
+use totebox_pds::orchestrator::Orchestrator;
+use totebox_pds::vault::Vault;
+use totebox_shm::Mapped;
+
+use super::{Devices, DiskHandle, World};
+use crate::operator::{Gone, Operator, Wire};
+
+/// Events without a byte on the line after which nothing is to be expected for a while.
+const SILENCE: u64 = 2_000;
+
+/// The domain of a manifest, as the appliance has it.
+pub fn domain(manifest: &Manifest<'_>, mapped: Mapped, devices: &Devices) -> Box<dyn Domain> {
+    fn boxed<D: Domain + 'static, E: std::fmt::Debug>(domain: Result<D, E>) -> Box<dyn Domain> {
+        Box::new(domain.expect("the model's manifests fit the domains"))
+    }
+    match manifest.role() {
+        Role::Archive => boxed(Archive::new(manifest, mapped)),
+        Role::Orchestrator => boxed(Orchestrator::new(manifest, mapped)),
+        Role::Auditor => boxed(Auditor::new(manifest, mapped)),
+        Role::Vault => boxed(Vault::new(manifest, mapped, devices.disk.driver())),
+        Role::Console => boxed(Console::new(manifest, mapped, devices.uart.clone())),
+        Role::Clock => boxed(Clock::new(manifest, mapped, devices.ticker.clone())),
+    }
+}
+
+/// The line to a simulated appliance. Things happen while the operator waits.
+pub struct SimWire {
+    /// The machine.
+    pub world: World,
+    /// The event before which the power is cut.
+    cut_at: Option<u64>,
+}
+
+impl SimWire {
+    /// The line to a machine whose power is not cut.
+    pub fn new(world: World) -> SimWire {
+        SimWire { world, cut_at: None }
+    }
+}
+
+impl Wire for SimWire {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        self.world.devices().uart.send(bytes);
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Vec<u8>, Gone> {
+        for _ in 0..SILENCE {
+            if self.cut_at.is_some_and(|step| self.world.steps() >= step) {
+                return Err(Gone);
+            }
+            self.world.step();
+            let bytes = self.world.devices().uart.take_received();
+            if !bytes.is_empty() {
+                return Ok(bytes);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// An operator at a machine just switched on, whose power is cut before event `cut_at`, if that is given.
+pub fn operator(deployment: &Deployment, disk: DiskHandle, seed: u64, cut_at: Option<u64>) -> Operator<SimWire> {
+    let world = World::new(deployment, disk, seed, domain);
+    Operator::new(SimWire { world, cut_at })
+}

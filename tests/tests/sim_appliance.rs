@@ -1,0 +1,232 @@
+//! The whole appliance in the simulator, driven over its serial line.
+
+use totebox_tests::operator::{number, value};
+use totebox_tests::sim::{
+    Abilities, DiskHandle, SimWire, World, blank_disk, deployment, domain, for_each_seed, operator,
+};
+use totebox_tests::vault_bench::{SMALL, bytes};
+
+/// An operator at a settled machine with a blank disk.
+fn settled() -> (totebox::model::Deployment, DiskHandle, totebox_tests::operator::Operator<SimWire>) {
+    let deployment = deployment(SMALL);
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let mut operator = operator(&deployment, disk.clone(), 1, None);
+    operator.connect_settled().unwrap();
+    (deployment, disk, operator)
+}
+
+/// The row of a volume.
+fn row<'a>(rows: &'a [String], name: &str) -> &'a str {
+    let row = rows.iter().find(|row| value(row, "name") == Some(name));
+    row.unwrap_or_else(|| panic!("there is no row of {name} in {rows:?}"))
+}
+
+#[test]
+fn documents_go_in_and_come_back_and_verify_is_clean() {
+    let (_, _, mut operator) = settled();
+    let documents =
+        [("contracts", "empty", 0), ("contracts", "Grüße aus Köln.txt", 5), ("finance", "books", 100_000)];
+    for (i, (archive, name, size)) in documents.into_iter().enumerate() {
+        let content = bytes(size, i as u8);
+        let receipt = operator.put(archive, name, &content).unwrap().unwrap();
+        assert_eq!(receipt.size, size as u64);
+        assert_eq!(operator.get(archive, receipt.seq).unwrap(), Ok(content));
+    }
+    let ls = operator.ask("ls contracts").unwrap();
+    assert_eq!((number(&ls.end, "records"), ls.rows.len()), (3, 3));
+    assert!(ls.rows[2].ends_with("name=\"Grüße aus Köln.txt\""), "{ls:?}");
+    let status = operator.ask("status").unwrap();
+    let contracts = row(&status.rows, "contracts");
+    assert_eq!((value(contracts, "state"), number(contracts, "documents")), (Some("active"), 2));
+    assert_eq!((number(contracts, "bytes"), number(contracts, "refused")), (5, 0));
+    let verify = operator.ask("verify").unwrap();
+    assert_eq!(verify.end, "+verify clean volumes=4");
+    assert!(verify.rows.iter().all(|row| value(row, "verdict") == Some("clean")), "{verify:?}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_name_and_changes_nothing() {
+    let (_, disk, mut operator) = settled();
+    operator.put("contracts", "one", b"content").unwrap().unwrap();
+    operator.wire.world.settle();
+    let before = disk.borrow().seen().to_vec();
+    let cases = [
+        ("frobnicate", "unknown-command"),
+        ("ls nowhere", "unknown-archive"),
+        ("get contracts x", "bad-argument"),
+        ("get contracts 0", "not-a-document"),
+        ("get contracts 7", "not-found"),
+        ("put contracts \"\" 3", "bad-name"),
+        ("put contracts \"a\\x07b\" 3", "bad-name"),
+        ("put contracts big 900000", "full"),
+        ("verify nowhere", "unknown-archive"),
+    ];
+    for (command, error) in cases {
+        let answer = operator.ask(command).unwrap();
+        assert_eq!(answer.error(), Some(error), "{command}: {answer:?}");
+    }
+    operator.wire.world.settle();
+    assert!(disk.borrow().seen() == before, "nothing was written");
+    assert_eq!(number(&operator.ask("ls contracts").unwrap().end, "records"), 2);
+}
+
+#[test]
+fn documents_survive_a_noisy_line() {
+    let deployment = deployment(SMALL);
+    for_each_seed("documents_survive_a_noisy_line", 10, |seed| {
+        let disk = DiskHandle::new(blank_disk(&deployment));
+        let mut operator = operator(&deployment, disk, seed, None);
+        operator.connect_settled().unwrap();
+        operator.wire.world.devices().uart.set_noise(20_000);
+        let mut receipts = Vec::new();
+        for i in 0..4 {
+            let content = bytes(20_000 + i, i as u8);
+            receipts.push(operator.put("finance", &format!("document {i}"), &content).unwrap().unwrap());
+        }
+        for (i, receipt) in receipts.iter().enumerate() {
+            assert!(operator.get("finance", receipt.seq).unwrap() == Ok(bytes(20_000 + i, i as u8)));
+        }
+        assert!(operator.damaged > 0, "the line was quiet");
+    });
+}
+
+#[test]
+fn a_full_archive_refuses_and_goes_on_reading() {
+    let (_, _, mut operator) = settled();
+    let mut kept = Vec::new();
+    let refused = loop {
+        let content = bytes(100_000, kept.len() as u8);
+        match operator.put("correspondence", "letter", &content).unwrap() {
+            Ok(receipt) => kept.push((receipt.seq, content)),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.as_str(), kept.len()), ("full", 6));
+    for (seq, content) in kept {
+        assert!(operator.get("correspondence", seq).unwrap() == Ok(content));
+    }
+    let status = operator.ask("status").unwrap();
+    assert!(number(row(&status.rows, "correspondence"), "free") < 100_000);
+    assert!(operator.put("contracts", "other", b"goes on").unwrap().is_ok());
+}
+
+#[test]
+fn a_volume_that_cannot_be_used_is_named_and_the_others_work() {
+    let deployment = deployment(SMALL);
+    let finance = deployment.volumes[1].offset() as usize;
+    type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Spoil); 3] = [
+        ("foreign", &|content| content[finance..finance + 4096].fill(0)),
+        ("damaged", &|content| content[finance + 70] ^= 1),
+        ("other-deployment", &|content| {
+            let other = totebox_tests::sim::deployment(&SMALL.replace("0001020304", "ff01020304"));
+            content[finance..finance + 4096].copy_from_slice(&blank_disk(&other)[finance..finance + 4096]);
+        }),
+    ];
+    for (state, spoil) in cases {
+        let mut content = blank_disk(&deployment);
+        spoil(&mut content);
+        let mut operator = operator(&deployment, DiskHandle::new(content), 1, None);
+        let status = operator.connect_settled().unwrap();
+        let finance = row(&status.rows, "finance");
+        assert_eq!((value(finance, "state"), value(finance, "volume")), (Some("unavailable"), Some(state)));
+        assert_eq!(operator.put("finance", "books", b"x").unwrap(), Err("unavailable".to_owned()));
+        assert!(operator.put("contracts", "one", b"x").unwrap().is_ok());
+        assert_eq!(value(row(&operator.ask("status").unwrap().rows, "contracts"), "state"), Some("active"));
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_writes_is_read() {
+    let (deployment, disk, mut operator) = settled();
+    let receipt = operator.put("contracts", "one", b"content").unwrap().unwrap();
+    operator.wire.world.settle();
+    drop(operator);
+    disk.borrow_mut().set_abilities(Abilities { read_only: true, ..Abilities::default() });
+    let mut operator = totebox_tests::sim::operator(&deployment, disk, 2, None);
+    let status = operator.connect_settled().unwrap();
+    assert_eq!(value(&status.end, "read_only"), Some("yes"));
+    assert_eq!(operator.get("contracts", receipt.seq).unwrap(), Ok(b"content".to_vec()));
+    assert!(operator.put("contracts", "two", b"x").unwrap().is_err());
+}
+
+#[test]
+fn without_a_disk_the_operator_is_told() {
+    let deployment = deployment(SMALL);
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    disk.borrow_mut().set_abilities(Abilities { blocks: Some(0), buffers: 0, ..Abilities::default() });
+    let mut operator = operator(&deployment, disk, 1, None);
+    let status = operator.connect_settled().unwrap();
+    for volume in ["contracts", "finance", "correspondence", "audit"] {
+        assert_eq!(value(row(&status.rows, volume), "volume"), Some("no-disk"));
+    }
+    assert_eq!(value(&status.end, "durable"), Some("no"));
+    assert_eq!(operator.put("contracts", "one", b"x").unwrap(), Err("unavailable".to_owned()));
+}
+
+#[test]
+fn a_changed_byte_is_found_and_the_operator_is_told_where() {
+    let (deployment, disk, mut operator) = settled();
+    let content = bytes(9000, 1);
+    let receipt = operator.put("finance", "books", &content).unwrap().unwrap();
+    operator.wire.world.settle();
+    let volume = &deployment.volumes[1];
+    let assets = (volume.first_block + volume.layout.assets.start) as usize * 4096;
+    disk.borrow_mut().damage(assets + 5000, |byte| *byte ^= 0x10);
+    let verify = operator.ask("verify finance").unwrap();
+    assert_eq!(verify.error(), Some("mismatch"), "{verify:?}");
+    let finance = row(&verify.rows, "finance");
+    assert_eq!((value(finance, "verdict"), value(finance, "finding")), (Some("mismatch"), Some("asset")));
+    assert_eq!((value(finance, "area"), number(finance, "record")), (Some("assets"), receipt.seq));
+    assert_eq!(operator.get("finance", receipt.seq).unwrap(), Err("damaged".to_owned()));
+    assert_eq!(operator.ask("verify contracts").unwrap().end, "+verify clean volumes=1");
+}
+
+#[test]
+fn the_same_seed_leads_to_the_same_history() {
+    let deployment = deployment(SMALL);
+    let history = |seed| {
+        let disk = DiskHandle::new(blank_disk(&deployment));
+        let mut operator = operator(&deployment, disk.clone(), seed, None);
+        operator.connect_settled().unwrap();
+        operator.put("contracts", "one", &bytes(5000, 1)).unwrap().unwrap();
+        let hash = ledger_fmt::hash::content(disk.borrow().seen());
+        (operator.wire.world.steps(), hash)
+    };
+    assert_eq!(history(7), history(7));
+    assert_ne!(history(7).0, history(8).0);
+}
+
+#[test]
+fn forty_archives_come_up_and_take_a_document_each() {
+    let mut text = SMALL[..SMALL.find("[[archive]]").unwrap()].replace("\"16 MiB\"", "\"64 MiB\"");
+    for i in 0..40 {
+        text += &format!("[[archive]]\nname = \"a{i}\"\nsize = \"1 MiB\"\non_mismatch = \"flag\"\n");
+    }
+    let deployment = deployment(&text);
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let mut operator = operator(&deployment, disk, 1, None);
+    let status = operator.connect_settled().unwrap();
+    assert_eq!(status.rows.iter().filter(|row| value(row, "state") == Some("active")).count(), 41);
+    for i in 0..40 {
+        let receipt = operator.put(&format!("a{i}"), "one", &bytes(3000, i)).unwrap().unwrap();
+        assert_eq!(operator.get(&format!("a{i}"), receipt.seq).unwrap(), Ok(bytes(3000, i)));
+    }
+}
+
+#[test]
+fn a_hung_up_line_gives_up_what_was_not_sent_in_full() {
+    let deployment = deployment(SMALL);
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let world = World::new(&deployment, disk, 1, domain);
+    let uart = world.devices().uart.clone();
+    let mut operator = totebox_tests::operator::Operator::new(SimWire::new(world));
+    operator.connect_settled().unwrap();
+    let ready = operator.ask("put contracts half 5000").unwrap();
+    assert!(ready.end.starts_with("+ready "), "{ready:?}");
+    uart.send(b"@0 aGFsZg==");
+    uart.hang_up();
+    operator.connect_settled().unwrap();
+    assert_eq!(number(&operator.ask("ls contracts").unwrap().end, "records"), 1);
+    assert!(operator.put("contracts", "whole", b"content").unwrap().is_ok());
+}
