@@ -15,6 +15,7 @@ pub mod console;
 pub mod device;
 pub mod kernel;
 pub mod ledger_writer;
+pub mod lifecycle;
 pub mod orchestrator;
 pub mod proto;
 pub mod setup;

@@ -5,12 +5,14 @@
 //! | `console` | the link to the console |
 //! | `submission`, `staging` | documents on their way in |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
+//! | `check` | its own integrity pass |
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
 //! Every handler does all there is to do and then waits for the next notification. A record is committed
 //! together with those that come while a commit is under way or the console does not pause. So a lone
 //! document waits for one flush, and many share one.
 
+mod check;
 mod console;
 mod reading;
 mod records;
@@ -20,17 +22,20 @@ mod submission;
 #[cfg(test)]
 mod tests;
 
+use ledger_fmt::record::{Draft, Kind};
 use totebox_manifest::{LinkKind, Manifest, Role};
 use totebox_shm::{Mapped, PageReader, PageWriter};
 use zerocopy::FromZeros;
 
 use crate::ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
+use crate::lifecycle::{self, Standing};
 use crate::proto::intake::{Failure, Op};
-use crate::proto::page::{ArchiveState, Health, Lifecycle, Time};
+use crate::proto::page::{ArchiveState, Cause, Health, Lifecycle, Time};
 use crate::proto::vault::{Status, VolumeState};
 use crate::vault_client::{Received, VaultClient};
 use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 
+use check::SelfCheck;
 use console::{Console, Message, Refusal};
 use reading::Reading;
 use submission::{Served, Submissions};
@@ -47,6 +52,8 @@ enum Purpose {
     Assets,
     /// Something on its way out.
     Reading,
+    /// The archive's own integrity pass.
+    Check,
     /// Nothing: the time the answer takes is what it is for. See [`Patience`].
     Delay,
 }
@@ -82,8 +89,11 @@ pub struct Archive {
     news: bool,
     volume_state: VolumeState,
     patience: Patience,
-    /// The lifecycle command in force.
+    /// The lifecycle command in force; its sequence number is 0 if there was none.
     command: Lifecycle,
+    /// The last command the ledger had no room to tell of.
+    unrecorded: Option<u64>,
+    check: SelfCheck,
 }
 
 impl Archive {
@@ -113,13 +123,20 @@ impl Archive {
             news: false,
             volume_state: VolumeState::Recovering,
             patience: Patience::Full,
-            command: Lifecycle { target: ArchiveState::Active as u8, ..Lifecycle::new_zeroed() },
+            command: Lifecycle::new_zeroed(),
+            unrecorded: None,
+            check: SelfCheck::new(manifest.header().audit_period_s.get()),
         })
     }
 
-    fn now_ms(&self) -> u64 {
+    /// Uptime and wall clock, in milliseconds.
+    fn now(&self) -> (u64, u64) {
         let mut time = Time::new_zeroed();
-        if self.time.read(&mut time) { time.wall_ms.get() } else { 0 }
+        if self.time.read(&mut time) { (time.uptime_ms.get(), time.wall_ms.get()) } else { (0, 0) }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now().1
     }
 
     /// Does all there is to do.
@@ -130,7 +147,9 @@ impl Archive {
             self.submissions.send_answers(&mut self.console);
             self.reading.advance(&mut self.console, &self.ledger, &mut self.vault);
             let served = self.serve_requests();
+            self.record_standing();
             self.commit();
+            self.check_itself();
             self.vault.announce(kernel);
             self.console.announce(kernel);
             let replied = self.take_replies();
@@ -183,6 +202,11 @@ impl Archive {
             // Without its content a record must not be committed; a commit behind it fails too.
             Purpose::Assets if reply.status != Status::Ok => self.ledger.give_up(Trouble::Refused(reply.status)),
             Purpose::Assets => None,
+            Purpose::Check => {
+                let now = self.now();
+                self.check.receive(&self.vault, reply, now);
+                None
+            }
             Purpose::Delay => {
                 let renewed = self.patience == Patience::Waiting { renewed: true };
                 self.patience = if renewed { Patience::Full } else { Patience::Spent };
@@ -310,8 +334,9 @@ impl Archive {
         match self.ledger.state() {
             State::Starting => ArchiveState::Starting,
             State::Ready if self.ledger.totals().head.records == 0 => ArchiveState::Starting,
-            State::Ready if self.is_quiescing() && self.is_quiet() => ArchiveState::Suspended,
-            State::Ready => ArchiveState::Active,
+            State::Ready if self.has_obeyed() => self.target().state(),
+            // On its way from one to the other it still is what it was; but it takes nothing more.
+            State::Ready => self.ledger.totals().standing.state(),
             State::Closed(VolumeState::Sealed) => ArchiveState::Archived,
             State::Failed(Trouble::Refused(Status::Sealed)) => ArchiveState::Archived,
             State::Closed(_) | State::Failed(Trouble::Unavailable(_)) => ArchiveState::Unavailable,
@@ -319,9 +344,58 @@ impl Archive {
         }
     }
 
-    /// Whether it is to be suspended.
+    /// What it is to be: what its ledger says, until the orchestrator has said something. An archive that is
+    /// closed stays so.
+    fn target(&self) -> Standing {
+        let recorded = self.ledger.totals().standing;
+        match Standing::from_wire(self.command.target) {
+            Some(target) if recorded != Standing::Archived => target,
+            _ => recorded,
+        }
+    }
+
+    /// Whether it takes nothing, or soon will not.
     fn is_quiescing(&self) -> bool {
-        self.command.target == ArchiveState::Suspended as u8
+        self.target() != Standing::Active
+    }
+
+    /// Whether it is what it is to be: nothing is under way, and its ledger says so, or cannot.
+    fn has_obeyed(&self) -> bool {
+        let told = self.ledger.totals().standing == self.target()
+            || self.unrecorded == Some(self.command.sequence.get())
+            || self.ledger.state() != State::Ready;
+        let at_rest = !self.is_quiescing() || self.is_quiet();
+        self.ledger.state() != State::Starting && told && at_rest
+    }
+
+    /// Enters what it is to be into its ledger, as soon as nothing else is under way.
+    fn record_standing(&mut self) {
+        let (recorded, target) = (self.ledger.totals().standing, self.target());
+        let due = self.ledger.state() == State::Ready && self.ledger.totals().head.records > 0;
+        if !due || recorded == target || self.has_obeyed() || !self.is_quiet() {
+            return;
+        }
+        let cause = Cause::from_wire(self.command.cause).unwrap_or(Cause::Restart);
+        let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now_ms());
+        // What is left of a full ledger is kept for its end.
+        let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
+        let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };
+        let staged = self.ledger.room_for(kind, text.len()).and_then(|()| self.ledger.stage(&draft));
+        let closed = match (staged, target) {
+            (Ok(_), Standing::Archived) => self.ledger.stage_checkpoint(time_ms).map(|_| ()),
+            (staged, _) => staged.map(|_| ()),
+        };
+        if closed.is_err() {
+            self.unrecorded = Some(self.command.sequence.get());
+        }
+    }
+
+    /// Lets its own integrity pass go on, if it has nothing better to do.
+    fn check_itself(&mut self) {
+        if self.is_quiet() && !self.reading.is_busy() {
+            let now = self.now();
+            self.check.advance(&self.ledger, &mut self.vault, now);
+        }
     }
 
     /// Whether nothing is under way that a suspension has to wait for.
@@ -332,8 +406,7 @@ impl Archive {
     /// Reads the lifecycle command; one this version cannot carry out is left alone.
     fn read_command(&mut self) {
         let mut command = Lifecycle::new_zeroed();
-        let known = [ArchiveState::Active as u8, ArchiveState::Suspended as u8];
-        if self.lifecycle.read(&mut command) && known.contains(&command.target) {
+        if self.lifecycle.read(&mut command) && Standing::from_wire(command.target).is_some() {
             self.command = command;
         }
     }
@@ -343,7 +416,7 @@ impl Archive {
         let totals = self.ledger.totals();
         let layout = self.ledger.layout();
         let state = self.state();
-        let obeys = state != ArchiveState::Starting && (!self.is_quiescing() || self.is_quiet());
+        let obeys = state != ArchiveState::Starting && self.has_obeyed();
         let mut health = Health {
             heartbeat: self.published.heartbeat,
             state: state as u8,
@@ -360,9 +433,10 @@ impl Archive {
             ledger_total: layout.ledger.blocks.into(),
             head: totals.head.hash,
             root: self.published.root,
-            recorded: ArchiveState::Active as u8,
+            recorded: totals.standing.state() as u8,
             ..Health::new_zeroed()
         };
+        self.check.publish(&mut health);
         if health != self.published {
             if health.head != self.published.head {
                 health.root = totals.tree.root();
@@ -373,7 +447,7 @@ impl Archive {
 
     fn show(&mut self, mut health: Health) {
         health.heartbeat += 1;
-        let standing = |health: &Health| (health.state, health.volume_state, health.obeyed);
+        let standing = |health: &Health| (health.state, health.volume_state, health.obeyed, health.check);
         self.news |= standing(&health) != standing(&self.published);
         self.untold = true;
         self.published = health;
@@ -399,6 +473,7 @@ impl Domain for Archive {
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
         if from.contains(self.orchestrator) {
             self.read_command();
+            self.check.beat(&self.ledger, self.now().0);
             // A sign of life.
             self.show(self.published);
             self.news = true;

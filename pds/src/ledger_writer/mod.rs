@@ -21,7 +21,7 @@ use alloc::vec;
 use heapless::Deque;
 use ledger_fmt::Hash;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
-use ledger_fmt::record::{Draft, Genesis, Kind, padded_len};
+use ledger_fmt::record::{Draft, Genesis, Kind, Record, TreeHead, padded_len};
 use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
 use totebox_manifest::{Header, Volume};
 use zerocopy::{FromZeros, IntoBytes};
@@ -34,7 +34,7 @@ use start::{Start, Step};
 
 pub use marks::Mark;
 pub(crate) use run::{NoRun, Run};
-pub use walk::{Broken, Totals, Walk};
+pub use walk::{Broken, Observer, Totals, Walk};
 
 /// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
 /// help where runs are full.
@@ -266,14 +266,30 @@ impl<P: Copy> LedgerWriter<P> {
         if starting { Event::Started } else { Event::Failed(trouble) }
     }
 
+    /// Reads the whole ledger at start, whatever snapshot there is, so that an observer sees every record.
+    pub fn read_from_the_first_run(mut self) -> Self {
+        self.start.ignore_snapshots();
+        self
+    }
+
     /// Takes a reply to one of this writer's requests.
     pub fn receive(&mut self, vault: &mut VaultClient<P>, reply: &Received<P>) -> Option<Event> {
+        self.receive_observed(vault, reply, &mut |_| {})
+    }
+
+    /// Takes a reply to one of this writer's requests, and shows the records read at start to `seen`.
+    pub fn receive_observed(
+        &mut self,
+        vault: &mut VaultClient<P>,
+        reply: &Received<P>,
+        seen: &mut dyn FnMut(&Record<'_>),
+    ) -> Option<Event> {
         if let State::Failed(_) = self.state {
             return None;
         }
         let outcome = match reply.op {
             Op::Hello => self.take_frontier(vault, reply),
-            Op::Read => self.take_blocks(vault, reply),
+            Op::Read => self.take_blocks(vault, reply, seen),
             Op::Commit => self.take_commit(reply),
             // A snapshot that was not written only costs time.
             _ => Ok(None),
@@ -333,7 +349,7 @@ impl<P: Copy> LedgerWriter<P> {
         let out = &mut self.buffer[self.staged_len..];
         let sequence = self.planned.head.records;
         let (len, head) = draft.encode(&self.planned.head, out).ok_or(StageError::TooLong)?;
-        self.planned.add(head, draft.content.map(|(_, len, _)| len));
+        self.planned.add(head, draft.kind, draft.payload, draft.content.map(|(_, len, _)| len));
         self.staged_len += len;
         self.staged_records += 1;
         Ok(Staged { sequence, hash: head.hash })
@@ -343,6 +359,13 @@ impl<P: Copy> LedgerWriter<P> {
     pub fn stage_genesis(&mut self, time_ms: u64) -> Result<Staged, StageError> {
         let genesis = self.genesis;
         self.stage(&Draft { kind: Kind::Genesis, time_ms, payload: genesis.as_bytes(), content: None })
+    }
+
+    /// Stages a checkpoint: the tree over all records before it.
+    pub fn stage_checkpoint(&mut self, time_ms: u64) -> Result<Staged, StageError> {
+        let tree = self.planned.tree;
+        let head = TreeHead { size: tree.size().into(), root: tree.root() };
+        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload: head.as_bytes(), content: None })
     }
 
     /// Sends the staged run. False, and nothing is sent, if nothing is staged, too many commits are under

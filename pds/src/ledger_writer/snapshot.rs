@@ -14,6 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::marks::Marks;
 use super::run::Run;
 use super::walk::{Totals, Walk};
+use crate::lifecycle::Standing;
 use crate::proto::vault::VolumeInfo;
 
 /// Blocks of one copy.
@@ -34,8 +35,10 @@ pub struct Snapshot {
     magic: [u8; 8],
     /// [`FORMAT_VERSION`].
     version: U16,
+    /// [`Totals::standing`], as the number of its state; 0 stands for active.
+    standing: u8,
     /// Zero.
-    reserved: [u8; 6],
+    reserved: [u8; 5],
     /// The volume, as in its superblock.
     volume: [u8; 16],
     /// [`Frontier::runs`].
@@ -83,6 +86,7 @@ impl Snapshot {
         self.last_stamp_block = info.last_stamp_block;
         self.last_stamp = info.last_stamp;
         self.head = totals.head.hash;
+        self.standing = totals.standing.state() as u8;
         self.documents = totals.documents.into();
         self.bytes = totals.bytes.into();
         self.tree = totals.tree;
@@ -142,7 +146,9 @@ impl Snapshot {
             last = Head { records: record.header.sequence.get().checked_add(1)?, hash: record.hash };
             bytes = &bytes[len..];
         }
-        let totals = Totals { head, tree: self.tree, documents: self.documents.get(), bytes: self.bytes.get() };
+        let (tree, documents, bytes) = (self.tree, self.documents.get(), self.bytes.get());
+        let standing = Standing::from_wire(self.standing).unwrap_or_default();
+        let totals = Totals { head, tree, documents, bytes, standing };
         (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
     }
 }

@@ -3,11 +3,13 @@
 //! ledger is then read from its first run; what is wrong with the ledger itself is the end of it.
 
 use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::Record;
 use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
+use super::marks::Marks;
 use super::snapshot::{COPIES, SNAPSHOT_BLOCKS, Snapshot};
-use super::{Broken, Event, LedgerWriter, State, Trouble, Walk};
+use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
 use crate::proto::vault::{Area, Status, VolumeInfo, VolumeState};
 use crate::vault_client::{Received, VaultClient};
 
@@ -26,6 +28,22 @@ pub(super) enum Step {
     Done,
 }
 
+/// What becomes of the runs that are read.
+struct Reading<'a> {
+    marks: &'a mut Marks,
+    seen: &'a mut dyn FnMut(&Record<'_>),
+}
+
+impl Observer for Reading<'_> {
+    fn run(&mut self, first: u64, block: u64) {
+        self.marks.note(first, block);
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        (self.seen)(record);
+    }
+}
+
 /// How far the start has come.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -36,6 +54,8 @@ pub(super) struct Start {
     pub(super) info: VolumeInfo,
     /// The volume's state then.
     state: VolumeState,
+    /// Whether snapshots are looked for at all.
+    snapshots: bool,
     /// Whether a usable snapshot was found, and whether what is being read is what follows it.
     snapshot: bool,
 }
@@ -47,8 +67,13 @@ impl Start {
             under_way: false,
             info: VolumeInfo::new_zeroed(),
             state: VolumeState::Recovering,
+            snapshots: true,
             snapshot: false,
         }
+    }
+
+    pub(super) fn ignore_snapshots(&mut self) {
+        self.snapshots = false;
     }
 }
 
@@ -107,7 +132,7 @@ impl<P: Copy> LedgerWriter<P> {
         if info.ledger_next.get() == 0 {
             return self.walked();
         }
-        self.start.step = Step::Copy(0);
+        self.start.step = if self.start.snapshots { Step::Copy(0) } else { Step::Walk };
         Ok(None)
     }
 
@@ -116,6 +141,7 @@ impl<P: Copy> LedgerWriter<P> {
         &mut self,
         vault: &mut VaultClient<P>,
         reply: &Received<P>,
+        seen: &mut dyn FnMut(&Record<'_>),
     ) -> Result<Option<Event>, Trouble> {
         self.start.under_way = false;
         let readable = reply.status == Status::Ok;
@@ -137,8 +163,8 @@ impl<P: Copy> LedgerWriter<P> {
                 self.walked()
             }
             Step::Walk if readable => {
-                let marks = &mut self.snapshot.marks;
-                match self.committed.feed(&self.id, &self.layout, bytes, marks) {
+                let mut reading = Reading { marks: &mut self.snapshot.marks, seen };
+                match self.committed.feed(&self.id, &self.layout, bytes, &mut reading) {
                     Ok(()) => self.walked(),
                     Err(broken) => self.not_whole(broken),
                 }

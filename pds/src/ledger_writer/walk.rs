@@ -2,12 +2,12 @@
 //! blocks it wants and takes their bytes, which may be anything.
 
 use ledger_fmt::layout::Layout;
-use ledger_fmt::record::{Head, Record};
+use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::tree::Edge;
 
-use super::marks::Marks;
 use super::run::{NoRun, Run};
+use crate::lifecycle::{self, Standing};
 
 /// What the records of a ledger add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,28 +20,49 @@ pub struct Totals {
     pub documents: u64,
     /// Bytes of content.
     pub bytes: u64,
+    /// What the archive is, by the last lifecycle record.
+    pub standing: Standing,
+}
+
+/// What a walk tells its caller while it goes.
+pub trait Observer {
+    /// The run at `block` is whole and continues the ledger; its first record has number `first`.
+    fn run(&mut self, _first: u64, _block: u64) {}
+    /// A record of such a run.
+    fn record(&mut self, _record: &Record<'_>) {}
 }
 
 impl Totals {
     /// Those of an empty ledger.
-    pub const EMPTY: Totals = Totals { head: Head::EMPTY, tree: Edge::EMPTY, documents: 0, bytes: 0 };
+    pub const EMPTY: Totals =
+        Totals { head: Head::EMPTY, tree: Edge::EMPTY, documents: 0, bytes: 0, standing: Standing::Active };
 
     /// Adds the record after which the chain stands at `head`; `content_len` if it carries content.
-    pub fn add(&mut self, head: Head, content_len: Option<u64>) {
+    pub fn add(&mut self, head: Head, kind: Kind, payload: &[u8], content_len: Option<u64>) {
         self.head = head;
         self.tree.push(&head.hash);
+        if kind == Kind::Lifecycle {
+            self.standing = lifecycle::destination(payload).unwrap_or(self.standing);
+        }
         if let Some(len) = content_len {
             self.documents += 1;
             self.bytes = self.bytes.saturating_add(len);
         }
     }
 
+    /// Adds the record at the start of `bytes`; `None` if there is none that continues the chain.
+    pub fn add_next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Record<'a>, usize)> {
+        let (record, len) = Record::decode(bytes).ok()?;
+        let head = record.continues(&self.head).ok()?;
+        let content_len = record.kind.has_content().then_some(record.header.content_len.get());
+        self.add(head, record.kind, record.payload, content_len);
+        Some((record, len))
+    }
+
     /// Adds the records of a run; `None` if they are not records that continue the chain.
     fn add_run(&mut self, mut bytes: &[u8]) -> Option<()> {
         while !bytes.is_empty() {
-            let (record, len) = Record::decode(bytes).ok()?;
-            let head = record.continues(&self.head).ok()?;
-            self.add(head, record.kind.has_content().then_some(record.header.content_len.get()));
+            let (_, len) = self.add_next(bytes)?;
             bytes = &bytes[len..];
         }
         Some(())
@@ -76,13 +97,13 @@ impl Walk {
     }
 
     /// Takes the bytes of the blocks it wanted, checks the runs that are whole in them, at least one, and
-    /// notes their place in `marks`.
+    /// shows them to the observer.
     pub fn feed(
         &mut self,
         volume: &[u8; 16],
         layout: &Layout,
         bytes: &[u8],
-        marks: &mut Marks,
+        observer: &mut dyn Observer,
     ) -> Result<(), Broken> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -96,7 +117,12 @@ impl Walk {
             };
             let mut totals = self.totals;
             totals.add_run(run.records).ok_or(broken)?;
-            marks.note(self.totals.head.records, block);
+            observer.run(self.totals.head.records, block);
+            let mut records = run.records;
+            while let Ok((record, len)) = Record::decode(records) {
+                observer.record(&record);
+                records = &records[len..];
+            }
             self.totals = totals;
             self.frontier = run.stamp.frontier_after();
             rest = &rest[run.len..];

@@ -1,7 +1,9 @@
 //! An archive between a vault in memory and a console made of test code, over real queues.
 
+mod check;
 mod documents;
 mod garbage;
+mod lifecycle;
 mod start;
 mod trouble;
 mod vault;
@@ -111,8 +113,18 @@ impl Bench {
         Bench::on(self.vault.disk)
     }
 
+    /// Everybody but the orchestrator has notified.
     fn notify(&mut self) {
-        self.archive.notified(&mut self.kernel, ChannelSet(u64::MAX));
+        let Channel(orchestrator) = self.archive.orchestrator;
+        self.archive.notified(&mut self.kernel, ChannelSet(!(1 << orchestrator)));
+    }
+
+    /// The orchestrator has notified: there may be a command, and a sign of life is due.
+    fn beat(&mut self) {
+        let mut from = ChannelSet::default();
+        from.insert(self.archive.orchestrator);
+        self.archive.notified(&mut self.kernel, from);
+        self.settle();
     }
 
     /// Lets the vault and the archive work until neither has anything to do.
@@ -135,9 +147,9 @@ impl Bench {
     fn command(&mut self, target: ArchiveState) {
         self.commanded += 1;
         let sequence = self.commanded.into();
-        self.lifecycle.publish(&Lifecycle { sequence, target: target as u8, ..Lifecycle::new_zeroed() });
-        self.notify();
-        self.settle();
+        let cause = Cause::Operator as u8;
+        self.lifecycle.publish(&Lifecycle { sequence, target: target as u8, cause, ..Lifecycle::new_zeroed() });
+        self.beat();
     }
 
     /// The answers there are now.

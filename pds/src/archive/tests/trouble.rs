@@ -131,14 +131,14 @@ fn suspended_it_finishes_what_is_whole_and_takes_no_more_until_it_is_active_agai
 
     bench.command(ArchiveState::Active);
     assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 2));
-    assert_eq!(bench.put("more", b"more").sequence(), 2);
+    assert_eq!(bench.put("more", b"more").sequence(), 4, "behind a record for each transition");
     assert!(bench.vault.disk.is_sound());
 }
 
 #[test]
 fn commands_it_cannot_carry_out_are_not_said_to_be_obeyed() {
     let mut bench = Bench::on(blank(512, 64));
-    for target in [ArchiveState::Archived, ArchiveState::Faulted] {
+    for target in [ArchiveState::Starting, ArchiveState::Faulted] {
         bench.command(target);
         assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 0));
     }
@@ -149,9 +149,7 @@ fn a_sign_of_life_follows_every_call() {
     let mut bench = Bench::on(blank(512, 64));
     let before = bench.health().heartbeat.get();
     bench.kernel.notified.clear();
-    let mut from = ChannelSet::default();
-    from.insert(bench.archive.orchestrator);
-    bench.archive.notified(&mut bench.kernel, from);
+    bench.beat();
     assert!(bench.health().heartbeat.get() > before);
-    assert_eq!(bench.kernel.notified, [bench.archive.orchestrator]);
+    assert!(bench.kernel.notified.contains(&bench.archive.orchestrator));
 }
