@@ -6,6 +6,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use totebox::client::lines::Refusal;
 use totebox::client::put::Progress;
+use totebox::client::status::await_start;
 use totebox::client::{Address, Connection, Session, Timing};
 
 use super::Outcome;
@@ -23,9 +24,16 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Opens a session; `patience` is how long to wait if the operator does not say. What happens at the
-    /// appliance meanwhile is told on standard error.
+    /// Opens a session with an appliance that is up, or waits for it; `patience` is how long to wait if the
+    /// operator does not say. What happens at the appliance meanwhile is told on standard error.
     pub fn open(&self, patience: Duration) -> Result<Session> {
+        let mut session = self.open_at_once(patience)?;
+        await_start(&mut session)?;
+        Ok(session)
+    }
+
+    /// Opens a session, whether the appliance is up or still starting.
+    pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
         let patience = self.timeout.map_or(patience, Duration::from_secs);
         let default = Timing::default();
         let timing = Timing { quiet: default.quiet.min(patience), patience };

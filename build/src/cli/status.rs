@@ -1,7 +1,7 @@
 //! `totebox status`.
 
 use anyhow::Result;
-use totebox::client::status::{Volume, status};
+use totebox::client::status::{Status, Volume, status};
 use totebox_pds::console::text::{Duration, Size, Time};
 
 use super::appliance::{Appliance, PATIENCE, refused};
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open_at_once(PATIENCE)?;
     let status = match status(&mut session)? {
         Ok(status) => status,
         Err(refusal) => return Ok(refused(&refusal)),
@@ -43,10 +43,11 @@ pub fn run(args: Args) -> Result<Outcome> {
              {verified:<30}  {refused:>7}"
         );
     }
-    let durable = match (status.read_only, status.durable) {
-        (true, _) => "read only: the disk refuses writes",
-        (false, true) => "durable",
-        (false, false) => "NOT DURABLE: the disk cannot flush",
+    let durable = match status {
+        Status { settled: false, .. } => "still starting",
+        Status { read_only: true, .. } => "read only: the disk refuses writes",
+        Status { durable: true, .. } => "durable",
+        _ => "NOT DURABLE: the disk cannot flush",
     };
     println!("up {}, {durable}, {} UTC", Duration(status.uptime_ms), Time(status.time_ms));
     Ok(outcome)

@@ -126,6 +126,15 @@ impl Session {
         }
     }
 
+    /// Lets time pass, and passes on what happens meanwhile. Only while no answer is awaited.
+    pub fn pause(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while let Heard::Line(line) = self.hear(end.saturating_duration_since(Instant::now()))? {
+            self.note(line);
+        }
+        Ok(())
+    }
+
     /// Sends a command that may be repeated, and returns its answer. `within` is how long it may keep
     /// silent.
     pub fn ask(&mut self, command: &str, within: Duration) -> Result<Answer> {

@@ -1,6 +1,5 @@
 //! The state of the appliance, and having it verified.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -162,6 +161,21 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
     Ok(Ok(read.context("the appliance sent a status this tool does not understand")?))
 }
 
+/// Waits until every archive has come up or failed to, for as long as the session's patience.
+pub fn await_start(session: &mut Session) -> Result<()> {
+    /// Between two looks.
+    const PAUSE: Duration = Duration::from_millis(200);
+    let start = Instant::now();
+    loop {
+        let settled = status(session)?.is_ok_and(|status| status.settled);
+        // What has not come up by then says so itself.
+        if settled || start.elapsed() > session.timing.patience {
+            return Ok(());
+        }
+        session.pause(PAUSE)?;
+    }
+}
+
 /// What a verification led to: a verdict on each volume, and the appliance's word on the whole if it is
 /// not clean.
 #[derive(Debug)]
@@ -181,7 +195,7 @@ pub fn verify(session: &mut Session, volume: Option<&str>, pause: Duration) -> R
         let answer = session.ask(command.trim_end(), session.timing.patience)?;
         match answer.end.err() {
             Some(refusal) if refusal.name == "busy" && start.elapsed() < session.timing.patience => {
-                thread::sleep(pause);
+                session.pause(pause)?;
             }
             refusal => {
                 let verdicts = answer.rows.iter().map(Verdict::read).collect::<Option<_>>();

@@ -14,7 +14,7 @@ use appliance::{Appliance, Noise};
 use totebox::client::get::get;
 use totebox::client::ls::ls;
 use totebox::client::put::{Outcome, Progress, Source, put, sources};
-use totebox::client::status::status;
+use totebox::client::status::{await_start, status};
 use totebox::client::{Connection, Session, Timing};
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::testing::Random;
@@ -271,6 +271,27 @@ fn an_appliance_that_does_not_answer_is_named() {
         let error = address.parse::<totebox::client::Address>().unwrap_err();
         assert!(error.starts_with("expected unix:PATH"), "{error}");
     }
+}
+
+#[test]
+fn a_client_waits_for_the_appliance_to_come_up() {
+    let starting = |bench: &mut Bench| {
+        bench.surface.settled = 0;
+        bench.publish();
+    };
+    let mut asked = 0;
+    let rise = move |bench: &mut Bench| {
+        asked += 1;
+        if asked == 3 {
+            bench.surface.settled = 1;
+            bench.publish();
+        }
+    };
+    let (_, stream) = Appliance::start(Noise::none(), starting, rise);
+    let mut session = session(stream);
+    assert!(!status(&mut session).unwrap().unwrap().settled);
+    await_start(&mut session).unwrap();
+    assert!(status(&mut session).unwrap().unwrap().settled);
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Session {
             self.tell_news();
             return true;
         }
-        self.receive() || self.abandon_stopped() || self.send() || self.read_input(kernel) || self.prompt()
+        self.receive() || self.abandon_stopped() || self.send() || self.prompt() || self.read_input(kernel)
     }
 
     /// Wakes every archive that was sent something or has room again.

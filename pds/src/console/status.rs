@@ -156,7 +156,11 @@ impl Session {
                 self.output.line(format_args!("  {name} does not verify: {}", FirstFinding(row)));
             }
         }
-        let durable = if surface.durable == 1 { "durable" } else { "NOT DURABLE: this disk cannot flush" };
+        let durable = match (surface.settled, surface.durable) {
+            (1, 1) => "durable",
+            (1, _) => "NOT DURABLE: this disk cannot flush",
+            _ => "still starting",
+        };
         let (uptime, time) = (Duration(uptime_ms), Time(wall_ms));
         self.output.line(format_args!("+status up {uptime}, {durable}, {time} UTC"));
     }
