@@ -2,6 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`appliance`] | an appliance that runs, on whichever backend |
+//! | [`scripts`] | what an operator does at one |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
@@ -10,8 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod appliance;
 pub mod archive_bench;
 pub mod operator;
+pub mod scripts;
 pub mod sim;
 pub mod vault_bench;
 pub mod vault_load;

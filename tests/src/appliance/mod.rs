@@ -1,0 +1,128 @@
+//! An appliance that runs, on whichever backend: what the console scripts are written against. Each has a
+//! disk in a file, and serves the operator's line on a Unix socket; `totebox`, the host tool, talks to it
+//! as a user would.
+
+mod process;
+mod sim;
+mod site;
+mod tool;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub use process::{Hosted, Qemu};
+pub use sim::Sim;
+pub use site::{Site, workspace};
+pub use tool::{Answer, Tool};
+
+/// How long anything may take before a test gives up on it. Only a test that fails waits for it: QEMU on a
+/// loaded machine is slow.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Something that boots.
+pub trait Appliance {
+    /// What it runs on.
+    fn backend(&self) -> &'static str;
+    /// The deployment and its disk.
+    fn site(&self) -> &Site;
+    /// Switches it on; returns once the line can be connected to.
+    fn start(&mut self);
+    /// Cuts its power, wherever it is: what runs is killed, and nothing is told.
+    fn power_cut(&mut self);
+
+    /// The socket of the operator's line.
+    fn socket(&self) -> &Path {
+        &self.site().socket
+    }
+
+    /// The host tool, connected to this appliance.
+    fn tool(&self) -> Tool<'_> {
+        Tool::new(self.site())
+    }
+
+    /// A terminal at the line, as a person has it.
+    fn terminal(&self) -> Terminal {
+        Terminal::connect(self.socket())
+    }
+
+    /// Waits until every archive is in service.
+    fn wait_until_active(&self) {
+        let mut terminal = self.terminal();
+        let started = Instant::now();
+        loop {
+            let status = terminal.command("status");
+            if self.site().archives.iter().all(|name| row(&status, name).contains("active")) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "the archives do not come up:\n{status}");
+        }
+    }
+}
+
+/// The line of a table that speaks of `name`; empty if there is none.
+pub fn row<'a>(table: &'a str, name: &str) -> &'a str {
+    table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or("")
+}
+
+/// A bare serial terminal in person mode.
+pub struct Terminal {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+/// What the console prints when it is ready for a command.
+const PROMPT: &str = "totebox> ";
+
+impl Terminal {
+    /// Connects, and waits for the prompt.
+    pub fn connect(socket: &Path) -> Terminal {
+        let started = Instant::now();
+        let stream = loop {
+            match UnixStream::connect(socket) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(started.elapsed() < PATIENCE, "{}: {error}", socket.display()),
+            }
+            std::thread::yield_now();
+        };
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        let mut terminal = Terminal { stream, received: Vec::new() };
+        // Whatever the last peer left behind is given up; the answer to this line ends it.
+        terminal.type_bytes(b"\x03\r");
+        terminal.type_bytes(b"help nothing-of-the-kind\r");
+        terminal.wait_for("unknown-command");
+        terminal.wait_for(PROMPT);
+        terminal
+    }
+
+    /// Types bytes.
+    pub fn type_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the line takes what is typed");
+    }
+
+    /// Waits until `text` has appeared, and returns everything up to its end.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let found = self.received.windows(text.len()).position(|window| window == text.as_bytes());
+            if let Some(at) = found {
+                let rest = self.received.split_off(at + text.len());
+                let shown = std::mem::replace(&mut self.received, rest);
+                return String::from_utf8_lossy(&shown).replace('\r', "");
+            }
+            let mut buffer = [0; 4096];
+            let shown = || String::from_utf8_lossy(&self.received).into_owned();
+            match self.stream.read(&mut buffer) {
+                Ok(0) => panic!("the line was closed while waiting for {text:?} after:\n{}", shown()),
+                Ok(len) => self.received.extend(&buffer[..len]),
+                Err(error) => panic!("{error} while waiting for {text:?} after:\n{}", shown()),
+            }
+        }
+    }
+
+    /// Types a command line and returns what is shown up to the next prompt.
+    pub fn command(&mut self, line: &str) -> String {
+        self.type_bytes(format!("{line}\r").as_bytes());
+        self.wait_for(PROMPT)
+    }
+}

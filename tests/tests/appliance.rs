@@ -1,0 +1,67 @@
+//! The console scripts on every backend: simulator, hosted, and seL4 in QEMU, debug and release. Without a
+//! Microkit SDK the tests on seL4 are reported as ignored, with the reason; they never count as passed.
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
+use totebox_tests::scripts::SCRIPTS;
+
+/// The reference deployment's archives, on volumes small enough to be simulated.
+const SMALL: &str = r#"
+[deployment]
+name = "small"
+id = "5a6c4f0d9a3be2c8d170674f1e0b0b95"
+board = "qemu_virt_aarch64"
+[disk]
+size = "32 MiB"
+[audit]
+volume = "4 MiB"
+period = "15 min"
+[[archive]]
+name = "contracts"
+size = "8 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "finance"
+size = "8 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "correspondence"
+size = "8 MiB"
+on_mismatch = "flag"
+"#;
+
+/// A backend, by the name its tests have.
+type Backend = (&'static str, fn() -> Box<dyn Appliance>, u64);
+
+const HERE: [Backend; 2] = [
+    ("sim", || Box::new(Sim::new(Site::new(SMALL), 1)), 1 << 20),
+    ("hosted", || Box::new(Hosted::new(Site::reference())), 64 << 20),
+];
+
+const ON_SEL4: [Backend; 2] = [
+    ("qemu_debug", || Box::new(Qemu::new(Site::reference(), "debug")), 300_000),
+    ("qemu_release", || Box::new(Qemu::new(Site::reference(), "release")), 300_000),
+];
+
+fn main() -> ExitCode {
+    let missing = Qemu::missing();
+    let mut trials = Vec::new();
+    for (backends, ignored) in [(HERE, false), (ON_SEL4, missing.is_some())] {
+        for (backend, appliance, largest) in backends {
+            for (name, script) in SCRIPTS {
+                let trial = Trial::test(format!("{backend}::{name}"), move || {
+                    script(&mut *appliance(), largest);
+                    Ok(())
+                });
+                trials.push(trial.with_ignored_flag(ignored));
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    if let Some(reason) = missing {
+        println!("SKIPPED: {} tests on seL4: {reason}\n", ON_SEL4.len() * SCRIPTS.len());
+    }
+    conclusion.exit_code()
+}
