@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 
 use super::{Appliance, Site};
-use crate::sim::{DiskHandle, World, domains};
+use crate::sim::{DiskHandle, World, domain};
 
 /// The simulator.
 pub struct Sim {
@@ -48,7 +48,7 @@ impl Appliance for Sim {
         let power = cut.clone();
         let thread = std::thread::spawn(move || {
             let disk = DiskHandle::new(std::fs::read(&path).expect("there is a disk"));
-            let mut world = World::new(&deployment, disk.clone(), seed, domains);
+            let mut world = World::new(&deployment, disk.clone(), seed, domain);
             serve(&mut world, &listener, &power);
             disk.borrow_mut().cut_power(&mut Rng::with_seed(seed));
             std::fs::write(&path, disk.borrow().stable()).expect("the disk can be written");

@@ -19,13 +19,7 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use totebox::model::Deployment;
 use totebox::model::graph::Graph;
 use totebox_manifest::{DeviceKind, Header, Link, Manifest, Role};
-use totebox_pds::archive::Archive;
-use totebox_pds::auditor::Auditor;
-use totebox_pds::clock::Clock;
-use totebox_pds::console::Console;
-use totebox_pds::orchestrator::Orchestrator;
-use totebox_pds::vault::Vault;
-use totebox_pds::{ChannelSet, Domain, Fault, SetupError};
+use totebox_pds::{ChannelSet, Domain, Fault};
 use totebox_shm::{Mapped, testing};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -85,19 +79,6 @@ pub struct Silent;
 impl Domain for Silent {
     fn start(&mut self, _: &mut dyn totebox_pds::Kernel) {}
     fn notified(&mut self, _: &mut dyn totebox_pds::Kernel, _: ChannelSet) {}
-}
-
-/// The domain of a manifest, as the product has it.
-pub fn domains(manifest: &Manifest<'_>, mapped: Mapped, devices: &Devices) -> Box<dyn Domain> {
-    let built: Result<Box<dyn Domain>, SetupError> = match manifest.role() {
-        Role::Archive => Archive::new(manifest, mapped).map(|domain| Box::new(domain) as _),
-        Role::Orchestrator => Orchestrator::new(manifest, mapped).map(|domain| Box::new(domain) as _),
-        Role::Auditor => Auditor::new(manifest, mapped).map(|domain| Box::new(domain) as _),
-        Role::Vault => Vault::new(manifest, mapped, devices.disk.driver()).map(|domain| Box::new(domain) as _),
-        Role::Console => Console::new(manifest, mapped, devices.uart.clone()).map(|domain| Box::new(domain) as _),
-        Role::Clock => Clock::new(manifest, mapped, devices.ticker.clone()).map(|domain| Box::new(domain) as _),
-    };
-    built.unwrap_or_else(|error| panic!("{:?}: {error:?}", manifest.role()))
 }
 
 /// The deployment a text describes, in the language of `totebox.toml`.
