@@ -2,10 +2,14 @@
 //! development; **not a security boundary**: the kernel below has not been proved, and processes of one
 //! user can reach each other in ways no system description names.
 //!
-//! A supervisor reads the description ([`plan`]), makes its regions ([`region`]) and channels, starts
-//! itself once more for each PD and grants each process what is its own ([`supervisor`], [`control`]). The
-//! process maps its regions ([`mapping`]), builds its domain from its manifest and drives it ([`process`]).
-//! A PD that faults is reported to its parent ([`fault`]). All PDs die with the supervisor.
+//! A supervisor reads the description (`plan`), makes its regions (`region`) and channels, starts itself
+//! once more for each PD and grants each process what is its own (`supervisor`, `control`). The process maps
+//! its regions (`mapping`), builds its domain from its manifest (`world`) and drives it (`process`). A PD
+//! that faults is reported to its parent (`fault`). All PDs die with the supervisor.
+//!
+//! What Microkit does and this does not: priorities, budgets and periods; device and DMA memory, for which
+//! hosted devices stand in (`device`); resuming a PD that has faulted, since its process is gone. A stop is
+//! on its way, not yet done, when `Kernel::stop` returns.
 
 #![deny(unsafe_code)]
 
