@@ -108,18 +108,7 @@ fn sixteen_that_are_sent_together_take_one_commit() {
         messages.extend(bench.submission("four", &document(4096, i)));
     }
     let before = bench.vault.commits;
-    let mut waiting = messages.into_iter().peekable();
-    // The console fills the ring whenever there is room, before the archive runs: it has the priority.
-    while let Some((op, tag, value, data)) = waiting.peek() {
-        if bench.offer(*op, *tag, *value, 0, data) {
-            waiting.next();
-        } else {
-            bench.notify();
-            bench.answers();
-        }
-        bench.vault.serve(1);
-    }
-    bench.work();
+    bench.send_without_pause(messages);
     assert_eq!(bench.health().documents.get(), 16);
     assert_eq!(bench.vault.commits - before, 1);
 }
@@ -286,6 +275,28 @@ fn a_reading_is_cancelled_and_submissions_go_on_beside_one() {
     assert_eq!(answers.last().unwrap().failure(), Failure::Cancelled);
     assert!(bench.send(Op::Cancel, 7, 0, 0, &[]).is_empty(), "nothing is being read");
     assert!(bench.get(sequence, 0).1 == bytes, "the next reading is not disturbed");
+}
+
+#[test]
+fn blocks_that_come_for_a_cancelled_reading_are_not_taken_for_the_next() {
+    let mut bench = Bench::on(blank(1024, 64));
+    let (first, second) = (document(70_000, 1), document(70_000, 2));
+    let sequences = [bench.put("first", &first).sequence(), bench.put("second", &second).sequence()];
+    for steps in 0..6 {
+        assert!(bench.offer(Op::Get, 1, sequences[0], 0, &[]));
+        for _ in 0..steps {
+            bench.notify();
+            bench.vault.serve(1);
+        }
+        bench.notify();
+        bench.answers();
+        assert!(bench.offer(Op::Cancel, 1, 0, 0, &[]));
+        assert!(bench.offer(Op::Get, 2, sequences[1], 0, &[]));
+        let answers = bench.work();
+        let of_second = answers.iter().filter(|a| a.reply.tag.get() == 2 && a.answer == Answer::Data);
+        assert!(of_second.flat_map(|a| a.data.clone()).eq(second.iter().copied()), "after {steps} steps");
+        assert_eq!(answers.last().unwrap().answer, Answer::End);
+    }
 }
 
 #[test]

@@ -108,6 +108,85 @@ fn a_snapshot_ahead_of_the_ledger_is_not_believed() {
     assert_eq!(head(&Bench::on(disk)), expected);
 }
 
+/// Changes both copies of the snapshot and makes their checks right again, as only the archive itself could.
+fn forge(disk: &mut Disk, change: impl Fn(&mut [u8])) {
+    for copy in [0, 5] {
+        let bytes = &mut disk.at(Area::Input, copy)[..5 * BLOCK_SIZE];
+        if bytes.starts_with(b"TBXSNAP") {
+            change(bytes);
+            let (body, check) = bytes.split_at_mut(5 * BLOCK_SIZE - 32);
+            check.copy_from_slice(&ledger_fmt::hash::Domain::Snapshot.hash(body));
+        }
+    }
+}
+
+#[test]
+fn a_forged_snapshot_is_not_believed_over_the_ledger() {
+    let bench = with_runs(40, 512);
+    let expected = head(&bench);
+    // The fields that say where the ledger stands: see docs/ledger-format.md, "Head snapshot".
+    for (field, at) in [
+        ("runs", 32),
+        ("ledger_next", 40),
+        ("assets_next", 48),
+        ("last_stamp_block", 56),
+        ("last_stamp", 64),
+        ("head", 96),
+        ("records", 144),
+    ] {
+        for change in [1, 0x80] {
+            let mut disk = bench.vault.disk.clone();
+            forge(&mut disk, |bytes| bytes[at] ^= change);
+            assert_eq!(head(&Bench::on(disk)), expected, "{field}");
+        }
+    }
+}
+
+#[test]
+fn forged_way_marks_only_cost_time() {
+    let bench = with_runs(100, 512);
+    let forgeries: [fn(usize, &mut [u8]); 3] = [
+        // All blocks one too far, all at the start, all sequence numbers too small.
+        |_, mark| mark[8] += 1,
+        |_, mark| mark[8] = 0,
+        |i, mark| mark[0] = i as u8,
+    ];
+    for forgery in forgeries {
+        let mut disk = bench.vault.disk.clone();
+        forge(&mut disk, |bytes| {
+            let count = bytes[1440] as usize;
+            assert!(count > 3);
+            let marks = bytes[1448..].chunks_exact_mut(16).take(count);
+            marks.enumerate().skip(1).for_each(|(i, mark)| forgery(i, mark));
+        });
+        let mut bench = Bench::on(disk);
+        for sequence in 1..=100 {
+            let (_, content, end) = bench.get(sequence, 0);
+            assert_eq!((end.answer, content), (Answer::End, (sequence - 1).to_le_bytes().to_vec()));
+            assert_eq!(bench.list(sequence, 1).0.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn records_of_a_long_run_without_a_stamp_are_all_found() {
+    let mut bench = Bench::on(blank(1024, 64));
+    let mut messages = Vec::new();
+    for i in 0..200_u64 {
+        messages.extend(bench.submission("in one run", &i.to_le_bytes()));
+    }
+    bench.send_without_pause(messages);
+    let mut disk = bench.vault.disk;
+    assert_eq!((disk.records, disk.frontier.runs), (201, 2));
+    disk.at(Area::Ledger, 1)[0] ^= 1;
+    let mut bench = Bench::on(disk);
+    assert_eq!(bench.state(), ArchiveState::Failed);
+    for sequence in 1..=200 {
+        let (_, content, end) = bench.get(sequence, 0);
+        assert_eq!((end.answer, content), (Answer::End, (sequence - 1).to_le_bytes().to_vec()), "{sequence}");
+    }
+}
+
 #[test]
 fn records_are_found_in_a_ledger_of_thousands() {
     let mut bench = Bench::on(blank(16_384, 8_000));

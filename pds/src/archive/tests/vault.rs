@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
+use ledger_fmt::record::Record;
 use ledger_fmt::stamp::{Frontier, Run, STAMP_SIZE, Stamp, StampKind};
 use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
 use totebox_manifest::{Link, Role};
@@ -21,6 +22,8 @@ pub struct Disk {
     pub layout: Layout,
     pub bytes: Vec<u8>,
     pub frontier: Frontier,
+    /// Records committed.
+    pub records: u64,
     last_stamp_block: u64,
 }
 
@@ -29,7 +32,7 @@ impl Disk {
         let layout = Layout::new(superblock.blocks.get(), superblock.ledger_blocks.get()).unwrap();
         let mut bytes = vec![0; layout.blocks as usize * BLOCK_SIZE];
         bytes[..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
-        Disk { superblock, layout, bytes, frontier: Frontier::EMPTY, last_stamp_block: 0 }
+        Disk { superblock, layout, bytes, frontier: Frontier::EMPTY, records: 0, last_stamp_block: 0 }
     }
 
     /// The bytes of an area from a block on.
@@ -68,6 +71,10 @@ impl Disk {
         bytes[STAMP_SIZE..][..records.len()].copy_from_slice(records);
         self.frontier = stamp.frontier_after();
         self.last_stamp_block = block;
+        let mut rest = records;
+        while let Ok((_, len)) = Record::decode(rest) {
+            (self.records, rest) = (self.records + 1, &rest[len..]);
+        }
     }
 }
 
