@@ -1,5 +1,7 @@
 //! The whole appliance in the simulator, driven over its serial line.
 
+use totebox_manifest::Role;
+use totebox_pds::{Fault, FaultKind};
 use totebox_tests::operator::{number, value};
 use totebox_tests::sim::{
     Abilities, DiskHandle, SimWire, World, blank_disk, deployment, domain, for_each_seed, operator,
@@ -229,4 +231,41 @@ fn a_hung_up_line_gives_up_what_was_not_sent_in_full() {
     operator.connect_settled().unwrap();
     assert_eq!(number(&operator.ask("ls contracts").unwrap().end, "records"), 1);
     assert!(operator.put("contracts", "whole", b"content").unwrap().is_ok());
+}
+
+#[test]
+fn a_faulting_archive_is_stopped_and_named_and_its_siblings_do_not_notice() {
+    let (_, _, mut operator) = settled();
+    operator.put("finance", "books", b"content").unwrap().unwrap();
+    let world = &mut operator.wire.world;
+    let finance = world.pd(Role::Archive, 1);
+    world.fault(finance, Fault { kind: FaultKind::Memory, address: 0x10_0000_0000, instruction: 0 });
+    world.settle();
+    assert!(world.stopped(finance));
+    let status = operator.ask("status").unwrap();
+    assert_eq!(value(row(&status.rows, "finance"), "state"), Some("faulted"));
+    assert_eq!(operator.put("finance", "more", b"x").unwrap(), Err("not-active".to_owned()));
+    for archive in ["contracts", "correspondence"] {
+        assert!(operator.put(archive, "one", b"x").unwrap().is_ok());
+        assert_eq!(value(row(&operator.ask("status").unwrap().rows, archive), "state"), Some("active"));
+    }
+    assert_eq!(operator.ask("verify finance").unwrap().end, "+verify clean volumes=1", "it is left as evidence");
+}
+
+#[test]
+fn a_wall_clock_that_jumps_back_does_not_change_the_order() {
+    let (_, _, mut operator) = settled();
+    operator.put("contracts", "before", b"1").unwrap().unwrap();
+    operator.wire.world.devices().ticker.set_wall_ms(1_000_000_000_000);
+    operator.wire.world.settle();
+    let ticker = operator.wire.world.devices().ticker.clone();
+    for _ in 0..3 {
+        ticker.pass();
+        operator.wire.world.settle();
+    }
+    let after = operator.put("contracts", "after", b"2").unwrap().unwrap();
+    let ls = operator.ask("ls contracts").unwrap();
+    assert_eq!((after.seq, number(&ls.rows[1], "seq"), number(&ls.rows[2], "seq")), (2, 1, 2));
+    assert!(number(&ls.rows[2], "time") < number(&ls.rows[1], "time"), "the time is what the clock says");
+    assert_eq!(operator.ask("verify contracts").unwrap().end, "+verify clean volumes=1");
 }

@@ -4,6 +4,7 @@ use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox_manifest::conversation::VAULT_DATA;
+use totebox_pds::device::Operation;
 use totebox_pds::proto::vault::{Op, Request, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small, write};
@@ -410,4 +411,34 @@ fn hints_follow_when_the_vault_is_idle() {
             .map(|(frontier, _)| frontier.runs)
     });
     assert_eq!(hints.iter().max(), Some(&Some(3)), "the newest names the last run: {hints:?}");
+}
+
+#[test]
+fn a_flood_of_writes_does_not_take_the_buffers_from_others() {
+    let (deployment, mut bench) = VaultBench::small();
+    let (hostile, other) = (bench.archive(0), bench.archive(1));
+    bench.hello(other, 0);
+    bench.world.settle();
+    let volume = &deployment.volumes[0];
+    let (start, end) = (volume.first_block, volume.first_block + volume.layout.blocks);
+    let disk = bench.world.devices().disk.clone();
+    disk.borrow_mut().hold_while(move |operation| match operation {
+        Operation::Write { block, .. } => (start..end).contains(block),
+        _ => false,
+    });
+    // None of these ever reaches the disk; they are answered all the same, until the flood is stopped.
+    let mut answered = 0;
+    for i in 0..60 {
+        let request = write(Op::WriteInput, i, &[1; BLOCK_SIZE]);
+        bench.try_send(hostile, request, &[1; BLOCK_SIZE]);
+        for _ in 0..20 {
+            bench.world.step();
+        }
+        while bench.receive(hostile).is_some() {
+            answered += 1;
+        }
+    }
+    assert!((8..32).contains(&answered), "{answered} writes were taken up");
+    assert_eq!(bench.write(other, Op::Append, 0, &bytes(VAULT_DATA, 1)).status(), Status::Ok);
+    assert_eq!(bench.read(other, 0, Area::Assets, 0, 8).data, bytes(VAULT_DATA, 1));
 }

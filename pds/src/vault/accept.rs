@@ -7,7 +7,7 @@ use ledger_fmt::stamp::{RUN_PAYLOAD_MAX, Run, STAMP_SIZE, Stamp, StampKind};
 use zerocopy::IntoBytes;
 
 use super::client::Payload;
-use super::disk::{Disk, Purpose, Span, TRANSFER_BLOCKS};
+use super::disk::{Buffer, Disk, Purpose, Span, TRANSFER_BLOCKS};
 use super::volume::{AcceptedRun, Tail, Upload, Volume};
 use crate::device::BlockDevice;
 use crate::proto::vault::{Status, VolumeState};
@@ -15,6 +15,9 @@ use crate::proto::vault::{Status, VolumeState};
 /// Asset blocks of one run that are neither flushed nor committed, at most: 8 MiB, which is what recovery
 /// reads of a run at most.
 pub const UNFLUSHED_BLOCKS_MAX: u64 = 2048;
+
+/// Writes of one volume in flight, at most: enough to keep a disk busy, too few to keep the buffers from others.
+const WRITES_IN_FLIGHT_MAX: usize = 16;
 
 /// Blocks of `ledger/` kept for the seal, so that a full volume can be sealed.
 const SEAL_BLOCKS: u64 = Stamp::blocks_for(0) as u64;
@@ -69,6 +72,14 @@ impl Volume {
         }
     }
 
+    /// A buffer for bytes to be written, if this volume does not have more than its part.
+    fn take_buffer<D: BlockDevice>(&self, disk: &mut Disk<D>) -> Result<Buffer, Refusal> {
+        if disk.writes_in_flight(self.number) >= WRITES_IN_FLIGHT_MAX {
+            return Err(Refusal::Later);
+        }
+        disk.take().ok_or(Refusal::Later)
+    }
+
     /// Starts a read of `len` bytes for `purpose`.
     pub fn read<D: BlockDevice>(
         &mut self,
@@ -107,7 +118,7 @@ impl Volume {
         if disk.conflicts(span, true) {
             return Err(Refusal::Later);
         }
-        let buffer = disk.take().ok_or(Refusal::Later)?;
+        let buffer = self.take_buffer(disk)?;
         payload.copy_to(&mut disk.bytes(&buffer)[..payload.len()]);
         self.write(disk, buffer, span);
         Ok(())
@@ -140,13 +151,11 @@ impl Volume {
         if disk.conflicts(span, true) {
             return Err(Refusal::Later);
         }
-        let tail = match &mut self.upload.tail {
-            Some(tail) => tail,
-            empty => {
-                let buffer = disk.take().ok_or(Refusal::Later)?;
-                empty.insert(Tail { buffer, first: self.upload.next, blocks: 0, digested: 0 })
-            }
-        };
+        if self.upload.tail.is_none() {
+            let buffer = self.take_buffer(disk)?;
+            self.upload.tail = Some(Tail { buffer, first: self.upload.next, blocks: 0, digested: 0 });
+        }
+        let tail = self.upload.tail.as_mut().expect("just made");
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..span.bytes()];
         let (data, padding) = bytes.split_at_mut(payload.len());
         payload.copy_to(data);
@@ -206,7 +215,7 @@ impl Volume {
             self.submit_ledger(disk);
         }
         if self.ledger_tail.is_none() {
-            let buffer = disk.take().ok_or(Refusal::Later)?;
+            let buffer = self.take_buffer(disk)?;
             self.ledger_tail = Some(Tail { buffer, first: self.next.ledger_next, blocks: 0, digested: 0 });
         }
         self.upload.digest_tail(disk);

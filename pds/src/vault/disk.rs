@@ -182,6 +182,12 @@ impl<D: BlockDevice> Disk<D> {
             .any(|transfer| (write || transfer.write.is_some()) && transfer.span.overlaps(span))
     }
 
+    /// How many writes of a volume are in flight.
+    pub fn writes_in_flight(&self, volume: usize) -> usize {
+        let in_flight = self.in_flight.iter().flatten();
+        in_flight.filter(|transfer| transfer.volume == volume && transfer.write.is_some()).count()
+    }
+
     /// Whether anything at all is in flight.
     pub fn idle(&self) -> bool {
         self.in_flight.iter().all(Option::is_none)
