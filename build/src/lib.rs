@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod check;
 pub mod client;
+pub mod diff;
 pub mod disk;
 mod disk_add;
 mod disk_create;
@@ -14,6 +15,7 @@ mod manifests;
 pub mod model;
 mod new;
 pub mod partitions;
+pub mod picture;
 pub mod problem;
 mod provision;
 pub mod run;

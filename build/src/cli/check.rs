@@ -16,15 +16,8 @@ use super::{Outcome, output};
 #[command(after_help = "Example: totebox check system.xml --closures\n\
                         The rules are in docs/isolation-rules.md. Exit code 1: a rule is broken.")]
 pub struct Args {
-    /// The system description.
-    #[arg(default_value = SYSTEM_FILE)]
-    system: PathBuf,
-    /// Which rules; if left out, all of them where a totebox.toml stands beside the description.
-    #[arg(long, value_enum)]
-    profile: Option<Profile>,
-    /// The deployment's directory or totebox.toml, if not beside the description.
-    #[arg(long, value_name = "DIR")]
-    deployment: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// Findings that are accepted, each with a reason.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -39,6 +32,20 @@ pub struct Args {
     sarif: bool,
 }
 
+/// A system description, and what it is compared with.
+#[derive(clap::Args)]
+pub struct Source {
+    /// The system description.
+    #[arg(default_value = SYSTEM_FILE)]
+    pub system: PathBuf,
+    /// Which rules; if left out, all of them where a totebox.toml stands beside the description.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// The deployment's directory or totebox.toml, if not beside the description.
+    #[arg(long, value_name = "DIR")]
+    deployment: Option<PathBuf>,
+}
+
 /// Which rules are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Profile {
@@ -49,10 +56,9 @@ enum Profile {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let system = read(&args.system)?;
-    let policy = policy(&args)?;
+    let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(&args, policy.is_some())?;
-    let report = check::check(&args.system, &system, policy.as_ref(), &mut waivers);
+    let report = check::check(&args.source.system, &system, policy.as_ref(), &mut waivers);
     for (rule, name) in waivers.unused() {
         eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
     }
@@ -66,20 +72,28 @@ pub fn run(args: Args) -> Result<Outcome> {
     Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }
 
+impl Source {
+    /// Reads the description.
+    pub fn read(&self) -> Result<System> {
+        read(&self.system)
+    }
+
+    /// What it ought to allow, if that is known.
+    pub fn policy(&self) -> Result<Option<Policy>> {
+        let beside = self.system.with_file_name(DEPLOYMENT_FILE);
+        let deployment = match (self.profile, &self.deployment) {
+            (Some(Profile::Microkit), _) => return Ok(None),
+            (None, None) if !beside.is_file() => return Ok(None),
+            (_, deployment) => deployment.clone().unwrap_or(beside),
+        };
+        Ok(Some(Policy::of(&Deployment::load(&deployment)?)))
+    }
+}
+
 /// Reads a system description.
 pub fn read(path: &Path) -> Result<System> {
     let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(System::parse(path, &xml)?)
-}
-
-fn policy(args: &Args) -> Result<Option<Policy>> {
-    let beside = args.system.with_file_name(DEPLOYMENT_FILE);
-    let deployment = match (args.profile, &args.deployment) {
-        (Some(Profile::Microkit), _) => return Ok(None),
-        (None, None) if !beside.is_file() => return Ok(None),
-        (_, deployment) => deployment.clone().unwrap_or(beside),
-    };
-    Ok(Some(Policy::of(&Deployment::load(&deployment)?)))
 }
 
 fn waivers(args: &Args, has_policy: bool) -> Result<Waivers> {

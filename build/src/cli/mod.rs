@@ -2,8 +2,10 @@
 
 mod appliance;
 mod check;
+mod diff;
 mod disk;
 mod get;
+mod graph;
 mod ls;
 mod new;
 mod output;
@@ -49,6 +51,8 @@ enum Command {
     Provision(provision::Args),
     System(system::Args),
     Check(check::Args),
+    Diff(diff::Args),
+    Graph(graph::Args),
     Disk(disk::Args),
     Run(run::Args),
     #[command(hide = true)]
@@ -67,6 +71,8 @@ pub fn run() -> Result<Outcome> {
         Command::Provision(args) => provision::run(args),
         Command::System(args) => system::run(args),
         Command::Check(args) => check::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Graph(args) => graph::run(args),
         Command::Disk(args) => disk::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},

@@ -1,0 +1,35 @@
+//! `totebox graph`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use totebox::check::{self, Waivers};
+use totebox::{picture, write_atomically};
+
+use super::Outcome;
+use super::check::Source;
+
+/// Draws what a system description allows.
+#[derive(clap::Args)]
+#[command(after_help = "Example: totebox graph system.xml -o system.svg\n\
+                        What breaks a rule of isolation is red, and exits with 1.")]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// The picture: FILE.svg, or FILE.dot for Graphviz.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let draw = match args.output.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => picture::svg,
+        Some("dot") => picture::dot,
+        _ => bail!("{}: the name of a picture ends in .svg or .dot", args.output.display()),
+    };
+    let (system, policy) = (args.source.read()?, args.source.policy()?);
+    let report = check::check(&args.source.system, &system, policy.as_ref(), &mut Waivers::default());
+    write_atomically(&args.output, draw(&system, policy.as_ref(), &report).as_bytes())?;
+    println!("wrote {}", args.output.display());
+    Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
+}
