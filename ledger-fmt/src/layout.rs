@@ -46,6 +46,9 @@ pub enum Area {
 }
 
 impl Area {
+    /// All of them.
+    pub const ALL: [Area; 4] = [Area::Input, Area::Assets, Area::Ledger, Area::Volume];
+
     /// The area with this number.
     pub const fn from_u8(n: u8) -> Option<Area> {
         Some(match n {

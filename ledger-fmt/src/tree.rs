@@ -46,6 +46,23 @@ impl Edge {
     /// The edge of the empty tree.
     pub const EMPTY: Edge = Edge { size: zerocopy::little_endian::U64::ZERO, levels: [[0; 32]; LEVELS] };
 
+    /// The edge of a tree of `size` leaves whose perfect subtrees have these roots, from the smallest up.
+    /// `None` if they are not as many as such a tree has.
+    pub fn of(size: u64, subtrees: impl IntoIterator<Item = Hash>) -> Option<Edge> {
+        let mut edge = Edge { size: size.into(), ..Edge::EMPTY };
+        let mut subtrees = subtrees.into_iter();
+        for level in (0..u64::BITS as usize).filter(|level| size >> level & 1 == 1) {
+            *edge.levels.get_mut(level)? = subtrees.next()?;
+        }
+        subtrees.next().is_none().then_some(edge)
+    }
+
+    /// The roots of the perfect subtrees, from the smallest up.
+    pub fn subtrees(&self) -> impl Iterator<Item = &Hash> {
+        let size = self.size.get();
+        self.levels.iter().enumerate().filter(move |(level, _)| size >> level & 1 == 1).map(|(_, root)| root)
+    }
+
     /// Leaves in the tree.
     pub fn size(&self) -> u64 {
         self.size.get()

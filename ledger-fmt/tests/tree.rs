@@ -67,3 +67,22 @@ fn leaves_and_nodes_are_kept_apart() {
     assert_eq!(leaf(&a), sha256(&[&[0], &a]));
     assert_eq!(node(&a, &b), sha256(&[&[1], &a, &b]));
 }
+
+#[test]
+fn an_edge_is_made_again_from_its_subtrees() {
+    let mut edge = Edge::EMPTY;
+    for size in 0..70u64 {
+        let subtrees: Vec<Hash> = edge.subtrees().copied().collect();
+        assert_eq!(subtrees.len() as u32, size.count_ones());
+        let mut again = Edge::of(size, subtrees.iter().copied()).unwrap();
+        assert_eq!((again.size(), again.root()), (size, edge.root()));
+        assert_eq!(Edge::of(size, subtrees.iter().copied().chain([[0; 32]])), None, "too many");
+        if size > 0 {
+            assert_eq!(Edge::of(size, subtrees[1..].iter().copied()), None, "too few");
+        }
+        edge.push(&[size as u8; 32]);
+        again.push(&[size as u8; 32]);
+        assert_eq!(again.root(), edge.root(), "and grows as the first did");
+    }
+    assert_eq!(Edge::of(u64::MAX, [[0; 32]; 64]), None, "more levels than there are");
+}

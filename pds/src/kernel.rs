@@ -52,6 +52,29 @@ pub enum FaultKind {
     Other = 4,
 }
 
+impl FaultKind {
+    /// The kind with this number.
+    pub const fn from_wire(n: u8) -> Option<FaultKind> {
+        Some(match n {
+            1 => FaultKind::Memory,
+            2 => FaultKind::Exception,
+            3 => FaultKind::Syscall,
+            4 => FaultKind::Other,
+            _ => return None,
+        })
+    }
+
+    /// The kind's name in the audit record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            FaultKind::Memory => "memory",
+            FaultKind::Exception => "exception",
+            FaultKind::Syscall => "syscall",
+            FaultKind::Other => "other",
+        }
+    }
+}
+
 /// A child's fault. The child stays stopped until its parent resumes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {

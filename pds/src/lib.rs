@@ -13,6 +13,7 @@ pub mod auditor;
 pub mod clock;
 pub mod console;
 pub mod device;
+pub mod flags;
 pub mod kernel;
 pub mod ledger_writer;
 pub mod lifecycle;

@@ -3,16 +3,22 @@
 //! A report leaves only when the record that states it is durable, or certainly never will be: then it says
 //! [`NO_RECORD`]. So a volume that is full, sealed or not there never holds up a report. The payloads are in
 //! `docs/audit-record.md`.
+//!
+//! What nobody waits for, the clean results of scheduled audits, is committed together at the end of a round:
+//! each commit takes at least a block of the audit volume.
 
 use heapless::Deque;
+use ledger_fmt::layout::Layout;
 use ledger_fmt::record::{Draft, Kind};
 use totebox_manifest::{Header, Volume};
 use zerocopy::FromZeros;
 
-use super::verification::Claim;
+use super::memory::Memory;
+use super::payload::Text;
+use super::verification::{Claim, Verdicts};
 use super::{Purpose, payload};
 use crate::ledger_writer::{LedgerWriter, StageError, State};
-use crate::proto::audit::{NO_RECORD, Op, Report, Verdict, Verified};
+use crate::proto::audit::{NO_RECORD, Op, Report, Request, Verdict, Verified};
 use crate::vault_client::{Received, VaultClient};
 
 /// Reports that wait at most: more than become durable with one flush where verifications end one by one.
@@ -34,6 +40,8 @@ pub struct Journal {
     /// Whether the ledger was read, and the boot record entered where that is possible.
     open: bool,
     waiting: Deque<Waiting, WAITING_MAX>,
+    /// Somebody waits for what is staged.
+    urgent: bool,
 }
 
 impl Journal {
@@ -42,9 +50,10 @@ impl Journal {
         Journal {
             header: *header,
             number,
-            writer: LedgerWriter::new(header, volume, number, Purpose::Journal),
+            writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_run(),
             open: false,
             waiting: Deque::new(),
+            urgent: false,
         }
     }
 
@@ -55,10 +64,30 @@ impl Journal {
         self.open.then(|| Claim { records: totals.head.records, head: totals.head.hash, root: root() })
     }
 
-    /// Takes the vault's reply to one of the writer's requests.
-    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>) {
+    /// Records in it that are durable, and the blocks of `ledger/` they take.
+    pub fn extent(&self) -> (u64, u64) {
+        (self.writer.totals().head.records, self.writer.ledger_next())
+    }
+
+    /// A block of `ledger/` at which a run begins, at or before the record `sequence` and not far from it.
+    pub fn block_before(&self, sequence: u64) -> u64 {
+        self.writer.mark_before(sequence).block.get()
+    }
+
+    /// The audit volume's id, and where its directories are.
+    pub fn place(&self) -> (&[u8; 16], &Layout) {
+        (self.writer.volume_id(), self.writer.layout())
+    }
+
+    /// Whether the ledger was read.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Takes the vault's reply to one of the writer's requests. At start the records go into the memory.
+    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>, memory: &mut Memory) {
         // What an event would tell is seen from the writer's state and head.
-        let _ = self.writer.receive(vault, reply);
+        let _ = self.writer.receive_observed(vault, reply, &mut |record| memory.take(record));
     }
 
     /// The vault broke its protocol.
@@ -66,17 +95,21 @@ impl Journal {
         self.writer.vault_broke();
     }
 
-    /// Goes on reading the ledger at start, enters the boot record, and commits what is staged.
-    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>, wall_ms: u64) {
+    /// Goes on reading the ledger at start, enters the boot record, and commits what is staged, if somebody
+    /// waits for it or the `round` of verifications is over.
+    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>, memory: &Memory, wall_ms: u64, round_over: bool) {
         self.writer.advance(vault);
         if !self.open && self.writer.state() != State::Starting {
             self.open = true;
-            self.enter_boot(wall_ms);
+            self.enter_boot(memory.last_ms(), wall_ms);
         }
-        self.writer.commit(vault);
+        let no_room = self.writer.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
+        if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
+            self.urgent = false;
+        }
     }
 
-    fn enter_boot(&mut self, wall_ms: u64) {
+    fn enter_boot(&mut self, last_ms: u64, wall_ms: u64) {
         if self.writer.totals().head.records == 0 {
             // Where the genesis does not fit, the boot record will not either.
             let _ = self.writer.stage_genesis(wall_ms);
@@ -85,6 +118,8 @@ impl Journal {
         report.op = Op::Record as u8;
         report.volume = self.number;
         report.record = NO_RECORD.into();
+        report.duration_ms = last_ms.into();
+        self.urgent = true;
         let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
         self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
     }
@@ -102,9 +137,28 @@ impl Journal {
     }
 
     /// Enters a verification's result and lets its report wait for that. `name` is the volume's.
-    pub fn enter_result(&mut self, report: Report, verified: Verified, name: &str, wall_ms: u64) {
-        let sequence = self.stage(Kind::AuditResult, &payload::result(&report, &verified, name), wall_ms);
-        self.wait(Waiting { report, verified, sequence });
+    pub fn enter_result(&mut self, verdicts: &Verdicts, name: &str, wall_ms: u64) {
+        let Verdicts { report, verified, from, progress } = verdicts;
+        self.urgent |= report.verdict != Verdict::Clean as u8 || report.tag.get() != 0;
+        let text = payload::result(report, verified, *from, progress, name);
+        let sequence = self.stage(Kind::AuditResult, &text, wall_ms);
+        self.wait(Waiting { report: *report, verified: *verified, sequence });
+    }
+
+    /// Whether an entry can be made now, or certainly never.
+    pub fn can_take(&self) -> bool {
+        let room = self.writer.room_for(Kind::Flag, payload::ENTRY_MAX);
+        self.open && !self.is_full() && room != Err(StageError::RunFull)
+    }
+
+    /// Enters what the orchestrator wants recorded, and lets the report on that wait for it.
+    pub fn enter(&mut self, request: &Request, (kind, text): (Kind, Text), wall_ms: u64) {
+        let mut report = Report::new_zeroed();
+        (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
+        report.record = NO_RECORD.into();
+        self.urgent = true;
+        let sequence = self.stage(kind, &text, wall_ms);
+        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
     }
 
     /// Lets a report on nothing that was verified wait for its turn. Nothing is recorded.

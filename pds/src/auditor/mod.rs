@@ -11,16 +11,19 @@
 //! | [`reader`] | reads blocks ahead of the verifier |
 //! | [`journal`] | the audit record, and the reports that wait for it |
 //! | [`payload`] | what the audit record's records say |
+//! | [`memory`], [`json`] | what they said before this start |
+//! | [`history`] | reading them back for the operator |
 //! | [`inbox`] | the orchestrator's requests |
 //!
-//! **What is not served.** [`Op::VerifyIncremental`](crate::proto::audit::Op) and `Op::Record` are answered
-//! [`Verdict::NotVerified`](crate::proto::audit::Verdict), as is any request that has no meaning. Their
-//! places: an incremental verification is a [`Job`](verification::Job) with another mode of the verifier;
-//! records of the orchestrator enter the [`Journal`] as results do, from where [`Inbox::take`] now refuses
-//! them, and need not wait for verifications.
+//! **A start** reads the whole audit record. It tells how far each volume was verified, so that an incremental
+//! verification can go on from there and a volume that was rolled back is found; and what the orchestrator
+//! has to know of the time before, which is told it before anything else.
 
+mod history;
 mod inbox;
 mod journal;
+mod json;
+mod memory;
 mod payload;
 mod reader;
 #[cfg(test)]
@@ -29,15 +32,18 @@ mod verification;
 
 use alloc::vec::Vec;
 
-use totebox_manifest::{LinkKind, Manifest, Role, Volume, name_str};
+use totebox_manifest::{LinkKind, Manifest, Role, Volume};
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
 
+use crate::proto::audit::Op;
 use crate::proto::page::{ArchiveState, Health, Time};
 use crate::vault_client::VaultClient;
 use crate::{ChannelSet, Domain, Kernel, SetupError};
+use history::History;
 use inbox::Inbox;
 use journal::Journal;
+use memory::Memory;
 use reader::Ticket;
 use verification::{Claim, Verification};
 
@@ -53,6 +59,8 @@ const READS_MAX: usize = 6;
 pub enum Purpose {
     /// The audit record.
     Journal,
+    /// Records of the audit record, for the operator.
+    History,
     /// The frontier of the volume that is being verified.
     Frontier,
     /// Its blocks.
@@ -64,6 +72,8 @@ pub struct Auditor {
     vault: VaultClient<Purpose>,
     inbox: Inbox,
     journal: Journal,
+    history: History,
+    memory: Memory,
     verification: Verification,
     volumes: Vec<Volume>,
     health: Vec<PageReader<Health>>,
@@ -94,6 +104,8 @@ impl Auditor {
             vault: VaultClient::new(manifest, mapped)?,
             inbox: Inbox::new(manifest, mapped)?,
             journal: Journal::new(header, audit, header.archives),
+            history: History::new(header.archives),
+            memory: Memory::new(volumes),
             verification: Verification::new(audit, layout),
             volumes: volumes.to_vec(),
             health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
@@ -118,7 +130,8 @@ impl Auditor {
                 Err(_) => return self.journal.vault_broke(),
             };
             match reply.purpose {
-                Purpose::Journal => self.journal.receive(&mut self.vault, &reply),
+                Purpose::Journal => self.journal.receive(&mut self.vault, &reply, &mut self.memory),
+                Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.memory),
                 Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
                 Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
             }
@@ -129,21 +142,26 @@ impl Auditor {
     fn verify(&mut self) {
         loop {
             self.verification.advance(&mut self.vault);
-            if let Some((report, verified)) = self.verification.report(self.time.uptime_ms.get()) {
+            if let Some(verdicts) = self.verification.verdicts(self.time.uptime_ms.get()) {
                 if !self.journal.can_enter() {
                     return;
                 }
-                let name = name_str(&self.volumes[usize::from(report.volume)].superblock.name);
-                self.journal.enter_result(report, verified, name, self.time.wall_ms.get());
+                let volume = verdicts.report.volume;
+                let op = Op::from_wire(verdicts.report.op).expect("our own");
+                self.memory.verified(usize::from(volume), op, verdicts.progress);
+                let name = self.memory.name(volume).expect("a volume there is");
+                self.journal.enter_result(&verdicts, name, self.time.wall_ms.get());
                 self.verification.end();
             }
-            if !self.verification.is_idle() {
+            // Before the audit record was read nothing is known of what was verified before.
+            if !self.verification.is_idle() || !self.journal.is_open() {
                 return;
             }
             let Some(job) = self.inbox.next_job() else { return };
-            let claim = self.claim(usize::from(job.volume));
-            let volume = &self.volumes[usize::from(job.volume)];
-            self.verification.begin(job, volume, claim, self.time.uptime_ms.get());
+            let number = usize::from(job.volume);
+            let claim = self.claim(number);
+            let progress = &self.memory.volume(number).progress;
+            self.verification.begin(job, &self.volumes[number], claim, progress, self.time.uptime_ms.get());
         }
     }
 
@@ -165,12 +183,20 @@ impl Auditor {
     /// Does all there is to do. It ends: nothing new comes in meanwhile.
     fn work(&mut self, kernel: &mut dyn Kernel) {
         self.read_time();
-        self.inbox.take(&mut self.journal);
-        self.journal.advance(&mut self.vault, self.time.wall_ms.get());
+        let wall_ms = self.time.wall_ms.get();
+        self.inbox.take(&mut self.journal, &mut self.history, &self.memory, wall_ms);
+        self.commit(wall_ms);
         self.verify();
-        self.journal.advance(&mut self.vault, self.time.wall_ms.get());
-        self.inbox.send(kernel, &mut self.journal);
+        self.commit(wall_ms);
+        self.history.advance(&mut self.vault);
+        self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.memory);
         self.vault.announce(kernel);
+    }
+
+    /// Lets the audit record be read or written on.
+    fn commit(&mut self, wall_ms: u64) {
+        let round_over = self.verification.is_idle() && !self.inbox.has_jobs();
+        self.journal.advance(&mut self.vault, &self.memory, wall_ms, round_over);
     }
 }
 

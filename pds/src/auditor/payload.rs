@@ -1,19 +1,47 @@
-//! The payloads of the audit record's own kinds: compact JSON text, as `docs/audit-record.md` has them.
+//! Writing the payloads of the audit record's own kinds: compact JSON text, as `docs/audit-record.md` has them.
 
 use core::fmt::{self, Write};
 
 use heapless::String;
+use ledger_fmt::Hash;
 use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
-use totebox_manifest::Header;
+use ledger_fmt::record::{Kind, PAYLOAD_MAX};
+use ledger_fmt::tree::Edge;
+use ledger_fmt::verify::{FindingKind, Point};
+use totebox_manifest::{Header, Role};
 
-use crate::proto::audit::{NO_RECORD, Report, Verdict, Verified};
-
-/// Bytes of a payload at most: its fixed text, two hashes in hex, a name, and numbers of 20 digits.
-pub const RESULT_MAX: usize = 512;
+use crate::FaultKind;
+use crate::lifecycle::Standing;
+use crate::proto::audit::{Entry, NO_RECORD, Op, Report, Verdict, Verified};
+use crate::proto::flag::FlagKind;
+use crate::proto::page::Cause;
+use crate::proto::vault::VolumeState;
 
 /// A payload.
-pub type Text = String<RESULT_MAX>;
+pub type Text = String<PAYLOAD_MAX>;
+
+/// Levels of a tree whose edge fits a payload. A ledger with more records is always verified in full.
+pub const LEVELS_MAX: usize = 32;
+
+/// Bytes of an audit result's payload at most: its fixed text, the hashes in hex, names, and numbers of 20 digits.
+pub const RESULT_MAX: usize = PAYLOAD_MAX;
+
+/// Bytes of every other payload at most.
+pub const ENTRY_MAX: usize = 512;
+
+/// How far a volume has been verified: what an audit result tells the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Up to where everything was whole when it was last verified.
+    pub seen: Point,
+    /// Where the next sample of what had come by then begins.
+    pub sample: Point,
+}
+
+impl Progress {
+    /// That of a volume never verified.
+    pub const NONE: Progress = Progress { seen: Point::START, sample: Point { tree: None, ..Point::START } };
+}
 
 /// Bytes as lower-case hex digits.
 struct Hex<'a>(&'a [u8]);
@@ -24,9 +52,30 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// The edge of a tree as text: the subtrees' roots, from the smallest up.
+struct Subtrees<'a>(&'a Edge);
+
+impl fmt::Display for Subtrees<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.subtrees().try_for_each(|root: &Hash| write!(f, "{}", Hex(root)))
+    }
+}
+
+/// Operator's words as the inside of a JSON string. They have no control characters.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' | '\\' => write!(f, "\\{c}"),
+            c => f.write_char(c),
+        })
+    }
+}
+
 fn text(write: impl FnOnce(&mut Text) -> fmt::Result) -> Text {
     let mut text = Text::new();
-    write(&mut text).expect("RESULT_MAX is the longest payload there is");
+    write(&mut text).expect("the format's longest payload holds the longest there is");
     text
 }
 
@@ -36,13 +85,20 @@ pub fn boot(header: &Header) -> Text {
     text(|out| write!(out, r#"{{"deployment":"{deployment}","archives":{}}}"#, header.archives))
 }
 
-/// The result of a verification of the volume called `name`, which is `[a-z0-9-]` and needs no escapes.
-pub fn result(report: &Report, verified: &Verified, name: &str) -> Text {
+/// The name of a verification's kind.
+pub fn audit_name(op: Option<Op>) -> &'static str {
+    if op == Some(Op::VerifyIncremental) { "incremental" } else { "full" }
+}
+
+/// The result of a verification of the volume called `name`, which is `[a-z0-9-]` and needs no escapes, from
+/// record `from` on, and how far the volume is verified with it.
+pub fn result(report: &Report, verified: &Verified, from: u64, progress: &Progress, name: &str) -> Text {
     text(|out| {
         let verdict = Verdict::from_wire(report.verdict).map_or("?", Verdict::name);
         write!(
             out,
-            r#"{{"archive":"{name}","from":0,"to":{},"head":"{}","root":"{}","bytes":{},"duration_ms":{},"verdict":"{verdict}""#,
+            r#"{{"archive":"{name}","audit":"{}","from":{from},"to":{},"head":"{}","root":"{}","bytes":{},"duration_ms":{},"verdict":"{verdict}""#,
+            audit_name(Op::from_wire(report.op)),
             report.records,
             Hex(&verified.head),
             Hex(&verified.root),
@@ -60,59 +116,211 @@ pub fn result(report: &Report, verified: &Verified, name: &str) -> Text {
                 write!(out, r#","record":{}"#, report.record)?;
             }
         }
+        if let Some(tree) = &progress.seen.tree
+            && tree.size() < 1 << LEVELS_MAX
+            && progress.seen != Point::START
+        {
+            write!(out, r#","seen":{{"#)?;
+            point(out, &progress.seen)?;
+            write!(out, r#","edge":"{}"}}"#, Subtrees(tree))?;
+        }
+        if progress.sample.head.records > 0 {
+            write!(out, r#","sample":{{"#)?;
+            point(out, &progress.sample)?;
+            out.write_char('}')?;
+        }
         out.write_char('}')
+    })
+}
+
+fn point(out: &mut Text, point: &Point) -> fmt::Result {
+    let (frontier, head) = (&point.frontier, &point.head);
+    write!(
+        out,
+        r#""records":{},"head":"{}","runs":{},"ledger":{},"assets":{},"stamp":"{}","sealed":{}"#,
+        head.records,
+        Hex(&head.hash),
+        frontier.runs,
+        frontier.ledger_next,
+        frontier.assets_next,
+        Hex(&frontier.last_stamp),
+        u8::from(frontier.sealed),
+    )
+}
+
+/// What the orchestrator wants recorded; `name` is that of the volume concerned, if one is. `None` if the
+/// entry has no meaning.
+pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Text)> {
+    let kind = Kind::from_u16(entry.kind.into())?;
+    let mut out = Text::new();
+    match kind {
+        Kind::Flag => flag(&mut out, entry, name)?,
+        Kind::Acknowledgement => {
+            let reason = entry.reason.get(..entry.reason_len.into())?;
+            let reason = core::str::from_utf8(reason).ok().filter(|reason| !reason.contains(char::is_control))?;
+            let kind = FlagKind::from_wire(entry.what)?.name();
+            write!(out, r#"{{"flag":{},"kind":"{kind}","#, entry.flag).ok()?;
+            archive(&mut out, name)?;
+            write!(out, r#""reason":"{}"}}"#, Escaped(reason)).ok()?;
+        }
+        Kind::Lifecycle => {
+            let (from, to) = (Standing::from_wire(entry.from)?.name(), Standing::from_wire(entry.what)?.name());
+            let (name, cause) = (name?, Cause::from_wire(entry.cause)?.name());
+            write!(out, r#"{{"archive":"{name}","from":"{from}","to":"{to}","cause":"{cause}"}}"#).ok()?;
+        }
+        Kind::Fault => {
+            let (name, fault) = (name?, FaultKind::from_wire(entry.what)?.name());
+            write!(out, r#"{{"archive":"{name}","fault":"{fault}","address":{}}}"#, entry.detail).ok()?;
+        }
+        _ => return None,
+    }
+    Some((kind, out))
+}
+
+fn archive(out: &mut Text, name: Option<&str>) -> Option<()> {
+    match name {
+        Some(name) => write!(out, r#""archive":"{name}","#).ok(),
+        None => Some(()),
+    }
+}
+
+fn flag(out: &mut Text, entry: &Entry, name: Option<&str>) -> Option<()> {
+    let kind = FlagKind::from_wire(entry.what)?;
+    write!(out, r#"{{"flag":{},"#, entry.flag).ok()?;
+    archive(out, name)?;
+    write!(out, r#""kind":"{}""#, kind.name()).ok()?;
+    if let Some(what) = what_name(kind, entry.from, entry.detail.get()) {
+        write!(out, r#","what":"{what}""#).ok()?;
+    }
+    if is_about_a_place(kind) {
+        let area = Area::from_u8(entry.area)?.name();
+        write!(out, r#","area":"{area}","block":{}"#, entry.block).ok()?;
+        if entry.record != NO_RECORD {
+            write!(out, r#","record":{}"#, entry.record).ok()?;
+        }
+    }
+    if entry.detail != 0 {
+        write!(out, r#","detail":{}"#, entry.detail).ok()?;
+    }
+    out.write_char('}').ok()
+}
+
+/// Whether flags of this kind name an area and a block.
+pub fn is_about_a_place(kind: FlagKind) -> bool {
+    FindingKind::from_u8(kind as u8).is_some() || kind == FlagKind::SelfCheck
+}
+
+/// What a flag says beside its kind, where that has a name.
+fn what_name(kind: FlagKind, what: u8, detail: u64) -> Option<&'static str> {
+    match kind {
+        FlagKind::Fault => FaultKind::from_wire(what).map(FaultKind::name),
+        FlagKind::Degraded => role_name(what),
+        FlagKind::MissingVolume => {
+            u8::try_from(detail).ok().and_then(VolumeState::from_wire).map(VolumeState::name)
+        }
+        _ => None,
+    }
+}
+
+/// The number behind such a name: see [`what_name`].
+pub fn what_number(kind: FlagKind, name: &str) -> Option<u8> {
+    (0..=u8::MAX).find(|&n| what_name(kind, n, n.into()) == Some(name))
+}
+
+/// The name of a domain beside the archives.
+fn role_name(role: u8) -> Option<&'static str> {
+    Some(match Role::from_u8(role)? {
+        Role::Archive => return None,
+        Role::Orchestrator => "orchestrator",
+        Role::Auditor => "auditor",
+        Role::Vault => "vault",
+        Role::Console => "console",
+        Role::Clock => "clock",
     })
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::format;
+    use alloc::string::{String as Owned, ToString};
 
     use super::*;
+    use ledger_fmt::record::Head;
+    use ledger_fmt::stamp::Frontier;
     use zerocopy::FromZeros;
+
+    fn report() -> (Report, Verified) {
+        let mut report = Report::new_zeroed();
+        (report.op, report.verdict) = (Op::VerifyFull as u8, Verdict::Clean as u8);
+        (report.records, report.bytes, report.duration_ms) = (17.into(), 40_960.into(), 7.into());
+        report.record = NO_RECORD.into();
+        (report, Verified { head: [0xab; 32], root: [0x01; 32], ..Verified::new_zeroed() })
+    }
 
     #[test]
     fn results_are_one_line_of_json() {
-        let mut report = Report::new_zeroed();
-        report.verdict = Verdict::Clean as u8;
-        (report.records, report.bytes, report.duration_ms) = (17.into(), 40_960.into(), 7.into());
-        report.record = NO_RECORD.into();
-        let verified = Verified { head: [0xab; 32], root: [0x01; 32], ..Verified::new_zeroed() };
+        let (mut report, verified) = report();
         let (head, root) = ("ab".repeat(32), "01".repeat(32));
-        let start =
-            format!(r#"{{"archive":"finance","from":0,"to":17,"head":"{head}","root":"{root}","bytes":40960,"#);
+        let start = |audit: &str, from: u64| {
+            format!(
+                r#"{{"archive":"finance","audit":"{audit}","from":{from},"to":17,"head":"{head}","root":"{root}","bytes":40960,"duration_ms":7,"#
+            )
+        };
+        let none = Progress::NONE;
         assert_eq!(
-            result(&report, &verified, "finance").as_str(),
-            format!(r#"{start}"duration_ms":7,"verdict":"clean"}}"#)
+            result(&report, &verified, 0, &none, "finance").as_str(),
+            format!(r#"{}"verdict":"clean"}}"#, start("full", 0))
         );
-
+        report.op = Op::VerifyIncremental as u8;
         report.verdict = Verdict::Mismatch as u8;
         (report.finding, report.findings) = (FindingKind::Asset as u8, 2.into());
         (report.area, report.block) = (Area::Assets as u8, 33.into());
         let place = r#""findings":2,"finding":"asset","area":"assets","block":33"#;
         assert_eq!(
-            result(&report, &verified, "finance").as_str(),
-            format!(r#"{start}"duration_ms":7,"verdict":"mismatch",{place}}}"#)
+            result(&report, &verified, 5, &none, "finance").as_str(),
+            format!(r#"{}"verdict":"mismatch",{place}}}"#, start("incremental", 5))
         );
         report.record = 3.into();
+        let mut tree = Edge::EMPTY;
+        tree.push(&[7; 32]);
+        let root = Hex(&tree.root()).to_string();
+        let frontier = Frontier { runs: 1, ledger_next: 2, assets_next: 3, last_stamp: [0x0c; 32], sealed: false };
+        let seen = Point { frontier, head: Head { records: 1, hash: [0x0d; 32] }, tree: Some(tree) };
+        let progress = Progress { seen, sample: Point { tree: None, ..seen } };
+        let (stamp, head) = ("0c".repeat(32), "0d".repeat(32));
+        let at =
+            format!(r#""records":1,"head":"{head}","runs":1,"ledger":2,"assets":3,"stamp":"{stamp}","sealed":0"#);
         assert_eq!(
-            result(&report, &verified, "finance").as_str(),
-            format!(r#"{start}"duration_ms":7,"verdict":"mismatch",{place},"record":3}}"#)
+            result(&report, &verified, 5, &progress, "finance").as_str(),
+            format!(
+                r#"{}"verdict":"mismatch",{place},"record":3,"seen":{{{at},"edge":"{root}"}},"sample":{{{at}}}}}"#,
+                start("incremental", 5)
+            )
         );
     }
 
     #[test]
     fn the_longest_result_fits() {
-        let mut report = Report::new_zeroed();
+        let (mut report, mut verified) = report();
+        report.op = Op::VerifyIncremental as u8;
         report.verdict = Verdict::NotVerified as u8;
         report.finding = FindingKind::HeadDisagreement as u8;
         report.area = Area::Input as u8;
         let most = u64::MAX - 1;
         (report.findings, report.block, report.record) = (u32::MAX.into(), most.into(), most.into());
         (report.records, report.bytes, report.duration_ms) = (most.into(), most.into(), most.into());
-        let verified = Verified { head: [0xff; 32], root: [0xff; 32], ..Verified::new_zeroed() };
-        let name = "x".repeat(32);
-        assert!(result(&report, &verified, &name).ends_with(r#""record":18446744073709551614}"#));
+        (verified.head, verified.root) = ([0xff; 32], [0xff; 32]);
+        let frontier =
+            Frontier { runs: most, ledger_next: most, assets_next: most, last_stamp: [0xff; 32], sealed: true };
+        let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
+        let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
+        let progress = Progress { seen, sample: Point { tree: None, ..seen } };
+        let text = result(&report, &verified, most, &progress, &"x".repeat(32));
+        assert!(text.contains(r#""edge":"ff"#) && text.ends_with(r#""sealed":1}}"#), "{text}");
+        let tree = Edge::of(1 << LEVELS_MAX, [[0xff; 32]]);
+        let progress = Progress { seen: Point { tree, ..seen }, ..progress };
+        let text = result(&report, &verified, most, &progress, &"x".repeat(32));
+        assert!(!text.contains("seen"), "a larger ledger is verified in full");
     }
 
     #[test]
@@ -121,5 +329,74 @@ mod tests {
         (header.deployment, header.archives) = ([0x0f; 16], 3);
         let deployment = "0f".repeat(16);
         assert_eq!(boot(&header).as_str(), format!(r#"{{"deployment":"{deployment}","archives":3}}"#));
+    }
+
+    /// An entry's text.
+    fn written(entry: &Entry, name: Option<&str>) -> Option<Owned> {
+        super::entry(entry, name).map(|(_, text)| text.as_str().into())
+    }
+
+    #[test]
+    fn entries_are_one_line_of_json() {
+        let mut flag = Entry::new_zeroed();
+        (flag.kind, flag.what, flag.flag) = (Kind::Flag as u8, FlagKind::Asset as u8, 7.into());
+        (flag.area, flag.block, flag.record) = (Area::Assets as u8, 33.into(), 3.into());
+        let finance = Some("finance");
+        let text = r#"{"flag":7,"archive":"finance","kind":"asset","area":"assets","block":33,"record":3}"#;
+        assert_eq!(written(&flag, finance).as_deref(), Some(text));
+        flag.what = FlagKind::Fault as u8;
+        (flag.from, flag.detail, flag.record) = (FaultKind::Memory as u8, 4096.into(), NO_RECORD.into());
+        let text = r#"{"flag":7,"archive":"finance","kind":"fault","what":"memory","detail":4096}"#;
+        assert_eq!(written(&flag, finance).as_deref(), Some(text));
+        (flag.what, flag.from, flag.detail) = (FlagKind::Degraded as u8, Role::Clock as u8, 0.into());
+        assert_eq!(written(&flag, None).as_deref(), Some(r#"{"flag":7,"kind":"degraded","what":"clock"}"#));
+
+        let mut entry = Entry::new_zeroed();
+        (entry.kind, entry.what, entry.flag) = (Kind::Acknowledgement as u8, FlagKind::Asset as u8, 7.into());
+        let reason = "\"known\": see C:\\disk, é";
+        entry.reason[..reason.len()].copy_from_slice(reason.as_bytes());
+        entry.reason_len = reason.len() as u8;
+        let text = r#"{"flag":7,"kind":"asset","archive":"finance","reason":"\"known\": see C:\\disk, é"}"#;
+        assert_eq!(written(&entry, finance).as_deref(), Some(text));
+
+        let mut entry = Entry::new_zeroed();
+        (entry.kind, entry.from, entry.what) = (Kind::Lifecycle as u8, 1, 2);
+        entry.cause = Cause::Mismatch as u8;
+        let text = r#"{"archive":"finance","from":"active","to":"suspended","cause":"mismatch"}"#;
+        assert_eq!(written(&entry, finance).as_deref(), Some(text));
+
+        let mut entry = Entry::new_zeroed();
+        (entry.kind, entry.what, entry.detail) = (Kind::Fault as u8, FaultKind::Exception as u8, 9.into());
+        let text = r#"{"archive":"finance","fault":"exception","address":9}"#;
+        assert_eq!(written(&entry, finance).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn entries_without_a_meaning_are_not_written() {
+        let mut entry = Entry::new_zeroed();
+        for kind in 0..=u8::MAX {
+            entry.kind = kind;
+            assert_eq!(written(&entry, Some("finance")), None, "kind {kind}");
+        }
+        (entry.kind, entry.what, entry.reason_len) = (Kind::Acknowledgement as u8, FlagKind::Asset as u8, 121);
+        assert_eq!(written(&entry, None), None, "longer than there is room");
+        entry.reason_len = 2;
+        for reason in [[0xff, 0xff], *b"\n\n"] {
+            entry.reason[..2].copy_from_slice(&reason);
+            assert_eq!(written(&entry, None), None, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_entry_fits() {
+        let mut entry = Entry::new_zeroed();
+        (entry.kind, entry.what, entry.flag) =
+            (Kind::Acknowledgement as u8, FlagKind::HeadDisagreement as u8, u32::MAX.into());
+        entry.reason.fill(b'"');
+        entry.reason_len = entry.reason.len() as u8;
+        assert!(written(&entry, Some(&"x".repeat(32))).unwrap().len() <= ENTRY_MAX);
+        (entry.kind, entry.block, entry.record) = (Kind::Flag as u8, u64::MAX.into(), 1.into());
+        (entry.detail, entry.area) = (u64::MAX.into(), 0);
+        assert!(written(&entry, Some(&"x".repeat(32))).unwrap().len() <= ENTRY_MAX);
     }
 }

@@ -9,7 +9,7 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::Record;
 use ledger_fmt::stamp::{Frontier, Run, STAMP_SIZE, Stamp, StampKind};
 use ledger_fmt::testing::TestVolume;
-use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
+use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, QueueForm, queue};
 use totebox_manifest::{Link, Region};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageWriter, Producer, Shared, queue_pair};
@@ -18,7 +18,8 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::super::*;
 use crate::Channel;
 use crate::Domain as _;
-use crate::proto::audit::{self, NO_RECORD, Report, Verified};
+use crate::proto::audit::{self, NO_RECORD, Remembered, Report, Verified};
+use crate::proto::flag::FlagRow;
 use crate::proto::vault::{self, Area, Status, VolumeInfo, VolumeState};
 use crate::testing::{TestKernel, TestManifest};
 
@@ -186,6 +187,9 @@ pub struct Bench {
     pub orchestrator_region: Shared,
     pub health: Vec<PageWriter<Health>>,
     pub time: PageWriter<Time>,
+    /// What was told at start: of volumes, and of flags.
+    pub restored: Vec<(Report, Remembered)>,
+    pub flags: Vec<FlagRow>,
 }
 
 impl Bench {
@@ -220,6 +224,8 @@ impl Bench {
             orchestrator_region: Shared::new(mapped(), orchestrator_end.mine).unwrap(),
             health: pages.into_iter().map(|page| PageWriter::new(mapped(), page).unwrap()).collect(),
             time: PageWriter::new(mapped(), clock_end.mine).unwrap(),
+            restored: Vec::new(),
+            flags: Vec::new(),
         }
     }
 
@@ -235,10 +241,24 @@ impl Bench {
     pub fn start(&mut self) -> Report {
         self.auditor.start(&mut self.kernel);
         self.run();
-        let reports = self.reports();
-        assert_eq!(reports.len(), 1);
-        assert_eq!((reports[0].0.op, reports[0].0.tag.get()), (audit::Op::Record as u8, 0));
-        reports[0].0
+        self.boot_report()
+    }
+
+    /// The report on the boot record; what was told before it is kept in `restored`.
+    pub fn boot_report(&mut self) -> Report {
+        let mut messages = self.messages();
+        let (boot, _) = messages.pop().unwrap();
+        assert_eq!((boot.op, boot.tag.get()), (audit::Op::Record as u8, 0));
+        for (report, body) in messages {
+            match audit::Op::from_wire(report.op) {
+                Some(audit::Op::RestoreVolume) => {
+                    self.restored.push((report, Remembered::read_from_prefix(&body).unwrap().0));
+                }
+                Some(audit::Op::RestoreFlag) => self.flags.push(FlagRow::read_from_prefix(&body).unwrap().0),
+                op => panic!("{op:?} before the report on the boot record"),
+            }
+        }
+        boot
     }
 
     pub fn notify(&mut self, channel: Channel) {
@@ -267,22 +287,32 @@ impl Bench {
     }
 
     pub fn ask(&mut self, volume: u8, tag: u32) {
+        self.ask_for(audit::Op::VerifyFull, volume, tag);
+    }
+
+    pub fn ask_for(&mut self, op: audit::Op, volume: u8, tag: u32) {
         let mut request = audit::Request::new_zeroed();
-        (request.op, request.volume, request.tag) = (audit::Op::VerifyFull as u8, volume, tag.into());
+        (request.op, request.volume, request.tag) = (op as u8, volume, tag.into());
         self.send(&request);
     }
 
-    /// The reports that have come.
-    pub fn reports(&mut self) -> Vec<(Report, Verified)> {
-        let mut reports = Vec::new();
+    /// The reports that have come, with their bodies.
+    pub fn messages(&mut self) -> Vec<(Report, [u8; AUDIT_DATA])> {
+        let mut messages = Vec::new();
         for _ in 0..self.reports.available().unwrap() {
-            let (mut report, mut verified) = (Report::new_zeroed(), Verified::new_zeroed());
+            let (mut report, mut body) = (Report::new_zeroed(), [0; AUDIT_DATA]);
             self.reports.read(0, report.as_mut_bytes());
-            self.reports.read(MESSAGE_HEADER, verified.as_mut_bytes());
+            self.reports.read(MESSAGE_HEADER, &mut body);
             self.reports.release();
-            reports.push((report, verified));
+            messages.push((report, body));
         }
-        reports
+        messages
+    }
+
+    /// The reports on verifications and entries that have come.
+    pub fn reports(&mut self) -> Vec<(Report, Verified)> {
+        let verified = |body: &[u8]| Verified::read_from_prefix(body).unwrap().0;
+        self.messages().into_iter().map(|(report, body)| (report, verified(&body))).collect()
     }
 
     /// Verifies a volume and returns the report.

@@ -1,0 +1,264 @@
+//! What the audit record says, read back from it at start: how far each volume is verified, what each
+//! archive is to be, and the flags. It comes from a disk: a payload that cannot be read tells nothing.
+
+use alloc::vec::Vec;
+
+use ledger_fmt::layout::Area;
+use ledger_fmt::record::{Head, Kind, Record};
+use ledger_fmt::stamp::Frontier;
+use ledger_fmt::tree::Edge;
+use ledger_fmt::verify::{FindingKind, Point};
+use totebox_manifest::{NO_CHANNEL, VOLUMES_MAX, Volume, name_str};
+use zerocopy::FromZeros;
+
+use super::json::{self, Object};
+use super::payload::{Progress, is_about_a_place, what_number};
+use crate::FaultKind;
+use crate::flags::Flags;
+use crate::lifecycle::Standing;
+use crate::proto::audit::{Entry, Event, NO_RECORD, Op, Remembered, Report, Verdict};
+use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
+use crate::proto::page::Cause;
+
+/// What is known of one volume.
+#[derive(Clone, Debug)]
+pub struct OfVolume {
+    /// How far it is verified.
+    pub progress: Progress,
+    /// Incremental verifications since the last full one.
+    pub since_full: u32,
+    standing: Standing,
+    /// The last result and its time.
+    last: Option<(Report, u64)>,
+}
+
+/// What is known of all.
+pub struct Memory {
+    names: Vec<[u8; ledger_fmt::layout::NAME_LEN_MAX]>,
+    volumes: Vec<OfVolume>,
+    flags: Flags,
+    /// The time of the last record read.
+    last_ms: u64,
+    /// Messages for the orchestrator that have left: first one a volume, then one a flag.
+    told: usize,
+}
+
+/// What the orchestrator is told of the time before.
+pub enum Recollection {
+    /// Of a volume: the report, with what it says of the last verification.
+    Volume(Report, Remembered),
+    /// A flag.
+    Flag(Report, FlagRow),
+}
+
+const _: () = assert!(VOLUMES_MAX < NO_VOLUME as usize && NO_VOLUME == NO_CHANNEL);
+
+impl Memory {
+    /// Nothing is known of these volumes yet.
+    pub fn new(volumes: &[Volume]) -> Memory {
+        let nothing = OfVolume { progress: Progress::NONE, since_full: 0, standing: Standing::Active, last: None };
+        Memory {
+            names: volumes.iter().map(|volume| volume.superblock.name).collect(),
+            volumes: volumes.iter().map(|_| nothing.clone()).collect(),
+            flags: Flags::new(),
+            last_ms: 0,
+            told: 0,
+        }
+    }
+
+    /// What is known of a volume.
+    pub fn volume(&mut self, volume: usize) -> &mut OfVolume {
+        &mut self.volumes[volume]
+    }
+
+    /// A volume's name.
+    pub fn name(&self, volume: u8) -> Option<&str> {
+        self.names.get(usize::from(volume)).map(name_str)
+    }
+
+    /// The time of the last record read at start, in milliseconds since 1970-01-01 UTC.
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms
+    }
+
+    /// A verification has ended.
+    pub fn verified(&mut self, volume: usize, op: Op, progress: Progress) {
+        let known = &mut self.volumes[volume];
+        known.progress = progress;
+        known.since_full = if op == Op::VerifyFull { 0 } else { known.since_full.saturating_add(1) };
+    }
+
+    /// Takes in a record of the audit ledger, at start.
+    pub fn take(&mut self, record: &Record<'_>) {
+        let event = self.event(record);
+        let entry = &event.entry;
+        self.last_ms = event.time_ms.get();
+        let volume = usize::from(entry.volume);
+        match Kind::from_u16(entry.kind.into()) {
+            Some(Kind::AuditResult) if volume < self.volumes.len() => {
+                let op =
+                    if entry.from == Op::VerifyIncremental as u8 { Op::VerifyIncremental } else { Op::VerifyFull };
+                self.verified(volume, op, progress(record.payload).unwrap_or(Progress::NONE));
+                self.volumes[volume].last = Some((result(&event), event.time_ms.get()));
+            }
+            Some(Kind::Lifecycle) if volume < self.volumes.len() => {
+                if let Some(standing) = Standing::from_wire(entry.what) {
+                    self.volumes[volume].standing = standing;
+                }
+            }
+            Some(Kind::Flag) if entry.flag != 0 => self.flags.insert(flag(&event)),
+            Some(Kind::Acknowledgement) => {
+                self.flags.change(entry.flag.get(), |row| row.acknowledged = Acknowledged::Yes as u8);
+            }
+            _ => {}
+        }
+    }
+
+    /// A record as the orchestrator gets it.
+    pub fn event(&self, record: &Record<'_>) -> Event {
+        let mut entry = Entry::new_zeroed();
+        (entry.volume, entry.record) = (NO_VOLUME, NO_RECORD.into());
+        let text = core::str::from_utf8(record.payload).ok();
+        let read = text.and_then(Object::new).and_then(|object| self.entry(record.kind, &object));
+        let mut entry = read.unwrap_or(entry);
+        entry.kind = record.kind as u8;
+        Event { sequence: record.header.sequence, time_ms: record.header.time_ms, entry }
+    }
+
+    fn entry(&self, kind: Kind, object: &Object<'_>) -> Option<Entry> {
+        let mut entry = Entry::new_zeroed();
+        let number = |key| object.number(key).unwrap_or(0);
+        let name = object.text("archive");
+        let volume = self.names.iter().position(|known| Some(name_str(known)) == name);
+        entry.volume = volume.map_or(NO_VOLUME, |volume| volume as u8);
+        entry.flag = u32::try_from(number("flag")).ok()?.into();
+        (entry.block, entry.detail) = (number("block").into(), number("detail").into());
+        entry.record = object.number("record").unwrap_or(NO_RECORD).into();
+        let area = object.text("area").and_then(|name| Area::ALL.into_iter().find(|area| area.name() == name));
+        entry.area = area.unwrap_or(Area::Volume) as u8;
+        match kind {
+            Kind::AuditResult => {
+                entry.what = verdict(object.text("verdict")?)? as u8;
+                let incremental = object.text("audit") == Some("incremental");
+                entry.from = if incremental { Op::VerifyIncremental } else { Op::VerifyFull } as u8;
+                let finding = object.text("finding");
+                entry.cause = finding.and_then(finding_kind).map_or(0, |kind| kind as u8);
+                entry.findings = u32::try_from(number("findings")).unwrap_or(u32::MAX).into();
+                (entry.records, entry.bytes) = (number("to").into(), number("bytes").into());
+                entry.duration_ms = number("duration_ms").into();
+            }
+            Kind::Flag | Kind::Acknowledgement => {
+                let kind = FlagKind::from_name(object.text("kind")?)?;
+                entry.what = kind as u8;
+                entry.from = object.text("what").and_then(|name| what_number(kind, name)).unwrap_or(0);
+                if !is_about_a_place(kind) {
+                    entry.area = 0;
+                }
+                if let Some(reason) = object.text("reason") {
+                    entry.reason_len = json::unescape(reason, &mut entry.reason)? as u8;
+                }
+            }
+            Kind::Lifecycle => {
+                let standing = |key| Standing::from_name(object.text(key)?);
+                (entry.from, entry.what) = (standing("from")?.state() as u8, standing("to")?.state() as u8);
+                let cause = object.text("cause")?;
+                let cause = (0..=u8::MAX).filter_map(Cause::from_wire).find(|known| known.name() == cause);
+                entry.cause = cause? as u8;
+            }
+            Kind::Fault => {
+                let fault = object.text("fault")?;
+                let fault = (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|known| known.name() == fault);
+                (entry.what, entry.detail) = (fault? as u8, number("address").into());
+            }
+            _ => {}
+        }
+        Some(entry)
+    }
+
+    /// What the orchestrator is to be told next, and after that is [`Memory::has_told`].
+    pub fn recollection(&self) -> Option<Recollection> {
+        let mut report = Report::new_zeroed();
+        if let Some(known) = self.volumes.get(self.told) {
+            let mut remembered = Remembered::new_zeroed();
+            (remembered.state, remembered.since_full) = (known.standing.state() as u8, known.since_full.into());
+            (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
+            if let Some((last, time_ms)) = known.last {
+                (remembered.verified, remembered.verified_ms) = (last.op, time_ms.into());
+                report = last;
+            }
+            (report.op, report.volume) = (Op::RestoreVolume as u8, self.told as u8);
+            return Some(Recollection::Volume(report, remembered));
+        }
+        let row = self.flags.rows().get(self.told - self.volumes.len())?;
+        (report.op, report.verdict) = (Op::RestoreFlag as u8, Verdict::Event as u8);
+        (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
+        Some(Recollection::Flag(report, *row))
+    }
+
+    /// The recollection has left.
+    pub fn has_told(&mut self) {
+        self.told += 1;
+    }
+}
+
+/// A result as its report had it.
+fn result(event: &Event) -> Report {
+    let (mut report, entry) = (Report::new_zeroed(), &event.entry);
+    (report.op, report.volume, report.verdict) = (entry.from, entry.volume, entry.what);
+    (report.finding, report.area, report.findings) = (entry.cause, entry.area, entry.findings);
+    (report.block, report.record, report.records) = (entry.block, entry.record, entry.records);
+    (report.bytes, report.duration_ms) = (entry.bytes, entry.duration_ms);
+    report.audit_record = event.sequence;
+    report
+}
+
+/// A flag that was raised.
+fn flag(event: &Event) -> FlagRow {
+    let (mut row, entry) = (FlagRow::new_zeroed(), &event.entry);
+    (row.id, row.kind, row.volume, row.what) = (entry.flag, entry.what, entry.volume, entry.from);
+    (row.area, row.block, row.record, row.detail) = (entry.area, entry.block, entry.record, entry.detail);
+    (row.raised_ms, row.audit_record) = (event.time_ms, event.sequence);
+    row
+}
+
+/// How far a result says its volume is verified.
+fn progress(payload: &[u8]) -> Option<Progress> {
+    let object = Object::new(core::str::from_utf8(payload).ok()?)?;
+    let mut progress = Progress::NONE;
+    if let Some(seen) = object.object("seen") {
+        progress.seen = point(&seen)?;
+        let edge = seen.text("edge")?.as_bytes().chunks(64);
+        let edge = edge.map(|digits| json::hash(core::str::from_utf8(digits).ok()?));
+        let mut sound = true;
+        let roots = edge.map_while(|root| {
+            sound &= root.is_some();
+            root
+        });
+        let tree = Edge::of(progress.seen.head.records, roots);
+        progress.seen.tree = Some(tree.filter(|_| sound)?);
+    }
+    if let Some(sample) = object.object("sample") {
+        progress.sample = point(&sample)?;
+    }
+    Some(progress)
+}
+
+fn point(object: &Object<'_>) -> Option<Point> {
+    let frontier = Frontier {
+        runs: object.number("runs")?,
+        ledger_next: object.number("ledger")?,
+        assets_next: object.number("assets")?,
+        last_stamp: object.hash("stamp")?,
+        sealed: object.number("sealed")? == 1,
+    };
+    let head = Head { records: object.number("records")?, hash: object.hash("head")? };
+    Some(Point { frontier, head, tree: None })
+}
+
+fn verdict(name: &str) -> Option<Verdict> {
+    (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
+}
+
+fn finding_kind(name: &str) -> Option<FindingKind> {
+    (0..=u8::MAX).filter_map(FindingKind::from_u8).find(|kind| kind.name() == name)
+}
