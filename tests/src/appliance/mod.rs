@@ -53,10 +53,12 @@ pub trait Appliance {
         let started = Instant::now();
         loop {
             let status = terminal.command("status");
-            if self.site().archives.iter().all(|name| row(&status, name).contains("active")) {
+            let mut states = self.site().archives.iter().map(|name| state(&status, name));
+            if states.clone().all(|state| state == "active") {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "the archives do not come up:\n{status}");
+            let hopeless = states.any(|state| matches!(state, "faulted" | "failed" | "unavailable"));
+            assert!(!hopeless && started.elapsed() < PATIENCE, "the archives do not come up:\n{status}");
         }
     }
 }
@@ -64,6 +66,11 @@ pub trait Appliance {
 /// The line of a table that speaks of `name`; empty if there is none.
 pub fn row<'a>(table: &'a str, name: &str) -> &'a str {
     table.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or("")
+}
+
+/// The state a table shows for an archive; empty if it shows none.
+pub fn state<'a>(table: &'a str, name: &str) -> &'a str {
+    row(table, name).split_whitespace().nth(1).unwrap_or("")
 }
 
 /// A bare serial terminal in person mode.
