@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`appliance`] | an appliance that runs, on whichever backend |
 //! | [`scripts`] | what an operator does at one |
+//! | [`hostile`] | archives that are taken over |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
@@ -14,6 +15,7 @@
 
 pub mod appliance;
 pub mod archive_bench;
+pub mod hostile;
 pub mod operator;
 pub mod scripts;
 pub mod sim;

@@ -215,6 +215,29 @@ fn damage_is_found(appliance: &mut dyn Appliance, _: u64) {
     appliance.tool().call(&["put", "finance", folder.join("other").to_str().expect("made of UTF-8")]).expect(0);
 }
 
+/// Every archive of a large deployment takes a document, and gives it back after a power cut.
+pub fn forty_archives(appliance: &mut dyn Appliance) {
+    let archives = appliance.site().archives.clone();
+    assert_eq!(archives.len(), 40);
+    let folder = appliance.site().folder.path().to_path_buf();
+    let (input, output) = (folder.join("input"), folder.join("output"));
+    let path = |path: &Path| path.to_str().expect("made of UTF-8").to_owned();
+    appliance.start();
+    appliance.wait_until_active();
+    for archive in &archives {
+        fs::write(&input, format!("a document of {archive}")).expect("the folder can be written");
+        appliance.tool().call(&["put", archive, &path(&input)]).expect(0);
+    }
+    appliance.power_cut();
+    appliance.start();
+    appliance.wait_until_active();
+    for archive in &archives {
+        appliance.tool().call(&["get", archive, "1", "-o", &path(&output), "--force"]).expect(0);
+        let content = fs::read_to_string(&output).expect("it was written");
+        assert_eq!(content, format!("a document of {archive}"));
+    }
+}
+
 /// Files such as people have: text, a PDF, an empty one, names with spaces and non-ASCII letters, sizes
 /// around a block and a message, and one as large as the backend bears, which is the last.
 fn make_files(folder: &Path, largest: u64) -> Vec<PathBuf> {

@@ -1,11 +1,13 @@
 //! The console scripts on every backend: simulator, hosted, and seL4 in QEMU, debug and release. Without a
 //! Microkit SDK the tests on seL4 are reported as ignored, with the reason; they never count as passed.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
-use totebox_tests::scripts::SCRIPTS;
+use totebox_tests::hostile;
+use totebox_tests::scripts::{SCRIPTS, forty_archives};
 
 /// The reference deployment's archives, on volumes small enough to be simulated.
 const SMALL: &str = r#"
@@ -59,9 +61,41 @@ fn main() -> ExitCode {
             }
         }
     }
+    trials.push(Trial::test("hosted::taken_over_archives_reach_nothing", || {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_hosted-hostile"));
+        let mut appliance = Hosted::with_program(Site::new(hostile::DEPLOYMENT), program);
+        hostile::taken_over_archives_reach_nothing(&mut appliance, |_| ());
+        Ok(())
+    }));
+    trials.push(Trial::test("hosted::forty_archives_take_a_document_each", || {
+        forty_archives(&mut Hosted::new(forty()));
+        Ok(())
+    }));
+    for (name, config) in [("qemu_debug", "debug"), ("qemu_release", "release")] {
+        let hostile = Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
+            let mut appliance = Qemu::new(Site::new(hostile::DEPLOYMENT), config);
+            hostile::taken_over_archives_reach_nothing(&mut appliance, |appliance| appliance.put_together(config));
+            Ok(())
+        });
+        let many = Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {
+            let mut appliance = Qemu::new(forty(), config);
+            forty_archives(&mut appliance);
+            println!("{name}: 40 archives in an image of {} bytes", appliance.image_size());
+            Ok(())
+        });
+        trials.extend([hostile, many].map(|trial| trial.with_ignored_flag(missing.is_some())));
+    }
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     if let Some(reason) = missing {
-        println!("SKIPPED: {} tests on seL4: {reason}\n", ON_SEL4.len() * SCRIPTS.len());
+        println!("SKIPPED: {} tests on seL4: {reason}\n", ON_SEL4.len() * (SCRIPTS.len() + 2));
     }
     conclusion.exit_code()
+}
+
+/// Forty small archives.
+fn forty() -> Site {
+    let archive = |n| format!("[[archive]]\nname = \"archive-{n}\"\nsize = \"1 MiB\"\non_mismatch = \"flag\"\n");
+    let archives: String = (0..40).map(archive).collect();
+    let head = SMALL.split("[[archive]]").next().expect("a text has a beginning");
+    Site::new(&format!("{}{archives}", head.replace("32 MiB", "64 MiB")))
 }

@@ -49,17 +49,12 @@ pub trait Appliance {
 
     /// Waits until every archive is in service.
     fn wait_until_active(&self) {
-        let mut terminal = self.terminal();
-        let started = Instant::now();
-        loop {
-            let status = terminal.command("status");
-            let mut states = self.site().archives.iter().map(|name| state(&status, name));
-            if states.clone().all(|state| state == "active") {
-                return;
-            }
-            let hopeless = states.any(|state| matches!(state, "faulted" | "failed" | "unavailable"));
-            assert!(!hopeless && started.elapsed() < PATIENCE, "the archives do not come up:\n{status}");
-        }
+        self.terminal().command_until("status", |status| {
+            let mut states = self.site().archives.iter().map(|name| state(status, name));
+            let hopeless = |state| matches!(state, "faulted" | "failed" | "unavailable");
+            assert!(!states.clone().any(hopeless), "the archives do not come up:\n{status}");
+            states.all(|state| state == "active")
+        });
     }
 }
 
@@ -131,5 +126,17 @@ impl Terminal {
     pub fn command(&mut self, line: &str) -> String {
         self.type_bytes(format!("{line}\r").as_bytes());
         self.wait_for(PROMPT)
+    }
+
+    /// Types a command line until its answer is as it should be, and returns that answer.
+    pub fn command_until(&mut self, line: &str, done: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let answer = self.command(line);
+            if done(&answer) {
+                return answer;
+            }
+            assert!(started.elapsed() < PATIENCE, "{line} never answers as it should:\n{answer}");
+        }
     }
 }

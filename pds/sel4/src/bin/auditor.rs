@@ -8,7 +8,7 @@ use totebox_pds::auditor::Auditor;
 use totebox_sel4::start;
 
 /// The verifier and its read buffers take 500 kB, of them 200 kB in one piece, in 64 KiB steps.
-const HEAP_SIZE: usize = 0xc_0000;
+const HEAP_SIZE: usize = 0x10_0000;
 
 #[protection_domain(heap_size = HEAP_SIZE)]
 fn init() -> impl Handler {

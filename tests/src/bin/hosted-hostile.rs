@@ -1,0 +1,12 @@
+//! The hosted backend with one program more: the taken-over archive, for tests.
+
+use std::process::ExitCode;
+
+use totebox_hosted::{PROGRAMS, Program};
+use totebox_hostile::Hostile;
+
+fn main() -> ExitCode {
+    let hostile: Program = |world| Ok(Box::new(Hostile::new(&world.manifest, world.mapped)?));
+    let programs: Vec<(&str, Program)> = PROGRAMS.iter().copied().chain([("hostile.elf", hostile)]).collect();
+    totebox_hosted::main(&programs)
+}
