@@ -26,7 +26,8 @@ check: build ## fail if system.xml is stale
 	$(TOTEBOX) system --check
 
 test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
-	cargo test --workspace
+	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi
+	MICROKIT_SDK=$(MICROKIT_SDK) cargo test --workspace
 
 image: check ## the bootable image for seL4, target/sel4/CONFIG/totebox.img
 	$(TOTEBOX) system --manifests target/sel4/manifests

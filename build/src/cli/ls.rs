@@ -11,7 +11,7 @@ use super::{Outcome, output};
 
 /// Lists the records of an archive.
 #[derive(clap::Args)]
-#[command(after_help = "Example: totebox ls contracts --connect unix:target/run/console.sock")]
+#[command(after_help = "Example: totebox ls contracts --connect unix:target/run/console")]
 pub struct Args {
     /// The archive.
     archive: String,

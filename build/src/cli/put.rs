@@ -14,7 +14,7 @@ use super::{Outcome, output};
 #[derive(clap::Args)]
 #[command(
     after_help = "Exits with 1 if the appliance refused a document, with 2 if one could not be read or sent.\n\
-                        Example: totebox put contracts lease.pdf --connect unix:target/run/console.sock"
+                        Example: totebox put contracts lease.pdf --connect unix:target/run/console"
 )]
 pub struct Args {
     /// The archive.

@@ -10,7 +10,7 @@ use super::{Outcome, output};
 /// Shows the state of every archive.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if an archive is out of service or does not verify.\n\
-                        Example: totebox status --connect unix:target/run/console.sock")]
+                        Example: totebox status --connect unix:target/run/console")]
 pub struct Args {
     /// Print the state as JSON.
     #[arg(long)]

@@ -13,7 +13,7 @@ use super::{Outcome, output};
 /// Has the appliance's auditor read and check every committed byte.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if something is not what was committed.\n\
-                        Example: totebox verify contracts --connect unix:target/run/console.sock")]
+                        Example: totebox verify contracts --connect unix:target/run/console")]
 pub struct Args {
     /// The archive; all of them, and the audit volume, if none is named.
     archive: Option<String>,
