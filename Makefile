@@ -43,7 +43,7 @@ lint: lint-sel4 ## formatting and clippy, both workspaces
 # The seL4 workspace has a git dependency and needs an SDK; without them its clippy is skipped, and says so.
 lint-sel4:
 	cd pds/sel4 && cargo fmt --all --check
-	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/cargo.sh debug clippy --workspace -- -D warnings \
+	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/cargo.sh debug clippy --release --workspace -- -D warnings \
 	  || { [ $$? -eq 2 ] && echo "SKIPPED: clippy of pds/sel4"; }
 
 clean: ## remove everything built
