@@ -19,11 +19,13 @@ build: ## the host tool, target/release/totebox, and the hosted backend
 run: build ## start the appliance on the hosted backend, with an operator's prompt
 	$(TOTEBOX) run
 
-system: build ## regenerate system.xml from totebox.toml
+system: build ## regenerate system.xml, and its picture, from totebox.toml
 	$(TOTEBOX) system
+	$(TOTEBOX) graph -o docs/pictures/reference.svg
 
-check: build ## fail if system.xml is stale
+check: build ## fail if system.xml is stale or breaks a rule of isolation
 	$(TOTEBOX) system --check
+	$(TOTEBOX) check
 
 test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
 	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi
