@@ -184,7 +184,8 @@ impl Peer {
 
     /// Types a command; returns what is shown up to the next prompt.
     pub fn ask(&mut self, command: &str) -> String {
-        self.send(&format!("{command}\r"));
-        self.wait_for("totebox> ")
+        // An event may bring a prompt of its own; what ends an answer is that the next command is taken up.
+        self.send(&format!("{command}\rend-of-answer\r"));
+        self.wait_for("no command \"end-of-answer\"")
     }
 }

@@ -122,10 +122,11 @@ impl Terminal {
         }
     }
 
-    /// Types a command line and returns what is shown up to the next prompt.
+    /// Types a command line and returns what is shown until the next command is taken up: an event may bring
+    /// a prompt of its own.
     pub fn command(&mut self, line: &str) -> String {
-        self.type_bytes(format!("{line}\r").as_bytes());
-        self.wait_for(PROMPT)
+        self.type_bytes(format!("{line}\rend-of-answer\r").as_bytes());
+        self.wait_for("no command \"end-of-answer\"")
     }
 
     /// Types a command line until its answer is as it should be, and returns that answer.
