@@ -171,9 +171,13 @@ impl Session {
         for (volume, (row, told)) in surface.rows.iter().zip(&mut self.told).enumerate() {
             let (before, now) = (core::mem::replace(told, Told::of(row)), Told::of(row));
             let name = &self.volumes[volume];
-            let what = if volume < self.links.len() { "archive" } else { "volume" };
+            let archive = volume < self.links.len();
+            let what = if archive { "archive" } else { "volume" };
             let troubled = VolumeState::from_wire(now.volume_state).and_then(trouble).is_some();
-            if before.state != now.state || (before.volume_state != now.volume_state && troubled) {
+            let changed = before.state != now.state || (before.volume_state != now.volume_state && troubled);
+            // That the audit volume comes up behind the archives is no news.
+            let expected = !archive && now.state == ArchiveState::Active as u8 && !troubled;
+            if changed && !expected {
                 self.output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
             let (verdict, tag, _) = now.verified;

@@ -32,6 +32,12 @@ fn the_prompt_comes_with_the_welcome() {
          *This disk cannot flush: a power cut may take what was acknowledged.\r\n\
          totebox> "
     );
+    bench.surface.rows[3].state = ArchiveState::Active as u8;
+    bench.publish();
+    assert_eq!(bench.output(), "", "the audit volume is expected to come up");
+    bench.surface.rows[3].state = ArchiveState::Failed as u8;
+    bench.publish();
+    assert_eq!(bench.output(), "\r\n*volume audit is failed\r\ntotebox> ");
 }
 
 #[test]
