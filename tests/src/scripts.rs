@@ -46,7 +46,7 @@ fn a_person_types(appliance: &mut dyn Appliance, _: u64) {
     let document = terminal.command("get finance 1");
     assert!(document.contains("first line\n second line\n"), "{document}");
     let verdict = terminal.command("verify");
-    assert!(verdict.contains("+verify clean volumes=4"), "{verdict}");
+    assert!(verdict.contains("+audit clean volumes=4"), "{verdict}");
     let status = terminal.command("status");
     assert!(row(&status, "finance").contains("clean"), "{status}");
     assert!(terminal.command("frobnicate").contains("-unknown-command"));

@@ -42,7 +42,7 @@ fn documents_go_in_and_come_back_and_verify_is_clean() {
     assert_eq!((value(contracts, "state"), number(contracts, "documents")), (Some("active"), 2));
     assert_eq!((number(contracts, "bytes"), number(contracts, "refused")), (5, 0));
     let verify = operator.ask("verify").unwrap();
-    assert_eq!(verify.end, "+verify clean volumes=4");
+    assert_eq!(verify.end, "+audit clean volumes=4");
     assert!(verify.rows.iter().all(|row| value(row, "verdict") == Some("clean")), "{verify:?}");
 }
 
@@ -181,7 +181,7 @@ fn a_changed_byte_is_found_and_the_operator_is_told_where() {
     assert_eq!((value(finance, "verdict"), value(finance, "finding")), (Some("mismatch"), Some("asset")));
     assert_eq!((value(finance, "area"), number(finance, "record")), (Some("assets"), receipt.seq));
     assert_eq!(operator.get("finance", receipt.seq).unwrap(), Err("damaged".to_owned()));
-    assert_eq!(operator.ask("verify contracts").unwrap().end, "+verify clean volumes=1");
+    assert_eq!(operator.ask("verify contracts").unwrap().end, "+audit clean volumes=1");
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_faulting_archive_is_stopped_and_named_and_its_siblings_do_not_notice() {
         assert!(operator.put(archive, "one", b"x").unwrap().is_ok());
         assert_eq!(value(row(&operator.ask("status").unwrap().rows, archive), "state"), Some("active"));
     }
-    assert_eq!(operator.ask("verify finance").unwrap().end, "+verify clean volumes=1", "it is left as evidence");
+    assert_eq!(operator.ask("verify finance").unwrap().end, "+audit clean volumes=1", "it is left as evidence");
 }
 
 #[test]
@@ -267,5 +267,5 @@ fn a_wall_clock_that_jumps_back_does_not_change_the_order() {
     let ls = operator.ask("ls contracts").unwrap();
     assert_eq!((after.seq, number(&ls.rows[1], "seq"), number(&ls.rows[2], "seq")), (2, 1, 2));
     assert!(number(&ls.rows[2], "time") < number(&ls.rows[1], "time"), "the time is what the clock says");
-    assert_eq!(operator.ask("verify contracts").unwrap().end, "+verify clean volumes=1");
+    assert_eq!(operator.ask("verify contracts").unwrap().end, "+audit clean volumes=1");
 }

@@ -78,7 +78,7 @@ fn work(
             settle_accounts(operator, notebook, waiting)?;
         }
         match random.u8(..6) {
-            0 => assert!(operator.ask("verify")?.end.starts_with("+verify clean")),
+            0 => assert!(operator.ask("verify")?.end.starts_with("+audit clean")),
             1 => assert!(operator.ask("status")?.ok()),
             2 => {
                 if let Some(((archive, seq), name)) = notebook.receipts.iter().next_back() {
@@ -116,7 +116,7 @@ fn last_day(deployment: &Deployment, disk: &DiskHandle, seed: u64, notebook: &mu
     for ((archive, seq), name) in &notebook.receipts {
         assert!(operator.get(archive, *seq).unwrap() == Ok(notebook.content(name).clone()), "{name}");
     }
-    assert_eq!(operator.ask("verify").unwrap().end, "+verify clean volumes=4");
+    assert_eq!(operator.ask("verify").unwrap().end, "+audit clean volumes=4");
     operator.wire.world.settle();
     for volume in 0..4 {
         assert_eq!(archive_bench::verify(deployment, disk, volume).findings, [], "volume {volume}");

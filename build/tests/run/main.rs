@@ -83,7 +83,7 @@ fn what_was_acknowledged_survives_the_kill_and_nobody_else() {
     peer.wait_for("totebox> ");
     assert!(peer.ask("get a0 1").contains("kept\r\n"));
     let verdict = peer.ask("verify");
-    assert!(verdict.contains("+verify clean volumes=4"), "{verdict}");
+    assert!(verdict.contains("+audit clean volumes=4"), "{verdict}");
 }
 
 fn a_second_run_of_a_deployment_is_refused() {

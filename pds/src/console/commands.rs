@@ -8,6 +8,7 @@ use ledger_fmt::record::DOCUMENT_NAME_MAX;
 
 use super::data::parse_decimal;
 use super::errors::Error;
+use super::lifecycle::Change;
 use super::text::parse_hash;
 use super::words::{Quoted, WordError};
 use crate::proto::intake::SIZE_UNKNOWN;
@@ -34,11 +35,44 @@ pub const COMMANDS: &[Help] = &[
     Help {
         name: "status",
         arguments: "",
-        summary: "every archive: state, records, bytes, room, last verification",
+        summary: "every archive: state, records, bytes, room, checks, flags",
         details: &[
+            "'self-check' is the archive's own integrity pass, 'last audit' the auditor's, with their age.",
+            "'flags' counts those not acknowledged; 'for' is how long it has been in its state.",
             "'refused' counts what the vault refused: requests outside the archive's own volume",
             "or below what it has committed. The last row is the audit record.",
         ],
+    },
+    Help {
+        name: "flags",
+        arguments: "",
+        summary: "what was found and not acknowledged, the most serious first",
+        details: &["A flag stays until it is acknowledged: ack FLAG REASON."],
+    },
+    Help {
+        name: "ack",
+        arguments: "FLAG REASON",
+        summary: "acknowledge a flag; the reason is recorded",
+        details: &["The REASON is the rest of the line, at most 120 bytes."],
+    },
+    Help {
+        name: "history",
+        arguments: "[FROM]",
+        summary: "the audit record: the last records, or those from number FROM on",
+        details: &["At most 24 records at a time."],
+    },
+    Help {
+        name: "suspend",
+        arguments: "ARCHIVE",
+        summary: "bring an archive to rest and stop it",
+        details: &["It takes and gives nothing until: resume ARCHIVE. Ctrl-C stops waiting, not the archive."],
+    },
+    Help { name: "resume", arguments: "ARCHIVE", summary: "let a suspended archive go on", details: &[] },
+    Help {
+        name: "archive",
+        arguments: "ARCHIVE final",
+        summary: "close an archive for good; the word final confirms it",
+        details: &["The vault seals its volume: what is in it can be read, and nothing is added ever again."],
     },
     Help {
         name: "ls",
@@ -69,10 +103,13 @@ pub const COMMANDS: &[Help] = &[
         details: &["The last 64 submissions since the start are known."],
     },
     Help {
-        name: "verify",
-        arguments: "[ARCHIVE]",
+        name: "audit",
+        arguments: "[VOLUME]",
         summary: "have the auditor read and check every committed byte",
-        details: &["Ctrl-C stops waiting, not the auditor; its verdict then shows in status."],
+        details: &[
+            "VOLUME is an archive's name or the audit record's; without it, all of them.",
+            "Ctrl-C stops waiting, not the auditor; its verdict then shows in status. verify is the same.",
+        ],
     },
     Help {
         name: "machine",
@@ -92,7 +129,11 @@ pub enum Command<'a> {
     Put { archive: usize, name: &'a str, size: Option<u64>, hash: Option<Hash> },
     Get { archive: usize, sequence: u64, offset: u64 },
     Receipt { tag: u32 },
-    Verify(Option<usize>),
+    Flags,
+    Acknowledge { flag: u32, reason: &'a [&'a str] },
+    History { from: Option<u64> },
+    Change { archive: usize, change: Change },
+    Audit(Option<usize>),
     Machine { number: u64 },
     Person,
 }
@@ -112,6 +153,8 @@ pub enum ParseError<'a> {
     /// A word that should be a hash.
     Hash(&'a str),
     NameTooLong,
+    /// The archive that is to be archived, without the word that confirms it.
+    NotConfirmed(&'a str),
 }
 
 impl ParseError<'_> {
@@ -150,24 +193,46 @@ impl fmt::Display for ParseError<'_> {
             ParseError::Size(word) => write!(f, "not a size in bytes: {}", Short(word)),
             ParseError::Hash(word) => write!(f, "not a BLAKE3 hash of 64 hexadecimal digits: {}", Short(word)),
             ParseError::NameTooLong => write!(f, "a name has at most {DOCUMENT_NAME_MAX} bytes"),
+            ParseError::NotConfirmed(name) => {
+                write!(
+                    f,
+                    "nothing can be added to {name} once it is archived; if you mean it: archive {name} final"
+                )
+            }
         }
     }
 }
 
 /// Reads a command. `volumes` are the volumes' names, the archives' first and then the audit volume's.
-pub fn parse<'a>(words: &[&'a str], volumes: &[String]) -> Result<Command<'a>, ParseError<'a>> {
+pub fn parse<'a>(words: &'a [&'a str], volumes: &[String]) -> Result<Command<'a>, ParseError<'a>> {
     let (&name, arguments) = words.split_first().ok_or(ParseError::UnknownCommand(""))?;
-    let find = |name: &str| COMMANDS.iter().find(|help| help.name == name);
-    let help = find(name).ok_or(ParseError::UnknownCommand(name))?;
+    let find = |name: &'a str| {
+        let known = if name == "verify" { "audit" } else { name };
+        COMMANDS.iter().find(|help| help.name == known).ok_or(ParseError::UnknownCommand(name))
+    };
+    let help = find(name)?;
     let among = |names: &[String], word: &'a str| {
         names.iter().position(|name| name == word).ok_or(ParseError::UnknownArchive(word))
     };
     let archive = |word| among(&volumes[..volumes.len() - 1], word);
     let number = |word| parse_decimal(word).ok_or(ParseError::Number(word));
-    Ok(match (name, arguments) {
+    let tag = |word| number(word)?.try_into().map_err(|_| ParseError::Number(word));
+    let change = |name, change| Ok(Command::Change { archive: archive(name)?, change });
+    Ok(match (help.name, arguments) {
         ("help", []) => Command::Help(None),
-        ("help", &[word]) => Command::Help(Some(find(word).ok_or(ParseError::UnknownCommand(word))?)),
+        ("help", &[word]) => Command::Help(Some(find(word)?)),
         ("status", []) => Command::Status,
+        ("flags", []) => Command::Flags,
+        ("ack", &[flag, ref reason @ ..]) => Command::Acknowledge { flag: tag(flag)?, reason },
+        ("history", []) => Command::History { from: None },
+        ("history", &[from]) => Command::History { from: Some(number(from)?) },
+        ("suspend", &[name]) => change(name, Change::Suspend)?,
+        ("resume", &[name]) => change(name, Change::Resume)?,
+        ("archive", &[name, "final"]) => change(name, Change::Archive)?,
+        ("archive", &[name]) => {
+            archive(name)?;
+            return Err(ParseError::NotConfirmed(name));
+        }
         ("ls", &[name, ref range @ ..]) => {
             let (from, count) = match *range {
                 [] => (0, u64::MAX),
@@ -197,11 +262,9 @@ pub fn parse<'a>(words: &[&'a str], volumes: &[String]) -> Result<Command<'a>, P
             };
             Command::Get { archive: archive(name)?, sequence: number(sequence)?, offset }
         }
-        ("receipt", &[tag]) => {
-            Command::Receipt { tag: number(tag)?.try_into().map_err(|_| ParseError::Number(tag))? }
-        }
-        ("verify", []) => Command::Verify(None),
-        ("verify", &[volume]) => Command::Verify(Some(among(volumes, volume)?)),
+        ("receipt", &[word]) => Command::Receipt { tag: tag(word)? },
+        ("audit", []) => Command::Audit(None),
+        ("audit", &[volume]) => Command::Audit(Some(among(volumes, volume)?)),
         ("machine", []) => Command::Machine { number: 0 },
         ("machine", &[word]) => Command::Machine { number: number(word)? },
         ("person", []) => Command::Person,
@@ -228,8 +291,16 @@ mod tests {
         let put = |size, hash| Command::Put { archive: 1, name: "a b", size, hash };
         let cases: &[(&[&str], Command)] = &[
             (&["help"], Command::Help(None)),
-            (&["help", "ls"], Command::Help(Some(&COMMANDS[2]))),
+            (&["help", "flags"], Command::Help(Some(&COMMANDS[2]))),
             (&["status"], Command::Status),
+            (&["flags"], Command::Flags),
+            (&["ack", "7"], Command::Acknowledge { flag: 7, reason: &[] }),
+            (&["ack", "7", "a", "b c"], Command::Acknowledge { flag: 7, reason: &["a", "b c"] }),
+            (&["history"], Command::History { from: None }),
+            (&["history", "9"], Command::History { from: Some(9) }),
+            (&["suspend", "finance"], Command::Change { archive: 1, change: Change::Suspend }),
+            (&["resume", "contracts"], Command::Change { archive: 0, change: Change::Resume }),
+            (&["archive", "finance", "final"], Command::Change { archive: 1, change: Change::Archive }),
             (&["ls", "finance"], Command::List { archive: 1, from: 0, count: u64::MAX }),
             (&["ls", "contracts", "3", "4"], Command::List { archive: 0, from: 3, count: 4 }),
             (&["put", "finance", "a b"], put(None, None)),
@@ -238,8 +309,9 @@ mod tests {
             (&["get", "contracts", "7"], Command::Get { archive: 0, sequence: 7, offset: 0 }),
             (&["get", "contracts", "7", "9"], Command::Get { archive: 0, sequence: 7, offset: 9 }),
             (&["receipt", "5"], Command::Receipt { tag: 5 }),
-            (&["verify"], Command::Verify(None)),
-            (&["verify", "audit"], Command::Verify(Some(2))),
+            (&["audit"], Command::Audit(None)),
+            (&["audit", "audit"], Command::Audit(Some(2))),
+            (&["verify", "finance"], Command::Audit(Some(1))),
             (&["machine"], Command::Machine { number: 0 }),
             (&["machine", "77"], Command::Machine { number: 77 }),
             (&["person"], Command::Person),
@@ -273,6 +345,17 @@ mod tests {
                 "bad-argument not a BLAKE3 hash of 64 hexadecimal digits: \"ff\"",
             ),
             (&["put", "finance", &long], "bad-name a name has at most 255 bytes"),
+            (&["suspend", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["archive", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
+            (
+                &["archive", "finance"],
+                "bad-argument nothing can be added to finance once it is archived; if you mean it: archive finance \
+                 final",
+            ),
+            (&["archive", "finance", "really"], "bad-argument usage: archive ARCHIVE final"),
+            (&["ack"], "bad-argument usage: ack FLAG REASON"),
+            (&["ack", "asset"], "bad-argument not a decimal number: \"asset\""),
+            (&["history", "1", "2"], "bad-argument usage: history [FROM]"),
             (&["receipt", "4294967296"], "bad-argument not a decimal number: \"4294967296\""),
         ];
         for (words, message) in cases {

@@ -30,6 +30,16 @@ pub enum Error {
     Mismatch,
     ArchiveBroken,
     NotAnswering,
+    AlreadyThere,
+    ImpossibleTransition,
+    UnknownFlag,
+    AlreadyAcknowledged,
+    BadReason,
+    NotRecorded,
+    NotReady,
+    Stopped,
+    Unrecorded,
+    Failed,
 }
 
 impl Error {
@@ -57,6 +67,16 @@ impl Error {
             Error::Mismatch => "mismatch",
             Error::ArchiveBroken => "archive-broken",
             Error::NotAnswering => "not-answering",
+            Error::AlreadyThere => "already-there",
+            Error::ImpossibleTransition => "impossible-transition",
+            Error::UnknownFlag => "unknown-flag",
+            Error::AlreadyAcknowledged => "already-acknowledged",
+            Error::BadReason => "bad-reason",
+            Error::NotRecorded => "not-recorded",
+            Error::NotReady => "not-ready",
+            Error::Stopped => "stopped",
+            Error::Unrecorded => "unrecorded",
+            Error::Failed => "failed",
         }
     }
 }
@@ -116,7 +136,7 @@ impl fmt::Display for Refused<'_> {
                 write!(f, "that record carries no document; see which do with: ls {archive}")
             }
             Failure::Damaged => {
-                write!(f, "the content on disk is not what was committed; find out more with: verify {archive}")
+                write!(f, "the content on disk is not what was committed; find out more with: audit {archive}")
             }
             Failure::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
             Failure::Io => write!(f, "the disk failed archive {archive}; see status"),

@@ -11,29 +11,37 @@
 //! | [`line`], [`words`], [`data`] | lines, words, data lines |
 //! | [`commands`], [`errors`], [`text`] | what can be said, and how values are shown |
 //! | [`session`], [`answers`] | what is under way: the operator's side and the archives' |
-//! | [`put`], [`fetch`], [`verify`], [`status`] | the commands that take more than one step or line |
+//! | [`put`], [`fetch`], [`status`] | the commands that take more than one step or line |
+//! | [`orders`], [`audit`], [`lifecycle`], [`flags`], [`history`] | what the orchestrator is to do, and shows |
+//! | [`table`], [`views`] | tables for a person |
 //! | [`links`], [`submissions`], [`surface`] | the archives, their receipts, the orchestrator's page |
 
 mod answers;
+mod audit;
 mod commands;
 pub mod data;
 mod errors;
 mod fetch;
+mod flags;
+mod history;
 mod input;
+mod lifecycle;
 mod line;
 mod links;
+mod orders;
 mod output;
 mod put;
 mod session;
 mod status;
 mod submissions;
 mod surface;
+pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod verify;
+pub mod views;
 pub mod words;
 
 use totebox_manifest::{DeviceKind, LinkKind, Manifest, NO_CHANNEL, Role};

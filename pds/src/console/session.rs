@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use totebox_manifest::{Link, LinkKind, Manifest, Role, name_str};
 use totebox_shm::Mapped;
 
+use super::audit::Verification;
 use super::commands::{COMMANDS, Command, Help, ParseError, parse};
 use super::data::{self, Damage, LINE_MAX, PROTOCOL};
 use super::errors::Error;
 use super::fetch::{Get, List};
 use super::input::Input;
+use super::lifecycle::Transition;
 use super::line::{Ending, LineEditor};
 use super::links::{ArchiveLink, Message, Outbox};
 use super::output::Output;
@@ -19,8 +21,8 @@ use super::put::Put;
 use super::status::Told;
 use super::submissions::Submissions;
 use super::surface::SurfaceView;
-use super::verify::Verification;
 use super::words::{Quoted, split};
+use crate::proto::flag::FLAGS_MAX;
 use crate::proto::intake::Op;
 use crate::{Channel, Kernel, SetupError};
 
@@ -32,7 +34,10 @@ pub enum Activity {
     Put(Put),
     Get(Get),
     List(List),
-    Verify(Verification),
+    Audit(Verification),
+    Transition(Transition),
+    Acknowledge { tag: u32, flag: u32 },
+    History { tag: u32 },
 }
 
 impl Activity {
@@ -41,7 +46,7 @@ impl Activity {
         match self {
             Activity::Put(put) => put.awaits(),
             &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => Some((link, tag)),
-            Activity::Idle | Activity::Verify(_) => None,
+            _ => None,
         }
     }
 }
@@ -56,6 +61,11 @@ pub struct Session {
     pub(super) surface: SurfaceView,
     /// What the operator was told, a volume each.
     pub(super) told: Vec<Told>,
+    /// What else of the surface the operator was told.
+    pub(super) told_degraded: u8,
+    pub(super) told_flags: Vec<u32>,
+    /// There may be flags the operator has not heard of.
+    pub(super) flags_stale: bool,
     pub(super) input: Input,
     pub(super) output: Output,
     editor: LineEditor,
@@ -98,6 +108,9 @@ impl Session {
             orchestrator,
             surface: SurfaceView::new(mapped, link.theirs).ok_or(missing)?,
             told: vec![Told::default(); volumes.len()],
+            told_degraded: 0,
+            told_flags: Vec::with_capacity(2 * FLAGS_MAX),
+            flags_stale: false,
             volumes,
             input: Input::new(),
             output: Output::new(),
@@ -132,7 +145,12 @@ impl Session {
             self.tell_news();
             return true;
         }
-        self.receive() || self.abandon_stopped() || self.send() || self.prompt() || self.read_input(kernel)
+        self.announce_flag()
+            || self.receive()
+            || self.abandon_stopped()
+            || self.send()
+            || self.prompt()
+            || self.read_input(kernel)
     }
 
     /// Wakes every archive that was sent something or has room again.
@@ -183,12 +201,16 @@ impl Session {
                 }
                 self.output.error(Error::Cancelled, None, format_args!("stopped"));
             }
-            Activity::Verify(_) => {
-                let text = "no longer waiting; the auditor goes on, status will show its verdict";
-                self.output.error(Error::Cancelled, None, format_args!("{text}"));
-            }
+            Activity::Audit(_) => self.stop_waiting("the auditor goes on, status will show its verdict"),
+            Activity::Transition(_) => self.stop_waiting("it goes on, status will show how it ended"),
+            Activity::Acknowledge { .. } => self.stop_waiting("flags will show whether it was recorded"),
+            Activity::History { .. } => self.stop_waiting("what comes is dropped"),
         }
         self.activity = Activity::Idle;
+    }
+
+    fn stop_waiting(&mut self, and_now: &str) {
+        self.output.error(Error::Cancelled, None, format_args!("no longer waiting; {and_now}"));
     }
 
     /// Whether the next line can be handled now.
@@ -196,7 +218,7 @@ impl Session {
         match &self.activity {
             Activity::Idle => true,
             Activity::Put(put) => put.takes_lines() && self.outbox.is_empty(),
-            Activity::Get(_) | Activity::List(_) | Activity::Verify(_) => false,
+            _ => false,
         }
     }
 
@@ -258,11 +280,16 @@ impl Session {
             }
         };
         let mut buffer = core::mem::take(&mut self.words);
-        let command = split(line, &mut buffer).map_err(ParseError::Words);
-        match command.and_then(|words| parse(&words, &self.volumes)) {
+        let words = split(line, &mut buffer);
+        let command = match &words {
+            Ok(words) => parse(words, &self.volumes),
+            Err(error) => Err(ParseError::Words(*error)),
+        };
+        match command {
             Ok(command) => self.carry_out(kernel, command),
             Err(error) => self.output.error(error.error(), None, format_args!("{error}")),
         }
+        drop(words);
         self.words = buffer;
     }
 
@@ -271,11 +298,15 @@ impl Session {
             Command::Help(None) => self.help(),
             Command::Help(Some(help)) => self.help_for(help),
             Command::Status => self.status(),
+            Command::Flags => self.flags(),
+            Command::Acknowledge { flag, reason } => self.begin_acknowledge(kernel, flag, reason),
+            Command::History { from } => self.begin_history(kernel, from),
+            Command::Change { archive, change } => self.begin_transition(kernel, archive, change),
             Command::List { archive, from, count } => self.begin_list(archive, from, count),
             Command::Put { archive, name, size, hash } => self.begin_put(archive, name, size, hash),
             Command::Get { archive, sequence, offset } => self.begin_get(archive, sequence, offset),
             Command::Receipt { tag } => self.receipt(tag),
-            Command::Verify(volume) => self.begin_verify(kernel, volume),
+            Command::Audit(volume) => self.begin_audit(kernel, volume),
             Command::Machine { number } => {
                 self.machine = true;
                 self.output.set_checked(true);

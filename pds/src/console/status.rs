@@ -1,14 +1,17 @@
 //! What the operator is shown of the appliance: the `status` table, and news as they happen.
 
-use core::fmt::{self, Write};
+use core::fmt::{self, Display, Formatter};
 
+use super::audit::{FindingFields, FirstFinding, verdict_name};
 use super::errors::Error;
+use super::flags::FaultText;
+use super::history::audit_name;
 use super::session::{Activity, Session};
-use super::text::{Duration, Size, Time};
-use super::verify::{FindingFields, FirstFinding, verdict_name};
-use crate::kernel::FaultKind;
+use super::table::Table;
+use super::views::{Summary, VolumeLine};
+use super::words::QuotedText;
 use crate::proto::audit::Verdict;
-use crate::proto::page::{ArchiveState, SurfaceRow};
+use crate::proto::page::{ArchiveState, Check, Surface, SurfaceRow, degraded};
 use crate::proto::vault::VolumeState;
 
 /// What the operator was told of one volume.
@@ -29,7 +32,7 @@ impl Told {
 }
 
 /// Why a volume is not in service, and the way out; `None` if nothing is wrong with it.
-const fn trouble(state: VolumeState) -> Option<&'static str> {
+pub const fn trouble(state: VolumeState) -> Option<&'static str> {
     Some(match state {
         VolumeState::Recovering | VolumeState::Ready | VolumeState::Sealed => return None,
         VolumeState::NoDisk => "there is no disk; attach the deployment's disk and start again",
@@ -51,118 +54,188 @@ const fn trouble(state: VolumeState) -> Option<&'static str> {
 /// A volume's state in words, with the reason if something is wrong.
 struct Condition<'a>(&'a SurfaceRow);
 
-impl fmt::Display for Condition<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Display for Condition<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let row = self.0;
         f.write_str(state_name(row))?;
-        if let Some(trouble) = VolumeState::from_wire(row.volume_state).and_then(trouble) {
+        if let Some(trouble) = volume_trouble(row) {
             write!(f, ": {trouble}")?;
         }
         match row.fault {
             0 => Ok(()),
-            fault if fault == FaultKind::Memory as u8 => {
-                write!(f, ": it touched memory at {:#x} it has no right to", row.fault_address)
-            }
-            fault if fault == FaultKind::Exception as u8 => write!(f, ": it panicked or ran something illegal"),
-            _ => write!(f, ": it made a call that does not exist"),
+            fault => write!(f, ": {}", FaultText(fault, row.fault_address.get())),
         }
     }
 }
 
-fn state_name(row: &SurfaceRow) -> &'static str {
-    ArchiveState::from_wire(row.state).map_or("unknown", ArchiveState::name)
+fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
+    VolumeState::from_wire(row.volume_state).and_then(trouble)
+}
+
+/// The name of the state a volume is in.
+pub fn state_name(row: &SurfaceRow) -> &'static str {
+    named_state(row.state)
+}
+
+fn named_state(state: u8) -> &'static str {
+    ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
 }
 
 fn yes(flag: u8) -> &'static str {
     if flag == 1 { "yes" } else { "no" }
 }
 
-/// The last verification, as a column of the table.
-struct LastVerify<'a>(&'a SurfaceRow);
+/// Whether the reason for a volume's state is worth a line of its own.
+fn is_troubled(row: &SurfaceRow) -> bool {
+    volume_trouble(row).is_some() || row.fault != 0
+}
 
-impl fmt::Display for LastVerify<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = self.0;
-        let mut text: heapless::String<40> = heapless::String::new();
-        let time = Time(row.verified_ms.get());
-        match (row.verifying, Verdict::from_wire(row.verdict)) {
-            (1, _) => text.write_str("under way"),
-            (_, None) => text.write_str("never"),
-            (_, Some(Verdict::Clean)) => write!(text, "clean {time}"),
-            (_, Some(Verdict::Mismatch)) => write!(text, "MISMATCH {time}"),
-            (_, Some(_)) => text.write_str(verdict_name(row)),
-        }?;
-        f.pad(&text)
+/// What is shown of one volume: a column each.
+fn volume_line<'a>(name: &'a str, broken: bool, surface: &Surface, row: &SurfaceRow) -> VolumeLine<'a> {
+    VolumeLine {
+        name,
+        state: if broken { "broken" } else { state_name(row) },
+        moving_to: (row.moving == 1).then(|| named_state(row.target)),
+        records: row.records.get(),
+        documents: row.documents.get(),
+        bytes: row.bytes.get(),
+        free: row.free.get(),
+        check: Check::from_wire(row.check).map_or("unknown", Check::name),
+        checked_ms: row.checked_ms.get(),
+        verifying: row.verifying == 1,
+        audit: audit_name(row.verify_op),
+        verdict: verdict_name(row),
+        verified_ms: row.verified_ms.get(),
+        flags: row.flags.get().into(),
+        up_ms: surface.uptime_ms.get().saturating_sub(row.since_ms.get()),
+        refused: row.refused.get(),
+        now_ms: surface.wall_ms.get(),
+    }
+}
+
+/// One volume as a row of machine mode: of this kind, what is shown of it, and what else there is to know.
+struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a SurfaceRow);
+
+impl Display for VolumeRow<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let VolumeRow(kind, line, row) = self;
+        let VolumeLine { name, state, records, documents, bytes, free, refused, .. } = line;
+        let volume_state = VolumeState::from_wire(row.volume_state).map_or("unknown", VolumeState::name);
+        write!(f, "=archive name={name} kind={kind} state={state} target={}", named_state(row.target))?;
+        write!(f, " moving={} since_ms={} volume={volume_state}", yes(row.moving), row.since_ms)?;
+        write!(f, " records={records} documents={documents} bytes={bytes} free={free} refused={refused}")?;
+        let VolumeLine { check, checked_ms, audit, verdict, verified_ms, flags, .. } = line;
+        write!(f, " check={check} checked_ms={checked_ms} checked_records={}", row.checked_records)?;
+        write!(f, " verifying={} audit={audit} verdict={verdict}", yes(row.verifying))?;
+        write!(f, " verified_ms={verified_ms} {}", FindingFields(row))?;
+        if row.audit_due_ms.get() != u64::MAX {
+            write!(f, " audit_due_ms={}", row.audit_due_ms)?;
+        }
+        write!(f, " flags={flags}")?;
+        if is_troubled(row) { write!(f, " trouble={}", QuotedText(Condition(row))) } else { Ok(()) }
+    }
+}
+
+/// The names of the domains that are degraded, separated by commas; `none` if none is.
+struct Degraded(u8);
+
+impl Display for Degraded {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for (_, name, _) in degraded::ALL.iter().filter(|(bit, ..)| self.0 & bit != 0) {
+            write!(f, "{comma}{name}")?;
+            comma = ",";
+        }
+        if comma.is_empty() { f.write_str("none") } else { Ok(()) }
+    }
+}
+
+fn summary(surface: &Surface) -> Summary {
+    Summary {
+        uptime_ms: surface.uptime_ms.get(),
+        time_ms: surface.wall_ms.get(),
+        settled: surface.settled == 1,
+        durable: surface.durable == 1,
+        read_only: surface.read_only == 1,
+        restored: surface.restored == 1,
+        flags: surface.flags_open.get().into(),
     }
 }
 
 impl Session {
-    /// The `status` command.
-    pub(super) fn status(&mut self) {
+    /// Reads the surface anew; says so if there is none yet.
+    pub(super) fn refresh_surface(&mut self) -> bool {
         if self.surface.refresh().is_none() {
             let text = "the orchestrator has said nothing yet; try again in a moment";
-            return self.output.error(Error::Unavailable, None, format_args!("{text}"));
+            self.output.error(Error::Unavailable, None, format_args!("{text}"));
+            return false;
         }
         // What is new in it is told as well.
         self.surface.expire();
+        true
+    }
+
+    /// The `status` command.
+    pub(super) fn status(&mut self) {
+        if !self.refresh_surface() {
+            return;
+        }
         let Some(surface) = self.surface.last() else { return };
-        let width = self.volumes.iter().map(|name| name.len()).max().unwrap_or(0).max("archive".len());
-        if !self.machine {
-            self.output.line(format_args!(
-                "{:<width$}  {:<11}  {:>8}  {:>9}  {:>10}  {:>10}  {:<28}  {:>7}",
-                "archive", "state", "records", "documents", "bytes", "free", "last verify", "refused"
-            ));
-        }
-        for (volume, (name, row)) in self.volumes.iter().zip(&surface.rows).enumerate() {
+        let line = |volume: usize| {
             let broken = self.links.get(volume).is_some_and(|link| link.broken);
-            let state = if broken { "broken" } else { state_name(row) };
-            let (records, documents, refused) = (row.records.get(), row.documents.get(), row.refused.get());
-            let (bytes, free) = (row.bytes.get(), row.free.get());
-            if self.machine {
-                let kind = if volume < self.links.len() { "archive" } else { "audit" };
-                let volume_state = VolumeState::from_wire(row.volume_state).map_or("unknown", VolumeState::name);
-                let (verifying, verdict, verified_ms) = (yes(row.verifying), verdict_name(row), row.verified_ms);
-                let finding = FindingFields(row);
-                self.output.line(format_args!(
-                    "=archive name={name} kind={kind} state={state} volume={volume_state} records={records} \
-                     documents={documents} bytes={bytes} free={free} refused={refused} verifying={verifying} \
-                     verdict={verdict} verified_ms={verified_ms} {finding}"
-                ));
-            } else {
-                let (bytes, free, verified) = (Size(bytes), Size(free), LastVerify(row));
-                self.output.line(format_args!(
-                    "{name:<width$}  {state:<11}  {records:>8}  {documents:>9}  {bytes:>10}  {free:>10}  \
-                     {verified:<28}  {refused:>7}"
-                ));
-            }
-        }
-        let (uptime_ms, wall_ms) = (surface.uptime_ms.get(), surface.wall_ms.get());
+            volume_line(&self.volumes[volume], broken, surface, &surface.rows[volume])
+        };
+        let volumes = 0..self.volumes.len();
         if self.machine {
+            for volume in volumes {
+                let kind = if volume < self.links.len() { "archive" } else { "audit" };
+                self.output.line(format_args!("{}", VolumeRow(kind, line(volume), &surface.rows[volume])));
+            }
+            let Summary { uptime_ms, time_ms, .. } = summary(surface);
             self.output.line(format_args!(
-                "+status archives={} uptime_ms={uptime_ms} time={wall_ms} durable={} read_only={} settled={}",
+                "+status archives={} uptime_ms={uptime_ms} time={time_ms} durable={} read_only={} settled={} \
+                 restored={} degraded={} flags={} hidden={}",
                 self.links.len(),
                 yes(surface.durable),
                 yes(surface.read_only),
-                yes(surface.settled)
+                yes(surface.settled),
+                yes(surface.restored),
+                Degraded(surface.degraded),
+                surface.flags_open,
+                surface.flags_hidden
             ));
             return;
         }
+        let table = Table::new(VolumeLine::columns(), volumes.clone().map(line));
+        self.output.line(format_args!("{}", table.header()));
+        for volume in volumes {
+            self.output.line(format_args!("{}", table.row(&line(volume))));
+        }
         for (name, row) in self.volumes.iter().zip(&surface.rows) {
-            let troubled = VolumeState::from_wire(row.volume_state).and_then(trouble).is_some() || row.fault != 0;
-            if troubled {
+            if is_troubled(row) {
                 self.output.line(format_args!("  {name} is {}", Condition(row)));
             }
             if row.verdict == Verdict::Mismatch as u8 {
                 self.output.line(format_args!("  {name} does not verify: {}", FirstFinding(row)));
             }
         }
-        let durable = match (surface.settled, surface.durable) {
-            (1, 1) => "durable",
-            (1, _) => "NOT DURABLE: this disk cannot flush",
-            _ => "still starting",
-        };
-        let (uptime, time) = (Duration(uptime_ms), Time(wall_ms));
-        self.output.line(format_args!("+status up {uptime}, {durable}, {time} UTC"));
+        for (_, _, text) in degraded::ALL.iter().filter(|(bit, ..)| surface.degraded & bit != 0) {
+            self.output.line(format_args!("  {text}"));
+        }
+        self.output.line(format_args!("+status {}", summary(surface)));
+    }
+
+    /// Says what has changed in the domains beside the archives.
+    fn tell_degraded(&mut self) {
+        let Some(surface) = self.surface.last() else { return };
+        let before = core::mem::replace(&mut self.told_degraded, surface.degraded);
+        for (bit, name, text) in degraded::ALL {
+            match (before & bit != 0, surface.degraded & bit != 0) {
+                (false, true) => self.output.line(format_args!("*{text}")),
+                (true, false) => self.output.line(format_args!("*the {name} is working again")),
+                _ => {}
+            }
+        }
     }
 
     /// Tells what has changed on the surface since the operator was last told.
@@ -173,23 +246,27 @@ impl Session {
             let name = &self.volumes[volume];
             let archive = volume < self.links.len();
             let what = if archive { "archive" } else { "volume" };
-            let troubled = VolumeState::from_wire(now.volume_state).and_then(trouble).is_some();
+            let troubled = volume_trouble(row).is_some();
             let changed = before.state != now.state || (before.volume_state != now.volume_state && troubled);
             // That the audit volume comes up behind the archives is no news.
             let expected = !archive && now.state == ArchiveState::Active as u8 && !troubled;
-            if changed && !expected {
+            let awaited =
+                matches!(&self.activity, Activity::Transition(change) if change.tells(volume, now.state));
+            if changed && !expected && !awaited {
                 self.output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
             let (verdict, tag, _) = now.verified;
-            let awaited = matches!(&self.activity, Activity::Verify(verify) if verify.awaits(tag, volume));
+            let awaited = matches!(&self.activity, Activity::Audit(audit) if audit.awaits(tag, volume));
             // A scheduled audit (tag 0) that finds nothing is no news.
             if before.verified != now.verified && !awaited && (tag != 0 || verdict != Verdict::Clean as u8) {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));
-                self.output.line(format_args!("*verification of {name}: {verdict} {finding}"));
+                self.output.line(format_args!("*audit of {name}: {verdict} {finding}"));
             }
         }
+        self.tell_degraded();
+        self.flags_stale = true;
         self.welcome();
-        self.show_verdicts();
+        self.answer_order();
     }
 
     /// Says once that the appliance is up, with what must be known of its disk.

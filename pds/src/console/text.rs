@@ -92,6 +92,51 @@ impl fmt::Display for Duration {
     }
 }
 
+/// A span of time for a person, in milliseconds: its largest unit.
+pub struct Span(pub u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0 / 1000;
+        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+        match (days, hours, minutes) {
+            (1.., ..) => pad(f, format_args!("{days} d")),
+            (_, 1.., _) => pad(f, format_args!("{hours} h")),
+            (_, _, 1..) => pad(f, format_args!("{minutes} min")),
+            _ => pad(f, format_args!("{seconds} s")),
+        }
+    }
+}
+
+/// What was found and where, for a person: the first of so many findings.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The finding's kind.
+    pub kind: &'a str,
+    /// The directory its block is counted in.
+    pub area: &'a str,
+    /// Its block.
+    pub block: u64,
+    /// The record it concerns.
+    pub record: Option<u64>,
+    /// Findings in all.
+    pub count: u64,
+}
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Found { kind, area, block, record, count } = self;
+        write!(f, "{kind} at {area} block {block}")?;
+        if let Some(record) = record {
+            write!(f, ", record {record}")?;
+        }
+        match count {
+            0 | 1 => Ok(()),
+            count => write!(f, ", and {} more findings", count - 1),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +186,9 @@ mod tests {
         ];
         for (ms, text) in cases {
             assert_eq!(format!("{}", Duration(ms)), text);
+        }
+        for (ms, text) in [(59_949, "59 s"), (61_000, "1 min"), (7_199_999, "1 h"), (90_000_000, "1 d")] {
+            assert_eq!(format!("{}", Span(ms)), text);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Splitting a command line into words, and quoting what is printed. The host tool uses this module too.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::ops::Range;
 
-/// Words a line has at most: more than any command takes.
-pub const WORDS_MAX: usize = 8;
+/// Words a line has at most: more than any command takes, the reason of an acknowledgement included.
+pub const WORDS_MAX: usize = 64;
 
 /// Why a line cannot be split into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,19 +86,41 @@ impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         for chunk in self.0.utf8_chunks() {
-            for (at, char) in chunk.valid().char_indices() {
-                match char {
-                    '"' | '\\' => write!(f, "\\{char}")?,
-                    _ if char.is_control() => {
-                        let escaped = &chunk.valid().as_bytes()[at..at + char.len_utf8()];
-                        escaped.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
-                    }
-                    _ => write!(f, "{char}")?,
-                }
-            }
+            Escaped(f).write_str(chunk.valid())?;
             chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
         }
         f.write_str("\"")
+    }
+}
+
+/// Shows a value as a quoted word, as [`Quoted`] does bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct QuotedText<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for QuotedText<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        write!(Escaped(f), "{}", self.0)?;
+        f.write_str("\"")
+    }
+}
+
+/// Writes text as it stands between quotes.
+struct Escaped<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            match char {
+                '"' | '\\' => write!(self.0, "\\{char}")?,
+                _ if char.is_control() => {
+                    let mut bytes = [0; 4];
+                    char.encode_utf8(&mut bytes).bytes().try_for_each(|byte| write!(self.0, "\\x{byte:02x}"))?;
+                }
+                _ => self.0.write_char(char)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,7 +132,7 @@ mod tests {
     use alloc::vec::Vec;
 
     fn words(line: &str) -> Result<Vec<String>, WordError> {
-        let mut buffer = [0; 128];
+        let mut buffer = [0; 256];
         split(line.as_bytes(), &mut buffer).map(|words| words.iter().map(|word| word.to_string()).collect())
     }
 
@@ -132,7 +154,7 @@ mod tests {
             (r#"put "a\x4""#, WordError::Escape),
             (r#"put "a\xg0""#, WordError::Escape),
             (r#"put "\xff""#, WordError::NotUtf8),
-            ("1 2 3 4 5 6 7 8 9", WordError::TooMany),
+            (&*"1 ".repeat(WORDS_MAX + 1), WordError::TooMany),
         ];
         for (line, error) in cases {
             assert_eq!(words(line), Err(error), "{line}");
@@ -147,5 +169,6 @@ mod tests {
             assert_eq!(words(&quoted).unwrap(), [name]);
         }
         assert_eq!(format!("{}", Quoted(b"a\xffb")), r#""a\xffb""#);
+        assert_eq!(format!("{}", QuotedText(format_args!("{}: \"{}\"\n", 7, "ü"))), r#""7: \"ü\"\x0a""#);
     }
 }

@@ -1,10 +1,14 @@
 //! Flags: what the orchestrator wants an operator to look at. A flag is sticky: it stays until the operator
 //! acknowledges it with a reason.
 
+use ledger_fmt::verify::FindingKind;
+use totebox_manifest::Role;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::vault::VolumeState;
 use super::wire_enum;
+use crate::kernel::FaultKind;
 
 /// Flags kept and shown at most: the most serious, unacknowledged ones first. How many more there are is
 /// counted.
@@ -93,6 +97,23 @@ impl FlagKind {
         (0..=u8::MAX).filter_map(FlagKind::from_wire).find(|kind| kind.name() == name)
     }
 
+    /// Whether flags of this kind name an area and a block.
+    pub fn is_about_a_place(self) -> bool {
+        FindingKind::from_u8(self as u8).is_some() || self == FlagKind::SelfCheck
+    }
+
+    /// The name of what a flag of this kind says beside it in `what` or `detail`, where that has one.
+    pub fn what_name(self, what: u8, detail: u64) -> Option<&'static str> {
+        match self {
+            FlagKind::Fault => FaultKind::from_wire(what).map(FaultKind::name),
+            FlagKind::Degraded => role_name(what),
+            FlagKind::MissingVolume => {
+                u8::try_from(detail).ok().and_then(VolumeState::from_wire).map(VolumeState::name)
+            }
+            _ => None,
+        }
+    }
+
     /// How serious it is; the highest comes first.
     pub const fn severity(self) -> u8 {
         match self {
@@ -104,6 +125,18 @@ impl FlagKind {
             FlagKind::Hint | FlagKind::Degraded | FlagKind::ClockBack => 1,
         }
     }
+}
+
+/// The name of a domain beside the archives.
+fn role_name(role: u8) -> Option<&'static str> {
+    Some(match Role::from_u8(role)? {
+        Role::Archive => return None,
+        Role::Orchestrator => "orchestrator",
+        Role::Auditor => "auditor",
+        Role::Vault => "vault",
+        Role::Console => "console",
+        Role::Clock => "clock",
+    })
 }
 
 wire_enum! {

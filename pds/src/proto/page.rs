@@ -297,6 +297,13 @@ pub mod degraded {
     pub const VAULT: u8 = 2;
     /// The clock stands still: nothing is scheduled, and a hung archive is not noticed.
     pub const CLOCK: u8 = 4;
+
+    /// Each bit with the domain's name and what its loss means.
+    pub const ALL: [(u8, &str, &str); 3] = [
+        (AUDITOR, "auditor", "the auditor is not working: nothing is verified or recorded"),
+        (VAULT, "vault", "the vault breaks its protocol: nothing can be archived"),
+        (CLOCK, "clock", "the clock stands still: nothing is scheduled, and a hung archive is not noticed"),
+    ];
 }
 
 /// Records of the audit record the surface shows at a time.

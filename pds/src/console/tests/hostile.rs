@@ -7,6 +7,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::console::testing::{Bench, Document, reply};
 use crate::proto::audit::Verdict;
+use crate::proto::flag::FlagKind;
 use crate::proto::intake::{Answer, Reply};
 use crate::proto::page::ArchiveState;
 use crate::proto::vault::VolumeState;
@@ -15,7 +16,7 @@ use crate::testing::Random;
 const NAMES: [&str; 2] = ["contracts", "finance"];
 
 /// Pieces a hostile peer puts together: nearly right lines reach further than pure noise.
-const PIECES: [&[u8]; 22] = [
+const PIECES: [&[u8]; 26] = [
     b"put finance x 9\n",
     b"put finance x 99999999999\r",
     b"put contracts \"a\\x41\" 3 ",
@@ -31,7 +32,11 @@ const PIECES: [&[u8]; 22] = [
     b"get finance 1 18446744073709551615\n",
     b"ls finance\r\n",
     b"status\n",
-    b"verify\n",
+    b"audit\n",
+    b"flags\n",
+    b"ack 1 \"\xc3\x28\" x\n",
+    b"history 18446744073709551615\n",
+    b"archive finance final\n",
     b"help put\n",
     b"receipt 1\n",
     b"\x03",
@@ -142,6 +147,11 @@ fn the_worst_status_of_the_largest_deployment_fits() {
         (row.verifying, row.finding_record) = (0, (u64::MAX - 1).into());
         (row.fault, row.verify_tag) = (1, 1.into());
     }
+    for (index, row) in bench.surface.flags.iter_mut().enumerate() {
+        row.as_mut_bytes().fill(0xff);
+        (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::AuditVolume as u8, 0);
+    }
+    bench.surface.degraded = 0xff;
     bench.publish();
     bench.let_out(usize::MAX);
     bench.type_line("status");

@@ -246,11 +246,16 @@ fn status_and_listings_are_rows() {
     assert_eq!(lines.len(), 4, "{lines:?}");
     assert_eq!(
         lines[1],
-        "=archive name=finance kind=archive state=active volume=ready records=3 documents=0 bytes=0 free=0 \
-         refused=0 verifying=no verdict=none verified_ms=0 findings=0"
+        "=archive name=finance kind=archive state=active target=active moving=no since_ms=0 volume=ready records=3 \
+         documents=0 bytes=0 free=0 refused=0 check=none checked_ms=0 checked_records=0 verifying=no audit=none \
+         verdict=none verified_ms=0 findings=0 flags=0"
     );
     assert!(lines[2].starts_with("=archive name=audit kind=audit "));
-    assert_eq!(lines[3], "+status archives=2 uptime_ms=0 time=0 durable=yes read_only=no settled=yes");
+    assert_eq!(
+        lines[3],
+        "+status archives=2 uptime_ms=0 time=0 durable=yes read_only=no settled=yes restored=yes degraded=none flags=0 \
+         hidden=0"
+    );
 
     put(&mut bench, "finance", "\"a \\\"b\\\"\"", b"xyz");
     let lines = bench.ask("ls finance 1 5");

@@ -1,13 +1,12 @@
 //! A person at a bare terminal.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 
 use crate::console::testing::{Bench, Document};
-use crate::proto::audit::{NO_RECORD, Verdict};
-use crate::proto::operator::{ALL_VOLUMES, Outcome, Reply, Request};
-use crate::proto::page::ArchiveState;
+use crate::proto::audit::{NO_RECORD, Op as Audit, Verdict};
+use crate::proto::operator::{ALL_VOLUMES, Op, Outcome};
+use crate::proto::page::{ArchiveState, Check};
 use crate::proto::vault::VolumeState;
-use zerocopy::{FromBytes, IntoBytes};
 
 const NAMES: [&str; 3] = ["contracts", "finance", "correspondence"];
 
@@ -93,18 +92,27 @@ fn status_is_an_aligned_table() {
     let row = &mut bench.surface.rows[1];
     (row.records, row.documents, row.bytes, row.free) =
         (12.into(), 11.into(), 1_258_291.into(), (54 << 20).into());
-    (row.verdict, row.verified_ms) = (Verdict::Clean as u8, 1_709_251_200_000.into());
+    (row.verdict, row.verify_op, row.verified_ms) =
+        (Verdict::Clean as u8, Audit::VerifyIncremental as u8, 1_709_251_200_000.into());
+    (row.check, row.checked_ms, row.since_ms) = (Check::Clean as u8, 1_709_251_250_000.into(), 1000.into());
+    let row = &mut bench.surface.rows[2];
+    (row.target, row.moving) = (ArchiveState::Suspended as u8, 1);
     (bench.surface.uptime_ms, bench.surface.wall_ms) = (61_000.into(), 1_709_251_261_000.into());
     bench.publish();
     bench.output();
     assert_eq!(
         bench.type_line("status"),
         "status\r\n\
-         archive         state         records  documents       bytes        free  last verify                   refused\r\n\
-         contracts       active              0          0         0 B         0 B  never                               0\r\n\
-         finance         active             12         11     1.1 MiB    54.0 MiB  clean 2024-03-01 00:00:00           0\r\n\
-         correspondence  active              0          0         0 B         0 B  never                               0\r\n\
-         audit           active              0          0         0 B         0 B  never                               0\r\n\
+         archive         state              records  documents    bytes      free  self-check  last audit               \
+         flags    for  refused\r\n\
+         contracts       active                   0          0      0 B       0 B  never       never                        \
+         0  1 min        0\r\n\
+         finance         active                  12         11  1.1 MiB  54.0 MiB  clean 11 s  incremental clean 1 min      \
+         0  1 min        0\r\n\
+         correspondence  active->suspended        0          0      0 B       0 B  never       never                        \
+         0  1 min        0\r\n\
+         audit           active                   0          0      0 B       0 B  never       never                        \
+         0  1 min        0\r\n\
          +status up 1 min 1 s, durable, 2024-03-01 00:01:01 UTC\r\n\
          totebox> "
     );
@@ -241,7 +249,9 @@ fn an_archive_that_is_not_active_says_so_at_once() {
 fn help_is_there_for_every_command() {
     let mut bench = Bench::up(&NAMES);
     let shown = bench.type_line("help");
-    for command in ["help", "status", "ls", "put", "get", "verify", "machine", "person"] {
+    for command in
+        ["help", "status", "flags", "ack", "history", "suspend", "archive", "ls", "put", "get", "audit", "machine"]
+    {
         assert!(shown.contains(&alloc::format!("\r\n  {command} ")), "{command} in {shown}");
         let shown = bench.type_line(&alloc::format!("help {command}"));
         assert!(shown.contains(&alloc::format!("\r\n  {command} ")) && shown.contains("\r\n+help\r\n"), "{shown}");
@@ -252,12 +262,9 @@ fn help_is_there_for_every_command() {
 #[test]
 fn a_verification_shows_each_verdict_as_it_comes() {
     let mut bench = Bench::up(&NAMES);
-    let accepted = Reply { outcome: Outcome::Accepted as u8, reserved: [0; 3], tag: 9.into() };
-    bench.kernel.replies.push_back(accepted.as_bytes().to_vec());
-    assert_eq!(bench.type_line("verify"), "verify\r\nverifying; Ctrl-C stops waiting\r\n");
-    let (channel, request) = bench.kernel.calls.pop().unwrap();
-    assert_eq!(channel, bench.orchestrator);
-    assert_eq!(Request::read_from_bytes(&request).unwrap().volume, ALL_VOLUMES);
+    bench.answer_order(Outcome::Accepted, 9);
+    assert_eq!(bench.type_line("audit"), "audit\r\nverifying; Ctrl-C stops waiting\r\n");
+    assert_eq!(bench.last_order(), (Op::Verify, ALL_VOLUMES, 0, String::new()));
 
     let row = &mut bench.surface.rows[0];
     (row.verify_tag, row.verdict) = (9.into(), Verdict::Clean as u8);
@@ -287,17 +294,16 @@ fn a_verification_may_be_refused_or_left_alone() {
     assert!(
         bench.type_line("verify").contains("\r\n-not-answering the orchestrator did not answer; try again\r\n")
     );
-    let reply = |outcome: Outcome| Reply { outcome: outcome as u8, reserved: [0; 3], tag: 2.into() };
-    bench.kernel.replies.push_back(reply(Outcome::AlreadyRunning).as_bytes().to_vec());
+    bench.answer_order(Outcome::AlreadyRunning, 0);
     assert!(bench.type_line("verify finance").contains("\r\n-busy "));
-    bench.kernel.replies.push_back(reply(Outcome::Accepted).as_bytes().to_vec());
+    bench.answer_order(Outcome::Accepted, 2);
     bench.type_line("verify finance");
     bench.bytes(b"\x03");
     assert!(bench.output().starts_with("-cancelled no longer waiting;"));
     let row = &mut bench.surface.rows[1];
     (row.verify_tag, row.verdict) = (2.into(), Verdict::Clean as u8);
     bench.publish();
-    assert_eq!(bench.output(), "\r\n*verification of finance: clean \r\ntotebox> ");
+    assert_eq!(bench.output(), "\r\n*audit of finance: clean \r\ntotebox> ");
 }
 
 #[test]

@@ -7,14 +7,15 @@ use core::ops::Range;
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
 use totebox_manifest::VOLUMES_MAX;
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use super::errors::Error;
+use super::history::FoundFields;
+use super::orders::Order;
 use super::session::{Activity, Session};
-use super::text::{Duration, Size};
+use super::text::{Duration, Found, Size};
 use crate::Kernel;
 use crate::proto::audit::{NO_RECORD, Verdict};
-use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, Reply, Request};
+use crate::proto::operator::{ALL_VOLUMES, Op};
 use crate::proto::page::SurfaceRow;
 
 /// A verification the operator waits for.
@@ -46,21 +47,20 @@ pub fn verdict_name(row: &SurfaceRow) -> &'static str {
     }
 }
 
+/// The first finding of the last verification.
+pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
+    let (kind, area) = FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))?;
+    let record = Some(row.finding_record.get()).filter(|&record| record != NO_RECORD);
+    let (block, count) = (row.finding_block.get(), row.findings.get().into());
+    Some(Found { kind: kind.name(), area: area.name(), block, record, count })
+}
+
 /// The first finding of a verification, for a person; nothing if there is none.
 pub struct FirstFinding<'a>(pub &'a SurfaceRow);
 
 impl fmt::Display for FirstFinding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = self.0;
-        let Some((kind, area)) = finding(row) else { return Ok(()) };
-        write!(f, "{} at {} block {}", kind.name(), area.name(), row.finding_block)?;
-        if row.finding_record.get() != NO_RECORD {
-            write!(f, ", record {}", row.finding_record)?;
-        }
-        match row.findings.get() {
-            0 | 1 => Ok(()),
-            count => write!(f, ", and {} more findings", count - 1),
-        }
+        found(self.0).map_or(Ok(()), |found| write!(f, "{found}"))
     }
 }
 
@@ -69,61 +69,29 @@ pub struct FindingFields<'a>(pub &'a SurfaceRow);
 
 impl fmt::Display for FindingFields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = self.0;
-        write!(f, "findings={}", row.findings)?;
-        let Some((kind, area)) = finding(row) else { return Ok(()) };
-        write!(f, " finding={} area={} block={}", kind.name(), area.name(), row.finding_block)?;
-        match row.finding_record.get() {
-            NO_RECORD => Ok(()),
-            record => write!(f, " record={record}"),
-        }
+        write!(f, "findings={}", self.0.findings)?;
+        found(self.0).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
     }
 }
 
-fn finding(row: &SurfaceRow) -> Option<(FindingKind, Area)> {
-    FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))
-}
-
 impl Session {
-    pub(super) fn begin_verify(&mut self, kernel: &mut dyn Kernel, volume: Option<usize>) {
+    pub(super) fn begin_audit(&mut self, kernel: &mut dyn Kernel, volume: Option<usize>) {
         let volumes = match volume {
             Some(volume) => volume..volume + 1,
             None => 0..self.volumes.len(),
         };
-        let mut request = Request::new_zeroed();
-        request.op = Op::Verify as u8;
-        request.volume = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
-        let mut bytes = [0; size_of::<Reply>()];
-        let len = kernel.call(self.orchestrator, request.as_bytes(), &mut bytes).min(bytes.len());
-        let reply = Reply::read_from_bytes(&bytes[..len]).ok();
-        let (error, text) =
-            match reply.and_then(|reply| Outcome::from_wire(reply.outcome).zip(Some(reply.tag.get()))) {
-                Some((Outcome::Accepted, tag)) => {
-                    if !self.machine {
-                        self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
-                    }
-                    self.activity = Activity::Verify(Verification { tag, volumes, shown: 0 });
-                    // The verdict may be there already.
-                    return self.surface.expire();
-                }
-                Some((Outcome::AlreadyRunning, _)) => {
-                    (Error::Busy, "a verification is under way; status shows it, wait for its end")
-                }
-                Some((Outcome::AuditorUnavailable, _)) => {
-                    (Error::Unavailable, "the auditor cannot be asked; the host tool can: totebox disk verify")
-                }
-                Some((Outcome::UnknownArchive, _)) => {
-                    (Error::UnknownArchive, "the orchestrator does not know that volume")
-                }
-                Some(_) => (Error::BadArgument, "the orchestrator does not know that command"),
-                None => (Error::NotAnswering, "the orchestrator did not answer; try again"),
-            };
-        self.output.error(error, None, format_args!("{text}"));
+        let number = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
+        let order = Order { op: Op::Verify, volume: number, number: 0, reason: "" };
+        let Some(tag) = self.order(kernel, order) else { return };
+        if !self.machine {
+            self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
+        }
+        self.activity = Activity::Audit(Verification { tag, volumes, shown: 0 });
     }
 
     /// Shows the verdicts that have come for the verification under way, and ends it with the last.
     pub(super) fn show_verdicts(&mut self) {
-        let Activity::Verify(verification) = &mut self.activity else { return };
+        let Activity::Audit(verification) = &mut self.activity else { return };
         let Some(surface) = self.surface.last() else { return };
         for volume in verification.volumes.clone() {
             let row = &surface.rows[volume];
@@ -165,7 +133,7 @@ impl Session {
             let (name, finding) = (&self.volumes[volume], FirstFinding(&surface.rows[volume]));
             self.output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
         } else if volumes.clone().all(|volume| surface.rows[volume].verdict == Verdict::Clean as u8) {
-            self.output.line(format_args!("+verify clean volumes={}", volumes.len()));
+            self.output.line(format_args!("+audit clean volumes={}", volumes.len()));
         } else {
             let text = "not everything was verified: the auditor was lost; verify the disk on the host";
             self.output.error(Error::NotAnswering, None, format_args!("{text}"));

@@ -1,0 +1,103 @@
+//! Suspending, resuming and archiving: the order goes to the orchestrator, and how it ended comes back on
+//! its surface.
+
+use super::errors::Error;
+use super::orders::Order;
+use super::session::{Activity, Session};
+use super::status::state_name;
+use crate::Kernel;
+use crate::proto::operator::{Completion, Op};
+use crate::proto::page::{ArchiveState, SurfaceRow};
+
+/// What an archive is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Suspend,
+    Resume,
+    Archive,
+}
+
+impl Change {
+    /// The command's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Change::Suspend => "suspend",
+            Change::Resume => "resume",
+            Change::Archive => "archive",
+        }
+    }
+
+    const fn op(self) -> Op {
+        match self {
+            Change::Suspend => Op::Suspend,
+            Change::Resume => Op::Resume,
+            Change::Archive => Op::Archive,
+        }
+    }
+
+    const fn target(self) -> ArchiveState {
+        match self {
+            Change::Suspend => ArchiveState::Suspended,
+            Change::Resume => ArchiveState::Active,
+            Change::Archive => ArchiveState::Archived,
+        }
+    }
+}
+
+/// A transition the operator waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition {
+    tag: u32,
+    pub archive: usize,
+    pub change: Change,
+}
+
+impl Transition {
+    /// Whether its end tells the operator that this volume has come into this state.
+    pub fn tells(&self, volume: usize, state: u8) -> bool {
+        self.archive == volume && self.change.target() as u8 == state
+    }
+
+    fn has_ended(&self, row: &SurfaceRow) -> bool {
+        row.command_tag.get() == self.tag && row.moving == 0
+    }
+}
+
+impl Session {
+    pub(super) fn begin_transition(&mut self, kernel: &mut dyn Kernel, archive: usize, change: Change) {
+        let order = Order { op: change.op(), volume: archive as u8, number: 0, reason: "" };
+        let Some(tag) = self.order(kernel, order) else { return };
+        if !self.machine {
+            let (name, target) = (&self.volumes[archive], change.target().name());
+            self.output.line(format_args!("{name} is to be {target}; Ctrl-C stops waiting"));
+        }
+        self.activity = Activity::Transition(Transition { tag, archive, change });
+    }
+
+    /// Ends the wait if the transition has ended.
+    pub(super) fn show_transition(&mut self, transition: Transition) {
+        let Some(surface) = self.surface.last() else { return };
+        let row = &surface.rows[transition.archive];
+        if !transition.has_ended(row) {
+            return;
+        }
+        self.activity = Activity::Idle;
+        let (archive, state) = (&self.volumes[transition.archive], state_name(row));
+        let command = transition.change.name();
+        let (error, text) = match Completion::from_wire(row.completion) {
+            Some(Completion::Done) if self.machine => {
+                return self.output.line(format_args!("+{command} archive={archive} state={state}"));
+            }
+            Some(Completion::Done) => return self.output.line(format_args!("+{command} {archive} is {state}")),
+            Some(Completion::Stopped) => {
+                (Error::Stopped, "it did not come to rest in its time and was stopped; see flags")
+            }
+            Some(Completion::Unrecorded) => {
+                (Error::Unrecorded, "that is done, but not both ledgers say so; see flags")
+            }
+            Some(Completion::Failed) => (Error::Failed, "it could not be done; see flags"),
+            Some(Completion::None) | None => (Error::Failed, "the orchestrator does not say how it ended"),
+        };
+        self.output.error(error, None, format_args!("{archive} is {state}: {text}"));
+    }
+}

@@ -1,0 +1,189 @@
+//! What a person is shown of volumes, flags, records of the audit record, and the appliance as a whole: here
+//! once, for the console and for the host tool.
+
+use core::fmt::{self, Display, Formatter};
+
+use super::table::Column;
+use super::text::{Duration, Size, Span, Time};
+
+/// A volume in the table of `status`. Times are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct VolumeLine<'a> {
+    /// The volume's name.
+    pub name: &'a str,
+    /// Its state's name.
+    pub state: &'a str,
+    /// The state it is on its way to.
+    pub moving_to: Option<&'a str>,
+    /// Records.
+    pub records: u64,
+    /// Documents among them.
+    pub documents: u64,
+    /// Content bytes.
+    pub bytes: u64,
+    /// Bytes of room left.
+    pub free: u64,
+    /// What its own last integrity pass came to.
+    pub check: &'a str,
+    /// When that ended.
+    pub checked_ms: u64,
+    /// An audit is under way.
+    pub verifying: bool,
+    /// The last audit's kind: `full`, `incremental` or `none`.
+    pub audit: &'a str,
+    /// Its verdict's name, or `none`.
+    pub verdict: &'a str,
+    /// When it ended.
+    pub verified_ms: u64,
+    /// Flags that are not acknowledged.
+    pub flags: u64,
+    /// For how long it has been in its state.
+    pub up_ms: u64,
+    /// Requests the vault refused.
+    pub refused: u64,
+    /// The wall clock, to which ages are counted.
+    pub now_ms: u64,
+}
+
+impl VolumeLine<'_> {
+    fn age(&self, ms: u64) -> Span {
+        Span(self.now_ms.saturating_sub(ms))
+    }
+}
+
+impl VolumeLine<'_> {
+    /// The table of `status`.
+    pub const fn columns() -> [Column<Self>; 11] {
+        [
+            Column { title: "archive", right: false, cell: |line, out| out.write_str(line.name) },
+            Column {
+                title: "state",
+                right: false,
+                cell: |line, out| match line.moving_to {
+                    Some(target) => write!(out, "{}->{target}", line.state),
+                    None => out.write_str(line.state),
+                },
+            },
+            Column { title: "records", right: true, cell: |line, out| write!(out, "{}", line.records) },
+            Column { title: "documents", right: true, cell: |line, out| write!(out, "{}", line.documents) },
+            Column { title: "bytes", right: true, cell: |line, out| write!(out, "{}", Size(line.bytes)) },
+            Column { title: "free", right: true, cell: |line, out| write!(out, "{}", Size(line.free)) },
+            Column {
+                title: "self-check",
+                right: false,
+                cell: |line, out| match line.check {
+                    "none" => out.write_str("never"),
+                    "mismatch" => write!(out, "MISMATCH {}", line.age(line.checked_ms)),
+                    check => write!(out, "{check} {}", line.age(line.checked_ms)),
+                },
+            },
+            Column {
+                title: "last audit",
+                right: false,
+                cell: |line, out| match line.verdict {
+                    _ if line.verifying => out.write_str("under way"),
+                    "none" => out.write_str("never"),
+                    "mismatch" => write!(out, "{} MISMATCH {}", line.audit, line.age(line.verified_ms)),
+                    verdict => write!(out, "{} {verdict} {}", line.audit, line.age(line.verified_ms)),
+                },
+            },
+            Column { title: "flags", right: true, cell: |line, out| write!(out, "{}", line.flags) },
+            Column { title: "for", right: true, cell: |line, out| write!(out, "{}", Span(line.up_ms)) },
+            Column { title: "refused", right: true, cell: |line, out| write!(out, "{}", line.refused) },
+        ]
+    }
+}
+
+/// A flag in the table of `flags`.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagLine<'a, T> {
+    /// Its number.
+    pub id: u64,
+    /// When it was raised, in milliseconds since 1970-01-01 UTC.
+    pub raised_ms: u64,
+    /// The volume it is about; empty if it is about none.
+    pub archive: &'a str,
+    /// `no`, `recording` or `yes`.
+    pub acknowledged: &'a str,
+    /// What it says.
+    pub text: T,
+}
+
+impl<T: Display> FlagLine<'_, T> {
+    /// The table of `flags`.
+    pub const fn columns() -> [Column<Self>; 5] {
+        [
+            Column { title: "flag", right: true, cell: |line, out| write!(out, "{}", line.id) },
+            Column { title: "raised", right: false, cell: |line, out| write!(out, "{}", Time(line.raised_ms)) },
+            Column { title: "acknowledged", right: false, cell: |line, out| out.write_str(line.acknowledged) },
+            Column { title: "archive", right: false, cell: |line, out| out.write_str(line.archive) },
+            Column { title: "what", right: false, cell: |line, out| write!(out, "{}", line.text) },
+        ]
+    }
+}
+
+/// A record of the audit record in the table of `history`.
+#[derive(Clone, Copy, Debug)]
+pub struct EventLine<'a, T> {
+    /// Its number.
+    pub sequence: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// The record's kind.
+    pub kind: &'a str,
+    /// The volume it is about; empty if it is about none.
+    pub archive: &'a str,
+    /// What it says.
+    pub text: T,
+}
+
+impl<T: Display> EventLine<'_, T> {
+    /// The table of `history`.
+    pub const fn columns() -> [Column<Self>; 5] {
+        [
+            Column { title: "seq", right: true, cell: |line, out| write!(out, "{}", line.sequence) },
+            Column { title: "time", right: false, cell: |line, out| write!(out, "{}", Time(line.time_ms)) },
+            Column { title: "kind", right: false, cell: |line, out| out.write_str(line.kind) },
+            Column { title: "archive", right: false, cell: |line, out| out.write_str(line.archive) },
+            Column { title: "what", right: false, cell: |line, out| write!(out, "{}", line.text) },
+        ]
+    }
+}
+
+/// The appliance as a whole, below the table of `status`.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// Its wall clock, in milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// Every archive has come up or failed to.
+    pub settled: bool,
+    /// What is acknowledged is durable.
+    pub durable: bool,
+    /// The disk refuses writes.
+    pub read_only: bool,
+    /// The archives' states were read back from the audit record.
+    pub restored: bool,
+    /// Flags that are not acknowledged.
+    pub flags: u64,
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let state = match self {
+            Summary { restored: false, .. } => "still reading the archives' states from the audit record",
+            Summary { settled: false, .. } => "still starting",
+            Summary { read_only: true, .. } => "READ ONLY: the disk refuses writes",
+            Summary { durable: true, .. } => "durable",
+            _ => "NOT DURABLE: this disk cannot flush",
+        };
+        write!(f, "up {}, {state}, ", Duration(self.uptime_ms))?;
+        match self.flags {
+            0 => {}
+            1 => f.write_str("1 flag open, ")?,
+            flags => write!(f, "{flags} flags open, ")?,
+        }
+        write!(f, "{} UTC", Time(self.time_ms))
+    }
+}
