@@ -34,10 +34,15 @@ impl Appliance {
 
     /// Opens a session, whether the appliance is up or still starting.
     pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
+        self.open_with(patience, Box::new(|text| eprintln!("appliance: {text}")))
+    }
+
+    /// The same, and `news` is told what happens meanwhile.
+    pub fn open_with(&self, patience: Duration, news: Box<dyn FnMut(&str)>) -> Result<Session> {
         let patience = self.timeout.map_or(patience, Duration::from_secs);
         let default = Timing::default();
         let timing = Timing { quiet: default.quiet.min(patience), patience };
-        Session::open(Connection::open(&self.connect)?, timing, Box::new(|text| eprintln!("appliance: {text}")))
+        Session::open(Connection::open(&self.connect)?, timing, news)
     }
 }
 

@@ -1,11 +1,15 @@
 //! The commands, one module each: an `Args` that clap reads, and `run(args)`.
 
 mod appliance;
+mod audit;
 mod check;
 mod diff;
 mod disk;
+mod flags;
 mod get;
 mod graph;
+mod history;
+mod lifecycle;
 mod ls;
 mod new;
 mod output;
@@ -14,7 +18,7 @@ mod put;
 mod run;
 mod status;
 mod system;
-mod verify;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,7 +65,14 @@ enum Command {
     Get(get::Args),
     Ls(ls::Args),
     Status(status::Args),
-    Verify(verify::Args),
+    #[command(visible_alias = "verify")]
+    Audit(audit::Args),
+    Flags(flags::Args),
+    Ack(flags::AckArgs),
+    History(history::Args),
+    Suspend(lifecycle::SuspendArgs),
+    Resume(lifecycle::ResumeArgs),
+    Archive(lifecycle::ArchiveArgs),
 }
 
 /// Reads the command line and runs the command on it. A command line that cannot be read exits with 2.
@@ -80,7 +91,13 @@ pub fn run() -> Result<Outcome> {
         Command::Get(args) => get::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Status(args) => status::run(args),
-        Command::Verify(args) => verify::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Flags(args) => flags::run(args),
+        Command::Ack(args) => flags::ack(args),
+        Command::History(args) => history::run(args),
+        Command::Suspend(args) => lifecycle::suspend(args),
+        Command::Resume(args) => lifecycle::resume(args),
+        Command::Archive(args) => lifecycle::archive(args),
     }
 }
 

@@ -1,15 +1,25 @@
 //! What commands share in how they speak: JSON on standard output, progress on standard error.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use totebox_pds::console::table::{Column, Table};
 
 /// Prints a value as one JSON document, for `--json`.
 pub fn json(value: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// A table's lines.
+pub fn table<R, const N: usize>(columns: [Column<R>; N], rows: impl Iterator<Item = R> + Clone) -> String {
+    let table = Table::new(columns, rows.clone());
+    let mut text = format!("{}\n", table.header());
+    rows.for_each(|row| writeln!(text, "{}", table.row(&row)).expect("writing to memory"));
+    text
 }
 
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.

@@ -1,69 +1,108 @@
 //! `totebox status`.
 
+use std::fmt::Write;
+
 use anyhow::Result;
 use totebox::client::status::{Status, Volume, status};
-use totebox_pds::console::text::{Duration, Size, Time};
+use totebox_pds::console::views::{Summary, VolumeLine};
+use totebox_pds::proto::page::degraded;
 
 use super::appliance::{Appliance, PATIENCE, refused};
+use super::watch::{self, Screen};
 use super::{Outcome, output};
 
 /// Shows the state of every archive.
 #[derive(clap::Args)]
-#[command(after_help = "Exits with 1 if an archive is out of service or does not verify.\n\
-                        Example: totebox status --connect unix:target/run/console")]
+#[command(after_help = "Exits with 1 if something is flagged, degraded, out of order or does not verify.\n\
+                        Example: totebox status --watch --connect unix:target/run/console")]
 pub struct Args {
-    /// Print the state as JSON.
+    /// Print the state as JSON; with --watch one line each time.
     #[arg(long)]
     json: bool,
+    /// Show it again and again, until Ctrl-C; at a terminal in place.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    watch: Option<u64>,
     #[command(flatten)]
     appliance: Appliance,
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
+    if let Some(seconds) = args.watch {
+        let screen = Screen::new();
+        let mut session = args.appliance.open_with(PATIENCE, screen.news())?;
+        return watch::run(seconds, &screen, &mut session, |session| {
+            Ok(match status(session)? {
+                Ok(status) if args.json => (serde_json::to_string(&status)? + "\n", outcome(&status)),
+                Ok(status) => (text(&status), outcome(&status)),
+                Err(refusal) => (format!("{}: {}\n", refusal.name, refusal.text), Outcome::Found),
+            })
+        });
+    }
     let mut session = args.appliance.open_at_once(PATIENCE)?;
     let status = match status(&mut session)? {
         Ok(status) => status,
         Err(refusal) => return Ok(refused(&refusal)),
     };
-    let outcome = if status.volumes.iter().all(sound) { Outcome::Fine } else { Outcome::Found };
-    if args.json {
-        output::json(&status)?;
-        return Ok(outcome);
+    match args.json {
+        true => output::json(&status)?,
+        false => print!("{}", text(&status)),
     }
-    let width = status.volumes.iter().map(|volume| volume.name.len()).max().unwrap_or(0).max("archive".len());
-    println!(
-        "{:<width$}  {:<11}  {:<16}  {:>8}  {:>9}  {:>10}  {:>10}  {:<30}  {:>7}",
-        "archive", "state", "volume", "records", "documents", "bytes", "free", "last verify", "refused"
-    );
-    for volume in &status.volumes {
-        let Volume { name, state, volume: condition, records, documents, refused, .. } = volume;
-        let (bytes, free, verified) = (Size(volume.bytes), Size(volume.free), last_verify(volume));
-        println!(
-            "{name:<width$}  {state:<11}  {condition:<16}  {records:>8}  {documents:>9}  {bytes:>10}  {free:>10}  \
-             {verified:<30}  {refused:>7}"
-        );
-    }
-    let durable = match status {
-        Status { settled: false, .. } => "still starting",
-        Status { read_only: true, .. } => "read only: the disk refuses writes",
-        Status { durable: true, .. } => "durable",
-        _ => "NOT DURABLE: the disk cannot flush",
-    };
-    println!("up {}, {durable}, {} UTC", Duration(status.uptime_ms), Time(status.time_ms));
-    Ok(outcome)
+    Ok(outcome(&status))
 }
 
-/// Whether nothing is wrong with a volume; what is sealed, suspended or still starting is not wrong.
-fn sound(volume: &Volume) -> bool {
-    let in_service = matches!(volume.state.as_str(), "starting" | "active" | "suspended" | "archived");
-    in_service && !matches!(volume.verdict.as_str(), "mismatch" | "unreadable")
+fn outcome(status: &Status) -> Outcome {
+    if status.is_sound() { Outcome::Fine } else { Outcome::Found }
 }
 
-fn last_verify(volume: &Volume) -> String {
-    match volume.verdict.as_str() {
-        _ if volume.verifying => "under way".into(),
-        "none" => "never".into(),
-        "mismatch" => format!("MISMATCH {}", Time(volume.verified_ms)),
-        verdict => format!("{verdict} {}", Time(volume.verified_ms)),
+/// The table, what there is to say of single volumes and domains, and the appliance as a whole.
+fn text(status: &Status) -> String {
+    let lines = status.volumes.iter().map(|volume| line(status, volume));
+    let mut text = output::table(VolumeLine::columns(), lines);
+    let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("writing to memory");
+    for Volume { name, trouble, verdict, findings, .. } in &status.volumes {
+        if let Some(trouble) = trouble {
+            say(format_args!("  {name} is {trouble}"));
+        }
+        if let ("mismatch", Some(found)) = (verdict.as_str(), findings.first()) {
+            say(format_args!("  {name} does not verify: {found}"));
+        }
+    }
+    for name in &status.degraded {
+        match degraded::ALL.iter().find(|(_, known, _)| known == name) {
+            Some((_, _, meaning)) => say(format_args!("  {meaning}")),
+            None => say(format_args!("  the {name} is not working")),
+        }
+    }
+    let &Status { uptime_ms, time_ms, settled, durable, read_only, restored, flags, .. } = status;
+    say(format_args!("{}", Summary { uptime_ms, time_ms, settled, durable, read_only, restored, flags }));
+    text
+}
+
+fn line<'a>(status: &Status, volume: &'a Volume) -> VolumeLine<'a> {
+    VolumeLine {
+        name: &volume.name,
+        state: &volume.state,
+        moving_to: volume.moving.then_some(&volume.target),
+        records: volume.records,
+        documents: volume.documents,
+        bytes: volume.bytes,
+        free: volume.free,
+        check: &volume.check,
+        checked_ms: volume.checked_ms,
+        verifying: volume.verifying,
+        audit: &volume.audit,
+        verdict: &volume.verdict,
+        verified_ms: volume.verified_ms,
+        flags: volume.flags,
+        up_ms: status.uptime_ms.saturating_sub(volume.since_ms),
+        refused: volume.refused,
+        now_ms: status.time_ms,
     }
 }

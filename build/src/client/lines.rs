@@ -70,6 +70,11 @@ impl Fields {
         self.0.get(key).map(String::as_str)
     }
 
+    /// The value of a key, a copy.
+    pub fn owned(&self, key: &str) -> Option<String> {
+        self.text(key).map(str::to_string)
+    }
+
     /// The value of a key, a number.
     pub fn number(&self, key: &str) -> Option<u64> {
         parse_decimal(self.text(key)?)

@@ -5,10 +5,15 @@
 //! | [`connection`] | the serial line: lines in and out |
 //! | [`lines`] | what the lines say |
 //! | [`session`] | handshake, commands, recovery from noise |
-//! | [`put`], [`get`], [`ls`], [`status`] | what an operator wants |
+//! | [`put`], [`get`], [`ls`] | documents |
+//! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`] | the appliance |
 
+pub mod audit;
 pub mod connection;
+pub mod flags;
 pub mod get;
+pub mod history;
+pub mod lifecycle;
 pub mod lines;
 pub mod ls;
 pub mod put;

@@ -45,6 +45,8 @@ pub struct Answer {
     pub rows: Vec<Fields>,
     /// The line that ended it.
     pub end: Result<Fields, Refusal>,
+    /// The command was sent more than once: an earlier try may have been carried out.
+    pub again: bool,
 }
 
 /// How a submission ended.
@@ -139,16 +141,34 @@ impl Session {
     /// silent.
     pub fn ask(&mut self, command: &str, within: Duration) -> Result<Answer> {
         let start = Instant::now();
+        let mut again = false;
         for _ in 0..TRIES {
             self.send(command)?;
             match self.answer(within)? {
                 Some(Answer { end: Err(refusal), .. }) if refusal.name == "bad-crc" => {}
-                Some(answer) => return Ok(answer),
+                Some(answer) => return Ok(Answer { again, ..answer }),
                 None if start.elapsed() > self.timing.patience => break,
-                None => self.start_anew()?,
+                None => {
+                    self.start_anew()?;
+                    again = true;
+                }
             }
         }
         bail!("no whole answer to `{command}`: the line is too disturbed, or who should answer does not")
+    }
+
+    /// As [`Session::ask`], and while the appliance is busy with the like, waits its turn for as long as the
+    /// session's patience; `pause` is between two tries.
+    pub fn ask_in_turn(&mut self, command: &str, within: Duration, pause: Duration) -> Result<Answer> {
+        let start = Instant::now();
+        loop {
+            let answer = self.ask(command, within)?;
+            let busy = answer.end.as_ref().is_err_and(|refusal| refusal.name == "busy");
+            if !busy || start.elapsed() > self.timing.patience {
+                return Ok(answer);
+            }
+            self.pause(pause)?;
+        }
     }
 
     /// The answer to a command; `None` if it was disturbed or did not come.
@@ -157,9 +177,9 @@ impl Session {
         loop {
             match self.hear(within)? {
                 Heard::Line(Line::Row(_, fields)) => rows.push(fields),
-                Heard::Line(Line::Done(_, end)) => return Ok(Some(Answer { rows, end: Ok(end) })),
+                Heard::Line(Line::Done(_, end)) => return Ok(Some(Answer { rows, end: Ok(end), again: false })),
                 Heard::Line(Line::Refused(refusal)) if refusal.tag.is_none() => {
-                    return Ok(Some(Answer { rows, end: Err(refusal) }));
+                    return Ok(Some(Answer { rows, end: Err(refusal), again: false }));
                 }
                 Heard::Line(line) => self.note(line),
                 Heard::Disturbed | Heard::Silence => return Ok(None),

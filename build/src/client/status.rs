@@ -1,9 +1,10 @@
-//! The state of the appliance, and having it verified.
+//! The state of the appliance.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use totebox_pds::console::text::Found;
 
 use super::lines::{Fields, Refusal};
 use super::session::Session;
@@ -21,6 +22,14 @@ pub struct Status {
     pub read_only: bool,
     /// Every archive has come up or failed to.
     pub settled: bool,
+    /// The archives' states were read back from the audit record, or cannot be.
+    pub restored: bool,
+    /// The domains beside the archives that are not working.
+    pub degraded: Vec<String>,
+    /// Flags that are not acknowledged.
+    pub flags: u64,
+    /// Those of them that `flags` does not show.
+    pub flags_hidden: u64,
     /// Every volume: the archives', then the audit volume.
     pub volumes: Vec<Volume>,
 }
@@ -34,6 +43,12 @@ pub struct Volume {
     pub kind: String,
     /// `active` and so on.
     pub state: String,
+    /// The state it is to be in: `active`, `suspended` or `archived`.
+    pub target: String,
+    /// It is on its way there.
+    pub moving: bool,
+    /// When it came into its state, in milliseconds since the appliance started.
+    pub since_ms: u64,
     /// The volume's state at the vault: `ready` and so on.
     pub volume: String,
     /// Records.
@@ -46,15 +61,31 @@ pub struct Volume {
     pub free: u64,
     /// Requests the vault refused.
     pub refused: u64,
-    /// A verification is under way.
+    /// What its own last integrity pass came to: `none`, `clean`, `mismatch` or `unreadable`.
+    pub check: String,
+    /// When that ended, in milliseconds since 1970-01-01 UTC.
+    pub checked_ms: u64,
+    /// Records that pass looked at.
+    pub checked_records: u64,
+    /// An audit is under way.
     pub verifying: bool,
-    /// The last verification's verdict: `none`, `clean`, `mismatch`, `unreadable` or `not-verified`.
+    /// The kind of the last audit: `full`, `incremental` or `none`.
+    pub audit: String,
+    /// Its verdict: `none`, `clean`, `mismatch`, `unreadable` or `not-verified`.
     pub verdict: String,
     /// When it ended, in milliseconds since 1970-01-01 UTC.
     pub verified_ms: u64,
-    /// What it found.
+    /// When the next one is due, in milliseconds since the appliance started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_due_ms: Option<u64>,
+    /// What the last one found.
     #[serde(flatten)]
     pub findings: Findings,
+    /// Flags about it that are not acknowledged.
+    pub flags: u64,
+    /// Why it is in its state, in the appliance's words, if that is worth a look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What a verification found.
@@ -76,68 +107,65 @@ pub struct Findings {
     pub record: Option<u64>,
 }
 
-/// The verdict on one volume, as `--json` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Verdict {
-    /// The volume.
-    pub name: String,
-    /// `clean`, `mismatch`, `unreadable` or `not-verified`.
-    pub verdict: String,
-    /// Records read.
-    pub records: u64,
-    /// Bytes read.
-    pub bytes: u64,
-    /// How long it took.
-    pub duration_ms: u64,
-    /// What was found.
-    #[serde(flatten)]
-    pub findings: Findings,
-}
-
 impl Findings {
-    fn read(fields: &Fields) -> Option<Findings> {
-        let text = |key| fields.text(key).map(str::to_string);
+    pub(super) fn read(fields: &Fields) -> Option<Findings> {
         Some(Findings {
             findings: fields.number("findings")?,
-            finding: text("finding"),
-            area: text("area"),
+            finding: fields.owned("finding"),
+            area: fields.owned("area"),
             block: fields.number("block"),
             record: fields.number("record"),
         })
+    }
+
+    /// The first one, for a person.
+    pub fn first(&self) -> Option<Found<'_>> {
+        let Findings { findings: count, record, block, .. } = *self;
+        Some(Found { kind: self.finding.as_deref()?, area: self.area.as_deref()?, block: block?, record, count })
     }
 }
 
 impl Volume {
     fn read(fields: &Fields) -> Option<Volume> {
-        let text = |key| fields.text(key).map(str::to_string);
         Some(Volume {
-            name: text("name")?,
-            kind: text("kind")?,
-            state: text("state")?,
-            volume: text("volume")?,
+            name: fields.owned("name")?,
+            kind: fields.owned("kind")?,
+            state: fields.owned("state")?,
+            target: fields.owned("target")?,
+            moving: fields.yes("moving"),
+            since_ms: fields.number("since_ms")?,
+            volume: fields.owned("volume")?,
             records: fields.number("records")?,
             documents: fields.number("documents")?,
             bytes: fields.number("bytes")?,
             free: fields.number("free")?,
             refused: fields.number("refused")?,
+            check: fields.owned("check")?,
+            checked_ms: fields.number("checked_ms")?,
+            checked_records: fields.number("checked_records")?,
             verifying: fields.yes("verifying"),
-            verdict: text("verdict")?,
+            audit: fields.owned("audit")?,
+            verdict: fields.owned("verdict")?,
             verified_ms: fields.number("verified_ms")?,
+            audit_due_ms: fields.number("audit_due_ms"),
             findings: Findings::read(fields)?,
+            flags: fields.number("flags")?,
+            trouble: fields.owned("trouble"),
         })
+    }
+
+    /// Whether nothing is wrong with it. What the operator has suspended or archived is not wrong, nor what is
+    /// still starting.
+    pub fn is_sound(&self) -> bool {
+        let in_order = matches!(self.state.as_str(), "starting" | "active" | "suspended" | "archived");
+        in_order && self.flags == 0 && !matches!(self.verdict.as_str(), "mismatch" | "unreadable")
     }
 }
 
-impl Verdict {
-    fn read(fields: &Fields) -> Option<Verdict> {
-        Some(Verdict {
-            name: fields.text("name")?.to_string(),
-            verdict: fields.text("verdict")?.to_string(),
-            records: fields.number("records")?,
-            bytes: fields.number("bytes")?,
-            duration_ms: fields.number("duration_ms")?,
-            findings: Findings::read(fields)?,
-        })
+impl Status {
+    /// Whether nothing is flagged, degraded or out of order.
+    pub fn is_sound(&self) -> bool {
+        self.flags == 0 && self.degraded.is_empty() && self.volumes.iter().all(Volume::is_sound)
     }
 }
 
@@ -155,6 +183,15 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
             durable: end.yes("durable"),
             read_only: end.yes("read_only"),
             settled: end.yes("settled"),
+            restored: end.yes("restored"),
+            degraded: end
+                .text("degraded")?
+                .split(',')
+                .filter(|&name| name != "none")
+                .map(str::to_string)
+                .collect(),
+            flags: end.number("flags")?,
+            flags_hidden: end.number("hidden")?,
             volumes: answer.rows.iter().map(Volume::read).collect::<Option<_>>()?,
         })
     })();
@@ -173,35 +210,5 @@ pub fn await_start(session: &mut Session) -> Result<()> {
             return Ok(());
         }
         session.pause(PAUSE)?;
-    }
-}
-
-/// What a verification led to: a verdict on each volume, and the appliance's word on the whole if it is
-/// not clean.
-#[derive(Debug)]
-pub struct Verification {
-    /// A verdict each.
-    pub verdicts: Vec<Verdict>,
-    /// Why it is not clean.
-    pub refusal: Option<Refusal>,
-}
-
-/// Has a volume verified, or all. Waits its turn, for as long as the session's patience, if a verification
-/// is under way already.
-pub fn verify(session: &mut Session, volume: Option<&str>, pause: Duration) -> Result<Verification> {
-    let command = format!("verify {}", volume.unwrap_or_default());
-    let start = Instant::now();
-    loop {
-        let answer = session.ask(command.trim_end(), session.timing.patience)?;
-        match answer.end.err() {
-            Some(refusal) if refusal.name == "busy" && start.elapsed() < session.timing.patience => {
-                session.pause(pause)?;
-            }
-            refusal => {
-                let verdicts = answer.rows.iter().map(Verdict::read).collect::<Option<_>>();
-                let verdicts = verdicts.context("the appliance sent a verdict this tool does not understand")?;
-                return Ok(Verification { verdicts, refusal });
-            }
-        }
     }
 }

@@ -7,35 +7,43 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::Verdict;
-use totebox_pds::proto::operator::{Outcome, Reply};
-use zerocopy::IntoBytes;
+use totebox_pds::proto::operator::Outcome;
 
 use crate::appliance::Appliance;
+use crate::schema;
 
-/// Runs the tool in a folder, connected to the socket in it.
-fn totebox(folder: &Path, arguments: &[&str]) -> Output {
+/// The tool in a folder, connected to the socket in it.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
     command.current_dir(folder).args(arguments).args(["--connect", "unix:console", "--timeout", "60"]);
-    command.output().unwrap()
+    command
 }
 
-fn stdout(output: &Output) -> String {
+/// Runs it.
+pub fn totebox(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+/// The document it printed, which must be what docs/json.md says of the command.
+pub fn json(command: &str, output: &Output) -> Value {
+    let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    schema::check(command, &value);
+    value
 }
 
 #[test]
 fn an_operator_puts_lists_and_gets() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let appliance = Appliance::listen(&at.join("console"), 8, |_| {}, |_| {});
+    let appliance = Appliance::listen(&at.join("console"), 9, |_| {}, |_| {});
     fs::write(at.join("Año 2024.txt"), "text").unwrap();
     fs::write(at.join("b"), "").unwrap();
     let text_hash = blake3::hash(b"text").to_hex();
@@ -52,7 +60,8 @@ fn an_operator_puts_lists_and_gets() {
 
     let output = totebox(at, &["put", "contracts", "b", "--name", "another", "--json"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!((&json(&output)[0]["name"], &json(&output)[0]["sequence"]), (&"another".into(), &3.into()));
+    let receipts = json("put", &output);
+    assert_eq!((&receipts[0]["name"], &receipts[0]["sequence"]), (&"another".into(), &3.into()));
 
     // One of two cannot be read.
     let output = totebox(at, &["put", "contracts", "missing", "b"]);
@@ -67,13 +76,16 @@ fn an_operator_puts_lists_and_gets() {
          \"Año 2024.txt\"\n5 records\n"
     );
 
+    let output = totebox(at, &["ls", "contracts", "--json"]);
+    assert_eq!(json("ls", &output)["entries"][1]["hash"], text_hash.as_str());
+
     // The file is there already; then it is not.
     let output = totebox(at, &["get", "contracts", "1"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--force replaces it"), "{}", stderr(&output));
     fs::remove_file(at.join("Año 2024.txt")).unwrap();
     let output = totebox(at, &["get", "contracts", "1", "--json"]);
-    assert_eq!(json(&output)["hash"], text_hash.as_str());
+    assert_eq!(json("get", &output)["hash"], text_hash.as_str());
     assert_eq!(fs::read(at.join("Año 2024.txt")).unwrap(), b"text");
     let output = totebox(at, &["get", "contracts", "1", "-o", "-"]);
     assert_eq!(output.stdout, b"text");
@@ -85,13 +97,12 @@ fn an_operator_puts_lists_and_gets() {
 }
 
 #[test]
-fn status_and_verify_say_by_their_exit_code_what_they_found() {
+fn status_and_audit_say_by_their_exit_code_what_they_found() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let prepare = |bench: &mut Bench| {
-        for tag in 1..=2u32 {
-            let reply = Reply { outcome: Outcome::Accepted as u8, reserved: [0; 3], tag: tag.into() };
-            bench.kernel.replies.push_back(reply.as_bytes().to_vec());
+        for tag in 1..=3 {
+            bench.answer_order(Outcome::Accepted, tag);
         }
     };
     let mut verified = 0;
@@ -106,29 +117,41 @@ fn status_and_verify_say_by_their_exit_code_what_they_found() {
             (row.verify_tag, row.verdict) = ((verified as u32).into(), verdict as u8);
             row.finding_record = u64::MAX.into();
         }
-        if verified == 2 {
+        if verified >= 2 {
             let row = &mut bench.surface.rows[1];
             (row.finding, row.finding_area, row.findings) = (7, 1, 1.into());
             (row.finding_block, row.finding_record) = (3.into(), 2.into());
         }
         bench.publish();
     };
-    let appliance = Appliance::listen(&at.join("console"), 4, prepare, meanwhile);
+    let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
 
-    let output = totebox(at, &["verify"]);
+    let output = totebox(at, &["audit"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output).lines().count(), 3);
     let output = totebox(at, &["status", "--json"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(json(&output)["volumes"][1]["verdict"], "clean");
+    assert_eq!(json("status", &output)["volumes"][1]["verdict"], "clean");
 
     let output = totebox(at, &["verify"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("; asset at assets block 3, record 2\n"), "{}", stdout(&output));
     assert!(stderr(&output).contains("mismatch: volume finance: asset at assets block 3"), "{}", stderr(&output));
+    let output = totebox(at, &["audit", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let verdicts = json("audit", &output);
+    assert_eq!(
+        (&verdicts["volumes"][1]["finding"], &verdicts["volumes"][1]["block"]),
+        (&"asset".into(), &3.into())
+    );
     let output = totebox(at, &["status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("MISMATCH"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("\n  finance does not verify: asset at assets block 3, record 2\n"),
+        "{}",
+        stdout(&output)
+    );
     appliance.end();
 }
 

@@ -3,6 +3,9 @@
 
 mod appliance;
 mod commands;
+mod orders;
+mod schema;
+mod watch;
 
 use std::cell::RefCell;
 use std::fs;

@@ -11,7 +11,7 @@ use super::session::{Activity, Session};
 use super::status::trouble;
 use super::table::Table;
 use super::text::{Duration, Found};
-use super::views::FlagLine;
+use super::views::{FlagCount, FlagLine};
 use super::words::QuotedText;
 use crate::Kernel;
 use crate::flags::is_open;
@@ -183,18 +183,18 @@ impl Session {
                 self.output.line(format_args!("{}", table.row(&line(&self.volumes, row))));
             }
         }
-        let hidden = HiddenText(hidden.get());
-        self.output.line(format_args!("+flags {open} open{hidden}"));
+        let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
+        self.output.line(format_args!("+flags {count}"));
     }
 
     /// Announces the next flag the operator has not heard of; whether there was one.
     pub(super) fn announce_flag(&mut self) -> bool {
         let Some(surface) = self.surface.last().filter(|_| self.flags_stale) else { return false };
         let told = &mut self.told_flags;
+        // Those that are not there any more do not come back.
+        told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
         let is_new = |row: &&FlagRow| row.id.get() != 0 && is_open(row) && !told.contains(&row.id.get());
         let Some(row) = surface.flags.iter().filter(is_new).min_by_key(|row| row.id.get()) else {
-            // Those that are not there any more do not come back.
-            told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
             self.flags_stale = false;
             return false;
         };
@@ -202,7 +202,7 @@ impl Session {
         let blank = if archive.is_empty() { "" } else { " " };
         let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
         self.output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
-        told.push(row.id.get());
+        told.push(row.id.get()).expect("each is another row's id");
         true
     }
 
@@ -248,14 +248,5 @@ struct RecordedField(u64);
 impl Display for RecordedField {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.0 == NO_RECORD { Ok(()) } else { write!(f, " audit_record={}", self.0) }
-    }
-}
-
-/// How many flags there is no row for, behind how many are open.
-pub struct HiddenText(pub u32);
-
-impl Display for HiddenText {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { Ok(()) } else { write!(f, ", {} of them not shown", self.0) }
     }
 }

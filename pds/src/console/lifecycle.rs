@@ -9,11 +9,14 @@ use crate::Kernel;
 use crate::proto::operator::{Completion, Op};
 use crate::proto::page::{ArchiveState, SurfaceRow};
 
-/// What an archive is to become.
+/// What is to become of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// It comes to rest and is stopped.
     Suspend,
+    /// It goes on.
     Resume,
+    /// It is closed for good.
     Archive,
 }
 

@@ -49,6 +49,7 @@ use totebox_shm::Mapped;
 
 use crate::device::Uart;
 use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
+pub use lifecycle::Change;
 use session::Session;
 
 /// The console domain.

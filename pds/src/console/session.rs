@@ -63,7 +63,7 @@ pub struct Session {
     pub(super) told: Vec<Told>,
     /// What else of the surface the operator was told.
     pub(super) told_degraded: u8,
-    pub(super) told_flags: Vec<u32>,
+    pub(super) told_flags: heapless::Vec<u32, FLAGS_MAX>,
     /// There may be flags the operator has not heard of.
     pub(super) flags_stale: bool,
     pub(super) input: Input,
@@ -109,7 +109,7 @@ impl Session {
             surface: SurfaceView::new(mapped, link.theirs).ok_or(missing)?,
             told: vec![Told::default(); volumes.len()],
             told_degraded: 0,
-            told_flags: Vec::with_capacity(2 * FLAGS_MAX),
+            told_flags: heapless::Vec::new(),
             flags_stale: false,
             volumes,
             input: Input::new(),

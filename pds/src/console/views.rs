@@ -122,6 +122,22 @@ impl<T: Display> FlagLine<'_, T> {
     }
 }
 
+/// How many flags are not acknowledged, and how many of them there is no room to show.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagCount {
+    /// All of them.
+    pub open: u64,
+    /// Those not shown.
+    pub hidden: u64,
+}
+
+impl Display for FlagCount {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} open", self.open)?;
+        if self.hidden == 0 { Ok(()) } else { write!(f, ", {} of them not shown", self.hidden) }
+    }
+}
+
 /// A record of the audit record in the table of `history`.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a, T> {

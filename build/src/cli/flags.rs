@@ -1,0 +1,78 @@
+//! `totebox flags` and `totebox ack`.
+
+use anyhow::{Result, bail};
+use serde_json::json;
+use totebox::client::flags::{Flag, acknowledge, flags};
+use totebox_pds::console::views::{FlagCount, FlagLine};
+
+use super::appliance::{Appliance, PATIENCE, refused};
+use super::{Outcome, output};
+
+/// Shows what was found and not acknowledged, the most serious first.
+#[derive(clap::Args)]
+#[command(after_help = "Exits with 1 if a flag is not acknowledged.\n\
+                        Example: totebox flags --connect unix:target/run/console")]
+pub struct Args {
+    /// Print the flags as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    appliance: Appliance,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let flags = match flags(&mut session)? {
+        Ok(flags) => flags,
+        Err(refusal) => return Ok(refused(&refusal)),
+    };
+    if args.json {
+        output::json(&flags)?;
+    } else {
+        if !flags.flags.is_empty() {
+            print!("{}", output::table(FlagLine::columns(), flags.flags.iter().map(line)));
+        }
+        println!("{}", FlagCount { open: flags.open, hidden: flags.hidden });
+    }
+    Ok(if flags.open == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+fn line(flag: &Flag) -> FlagLine<'_, &str> {
+    FlagLine {
+        id: flag.flag,
+        raised_ms: flag.raised_ms,
+        archive: flag.archive.as_deref().unwrap_or_default(),
+        acknowledged: &flag.acknowledged,
+        text: &flag.text,
+    }
+}
+
+/// Acknowledges a flag. The reason is recorded for good.
+#[derive(clap::Args)]
+#[command(after_help = "Exits with 2 if the flag stays open.\n\
+                        Example: totebox ack 7 restored from the copy of May --connect unix:target/run/console")]
+pub struct AckArgs {
+    /// The flag's number; `totebox flags` shows it.
+    flag: u32,
+    /// Why it need not be looked at any more, at most 120 bytes.
+    #[arg(required = true, value_name = "REASON")]
+    reason: Vec<String>,
+    /// Print what was acknowledged as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    appliance: Appliance,
+}
+
+pub fn ack(args: AckArgs) -> Result<Outcome> {
+    let (flag, reason) = (args.flag, args.reason.join(" "));
+    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    if let Err(refusal) = acknowledge(&mut session, flag, &reason)? {
+        bail!("{}: {}", refusal.name, refusal.text);
+    }
+    match args.json {
+        true => output::json(&json!({ "flag": flag, "reason": reason }))?,
+        false => println!("flag {flag} is acknowledged"),
+    }
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,58 @@
+//! `totebox history`.
+
+use anyhow::Result;
+use totebox::client::history::{Event, history};
+use totebox_pds::console::views::EventLine;
+
+use super::appliance::{Appliance, PATIENCE, refused};
+use super::{Outcome, output};
+
+/// Shows the audit record: audits, flags, acknowledgements, lifecycle, faults, starts.
+#[derive(clap::Args)]
+#[command(after_help = "Without --from and --kind it shows the last records.\n\
+                        Example: totebox history --kind flag --connect unix:target/run/console")]
+pub struct Args {
+    /// The first record; all that follow are shown [default: 0 with --kind]
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
+    /// Only records of this kind.
+    #[arg(long, value_name = "KIND", value_parser = KINDS)]
+    kind: Option<String>,
+    /// Print the records as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    appliance: Appliance,
+}
+
+/// The kinds of records in an audit record.
+const KINDS: [&str; 7] = ["genesis", "boot", "audit-result", "flag", "acknowledgement", "lifecycle", "fault"];
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let from = args.from.or(args.kind.as_ref().map(|_| 0));
+    let mut history = match history(&mut session, from)? {
+        Ok(history) => history,
+        Err(refusal) => return Ok(refused(&refusal)),
+    };
+    if let Some(kind) = args.kind {
+        history.events.retain(|event| event.kind == kind);
+    }
+    if args.json {
+        output::json(&history)?;
+        return Ok(Outcome::Fine);
+    }
+    print!("{}", output::table(EventLine::columns(), history.events.iter().map(line)));
+    println!("{} records", history.records);
+    Ok(Outcome::Fine)
+}
+
+fn line(event: &Event) -> EventLine<'_, &str> {
+    EventLine {
+        sequence: event.sequence,
+        time_ms: event.time_ms,
+        kind: &event.kind,
+        archive: event.archive.as_deref().unwrap_or_default(),
+        text: &event.text,
+    }
+}

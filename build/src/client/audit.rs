@@ -1,0 +1,59 @@
+//! Having the auditor verify.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::lines::{Fields, Refusal};
+use super::session::Session;
+use super::status::Findings;
+
+/// The verdict on one volume, as `--json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The volume.
+    pub name: String,
+    /// `clean`, `mismatch`, `unreadable` or `not-verified`.
+    pub verdict: String,
+    /// Records read.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What was found.
+    #[serde(flatten)]
+    pub findings: Findings,
+}
+
+impl Verdict {
+    fn read(fields: &Fields) -> Option<Verdict> {
+        Some(Verdict {
+            name: fields.owned("name")?,
+            verdict: fields.owned("verdict")?,
+            records: fields.number("records")?,
+            bytes: fields.number("bytes")?,
+            duration_ms: fields.number("duration_ms")?,
+            findings: Findings::read(fields)?,
+        })
+    }
+}
+
+/// What an audit led to: a verdict on each volume, and the appliance's word on the whole if it is not clean.
+#[derive(Debug)]
+pub struct Audit {
+    /// A verdict each.
+    pub verdicts: Vec<Verdict>,
+    /// Why it is not clean.
+    pub refusal: Option<Refusal>,
+}
+
+/// Has a volume verified, or all. Waits its turn if an audit is under way already.
+pub fn audit(session: &mut Session, volume: Option<&str>, pause: Duration) -> Result<Audit> {
+    let command = format!("audit {}", volume.unwrap_or_default());
+    let answer = session.ask_in_turn(command.trim_end(), session.timing.patience, pause)?;
+    let verdicts = answer.rows.iter().map(Verdict::read).collect::<Option<_>>();
+    let verdicts = verdicts.context("the appliance sent a verdict this tool does not understand")?;
+    Ok(Audit { verdicts, refusal: answer.end.err() })
+}

@@ -1,0 +1,105 @@
+//! Flags, and acknowledging them.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use totebox_pds::console::words::Quoted;
+
+use super::lifecycle::order;
+use super::lines::{Fields, Refusal};
+use super::session::Session;
+
+/// The flags of an appliance, as `--json` shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flags {
+    /// How many are not acknowledged, shown or not.
+    pub open: u64,
+    /// How many there is no row for.
+    pub hidden: u64,
+    /// The flags: the unacknowledged first, of these the most serious first.
+    pub flags: Vec<Flag>,
+}
+
+/// A flag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flag {
+    /// Its number, by which it is acknowledged.
+    pub flag: u64,
+    /// The volume it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// `asset`, `rollback` and so on.
+    pub kind: String,
+    /// The directory the block is counted in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub area: Option<String>,
+    /// The block concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<u64>,
+    /// The record concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
+    /// What kind of fault, which domain, which state of the volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    /// A number that goes with the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<u64>,
+    /// How serious it is: 5 is the most.
+    pub severity: u64,
+    /// When it was raised, in milliseconds since 1970-01-01 UTC.
+    pub raised_ms: u64,
+    /// The record of the audit record that states it; not there if it could not be recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_record: Option<u64>,
+    /// `no`, `recording` or `yes`.
+    pub acknowledged: String,
+    /// What it says, in the appliance's words.
+    pub text: String,
+}
+
+impl Flag {
+    fn read(fields: &Fields) -> Option<Flag> {
+        Some(Flag {
+            flag: fields.number("id")?,
+            archive: fields.owned("archive"),
+            kind: fields.owned("kind")?,
+            area: fields.owned("area"),
+            block: fields.number("block"),
+            record: fields.number("record"),
+            what: fields.owned("what"),
+            detail: fields.number("detail"),
+            severity: fields.number("severity")?,
+            raised_ms: fields.number("raised_ms")?,
+            audit_record: fields.number("audit_record"),
+            acknowledged: fields.owned("acknowledged")?,
+            text: fields.owned("text")?,
+        })
+    }
+}
+
+/// Asks for the flags.
+pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
+    let answer = session.ask("flags", session.timing.quiet)?;
+    let end = match answer.end {
+        Ok(end) => end,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let read = (|| {
+        Some(Flags {
+            open: end.number("open")?,
+            hidden: end.number("hidden")?,
+            flags: answer.rows.iter().map(Flag::read).collect::<Option<_>>()?,
+        })
+    })();
+    Ok(Ok(read.context("the appliance sent flags this tool does not understand")?))
+}
+
+/// Acknowledges a flag; returns when that is recorded.
+pub fn acknowledge(session: &mut Session, flag: u32, reason: &str) -> Result<Result<(), Refusal>> {
+    let command = format!("ack {flag} {}", Quoted(reason.as_bytes()));
+    Ok(match order(session, &command)? {
+        // The answer to an earlier try was lost.
+        (Err(refusal), true) if refusal.name == "already-acknowledged" => Ok(()),
+        (answer, _) => answer.map(|_| ()),
+    })
+}

@@ -1,0 +1,224 @@
+//! Flags, acknowledgements, the lifecycle and the audit record with the host tool.
+
+use ledger_fmt::record::Kind;
+use totebox_pds::console::testing::Bench;
+use totebox_pds::proto::audit::{Event, NO_RECORD, Verdict};
+use totebox_pds::proto::flag::{FlagKind, NO_VOLUME};
+use totebox_pds::proto::operator::{Completion, Outcome};
+use totebox_pds::proto::page::{ArchiveState, HISTORY_MAX, degraded};
+use totebox_pds::proto::vault::Area;
+use zerocopy::FromZeros;
+
+use crate::appliance::{Appliance, Noise};
+use crate::commands::{json, stderr, stdout, totebox};
+use crate::session;
+
+#[test]
+fn flags_are_shown_and_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        let row = bench.raise(7, FlagKind::Asset, 1);
+        (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
+        bench.raise(8, FlagKind::AuditVolume, NO_VOLUME).audit_record = NO_RECORD.into();
+        bench.surface.degraded = degraded::AUDITOR;
+        bench.publish();
+        for (outcome, tag) in [
+            (Outcome::Accepted, 1),
+            (Outcome::Accepted, 2),
+            (Outcome::AlreadyAcknowledged, 0),
+            (Outcome::Accepted, 3),
+        ] {
+            bench.answer_order(outcome, tag);
+        }
+    };
+    let mut seen = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.kernel.calls.len() == seen {
+            return;
+        }
+        seen = bench.kernel.calls.len();
+        match seen {
+            1 => bench.acknowledge(7, 1, false),
+            2 => bench.acknowledge(7, 2, true),
+            4 => bench.acknowledge(8, 3, true),
+            _ => return,
+        }
+        bench.publish();
+    };
+    let appliance = Appliance::listen(&at.join("console"), 9, prepare, meanwhile);
+
+    let output = totebox(at, &["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = stdout(&output);
+    assert!(shown.contains("\n  the auditor is not working: nothing is verified or recorded\n"), "{shown}");
+    assert!(shown.contains(", 2 flags open, "), "{shown}");
+    let output = totebox(at, &["status", "--json"]);
+    let status = json("status", &output);
+    assert_eq!((&status["degraded"][0], &status["flags"]), (&"auditor".into(), &2.into()));
+    let output = totebox(at, &["flags"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stdout(&output),
+        "flag  raised               acknowledged  archive  what\n   \
+         7  2024-03-01 00:00:00  no            finance  asset at assets block 33, record 3\n   \
+         8  2024-03-01 00:00:00  no                     audit-volume: the audit record takes no records: what happens \
+         is not recorded\n\
+         2 open\n"
+    );
+    let output = totebox(at, &["flags", "--json"]);
+    let flags = json("flags", &output);
+    assert_eq!((&flags["flags"][0]["block"], &flags["flags"][0]["audit_record"]), (&33.into(), &17.into()));
+    assert_eq!(flags["flags"][1].get("audit_record"), None);
+
+    let output = totebox(at, &["ack", "7", "restored", "from the copy"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("not-recorded: flag 7 stays open"), "{}", stderr(&output));
+    let output = totebox(at, &["ack", "7", "restored", "from the copy", "--json"]);
+    assert_eq!(json("ack", &output)["reason"], "restored from the copy");
+    let output = totebox(at, &["ack", "7", "again"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("already-acknowledged: "), "{}", stderr(&output));
+    let output = totebox(at, &["ack", "8", "a new disk"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "flag 8 is acknowledged\n"));
+    let output = totebox(at, &["flags"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    appliance.end();
+}
+
+#[test]
+fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        bench.answer_order(Outcome::Accepted, 5);
+        bench.answer_order(Outcome::AlreadyThere, 0);
+        bench.answer_order(Outcome::Accepted, 6);
+        bench.answer_order(Outcome::ImpossibleTransition, 0);
+    };
+    let mut seen = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.kernel.calls.len() == seen {
+            return;
+        }
+        seen = bench.kernel.calls.len();
+        match seen {
+            1 => bench.complete(1, 5, ArchiveState::Suspended, Completion::Done),
+            3 => bench.complete(1, 6, ArchiveState::Archived, Completion::Unrecorded),
+            _ => return,
+        }
+        bench.publish();
+    };
+    let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
+    let output = totebox(at, &["suspend", "finance", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let transition = json("suspend", &output);
+    assert_eq!((&transition["archive"], &transition["completion"]), (&"finance".into(), &"done".into()));
+    let output = totebox(at, &["suspend", "finance"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("already-there: finance is that already: suspended"), "{}", stderr(&output));
+    let output = totebox(at, &["archive", "finance"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--final confirms"), "{}", stderr(&output));
+    let output = totebox(at, &["archive", "finance", "--final"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), "archive finance: unrecorded\n"));
+    let output = totebox(at, &["resume", "finance", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("impossible-transition: finance is archived"), "{}", stderr(&output));
+    let output = totebox(at, &["suspend", "nowhere finance"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("unknown-archive: "), "{}", stderr(&output));
+    appliance.end();
+}
+
+/// Records of the audit record, one flag among so many audits.
+fn record(sequence: u64) -> Event {
+    let mut event = Event::new_zeroed();
+    let entry = &mut event.entry;
+    (event.sequence, entry.volume, entry.record) = (sequence.into(), 0, NO_RECORD.into());
+    match sequence {
+        0 => (entry.kind, entry.volume) = (Kind::Genesis as u8, NO_VOLUME),
+        9 | 59 => (entry.kind, entry.what, entry.flag) = (Kind::Flag as u8, FlagKind::Hung as u8, 1.into()),
+        _ => (entry.kind, entry.what, entry.from) = (Kind::AuditResult as u8, Verdict::Clean as u8, 1),
+    }
+    event
+}
+
+#[test]
+fn the_audit_record_is_read_page_by_page() {
+    const RECORDS: u64 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| (1..100).for_each(|tag| bench.answer_order(Outcome::Accepted, tag));
+    let mut seen = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.kernel.calls.len() == seen {
+            return;
+        }
+        seen = bench.kernel.calls.len();
+        let from = bench.last_order().2;
+        bench.kernel.calls.push((bench.orchestrator, Vec::new()));
+        let from = if from == u64::MAX { RECORDS - HISTORY_MAX as u64 } else { from };
+        let events: Vec<Event> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
+        bench.bring_history(seen as u32, &events, RECORDS);
+        bench.publish();
+    };
+    let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
+    let output = totebox(at, &["history", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let history = json("history", &output);
+    assert_eq!(history["events"].as_array().unwrap().len(), HISTORY_MAX);
+    assert_eq!(history["events"][0]["sequence"], RECORDS - HISTORY_MAX as u64);
+    let history = json("history", &totebox(at, &["history", "--from", "0", "--json"]));
+    let sequences: Vec<u64> =
+        history["events"].as_array().unwrap().iter().map(|event| event["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(sequences, (0..RECORDS).collect::<Vec<_>>());
+    let output = totebox(at, &["history", "--kind", "flag"]);
+    assert_eq!(
+        stdout(&output),
+        "seq  time                 kind  archive    what\n  \
+         9  1970-01-01 00:00:00  flag  contracts  flag 1: hung: it gives no sign of life\n \
+         59  1970-01-01 00:00:00  flag  contracts  flag 1: hung: it gives no sign of life\n\
+         60 records\n"
+    );
+    let history = json("history", &totebox(at, &["history", "--from", "77", "--json"]));
+    assert_eq!((&history["records"], history["events"].as_array().unwrap().len()), (&RECORDS.into(), 0));
+    let output = totebox(at, &["history", "--kind", "tax"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = totebox(at, &["history", "--from", "58"]);
+    assert_eq!(stdout(&output).lines().count(), 4, "{}", stdout(&output));
+    appliance.end();
+}
+
+#[test]
+fn noise_on_the_line_does_not_do_a_thing_twice() {
+    use totebox::client::lifecycle::change;
+    use totebox_pds::console::Change;
+    let mut lost = 0;
+    for seed in 0..40 {
+        // The orchestrator takes one command, whoever asks how often.
+        let prepare = |bench: &mut Bench| {
+            bench.answer_order(Outcome::Accepted, 5);
+            (0..100).for_each(|_| bench.answer_order(Outcome::AlreadyThere, 0));
+        };
+        let mut seen = 0;
+        let meanwhile = move |bench: &mut Bench| {
+            if bench.kernel.calls.len() > seen {
+                seen = bench.kernel.calls.len();
+                bench.complete(1, 5, ArchiveState::Suspended, Completion::Done);
+                bench.publish();
+            }
+        };
+        let (appliance, stream) = Appliance::start(Noise::seeded(seed, 200), prepare, meanwhile);
+        let mut session = session(stream);
+        let transition = change(&mut session, "finance", Change::Suspend).unwrap().unwrap();
+        match transition.completion.as_str() {
+            "done" => {}
+            "unknown" => lost += 1,
+            other => panic!("seed {seed}: {other}"),
+        }
+        drop(session);
+        appliance.end();
+    }
+    assert!(lost > 0, "no answer was lost, so nothing was tried");
+}

@@ -1,0 +1,103 @@
+//! `totebox status --watch`, at a terminal and into a pipe.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use totebox_pds::console::testing::Bench;
+use totebox_pds::proto::flag::FlagKind;
+
+use crate::appliance::Appliance;
+use crate::commands::command;
+use crate::schema;
+
+/// An appliance that raises a flag once it was looked at.
+fn appliance(at: &Path) -> Appliance {
+    let mut looks = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        looks += 1;
+        if looks == 3 {
+            bench.raise(7, FlagKind::Hung, 1);
+            bench.publish();
+        }
+    };
+    Appliance::listen(&at.join("console"), 1, |_| {}, meanwhile)
+}
+
+fn start(mut command: Command, stdout: Stdio) -> Child {
+    command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Ctrl-C; the exit code, and what was said.
+fn interrupt(mut child: Child) -> (Option<i32>, String) {
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+fn into_a_pipe_goes_one_block_after_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = appliance(folder.path());
+    let mut child = start(command(folder.path(), &["status", "--watch=1"]), Stdio::piped());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut block = || -> Vec<String> {
+        let mut block = Vec::new();
+        while !block.last().is_some_and(|line: &String| line.starts_with("up ")) {
+            block.push(lines.next().unwrap().unwrap());
+        }
+        block
+    };
+    assert!(block()[0].starts_with("archive "));
+    while !block().last().unwrap().contains("1 flag open") {}
+    assert!(!block().iter().any(|line| line.contains('\x1b')));
+    let (code, said) = interrupt(child);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("appliance: flag 7 finance hung: "), "{said}");
+    appliance.end();
+}
+
+#[test]
+fn as_json_it_is_one_document_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = appliance(folder.path());
+    let mut child = start(command(folder.path(), &["status", "--watch=1", "--json"]), Stdio::piped());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for flags in 0..=1 {
+        loop {
+            let status: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            schema::check("status", &status);
+            if status["flags"] == flags {
+                break;
+            }
+        }
+    }
+    assert_eq!(interrupt(child).0, Some(1));
+    appliance.end();
+}
+
+#[test]
+fn at_a_terminal_it_is_refreshed_in_place_with_the_news_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = appliance(folder.path());
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    unlockpt(&terminal).unwrap();
+    let side = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let child = start(command(folder.path(), &["status", "--watch=1"]), Stdio::from(side));
+    let mut terminal = File::from(terminal);
+    let mut shown = String::new();
+    while !shown.contains("appliance: flag 7 finance hung: it gives no sign of life\x1b[K\r\n\x1b[J") {
+        let mut piece = [0; 4096];
+        let count = terminal.read(&mut piece).unwrap();
+        shown += std::str::from_utf8(&piece[..count]).unwrap();
+    }
+    let (code, said) = interrupt(child);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(shown.starts_with("\x1b[Harchive "), "{shown:?}");
+    assert!(shown.matches("\x1b[H").count() >= 2, "{shown:?}");
+    appliance.end();
+}
