@@ -9,14 +9,21 @@ use crate::proto::flag::{Acknowledged, FLAGS_MAX, FlagKind, FlagRow};
 #[derive(Debug)]
 pub struct Flags {
     rows: Vec<FlagRow>,
+    /// The number of the audit volume: what is wrong with it is the most serious.
+    audit_volume: u8,
     hidden: u32,
-    /// The highest id seen.
+    /// The highest id given or seen.
     last_id: u32,
 }
 
-/// What makes two flags the same one, raised twice.
-fn identity(row: &FlagRow) -> (u8, u8, u8, u8, u64, u64) {
-    (row.kind, row.volume, row.area, row.what, row.block.get(), row.record.get())
+/// Whether two flags are about the same thing: of the same kind, at the same place.
+pub fn same_thing(one: &FlagRow, other: &FlagRow) -> bool {
+    let identity = |row: &FlagRow| {
+        let states = FlagKind::from_wire(row.kind).is_some_and(|kind| kind.detail_is_a_state());
+        let detail = if states { row.detail.get() } else { 0 };
+        (row.kind, row.volume, row.area, row.what, row.block.get(), row.record.get(), detail)
+    };
+    identity(one) == identity(other)
 }
 
 /// Whether the operator has not acknowledged it.
@@ -25,15 +32,15 @@ pub fn is_open(row: &FlagRow) -> bool {
 }
 
 /// Where it stands among the others: the first comes first.
-fn rank(row: &FlagRow) -> (bool, u8, u32) {
+fn rank(row: &FlagRow, audit_volume: u8) -> (bool, bool, u8, u32) {
     let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
-    (!is_open(row), u8::MAX - severity, row.id.get())
+    (!is_open(row), row.volume != audit_volume, u8::MAX - severity, row.id.get())
 }
 
 impl Flags {
     /// An empty table.
-    pub fn new() -> Flags {
-        Flags { rows: Vec::with_capacity(FLAGS_MAX), hidden: 0, last_id: 0 }
+    pub fn new(audit_volume: u8) -> Flags {
+        Flags { rows: Vec::with_capacity(FLAGS_MAX), audit_volume, hidden: 0, last_id: 0 }
     }
 
     /// The flags, the most serious unacknowledged one first.
@@ -46,9 +53,26 @@ impl Flags {
         self.hidden
     }
 
-    /// The id the next flag gets.
-    pub fn next_id(&self) -> u32 {
-        self.last_id.saturating_add(1)
+    /// Counts a flag for which there was no room elsewhere.
+    pub fn hide(&mut self) {
+        self.hidden = self.hidden.saturating_add(1);
+    }
+
+    /// The highest id given or seen.
+    pub fn last_id(&self) -> u32 {
+        self.last_id
+    }
+
+    /// Takes over the ids given and the flags hidden before this start.
+    pub fn go_on_from(&mut self, last_id: u32, hidden: u32) {
+        self.last_id = self.last_id.max(last_id);
+        self.hidden = self.hidden.max(hidden);
+    }
+
+    /// The id for a new flag.
+    pub fn take_id(&mut self) -> u32 {
+        self.last_id = self.last_id.saturating_add(1);
+        self.last_id
     }
 
     /// Unacknowledged flags in the table that `counts` picks.
@@ -61,9 +85,16 @@ impl Flags {
         self.rows.iter().find(|row| row.id.get() == id)
     }
 
-    /// A flag that says the same: it is not raised again.
-    pub fn same(&self, as_this: &FlagRow) -> Option<&FlagRow> {
-        self.rows.iter().find(|row| identity(row) == identity(as_this))
+    /// The flag about the same thing, if there is one.
+    pub fn about(&self, as_this: &FlagRow) -> Option<&FlagRow> {
+        self.rows.iter().find(|row| same_thing(row, as_this))
+    }
+
+    /// Whether there is no news in a flag: the same is there, and not acknowledged, or it tells of a
+    /// condition that was acknowledged and still is. What *happens* again is news.
+    pub fn covers(&self, row: &FlagRow) -> bool {
+        let lasts = FlagKind::from_wire(row.kind).is_some_and(FlagKind::is_condition);
+        self.rows.iter().any(|known| same_thing(known, row) && (lasts || is_open(known)))
     }
 
     /// Adds a flag, or replaces the one with its id.
@@ -74,24 +105,24 @@ impl Flags {
             self.rows.push(row);
         } else {
             let least = self.rows.last_mut().expect("a full table has a last row");
-            let dropped = if rank(&row) < rank(least) { core::mem::replace(least, row) } else { row };
+            let comes_first = rank(&row, self.audit_volume) < rank(least, self.audit_volume);
+            let dropped = if comes_first { core::mem::replace(least, row) } else { row };
             self.hidden += u32::from(is_open(&dropped));
         }
-        self.rows.sort_unstable_by_key(rank);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        let audit_volume = self.audit_volume;
+        self.rows.sort_unstable_by_key(|row| rank(row, audit_volume));
     }
 
     /// Changes the flag with this id; false if there is none.
     pub fn change(&mut self, id: u32, change: impl FnOnce(&mut FlagRow)) -> bool {
         let Some(row) = self.rows.iter_mut().find(|row| row.id.get() == id) else { return false };
         change(row);
-        self.rows.sort_unstable_by_key(rank);
+        self.sort();
         true
-    }
-}
-
-impl Default for Flags {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -99,6 +130,9 @@ impl Default for Flags {
 mod tests {
     use super::*;
     use zerocopy::FromZeros;
+
+    /// The audit volume's number.
+    const AUDIT: u8 = 3;
 
     fn flag(id: u32, kind: FlagKind) -> FlagRow {
         let mut row = FlagRow::new_zeroed();
@@ -112,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_most_serious_unacknowledged_one_comes_first() {
-        let mut flags = Flags::new();
+        let mut flags = Flags::new(AUDIT);
         for (id, kind) in
             [(1, FlagKind::Hint), (2, FlagKind::Asset), (3, FlagKind::AuditVolume), (4, FlagKind::Asset)]
         {
@@ -121,13 +155,15 @@ mod tests {
         assert_eq!(ids(&flags), [3, 2, 4, 1]);
         assert!(flags.change(3, |row| row.acknowledged = Acknowledged::Yes as u8));
         assert_eq!(ids(&flags), [2, 4, 1, 3]);
-        assert_eq!((flags.open(|_| true), flags.next_id()), (3, 5));
+        assert_eq!((flags.open(|_| true), flags.take_id()), (3, 5));
+        flags.insert(FlagRow { volume: AUDIT, ..flag(6, FlagKind::Hint) });
+        assert_eq!(ids(&flags), [6, 2, 4, 1, 3], "what is wrong with the audit volume comes first");
         assert!(!flags.change(9, |_| panic!("there is none")));
     }
 
     #[test]
     fn a_full_table_keeps_what_matters_and_counts_the_rest() {
-        let mut flags = Flags::new();
+        let mut flags = Flags::new(AUDIT);
         for id in 1..=FLAGS_MAX as u32 {
             flags.insert(flag(id, FlagKind::Hint));
         }
@@ -138,21 +174,33 @@ mod tests {
         flags.change(1, |row| row.acknowledged = Acknowledged::Yes as u8);
         flags.insert(flag(102, FlagKind::Hint));
         assert_eq!((flags.get(1), flags.hidden()), (None, 2), "an acknowledged one goes first, and is no loss");
-        assert_eq!((flags.rows().len(), flags.next_id()), (FLAGS_MAX, 103));
+        assert_eq!((flags.rows().len(), flags.take_id()), (FLAGS_MAX, 103));
     }
 
     #[test]
     fn the_same_thing_at_the_same_place_is_the_same_flag() {
-        let mut flags = Flags::new();
+        let mut flags = Flags::new(AUDIT);
         let first = flag(1, FlagKind::Asset);
         flags.insert(first);
-        assert_eq!(
-            flags.same(&FlagRow { id: 2.into(), detail: 5.into(), ..first }).map(|row| row.id.get()),
-            Some(1)
-        );
-        assert_eq!(flags.same(&FlagRow { block: 2.into(), ..first }), None);
-        assert_eq!(flags.same(&FlagRow { volume: 2, ..first }), None);
+        assert!(flags.covers(&FlagRow { id: 2.into(), detail: 5.into(), ..first }));
+        assert!(!flags.covers(&FlagRow { block: 2.into(), ..first }));
+        assert!(!flags.covers(&FlagRow { volume: 2, ..first }));
         flags.insert(FlagRow { raised_ms: 9.into(), ..first });
         assert_eq!(flags.rows().len(), 1, "one with a known id replaces it");
+    }
+
+    #[test]
+    fn what_happens_again_is_news_once_the_first_time_was_acknowledged() {
+        let mut flags = Flags::new(AUDIT);
+        for (id, kind, again) in [(1, FlagKind::Asset, false), (2, FlagKind::Fault, true)] {
+            let row = flag(id, kind);
+            flags.insert(row);
+            assert!(flags.covers(&row), "{kind:?}");
+            flags.change(id, |row| row.acknowledged = Acknowledged::Yes as u8);
+            assert_eq!(flags.covers(&row), !again, "{kind:?}");
+        }
+        let row = FlagRow { detail: 3.into(), ..flag(3, FlagKind::MissingVolume) };
+        flags.insert(row);
+        assert!(!flags.covers(&FlagRow { detail: 4.into(), ..row }), "missing for another reason");
     }
 }

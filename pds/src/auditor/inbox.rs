@@ -68,6 +68,7 @@ impl Inbox {
                 }
                 Some(Op::History) if !journal.is_open() || !history.is_idle() => return,
                 Some(Op::History) => history.begin(&request, journal),
+                Some(Op::Ping) => {}
                 Some(Op::Record) if !journal.can_take() => return,
                 Some(Op::Record) => match payload::entry(&entry, memory.name(entry.volume)) {
                     Some(record) => journal.enter(&request, record, wall_ms),
@@ -108,6 +109,7 @@ impl Inbox {
             Op::VerifyFull | Op::VerifyIncremental => plain && usize::from(request.volume) < self.volumes,
             Op::Record => len == size_of::<Entry>() && count == 0 && number == 0,
             Op::History => len == 0,
+            Op::Ping => plain && request.tag.get() == 0,
             Op::RestoreVolume | Op::RestoreFlag => false,
         };
         (formed && request.reserved == [0; 2] && request.reserved_tail == [0; 40]).then_some(op)

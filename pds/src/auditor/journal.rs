@@ -101,7 +101,7 @@ impl Journal {
         self.writer.advance(vault);
         if !self.open && self.writer.state() != State::Starting {
             self.open = true;
-            self.enter_boot(memory.last_ms(), wall_ms);
+            self.enter_boot(memory, wall_ms);
         }
         let no_room = self.writer.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
         if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
@@ -109,7 +109,7 @@ impl Journal {
         }
     }
 
-    fn enter_boot(&mut self, last_ms: u64, wall_ms: u64) {
+    fn enter_boot(&mut self, memory: &Memory, wall_ms: u64) {
         if self.writer.totals().head.records == 0 {
             // Where the genesis does not fit, the boot record will not either.
             let _ = self.writer.stage_genesis(wall_ms);
@@ -118,7 +118,9 @@ impl Journal {
         report.op = Op::Record as u8;
         report.volume = self.number;
         report.record = NO_RECORD.into();
-        report.duration_ms = last_ms.into();
+        report.duration_ms = memory.last_ms().into();
+        report.findings = memory.last_flag().into();
+        report.bytes = u64::from(memory.flags_hidden()).into();
         self.urgent = true;
         let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
         self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });

@@ -28,6 +28,8 @@ pub struct OfVolume {
     /// Incremental verifications since the last full one.
     pub since_full: u32,
     standing: Standing,
+    /// What it was before that.
+    before: Standing,
     /// The last result and its time.
     last: Option<(Report, u64)>,
 }
@@ -56,11 +58,17 @@ const _: () = assert!(VOLUMES_MAX < NO_VOLUME as usize && NO_VOLUME == NO_CHANNE
 impl Memory {
     /// Nothing is known of these volumes yet.
     pub fn new(volumes: &[Volume]) -> Memory {
-        let nothing = OfVolume { progress: Progress::NONE, since_full: 0, standing: Standing::Active, last: None };
+        let nothing = OfVolume {
+            progress: Progress::NONE,
+            since_full: 0,
+            standing: Standing::Active,
+            before: Standing::Active,
+            last: None,
+        };
         Memory {
             names: volumes.iter().map(|volume| volume.superblock.name).collect(),
             volumes: volumes.iter().map(|_| nothing.clone()).collect(),
-            flags: Flags::new(),
+            flags: Flags::new(volumes.len().saturating_sub(1) as u8),
             last_ms: 0,
             told: 0,
         }
@@ -79,6 +87,16 @@ impl Memory {
     /// The time of the last record read at start, in milliseconds since 1970-01-01 UTC.
     pub fn last_ms(&self) -> u64 {
         self.last_ms
+    }
+
+    /// The highest id a flag has.
+    pub fn last_flag(&self) -> u32 {
+        self.flags.last_id()
+    }
+
+    /// Unacknowledged flags the orchestrator is not told of, because there are too many.
+    pub fn flags_hidden(&self) -> u32 {
+        self.flags.hidden()
     }
 
     /// A verification has ended.
@@ -102,8 +120,10 @@ impl Memory {
                 self.volumes[volume].last = Some((result(&event), event.time_ms.get()));
             }
             Some(Kind::Lifecycle) if volume < self.volumes.len() => {
-                if let Some(standing) = Standing::from_wire(entry.what) {
-                    self.volumes[volume].standing = standing;
+                if let (Some(before), Some(standing)) =
+                    (Standing::from_wire(entry.from), Standing::from_wire(entry.what))
+                {
+                    (self.volumes[volume].before, self.volumes[volume].standing) = (before, standing);
                 }
             }
             Some(Kind::Flag) if entry.flag != 0 => self.flags.insert(flag(&event)),
@@ -180,7 +200,8 @@ impl Memory {
         let mut report = Report::new_zeroed();
         if let Some(known) = self.volumes.get(self.told) {
             let mut remembered = Remembered::new_zeroed();
-            (remembered.state, remembered.since_full) = (known.standing.state() as u8, known.since_full.into());
+            (remembered.state, remembered.before) = (known.standing.state() as u8, known.before.state() as u8);
+            remembered.since_full = known.since_full.into();
             (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
             if let Some((last, time_ms)) = known.last {
                 (remembered.verified, remembered.verified_ms) = (last.op, time_ms.into());

@@ -1,87 +1,75 @@
-//! Verifications: what was asked of the auditor, and what it reported.
+//! Verifications: the schedule, what the operator commands, and what came of them.
 //!
-//! At most one verification of a volume is under way, so the requests of all volumes always fit the ring. A
-//! report that answers no request, or whose fields contradict each other, closes the link for good: the
-//! verifications under way end as [`Verdict::NotVerified`], and commands are answered
-//! [`Outcome::AuditorUnavailable`].
+//! All volumes are audited once a period, so that the auditor can enter the results of a round together. A
+//! volume that is still waiting or under way when its next audit is due is left out of that round. At most
+//! [`UNDER_WAY_MAX`] verifications are with the auditor at a time, those an operator waits for first.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
-use totebox_manifest::conversation::{self, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role, VOLUMES_MAX};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
-use zerocopy::{FromZeros, IntoBytes};
+use totebox_manifest::Manifest;
+use totebox_shm::PeerError;
+use zerocopy::FromZeros;
 
-use crate::proto::audit::{NO_RECORD, Op, Report, Request, Verdict};
-use crate::proto::operator::Outcome;
-use crate::{Channel, Kernel, SetupError};
+use super::link::{AuditorLink, UNASKED};
+use crate::proto::audit::{NO_RECORD, Op, Remembered, Report, Verdict};
 
-const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Auditor) {
-    Some(form) => form,
-    None => panic!("orchestrator and auditor share a queue"),
-};
+/// Verifications with the auditor at most: as many as reports wait there for the end of a round. Each can lead
+/// to as many flags as a report names places.
+pub const UNDER_WAY_MAX: usize = 8;
 
-// A request for every volume fits the ring, and so does a report on each and one on the boot record.
-const _: () = assert!(RING.slots > VOLUMES_MAX);
+/// Milliseconds after the states were restored when the first audits are due: a start makes no difference to
+/// what is on the disk, but an appliance that is often switched off has to be audited, too.
+const FIRST_MS: u64 = 10_000;
 
-/// The tag of a verification no operator commanded.
-pub const NO_COMMAND: u32 = 0;
+/// A verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The operator's command, or [`UNASKED`].
+    pub tag: u32,
+    /// In full, or what is new and a sample.
+    pub op: Op,
+    /// It is to settle what an archive's own integrity pass found.
+    pub settles: bool,
+}
 
 /// A volume's verifications.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Audited {
-    /// The tag of the verification that is under way.
-    pub under_way: Option<u32>,
+    wanted: Option<Job>,
+    under_way: Option<Job>,
     /// The last report, and when it came, in milliseconds since 1970-01-01 UTC.
     pub last: Option<(Report, u64)>,
+    since_full: u32,
+    /// When the next audit is due, in milliseconds since the machine started.
+    pub due_ms: Option<u64>,
 }
 
-/// The auditor's own ledger, as its reports tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// It said nothing yet.
-    Unknown,
-    /// It takes records; this many are in it.
-    Records(u64),
-    /// It takes none; this many were in it when last known.
-    Broken(u64),
+impl Audited {
+    /// Whether a verification is wanted or under way.
+    pub fn is_busy(&self) -> bool {
+        self.wanted.is_some() || self.under_way.is_some()
+    }
 }
 
-/// The link to the auditor and what came over it.
+/// Every volume's verifications.
 pub struct Audits {
-    to_auditor: Producer,
-    from_auditor: Consumer,
-    channel: Channel,
-    broken: bool,
-    tag: u32,
     volumes: Vec<Audited>,
-    recording: Recording,
+    period_ms: Option<u64>,
+    full_every: u32,
 }
 
 impl Audits {
-    /// Opens the link to the auditor.
-    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Audits, SetupError> {
-        let missing = SetupError::Link(Role::Auditor, LinkKind::Queue);
-        let link = manifest.link(Role::Auditor, 0, LinkKind::Queue).ok_or(missing)?;
-        let (to_auditor, from_auditor) = queue_pair(mapped, link, RING).ok_or(missing)?;
-        Ok(Audits {
-            to_auditor,
-            from_auditor,
-            channel: Channel::of(link).ok_or(missing)?,
-            broken: false,
-            tag: NO_COMMAND,
+    /// As the deployment wants them.
+    pub fn new(manifest: &Manifest) -> Audits {
+        let header = manifest.header();
+        let period_ms = u64::from(header.audit_period_s.get()) * 1000;
+        Audits {
             volumes: vec![Audited::default(); manifest.volumes().len()],
-            recording: Recording::Unknown,
-        })
-    }
-
-    /// The auditor's channel.
-    pub fn channel(&self) -> Channel {
-        self.channel
+            period_ms: (period_ms > 0).then_some(period_ms),
+            full_every: header.audit_full_every.get().max(1),
+        }
     }
 
     /// A volume's verifications.
@@ -89,126 +77,103 @@ impl Audits {
         &self.volumes[volume]
     }
 
-    /// The state of the audit record.
-    pub fn recording(&self) -> Recording {
-        self.recording
-    }
-
-    /// The operator wants these volumes verified in full: all of them or none. Returns the command's tag, or
-    /// [`NO_COMMAND`].
-    pub fn command(&mut self, kernel: &mut dyn Kernel, volumes: Range<usize>) -> (Outcome, u32) {
-        if self.volumes[volumes.clone()].iter().any(|volume| volume.under_way.is_some()) {
-            return (Outcome::AlreadyRunning, NO_COMMAND);
-        }
-        let room = self.to_auditor.free().unwrap_or_else(|PeerError| {
-            self.give_up();
-            0
-        });
-        if self.broken || room < volumes.len() {
-            return (Outcome::AuditorUnavailable, NO_COMMAND);
-        }
-        self.tag = self.tag.checked_add(1).unwrap_or(NO_COMMAND + 1);
-        for volume in volumes {
-            self.request(volume, Op::VerifyFull, self.tag);
-        }
-        kernel.notify(self.channel);
-        (Outcome::Accepted, self.tag)
-    }
-
-    /// Asks the auditor to verify a volume that is not under way, in a slot known to be free.
-    fn request(&mut self, volume: usize, op: Op, tag: u32) {
-        let mut request = Request::new_zeroed();
-        request.op = op as u8;
-        request.volume = volume as u8;
-        request.tag = tag.into();
-        self.to_auditor.write(0, request.as_bytes());
-        self.to_auditor.publish();
-        self.volumes[volume].under_way = Some(tag);
-    }
-
-    /// Takes in the reports that have come. `now_ms` is the wall clock's time.
-    pub fn receive(&mut self, kernel: &mut dyn Kernel, now_ms: u64) {
-        if self.broken {
+    /// What the audit record says of a volume.
+    pub fn restore(&mut self, report: &Report, remembered: &Remembered) {
+        let volume = &mut self.volumes[usize::from(report.volume)];
+        let Some(op) = Op::from_wire(remembered.verified) else { return };
+        if !matches!(op, Op::VerifyFull | Op::VerifyIncremental) || Verdict::from_wire(report.verdict).is_none() {
             return;
         }
-        let Ok(waiting) = self.from_auditor.available() else {
-            return self.give_up();
-        };
-        for _ in 0..waiting {
-            let mut report = Report::new_zeroed();
-            self.from_auditor.read(0, report.as_mut_bytes());
-            self.from_auditor.release();
-            if self.accept(&report, now_ms).is_err() {
-                return self.give_up();
-            }
-        }
-        if waiting > 0 {
-            kernel.notify(self.channel);
+        let mut report = *report;
+        (report.op, report.tag) = (op as u8, UNASKED.into());
+        volume.since_full = remembered.since_full.get();
+        volume.last = Some((report, remembered.verified_ms.get()));
+    }
+
+    /// Everything was restored: the schedule begins.
+    pub fn begin(&mut self, uptime_ms: u64) {
+        if let Some(period_ms) = self.period_ms {
+            let due_ms = uptime_ms.saturating_add(period_ms.min(FIRST_MS));
+            self.volumes.iter_mut().for_each(|volume| volume.due_ms = Some(due_ms));
         }
     }
 
-    fn accept(&mut self, report: &Report, now_ms: u64) -> Result<(), PeerError> {
-        if matches!(Op::from_wire(report.op), Some(Op::RestoreVolume | Op::RestoreFlag)) {
-            return Ok(());
-        }
-        let verdict = Verdict::from_wire(report.verdict).ok_or(PeerError)?;
-        match Op::from_wire(report.op) {
-            // Unasked: the auditor has opened its own ledger and entered the boot record, or cannot.
-            Some(Op::Record) if report.tag.get() == NO_COMMAND => {
-                if !matches!(verdict, Verdict::Recorded | Verdict::NotRecorded) {
-                    return Err(PeerError);
-                }
-                self.recording = Recording::Records(report.records.get());
+    /// Time has passed.
+    pub fn tick(&mut self, uptime_ms: u64) {
+        let Some(period_ms) = self.period_ms else { return };
+        for volume in &mut self.volumes {
+            let Some(due_ms) = volume.due_ms.filter(|due_ms| *due_ms <= uptime_ms) else { continue };
+            // Rounds that were missed are not made up for.
+            volume.due_ms = Some(due_ms + period_ms * ((uptime_ms - due_ms) / period_ms + 1));
+            if !volume.is_busy() {
+                let full = volume.since_full.saturating_add(1) >= self.full_every;
+                let op = if full { Op::VerifyFull } else { Op::VerifyIncremental };
+                volume.wanted = Some(Job { tag: UNASKED, op, settles: false });
             }
-            Some(Op::VerifyFull) if consistent(report, verdict) => {
-                let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
-                if volume.under_way != Some(report.tag.get()) {
-                    return Err(PeerError);
-                }
-                *volume = Audited { under_way: None, last: Some((*report, now_ms)) };
-            }
-            _ => return Err(PeerError),
         }
-        match (verdict, report.audit_record.get()) {
-            (Verdict::NotVerified, _) => {}
-            (_, NO_RECORD) => self.recording_broke(),
-            (_, sequence) => self.recording = Recording::Records(sequence + 1),
-        }
-        Ok(())
     }
 
-    fn recording_broke(&mut self) {
-        self.recording = match self.recording {
-            Recording::Unknown => Recording::Broken(0),
-            Recording::Records(records) | Recording::Broken(records) => Recording::Broken(records),
-        };
+    /// The operator wants these volumes verified in full: all of them or, if one of them is busy, none.
+    pub fn command(&mut self, volumes: Range<usize>, tag: u32) -> bool {
+        if self.volumes[volumes.clone()].iter().any(Audited::is_busy) {
+            return false;
+        }
+        for number in volumes {
+            let job = Job { tag, op: Op::VerifyFull, settles: false };
+            self.volumes[number].wanted = Some(job);
+        }
+        true
     }
 
-    /// The auditor does not keep to its protocol: nothing it sends is read any more.
-    fn give_up(&mut self) {
-        self.broken = true;
-        self.recording_broke();
+    /// An archive's own pass found something: a verification in full, begun after that, is to settle it. False
+    /// if the volume is busy.
+    pub fn settle(&mut self, volume: usize) -> bool {
+        let audited = &mut self.volumes[volume];
+        let free = !audited.is_busy();
+        if free {
+            audited.wanted = Some(Job { tag: UNASKED, op: Op::VerifyFull, settles: true });
+        }
+        free
+    }
+
+    /// Asks the auditor for what is wanted, as far as there is room.
+    pub fn send(&mut self, link: &mut AuditorLink) {
+        let under_way = self.volumes.iter().filter(|volume| volume.under_way.is_some()).count();
+        for _ in under_way..UNDER_WAY_MAX {
+            let wanted = |volume: &Audited| volume.wanted.map(|job| job.tag == UNASKED);
+            let next = self.volumes.iter().enumerate().filter_map(|(number, v)| Some((wanted(v)?, number))).min();
+            let Some((_, number)) = next.filter(|_| link.room() > 0) else { return };
+            let volume = &mut self.volumes[number];
+            let job = volume.wanted.take().expect("it is wanted");
+            link.verify(job.op, number, job.tag);
+            volume.under_way = Some(job);
+        }
+    }
+
+    /// Takes a report that came at the wall clock's time `now_ms`. Returns what was asked for.
+    pub fn verified(&mut self, report: &Report, now_ms: u64) -> Result<Job, PeerError> {
+        let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
+        let job = volume.under_way.filter(|job| job.tag == report.tag.get()).ok_or(PeerError)?;
+        volume.under_way = None;
+        volume.last = Some((*report, now_ms));
+        if report.verdict != Verdict::NotVerified as u8 {
+            let full = report.op == Op::VerifyFull as u8;
+            volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
+        }
+        Ok(job)
+    }
+
+    /// The auditor is lost: what was wanted ends without a verdict, and nothing is scheduled any more.
+    pub fn lose(&mut self) {
         for (number, volume) in self.volumes.iter_mut().enumerate() {
-            if let Some(tag) = volume.under_way.take() {
+            volume.due_ms = None;
+            if let Some(job) = volume.under_way.take().or(volume.wanted.take()) {
                 let mut report = Report::new_zeroed();
-                report.op = Op::VerifyFull as u8;
-                report.volume = number as u8;
+                (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
                 report.verdict = Verdict::NotVerified as u8;
-                report.tag = tag.into();
-                report.record = NO_RECORD.into();
-                report.audit_record = NO_RECORD.into();
+                (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
                 volume.last = Some((report, 0));
             }
         }
-    }
-}
-
-/// Whether verdict and finding of a verification's report go together.
-fn consistent(report: &Report, verdict: Verdict) -> bool {
-    let found = FindingKind::from_u8(report.finding).is_some() && Area::from_u8(report.area).is_some();
-    match verdict {
-        Verdict::Clean | Verdict::NotVerified => report.finding == 0 && report.findings.get() == 0,
-        Verdict::Mismatch | Verdict::Unreadable => found && report.findings.get() > 0,
-        Verdict::Recorded | Verdict::NotRecorded | Verdict::Event | Verdict::Complete => false,
     }
 }

@@ -1,62 +1,142 @@
-//! The orchestrator: the registry of archives, the operator's commands, and the surface the operator sees.
+//! The orchestrator: the registry of archives, the audit schedule, flags, the lifecycle, the operator's
+//! commands, and the surface the operator sees.
 //!
 //! It is the parent of the archives: their faults arrive here, and it can stop and resume them. It keeps
-//! nothing on disk. All it knows comes from pages and reports of other domains, each checked before use,
+//! nothing on disk: what has to survive a restart it has the auditor enter into the audit record, and reads
+//! it back from there. All it knows comes from pages and reports of other domains, each checked before use,
 //! and from the kernel; what it makes of them it publishes as the
 //! [`Surface`](crate::proto::page::Surface).
 //!
 //! | module | what |
 //! |---|---|
-//! | [`registry`] | one archive: what it was told, what it claims, whether it faulted |
-//! | [`audits`] | verifications asked of the auditor, and its reports |
+//! | [`registry`] | one archive: what it was told, what it claims, whether its thread runs |
+//! | [`link`] | the queues to and from the auditor |
+//! | [`audits`] | the schedule, what is asked of the auditor, and its verdicts |
+//! | [`opinion`] | where an archive's own integrity pass and the audits disagree |
+//! | [`flagging`] | what is flagged, and when |
+//! | [`records`] | what is to be entered into the audit record |
+//! | [`transitions`] | archives on their way from one state to another |
+//! | [`commands`], [`history`] | what the operator commands |
 //! | [`surface`] | the page the operator sees |
 //!
-//! **Where the rest of orchestration goes.** A schedule (the manifest's `audit_period_s` and
-//! `audit_full_every`) runs on [`Orchestrator::tick`] and asks through [`Audits::request`] with
-//! [`NO_COMMAND`](audits::NO_COMMAND) as its tag. A flag is raised where a report is accepted
-//! ([`Audits::receive`]), where an archive's claim makes no sense ([`Archive::look`]) and in
-//! [`Domain::fault`], before [`Orchestrator::show`] publishes anything. Lifecycle commands are further
-//! operations of [`Domain::protected`]; they reach an archive through [`Archive::command`], and its thread
-//! through [`Archive::child`]. Sealing a volume needs the vault's queue, which the manifest has already.
+//! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
+//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it.
 
 mod audits;
+mod commands;
+mod flagging;
+mod history;
+mod link;
+mod opinion;
+mod records;
 mod registry;
 mod surface;
 #[cfg(test)]
 mod tests;
+mod transitions;
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 
-use totebox_manifest::{LinkKind, Manifest, Role};
-use totebox_shm::{Mapped, PageReader};
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use totebox_manifest::{LinkKind, Manifest, OnMismatch, Role};
+use totebox_shm::{Mapped, PageReader, PeerError};
+use zerocopy::FromZeros;
 
-use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, Reply, Request};
-use crate::proto::page::{ArchiveState, Time, VaultPage};
+use crate::flags::Flags;
+use crate::lifecycle::Standing;
+use crate::proto::audit::{NO_RECORD, Remembered, Report, Verdict};
+use crate::proto::flag::{Acknowledged, FlagKind};
+use crate::proto::page::{ArchiveState, Time, VaultPage, degraded};
 use crate::proto::vault::VolumeState;
+use crate::vault_client::VaultClient;
 use crate::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
 use audits::Audits;
+use flagging::{Noted, flag};
+use history::History;
+use link::{AuditorLink, Heard};
+use opinion::Opinion;
+use records::{Ended, Records, Subject};
 use registry::Archive;
 use surface::{Known, SurfacePage};
+use transitions::Lifecycle;
 
 /// Milliseconds after the machine's start when the surface settles though some archive is still starting:
 /// more than a healthy recovery takes, less than an operator waits.
 const SETTLE_MS: u64 = 30_000;
 
+/// Milliseconds between two beats: signs of life asked of every archive, which also let it go on with its own
+/// integrity pass.
+const BEAT_MS: u64 = 1_000;
+
+/// Events without a tick after which the clock stands still: far more than the orchestrator's share of the CPU
+/// allows between two ticks. Without a clock there is no other measure of time.
+const EVENTS_WITHOUT_TICK: u32 = 10_000;
+
+/// The auditor's own ledger, as its reports tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// It said nothing yet.
+    Unknown,
+    /// It takes records; this many are in it.
+    Records(u64),
+    /// It takes none; this many were in it when last known.
+    Broken(u64),
+}
+
+impl Recording {
+    fn takes_records(self) -> bool {
+        matches!(self, Recording::Records(_))
+    }
+
+    /// A record was entered with this sequence number, or could not be.
+    fn learn(&mut self, sequence: u64) {
+        let (Recording::Records(known) | Recording::Broken(known)) = *self else {
+            *self = if sequence == NO_RECORD { Recording::Broken(0) } else { Recording::Records(sequence + 1) };
+            return;
+        };
+        *self = match sequence {
+            NO_RECORD => Recording::Broken(known),
+            sequence => Recording::Records(known.max(sequence + 1)),
+        };
+    }
+}
+
 /// The orchestrator's logic.
 pub struct Orchestrator {
     archives: Vec<Archive>,
+    lifecycles: Vec<Lifecycle>,
+    opinions: Vec<Opinion>,
+    on_mismatch: Vec<OnMismatch>,
     audits: Audits,
-    vault: PageReader<VaultPage>,
+    flags: Flags,
+    records: Records,
+    history: History,
+    link: AuditorLink,
+    recording: Recording,
+    /// Whether the archives' states were read back from the audit record, or cannot be.
+    restored: bool,
+    /// They cannot be: each archive's own word counts.
+    standings_unknown: bool,
+    vault: VaultClient<usize>,
+    vault_reader: PageReader<VaultPage>,
     /// The vault's page as last believed.
     vault_page: Box<VaultPage>,
+    /// What was flagged of each volume.
+    noted: Vec<Noted>,
     clock: Channel,
     time_page: PageReader<Time>,
     /// The time as last read.
     time: Time,
+    /// Events since the last tick.
+    events: u32,
+    beat_due_ms: u64,
+    /// Bits of [`degraded`].
+    degraded: u8,
     /// Whether every archive has come up or failed to, or had its time.
     settled: bool,
+    /// The tag of the operator's last command.
+    tag: u32,
     console: Channel,
     surface: SurfacePage,
 }
@@ -67,8 +147,9 @@ impl Orchestrator {
         if manifest.role() != Role::Orchestrator {
             return Err(SetupError::Role(manifest.role()));
         }
-        let header = manifest.header();
-        if manifest.volumes().len() != usize::from(header.archives) + 1 {
+        let archives = manifest.header().archives;
+        let volumes = manifest.volumes();
+        if volumes.len() != usize::from(archives) + 1 {
             return Err(SetupError::Volumes);
         }
         let page = |peer| {
@@ -78,130 +159,295 @@ impl Orchestrator {
         let (vault, no_vault) = page(Role::Vault)?;
         let (clock, no_clock) = page(Role::Clock)?;
         let (console, no_console) = page(Role::Console)?;
+        let archives =
+            (0..archives).map(|index| Archive::new(manifest, mapped, index)).collect::<Result<Vec<_>, _>>()?;
+        let policy = |volume: &totebox_manifest::Volume| match volume.on_mismatch {
+            n if n == OnMismatch::Suspend as u8 => OnMismatch::Suspend,
+            _ => OnMismatch::Flag,
+        };
         Ok(Orchestrator {
-            archives: (0..header.archives)
-                .map(|index| Archive::new(manifest, mapped, index))
-                .collect::<Result<_, _>>()?,
-            audits: Audits::new(manifest, mapped)?,
-            vault: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
+            lifecycles: vec![Lifecycle::default(); archives.len()],
+            opinions: vec![Opinion::default(); archives.len()],
+            on_mismatch: volumes.iter().map(policy).collect(),
+            audits: Audits::new(manifest),
+            flags: Flags::new(archives.len() as u8),
+            records: Records::new(),
+            history: History::new(),
+            link: AuditorLink::new(manifest, mapped)?,
+            recording: Recording::Unknown,
+            restored: false,
+            standings_unknown: false,
+            vault: VaultClient::new(manifest, mapped)?,
+            vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
             vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            noted: vec![Noted::default(); volumes.len()],
             clock: Channel::of(clock).ok_or(no_clock)?,
             time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
             time: Time::new_zeroed(),
+            events: 0,
+            beat_due_ms: 0,
+            degraded: 0,
             settled: false,
+            tag: 0,
             console: Channel::of(console).ok_or(no_console)?,
             surface: SurfacePage::new(manifest, mapped, console.mine).ok_or(no_console)?,
+            archives,
         })
-    }
-
-    /// What is done once per clock tick.
-    fn tick(&mut self) {
-        for archive in &mut self.archives {
-            archive.look();
-        }
     }
 
     fn read_time(&mut self) {
         let mut time = Time::new_zeroed();
-        if self.time_page.read(&mut time) {
-            self.time = time;
+        if !self.time_page.read(&mut time) {
+            return;
         }
+        self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
+        let ticked = time.ticks != self.time.ticks;
+        self.events = if ticked { 0 } else { self.events.saturating_add(1) };
+        self.time = time;
+    }
+
+    /// The wall clock's time of the last record before this start: the clock is compared with it as soon as it
+    /// was read.
+    fn continue_from(&mut self, last_ms: u64) {
+        match self.time.wall_ms.get() {
+            0 => self.time.wall_ms = last_ms.into(),
+            now_ms => self.flag_clock(last_ms, now_ms),
+        }
+    }
+
+    /// What is done once per clock tick.
+    fn tick(&mut self, kernel: &mut dyn Kernel) {
+        let now_ms = self.time.uptime_ms.get();
+        if now_ms >= self.beat_due_ms {
+            self.beat_due_ms = now_ms + BEAT_MS;
+            for archive in 0..self.archives.len() {
+                if self.archives[archive].beat(kernel) {
+                    self.raise(flag(FlagKind::Hung, Some(archive)));
+                }
+            }
+            self.link.beat();
+        }
+        self.audits.tick(now_ms);
+    }
+
+    /// Reads an archive's health page.
+    fn look(&mut self, kernel: &mut dyn Kernel, archive: usize) {
+        if !self.archives[archive].look(kernel) {
+            self.raise(flag(FlagKind::Protocol, Some(archive)));
+        }
+        self.weigh_own_check(archive);
     }
 
     /// Takes the vault's page over if every state in it is one.
     fn read_vault(&mut self) {
         let volumes = self.archives.len() + 1;
         let mut page = VaultPage::new_zeroed();
-        let sensible = self.vault.read(&mut page)
+        let sensible = self.vault_reader.read(&mut page)
             && page.volumes[..volumes].iter().all(|row| VolumeState::from_wire(row.state).is_some());
-        if sensible {
+        if sensible && page != *self.vault_page {
             *self.vault_page = page;
+            self.flag_volumes();
         }
+    }
+
+    /// Takes the auditor's reports in.
+    fn hear(&mut self, kernel: &mut dyn Kernel) {
+        let heard = self.link.waiting().and_then(|waiting| {
+            for _ in 0..waiting {
+                let heard = self.link.hear()?;
+                self.take(kernel, heard)?;
+            }
+            Ok(())
+        });
+        if heard.is_err() {
+            self.link.cut_off();
+        }
+        if self.link.is_silent() {
+            self.link.cut_off();
+        }
+        if self.link.is_broken() && self.degraded & degraded::AUDITOR == 0 {
+            self.lose_auditor(kernel);
+        }
+    }
+
+    fn take(&mut self, kernel: &mut dyn Kernel, heard: Heard) -> Result<(), PeerError> {
+        match heard {
+            Heard::Volume(report, remembered) if !self.restored => self.remember(&report, &remembered)?,
+            Heard::Flag(row) if !self.restored => self.flags.insert(row),
+            Heard::Opened(report) if !self.restored => {
+                self.recording = Recording::Records(report.records.get());
+                self.learn(report.audit_record.get());
+                self.flags.go_on_from(report.findings.get(), report.bytes.get().min(u32::MAX.into()) as u32);
+                self.continue_from(report.duration_ms.get());
+                // An audit record without a record in it was not read.
+                self.standings_unknown = report.records.get() == 0;
+                self.restore();
+            }
+            Heard::Volume(..) | Heard::Flag(_) | Heard::Opened(_) => return Err(PeerError),
+            Heard::Verified(report, verified) => {
+                let job = self.audits.verified(&report, self.time.wall_ms.get())?;
+                self.flag_findings(&report, &verified, &job);
+                if report.verdict != Verdict::NotVerified as u8 {
+                    self.learn(report.audit_record.get());
+                }
+            }
+            Heard::Entered(report) => {
+                let ended = self.records.entered(&report)?;
+                self.recorded(kernel, &ended);
+            }
+            Heard::Event(report, event) => self.history.event(&report, &event)?,
+            Heard::Complete(report) => self.history.complete(&report)?,
+        }
+        Ok(())
+    }
+
+    /// What the audit record says of a volume.
+    fn remember(&mut self, report: &Report, remembered: &Remembered) -> Result<(), PeerError> {
+        let standing = |state| Standing::from_wire(state).ok_or(PeerError);
+        let (standing, before) = (standing(remembered.state)?, standing(remembered.before)?);
+        if let Some(lifecycle) = self.lifecycles.get_mut(usize::from(report.volume)) {
+            (lifecycle.standing, lifecycle.before) = (standing, before);
+        }
+        self.audits.restore(report, remembered);
+        Ok(())
+    }
+
+    /// Whether the audit record takes records: something was entered with this sequence number, or could not be.
+    fn learn(&mut self, sequence: u64) {
+        self.recording.learn(sequence);
+        if !self.recording.takes_records() {
+            self.raise_unrecorded();
+        }
+    }
+
+    /// Something was entered into the audit record, or cannot be: only now it is shown, or done.
+    fn recorded(&mut self, kernel: &mut dyn Kernel, ended: &Ended) {
+        match ended.subject {
+            Subject::Flag(mut row) => {
+                row.audit_record = ended.sequence.unwrap_or(NO_RECORD).into();
+                self.flags.insert(row);
+            }
+            Subject::Acknowledgement(id, tag) => {
+                let state = if ended.sequence.is_some() { Acknowledged::Yes } else { Acknowledged::No };
+                self.flags.change(id, |row| (row.acknowledged, row.tag) = (state as u8, tag.into()));
+            }
+            Subject::Transition(archive) => self.transition_recorded(kernel, archive, ended.sequence.is_some()),
+            Subject::Fault => {}
+        }
+        self.learn(ended.sequence.unwrap_or(NO_RECORD));
+    }
+
+    /// The auditor was cut off: nothing is verified or recorded any more.
+    fn lose_auditor(&mut self, kernel: &mut dyn Kernel) {
+        self.degraded |= degraded::AUDITOR;
+        self.flag_degraded(Role::Auditor);
+        self.learn(NO_RECORD);
+        self.audits.lose();
+        self.history.lose();
+        self.standings_unknown |= !self.restored;
+        self.restore();
+        self.lose_records(kernel);
+    }
+
+    /// What waits to be recorded cannot be.
+    fn lose_records(&mut self, kernel: &mut dyn Kernel) {
+        while let Some(ended) = self.records.lost(&mut self.flags) {
+            self.recorded(kernel, &ended);
+        }
+    }
+
+    /// Notices domains that do not work.
+    fn watch(&mut self) {
+        let clock_stands = self.events >= EVENTS_WITHOUT_TICK;
+        for (bit, role, fails) in
+            [(degraded::VAULT, Role::Vault, self.vault.is_broken()), (degraded::CLOCK, Role::Clock, clock_stands)]
+        {
+            if fails && self.degraded & bit == 0 {
+                self.flag_degraded(role);
+            }
+            self.degraded = if fails { self.degraded | bit } else { self.degraded & !bit };
+        }
+    }
+
+    /// Does all there is to do.
+    fn work(&mut self, kernel: &mut dyn Kernel) {
+        self.read_vault();
+        self.hear(kernel);
+        self.take_seals();
+        self.advance_transitions(kernel);
+        self.watch();
+        if self.link.is_broken() {
+            self.lose_records(kernel);
+        } else if self.restored {
+            self.audits.send(&mut self.link);
+            self.records.send(&mut self.link, &mut self.flags);
+        }
+        self.link.announce(kernel);
+        self.vault.announce(kernel);
+        self.show(kernel);
     }
 
     /// Publishes what there is to see, and wakes the console if it is anything but the time.
     fn show(&mut self, kernel: &mut dyn Kernel) {
-        self.settled |= self.time.uptime_ms.get() >= SETTLE_MS
-            || self.archives.iter().all(|archive| archive.state() != ArchiveState::Starting);
+        let up = |archive: &Archive| archive.state() != ArchiveState::Starting;
+        self.settled |= self.time.uptime_ms.get() >= SETTLE_MS || (self.restored && self.archives.iter().all(up));
         let known = Known {
             archives: &self.archives,
+            lifecycles: &self.lifecycles,
             audits: &self.audits,
+            recording: self.recording,
+            flags: &self.flags,
+            records: &self.records,
+            history: &self.history,
             vault: &self.vault_page,
             time: &self.time,
             settled: self.settled,
+            restored: self.restored,
+            degraded: self.degraded,
         };
         if self.surface.publish(&known) {
             kernel.notify(self.console);
-        }
-    }
-
-    /// Carries out an operator's command. The tag names it in the surface; 0 if it was not accepted.
-    fn command(&mut self, kernel: &mut dyn Kernel, request: &[u8]) -> (Outcome, u32) {
-        let Ok((request, reason)) = Request::read_from_prefix(request) else {
-            return (Outcome::BadRequest, 0);
-        };
-        if request.reserved != [0; 6] || !reason.is_empty() {
-            return (Outcome::BadRequest, 0);
-        }
-        match Op::from_wire(request.op) {
-            Some(Op::Verify) if request.number.get() == 0 => {
-                let volumes = self.archives.len() + 1;
-                let (first, count) = match request.volume {
-                    ALL_VOLUMES => (0, volumes),
-                    volume => (usize::from(volume), 1),
-                };
-                if first + count > volumes {
-                    return (Outcome::UnknownArchive, 0);
-                }
-                self.audits.command(kernel, first..first + count)
-            }
-            _ => (Outcome::BadRequest, 0),
         }
     }
 }
 
 impl Domain for Orchestrator {
     fn start(&mut self, kernel: &mut dyn Kernel) {
-        for archive in &mut self.archives {
-            archive.command(kernel, ArchiveState::Active);
-        }
         self.read_time();
-        self.read_vault();
-        self.show(kernel);
+        self.work(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
         self.read_time();
-        self.read_vault();
-        if from.contains(self.clock) {
-            self.tick();
+        let ticked = from.contains(self.clock);
+        if ticked {
+            self.tick(kernel);
         }
-        for archive in self.archives.iter_mut().filter(|archive| from.contains(archive.channel())) {
-            archive.look();
+        for archive in 0..self.archives.len() {
+            if ticked || from.contains(self.archives[archive].channel()) {
+                self.look(kernel, archive);
+            }
         }
-        if from.contains(self.audits.channel()) {
-            self.audits.receive(kernel, self.time.wall_ms.get());
-        }
-        self.show(kernel);
+        self.work(kernel);
     }
 
     fn protected(&mut self, kernel: &mut dyn Kernel, from: Channel, request: &[u8], reply: &mut [u8]) -> usize {
         if from != self.console {
             return 0;
         }
-        let (outcome, tag) = self.command(kernel, request);
-        self.show(kernel);
-        let answer = Reply { outcome: outcome as u8, reserved: [0; 3], tag: tag.into() };
-        match answer.write_to_prefix(reply) {
-            Ok(()) => size_of::<Reply>(),
-            Err(_) => 0,
-        }
+        let len = self.answer(request, reply);
+        self.work(kernel);
+        len
     }
 
     fn fault(&mut self, kernel: &mut dyn Kernel, child: Child, fault: Fault) {
-        if let Some(archive) = self.archives.iter_mut().find(|archive| archive.child() == child) {
-            archive.faulted(kernel, fault);
+        if let Some(archive) = self.archives.iter().position(|archive| archive.child() == child) {
+            self.archives[archive].faulted(kernel, fault);
+            self.records.fault(archive, fault);
+            let mut row = flag(FlagKind::Fault, Some(archive));
+            (row.what, row.detail) = (fault.kind as u8, fault.address.into());
+            self.raise(row);
         }
-        self.show(kernel);
+        self.work(kernel);
     }
 }

@@ -8,9 +8,16 @@ use totebox_manifest::{Manifest, Region};
 use totebox_shm::{Mapped, PageWriter};
 use zerocopy::FromZeros;
 
-use super::audits::{Audited, Audits, Recording};
+use super::Recording;
+use super::audits::{Audited, Audits};
+use super::history::History;
+use super::records::Records;
 use super::registry::Archive;
-use crate::proto::audit::NO_RECORD;
+use super::transitions::Lifecycle;
+use crate::flags::Flags;
+use crate::lifecycle::Standing;
+use crate::proto::audit::{Event, NO_RECORD};
+use crate::proto::flag::FlagRow;
 use crate::proto::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow};
 use crate::proto::vault::VolumeState;
 
@@ -18,14 +25,28 @@ use crate::proto::vault::VolumeState;
 pub struct Known<'a> {
     /// Every archive.
     pub archives: &'a [Archive],
+    /// Their lifecycles.
+    pub lifecycles: &'a [Lifecycle],
     /// Every volume's verifications.
     pub audits: &'a Audits,
+    /// The state of the audit record.
+    pub recording: Recording,
+    /// The flags.
+    pub flags: &'a Flags,
+    /// What waits to be recorded.
+    pub records: &'a Records,
+    /// What the operator asked of the audit record.
+    pub history: &'a History,
     /// The vault's page as last believed.
     pub vault: &'a VaultPage,
     /// The time.
     pub time: &'a Time,
     /// Whether every archive has come up or failed to, or had its time.
     pub settled: bool,
+    /// Whether the archives' states were read back from the audit record, or cannot be.
+    pub restored: bool,
+    /// Bits of [`degraded`](crate::proto::page::degraded).
+    pub degraded: u8,
 }
 
 /// The published surface.
@@ -47,27 +68,69 @@ impl SurfacePage {
 
     /// Publishes what is known now. Returns whether anything but the time is new.
     pub fn publish(&mut self, known: &Known) -> bool {
-        let Known { archives, audits, vault, time, settled } = *known;
-        let mut changed = false;
-        for (volume, (layout, of_vault)) in self.layouts.iter().zip(&vault.volumes).enumerate() {
-            let mut row = SurfaceRow::new_zeroed();
-            volume_fields(&mut row, of_vault);
-            match archives.get(volume) {
-                Some(archive) => archive_fields(&mut row, archive, layout, of_vault),
-                None => audit_volume_fields(&mut row, audits.recording(), layout, of_vault),
-            }
-            audit_fields(&mut row, audits.volume(volume));
-            changed |= replace(&mut self.surface.rows[volume], row);
-        }
-        changed |= replace(&mut self.surface.durable, flag(vault.durable));
-        changed |= replace(&mut self.surface.read_only, flag(vault.read_only));
-        changed |= replace(&mut self.surface.settled, u8::from(settled));
-        let time_changed = replace(&mut self.surface.uptime_ms, time.uptime_ms)
-            | replace(&mut self.surface.wall_ms, time.wall_ms);
+        let mut changed = self.publish_rows(known) | self.publish_flags(known.flags);
+        changed |= self.publish_history(known.history);
+        let surface = &mut self.surface;
+        changed |= replace(&mut surface.durable, flag(known.vault.durable));
+        changed |= replace(&mut surface.read_only, flag(known.vault.read_only));
+        changed |= replace(&mut surface.settled, u8::from(known.settled));
+        changed |= replace(&mut surface.restored, u8::from(known.restored));
+        changed |= replace(&mut surface.degraded, known.degraded);
+        let time_changed = replace(&mut surface.uptime_ms, known.time.uptime_ms)
+            | replace(&mut surface.wall_ms, known.time.wall_ms);
         if changed || time_changed {
             self.page.publish(&self.surface);
         }
         changed
+    }
+
+    fn publish_rows(&mut self, known: &Known) -> bool {
+        let mut changed = false;
+        for (volume, (layout, of_vault)) in self.layouts.iter().zip(&known.vault.volumes).enumerate() {
+            if known.records.has_flags_about(volume) {
+                continue;
+            }
+            let mut row = SurfaceRow::new_zeroed();
+            volume_fields(&mut row, of_vault);
+            match (known.archives.get(volume), known.lifecycles.get(volume)) {
+                (Some(archive), Some(lifecycle)) => {
+                    archive_fields(&mut row, archive, layout, of_vault);
+                    lifecycle_fields(&mut row, lifecycle);
+                }
+                _ => audit_volume_fields(&mut row, known.recording, layout, of_vault),
+            }
+            audit_fields(&mut row, known.audits.volume(volume));
+            row.flags = known.flags.open(|flag| usize::from(flag.volume) == volume).into();
+            let old = &mut self.surface.rows[volume];
+            row.since_ms = if row.state == old.state { old.since_ms } else { known.time.uptime_ms };
+            changed |= replace(old, row);
+        }
+        changed
+    }
+
+    fn publish_flags(&mut self, flags: &Flags) -> bool {
+        let mut rows = flags.rows().iter();
+        let mut changed = false;
+        for old in &mut self.surface.flags {
+            changed |= replace(old, rows.next().copied().unwrap_or(FlagRow::new_zeroed()));
+        }
+        let open = flags.open(|_| true).saturating_add(flags.hidden());
+        changed
+            | replace(&mut self.surface.flags_open, open.into())
+            | replace(&mut self.surface.flags_hidden, flags.hidden().into())
+    }
+
+    fn publish_history(&mut self, history: &History) -> bool {
+        let (tag, end, rows) = history.last();
+        if self.surface.history_tag.get() == tag {
+            return false;
+        }
+        for (number, event) in self.surface.history.iter_mut().enumerate() {
+            *event = rows.get(number).copied().unwrap_or(Event::new_zeroed());
+        }
+        (self.surface.history_tag, self.surface.history_len) = (tag.into(), (rows.len() as u32).into());
+        self.surface.history_end = end.into();
+        true
     }
 }
 
@@ -95,6 +158,9 @@ fn volume_fields(row: &mut SurfaceRow, of_vault: &VolumeRow) {
 fn archive_fields(row: &mut SurfaceRow, archive: &Archive, layout: &Layout, of_vault: &VolumeRow) {
     let claim = archive.claim();
     row.state = archive.state() as u8;
+    row.check = claim.check.result;
+    row.checked_ms = claim.check.ended_ms.into();
+    row.checked_records = claim.check.records.into();
     row.records = claim.records.into();
     row.documents = claim.documents.into();
     row.bytes = claim.bytes.into();
@@ -102,6 +168,19 @@ fn archive_fields(row: &mut SurfaceRow, archive: &Archive, layout: &Layout, of_v
     if let Some(fault) = archive.fault() {
         row.fault = fault.kind as u8;
         row.fault_address = fault.address.into();
+    }
+}
+
+fn lifecycle_fields(row: &mut SurfaceRow, lifecycle: &Lifecycle) {
+    row.target = lifecycle.standing.state() as u8;
+    row.moving = u8::from(lifecycle.moving.is_some());
+    let closed = lifecycle.standing == Standing::Archived && lifecycle.moving.is_none();
+    if closed && row.state == ArchiveState::Active as u8 {
+        // Whatever it says: its volume is sealed.
+        row.state = ArchiveState::Archived as u8;
+    }
+    if let Some((tag, completion)) = lifecycle.ended {
+        (row.command_tag, row.completion) = (tag.into(), completion as u8);
     }
 }
 
@@ -119,9 +198,11 @@ fn audit_volume_fields(row: &mut SurfaceRow, recording: Recording, layout: &Layo
 }
 
 fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
-    row.verifying = u8::from(audited.under_way.is_some());
+    row.verifying = u8::from(audited.is_busy());
+    row.audit_due_ms = audited.due_ms.unwrap_or(u64::MAX).into();
     row.finding_record = NO_RECORD.into();
     if let Some((report, ended_ms)) = audited.last {
+        row.verify_op = report.op;
         row.verdict = report.verdict;
         row.finding = report.finding;
         row.finding_area = report.area;

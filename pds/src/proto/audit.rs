@@ -28,6 +28,8 @@ wire_enum! {
         /// Of reports alone, and unasked: a flag of the audit ledger; the body is a
         /// [`FlagRow`](super::flag::FlagRow). Before the report on the boot record.
         RestoreFlag = 6,
+        /// Nothing, and there is no report: that it is taken from the ring tells that the auditor is there.
+        Ping = 7,
     }
 }
 
@@ -93,7 +95,9 @@ pub struct Request {
 
 /// The auditor's report on one request. The body is [`Verified`] where nothing else is said. What comes
 /// unasked has tag 0; the last of it is a report on [`Op::Record`]: the auditor has opened its own ledger and
-/// entered the boot record, or cannot.
+/// entered the boot record, or cannot. There `findings` is the highest id a flag has, `bytes` how many
+/// unacknowledged flags it could not tell of, and `duration_ms` the time of the last record before this start,
+/// in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Report {
@@ -167,8 +171,10 @@ pub struct Remembered {
     pub state: u8,
     /// The kind of the last verification, an [`Op`]; 0 if there was none. The report's fields tell its result.
     pub verified: u8,
+    /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
+    pub before: u8,
     /// Zero.
-    pub reserved: [u8; 2],
+    pub reserved: u8,
     /// Incremental verifications since the last full one.
     pub since_full: U32,
     /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.

@@ -53,7 +53,8 @@ wire_enum! {
         Refused = 37,
         /// The archive's own integrity pass and the audits disagree.
         SelfCheck = 38,
-        /// The archive's own ledger tells of another lifecycle state than the audit record.
+        /// The archive's own ledger tells of another lifecycle state than the audit record; `detail` is that
+        /// [`ArchiveState`](super::page::ArchiveState).
         Lifecycle = 39,
         /// The audit record takes no records: what happens is not recorded any more.
         AuditVolume = 40,
@@ -90,6 +91,22 @@ impl FlagKind {
             FlagKind::Degraded => "degraded",
             FlagKind::ClockBack => "clock-back",
         }
+    }
+
+    /// Whether it tells of a condition that is found again as long as it lasts, rather than of something that
+    /// happened: an acknowledged condition is not raised anew.
+    pub const fn is_condition(self) -> bool {
+        use FlagKind::*;
+        match self {
+            Superblock | Hint | Stamp | Record | Chain | Tree | Asset | Rollback | HeadDisagreement => true,
+            Unreadable | MissingVolume | SelfCheck | Lifecycle | AuditVolume => true,
+            Fault | Hung | StopTimeout | Protocol | Refused | Degraded | ClockBack => false,
+        }
+    }
+
+    /// Whether [`FlagRow::detail`] tells a state: with another one it is another flag.
+    pub const fn detail_is_a_state(self) -> bool {
+        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle)
     }
 
     /// The kind with this name.

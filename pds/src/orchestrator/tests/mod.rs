@@ -33,6 +33,10 @@ struct Bench {
     console: Channel,
     requests: Consumer,
     reports: Producer,
+    /// The vault's ends.
+    seals: Consumer,
+    seal_replies: Producer,
+    vault_channel: Channel,
     /// The auditor's own region, for what a broken auditor would do to it.
     auditor_region: Shared,
     auditor: Channel,
@@ -51,12 +55,15 @@ impl Bench {
         description.volume("audit");
         let (auditor, auditor_end) = description.link(Role::Auditor, 0, LinkKind::Queue);
         let (_, vault_end) = description.link(Role::Vault, 0, LinkKind::Page);
+        let (_, vault_queue) = description.link(Role::Vault, 0, LinkKind::Queue);
         let (console, console_end) = description.link(Role::Console, 0, LinkKind::Page);
         let (clock, clock_end) = description.link(Role::Clock, 0, LinkKind::Page);
 
         let mapped = mapped();
         let form = queue(Role::Auditor, Role::Orchestrator).unwrap();
         let (reports, requests) = queue_pair(mapped, &auditor_end, form).unwrap();
+        let form = queue(Role::Vault, Role::Orchestrator).unwrap();
+        let (seal_replies, seals) = queue_pair(mapped, &vault_queue, form).unwrap();
         let bytes = description.bytes();
         let manifest = Manifest::parse(&bytes).unwrap();
         Bench {
@@ -72,6 +79,9 @@ impl Bench {
             console: Channel(console.channel),
             requests,
             reports,
+            seals,
+            seal_replies,
+            vault_channel: Channel(vault_queue.channel),
             auditor_region: Shared::new(mapped, auditor_end.mine).unwrap(),
             auditor: Channel(auditor.channel),
         }

@@ -1,0 +1,258 @@
+//! An archive on its way from one lifecycle state to another.
+//!
+//! 1. The transition is entered into the audit record. Until that is durable nothing happens, so that after a
+//!    power cut the state is the old one, or the record says where to go on.
+//! 2. The archive is told, enters it into its own ledger and comes to rest, or goes on.
+//! 3. An archive that is to rest has its thread stopped; one that is closed has its volume sealed by the
+//!    vault, and from then on nothing depends on the archive any more.
+//!
+//! An archive that does not obey in its time is stopped all the same, and flagged.
+//!
+//! A start goes the same way, from step 2 on, to what the audit record says each archive is. Where that
+//! cannot be read, each archive's own ledger is believed.
+
+use totebox_manifest::OnMismatch;
+
+use super::Orchestrator;
+use super::flagging::flag;
+use crate::Kernel;
+use crate::lifecycle::Standing;
+use crate::proto::flag::FlagKind;
+use crate::proto::operator::Completion;
+use crate::proto::page::{ArchiveState, Cause};
+use crate::proto::vault::{Status, VolumeState};
+
+/// Milliseconds an archive has to come to rest: more than it takes to commit what waits, at its share of the
+/// CPU in the largest deployment.
+pub const OBEY_MS: u64 = 15_000;
+
+/// How far a transition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is being recorded.
+    Record,
+    /// The archive starts, and has to come up before it can be told anything.
+    ComeUp,
+    /// The archive has until then, in milliseconds since the machine started, to obey.
+    Obey(u64),
+    /// The vault is to be asked to seal the volume.
+    Seal,
+    /// It is asked.
+    Sealing,
+}
+
+/// A transition under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition {
+    /// Where it leads.
+    pub to: Standing,
+    /// Why.
+    pub cause: Cause,
+    /// The operator's command, or 0.
+    pub tag: u32,
+    /// How far it is.
+    pub step: Step,
+    /// The archive did not obey and was stopped.
+    pub forced: bool,
+    /// The audit record does not tell of it.
+    pub unrecorded: bool,
+}
+
+/// An archive's lifecycle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lifecycle {
+    /// What it is to be, by the audit record.
+    pub standing: Standing,
+    /// What it was before, by the audit record at start: the power may have been cut in between.
+    pub before: Standing,
+    /// Under way.
+    pub moving: Option<Transition>,
+    /// The last command that ended: its tag, and how.
+    pub ended: Option<(u32, Completion)>,
+    /// An audit has found something, and it is to be suspended as soon as nothing is under way.
+    pub must_suspend: bool,
+}
+
+impl Lifecycle {
+    /// Begins a transition.
+    pub fn begin(&mut self, to: Standing, cause: Cause, tag: u32, step: Step) {
+        self.moving = Some(Transition { to, cause, tag, step, forced: false, unrecorded: false });
+    }
+
+    /// Ends the transition under way.
+    pub fn end(&mut self, completion: Completion) {
+        let Some(transition) = self.moving.take() else { return };
+        if transition.cause == Cause::Operator {
+            self.ended = Some((transition.tag, completion));
+        }
+    }
+}
+
+impl Orchestrator {
+    /// What the archives are to be is known, or cannot be.
+    pub(super) fn restore(&mut self) {
+        if core::mem::replace(&mut self.restored, true) {
+            return;
+        }
+        for lifecycle in &mut self.lifecycles {
+            lifecycle.begin(lifecycle.standing, Cause::Restart, 0, Step::ComeUp);
+        }
+        self.audits.begin(self.time.uptime_ms.get());
+    }
+
+    /// Lets every transition go as far as it can.
+    pub(super) fn advance_transitions(&mut self, kernel: &mut dyn Kernel) {
+        for archive in 0..self.archives.len() {
+            self.suspend_if_it_must(archive);
+            while self.advance_transition(kernel, archive) {}
+        }
+    }
+
+    /// An audit has found something in the archive.
+    fn suspend_if_it_must(&mut self, archive: usize) {
+        let lifecycle = &mut self.lifecycles[archive];
+        if !lifecycle.must_suspend || lifecycle.moving.is_some() {
+            return;
+        }
+        let (from, to, cause) = (lifecycle.standing, Standing::Suspended, Cause::Mismatch);
+        let wanted = from == Standing::Active && self.on_mismatch[archive] == OnMismatch::Suspend;
+        if !wanted || !self.archives[archive].is_sound() {
+            lifecycle.must_suspend = false;
+        } else if self.records.transition(archive, from, to, cause) {
+            lifecycle.must_suspend = false;
+            lifecycle.begin(to, cause, 0, Step::Record);
+        }
+    }
+
+    /// Takes the next step of an archive's transition; false if it has to wait, or there is none.
+    fn advance_transition(&mut self, kernel: &mut dyn Kernel, archive: usize) -> bool {
+        let Some(transition) = self.lifecycles[archive].moving else { return false };
+        match transition.step {
+            Step::Record => false,
+            Step::ComeUp => self.come_up(kernel, archive, &transition),
+            Step::Obey(until_ms) => self.obey(kernel, archive, &transition, until_ms),
+            Step::Seal if self.vault.is_broken() => self.finish(archive, Completion::Failed),
+            Step::Seal => self.vault.seal(archive, archive as u8) && self.go_to(archive, Step::Sealing),
+            Step::Sealing => false,
+        }
+    }
+
+    fn go_to(&mut self, archive: usize, step: Step) -> bool {
+        self.change(archive, |transition| transition.step = step);
+        true
+    }
+
+    fn change(&mut self, archive: usize, change: impl FnOnce(&mut Transition)) {
+        self.lifecycles[archive].moving.as_mut().map(change);
+    }
+
+    /// Ends the transition. There is nothing more to wait for.
+    fn finish(&mut self, archive: usize, completion: Completion) -> bool {
+        self.lifecycles[archive].end(completion);
+        false
+    }
+
+    /// The transition is recorded, or cannot be.
+    pub(super) fn transition_recorded(&mut self, kernel: &mut dyn Kernel, archive: usize, recorded: bool) {
+        let Some(transition) = self.lifecycles[archive].moving else { return };
+        // What a mismatch leads to protects the records; that it is not recorded is flagged.
+        if !recorded && transition.cause == Cause::Operator {
+            self.finish(archive, Completion::Failed);
+        } else {
+            self.change(archive, |transition| transition.unrecorded = !recorded);
+            self.lifecycles[archive].standing = transition.to;
+            self.tell(kernel, archive, &transition);
+        }
+    }
+
+    fn tell(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition) {
+        self.archives[archive].resume(kernel);
+        self.archives[archive].command(kernel, transition.to, transition.cause);
+        self.go_to(archive, Step::Obey(self.time.uptime_ms.get().saturating_add(OBEY_MS)));
+    }
+
+    fn come_up(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition) -> bool {
+        let Some(recorded) = self.archives[archive].recorded() else {
+            return !self.archives[archive].is_sound() && self.finish(archive, Completion::Failed);
+        };
+        let (lifecycle, mut transition) = (&mut self.lifecycles[archive], *transition);
+        if self.standings_unknown {
+            lifecycle.standing = recorded;
+            transition.to = recorded;
+            self.change(archive, |moving| moving.to = recorded);
+        } else if recorded != lifecycle.standing && recorded != lifecycle.before && self.is_in_service(archive) {
+            self.flag_lifecycle(archive, recorded);
+        }
+        self.tell(kernel, archive, &transition);
+        true
+    }
+
+    fn obey(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition, until_ms: u64) -> bool {
+        let now_ms = self.time.uptime_ms.get();
+        let (sound, obeyed) = (self.archives[archive].is_sound(), self.archives[archive].has_obeyed());
+        if sound && !obeyed && now_ms < until_ms {
+            return false;
+        }
+        if !obeyed {
+            self.change(archive, |transition| transition.forced = true);
+            if sound {
+                let kind = if transition.to == Standing::Active { FlagKind::Hung } else { FlagKind::StopTimeout };
+                self.raise(flag(kind, Some(archive)));
+            }
+        }
+        if transition.to == Standing::Suspended || (!obeyed && transition.to == Standing::Archived) {
+            self.archives[archive].stop(kernel);
+        }
+        if transition.to == Standing::Archived && !self.is_sealed(archive) {
+            return self.go_to(archive, Step::Seal);
+        }
+        self.arrived(archive)
+    }
+
+    fn is_sealed(&self, archive: usize) -> bool {
+        self.vault_page.volumes[archive].state == VolumeState::Sealed as u8
+    }
+
+    /// Whether the archive's word on its own ledger counts.
+    fn is_in_service(&self, archive: usize) -> bool {
+        use ArchiveState::{Active, Archived, Suspended};
+        matches!(self.archives[archive].state(), Active | Suspended | Archived)
+    }
+
+    /// The vault has answered.
+    pub(super) fn take_seals(&mut self) {
+        while let Ok(Some(reply)) = self.vault.receive() {
+            let archive = reply.purpose;
+            match reply.status {
+                Status::Ok | Status::Sealed => self.arrived(archive),
+                _ => {
+                    self.flag_lifecycle(archive, self.archives[archive].claim().recorded);
+                    self.finish(archive, Completion::Failed)
+                }
+            };
+        }
+        if self.vault.is_broken() {
+            for archive in 0..self.archives.len() {
+                if self.lifecycles[archive].moving.is_some_and(|transition| transition.step == Step::Sealing) {
+                    self.finish(archive, Completion::Failed);
+                }
+            }
+        }
+    }
+
+    /// It is done. Whether the archive's own ledger says so remains to be seen.
+    fn arrived(&mut self, archive: usize) -> bool {
+        let Some(transition) = self.lifecycles[archive].moving else { return false };
+        let recorded = self.archives[archive].claim().recorded;
+        let disagrees = recorded != transition.to && !transition.forced && self.is_in_service(archive);
+        if disagrees {
+            self.flag_lifecycle(archive, recorded);
+        }
+        let completion = match () {
+            () if transition.forced => Completion::Stopped,
+            () if transition.unrecorded || disagrees => Completion::Unrecorded,
+            () => Completion::Done,
+        };
+        self.finish(archive, completion)
+    }
+}
