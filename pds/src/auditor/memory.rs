@@ -128,6 +128,8 @@ impl Memory {
             }
             Some(Kind::Flag) if entry.flag != 0 => self.flags.insert(flag(&event)),
             Some(Kind::Acknowledgement) => {
+                // The flag itself may not have been recorded; its id is given all the same.
+                self.flags.go_on_from(entry.flag.get(), 0);
                 self.flags.change(entry.flag.get(), |row| row.acknowledged = Acknowledged::Yes as u8);
             }
             _ => {}

@@ -276,8 +276,8 @@ impl Orchestrator {
             Heard::Flag(row) if !self.restored => self.flags.insert(row),
             Heard::Opened(report) if !self.restored => {
                 self.recording = Recording::Records(report.records.get());
-                self.learn(report.audit_record.get());
                 self.flags.go_on_from(report.findings.get(), report.bytes.get().min(u32::MAX.into()) as u32);
+                self.learn(report.audit_record.get());
                 self.continue_from(report.duration_ms.get());
                 // An audit record without a record in it was not read.
                 self.standings_unknown = report.records.get() == 0;
