@@ -92,7 +92,7 @@ impl Orchestrator {
         if let Some(place) = self.opinions[volume].of_archive(&check) {
             self.flag_disagreement(volume, place);
         }
-        if self.opinions[volume].is_unsettled() && self.audits.settle(volume) {
+        if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume) {
             self.opinions[volume].being_settled();
         }
     }

@@ -342,10 +342,10 @@ impl Orchestrator {
         self.degraded |= degraded::AUDITOR;
         self.flag_degraded(Role::Auditor);
         self.learn(NO_RECORD);
-        self.audits.lose();
-        self.history.lose();
         self.standings_unknown |= !self.restored;
         self.restore();
+        self.audits.lose();
+        self.history.lose();
         self.lose_records(kernel);
     }
 
