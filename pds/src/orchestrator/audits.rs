@@ -104,7 +104,8 @@ impl Audits {
         for volume in &mut self.volumes {
             let Some(due_ms) = volume.due_ms.filter(|due_ms| *due_ms <= uptime_ms) else { continue };
             // Rounds that were missed are not made up for.
-            volume.due_ms = Some(due_ms + period_ms * ((uptime_ms - due_ms) / period_ms + 1));
+            let rounds = (uptime_ms - due_ms) / period_ms + 1;
+            volume.due_ms = Some(due_ms.saturating_add(period_ms.saturating_mul(rounds)));
             if !volume.is_busy() {
                 let full = volume.since_full.saturating_add(1) >= self.full_every;
                 let op = if full { Op::VerifyFull } else { Op::VerifyIncremental };

@@ -197,13 +197,14 @@ impl Orchestrator {
 
     fn read_time(&mut self) {
         let mut time = Time::new_zeroed();
-        if !self.time_page.read(&mut time) {
-            return;
-        }
-        self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
-        let ticked = time.ticks != self.time.ticks;
+        // The time since the start never goes back; a page where it does is as good as none.
+        let sensible = self.time_page.read(&mut time) && time.uptime_ms.get() >= self.time.uptime_ms.get();
+        let ticked = sensible && time.ticks != self.time.ticks;
         self.events = if ticked { 0 } else { self.events.saturating_add(1) };
-        self.time = time;
+        if sensible {
+            self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
+            self.time = time;
+        }
     }
 
     /// The wall clock's time of the last record before this start: the clock is compared with it as soon as it
@@ -219,7 +220,7 @@ impl Orchestrator {
     fn tick(&mut self, kernel: &mut dyn Kernel) {
         let now_ms = self.time.uptime_ms.get();
         if now_ms >= self.beat_due_ms {
-            self.beat_due_ms = now_ms + BEAT_MS;
+            self.beat_due_ms = now_ms.saturating_add(BEAT_MS);
             for archive in 0..self.archives.len() {
                 if self.archives[archive].beat(kernel) {
                     self.raise(flag(FlagKind::Hung, Some(archive)));
