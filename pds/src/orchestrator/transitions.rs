@@ -26,13 +26,18 @@ use crate::proto::vault::{Status, VolumeState};
 /// CPU in the largest deployment.
 pub const OBEY_MS: u64 = 15_000;
 
+/// Milliseconds an archive has to come up once the vault has recovered its volume: more than a healthy one
+/// takes.
+const COME_UP_MS: u64 = 30_000;
+
 /// How far a transition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It is being recorded.
     Record,
-    /// The archive starts, and has to come up before it can be told anything.
-    ComeUp,
+    /// The archive starts, and has until then to come up, in milliseconds since the machine started; after
+    /// that it is told all the same.
+    ComeUp(u64),
     /// The archive has until then, in milliseconds since the machine started, to obey.
     Obey(u64),
     /// The vault is to be asked to seal the volume.
@@ -94,10 +99,12 @@ impl Orchestrator {
         if core::mem::replace(&mut self.restored, true) {
             return;
         }
+        let now_ms = self.time.uptime_ms.get();
         for lifecycle in &mut self.lifecycles {
-            lifecycle.begin(lifecycle.standing, Cause::Restart, 0, Step::ComeUp);
+            let step = Step::ComeUp(now_ms.saturating_add(COME_UP_MS));
+            lifecycle.begin(lifecycle.standing, Cause::Restart, 0, step);
         }
-        self.audits.begin(self.time.uptime_ms.get());
+        self.audits.begin(now_ms);
     }
 
     /// Lets every transition go as far as it can.
@@ -129,7 +136,7 @@ impl Orchestrator {
         let Some(transition) = self.lifecycles[archive].moving else { return false };
         match transition.step {
             Step::Record => false,
-            Step::ComeUp => self.come_up(kernel, archive, &transition),
+            Step::ComeUp(until_ms) => self.come_up(kernel, archive, &transition, until_ms),
             Step::Obey(until_ms) => self.obey(kernel, archive, &transition, until_ms),
             Step::Seal if self.vault.is_broken() => self.finish(archive, Completion::Failed),
             Step::Seal => self.vault.seal(archive, archive as u8) && self.go_to(archive, Step::Sealing),
@@ -171,9 +178,19 @@ impl Orchestrator {
         self.go_to(archive, Step::Obey(self.time.uptime_ms.get().saturating_add(OBEY_MS)));
     }
 
-    fn come_up(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition) -> bool {
+    fn come_up(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition, until_ms: u64) -> bool {
         let Some(recorded) = self.archives[archive].recorded() else {
-            return !self.archives[archive].is_sound() && self.finish(archive, Completion::Failed);
+            let sound = self.archives[archive].is_sound();
+            let in_time = self.time.uptime_ms.get() < until_ms;
+            if sound && (in_time || self.standings_unknown || self.volume_state(archive) == VolumeState::Recovering) {
+                return false;
+            }
+            // What is closed is sealed without the archive's help.
+            if !sound && transition.to != Standing::Archived {
+                return self.finish(archive, Completion::Failed);
+            }
+            self.tell(kernel, archive, transition);
+            return true;
         };
         let (lifecycle, mut transition) = (&mut self.lifecycles[archive], *transition);
         if self.standings_unknown {
@@ -195,22 +212,27 @@ impl Orchestrator {
         }
         if !obeyed {
             self.change(archive, |transition| transition.forced = true);
-            if sound {
-                let kind = if transition.to == Standing::Active { FlagKind::Hung } else { FlagKind::StopTimeout };
-                self.raise(flag(kind, Some(archive)));
+            let starts = self.archives[archive].state() == ArchiveState::Starting;
+            match transition.to {
+                Standing::Suspended | Standing::Archived if sound => {
+                    self.raise(flag(FlagKind::StopTimeout, Some(archive)));
+                }
+                // One that is still starting obeys when it has come up.
+                Standing::Active if sound && !starts => self.raise(flag(FlagKind::Hung, Some(archive))),
+                _ => {}
             }
         }
         if transition.to == Standing::Suspended || (!obeyed && transition.to == Standing::Archived) {
             self.archives[archive].stop(kernel);
         }
-        if transition.to == Standing::Archived && !self.is_sealed(archive) {
+        if transition.to == Standing::Archived && self.volume_state(archive) != VolumeState::Sealed {
             return self.go_to(archive, Step::Seal);
         }
         self.arrived(archive)
     }
 
-    fn is_sealed(&self, archive: usize) -> bool {
-        self.vault_page.volumes[archive].state == VolumeState::Sealed as u8
+    fn volume_state(&self, archive: usize) -> VolumeState {
+        VolumeState::from_wire(self.vault_page.volumes[archive].state).unwrap_or(VolumeState::Recovering)
     }
 
     /// Whether the archive's word on its own ledger counts.
