@@ -374,7 +374,7 @@ impl Orchestrator {
     fn work(&mut self, kernel: &mut dyn Kernel) {
         self.read_vault();
         self.hear(kernel);
-        self.take_seals();
+        self.take_seals(kernel);
         self.advance_transitions(kernel);
         self.watch();
         if self.link.is_broken() {

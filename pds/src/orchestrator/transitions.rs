@@ -30,6 +30,9 @@ pub const OBEY_MS: u64 = 15_000;
 /// takes.
 const COME_UP_MS: u64 = 30_000;
 
+/// Milliseconds the vault has to seal a volume: one flush, however busy the disk is.
+const SEAL_MS: u64 = 15_000;
+
 /// How far a transition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -42,8 +45,8 @@ pub enum Step {
     Obey(u64),
     /// The vault is to be asked to seal the volume.
     Seal,
-    /// It is asked.
-    Sealing,
+    /// It is asked, and has until then to answer.
+    Sealing(u64),
 }
 
 /// A transition under way.
@@ -138,9 +141,15 @@ impl Orchestrator {
             Step::Record => false,
             Step::ComeUp(until_ms) => self.come_up(kernel, archive, &transition, until_ms),
             Step::Obey(until_ms) => self.obey(kernel, archive, &transition, until_ms),
-            Step::Seal if self.vault.is_broken() => self.finish(archive, Completion::Failed),
-            Step::Seal => self.vault.seal(archive, archive as u8) && self.go_to(archive, Step::Sealing),
-            Step::Sealing => false,
+            Step::Seal if self.vault.is_broken() => self.not_sealed(kernel, archive),
+            Step::Seal => {
+                let step = Step::Sealing(self.time.uptime_ms.get().saturating_add(SEAL_MS));
+                self.vault.seal(archive, archive as u8) && self.go_to(archive, step)
+            }
+            Step::Sealing(until_ms) if self.vault.is_broken() || self.time.uptime_ms.get() >= until_ms => {
+                self.not_sealed(kernel, archive)
+            }
+            Step::Sealing(_) => false,
         }
     }
 
@@ -225,10 +234,20 @@ impl Orchestrator {
         if transition.to == Standing::Suspended || (!obeyed && transition.to == Standing::Archived) {
             self.archives[archive].stop(kernel);
         }
-        if transition.to == Standing::Archived && self.volume_state(archive) != VolumeState::Sealed {
+        if transition.to == Standing::Archived && self.has_to_be_sealed(archive, transition.cause) {
             return self.go_to(archive, Step::Seal);
         }
         self.arrived(archive)
+    }
+
+    /// Whether anything can be appended. A volume that takes no writes when the machine starts takes none
+    /// before the next start, and a sealed one never: the vault would count that as a refused request.
+    fn has_to_be_sealed(&self, archive: usize, cause: Cause) -> bool {
+        match self.volume_state(archive) {
+            VolumeState::Sealed => false,
+            VolumeState::Ready | VolumeState::Recovering => true,
+            _ => cause != Cause::Restart,
+        }
     }
 
     fn volume_state(&self, archive: usize) -> VolumeState {
@@ -242,24 +261,24 @@ impl Orchestrator {
     }
 
     /// The vault has answered.
-    pub(super) fn take_seals(&mut self) {
+    pub(super) fn take_seals(&mut self, kernel: &mut dyn Kernel) {
         while let Ok(Some(reply)) = self.vault.receive() {
             let archive = reply.purpose;
             match reply.status {
                 Status::Ok | Status::Sealed => self.arrived(archive),
-                _ => {
-                    self.flag_lifecycle(archive, self.archives[archive].claim().recorded);
-                    self.finish(archive, Completion::Failed)
-                }
+                _ => self.not_sealed(kernel, archive),
             };
         }
-        if self.vault.is_broken() {
-            for archive in 0..self.archives.len() {
-                if self.lifecycles[archive].moving.is_some_and(|transition| transition.step == Step::Sealing) {
-                    self.finish(archive, Completion::Failed);
-                }
-            }
+    }
+
+    /// The volume could not be sealed. So that nothing is appended all the same, the archive does not go on;
+    /// the next start tries again.
+    fn not_sealed(&mut self, kernel: &mut dyn Kernel, archive: usize) -> bool {
+        if self.lifecycles[archive].moving.is_some() {
+            self.flag_lifecycle(archive, self.archives[archive].claim().recorded);
+            self.archives[archive].stop(kernel);
         }
+        self.finish(archive, Completion::Failed)
     }
 
     /// It is done. Whether the archive's own ledger says so remains to be seen.

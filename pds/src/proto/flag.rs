@@ -53,8 +53,8 @@ wire_enum! {
         Refused = 37,
         /// The archive's own integrity pass and the audits disagree.
         SelfCheck = 38,
-        /// The archive's own ledger tells of another lifecycle state than the audit record; `detail` is that
-        /// [`ArchiveState`](super::page::ArchiveState).
+        /// The archive's own ledger tells of another lifecycle state than the audit record, or its volume could
+        /// not be sealed; `detail` is the [`ArchiveState`](super::page::ArchiveState) its ledger tells of.
         Lifecycle = 39,
         /// The audit record takes no records: what happens is not recorded any more.
         AuditVolume = 40,

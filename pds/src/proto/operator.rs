@@ -89,7 +89,8 @@ wire_enum! {
         Stopped = 2,
         /// It is done, but the audit record or the archive's own ledger does not say so; there is a flag.
         Unrecorded = 3,
-        /// It could not be done, and the state is the old one; there is a flag.
+        /// It could not be done; there is a flag. The state is the old one, but an archive whose volume could not
+        /// be sealed is stopped, and the next start tries again.
         Failed = 4,
     }
 }
