@@ -131,7 +131,7 @@ impl Orchestrator {
 
     fn command_history(&mut self, from: u64) -> Result<u32, Outcome> {
         self.is_ready()?;
-        if self.history.is_under_way() {
+        if self.history.under_way().is_some() {
             return Err(Outcome::AlreadyRunning);
         }
         if self.link.room() == 0 {

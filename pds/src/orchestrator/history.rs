@@ -25,9 +25,9 @@ impl History {
         History { under_way: None, coming, tag: 0, end: 0, rows }
     }
 
-    /// Whether a command is under way.
-    pub fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
+    /// The command that is under way.
+    pub fn under_way(&self) -> Option<u32> {
+        self.under_way
     }
 
     /// Begins a command.

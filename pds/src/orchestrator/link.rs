@@ -1,8 +1,8 @@
 //! The queues to and from the auditor: what is asked of it, and what it says, in the form it must have.
 //!
 //! Whether a report answers anything is for its receiver to say. An auditor whose indices or reports cannot
-//! be is cut off for good. One that takes nothing from its ring any more is not heard of as long as it is so:
-//! it takes requests at once, so the orchestrator pings it whenever there is nothing else to take.
+//! be is cut off for good, and so is one that takes nothing from its ring any more (it takes requests at once,
+//! so the orchestrator pings it whenever there is nothing else to take) or does not report what it owes.
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
@@ -23,9 +23,24 @@ const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Audi
 /// The tag of what nobody asked for.
 pub const UNASKED: u32 = 0;
 
-/// Beats without a request taken after which the auditor is silent: a minute, more than its start on a full
-/// audit record takes.
-const SILENT_BEATS: u32 = 60;
+/// Beats without a request taken, or without the report that is due, after which the auditor is silent: a
+/// minute, far more than a write to the audit volume takes.
+pub const SILENT_BEATS: u32 = 60;
+
+/// Beats the auditor has to read the audit record at start: ten minutes, far more than a full one takes. Cut
+/// off it audits nothing until the next start.
+pub const START_BEATS: u32 = 600;
+
+/// What the auditor is to report next, in a time that does not depend on how large a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// What the audit record says.
+    Restoration,
+    /// The entry with this tag.
+    Entry(u32),
+    /// The history with this tag.
+    History(u32),
+}
 
 /// What the auditor said.
 pub enum Heard {
@@ -53,9 +68,13 @@ pub struct AuditorLink {
     volumes: usize,
     broken: bool,
     unannounced: bool,
-    /// Requests in the ring when last looked at, and beats since it took one.
-    waiting: usize,
-    silent_beats: u32,
+    /// Requests sent, and of these taken when last looked at; and the beats since it took one.
+    sent: u64,
+    taken: u64,
+    stuck_beats: u32,
+    /// What is due, and since how many beats.
+    due: Option<Due>,
+    due_beats: u32,
 }
 
 impl AuditorLink {
@@ -71,8 +90,11 @@ impl AuditorLink {
             volumes: manifest.volumes().len(),
             broken: false,
             unannounced: false,
-            waiting: 0,
-            silent_beats: 0,
+            sent: 0,
+            taken: 0,
+            stuck_beats: 0,
+            due: None,
+            due_beats: 0,
         })
     }
 
@@ -81,9 +103,10 @@ impl AuditorLink {
         self.broken
     }
 
-    /// Whether it does not take what it is asked.
+    /// Whether it does not take what it is asked, or does not report what is due.
     pub fn is_silent(&self) -> bool {
-        self.silent_beats >= SILENT_BEATS
+        let due_beats_max = if self.due == Some(Due::Restoration) { START_BEATS } else { SILENT_BEATS };
+        self.stuck_beats >= SILENT_BEATS || self.due_beats >= due_beats_max
     }
 
     /// Cuts the auditor off.
@@ -107,6 +130,7 @@ impl AuditorLink {
         self.to_auditor.write(0, request.as_bytes());
         self.to_auditor.write(MESSAGE_HEADER, body);
         self.to_auditor.publish();
+        self.sent += 1;
         self.unannounced = true;
     }
 
@@ -133,20 +157,23 @@ impl AuditorLink {
         self.send(&request, &[]);
     }
 
-    /// A beat: looks whether it takes what it is asked, and gives it something to take.
-    pub fn beat(&mut self) {
+    /// A beat: looks whether it takes what it is asked and reports what is due, and gives it something to take.
+    pub fn beat(&mut self, due: Option<Due>) {
         let waiting = RING.slots - self.room();
         if self.broken {
             return;
         }
-        let stuck = waiting > 0 && waiting >= self.waiting;
-        self.silent_beats = if stuck { self.silent_beats.saturating_add(1) } else { 0 };
-        self.waiting = waiting;
+        let taken = self.sent - waiting as u64;
+        let stuck = waiting > 0 && taken == self.taken;
+        self.stuck_beats = if stuck { self.stuck_beats.saturating_add(1) } else { 0 };
+        self.taken = taken;
+        let still_due = due.is_some() && due == self.due;
+        self.due_beats = if still_due { self.due_beats.saturating_add(1) } else { 0 };
+        self.due = due;
         if waiting == 0 {
             let mut request = Request::new_zeroed();
             request.op = Op::Ping as u8;
             self.send(&request, &[]);
-            self.waiting = 1;
         }
     }
 

@@ -54,7 +54,7 @@ use crate::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
 use audits::Audits;
 use flagging::{Noted, flag};
 use history::History;
-use link::{AuditorLink, Heard};
+use link::{AuditorLink, Due, Heard};
 use opinion::Opinion;
 use records::{Ended, Records, Subject};
 use registry::Archive;
@@ -226,9 +226,18 @@ impl Orchestrator {
                     self.raise(flag(FlagKind::Hung, Some(archive)));
                 }
             }
-            self.link.beat();
+            self.link.beat(self.due_of_the_auditor());
         }
         self.audits.tick(now_ms);
+    }
+
+    /// What the auditor is to report next.
+    fn due_of_the_auditor(&self) -> Option<Due> {
+        if !self.restored {
+            return Some(Due::Restoration);
+        }
+        let entry = self.records.oldest_sent().map(Due::Entry);
+        entry.or_else(|| self.history.under_way().map(Due::History))
     }
 
     /// Reads an archive's health page.

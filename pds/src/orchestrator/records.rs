@@ -145,6 +145,11 @@ impl Records {
         }
     }
 
+    /// The tag of the oldest entry that was sent.
+    pub fn oldest_sent(&self) -> Option<u32> {
+        self.waiting.iter().find_map(|waiting| waiting.sent)
+    }
+
     /// Takes the auditor's report on an entry.
     pub fn entered(&mut self, report: &Report) -> Result<Ended, PeerError> {
         let tag = report.tag.get();
