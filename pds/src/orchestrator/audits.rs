@@ -80,8 +80,11 @@ impl Audits {
     /// What the audit record says of a volume.
     pub fn restore(&mut self, report: &Report, remembered: &Remembered) {
         let volume = &mut self.volumes[usize::from(report.volume)];
-        let Some(op) = Op::from_wire(remembered.verified) else { return };
-        if !matches!(op, Op::VerifyFull | Op::VerifyIncremental) || Verdict::from_wire(report.verdict).is_none() {
+        let Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) = Op::from_wire(remembered.verified) else { return };
+        if !matches!(
+            Verdict::from_wire(report.verdict),
+            Some(Verdict::Clean | Verdict::Mismatch | Verdict::Unreadable | Verdict::NotVerified)
+        ) {
             return;
         }
         let mut report = *report;
@@ -154,7 +157,8 @@ impl Audits {
     /// Takes a report that came at the wall clock's time `now_ms`. Returns what was asked for.
     pub fn verified(&mut self, report: &Report, now_ms: u64) -> Result<Job, PeerError> {
         let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
-        let job = volume.under_way.filter(|job| job.tag == report.tag.get()).ok_or(PeerError)?;
+        let is_answer = |job: &Job| (job.tag, job.op as u8) == (report.tag.get(), report.op);
+        let job = volume.under_way.filter(is_answer).ok_or(PeerError)?;
         volume.under_way = None;
         volume.last = Some((*report, now_ms));
         if report.verdict != Verdict::NotVerified as u8 {

@@ -234,6 +234,7 @@ impl AuditorLink {
             && Acknowledged::from_wire(row.acknowledged).is_some_and(|state| state != Acknowledged::Recording)
             && (row.volume == NO_VOLUME || usize::from(row.volume) < self.volumes)
             && Area::from_u8(row.area).is_some()
+            && row.tag.get() == UNASKED
     }
 
     /// Wakes the auditor if something was sent or taken since the last time.
