@@ -23,6 +23,10 @@ pub const UNDER_WAY_MAX: usize = 8;
 /// what is on the disk, but an appliance that is often switched off has to be audited, too.
 const FIRST_MS: u64 = 10_000;
 
+/// Milliseconds between two verifications that settle what an archive's own pass found, where there is no
+/// period: what an archive says must not fill the audit record.
+const SETTLE_MS: u64 = 900_000;
+
 /// A verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -42,6 +46,8 @@ pub struct Audited {
     /// The last report, and when it came, in milliseconds since 1970-01-01 UTC.
     pub last: Option<(Report, u64)>,
     since_full: u32,
+    /// When what the archive's own pass found may be settled, in milliseconds since the machine started.
+    settle_from_ms: u64,
     /// When the next audit is due, in milliseconds since the machine started.
     pub due_ms: Option<u64>,
 }
@@ -130,14 +136,15 @@ impl Audits {
     }
 
     /// An archive's own pass found something: a verification in full, begun after that, is to settle it. False
-    /// if the volume is busy.
-    pub fn settle(&mut self, volume: usize) -> bool {
+    /// if the volume is busy, or something was settled there less than a period ago.
+    pub fn settle(&mut self, volume: usize, uptime_ms: u64) -> bool {
         let audited = &mut self.volumes[volume];
-        let free = !audited.is_busy();
-        if free {
+        let may = !audited.is_busy() && uptime_ms >= audited.settle_from_ms;
+        if may {
             audited.wanted = Some(Job { tag: UNASKED, op: Op::VerifyFull, settles: true });
+            audited.settle_from_ms = uptime_ms.saturating_add(self.period_ms.unwrap_or(SETTLE_MS));
         }
-        free
+        may
     }
 
     /// Asks the auditor for what is wanted, as far as there is room.

@@ -92,7 +92,8 @@ impl Orchestrator {
         if let Some(place) = self.opinions[volume].of_archive(&check) {
             self.flag_disagreement(volume, place);
         }
-        if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume) {
+        let now_ms = self.time.uptime_ms.get();
+        if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume, now_ms) {
             self.opinions[volume].being_settled();
         }
     }
