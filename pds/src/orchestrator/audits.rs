@@ -45,6 +45,8 @@ pub struct Audited {
     under_way: Option<Job>,
     /// The last report, and when it came, in milliseconds since 1970-01-01 UTC.
     pub last: Option<(Report, u64)>,
+    /// The operator's last command that was answered, or [`UNASKED`].
+    pub answered: u32,
     since_full: u32,
     /// When what the archive's own pass found may be settled, in milliseconds since the machine started.
     settle_from_ms: u64,
@@ -56,6 +58,13 @@ impl Audited {
     /// Whether a verification is wanted or under way.
     pub fn is_busy(&self) -> bool {
         self.wanted.is_some() || self.under_way.is_some()
+    }
+
+    fn end(&mut self, report: Report, now_ms: u64) {
+        if report.tag.get() != UNASKED {
+            self.answered = report.tag.get();
+        }
+        self.last = Some((report, now_ms));
     }
 }
 
@@ -167,7 +176,7 @@ impl Audits {
         let is_answer = |job: &Job| (job.tag, job.op as u8) == (report.tag.get(), report.op);
         let job = volume.under_way.filter(is_answer).ok_or(PeerError)?;
         volume.under_way = None;
-        volume.last = Some((*report, now_ms));
+        volume.end(*report, now_ms);
         if report.verdict != Verdict::NotVerified as u8 {
             let full = report.op == Op::VerifyFull as u8;
             volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
@@ -184,7 +193,7 @@ impl Audits {
                 (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
                 report.verdict = Verdict::NotVerified as u8;
                 (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-                volume.last = Some((report, 0));
+                volume.end(report, 0);
             }
         }
     }

@@ -201,6 +201,7 @@ fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
     row.verifying = u8::from(audited.is_busy());
     row.audit_due_ms = audited.due_ms.unwrap_or(u64::MAX).into();
     row.finding_record = NO_RECORD.into();
+    row.verify_tag = audited.answered.into();
     if let Some((report, ended_ms)) = audited.last {
         row.verify_op = report.op;
         row.verdict = report.verdict;
@@ -209,7 +210,6 @@ fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
         row.finding_block = report.block;
         row.finding_record = report.record;
         row.findings = report.findings;
-        row.verify_tag = report.tag;
         row.verified_records = report.records;
         row.verified_bytes = report.bytes;
         row.verified_ms = ended_ms.into();

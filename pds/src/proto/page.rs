@@ -243,7 +243,8 @@ pub struct SurfaceRow {
     pub finding_record: U64,
     /// Findings of the last verification.
     pub findings: U32,
-    /// The tag of the operator's command the last verification answered; 0 if none.
+    /// The tag of the operator's last command that a verification has answered; 0 if none. It stays there when
+    /// a scheduled verification has followed.
     pub verify_tag: U32,
     /// Records verified.
     pub verified_records: U64,
