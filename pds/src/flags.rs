@@ -104,10 +104,17 @@ impl Flags {
         if self.rows.len() < FLAGS_MAX {
             self.rows.push(row);
         } else {
-            let least = self.rows.last_mut().expect("a full table has a last row");
-            let comes_first = rank(&row, self.audit_volume) < rank(least, self.audit_volume);
-            let dropped = if comes_first { core::mem::replace(least, row) } else { row };
-            self.hidden += u32::from(is_open(&dropped));
+            // The operator waits for the end of an acknowledgement.
+            let least = self.rows.iter_mut().rfind(|row| row.acknowledged != Acknowledged::Recording as u8);
+            let dropped = match least {
+                Some(least) if rank(&row, self.audit_volume) < rank(least, self.audit_volume) => {
+                    core::mem::replace(least, row)
+                }
+                _ => row,
+            };
+            if is_open(&dropped) {
+                self.hide();
+            }
         }
         self.sort();
     }
@@ -175,6 +182,23 @@ mod tests {
         flags.insert(flag(102, FlagKind::Hint));
         assert_eq!((flags.get(1), flags.hidden()), (None, 2), "an acknowledged one goes first, and is no loss");
         assert_eq!((flags.rows().len(), flags.take_id()), (FLAGS_MAX, 103));
+    }
+
+    #[test]
+    fn a_flag_whose_acknowledgement_is_being_recorded_stays() {
+        let mut flags = Flags::new(AUDIT);
+        for id in 1..=FLAGS_MAX as u32 {
+            flags.insert(flag(id, FlagKind::Hint));
+        }
+        flags.change(FLAGS_MAX as u32, |row| row.acknowledged = Acknowledged::Recording as u8);
+        flags.insert(flag(100, FlagKind::Rollback));
+        assert!(flags.get(FLAGS_MAX as u32).is_some());
+        assert_eq!(flags.get(FLAGS_MAX as u32 - 1), None, "the next one goes");
+        for id in 1..=100 {
+            flags.change(id, |row| row.acknowledged = Acknowledged::Recording as u8);
+        }
+        flags.insert(flag(101, FlagKind::AuditVolume));
+        assert_eq!((flags.get(101), flags.rows().len(), flags.hidden()), (None, FLAGS_MAX, 2));
     }
 
     #[test]
