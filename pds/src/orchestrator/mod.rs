@@ -20,7 +20,8 @@
 //! | [`surface`] | the page the operator sees |
 //!
 //! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
-//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it.
+//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it; nor of degraded
+//! domains, as long as flags about no volume wait.
 
 mod audits;
 mod commands;

@@ -13,7 +13,7 @@ use crate::Fault;
 use crate::flags::{Flags, same_thing};
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Entry, NO_RECORD, Report, Verdict};
-use crate::proto::flag::{FlagRow, NO_VOLUME};
+use crate::proto::flag::FlagRow;
 use crate::proto::operator::REASON_MAX;
 use crate::proto::page::Cause;
 
@@ -113,9 +113,9 @@ impl Records {
         self.flags().any(|row| same_thing(row, as_this))
     }
 
-    /// Whether flags about a volume wait.
-    pub fn has_flags_about(&self, volume: usize) -> bool {
-        self.flags().any(|row| usize::from(row.volume) == volume && row.volume != NO_VOLUME)
+    /// Whether flags about a volume, or about [`NO_VOLUME`](crate::proto::flag::NO_VOLUME), wait.
+    pub fn has_flags_about(&self, volume: u8) -> bool {
+        self.flags().any(|row| row.volume == volume)
     }
 
     fn flags(&self) -> impl Iterator<Item = &FlagRow> {

@@ -17,7 +17,7 @@ use super::transitions::Lifecycle;
 use crate::flags::Flags;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Event, NO_RECORD};
-use crate::proto::flag::FlagRow;
+use crate::proto::flag::{FlagRow, NO_VOLUME};
 use crate::proto::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow};
 use crate::proto::vault::VolumeState;
 
@@ -75,7 +75,9 @@ impl SurfacePage {
         changed |= replace(&mut surface.read_only, flag(known.vault.read_only));
         changed |= replace(&mut surface.settled, u8::from(known.settled));
         changed |= replace(&mut surface.restored, u8::from(known.restored));
-        changed |= replace(&mut surface.degraded, known.degraded);
+        if !known.records.has_flags_about(NO_VOLUME) {
+            changed |= replace(&mut surface.degraded, known.degraded);
+        }
         let time_changed = replace(&mut surface.uptime_ms, known.time.uptime_ms)
             | replace(&mut surface.wall_ms, known.time.wall_ms);
         if changed || time_changed {
@@ -87,7 +89,7 @@ impl SurfacePage {
     fn publish_rows(&mut self, known: &Known) -> bool {
         let mut changed = false;
         for (volume, (layout, of_vault)) in self.layouts.iter().zip(&known.vault.volumes).enumerate() {
-            if known.records.has_flags_about(volume) {
+            if known.records.has_flags_about(volume as u8) {
                 continue;
             }
             let mut row = SurfaceRow::new_zeroed();
