@@ -127,10 +127,7 @@ impl Records {
 
     /// Sends what there is room for. Flags the table covers are dropped: they are no news.
     pub fn send(&mut self, link: &mut AuditorLink, flags: &mut Flags) {
-        self.waiting.retain(|waiting| match &waiting.subject {
-            Subject::Flag(row) if waiting.sent.is_none() => !flags.covers(row),
-            _ => true,
-        });
+        self.drop_no_news(flags);
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.sent.is_none()) {
             if link.room() == 0 {
                 return;
@@ -143,6 +140,13 @@ impl Records {
             link.record(&waiting.entry, self.tag);
             waiting.sent = Some(self.tag);
         }
+    }
+
+    fn drop_no_news(&mut self, flags: &Flags) {
+        self.waiting.retain(|waiting| match &waiting.subject {
+            Subject::Flag(row) if waiting.sent.is_none() => !flags.covers(row),
+            _ => true,
+        });
     }
 
     /// The tag of the oldest entry that was sent.
@@ -165,6 +169,7 @@ impl Records {
 
     /// The next entry of those that cannot be recorded any more.
     pub fn lost(&mut self, flags: &mut Flags) -> Option<Ended> {
+        self.drop_no_news(flags);
         let Waiting { mut subject, sent, .. } = self.waiting.pop_front()?;
         if let (Subject::Flag(row), None) = (&mut subject, sent) {
             row.id = flags.take_id().into();
