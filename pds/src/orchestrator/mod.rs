@@ -401,7 +401,8 @@ impl Orchestrator {
     /// Publishes what there is to see, and wakes the console if it is anything but the time.
     fn show(&mut self, kernel: &mut dyn Kernel) {
         let up = |archive: &Archive| archive.state() != ArchiveState::Starting;
-        self.settled |= self.time.uptime_ms.get() >= SETTLE_MS || (self.restored && self.archives.iter().all(up));
+        let all_up = self.restored && self.records.is_empty() && self.archives.iter().all(up);
+        self.settled |= all_up || self.time.uptime_ms.get() >= SETTLE_MS;
         let known = Known {
             archives: &self.archives,
             lifecycles: &self.lifecycles,

@@ -63,6 +63,11 @@ impl Records {
         Records { waiting: VecDeque::with_capacity(WAITING_MAX), tag: 0 }
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     fn enter(&mut self, kind: Kind, volume: u8, subject: Subject, fill: impl FnOnce(&mut Entry)) -> bool {
         if self.waiting.len() == WAITING_MAX {
             return false;
