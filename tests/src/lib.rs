@@ -17,6 +17,7 @@ pub mod appliance;
 pub mod archive_bench;
 pub mod hostile;
 pub mod operator;
+pub mod orchestration;
 pub mod scripts;
 pub mod sim;
 pub mod vault_bench;

@@ -64,6 +64,9 @@ pub struct Receipt {
 /// How a submission ended: a receipt, or the error's name.
 pub type Outcome = Result<Receipt, String>;
 
+/// Times a command is given before it has no answer: more than a noisy line needs.
+const TRIES_MAX: u32 = 100;
+
 /// An operator at a line.
 pub struct Operator<W> {
     /// The line.
@@ -77,6 +80,8 @@ pub struct Operator<W> {
     /// Ends of submissions, by tag.
     outcomes: HashMap<u64, Outcome>,
     sessions: u64,
+    /// Events told since this was last looked at, without their `*`.
+    pub events: Vec<String>,
     /// Lines that came damaged.
     pub damaged: u64,
 }
@@ -91,6 +96,7 @@ impl<W: Wire> Operator<W> {
             begun: HashSet::new(),
             outcomes: HashMap::new(),
             sessions: 0,
+            events: Vec::new(),
             damaged: 0,
         }
     }
@@ -124,27 +130,26 @@ impl<W: Wire> Operator<W> {
 
     /// The next sound line; `None` if none comes for a while.
     fn line(&mut self) -> Result<Option<String>, Gone> {
-        loop {
-            if let Some(line) = self.lines.pop_front() {
-                return Ok(Some(line));
+        while self.lines.is_empty() && self.listen()? {}
+        Ok(self.lines.pop_front())
+    }
+
+    /// Takes what comes next, whatever it is; false if nothing comes for a while.
+    fn listen(&mut self) -> Result<bool, Gone> {
+        let bytes = self.wire.receive()?;
+        for &byte in &bytes {
+            if byte != b'\n' {
+                self.partial.push(byte);
+                continue;
             }
-            let bytes = self.wire.receive()?;
-            if bytes.is_empty() {
-                return Ok(None);
-            }
-            for byte in bytes {
-                if byte != b'\n' {
-                    self.partial.push(byte);
-                    continue;
-                }
-                let line = std::mem::take(&mut self.partial);
-                let line = line.strip_suffix(b"\r").unwrap_or(&line);
-                match verified(line) {
-                    Ok(body) => self.take(String::from_utf8_lossy(body).into_owned()),
-                    Err(_) => self.damaged += 1,
-                }
+            let line = std::mem::take(&mut self.partial);
+            let line = line.strip_suffix(b"\r").unwrap_or(&line);
+            match verified(line) {
+                Ok(body) => self.take(String::from_utf8_lossy(body).into_owned()),
+                Err(_) => self.damaged += 1,
             }
         }
+        Ok(!bytes.is_empty())
     }
 
     /// Keeps a line, unless it is the end of a submission or an event.
@@ -164,9 +169,22 @@ impl<W: Wire> Operator<W> {
                 self.outcomes.insert(tag, Err(name.to_owned()));
             }
         }
-        if !line.starts_with('*') {
-            self.lines.push_back(line);
+        match line.strip_prefix('*') {
+            Some(event) => self.events.push(event.to_owned()),
+            None => self.lines.push_back(line),
         }
+    }
+
+    /// Waits for an event that begins so, and returns it; events before it are passed over. `None` if it has not
+    /// come after so many waits for whatever comes.
+    pub fn await_event(&mut self, beginning: &str, waits: u32) -> Result<Option<String>, Gone> {
+        for _ in 0..waits {
+            if let Some(at) = self.events.iter().position(|event| event.starts_with(beginning)) {
+                return Ok(self.events.drain(..=at).next_back());
+            }
+            self.listen()?;
+        }
+        Ok(None)
     }
 
     fn say(&mut self, body: &str) -> Result<(), Gone> {
@@ -175,13 +193,14 @@ impl<W: Wire> Operator<W> {
 
     /// Gives a command that may be repeated, and returns its answer. Begins anew if the line is disturbed.
     pub fn ask(&mut self, command: &str) -> Result<Answer, Gone> {
-        loop {
+        for _ in 0..TRIES_MAX {
             let (rows, end) = self.try_once(command)?;
             if let Some(end) = end {
                 return Ok(Answer { rows, end });
             }
             self.connect()?;
         }
+        panic!("{command:?} has no answer");
     }
 
     /// Gives a command once. Without an end the answer was disturbed, and some rows may be missing.

@@ -255,10 +255,10 @@ impl Session {
             if changed && !expected && !awaited {
                 self.output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
-            let (verdict, tag, _) = now.verified;
+            let (_, tag, _) = now.verified;
             let awaited = matches!(&self.activity, Activity::Audit(audit) if audit.awaits(tag, volume));
-            // A scheduled audit (tag 0) that finds nothing is no news.
-            if before.verified != now.verified && !awaited && (tag != 0 || verdict != Verdict::Clean as u8) {
+            // What a scheduled audit (tag 0) finds is told by the flags.
+            if before.verified != now.verified && !awaited && tag != 0 {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));
                 self.output.line(format_args!("*audit of {name}: {verdict} {finding}"));
             }

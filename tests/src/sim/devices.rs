@@ -148,6 +148,11 @@ impl SimTicker {
         self.0.borrow_mut().wall_ms = wall_ms;
     }
 
+    /// What the wall clock shows.
+    pub fn wall_ms(&self) -> u64 {
+        self.0.borrow().wall_ms
+    }
+
     /// Whether the clock waits for a tick.
     pub fn armed(&self) -> bool {
         self.0.borrow().due_ms.is_some()

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
+use super::START_MS;
 use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
 
 /// What a disk writes whole or not at all.
@@ -55,6 +56,8 @@ pub struct Medium {
     submitted: u64,
     flushes: u64,
     writes: Vec<(u64, Vec<u8>)>,
+    /// What the battery-backed clock showed when the domains were last there.
+    wall_ms: u64,
 }
 
 #[derive(Clone)]
@@ -98,6 +101,7 @@ impl Medium {
             submitted: 0,
             flushes: 0,
             writes: Vec::new(),
+            wall_ms: START_MS,
         }
     }
 
@@ -126,6 +130,16 @@ impl Medium {
     pub fn damage(&mut self, at: usize, change: impl Fn(&mut u8)) {
         change(&mut self.stable[at]);
         change(&mut self.seen[at]);
+    }
+
+    /// The time of day, in milliseconds since 1970-01-01 UTC: the clock, too, outlives the domains.
+    pub fn wall_ms(&self) -> u64 {
+        self.wall_ms
+    }
+
+    /// The domains are gone at this time of day.
+    pub(super) fn left_at(&mut self, wall_ms: u64) {
+        self.wall_ms = wall_ms;
     }
 
     /// Changes what the disk can do.

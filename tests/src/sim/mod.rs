@@ -32,7 +32,7 @@ pub use seeds::for_each_seed;
 use kernel::{Core, End, Pd};
 use memory::Memory;
 
-/// The wall clock of a simulated machine when it starts: 2026-01-01 00:00:00 UTC.
+/// The wall clock of a simulated machine when it first starts: 2026-01-01 00:00:00 UTC.
 pub const START_MS: u64 = 1_767_225_600_000;
 
 /// One event in so many lets time pass, while there is anything else to do.
@@ -113,7 +113,8 @@ impl World {
         let graph = deployment.graph();
         let memory = Memory::new(&graph);
         let mut manifests = deployment.manifests();
-        let devices = Devices { disk, uart: SimUart::new(seed), ticker: SimTicker::new(START_MS) };
+        let ticker = SimTicker::new(disk.borrow().wall_ms());
+        let devices = Devices { disk, uart: SimUart::new(seed), ticker };
         let mut pds = Vec::new();
         for (name, manifest) in &mut manifests {
             place_regions(manifest, &memory);
@@ -198,6 +199,12 @@ impl World {
         }
     }
 
+    /// Has a domain (`index` among archives) do nothing any more, whatever happens.
+    pub fn hang(&mut self, role: Role, index: u8) {
+        let pd = self.pd(role, index);
+        self.core.pds[pd].domain = Some(Box::new(Silent));
+    }
+
     /// Has a domain run now, whether or not it was notified.
     pub fn run(&mut self, pd: usize) {
         self.core.run(pd);
@@ -265,6 +272,12 @@ impl World {
             self.step();
         }
         done(self)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.devices.disk.borrow_mut().left_at(self.devices.ticker.wall_ms());
     }
 }
 

@@ -1,0 +1,163 @@
+//! A small deployment whose archives are audited on a schedule, and what a test wants to know of it: where
+//! its committed structures are on the disk, and what the audit record says.
+
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
+use ledger_fmt::stamp::STAMP_SIZE;
+use serde_json::Value;
+use totebox::model::Deployment;
+
+use crate::archive_bench::verify;
+use crate::operator::{Answer, Operator, Wire, value};
+use crate::sim::DiskHandle;
+use crate::vault_bench::offset;
+
+/// Three archives, audited every ten seconds, in full every third time. A mismatch suspends two of them.
+pub const SCHEDULED: &str = r#"
+[deployment]
+name = "scheduled"
+id = "000102030405060708090a0b0c0d0e0f"
+board = "qemu_virt_aarch64"
+
+[disk]
+size = "16 MiB"
+
+[audit]
+volume = "2 MiB"
+period = "10 s"
+full_every = 3
+
+[[archive]]
+name = "contracts"
+size = "1 MiB"
+on_mismatch = "suspend"
+
+[[archive]]
+name = "finance"
+size = "1 MiB"
+on_mismatch = "suspend"
+
+[[archive]]
+name = "correspondence"
+size = "1 MiB"
+on_mismatch = "flag"
+"#;
+
+/// The period of [`SCHEDULED`], in milliseconds.
+pub const PERIOD_MS: u64 = 10_000;
+
+/// The archives of [`SCHEDULED`].
+pub const NAMES: [&str; 3] = ["contracts", "finance", "correspondence"];
+
+/// A committed structure of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// Block 0.
+    Superblock,
+    /// A frontier hint.
+    Hint,
+    /// The stamp ahead of a run.
+    Stamp,
+    /// The header of a record.
+    RecordHeader,
+    /// The payload of a record.
+    RecordPayload,
+    /// A document's content.
+    Asset,
+}
+
+impl Structure {
+    /// All of them.
+    pub const ALL: [Structure; 6] = [
+        Structure::Superblock,
+        Structure::Hint,
+        Structure::Stamp,
+        Structure::RecordHeader,
+        Structure::RecordPayload,
+        Structure::Asset,
+    ];
+
+    /// The kind of flag that names it.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Structure::Superblock => "superblock",
+            Structure::Hint => "hint",
+            Structure::Stamp => "stamp",
+            Structure::RecordHeader | Structure::RecordPayload => "record",
+            Structure::Asset => "asset",
+        }
+    }
+
+    /// Whether finding it damaged says that committed bytes have changed: of a hint nothing is lost.
+    pub const fn area(self) -> &'static str {
+        match self {
+            Structure::Superblock | Structure::Hint => "volume",
+            Structure::Stamp | Structure::RecordHeader | Structure::RecordPayload => "ledger",
+            Structure::Asset => "assets",
+        }
+    }
+}
+
+/// A byte on a disk, and the block and record that a finding there names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// From the start of the disk.
+    pub byte: usize,
+    /// In the structure's area.
+    pub block: u64,
+}
+
+/// Where a structure of a volume is that holds record 1, a document.
+pub fn spot(deployment: &Deployment, disk: &DiskHandle, volume: usize, structure: Structure) -> Spot {
+    let seen = verify(deployment, disk, volume);
+    let (_, block, at) = *seen.records.iter().find(|(sequence, ..)| *sequence == 1).expect("record 1 is there");
+    let run = offset(deployment, volume, Area::Ledger, block);
+    let base = deployment.volumes[volume].offset() as usize;
+    let blank = |block: u64| {
+        let start = base + block as usize * BLOCK_SIZE;
+        disk.borrow().seen()[start..start + BLOCK_SIZE].iter().all(|byte| *byte == 0)
+    };
+    let (byte, block) = match structure {
+        Structure::Superblock => (base + 70, 0),
+        Structure::Hint => {
+            let block = *HINT_BLOCKS.iter().find(|block| !blank(**block)).expect("a volume in service has a hint");
+            (base + block as usize * BLOCK_SIZE + 20, block)
+        }
+        Structure::Stamp => (run + 20, block),
+        Structure::RecordHeader => (run + at + 20, block),
+        Structure::RecordPayload => (run + at + HEADER_SIZE, block),
+        Structure::Asset => {
+            let sector = disk.borrow().seen()[run..run + BLOCK_SIZE].to_vec();
+            let (record, _) = Record::decode(&sector[at..]).expect("a sound record");
+            let block = record.header.content_block.get();
+            (offset(deployment, volume, Area::Assets, block) + 100, block)
+        }
+    };
+    assert!(at >= STAMP_SIZE || structure == Structure::Superblock, "a record stands behind its stamp");
+    Spot { byte, block }
+}
+
+/// Every record of the audit record on the disk: its kind and payload, as JSON where it is.
+pub fn audit_record(deployment: &Deployment, disk: &DiskHandle) -> Vec<(Kind, Value)> {
+    let audit = deployment.volumes.len() - 1;
+    let seen = verify(deployment, disk, audit);
+    let disk = disk.borrow();
+    let read = |&(_, block, at): &(u64, u64, usize)| {
+        let start = offset(deployment, audit, Area::Ledger, block) + at;
+        let (record, _) = Record::decode(&disk.seen()[start..]).expect("a sound record");
+        (record.kind, serde_json::from_slice(record.payload).unwrap_or(Value::Null))
+    };
+    seen.records.iter().map(read).collect()
+}
+
+/// The row of the volume with this name.
+pub fn row<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    let row = answer.rows.iter().find(|row| value(row, "name") == Some(name));
+    row.unwrap_or_else(|| panic!("there is no row of {name} in {answer:?}"))
+}
+
+/// The state of an archive by `status`.
+pub fn state<W: Wire>(operator: &mut Operator<W>, name: &str) -> String {
+    let status = operator.ask("status").expect("the appliance is there");
+    value(row(&status, name), "state").expect("a row has a state").to_owned()
+}

@@ -1,0 +1,313 @@
+//! Orchestration in the simulator: whatever changes on a disk is flagged within an audit period, recorded
+//! before it is shown, and leads to what the deployment wants; archives go through their lifecycle.
+
+use ledger_fmt::record::Kind;
+use totebox::model::Deployment;
+use totebox_manifest::Role;
+use totebox_pds::{Fault, FaultKind};
+use totebox_tests::operator::{Operator, number, value};
+use totebox_tests::orchestration::{
+    NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state,
+};
+use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, for_each_seed, operator};
+use totebox_tests::vault_bench::bytes;
+
+/// An operator at a settled machine, and three documents in each archive.
+fn at_work(deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>) {
+    let disk = DiskHandle::new(blank_disk(deployment));
+    let mut operator = operator(deployment, disk.clone(), seed, None);
+    operator.connect_settled().unwrap();
+    for name in NAMES {
+        for i in 0..3 {
+            operator.put(name, &format!("{name} {i}"), &bytes(5000 + i, i as u8)).unwrap().unwrap();
+        }
+    }
+    (disk, operator)
+}
+
+/// Milliseconds since the machine started.
+fn uptime(operator: &mut Operator<SimWire>) -> u64 {
+    number(&operator.ask("status").unwrap().end, "uptime_ms")
+}
+
+/// Waits for an event.
+fn await_event(operator: &mut Operator<SimWire>, beginning: &str) -> String {
+    let event = operator.await_event(beginning, 200).unwrap();
+    event.unwrap_or_else(|| panic!("no {beginning}: {:?}", operator.ask("flags")))
+}
+
+/// Waits for an archive to come into a state.
+fn await_state(operator: &mut Operator<SimWire>, name: &str, wanted: &str) {
+    let limit = operator.wire.world.steps() + 1_000_000;
+    while state(operator, name) != wanted {
+        assert!(operator.wire.world.steps() < limit, "{name} is not {wanted}: {:?}", operator.ask("status"));
+    }
+}
+
+/// Lets time pass until every volume was audited after now.
+fn a_round(operator: &mut Operator<SimWire>) {
+    let begun = number(&operator.ask("status").unwrap().end, "time");
+    let limit = operator.wire.world.steps() + 1_000_000;
+    loop {
+        let status = operator.ask("status").unwrap();
+        if status.rows.iter().all(|row| number(row, "verified_ms") > begun) {
+            return;
+        }
+        assert!(operator.wire.world.steps() < limit, "audits do not come: {status:?}");
+    }
+}
+
+#[test]
+fn one_flipped_bit_in_any_structure_is_flagged_within_a_period() {
+    let deployment = deployment(SCHEDULED);
+    for_each_seed("one_flipped_bit_in_any_structure_is_flagged_within_a_period", 3, |seed| {
+        for structure in Structure::ALL {
+            for (volume, on_mismatch) in [(1, "suspended"), (2, "active")] {
+                let name = NAMES[volume];
+                let what = format!("{structure:?} of {name}");
+                let (disk, mut operator) = at_work(&deployment, seed);
+                a_round(&mut operator);
+                assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0", "{what}");
+                let spot = spot(&deployment, &disk, volume, structure);
+                let flipped_ms = uptime(&mut operator);
+                disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 0x20);
+
+                let told = await_event(&mut operator, &format!("flag 1 {name} {}", structure.flag()));
+                let found_ms = uptime(&mut operator);
+                assert!(found_ms <= flipped_ms + PERIOD_MS + 1_000, "{what}: after {} ms", found_ms - flipped_ms);
+                // It was recorded before it was told.
+                let recorded = audit_record(&deployment, &disk);
+                let flag = recorded.iter().find(|(kind, _)| *kind == Kind::Flag);
+                let (_, flag) = flag.unwrap_or_else(|| panic!("{what}: {told} is not recorded"));
+                assert_eq!((flag["flag"].as_u64(), flag["archive"].as_str()), (Some(1), Some(name)), "{what}");
+
+                let flags = operator.ask("flags").unwrap();
+                let first = &flags.rows[0];
+                let seen = ["id", "archive", "kind", "area", "acknowledged"].map(|key| value(first, key).unwrap());
+                assert_eq!(seen, ["1", name, structure.flag(), structure.area(), "no"], "{what}: {flags:?}");
+                assert_eq!(number(first, "block"), spot.block, "{what}: {flags:?}");
+                if structure == Structure::Asset || structure == Structure::RecordHeader {
+                    assert_eq!(number(first, "record"), 1, "{what}: {flags:?}");
+                }
+                await_state(&mut operator, name, on_mismatch);
+                let history = operator.ask("history").unwrap();
+                let suspension = history.rows.iter().any(|row| row.contains("cause=mismatch"));
+                assert_eq!(suspension, on_mismatch == "suspended", "{what}: {history:?}");
+                // Siblings and undamaged records go on.
+                for sibling in NAMES.iter().filter(|sibling| **sibling != name) {
+                    assert_eq!(state(&mut operator, sibling), "active", "{what}");
+                    operator.put(sibling, "meanwhile", b"goes on").unwrap().unwrap();
+                }
+                if on_mismatch == "active" {
+                    assert!(operator.get(name, 2).unwrap() == Ok(bytes(5001, 1)), "{what}: record 2 is readable");
+                }
+                // It is sticky, and raised once.
+                a_round(&mut operator);
+                assert_eq!(operator.ask("flags").unwrap().rows[0], *first, "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_flag_is_acknowledged_with_a_reason_that_is_recorded() {
+    let deployment = deployment(SCHEDULED);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    await_event(&mut operator, "flag 1 finance asset");
+    await_state(&mut operator, "finance", "suspended");
+    for (command, error) in [
+        ("ack 2 no such flag", "unknown-flag"),
+        ("ack 1", "bad-reason"),
+        ("ack x y", "bad-argument"),
+        ("suspend finance", "already-there"),
+        ("resume contracts", "already-there"),
+        ("suspend nowhere", "unknown-archive"),
+        ("suspend audit", "unknown-archive"),
+        ("archive finance", "bad-argument"),
+    ] {
+        assert_eq!(operator.ask(command).unwrap().error(), Some(error), "{command}");
+    }
+    assert!(operator.ask("resume finance").unwrap().ok());
+    // As long as it is not acknowledged, the next audit suspends the archive again.
+    await_state(&mut operator, "finance", "suspended");
+    let ack = operator.ask("ack 1 the scanner's copy is \"good\"").unwrap();
+    assert_eq!(ack.end, "+ack flag=1");
+    assert_eq!(operator.ask("ack 1 again").unwrap().error(), Some("already-acknowledged"));
+    assert!(operator.ask("resume finance").unwrap().ok());
+    a_round(&mut operator);
+    a_round(&mut operator);
+    assert_eq!(state(&mut operator, "finance"), "active", "what was acknowledged stays in service");
+    let recorded = audit_record(&deployment, &disk);
+    let (_, ack) = recorded.iter().find(|(kind, _)| *kind == Kind::Acknowledgement).expect("it is recorded");
+    assert_eq!((ack["flag"].as_u64(), ack["reason"].as_str()), (Some(1), Some("the scanner's copy is good")));
+
+    // All of that is so after a restart.
+    operator.wire.world.settle();
+    drop(operator);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk, 2, None);
+    operator.connect_settled().unwrap();
+    let flags = operator.ask("flags").unwrap();
+    assert_eq!((flags.rows.len(), flags.end.as_str()), (1, "+flags open=0 hidden=0"));
+    a_round(&mut operator);
+    assert_eq!(operator.ask("flags").unwrap(), flags);
+    assert_eq!(state(&mut operator, "finance"), "active");
+}
+
+#[test]
+fn yesterdays_copy_of_a_volume_is_a_rollback() {
+    let deployment = deployment(SCHEDULED);
+    for volume in [1, 2] {
+        let (disk, mut operator) = at_work(&deployment, 1);
+        operator.wire.world.settle();
+        let (start, size) = (deployment.volumes[volume].offset() as usize, deployment.volumes[volume].size() as usize);
+        let yesterday = disk.borrow().seen()[start..start + size].to_vec();
+        operator.put(NAMES[volume], "today", b"today").unwrap().unwrap();
+        a_round(&mut operator);
+        operator.wire.world.settle();
+        drop(operator);
+        for (i, byte) in yesterday.iter().enumerate() {
+            disk.borrow_mut().damage(start + i, |at| *at = *byte);
+        }
+        let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+        operator.connect_settled().unwrap();
+        await_event(&mut operator, &format!("flag 1 {} rollback", NAMES[volume]));
+        let wanted = ["", "suspended", "active"][volume];
+        await_state(&mut operator, NAMES[volume], wanted);
+        // What goes on from the old state is found to be another history, as long as the record remembers.
+        a_round(&mut operator);
+        assert_eq!(value(row(&operator.ask("status").unwrap(), NAMES[volume]), "finding"), Some("rollback"));
+        assert_eq!(operator.ask("audit contracts").unwrap().end, "+audit clean volumes=1");
+    }
+}
+
+#[test]
+fn an_archive_goes_through_its_lifecycle() {
+    let deployment = deployment(SCHEDULED);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    let finance = operator.wire.world.pd(Role::Archive, 1);
+    assert_eq!(operator.ask("suspend finance").unwrap().end, "+suspend archive=finance state=suspended");
+    assert!(operator.wire.world.stopped(finance), "its thread does not run");
+    assert_eq!(state(&mut operator, "finance"), "suspended");
+    assert_eq!(operator.put("finance", "more", b"x").unwrap(), Err("not-active".to_owned()));
+    assert_eq!(operator.ask("suspend finance").unwrap().error(), Some("already-there"));
+    assert_eq!(operator.ask("audit finance").unwrap().end, "+audit clean volumes=1", "it is audited all the same");
+
+    operator.wire.world.settle();
+    drop(operator);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+    operator.connect_settled().unwrap();
+    assert_eq!(state(&mut operator, "finance"), "suspended", "also after a restart");
+    assert_eq!(operator.ask("resume finance").unwrap().end, "+resume archive=finance state=active");
+    assert!(!operator.wire.world.stopped(finance));
+    operator.put("finance", "more", b"x").unwrap().unwrap();
+
+    assert_eq!(operator.ask("archive finance final").unwrap().end, "+archive archive=finance state=archived");
+    assert_eq!(state(&mut operator, "finance"), "archived");
+    for command in ["resume finance", "suspend finance"] {
+        assert_eq!(operator.ask(command).unwrap().error(), Some("impossible-transition"), "{command}");
+    }
+    assert_eq!(operator.ask("archive finance final").unwrap().error(), Some("already-there"));
+    assert!(operator.put("finance", "after", b"x").unwrap().is_err());
+    assert!(operator.get("finance", 1).unwrap() == Ok(bytes(5000, 0)), "what is archived can be read");
+    assert_eq!(operator.ask("audit finance").unwrap().end, "+audit clean volumes=1");
+    operator.wire.world.settle();
+    drop(operator);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 3, None);
+    let status = operator.connect_settled().unwrap();
+    let finance = row(&status, "finance");
+    assert_eq!((value(finance, "state"), value(finance, "volume")), (Some("archived"), Some("sealed")));
+    assert_eq!(number(finance, "refused"), 0, "the start asked for nothing that it may not");
+    assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0");
+    let moves: Vec<_> = audit_record(&deployment, &disk)
+        .into_iter()
+        .filter(|(kind, _)| *kind == Kind::Lifecycle)
+        .map(|(_, payload)| format!("{} {} {}", payload["from"], payload["to"], payload["cause"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        moves,
+        ["active suspended operator", "suspended active operator", "active archived operator"]
+    );
+}
+
+#[test]
+fn a_fault_is_recorded_and_flagged_and_what_is_over_is_news_when_it_happens_again() {
+    let deployment = deployment(SCHEDULED);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    for round in 0..2u64 {
+        let finance = operator.wire.world.pd(Role::Archive, 1);
+        operator.wire.world.fault(finance, Fault { kind: FaultKind::Memory, address: 0x1000, instruction: 0 });
+        await_event(&mut operator, &format!("flag {} finance fault", round + 1));
+        assert_eq!(state(&mut operator, "finance"), "faulted");
+        for command in ["suspend finance", "archive finance final"] {
+            assert_eq!(operator.ask(command).unwrap().error(), Some("impossible-transition"), "{command}");
+        }
+        assert!(operator.put("contracts", "goes on", b"x").unwrap().is_ok());
+        assert!(operator.ask(&format!("ack {} restarting it", round + 1)).unwrap().ok());
+        operator.wire.world.settle();
+        drop(operator);
+        operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2 + round, None);
+        operator.connect_settled().unwrap();
+        assert_eq!(state(&mut operator, "finance"), "active", "a start is a start");
+    }
+    let recorded = audit_record(&deployment, &disk);
+    let faults = recorded.iter().filter(|(kind, _)| *kind == Kind::Fault).count();
+    assert_eq!(faults, 2);
+}
+
+#[test]
+fn a_hung_archive_is_noticed() {
+    let deployment = deployment(SCHEDULED);
+    let (_, mut operator) = at_work(&deployment, 1);
+    operator.wire.world.hang(Role::Archive, 1);
+    await_event(&mut operator, "flag 1 finance hung");
+    let suspended = operator.ask("suspend finance").unwrap();
+    assert_eq!(suspended.error(), Some("stopped"), "{suspended:?}");
+    assert_eq!(state(&mut operator, "finance"), "suspended");
+    assert!(operator.ask("flags").unwrap().rows.iter().any(|row| row.contains("kind=stop-timeout")));
+    assert!(operator.put("contracts", "goes on", b"x").unwrap().is_ok());
+}
+
+#[test]
+fn the_wall_clock_set_back_is_recorded() {
+    let deployment = deployment(SCHEDULED);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    let ticker = operator.wire.world.devices().ticker.clone();
+    ticker.set_wall_ms(ticker.wall_ms() - 3_600_000);
+    await_event(&mut operator, "flag 1 clock-back");
+    operator.wire.world.settle();
+    drop(operator);
+    // While it was off, too.
+    let wall_ms = disk.borrow().wall_ms();
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+    operator.wire.world.devices().ticker.set_wall_ms(wall_ms - 86_400_000);
+    operator.connect_settled().unwrap();
+    assert!(operator.ask("ack 1 summer time").unwrap().ok());
+    operator.wire.world.settle();
+    assert_eq!(operator.ask("audit").unwrap().end, "+audit clean volumes=4", "order is kept by sequence number");
+}
+
+#[test]
+fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_nothing() {
+    let deployment = deployment(SCHEDULED);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    let audit = &deployment.volumes[3];
+    let range = audit.first_block..audit.first_block + audit.layout.blocks;
+    disk.borrow_mut().fail_when(move |operation| {
+        matches!(operation, totebox_pds::device::Operation::Write { block, .. } if range.contains(block))
+    });
+    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    await_event(&mut operator, "flag 1 audit audit-volume");
+    await_state(&mut operator, "finance", "suspended");
+    let flags = operator.ask("flags").unwrap();
+    assert_eq!(value(&flags.rows[0], "kind"), Some("audit-volume"), "{flags:?}");
+    let asset = flags.rows.iter().find(|row| row.contains("kind=asset")).expect("it is shown all the same");
+    assert_eq!(value(asset, "audit_record"), None, "{asset}");
+    for archive in ["contracts", "correspondence"] {
+        assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
+    }
+    assert_eq!(operator.ask("resume finance").unwrap().error(), Some("not-recorded"));
+    assert_eq!(operator.ask("ack 1 seen").unwrap().error(), Some("not-recorded"));
+}
