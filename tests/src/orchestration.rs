@@ -88,7 +88,7 @@ impl Structure {
         }
     }
 
-    /// Whether finding it damaged says that committed bytes have changed: of a hint nothing is lost.
+    /// The area its block is counted in.
     pub const fn area(self) -> &'static str {
         match self {
             Structure::Superblock | Structure::Hint => "volume",
@@ -137,17 +137,23 @@ pub fn spot(deployment: &Deployment, disk: &DiskHandle, volume: usize, structure
     Spot { byte, block }
 }
 
-/// Every record of the audit record on the disk: its kind and payload, as JSON where it is.
-pub fn audit_record(deployment: &Deployment, disk: &DiskHandle) -> Vec<(Kind, Value)> {
-    let audit = deployment.volumes.len() - 1;
-    let seen = verify(deployment, disk, audit);
+/// Kind and payload of every record of a volume on the disk.
+pub fn records(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> Vec<(Kind, Vec<u8>)> {
+    let seen = verify(deployment, disk, volume);
     let disk = disk.borrow();
     let read = |&(_, block, at): &(u64, u64, usize)| {
-        let start = offset(deployment, audit, Area::Ledger, block) + at;
+        let start = offset(deployment, volume, Area::Ledger, block) + at;
         let (record, _) = Record::decode(&disk.seen()[start..]).expect("a sound record");
-        (record.kind, serde_json::from_slice(record.payload).unwrap_or(Value::Null))
+        (record.kind, record.payload.to_vec())
     };
     seen.records.iter().map(read).collect()
+}
+
+/// Every record of the audit record on the disk: its kind and payload, as JSON where it is.
+pub fn audit_record(deployment: &Deployment, disk: &DiskHandle) -> Vec<(Kind, Value)> {
+    let records = records(deployment, disk, deployment.volumes.len() - 1);
+    let json = |payload: &[u8]| serde_json::from_slice(payload).unwrap_or(Value::Null);
+    records.into_iter().map(|(kind, payload)| (kind, json(&payload))).collect()
 }
 
 /// The row of the volume with this name.

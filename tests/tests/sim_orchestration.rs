@@ -5,10 +5,9 @@ use ledger_fmt::record::Kind;
 use totebox::model::Deployment;
 use totebox_manifest::Role;
 use totebox_pds::{Fault, FaultKind};
+use totebox_tests::archive_bench::verify;
 use totebox_tests::operator::{Operator, number, value};
-use totebox_tests::orchestration::{
-    NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state,
-};
+use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
 use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, for_each_seed, operator};
 use totebox_tests::vault_bench::bytes;
 
@@ -161,7 +160,8 @@ fn yesterdays_copy_of_a_volume_is_a_rollback() {
     for volume in [1, 2] {
         let (disk, mut operator) = at_work(&deployment, 1);
         operator.wire.world.settle();
-        let (start, size) = (deployment.volumes[volume].offset() as usize, deployment.volumes[volume].size() as usize);
+        let (start, size) =
+            (deployment.volumes[volume].offset() as usize, deployment.volumes[volume].size() as usize);
         let yesterday = disk.borrow().seen()[start..start + size].to_vec();
         operator.put(NAMES[volume], "today", b"today").unwrap().unwrap();
         a_round(&mut operator);
@@ -225,10 +225,7 @@ fn an_archive_goes_through_its_lifecycle() {
         .filter(|(kind, _)| *kind == Kind::Lifecycle)
         .map(|(_, payload)| format!("{} {} {}", payload["from"], payload["to"], payload["cause"]).replace('"', ""))
         .collect();
-    assert_eq!(
-        moves,
-        ["active suspended operator", "suspended active operator", "active archived operator"]
-    );
+    assert_eq!(moves, ["active suspended operator", "suspended active operator", "active archived operator"]);
 }
 
 #[test]
@@ -299,15 +296,44 @@ fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_noth
     });
     let spot = spot(&deployment, &disk, 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
-    await_event(&mut operator, "flag 1 audit audit-volume");
+    await_event(&mut operator, "flag 2 audit audit-volume");
     await_state(&mut operator, "finance", "suspended");
     let flags = operator.ask("flags").unwrap();
-    assert_eq!(value(&flags.rows[0], "kind"), Some("audit-volume"), "{flags:?}");
+    assert_eq!(value(&flags.rows[0], "kind"), Some("audit-volume"), "the most serious: {flags:?}");
     let asset = flags.rows.iter().find(|row| row.contains("kind=asset")).expect("it is shown all the same");
     assert_eq!(value(asset, "audit_record"), None, "{asset}");
     for archive in ["contracts", "correspondence"] {
         assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
     }
     assert_eq!(operator.ask("resume finance").unwrap().error(), Some("not-recorded"));
-    assert_eq!(operator.ask("ack 1 seen").unwrap().error(), Some("not-recorded"));
+    assert_eq!(operator.ask("ack 2 seen").unwrap().error(), Some("not-recorded"));
+}
+
+#[test]
+fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
+    let deployment =
+        deployment(&SCHEDULED.replace("volume = \"2 MiB\"", "volume = \"1 MiB\"\nledger = \"40 KiB\""));
+    let (disk, mut operator) = at_work(&deployment, 1);
+    await_event(&mut operator, "flag 1 audit audit-volume");
+    let before = audit_record(&deployment, &disk);
+    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    await_event(&mut operator, "flag 2 finance asset");
+    await_state(&mut operator, "finance", "suspended");
+    for archive in ["contracts", "correspondence"] {
+        assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
+    }
+    // A short record may still have fitted.
+    assert!(audit_record(&deployment, &disk).starts_with(&before));
+
+    // It is so after a restart, and then the archives' own ledgers say what they are.
+    operator.wire.world.settle();
+    drop(operator);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+    operator.connect_settled().unwrap();
+    await_event(&mut operator, "flag 1 audit audit-volume");
+    await_event(&mut operator, "flag 2 finance asset");
+    await_state(&mut operator, "finance", "suspended");
+    assert!(audit_record(&deployment, &disk).starts_with(&before));
+    assert_eq!(verify(&deployment, &disk, 3).findings, []);
 }

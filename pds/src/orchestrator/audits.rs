@@ -95,7 +95,9 @@ impl Audits {
     /// What the audit record says of a volume.
     pub fn restore(&mut self, report: &Report, remembered: &Remembered) {
         let volume = &mut self.volumes[usize::from(report.volume)];
-        let Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) = Op::from_wire(remembered.verified) else { return };
+        let Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) = Op::from_wire(remembered.verified) else {
+            return;
+        };
         if !matches!(
             Verdict::from_wire(report.verdict),
             Some(Verdict::Clean | Verdict::Mismatch | Verdict::Unreadable | Verdict::NotVerified)

@@ -187,11 +187,19 @@ impl Orchestrator {
         self.go_to(archive, Step::Obey(self.time.uptime_ms.get().saturating_add(OBEY_MS)));
     }
 
-    fn come_up(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition, until_ms: u64) -> bool {
+    fn come_up(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        archive: usize,
+        transition: &Transition,
+        until_ms: u64,
+    ) -> bool {
         let Some(recorded) = self.archives[archive].recorded() else {
             let sound = self.archives[archive].is_sound();
             let in_time = self.time.uptime_ms.get() < until_ms;
-            if sound && (in_time || self.standings_unknown || self.volume_state(archive) == VolumeState::Recovering) {
+            if sound
+                && (in_time || self.standings_unknown || self.volume_state(archive) == VolumeState::Recovering)
+            {
                 return false;
             }
             // What is closed is sealed without the archive's help.

@@ -8,9 +8,9 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::START_MS;
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
-use super::START_MS;
 use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
 
 /// What a disk writes whole or not at all.
@@ -305,6 +305,13 @@ impl DiskHandle {
     /// A handle on a disk with this content.
     pub fn new(content: Vec<u8>) -> DiskHandle {
         DiskHandle(Rc::new(RefCell::new(Medium::new(content))))
+    }
+
+    /// Another machine with a copy of what no power cut can take from this one, and the same time of day.
+    pub fn copy(&self) -> DiskHandle {
+        let mut medium = Medium::new(self.borrow().stable.clone());
+        medium.left_at(self.borrow().wall_ms);
+        DiskHandle(Rc::new(RefCell::new(medium)))
     }
 
     /// The disk, to look at.
