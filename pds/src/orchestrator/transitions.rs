@@ -113,8 +113,8 @@ impl Orchestrator {
     /// Lets every transition go as far as it can.
     pub(super) fn advance_transitions(&mut self, kernel: &mut dyn Kernel) {
         for archive in 0..self.archives.len() {
-            self.suspend_if_it_must(archive);
             while self.advance_transition(kernel, archive) {}
+            self.suspend_if_it_must(archive);
         }
     }
 
