@@ -2,12 +2,16 @@
 //! honest again.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use totebox_hostile::{Attack, FORBIDDEN_REQUESTS};
+use serde_json::Value;
+use totebox_hostile::{APPENDING_REQUESTS, Attack, FORBIDDEN_REQUESTS};
 use totebox_manifest::{Device, Header, LinkKind, Manifest, NO_CHANNEL, Region, Role, encode};
 
-use crate::appliance::{Appliance, Site, row, state};
+use crate::appliance::{Appliance, PATIENCE, Site, row, state};
+use crate::orchestrated::audit;
 
 /// What each archive of [`DEPLOYMENT`] does when it is hostile, and whose memory it goes for.
 const ATTACKS: [(&str, Attack, Target); 4] = [
@@ -75,7 +79,7 @@ pub fn taken_over_archives_reach_nothing<A: Appliance>(appliance: &mut A, change
         appliance.tool().call(&["put", archive, &document]).expect(0);
     }
     appliance.power_cut();
-    let honest = take_over(appliance.site());
+    let honest = take_over(appliance.site(), &ATTACKS);
     changed(appliance);
 
     appliance.start();
@@ -94,9 +98,7 @@ pub fn taken_over_archives_reach_nothing<A: Appliance>(appliance: &mut A, change
     appliance.tool().call(&["verify", "honest"]).expect(0);
     appliance.power_cut();
 
-    for (path, bytes) in honest {
-        fs::write(path, bytes).expect("the folder can be written");
-    }
+    give_back(honest);
     changed(appliance);
     appliance.start();
     appliance.wait_until_active();
@@ -109,9 +111,186 @@ pub fn taken_over_archives_reach_nothing<A: Appliance>(appliance: &mut A, change
     }
 }
 
-/// Puts the hostile program in the place of four archives, each told what to attack. Returns the files
+/// What each archive of [`MISBEHAVING`] does when it is hostile, and the kind of flag that tells of it.
+const MISDEEDS: [(&str, Attack, &str); 5] = [
+    ("spins", Attack::Spin, "hung"),
+    ("floods", Attack::Flood, "hung"),
+    ("garbage", Attack::Garbage, "protocol"),
+    ("panics", Attack::Panic, "fault"),
+    ("closed", Attack::Append, "refused"),
+];
+
+/// Archives that misbehave in every way, and an honest one; audited every ten seconds.
+pub const MISBEHAVING: &str = r#"
+[deployment]
+name = "misbehaving"
+id = "9a3be25a6c4f0d8d170674f1e0b0b95c"
+board = "qemu_virt_aarch64"
+[disk]
+size = "32 MiB"
+[audit]
+volume = "4 MiB"
+period = "10 s"
+[[archive]]
+name = "spins"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "floods"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "garbage"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "panics"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "closed"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "honest"
+size = "2 MiB"
+on_mismatch = "flag"
+"#;
+
+/// Archives that spin, flood everybody, publish nonsense, panic, or go on appending though they are closed are
+/// flagged, and stopped or starved; an honest one works among them, and audits go on.
+pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, changed: impl Fn(&mut A)) {
+    let document = appliance.site().folder.path().join("document");
+    fs::write(&document, "a document").expect("the folder can be written");
+    let document = document.to_str().expect("made of UTF-8").to_owned();
+    appliance.start();
+    appliance.wait_until_active();
+    for archive in &appliance.site().archives {
+        appliance.tool().call(&["put", archive, &document]).expect(0);
+    }
+    appliance.tool().call(&["archive", "closed", "--final"]).expect(0);
+    appliance.power_cut();
+    let closed = volume_bytes(appliance.site(), "closed");
+    let attacks = MISDEEDS.map(|(name, attack, _)| (name, attack, Target::Nothing));
+    let honest = take_over(appliance.site(), &attacks);
+    changed(appliance);
+
+    appliance.start();
+    let started = Instant::now();
+    let flags = loop {
+        let answer = appliance.tool().call(&["flags", "--json"]);
+        let flags: Value = serde_json::from_str(&answer.stdout).unwrap_or(Value::Null);
+        let is = |name: &str, kind: &str| {
+            let rows = flags["flags"].as_array();
+            rows.is_some_and(|rows| rows.iter().any(|row| row["archive"] == name && row["kind"] == kind))
+        };
+        if MISDEEDS.iter().all(|(name, _, kind)| is(name, kind)) {
+            break flags;
+        }
+        assert!(started.elapsed() < PATIENCE, "not everything is flagged: {answer:?}");
+    };
+    let accused = flags["flags"].as_array().expect("rows").iter().any(|row| row["archive"] == "honest");
+    assert!(!accused, "{flags}");
+    appliance.tool().call(&["put", "honest", &document]).expect(0);
+    audit(appliance, &["honest"]);
+    audit(appliance, &["closed"]);
+    let mut terminal = appliance.terminal();
+    let status = terminal.command("status");
+    for (name, wanted) in
+        [("garbage", "failed"), ("panics", "faulted"), ("closed", "archived"), ("honest", "active")]
+    {
+        assert_eq!(state(&status, name), wanted, "{status}");
+    }
+    drop(terminal);
+    // What does not come to rest is stopped all the same.
+    appliance.tool().call(&["suspend", "spins"]).expect(1);
+    let mut terminal = appliance.terminal();
+    let status = terminal.command("status");
+    assert_eq!(state(&status, "spins"), "suspended", "{status}");
+    drop(terminal);
+    let status = appliance.tool().call(&["status", "--json"]).expect(1);
+    let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
+    let of = |name: &str| {
+        let volumes = status["volumes"].as_array().expect("volumes");
+        volumes.iter().find(|volume| volume["name"] == name).expect("it is there").clone()
+    };
+    assert_eq!(of("closed")["refused"], APPENDING_REQUESTS, "each attempt is counted");
+    appliance.power_cut();
+    assert!(volume_bytes(appliance.site(), "closed") == closed, "nothing is appended to what is archived");
+
+    give_back(honest);
+    changed(appliance);
+    appliance.start();
+    appliance.terminal().command_until("status", |status| {
+        let actives = ["floods", "garbage", "panics", "honest"];
+        actives.iter().all(|name| state(status, name) == "active")
+            && state(status, "closed") == "archived"
+            && state(status, "spins") == "suspended"
+    });
+    audit(appliance, &[]);
+}
+
+/// The bytes of a volume.
+fn volume_bytes(site: &Site, name: &str) -> Vec<u8> {
+    let number = site.archives.iter().position(|archive| archive == name).expect("the archive is there");
+    let volume = &site.deployment.volumes[number];
+    let mut bytes = vec![0; volume.size() as usize];
+    let disk = fs::File::open(&site.disk).expect("there is a disk");
+    disk.read_exact_at(&mut bytes, volume.offset()).expect("the disk can be read");
+    bytes
+}
+
+/// Documents in a batch whose rate is measured, and batches of each kind. The best of each counts: what else the
+/// machine does can only slow a batch down.
+const BATCH: usize = 48;
+const ROUNDS: usize = 3;
+
+/// A sibling of an archive that spins at full speed commits at no less than four fifths of the rate it has
+/// without, and audits come to their end.
+pub fn a_spinning_archive_takes_nothing<A: Appliance>(appliance: &mut A, changed: impl Fn(&mut A)) {
+    let folder = appliance.site().folder.path().to_owned();
+    let documents: Vec<String> = (0..BATCH)
+        .map(|number| {
+            let path = folder.join(format!("document-{number}"));
+            fs::write(&path, format!("document {number}")).expect("the folder can be written");
+            path.to_str().expect("made of UTF-8").to_owned()
+        })
+        .collect();
+    let mut put = vec!["put", "honest"];
+    put.extend(documents.iter().map(String::as_str));
+    let batch = |appliance: &mut A| {
+        appliance.start();
+        appliance.terminal().command_until("status", |status| state(status, "honest") == "active");
+        appliance.tool().call(&put[..3]).expect(0);
+        let started = Instant::now();
+        appliance.tool().call(&put).expect(0);
+        let rate = BATCH as f64 / started.elapsed().as_secs_f64();
+        audit(appliance, &["honest"]);
+        appliance.power_cut();
+        rate
+    };
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.push(batch(appliance));
+        let honest = take_over(appliance.site(), &[("spins", Attack::Spin, Target::Nothing)]);
+        changed(appliance);
+        beside.push(batch(appliance));
+        give_back(honest);
+        changed(appliance);
+    }
+    let best = |rates: &[f64]| rates.iter().copied().fold(0.0, f64::max);
+    let ratio = best(&beside) / best(&alone);
+    println!(
+        "{}: {alone:.1?} documents/s without, {beside:.1?} beside an archive that spins; {:.0} %",
+        appliance.backend(),
+        100.0 * ratio
+    );
+    assert!(ratio >= 0.8, "a spinning archive takes {:.0} % of its sibling's rate", 100.0 * (1.0 - ratio));
+}
+
+/// Puts the hostile program in the place of archives, each told what to attack. Returns the files
 /// as they were.
-fn take_over(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
+fn take_over(site: &Site, attacks: &[(&str, Attack, Target)]) -> Vec<(PathBuf, Vec<u8>)> {
     let read = |path: &PathBuf| fs::read(path).expect("the file is there");
     let mut before = vec![(site.system.clone(), read(&site.system))];
     let manifest = |pd: &str| read(&site.manifest(pd));
@@ -123,7 +302,7 @@ fn take_over(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
         if mine { link.mine } else { link.theirs }
     };
     let mut system = String::from_utf8(before[0].1.clone()).expect("XML is UTF-8");
-    for (name, attack, target) in ATTACKS {
+    for &(name, attack, target) in attacks {
         let pd = format!("archive-{name}");
         let region = match target {
             Target::Sibling => of("archive-honest", Role::Vault, true),
@@ -141,6 +320,13 @@ fn take_over(site: &Site) -> Vec<(PathBuf, Vec<u8>)> {
     }
     fs::write(&site.system, system).expect("the folder can be written");
     before
+}
+
+/// Puts the files back as they were.
+fn give_back(honest: Vec<(PathBuf, Vec<u8>)>) {
+    for (path, bytes) in honest {
+        fs::write(path, bytes).expect("the folder can be written");
+    }
 }
 
 /// The manifest with one more entry in its device table.

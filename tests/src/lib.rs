@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`appliance`] | an appliance that runs, on whichever backend |
 //! | [`scripts`] | what an operator does at one |
+//! | [`orchestrated`] | what orchestration does at one |
 //! | [`hostile`] | archives that are taken over |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
 //! | [`vault_bench`] | a vault alone, with its clients played by the test |
+//! | [`orchestration`] | where committed structures are on a disk, and what the audit record on it says |
 //! | [`vault_load`] | archives that keep a vault busy, and what it owes them |
 
 #![forbid(unsafe_code)]
@@ -17,6 +19,7 @@ pub mod appliance;
 pub mod archive_bench;
 pub mod hostile;
 pub mod operator;
+pub mod orchestrated;
 pub mod orchestration;
 pub mod scripts;
 pub mod sim;

@@ -3,13 +3,12 @@
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
-use ledger_fmt::stamp::STAMP_SIZE;
+use ledger_fmt::testing::Seen;
+use ledger_fmt::verify::Mode;
 use serde_json::Value;
 use totebox::model::Deployment;
 
-use crate::archive_bench::verify;
 use crate::operator::{Answer, Operator, Wire, value};
-use crate::sim::DiskHandle;
 use crate::vault_bench::offset;
 
 /// Three archives, audited every ten seconds, in full every third time. A mismatch suspends two of them.
@@ -107,53 +106,58 @@ pub struct Spot {
     pub block: u64,
 }
 
-/// Where a structure of a volume is that holds record 1, a document.
-pub fn spot(deployment: &Deployment, disk: &DiskHandle, volume: usize, structure: Structure) -> Spot {
+/// Where a structure of a volume is that holds record 1, a document. `disk` is the disk's content.
+pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Structure) -> Spot {
     let seen = verify(deployment, disk, volume);
     let (_, block, at) = *seen.records.iter().find(|(sequence, ..)| *sequence == 1).expect("record 1 is there");
     let run = offset(deployment, volume, Area::Ledger, block);
     let base = deployment.volumes[volume].offset() as usize;
-    let blank = |block: u64| {
+    let is_blank = |block: u64| {
         let start = base + block as usize * BLOCK_SIZE;
-        disk.borrow().seen()[start..start + BLOCK_SIZE].iter().all(|byte| *byte == 0)
+        disk[start..start + BLOCK_SIZE].iter().all(|byte| *byte == 0)
     };
     let (byte, block) = match structure {
         Structure::Superblock => (base + 70, 0),
         Structure::Hint => {
-            let block = *HINT_BLOCKS.iter().find(|block| !blank(**block)).expect("a volume in service has a hint");
+            let hint = HINT_BLOCKS.iter().find(|block| !is_blank(**block));
+            let block = *hint.expect("a volume in service has a hint");
             (base + block as usize * BLOCK_SIZE + 20, block)
         }
         Structure::Stamp => (run + 20, block),
         Structure::RecordHeader => (run + at + 20, block),
         Structure::RecordPayload => (run + at + HEADER_SIZE, block),
         Structure::Asset => {
-            let sector = disk.borrow().seen()[run..run + BLOCK_SIZE].to_vec();
-            let (record, _) = Record::decode(&sector[at..]).expect("a sound record");
+            let (record, _) = Record::decode(&disk[run + at..]).expect("a sound record");
             let block = record.header.content_block.get();
             (offset(deployment, volume, Area::Assets, block) + 100, block)
         }
     };
-    assert!(at >= STAMP_SIZE || structure == Structure::Superblock, "a record stands behind its stamp");
     Spot { byte, block }
 }
 
-/// Kind and payload of every record of a volume on the disk.
-pub fn records(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> Vec<(Kind, Vec<u8>)> {
-    let seen = verify(deployment, disk, volume);
-    let disk = disk.borrow();
+/// Kind and payload of every record of a volume on the disk with this content.
+pub fn records(deployment: &Deployment, disk: &[u8], volume: usize) -> Vec<(Kind, Vec<u8>)> {
     let read = |&(_, block, at): &(u64, u64, usize)| {
         let start = offset(deployment, volume, Area::Ledger, block) + at;
-        let (record, _) = Record::decode(&disk.seen()[start..]).expect("a sound record");
+        let (record, _) = Record::decode(&disk[start..]).expect("a sound record");
         (record.kind, record.payload.to_vec())
     };
-    seen.records.iter().map(read).collect()
+    verify(deployment, disk, volume).records.iter().map(read).collect()
 }
 
-/// Every record of the audit record on the disk: its kind and payload, as JSON where it is.
-pub fn audit_record(deployment: &Deployment, disk: &DiskHandle) -> Vec<(Kind, Value)> {
+/// Every record of the audit record on the disk with this content: its kind and payload, as JSON where it is.
+pub fn audit_record(deployment: &Deployment, disk: &[u8]) -> Vec<(Kind, Value)> {
     let records = records(deployment, disk, deployment.volumes.len() - 1);
     let json = |payload: &[u8]| serde_json::from_slice(payload).unwrap_or(Value::Null);
     records.into_iter().map(|(kind, payload)| (kind, json(&payload))).collect()
+}
+
+/// Verifies a volume of the disk with this content as the host tool does.
+fn verify(deployment: &Deployment, disk: &[u8], volume: usize) -> Seen {
+    let volume = &deployment.volumes[volume];
+    let start = volume.first_block as usize * BLOCK_SIZE;
+    let bytes = &disk[start..start + volume.layout.blocks as usize * BLOCK_SIZE];
+    ledger_fmt::testing::verify(bytes, &volume.superblock(), None, Mode::Full)
 }
 
 /// The row of the volume with this name.

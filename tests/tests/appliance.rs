@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
 use totebox_tests::hostile;
-use totebox_tests::scripts::{SCRIPTS, forty_archives};
+use totebox_tests::orchestrated::{self, WATCHED};
+use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
 
 /// The reference deployment's archives, on volumes small enough to be simulated.
 const SMALL: &str = r#"
@@ -47,6 +48,13 @@ const ON_SEL4: [Backend; 2] = [
     ("qemu_release", || Box::new(Qemu::new(Site::reference(), "release")), 300_000),
 ];
 
+/// What orchestration does, where the disk is a file.
+const ORCHESTRATED: [(&str, Script); 3] = [
+    ("changes_are_flagged", orchestrated::changes_are_flagged),
+    ("archives_go_through_their_lifecycle", orchestrated::archives_go_through_their_lifecycle),
+    ("yesterdays_copy_is_a_rollback", orchestrated::yesterdays_copy_is_a_rollback),
+];
+
 fn main() -> ExitCode {
     let missing = Qemu::missing();
     let mut trials = Vec::new();
@@ -61,10 +69,22 @@ fn main() -> ExitCode {
             }
         }
     }
-    trials.push(Trial::test("hosted::taken_over_archives_reach_nothing", || {
+    for (name, script) in ORCHESTRATED {
+        trials.push(Trial::test(format!("hosted::{name}"), move || {
+            script(&mut Hosted::new(Site::new(WATCHED)), 0);
+            Ok(())
+        }));
+    }
+    let hosted_hostile = |deployment| {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_hosted-hostile"));
-        let mut appliance = Hosted::with_program(Site::new(hostile::DEPLOYMENT), program);
-        hostile::taken_over_archives_reach_nothing(&mut appliance, |_| ());
+        Hosted::with_program(Site::new(deployment), program)
+    };
+    trials.push(Trial::test("hosted::taken_over_archives_reach_nothing", move || {
+        hostile::taken_over_archives_reach_nothing(&mut hosted_hostile(hostile::DEPLOYMENT), |_| ());
+        Ok(())
+    }));
+    trials.push(Trial::test("hosted::misbehaving_archives_are_contained", move || {
+        hostile::misbehaving_archives_are_contained(&mut hosted_hostile(hostile::MISBEHAVING), |_| ());
         Ok(())
     }));
     trials.push(Trial::test("hosted::forty_archives_take_a_document_each", || {
@@ -72,22 +92,42 @@ fn main() -> ExitCode {
         Ok(())
     }));
     for (name, config) in [("qemu_debug", "debug"), ("qemu_release", "release")] {
-        let hostile = Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
-            let mut appliance = Qemu::new(Site::new(hostile::DEPLOYMENT), config);
-            hostile::taken_over_archives_reach_nothing(&mut appliance, |appliance| appliance.put_together(config));
-            Ok(())
-        });
-        let many = Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {
-            let mut appliance = Qemu::new(forty(), config);
-            forty_archives(&mut appliance);
-            println!("{name}: 40 archives in an image of {} bytes", appliance.image_size());
-            Ok(())
-        });
-        trials.extend([hostile, many].map(|trial| trial.with_ignored_flag(missing.is_some())));
+        let mut on_sel4 = vec![
+            Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
+                let mut appliance = Qemu::new(Site::new(hostile::DEPLOYMENT), config);
+                hostile::taken_over_archives_reach_nothing(&mut appliance, |qemu| qemu.put_together(config));
+                Ok(())
+            }),
+            Trial::test(format!("{name}::misbehaving_archives_are_contained"), move || {
+                let mut appliance = Qemu::new(Site::new(hostile::MISBEHAVING), config);
+                hostile::misbehaving_archives_are_contained(&mut appliance, |qemu| qemu.put_together(config));
+                Ok(())
+            }),
+            Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {
+                let mut appliance = Qemu::new(forty(), config);
+                forty_archives(&mut appliance);
+                println!("{name}: 40 archives in an image of {} bytes", appliance.image_size());
+                Ok(())
+            }),
+        ];
+        for (script_name, script) in ORCHESTRATED {
+            on_sel4.push(Trial::test(format!("{name}::{script_name}"), move || {
+                script(&mut Qemu::new(Site::new(WATCHED), config), 0);
+                Ok(())
+            }));
+        }
+        trials.extend(on_sel4.into_iter().map(|trial| trial.with_ignored_flag(missing.is_some())));
     }
+    let spinner = Trial::test("qemu_release::a_spinning_archive_takes_nothing", || {
+        let mut appliance = Qemu::new(Site::new(hostile::MISBEHAVING), "release");
+        hostile::a_spinning_archive_takes_nothing(&mut appliance, |qemu| qemu.put_together("release"));
+        Ok(())
+    });
+    trials.push(spinner.with_ignored_flag(missing.is_some()));
+    let on_sel4 = trials.iter().filter(|trial| trial.name().starts_with("qemu")).count();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     if let Some(reason) = missing {
-        println!("SKIPPED: {} tests on seL4: {reason}\n", ON_SEL4.len() * (SCRIPTS.len() + 2));
+        println!("SKIPPED: {on_sel4} tests on seL4: {reason}\n");
     }
     conclusion.exit_code()
 }

@@ -67,7 +67,7 @@ fn one_flipped_bit_in_any_structure_is_flagged_within_a_period() {
                 let (disk, mut operator) = at_work(&deployment, seed);
                 a_round(&mut operator);
                 assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0", "{what}");
-                let spot = spot(&deployment, &disk, volume, structure);
+                let spot = spot(&deployment, disk.borrow().seen(), volume, structure);
                 let flipped_ms = uptime(&mut operator);
                 disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 0x20);
 
@@ -75,7 +75,7 @@ fn one_flipped_bit_in_any_structure_is_flagged_within_a_period() {
                 let found_ms = uptime(&mut operator);
                 assert!(found_ms <= flipped_ms + PERIOD_MS + 1_000, "{what}: after {} ms", found_ms - flipped_ms);
                 // It was recorded before it was told.
-                let recorded = audit_record(&deployment, &disk);
+                let recorded = audit_record(&deployment, disk.borrow().seen());
                 let flag = recorded.iter().find(|(kind, _)| *kind == Kind::Flag);
                 let (_, flag) = flag.unwrap_or_else(|| panic!("{what}: {told} is not recorded"));
                 assert_eq!((flag["flag"].as_u64(), flag["archive"].as_str()), (Some(1), Some(name)), "{what}");
@@ -112,7 +112,7 @@ fn one_flipped_bit_in_any_structure_is_flagged_within_a_period() {
 fn a_flag_is_acknowledged_with_a_reason_that_is_recorded() {
     let deployment = deployment(SCHEDULED);
     let (disk, mut operator) = at_work(&deployment, 1);
-    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
     await_event(&mut operator, "flag 1 finance asset");
     await_state(&mut operator, "finance", "suspended");
@@ -138,7 +138,7 @@ fn a_flag_is_acknowledged_with_a_reason_that_is_recorded() {
     a_round(&mut operator);
     a_round(&mut operator);
     assert_eq!(state(&mut operator, "finance"), "active", "what was acknowledged stays in service");
-    let recorded = audit_record(&deployment, &disk);
+    let recorded = audit_record(&deployment, disk.borrow().seen());
     let (_, ack) = recorded.iter().find(|(kind, _)| *kind == Kind::Acknowledgement).expect("it is recorded");
     assert_eq!((ack["flag"].as_u64(), ack["reason"].as_str()), (Some(1), Some("the scanner's copy is good")));
 
@@ -220,7 +220,7 @@ fn an_archive_goes_through_its_lifecycle() {
     assert_eq!((value(finance, "state"), value(finance, "volume")), (Some("archived"), Some("sealed")));
     assert_eq!(number(finance, "refused"), 0, "the start asked for nothing that it may not");
     assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0");
-    let moves: Vec<_> = audit_record(&deployment, &disk)
+    let moves: Vec<_> = audit_record(&deployment, disk.borrow().seen())
         .into_iter()
         .filter(|(kind, _)| *kind == Kind::Lifecycle)
         .map(|(_, payload)| format!("{} {} {}", payload["from"], payload["to"], payload["cause"]).replace('"', ""))
@@ -248,7 +248,7 @@ fn a_fault_is_recorded_and_flagged_and_what_is_over_is_news_when_it_happens_agai
         operator.connect_settled().unwrap();
         assert_eq!(state(&mut operator, "finance"), "active", "a start is a start");
     }
-    let recorded = audit_record(&deployment, &disk);
+    let recorded = audit_record(&deployment, disk.borrow().seen());
     let faults = recorded.iter().filter(|(kind, _)| *kind == Kind::Fault).count();
     assert_eq!(faults, 2);
 }
@@ -294,7 +294,7 @@ fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_noth
     disk.borrow_mut().fail_when(move |operation| {
         matches!(operation, totebox_pds::device::Operation::Write { block, .. } if range.contains(block))
     });
-    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
     await_event(&mut operator, "flag 2 audit audit-volume");
     await_state(&mut operator, "finance", "suspended");
@@ -315,8 +315,8 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
         deployment(&SCHEDULED.replace("volume = \"2 MiB\"", "volume = \"1 MiB\"\nledger = \"40 KiB\""));
     let (disk, mut operator) = at_work(&deployment, 1);
     await_event(&mut operator, "flag 1 audit audit-volume");
-    let before = audit_record(&deployment, &disk);
-    let spot = spot(&deployment, &disk, 1, Structure::Asset);
+    let before = audit_record(&deployment, disk.borrow().seen());
+    let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
     await_event(&mut operator, "flag 2 finance asset");
     await_state(&mut operator, "finance", "suspended");
@@ -324,7 +324,7 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
         assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
     }
     // A short record may still have fitted.
-    assert!(audit_record(&deployment, &disk).starts_with(&before));
+    assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
 
     // It is so after a restart, and then the archives' own ledgers say what they are.
     operator.wire.world.settle();
@@ -334,6 +334,6 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
     await_event(&mut operator, "flag 1 audit audit-volume");
     await_event(&mut operator, "flag 2 finance asset");
     await_state(&mut operator, "finance", "suspended");
-    assert!(audit_record(&deployment, &disk).starts_with(&before));
+    assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
     assert_eq!(verify(&deployment, &disk, 3).findings, []);
 }

@@ -48,7 +48,7 @@ fn recorded(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> String
             Err(_) => text.split(' ').nth(1).expect("FROM TO CAUSE").to_owned(),
         }
     };
-    let records = records(deployment, disk, volume);
+    let records = records(deployment, disk.borrow().seen(), volume);
     let last = records.iter().rfind(|(kind, _)| *kind == Kind::Lifecycle);
     last.map_or("active".to_owned(), |(_, payload)| word(payload))
 }

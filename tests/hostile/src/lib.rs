@@ -14,7 +14,7 @@ use zerocopy::FromZeros;
 
 use requests::Requests;
 
-pub use requests::FORBIDDEN_REQUESTS;
+pub use requests::{APPENDING_REQUESTS, FORBIDDEN_REQUESTS};
 
 /// What a taken-over archive tries, as the `kind` of a device entry; its region's `vaddr` is the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +27,29 @@ pub enum Attack {
     /// Ask the vault for other volumes, for blocks below the frontier and beyond the directories, for a
     /// seal, for nonsense; and break the queue at last.
     Requests = 0x82,
+    /// Run at full speed, and never look at what comes.
+    Spin = 0x83,
+    /// Wake everybody it has a channel to, without end.
+    Flood = 0x84,
+    /// Publish what cannot be.
+    Garbage = 0x85,
+    /// Panic.
+    Panic = 0x86,
+    /// Append to its own volume, as if it were in service.
+    Append = 0x87,
 }
 
 impl Attack {
-    const ALL: [Attack; 3] = [Attack::Read, Attack::Write, Attack::Requests];
+    const ALL: [Attack; 8] = [
+        Attack::Read,
+        Attack::Write,
+        Attack::Requests,
+        Attack::Spin,
+        Attack::Flood,
+        Attack::Garbage,
+        Attack::Panic,
+        Attack::Append,
+    ];
 }
 
 /// The taken-over archive.
@@ -40,7 +59,9 @@ pub struct Hostile {
     address: usize,
     requests: Requests,
     health: PageWriter<Health>,
-    orchestrator: Option<Channel>,
+    orchestrator: Channel,
+    /// Every channel it has, as far as this crate is told.
+    channels: heapless::Vec<Channel, 8>,
 }
 
 impl Hostile {
@@ -50,27 +71,29 @@ impl Hostile {
             .iter()
             .find_map(|attack| Some((*attack, manifest.devices().iter().find(|d| d.kind == *attack as u8)?)))
             .expect("the test says what to attack");
-        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page);
-        let health = orchestrator.and_then(|link| PageWriter::new(mapped, link.mine));
+        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
+        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
         Ok(Hostile {
             attack,
             address: device.region.vaddr.get() as usize,
-            requests: Requests::new(manifest, mapped)?,
-            health: health.ok_or(SetupError::Link(Role::Orchestrator, LinkKind::Page))?,
-            orchestrator: orchestrator.and_then(Channel::of),
+            requests: Requests::new(manifest, mapped, attack == Attack::Append)?,
+            health: PageWriter::new(mapped, orchestrator.mine).ok_or(missing)?,
+            orchestrator: Channel::of(orchestrator).ok_or(missing)?,
+            channels: manifest.links().iter().filter_map(Channel::of).take(8).collect(),
         })
     }
 
     /// Says what came of it, where the operator can see: `records` counts refusals, `documents` breaches.
     fn publish(&mut self, kernel: &mut dyn Kernel) {
         let mut health = Health::new_zeroed();
-        health.state = ArchiveState::Active as u8;
+        (health.state, health.recorded) = (ArchiveState::Active as u8, ArchiveState::Active as u8);
         health.records = self.requests.refused().into();
         health.documents = self.requests.granted().into();
-        self.health.publish(&health);
-        if let Some(channel) = self.orchestrator {
-            kernel.notify(channel);
+        if self.attack == Attack::Garbage {
+            health.records = u64::MAX.into();
         }
+        self.health.publish(&health);
+        kernel.notify(self.orchestrator);
     }
 }
 
@@ -83,17 +106,31 @@ impl Domain for Hostile {
             Attack::Read => drop(unsafe { core::ptr::read_volatile(target) }),
             // SAFETY: as above.
             Attack::Write => unsafe { core::ptr::write_volatile(target, 0xee) },
-            Attack::Requests => {
+            Attack::Requests | Attack::Append => {
                 self.requests.advance(kernel);
                 return self.publish(kernel);
             }
+            Attack::Garbage => return self.publish(kernel),
+            Attack::Spin => {
+                self.publish(kernel);
+                loop {
+                    core::hint::spin_loop();
+                }
+            }
+            Attack::Flood => {
+                self.publish(kernel);
+                loop {
+                    self.channels.iter().for_each(|channel| kernel.notify(*channel));
+                }
+            }
+            Attack::Panic => panic!("an archive that panics"),
         }
         self.requests.breach();
         self.publish(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, _from: ChannelSet) {
-        if self.attack == Attack::Requests {
+        if matches!(self.attack, Attack::Requests | Attack::Append) {
             self.requests.advance(kernel);
             self.publish(kernel);
         }

@@ -17,6 +17,9 @@ const OTHER_REQUESTS: u64 = 15;
 /// queue at the end.
 pub const FORBIDDEN_REQUESTS: u64 = OTHER_VOLUMES + OTHER_REQUESTS;
 
+/// How many requests an archive makes that goes on as if its volume took anything.
+pub const APPENDING_REQUESTS: u64 = 2;
+
 #[derive(Debug)]
 pub struct Requests {
     queue: (Producer, Consumer),
@@ -30,10 +33,12 @@ pub struct Requests {
     refused: u64,
     granted: u64,
     broken: bool,
+    /// It appends at its own frontier, instead of breaking every other rule.
+    appends: bool,
 }
 
 impl Requests {
-    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped, appends: bool) -> Result<Self, SetupError> {
         let missing = SetupError::Link(Role::Vault, LinkKind::Queue);
         let link = manifest.link(Role::Vault, 0, LinkKind::Queue).ok_or(missing)?;
         let form = conversation::queue(Role::Archive, Role::Vault).ok_or(missing)?;
@@ -49,6 +54,7 @@ impl Requests {
             refused: 0,
             granted: 0,
             broken: false,
+            appends,
         })
     }
 
@@ -84,7 +90,7 @@ impl Requests {
             }
         }
         self.ask();
-        if self.refused + self.granted == FORBIDDEN_REQUESTS && !self.broken {
+        if self.refused + self.granted == self.planned() && !self.appends && !self.broken {
             // A tail far ahead of every slot there is.
             self.mine.store(0, u64::MAX / 2);
             self.broken = true;
@@ -92,8 +98,13 @@ impl Requests {
         kernel.notify(self.channel);
     }
 
+    /// Requests it makes.
+    fn planned(&self) -> u64 {
+        if self.appends { APPENDING_REQUESTS } else { FORBIDDEN_REQUESTS }
+    }
+
     fn ask(&mut self) {
-        while self.sent <= FORBIDDEN_REQUESTS && self.queue.0.free().is_ok_and(|free| free > 0) {
+        while self.sent <= self.planned() && self.queue.0.free().is_ok_and(|free| free > 0) {
             let mut request = Request::new_zeroed();
             match (self.sent, self.info) {
                 (0, _) => request.op = (Op::Hello as u16).into(),
@@ -119,6 +130,12 @@ impl Requests {
             request.len = len.into();
         };
         let block = 4096;
+        if self.appends {
+            return match n {
+                0 => set(Op::Append, 0, Area::Assets, assets, block),
+                _ => set(Op::Commit, 0, Area::Ledger, ledger, 128),
+            };
+        }
         if n < OTHER_VOLUMES {
             return set(Op::Read, n as u8 + 1, Area::Ledger, 0, block);
         }
