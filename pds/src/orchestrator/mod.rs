@@ -70,9 +70,9 @@ const SETTLE_MS: u64 = 30_000;
 /// integrity pass.
 const BEAT_MS: u64 = 1_000;
 
-/// Events without a tick after which the clock stands still: far more than the orchestrator's share of the CPU
-/// allows between two ticks. Without a clock there is no other measure of time.
-const EVENTS_WITHOUT_TICK: u32 = 10_000;
+/// Changes of the surface without a tick after which the clock stands still: far more than there are commits,
+/// or anything else worth showing, between two ticks. Without a clock there is no other measure of time.
+const NEWS_WITHOUT_TICK: u32 = 1_000;
 
 /// The auditor's own ledger, as its reports tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +129,8 @@ pub struct Orchestrator {
     time_page: PageReader<Time>,
     /// The time as last read.
     time: Time,
-    /// Events since the last tick.
-    events: u32,
+    /// News published since the last tick.
+    news: u32,
     beat_due_ms: u64,
     /// Bits of [`degraded`].
     degraded: u8,
@@ -185,7 +185,7 @@ impl Orchestrator {
             clock: Channel::of(clock).ok_or(no_clock)?,
             time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
             time: Time::new_zeroed(),
-            events: 0,
+            news: 0,
             beat_due_ms: 0,
             degraded: 0,
             settled: false,
@@ -201,7 +201,9 @@ impl Orchestrator {
         // The time since the start never goes back; a page where it does is as good as none.
         let sensible = self.time_page.read(&mut time) && time.uptime_ms.get() >= self.time.uptime_ms.get();
         let ticked = sensible && time.ticks != self.time.ticks;
-        self.events = if ticked { 0 } else { self.events.saturating_add(1) };
+        if ticked {
+            self.news = 0;
+        }
         if sensible {
             self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
             self.time = time;
@@ -369,7 +371,7 @@ impl Orchestrator {
 
     /// Notices domains that do not work.
     fn watch(&mut self) {
-        let clock_stands = self.events >= EVENTS_WITHOUT_TICK;
+        let clock_stands = self.news >= NEWS_WITHOUT_TICK;
         for (bit, role, fails) in
             [(degraded::VAULT, Role::Vault, self.vault.is_broken()), (degraded::CLOCK, Role::Clock, clock_stands)]
         {
@@ -418,6 +420,7 @@ impl Orchestrator {
             degraded: self.degraded,
         };
         if self.surface.publish(&known) {
+            self.news = self.news.saturating_add(1);
             kernel.notify(self.console);
         }
     }
