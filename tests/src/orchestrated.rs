@@ -8,7 +8,7 @@ use std::time::Instant;
 use ledger_fmt::record::Kind;
 use serde_json::Value;
 
-use crate::appliance::{Appliance, PATIENCE, state};
+use crate::appliance::{Answer, Appliance, PATIENCE, state};
 use crate::orchestration::{Structure, audit_record, spot};
 
 /// An archive for each structure that is to be damaged, and one that is not. They are audited every ten
@@ -67,10 +67,17 @@ fn call_until(appliance: &dyn Appliance, arguments: &[&str], code: i32, done: im
     }
 }
 
-/// Has volumes audited, once no scheduled audit is in the way.
-pub fn audit(appliance: &dyn Appliance, arguments: &[&str]) {
-    let all: Vec<&str> = ["audit", "--json"].iter().chain(arguments).copied().collect();
-    call_until(appliance, &all, 0, |_| true);
+/// Has volumes audited, once no scheduled audit is in the way, and returns an answer that exits with `code`.
+pub fn audited(appliance: &dyn Appliance, volumes: &[&str], code: i32) -> Answer {
+    let arguments: Vec<&str> = ["audit"].iter().chain(volumes).copied().collect();
+    let started = Instant::now();
+    loop {
+        let answer = appliance.tool().call(&arguments);
+        if answer.code == code {
+            return answer;
+        }
+        assert!(answer.code == 2 && started.elapsed() < PATIENCE, "{arguments:?}: {answer:?}");
+    }
 }
 
 /// Puts documents into every archive.
@@ -96,7 +103,7 @@ pub fn changes_are_flagged(appliance: &mut dyn Appliance, _: u64) {
     appliance.start();
     appliance.wait_until_active();
     fill(appliance);
-    audit(appliance, &[]);
+    audited(appliance, &[], 0);
     appliance.tool().call(&["flags"]).expect(0);
     appliance.tool().call(&["status"]).expect(0);
 
@@ -112,14 +119,12 @@ pub fn changes_are_flagged(appliance: &mut dyn Appliance, _: u64) {
     }
     // At the moment a flag is shown its record is on the disk.
     let shown = terminal.wait_for("*flag 1 ");
-    appliance.power_cut();
     let content = fs::read(&appliance.site().disk).expect("there is a disk");
     let recorded = audit_record(&deployment, &content);
     let is_flag = |(kind, payload): &(Kind, Value)| *kind == Kind::Flag && payload["flag"] == 1;
     assert!(recorded.iter().any(is_flag), "flag 1 is shown and not recorded: {shown}");
     drop(terminal);
 
-    appliance.start();
     let expected: Vec<(&str, &str, &str, u64)> = Structure::ALL
         .into_iter()
         .zip(&appliance.site().archives)
@@ -177,7 +182,7 @@ pub fn archives_go_through_their_lifecycle(appliance: &mut dyn Appliance, _: u64
     appliance.tool().call(&["suspend", "nowhere"]).expect(2);
     appliance.tool().call(&["put", "asset", &document]).expect(1);
     appliance.tool().call(&["put", "sibling", &document]).expect(0);
-    audit(appliance, &["asset"]);
+    audited(appliance, &["asset"], 0);
     appliance.power_cut();
 
     appliance.start();
@@ -199,7 +204,7 @@ pub fn archives_go_through_their_lifecycle(appliance: &mut dyn Appliance, _: u64
     appliance.terminal().command_until("status", |status| {
         state(status, "asset") == "archived" && state(status, "sibling") == "active"
     });
-    audit(appliance, &[]);
+    audited(appliance, &[], 0);
     let status = call_until(appliance, &["status", "--json"], 0, |_| true);
     assert_eq!(
         (&of_volume(&status, "asset")["volume"], &of_volume(&status, "asset")["refused"]),
@@ -230,7 +235,7 @@ pub fn yesterdays_copy_is_a_rollback(appliance: &mut dyn Appliance, _: u64) {
     appliance.start();
     appliance.wait_until_active();
     fill(appliance);
-    audit(appliance, &[]);
+    audited(appliance, &[], 0);
     appliance.power_cut();
     disk.write_all_at(&yesterday, volume.offset()).expect("the disk can be written");
 

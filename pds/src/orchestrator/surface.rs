@@ -177,8 +177,8 @@ fn lifecycle_fields(row: &mut SurfaceRow, lifecycle: &Lifecycle) {
     row.target = lifecycle.standing.state() as u8;
     row.moving = u8::from(lifecycle.moving.is_some());
     let closed = lifecycle.standing == Standing::Archived && lifecycle.moving.is_none();
-    if closed && row.state == ArchiveState::Active as u8 {
-        // Whatever it says: its volume is sealed.
+    if closed && [ArchiveState::Active as u8, ArchiveState::Suspended as u8].contains(&row.state) {
+        // Whatever it says, and whether or not it had to be stopped: its volume is sealed.
         row.state = ArchiveState::Archived as u8;
     }
     if let Some((tag, completion)) = lifecycle.ended {
