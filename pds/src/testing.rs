@@ -19,6 +19,8 @@ pub struct TestManifest {
     pub role: Role,
     pub index: u8,
     pub tick_hz: u32,
+    pub audit_period_s: u32,
+    pub audit_full_every: u32,
     pub deployment: [u8; 16],
     pub links: Vec<Link>,
     pub volumes: Vec<Volume>,
@@ -28,7 +30,17 @@ pub struct TestManifest {
 impl TestManifest {
     pub fn new(role: Role) -> Self {
         let (links, volumes, devices) = (Vec::new(), Vec::new(), Vec::new());
-        TestManifest { role, index: 0, tick_hz: 10, deployment: [7; 16], links, volumes, devices }
+        TestManifest {
+            role,
+            index: 0,
+            tick_hz: 10,
+            audit_period_s: 0,
+            audit_full_every: 0,
+            deployment: [7; 16],
+            links,
+            volumes,
+            devices,
+        }
     }
 
     /// Adds a link over fresh regions, on the next free channel if it has one; returns both ends of it.
@@ -72,6 +84,8 @@ impl TestManifest {
         header.deployment = self.deployment;
         header.deployment_name[..4].copy_from_slice(b"test");
         header.tick_hz = self.tick_hz.into();
+        header.audit_period_s = self.audit_period_s.into();
+        header.audit_full_every = self.audit_full_every.into();
         let mut out = Vec::new();
         totebox_manifest::encode(&header, &self.links, &self.volumes, &self.devices, |bytes| out.extend(bytes));
         out

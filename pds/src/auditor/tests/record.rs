@@ -154,6 +154,9 @@ fn what_was_recorded_is_told_at_the_next_start() {
     assert_eq!(boot.duration_ms.get(), 5000, "the time of the last record");
     let states: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.state)).collect();
     assert_eq!(states, [Some(Standing::Active), Some(Standing::Suspended), Some(Standing::Active)]);
+    let before: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.before)).collect();
+    assert_eq!(before, [Some(Standing::Suspended), Some(Standing::Active), Some(Standing::Active)]);
+    assert_eq!((boot.findings.get(), boot.bytes.get()), (5, 0), "the highest id, and no flag is left out");
     let (report, remembered) = bench.restored[0];
     assert_eq!((remembered.verified, remembered.verified_ms.get()), (Op::VerifyFull as u8, 5000));
     assert_eq!((verdict(&report), report.records.get(), report.audit_record.get()), (Some(Verdict::Clean), 8, 9));
@@ -186,16 +189,60 @@ fn more_is_told_than_the_ring_holds() {
     bench.auditor.start(&mut bench.kernel);
     bench.run();
     let mut told = Vec::new();
-    loop {
+    let boot = loop {
         let messages = bench.messages();
         assert!(!messages.is_empty());
-        told.extend(messages.into_iter().map(|(report, _)| report.op));
-        if told.last() == Some(&(Op::Record as u8)) {
-            break;
+        told.extend(messages.into_iter().map(|(report, _)| report));
+        match told.last() {
+            Some(report) if report.op == Op::Record as u8 => break report,
+            _ => bench.notify(bench.orchestrator),
         }
-        bench.notify(bench.orchestrator);
+    };
+    assert_eq!(told.iter().filter(|report| report.op == Op::RestoreFlag as u8).count(), FLAGS_MAX);
+    let (last_id, hidden) = (FLAGS_MAX as u32 + 10, 10);
+    assert_eq!((boot.findings.get(), boot.bytes.get()), (last_id, hidden), "what is not told is counted");
+}
+
+#[test]
+fn an_acknowledged_flag_that_was_never_recorded_has_its_id_all_the_same() {
+    let mut bench = Bench::started();
+    enter(&mut bench, &flag(3, FlagKind::Hung, 1));
+    enter(&mut bench, &acknowledgement(9, FlagKind::AuditVolume, 2, "a new disk"));
+    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    assert_eq!(bench.start().findings.get(), 9);
+    assert_eq!(bench.flags.len(), 1);
+}
+
+#[test]
+fn a_ping_is_taken_and_not_reported() {
+    let mut bench = Bench::started();
+    let room = bench.requests.free().unwrap();
+    bench.kernel.notified.clear();
+    let mut ping = audit::Request::new_zeroed();
+    ping.op = Op::Ping as u8;
+    for _ in 0..3 {
+        bench.send(&ping);
     }
-    assert_eq!(told.iter().filter(|op| **op == Op::RestoreFlag as u8).count(), FLAGS_MAX);
+    assert_eq!(bench.requests.free(), Ok(room));
+    assert!(bench.kernel.notified.contains(&bench.orchestrator), "that it is taken is told");
+    bench.run();
+    assert!(bench.messages().is_empty());
+    bench.send(&audit::Request { tag: 4.into(), ..ping });
+    assert_eq!(verdict(&bench.reports()[0].0), Some(Verdict::NotVerified), "who wants an answer gets one");
+}
+
+#[test]
+fn a_ping_is_taken_while_the_audit_record_is_read() {
+    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    bench.audit_disk().state = VolumeState::Recovering;
+    bench.auditor.start(&mut bench.kernel);
+    let room = bench.requests.free().unwrap();
+    bench.send(&audit::Request { op: Op::Ping as u8, ..audit::Request::new_zeroed() });
+    bench.run();
+    assert_eq!((bench.requests.free(), bench.messages().len()), (Ok(room), 0));
+    bench.audit_disk().state = VolumeState::Ready;
+    bench.run();
+    assert_eq!(bench.boot_report().audit_record.get(), 1);
 }
 
 #[test]
