@@ -6,12 +6,14 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use serde_json::Value;
 use totebox_hostile::{APPENDING_REQUESTS, Attack, FORBIDDEN_REQUESTS};
 use totebox_manifest::{Device, Header, LinkKind, Manifest, NO_CHANNEL, Region, Role, encode};
 
 use crate::appliance::{Appliance, PATIENCE, Site, row, state};
 use crate::orchestrated::audited;
+use crate::vault_bench::offset;
 
 /// What each archive of [`DEPLOYMENT`] does when it is hostile, and whose memory it goes for.
 const ATTACKS: [(&str, Attack, Target); 4] = [
@@ -127,7 +129,7 @@ name = "misbehaving"
 id = "9a3be25a6c4f0d8d170674f1e0b0b95c"
 board = "qemu_virt_aarch64"
 [disk]
-size = "32 MiB"
+size = "64 MiB"
 [audit]
 volume = "4 MiB"
 period = "10 s"
@@ -153,7 +155,7 @@ size = "2 MiB"
 on_mismatch = "flag"
 [[archive]]
 name = "honest"
-size = "2 MiB"
+size = "32 MiB"
 on_mismatch = "flag"
 "#;
 
@@ -170,7 +172,7 @@ pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, chang
     }
     appliance.tool().call(&["archive", "closed", "--final"]).expect(0);
     appliance.power_cut();
-    let closed = volume_bytes(appliance.site(), "closed");
+    let closed = append_only(appliance.site(), "closed");
     let attacks = MISDEEDS.map(|(name, attack, _)| (name, attack, Target::Nothing));
     let honest = take_over(appliance.site(), &attacks);
     changed(appliance);
@@ -217,7 +219,7 @@ pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, chang
     };
     assert_eq!(of("closed")["refused"], APPENDING_REQUESTS, "each attempt is counted");
     appliance.power_cut();
-    assert!(volume_bytes(appliance.site(), "closed") == closed, "nothing is appended to what is archived");
+    assert!(append_only(appliance.site(), "closed") == closed, "nothing is appended to what is archived");
 
     give_back(honest);
     changed(appliance);
@@ -231,13 +233,18 @@ pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, chang
     audited(appliance, &[], 0);
 }
 
-/// The bytes of a volume.
-fn volume_bytes(site: &Site, name: &str) -> Vec<u8> {
+/// The append-only bytes of a volume: `assets/` and `ledger/`.
+fn append_only(site: &Site, name: &str) -> Vec<u8> {
     let number = site.archives.iter().position(|archive| archive == name).expect("the archive is there");
-    let volume = &site.deployment.volumes[number];
-    let mut bytes = vec![0; volume.size() as usize];
     let disk = fs::File::open(&site.disk).expect("there is a disk");
-    disk.read_exact_at(&mut bytes, volume.offset()).expect("the disk can be read");
+    let layout = &site.deployment.volumes[number].layout;
+    let mut bytes = Vec::new();
+    for area in [Area::Assets, Area::Ledger] {
+        let start = bytes.len();
+        bytes.resize(start + layout.extent(area).blocks as usize * BLOCK_SIZE, 0);
+        let offset = offset(&site.deployment, number, area, 0) as u64;
+        disk.read_exact_at(&mut bytes[start..], offset).expect("the disk can be read");
+    }
     bytes
 }
 
