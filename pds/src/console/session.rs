@@ -66,6 +66,8 @@ pub struct Session {
     pub(super) told_flags: heapless::Vec<u32, FLAGS_MAX>,
     /// There may be flags the operator has not heard of.
     pub(super) flags_stale: bool,
+    /// The surface has news that were not told.
+    pub(super) news: bool,
     pub(super) input: Input,
     pub(super) output: Output,
     editor: LineEditor,
@@ -111,6 +113,7 @@ impl Session {
             told_degraded: 0,
             told_flags: heapless::Vec::new(),
             flags_stale: false,
+            news: false,
             volumes,
             input: Input::new(),
             output: Output::new(),
@@ -142,10 +145,11 @@ impl Session {
             return true;
         }
         if self.surface.take_news() {
-            self.tell_news();
-            return true;
+            (self.flags_stale, self.news) = (true, true);
         }
+        // First the flags, then what came of them.
         self.announce_flag()
+            || self.tell_news()
             || self.receive()
             || self.abandon_stopped()
             || self.send()

@@ -238,9 +238,10 @@ impl Session {
         }
     }
 
-    /// Tells what has changed on the surface since the operator was last told.
-    pub(super) fn tell_news(&mut self) {
-        let Some(surface) = self.surface.last() else { return };
+    /// Tells what has changed on the surface since the operator was last told; whether there was anything to
+    /// look at.
+    pub(super) fn tell_news(&mut self) -> bool {
+        let Some(surface) = self.surface.last().filter(|_| self.news) else { return false };
         for (volume, (row, told)) in surface.rows.iter().zip(&mut self.told).enumerate() {
             let (before, now) = (core::mem::replace(told, Told::of(row)), Told::of(row));
             let name = &self.volumes[volume];
@@ -263,10 +264,11 @@ impl Session {
                 self.output.line(format_args!("*audit of {name}: {verdict} {finding}"));
             }
         }
+        self.news = false;
         self.tell_degraded();
-        self.flags_stale = true;
         self.welcome();
         self.answer_order();
+        true
     }
 
     /// Says once that the appliance is up, with what must be known of its disk.

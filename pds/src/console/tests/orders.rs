@@ -70,7 +70,7 @@ fn flags_that_are_open_at_the_start_are_told_with_the_welcome() {
     (bench.surface.settled, bench.surface.durable, bench.surface.restored) = (1, 1, 1);
     bench.publish();
     let shown = bench.output();
-    assert!(shown.contains("\r\n*flag 3 contracts hung: "), "{shown}");
+    assert!(shown.contains("*flag 3 contracts hung: "), "{shown}");
     assert!(!shown.contains("*flag 9"), "it is acknowledged: {shown}");
 }
 
