@@ -63,7 +63,7 @@ impl Screen {
         let news = news.iter().map(|text| format!("appliance: {text}"));
         write!(out, "{HOME}")?;
         for line in text.lines().map(str::to_string).chain(news) {
-            write!(out, "{line}{CLEAR_LINE}\n")?;
+            writeln!(out, "{line}{CLEAR_LINE}")?;
         }
         write!(out, "{CLEAR_BELOW}")?;
         Ok(out.flush()?)
