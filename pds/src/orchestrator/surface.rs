@@ -176,7 +176,7 @@ fn archive_fields(row: &mut SurfaceRow, archive: &Archive, layout: &Layout, of_v
 fn lifecycle_fields(row: &mut SurfaceRow, lifecycle: &Lifecycle) {
     row.target = lifecycle.standing.state() as u8;
     row.moving = u8::from(lifecycle.moving.is_some());
-    let closed = lifecycle.standing == Standing::Archived && lifecycle.moving.is_none();
+    let closed = lifecycle.standing == Standing::Archived && row.volume_state == VolumeState::Sealed as u8;
     if closed && [ArchiveState::Active as u8, ArchiveState::Suspended as u8].contains(&row.state) {
         // Whatever it says, and whether or not it had to be stopped: its volume is sealed.
         row.state = ArchiveState::Archived as u8;

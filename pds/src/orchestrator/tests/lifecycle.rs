@@ -167,6 +167,7 @@ fn an_archive_that_does_not_come_to_rest_is_stopped_and_flagged() {
         }
         assert_eq!(ended(&bench), (tag, Some(Completion::Stopped)));
         assert_eq!((bench.row(1).target, bench.row(1).moving), (to.state() as u8, 0));
+        assert_eq!(bench.state(1), Some(to.state()));
         assert_eq!(bench.flagged(), [(FlagKind::StopTimeout, 1)]);
     }
 }
@@ -277,6 +278,20 @@ fn an_archive_whose_volume_cannot_be_sealed_is_stopped() {
         assert_eq!(bench.command(Op::Resume, 1), Err(Outcome::ImpossibleTransition));
         assert_eq!(bench.state(0), Some(ArchiveState::Active));
     }
+}
+
+#[test]
+fn what_is_not_sealed_is_not_shown_as_archived() {
+    let mut bench = with_standing(Standing::Active);
+    bench.command(Op::Archive, 1).unwrap();
+    bench.record_all();
+    bench.seconds(OBEY_S);
+    bench.record_all();
+    seal(&mut bench, Status::Io);
+    bench.record_all();
+    let row = bench.row(1);
+    assert_eq!((row.target, row.moving), (ArchiveState::Archived as u8, 0));
+    assert_eq!(bench.state(1), Some(ArchiveState::Suspended), "its thread is stopped, and that is all");
 }
 
 #[test]
