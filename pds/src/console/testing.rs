@@ -4,6 +4,8 @@
 
 #![allow(missing_docs, reason = "for tests alone")]
 
+mod orchestrator;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -18,15 +20,12 @@ use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Role};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::Console;
 use super::data::{checksum, verified};
 use crate::device::Uart;
-use crate::proto::audit::{Event, NO_RECORD};
-use crate::proto::flag::{Acknowledged, FlagKind, FlagRow};
 use crate::proto::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
-use crate::proto::operator::{self, Completion, Outcome};
 use crate::proto::page::{ArchiveState, Surface};
 use crate::testing::{TestKernel, TestManifest};
 use crate::{Channel, ChannelSet, Domain};
@@ -373,58 +372,6 @@ impl Bench {
         let (_, answer) = output.split_once("machine\r\n").unwrap();
         assert_eq!(verified(answer.trim_end().as_bytes()), Ok(&b"+machine totebox/1 0"[..]));
         bench
-    }
-
-    /// Has the orchestrator answer the next order like this.
-    pub fn answer_order(&mut self, outcome: Outcome, tag: u32) {
-        let reply = operator::Reply { outcome: outcome as u8, reserved: [0; 3], tag: tag.into() };
-        self.kernel.replies.push_back(reply.as_bytes().to_vec());
-    }
-
-    /// The last order that came to the orchestrator: what is asked, of which volume, the number, the reason.
-    pub fn last_order(&mut self) -> (operator::Op, u8, u64, String) {
-        let (channel, bytes) = self.kernel.calls.pop().expect("an order");
-        assert_eq!(channel, self.orchestrator);
-        let (request, reason) = operator::Request::read_from_prefix(&bytes).unwrap();
-        let op = operator::Op::from_wire(request.op).unwrap();
-        (op, request.volume, request.number.get(), String::from_utf8(reason.to_vec()).unwrap())
-    }
-
-    /// Raises a flag, already recorded; it shows when the surface is published.
-    pub fn raise(&mut self, id: u32, kind: FlagKind, volume: u8) -> &mut FlagRow {
-        let used = self.surface.flags.iter().take_while(|row| row.id.get() != 0).count();
-        self.surface.flags_open = (self.surface.flags_open.get() + 1).into();
-        if let Some(row) = self.surface.rows.get_mut(usize::from(volume)) {
-            row.flags = (row.flags.get() + 1).into();
-        }
-        let row = &mut self.surface.flags[used];
-        (row.id, row.kind, row.volume, row.record) = (id.into(), kind as u8, volume, NO_RECORD.into());
-        (row.raised_ms, row.audit_record) = (RECORD_TIME_MS.into(), u64::from(id + 10).into());
-        row
-    }
-
-    /// The orchestrator has done with an acknowledgement.
-    pub fn acknowledge(&mut self, id: u32, tag: u32, recorded: bool) {
-        let row = self.surface.flags.iter_mut().find(|row| row.id.get() == id).unwrap();
-        row.tag = tag.into();
-        if recorded {
-            row.acknowledged = Acknowledged::Yes as u8;
-            self.surface.flags_open = (self.surface.flags_open.get() - 1).into();
-        }
-    }
-
-    /// The orchestrator has done with a lifecycle command.
-    pub fn complete(&mut self, archive: usize, tag: u32, state: ArchiveState, completion: Completion) {
-        let row = &mut self.surface.rows[archive];
-        (row.state, row.target, row.moving) = (state as u8, state as u8, 0);
-        (row.command_tag, row.completion) = (tag.into(), completion as u8);
-    }
-
-    /// The orchestrator has read these records of the audit record, of so many.
-    pub fn bring_history(&mut self, tag: u32, events: &[Event], end: u64) {
-        self.surface.history[..events.len()].copy_from_slice(events);
-        self.surface.history_len = (events.len() as u32).into();
-        (self.surface.history_tag, self.surface.history_end) = (tag.into(), end.into());
     }
 
     /// Publishes the surface and tells the console.
