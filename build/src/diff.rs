@@ -8,7 +8,7 @@ use totebox_sdf::{IrqSource, MemoryRegion, Perms, System};
 
 use crate::authority::{Authority, Control, How, SubjectKind};
 use crate::check::list;
-use crate::model::units::{show_share, show_size};
+use crate::model::units::{share_ppm, show_share, show_size};
 
 /// In which direction something changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -177,7 +177,9 @@ fn gained(fact: &Fact, value: &Value, new: &System, authority: &Authority) -> Op
         (Fact::Interrupt(who, interrupt), _) => format!("'{who}' now gets interrupt {interrupt}"),
         (Fact::Ports(who, ports), _) => format!("'{who}' can now use the I/O ports {ports}"),
         (Fact::SecureMonitor(who), _) => format!("'{who}' can now make secure monitor calls"),
-        (Fact::Passive(who), _) if was_there(who, new) => format!("'{who}' now runs on its callers' time only"),
+        (Fact::Passive(who), _) if was_there(who, new) => {
+            format!("'{who}' now runs on the time of its callers only")
+        }
         (Fact::Address(region), Value::Number(address)) => {
             format!("'{region}' is now at the physical address {address:#x}")
         }
@@ -227,12 +229,9 @@ fn changed(fact: &Fact, old: &Value, value: &Value, new: &System, authority: &Au
                 format!("'{who}' maps '{region}' as before{cache}")
             } else {
                 let peers = peers(who, region, *perms, new, authority);
-                format!(
-                    "'{who}' can now {} '{region}'{peers}, and could only {}{cache}",
-                    verbs(*perms),
-                    verbs(*was)
-                )
-                .replace("could only", if wider(*was, *perms) { "could" } else { "could only" })
+                let could = if wider(*was, *perms) { "could" } else { "could only" };
+                let (now, before) = (verbs(*perms), verbs(*was));
+                format!("'{who}' can now {now} '{region}'{peers}, and {could} {before}{cache}")
             }
         }
         (Fact::Program(who), Text(was), Text(is)) => format!("'{who}' now runs {is}, and ran {was}"),
@@ -240,8 +239,7 @@ fn changed(fact: &Fact, old: &Value, value: &Value, new: &System, authority: &Au
             format!("the priority of '{who}' {} from {was} to {is}", if is > was { "rose" } else { "fell" })
         }
         (Fact::Cpu(who), Budget(was, was_period), Budget(is, period)) => {
-            let ppm = |budget: u64, period: u64| (budget.saturating_mul(1_000_000) / period.max(1)) as u32;
-            let (was_share, share) = (ppm(*was, *was_period), ppm(*is, *period));
+            let (was_share, share) = (share_ppm(*was, *was_period), share_ppm(*is, *period));
             let (from, to) = (show_share(was_share), show_share(share));
             let now = format!("{is} us in every {period} us");
             match share.cmp(&was_share) {

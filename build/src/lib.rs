@@ -18,6 +18,7 @@ pub mod partitions;
 pub mod picture;
 pub mod problem;
 mod provision;
+pub mod report;
 pub mod run;
 mod system_xml;
 

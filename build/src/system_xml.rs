@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::model::graph::{Channel, Graph, Pd, PdIndex, Region, RegionIndex, RegionKind, archives_max, program};
-use crate::model::units::show_share;
+use crate::model::units::{share_ppm, show_share};
 use crate::model::{Deployment, cpu};
 use totebox_manifest::{DeviceKind, Role};
 
@@ -60,7 +60,7 @@ impl Writer {
         let Deployment { name, board, archives, .. } = deployment;
         let id = u128::from_be_bytes(deployment.id);
         let (max, reason) = archives_max(board);
-        let share = show_share(cpu::ARCHIVES_SHARE_PPM);
+        let share = show_share(cpu::ARCHIVES_SHARE_PPM.into());
         let memory = self.graph.memory().div_ceil(1 << 20);
         let count = archives.len();
         write!(
@@ -121,8 +121,8 @@ impl Writer {
     fn pd(&mut self, index: PdIndex, id: Option<u8>) -> fmt::Result {
         let Pd { role, name, schedule, stack_size, stack_reason, links, devices, .. } =
             self.graph.pd(index).clone();
-        let share = schedule.budget_us as u64 * 1_000_000 / schedule.period_us as u64;
-        let (does, share) = (describe(role), show_share(share as u32));
+        let share = share_ppm(schedule.budget_us.into(), schedule.period_us.into());
+        let (does, share) = (describe(role), show_share(share));
         self.comment(format_args!("{name}: {does}."))?;
         self.comment(format_args!("Priority and {share} of the CPU: {}.", schedule.reason))?;
         self.comment(format_args!("Stack: {stack_reason}."))?;

@@ -97,7 +97,7 @@ fn every_change_of_authority_is_told_in_words() {
     let told = one(r#"<protection_domain name="clock" "#, r#"<protection_domain name="clock" smc="true" "#);
     assert_eq!(told, "+ 'clock' can now make secure monitor calls");
     let told = one(r#"<protection_domain name="clock" "#, r#"<protection_domain name="clock" passive="true" "#);
-    assert_eq!(told, "+ 'clock' now runs on its callers' time only");
+    assert_eq!(told, "+ 'clock' now runs on the time of its callers only");
     let cspace = r#"<cspace><cap_tcb slot="1" pd="vault" /></cspace><irq irq="30""#;
     assert_eq!(one(r#"<irq irq="30""#, cspace), "+ 'clock' can now stop 'vault' and set its registers");
     let ports = r#"<ioport id="50" addr="0x3f8" size="8" /><irq irq="30""#;

@@ -435,6 +435,14 @@ impl System {
         all
     }
 
+    /// Whether it can only be for x86: it names something no other machine has. A description does not say
+    /// its architecture.
+    pub fn is_for_x86(&self) -> bool {
+        self.all_protection_domains().iter().any(|(pd, _)| {
+            !pd.ioports.is_empty() || pd.irqs.iter().any(|irq| !matches!(irq.source, IrqSource::Line { .. }))
+        })
+    }
+
     /// The protection domain with this name, at any depth.
     pub fn protection_domain(&self, name: &str) -> Option<&ProtectionDomain> {
         self.all_protection_domains().into_iter().map(|(pd, _)| pd).find(|pd| pd.name == name)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use totebox::check::{self, Level, Policy, RULES, Report, Verdict, Waivers, sarif};
-use totebox::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox::model::{self, DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
 use totebox_sdf::System;
 
 use super::{Outcome, output};
@@ -57,7 +57,7 @@ enum Profile {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
-    let mut waivers = waivers(&args, policy.is_some())?;
+    let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
     let report = check::check(&args.source.system, &system, policy.as_ref(), &mut waivers);
     for (rule, name) in waivers.unused() {
         eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
@@ -80,13 +80,18 @@ impl Source {
 
     /// What it ought to allow, if that is known.
     pub fn policy(&self) -> Result<Option<Policy>> {
+        let deployment = self.deployment().map(|path| Deployment::load(&path)).transpose()?;
+        Ok(deployment.map(|deployment| Policy::of(&deployment)))
+    }
+
+    /// The file that says what it ought to allow, if there is one.
+    pub fn deployment(&self) -> Option<PathBuf> {
         let beside = self.system.with_file_name(DEPLOYMENT_FILE);
-        let deployment = match (self.profile, &self.deployment) {
-            (Some(Profile::Microkit), _) => return Ok(None),
-            (None, None) if !beside.is_file() => return Ok(None),
-            (_, deployment) => deployment.clone().unwrap_or(beside),
-        };
-        Ok(Some(Policy::of(&Deployment::load(&deployment)?)))
+        match (self.profile, &self.deployment) {
+            (Some(Profile::Microkit), _) => None,
+            (None, None) if !beside.is_file() => None,
+            (_, deployment) => Some(model::file(&deployment.clone().unwrap_or(beside))),
+        }
     }
 }
 
@@ -96,8 +101,9 @@ pub fn read(path: &Path) -> Result<System> {
     Ok(System::parse(path, &xml)?)
 }
 
-fn waivers(args: &Args, has_policy: bool) -> Result<Waivers> {
-    let Some(path) = &args.waivers else { return Ok(Waivers::default()) };
+/// Reads a file of waivers, if there is one.
+pub fn waivers(path: Option<&Path>, has_policy: bool) -> Result<Waivers> {
+    let Some(path) = path else { return Ok(Waivers::default()) };
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Waivers::parse(path, &text, has_policy)?)
 }

@@ -15,6 +15,7 @@ mod new;
 mod output;
 mod provision;
 mod put;
+mod report;
 mod run;
 mod status;
 mod system;
@@ -57,6 +58,7 @@ enum Command {
     Check(check::Args),
     Diff(diff::Args),
     Graph(graph::Args),
+    Report(report::Args),
     Disk(disk::Args),
     Run(run::Args),
     #[command(hide = true)]
@@ -84,6 +86,7 @@ pub fn run() -> Result<Outcome> {
         Command::Check(args) => check::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Graph(args) => graph::run(args),
+        Command::Report(args) => report::run(args),
         Command::Disk(args) => disk::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},

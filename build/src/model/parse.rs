@@ -262,15 +262,15 @@ fn shares(report: &Report, archives: &[ArchiveEntry]) -> Option<Vec<u32>> {
         let last = archives.iter().filter_map(|entry| entry.share).next_back();
         let taken: u64 = given.iter().flatten().map(|&share| u64::from(share)).sum();
         let without = given.iter().filter(|share| share.is_none()).count();
-        let all = show_share(cpu::ARCHIVES_SHARE_PPM);
+        let all = show_share(cpu::ARCHIVES_SHARE_PPM.into());
         let message = match without {
-            0 => format!("the archives' CPU shares are {} in all; there is {all}", show_percent(taken)),
+            0 => format!("the archives' CPU shares are {} in all; there is {all}", show_share(taken)),
             _ => format!(
                 "the CPU shares given are {} of {all}, which leaves too little for {without} more",
-                show_percent(taken)
+                show_share(taken)
             ),
         };
-        let least = show_share(cpu::ARCHIVE_SHARE_PPM_MIN);
+        let least = show_share(cpu::ARCHIVE_SHARE_PPM_MIN.into());
         let offset = last.map_or(0, |share| share.offset);
         report.problem(
             offset,
@@ -279,10 +279,6 @@ fn shares(report: &Report, archives: &[ArchiveEntry]) -> Option<Vec<u32>> {
         );
     }
     shares
-}
-
-fn show_percent(ppm: u64) -> String {
-    show_share(u32::try_from(ppm).unwrap_or(u32::MAX))
 }
 
 /// Reports by how much the volumes are larger than the disk.

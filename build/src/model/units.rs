@@ -30,6 +30,11 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// "1 domain", "2 domains".
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Reads "15 min" as seconds. Units: s, min, h, days; "off" is 0.
 pub fn parse_duration(text: &str) -> Option<u32> {
     if text == "off" {
@@ -56,8 +61,14 @@ pub fn parse_share(text: &str) -> Option<u32> {
     (1..=1000).contains(&share).then_some(share * 1000)
 }
 
+/// What a budget in every period is of a CPU, in parts per million, rounded down.
+pub fn share_ppm(budget_us: u64, period_us: u64) -> u64 {
+    let ppm = u128::from(budget_us) * 1_000_000 / u128::from(period_us.max(1));
+    u64::try_from(ppm).unwrap_or(u64::MAX)
+}
+
 /// Writes parts per million in percent, rounded to hundredths: "11.66 %".
-pub fn show_share(ppm: u32) -> String {
+pub fn show_share(ppm: u64) -> String {
     let hundredths = ppm / 100;
     match (hundredths / 100, hundredths % 100) {
         (whole, 0) => format!("{whole} %"),
@@ -98,6 +109,8 @@ mod tests {
 
     #[test]
     fn shares() {
+        assert_eq!(share_ppm(1166, 10_000), 116_600);
+        assert_eq!([share_ppm(1, 0), share_ppm(u64::MAX, 1)], [1_000_000, u64::MAX]);
         assert_eq!(parse_share("5 %"), Some(50_000));
         assert_eq!(parse_share("2.5%"), Some(25_000));
         for bad in ["5", "0 %", "100.1 %", "2.55 %", "-1 %", "%", "1. %", "+1 %"] {

@@ -13,6 +13,7 @@ use totebox_sdf::{IrqSource, System};
 
 use crate::authority::{Authority, Control, How, SubjectKind};
 use crate::check::{Finding, Policy, Report};
+use crate::model::units::count;
 
 pub use dot::dot;
 
@@ -89,23 +90,9 @@ impl<'a> Scene<'a> {
         says.filter(|text| !self.links.values().any(|link| link.broken.contains(text))).collect()
     }
 
-    /// The devices of a domain: each line says one thing about them.
+    /// The devices of a subject: each line says one thing about them.
     fn devices(&self, subject: usize) -> Vec<String> {
-        let name = self.authority.name(subject);
-        let Some(pd) = self.system.protection_domain(name) else { return vec![] };
-        let mut devices = Vec::new();
-        for map in &pd.maps {
-            if self.system.region(&map.region).is_some_and(|region| region.phys_addr.is_some()) {
-                devices.push(map.region.clone());
-            }
-        }
-        devices.extend(pd.setvars.iter().map(|setvar| format!("{} (DMA)", setvar.region_paddr)));
-        devices.extend(pd.irqs.iter().map(|irq| match &irq.source {
-            IrqSource::Line { irq, .. } => format!("interrupt {irq}"),
-            IrqSource::IoApic { pin, .. } => format!("interrupt pin {pin}"),
-            IrqSource::Msi { vector, .. } => format!("MSI {vector}"),
-        }));
-        devices
+        devices(self.system, self.authority.name(subject))
     }
 
     /// What hovering over a link shows.
@@ -141,7 +128,21 @@ pub fn svg(system: &System, policy: Option<&Policy>, report: &Report) -> String 
     canvas.finish(&scene)
 }
 
-/// "1 domain", "2 domains".
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// The devices of a domain, each as a few words: registers, memory for DMA, interrupts.
+pub fn devices(system: &System, domain: &str) -> Vec<String> {
+    let Some(pd) = system.protection_domain(domain) else { return vec![] };
+    let fixed = |region: &str| system.region(region).is_some_and(|region| region.phys_addr.is_some());
+    let registers = pd.maps.iter().filter(|map| fixed(&map.region)).map(|map| map.region.clone());
+    let dma = pd.setvars.iter().map(|setvar| format!("{} (DMA)", setvar.region_paddr));
+    let interrupts = pd.irqs.iter().map(|irq| interrupt(&irq.source));
+    registers.chain(dma).chain(interrupts).collect()
+}
+
+/// An interrupt as a person knows it.
+pub fn interrupt(source: &IrqSource) -> String {
+    match source {
+        IrqSource::Line { irq, .. } => format!("interrupt {irq}"),
+        IrqSource::IoApic { pin, .. } => format!("interrupt pin {pin}"),
+        IrqSource::Msi { vector, .. } => format!("MSI {vector}"),
+    }
 }

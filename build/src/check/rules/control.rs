@@ -49,7 +49,11 @@ pub fn no_raw_capabilities(case: &Case, found: &mut Found) {
                 CapKind::Sc => ("CPU time", "take it away"),
                 CapKind::VSpace => ("address space", "map into it and unmap from it"),
             };
-            let what = format!("is given the {kind} of '{}', and can {can}", cap.pd);
+            let what = if cap.pd == pd.name {
+                format!("is given its own {kind}")
+            } else {
+                format!("is given the {kind} of '{}', and can {can}", cap.pd)
+            };
             raw(cap.place, Some(&cap.pd), what, "remove it from <cspace>, or waive it with a reason");
         }
         if pd.smc {

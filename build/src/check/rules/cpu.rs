@@ -6,19 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use totebox_sdf::{Place, ProtectionDomain, Scheduling};
 
 use super::super::{Case, Found};
-use crate::model::units::show_share;
+use crate::model::units::{share_ppm, show_share};
 
 /// A whole CPU in parts per million.
 const CPU_PPM: u64 = 1_000_000;
 
 /// What a thread may use of its core.
-fn share_ppm(scheduling: &Scheduling) -> u64 {
-    let ppm = u128::from(scheduling.budget_us) * u128::from(CPU_PPM) / u128::from(scheduling.period_us.max(1));
-    u64::try_from(ppm).unwrap_or(u64::MAX)
-}
-
-fn show(ppm: u64) -> String {
-    show_share(u32::try_from(ppm).unwrap_or(u32::MAX))
+fn share(scheduling: &Scheduling) -> u64 {
+    share_ppm(scheduling.budget_us, scheduling.period_us)
 }
 
 /// A thread with its own time: its name, when it runs, on which core, and where it is declared.
@@ -30,13 +25,14 @@ struct Thread<'a> {
 }
 
 fn threads<'a>(case: &Case<'a>) -> Vec<(Option<String>, Thread<'a>)> {
-    let mut threads = Vec::new();
+    let (mut threads, x86) = (Vec::new(), case.system.is_for_x86());
     for (pd, _) in case.system.all_protection_domains() {
         let ProtectionDomain { name, scheduling, cpu, place, domain, .. } = pd;
         if !pd.passive {
             threads.push((domain.clone(), Thread { name, scheduling, cpu: *cpu, place: *place }));
         }
-        if let Some(machine) = &pd.virtual_machine {
+        // On x86 a virtual CPU runs as its monitor's thread.
+        if let Some(machine) = pd.virtual_machine.as_ref().filter(|_| !x86) {
             for vcpu in &machine.vcpus {
                 let cpu = vcpu.cpu.unwrap_or(*cpu);
                 let thread =
@@ -65,7 +61,7 @@ pub fn budgets(case: &Case, found: &mut Found) {
     for ((_, core), mut threads) in cores {
         threads.sort_by_key(|thread| (Reverse(thread.scheduling.priority), thread.place));
         let total = |priority: u8| -> u64 {
-            threads.iter().filter(|t| t.scheduling.priority >= priority).map(|t| share_ppm(t.scheduling)).sum()
+            threads.iter().filter(|t| t.scheduling.priority >= priority).map(|t| share(t.scheduling)).sum()
         };
         // A thread alone on its core may have all of it.
         let starved = threads.iter().find(|thread| total(thread.scheduling.priority) > CPU_PPM);
@@ -77,7 +73,7 @@ pub fn budgets(case: &Case, found: &mut Found) {
                 format!(
                     "on core {core} the budgets of priority {priority} and above add up to {}: '{}' can be starved, \
                      and everybody below it",
-                    show(total(priority)),
+                    show_share(total(priority)),
                     thread.name
                 ),
                 "bound the budgets above it, with budget=\"...\" and period=\"...\"",
@@ -88,13 +84,18 @@ pub fn budgets(case: &Case, found: &mut Found) {
     for (pd, _) in case.system.all_protection_domains() {
         let Some(declared) = policy.pd(&pd.name) else { continue };
         let schedule = declared.schedule;
-        let share = share_ppm(&pd.scheduling);
-        let allowed = u64::from(schedule.budget_us) * CPU_PPM / u64::from(schedule.period_us);
+        let share = share(&pd.scheduling);
+        let allowed = share_ppm(schedule.budget_us.into(), schedule.period_us.into());
         if share > allowed {
             found.error(
                 pd.place,
                 &[&pd.name],
-                format!("'{}' has {} of the CPU; its share is {}", pd.name, show(share), show(allowed)),
+                format!(
+                    "'{}' has {} of the CPU; its share is {}",
+                    pd.name,
+                    show_share(share),
+                    show_share(allowed)
+                ),
                 "write the description anew with `totebox system`",
             );
         }
