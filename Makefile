@@ -6,7 +6,7 @@ MICROKIT_SDK ?= $(HOME)/microkit-sdk-2.3.0
 TOTEBOX      := target/release/totebox
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test system check image qemu lint lint-sel4 clean
+.PHONY: help build run test system check report image qemu lint lint-sel4 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ system: build ## regenerate system.xml, and its picture, from totebox.toml
 check: build ## fail if system.xml is stale or breaks a rule of isolation
 	$(TOTEBOX) system --check
 	$(TOTEBOX) check
+
+report: build ## write the auditor's report, target/report.html
+	$(TOTEBOX) report -o target/report.html
 
 test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
 	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi

@@ -129,7 +129,8 @@ pub fn regions(case: &Case) -> Markup {
         p.legend {
             "How a column's domain maps a row's region: " b { "r" } " reads, " b { "w" } " writes, " b { "x" }
             " executes, " b { "u" } " not through the cache; " b { "d" }
-            " is told its physical address, to tell a device. Regions with “at” are at that physical address; those with “from” are filled by the build."
+            " is told its physical address, to tell a device. Regions with “at” are at that physical address; those \
+             with “from” are filled by the build."
         }
         (grid(&rows, &names(authority), |region, subject| match cells.get(&(region, subject)) {
             None => html! { td {} },
@@ -177,10 +178,16 @@ pub fn closures(case: &Case, checked: &check::Report) -> Markup {
             "; empty: not at all. A device that reaches all memory by itself is in no closure (ISO-12)."
         }
         h3 { "Influence" }
-        p.legend { "The row's domain can change what the column's does: by memory, notifications, calls, answers, faults or control." }
+        p.legend {
+            "The row's domain can change what the column's does: by memory, notifications, calls, answers, faults or \
+             control."
+        }
         (table(&authority.influence(), &checked.influence))
         h3 { "Knowledge" }
-        p.legend { "What the row's domain knows can come to the column's: by the same ways, but for notifications, which carry nothing." }
+        p.legend {
+            "What the row's domain knows can come to the column's: by the same ways, but for notifications, which \
+             carry nothing."
+        }
         (table(&authority.knowledge(), &checked.knowledge))
     }
 }

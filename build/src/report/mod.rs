@@ -61,7 +61,10 @@ pub fn page(inputs: &Inputs) -> String {
                 (heading(inputs, &case, &file))
                 section id="picture" {
                     h2 { "1. The picture" }
-                    p { "Every domain, and everything one can do to another. On a screen, resting the pointer on a line or a box names the regions behind it." }
+                    p {
+                        "Every domain, and everything one can do to another. On a screen, resting the pointer on a \
+                         line or a box names the regions behind it."
+                    }
                     figure { (PreEscaped(picture::svg(inputs.system, inputs.policy, inputs.checked))) }
                 }
                 (rules(inputs, &case))
@@ -109,12 +112,22 @@ fn heading(inputs: &Inputs, case: &Case, file: &str) -> Markup {
                 (count(case.system.regions.len(), "memory region")) ", "
                 (count(case.system.channels.len(), "channel"))
                 @match case.policy {
-                    Some(policy) => { ", on the board " (policy.board.name) ". Judged against its deployment: who has to talk to whom, and which devices are whose." }
-                    None => { ". Judged by the rules that make sense for every Microkit system: what this one is meant to allow is not known." }
+                    Some(policy) => {
+                        ", on the board " (policy.board.name)
+                        ". Judged against its deployment: who has to talk to whom, and which devices are whose."
+                    }
+                    None => {
+                        ". Judged by the rules that make sense for every Microkit system: what this one is meant \
+                         to allow is not known."
+                    }
                 }
             }
             p.verdict.bad[broken > 0].good[broken == 0] {
-                @if broken == 0 { "No rule is broken. " } @else { (count(broken, "rule")) (if broken == 1 { " is" } else { " are" }) " broken. " }
+                @match broken {
+                    0 => "No rule is broken. ",
+                    1 => "1 rule is broken. ",
+                    _ => { (broken) " rules are broken. " }
+                }
                 (holds) " of " (RULES.len()) " hold"
                 @if open > 0 { ", " (open) (if open == 1 { " is" } else { " are" }) " not judged" }
                 "; " (count(waived, "finding")) " waived, " (count(of_level(Level::Note).count(), "note")) "."
@@ -152,10 +165,14 @@ fn rules(inputs: &Inputs, case: &Case) -> Markup {
                 table {
                     tr { th { "Rule" } th { "Finding" } th { "Accepted because" } }
                     @for finding in &waived {
-                        tr { td { (finding.rule) } td { (finding.message) } td { (finding.waived.as_deref().unwrap_or_default()) } }
+                        tr { td { (finding.rule) } td { (finding.message) } td { @if let Some(why) = &finding.waived { (why) } } }
                     }
                     @for (rule, name) in &inputs.waivers_unused {
-                        tr { td { (rule) } td { "none that names '" (name) "'" } td { "This waiver accepts nothing any more; remove it." } }
+                        tr {
+                            td { (rule) }
+                            td { "none that names '" (name) "'" }
+                            td { "This waiver accepts nothing any more; remove it." }
+                        }
                     }
                 }
             }
@@ -198,7 +215,15 @@ fn domains(system: &System) -> Markup {
     html! {
         div.wide {
             table {
-                tr { th { "Domain" } th { "Program" } th { "Child of" } th.number { "Priority" } th.number { "CPU" } th.number { "Core" } th { "Devices, interrupts, special rights" } }
+                tr {
+                    th { "Domain" }
+                    th { "Program" }
+                    th { "Child of" }
+                    th.number { "Priority" }
+                    th.number { "CPU" }
+                    th.number { "Core" }
+                    th { "Devices, interrupts, special rights" }
+                }
                 @for (pd, parent) in system.all_protection_domains() {
                     @let scheduling = &pd.scheduling;
                     tr {
