@@ -119,7 +119,9 @@ pub fn regions(case: &Case) -> Markup {
             small {
                 @if let Some(size) = region.size { " " (show_size(size)) }
                 @if let Some(at) = region.phys_addr { " at " (format!("{at:#x}")) }
-                @if let Some(content) = region.prefill_path.as_ref().or(region.prefill_bootinfo.as_ref()) { " from " (content) }
+                @if let Some(content) = region.prefill_path.as_ref().or(region.prefill_bootinfo.as_ref()) {
+                    " from " (content)
+                }
             }
         };
         (region.name.clone(), more)

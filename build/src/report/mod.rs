@@ -165,7 +165,11 @@ fn rules(inputs: &Inputs, case: &Case) -> Markup {
                 table {
                     tr { th { "Rule" } th { "Finding" } th { "Accepted because" } }
                     @for finding in &waived {
-                        tr { td { (finding.rule) } td { (finding.message) } td { @if let Some(why) = &finding.waived { (why) } } }
+                        tr {
+                            td { (finding.rule) }
+                            td { (finding.message) }
+                            td { @if let Some(why) = &finding.waived { (why) } }
+                        }
                     }
                     @for (rule, name) in &inputs.waivers_unused {
                         tr {
