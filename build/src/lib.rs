@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod built;
 pub mod check;
 pub mod client;
 pub mod diff;

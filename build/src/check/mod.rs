@@ -1,5 +1,5 @@
-//! `totebox check`: named rules over what a Microkit system description allows. Each rule is one function
-//! and one published sentence (docs/isolation-rules.md).
+//! `totebox check`: named rules over what a Microkit system description allows, and over what was built
+//! from it. Each rule is one function and one published sentence (docs/isolation-rules.md).
 
 mod policy;
 mod rules;
@@ -14,6 +14,7 @@ use totebox_manifest::Role;
 use totebox_sdf::{Place, System};
 
 use crate::authority::{Authority, Reach};
+use crate::built::Built;
 
 pub use policy::{MEDIATORS, Policy};
 pub use rules::RULES;
@@ -46,10 +47,20 @@ pub enum Scope {
 
 /// How a rule is judged.
 pub enum Judge {
-    /// By the system description.
+    /// By the system description, or by one rebuilt from what was built.
     Description(fn(&Case, &mut Found)),
-    /// By what the Microkit tool built of it, alone: nothing in the description decides it.
-    Built,
+    /// Likewise, by what can go from whom to whom: settled only where nobody can receive what is another's.
+    Flow(fn(&Case, &mut Found)),
+    /// By what was built.
+    Built(fn(&Made, &mut Found)),
+}
+
+/// What was built, and the description it was built from.
+pub struct Made<'a> {
+    /// What was built.
+    pub built: &'a Built,
+    /// Its description.
+    pub declared: &'a System,
 }
 
 /// What the rules look at.
@@ -200,35 +211,65 @@ impl Report {
 /// Why a rule without a policy is not judged.
 const NO_POLICY: &str = "needs a policy: --profile totebox, with a totebox.toml";
 /// Why a rule about what was built is not judged.
-const NOT_BUILT: &str = "needs what was built: the Microkit tool chooses the rights";
+const NOT_BUILT: &str = "needs what was built: --image or --capdl";
+/// Why a rule about flows is not judged.
+const NOT_MINIMAL: &str = "needs ISO-4: rights that are too high let data go where no channel leads";
 
 /// Applies every rule to a description. Without a policy, those that make sense without one.
 pub fn check(file: &Path, system: &System, policy: Option<&Policy>, waivers: &mut Waivers) -> Report {
     let authority = Authority::of(system);
-    let case = Case { system, authority: &authority, policy };
+    judge(file, file, &Case { system, authority: &authority, policy }, None, waivers)
+}
+
+/// Applies every rule to what was built: `file` is the image, `description` what it was built from. Findings
+/// have their places in the description, where they have one.
+pub fn check_built(
+    file: &Path,
+    description: &Path,
+    made: &Made,
+    policy: Option<&Policy>,
+    waivers: &mut Waivers,
+) -> Report {
+    let authority = made.built.authority();
+    let case = Case { system: &made.built.system, authority: &authority, policy };
+    judge(file, description, &case, Some(made), waivers)
+}
+
+fn judge(file: &Path, description: &Path, case: &Case, made: Option<&Made>, waivers: &mut Waivers) -> Report {
+    let is_minimal = made.is_none_or(|made| made.built.has_minimal_rights());
     let mut findings = Vec::new();
     let mut verdicts = Vec::new();
     for rule in RULES {
         let mut of_rule = Vec::new();
-        let verdict = match rule.judge {
-            Judge::Built => Verdict::NotJudged(NOT_BUILT),
-            Judge::Description(_) if rule.scope == Scope::Policy && policy.is_none() => {
-                Verdict::NotJudged(NO_POLICY)
+        let mut found = Found::new(rule.id, description, &mut of_rule);
+        let no_policy = rule.scope == Scope::Policy && case.policy.is_none();
+        let not_judged = match (&rule.judge, made) {
+            (Judge::Built(_), None) => Some(NOT_BUILT),
+            (Judge::Description(_) | Judge::Flow(_), _) if no_policy => Some(NO_POLICY),
+            (Judge::Flow(_), _) if !is_minimal => Some(NOT_MINIMAL),
+            (Judge::Description(judge) | Judge::Flow(judge), _) => {
+                judge(case, &mut found);
+                None
             }
-            Judge::Description(judge) => {
-                judge(&case, &mut Found::new(rule.id, file, &mut of_rule));
-                of_rule.iter_mut().for_each(|finding| waivers.apply(finding));
-                verdict(&of_rule)
+            (Judge::Built(judge), Some(made)) => {
+                judge(made, &mut found);
+                None
             }
         };
-        verdicts.push((rule.id, verdict));
+        for finding in &mut of_rule {
+            waivers.apply(finding);
+            if finding.line == 0 {
+                finding.file = file.to_owned(); // The description does not speak of it.
+            }
+        }
+        verdicts.push((rule.id, not_judged.map_or_else(|| verdict(&of_rule), Verdict::NotJudged)));
         findings.extend(of_rule);
     }
     // Stable, so that findings at one place stay in the order of the rules.
     findings.sort_by_key(|finding| (finding.line, finding.column));
-    let profile = if policy.is_some() { "totebox" } else { "microkit" };
-    let influence = closure(&case, &authority.influence());
-    let knowledge = closure(&case, &authority.knowledge());
+    let profile = if case.policy.is_some() { "totebox" } else { "microkit" };
+    let influence = closure(case, &case.authority.influence());
+    let knowledge = closure(case, &case.authority.knowledge());
     Report { file: file.to_owned(), profile, verdicts, findings, influence, knowledge }
 }
 

@@ -5,19 +5,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use totebox::check::{self, Level, Policy, RULES, Report, Verdict, Waivers, sarif};
+use totebox::built::Built;
+use totebox::check::{self, Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
 use totebox::model::{self, DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox_capdl::{Image, Json, Spec};
 use totebox_sdf::System;
 
 use super::{Outcome, output};
 
-/// Applies the isolation rules to a Microkit system description.
+/// Applies the isolation rules to a Microkit system description, or to what was built from it.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox check system.xml --closures\n\
+                        Example: totebox check --image target/sel4/release/totebox.img\n\
                         The rules are in docs/isolation-rules.md. Exit code 1: a rule is broken.")]
 pub struct Args {
     #[command(flatten)]
     source: Source,
+    /// Judge the finished image that was built from the description: the ground truth.
+    #[arg(long, value_name = "FILE", conflicts_with = "capdl")]
+    image: Option<PathBuf>,
+    /// Judge the capabilities the Microkit tool wrote with --capdl-json.
+    #[arg(long, value_name = "FILE")]
+    capdl: Option<PathBuf>,
     /// Findings that are accepted, each with a reason.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -58,7 +67,14 @@ enum Profile {
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
-    let report = check::check(&args.source.system, &system, policy.as_ref(), &mut waivers);
+    let report = match built(&args)? {
+        None => check::check(&args.source.system, &system, policy.as_ref(), &mut waivers),
+        Some((file, spec)) => {
+            let built = Built::of(&spec, &system).with_context(|| file.display().to_string())?;
+            let made = Made { built: &built, declared: &system };
+            check::check_built(file, &args.source.system, &made, policy.as_ref(), &mut waivers)
+        }
+    };
     for (rule, name) in waivers.unused() {
         eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
     }
@@ -101,6 +117,28 @@ pub fn read(path: &Path) -> Result<System> {
     Ok(System::parse(path, &xml)?)
 }
 
+/// What was built, if that is to be judged.
+fn built(args: &Args) -> Result<Option<(&Path, Spec)>> {
+    let named = |path: &Path| path.display().to_string();
+    Ok(match (&args.image, &args.capdl) {
+        (Some(path), _) => Some((path, read_image(path)?.spec().with_context(|| named(path))?)),
+        (None, Some(path)) => Some((path, read_json(path)?.spec().with_context(|| named(path))?)),
+        (None, None) => None,
+    })
+}
+
+/// Reads an image.
+pub fn read_image(path: &Path) -> Result<Image> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Image::parse(bytes).with_context(|| path.display().to_string())
+}
+
+/// Reads what the Microkit tool wrote with `--capdl-json`.
+pub fn read_json(path: &Path) -> Result<Json> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Json::parse(text).with_context(|| path.display().to_string())
+}
+
 /// Reads a file of waivers, if there is one.
 pub fn waivers(path: Option<&Path>, has_policy: bool) -> Result<Waivers> {
     let Some(path) = path else { return Ok(Waivers::default()) };
@@ -116,7 +154,9 @@ fn print(report: &Report, closures: bool) {
             (None, Level::Note) => "note: ",
             (None, Level::Error) => "",
         };
-        println!("{file}:{line}:{column}: {}: {level}{}", finding.rule, finding.message);
+        // What the description does not speak of has no place in it.
+        let place = if line == 0 { format!("{file}") } else { format!("{file}:{line}:{column}") };
+        println!("{place}: {}: {level}{}", finding.rule, finding.message);
         println!("    {}", finding.waived.as_ref().unwrap_or(&finding.help));
     }
     if closures {

@@ -10,6 +10,7 @@ mod get;
 mod graph;
 mod history;
 mod lifecycle;
+mod harden;
 mod ls;
 mod new;
 mod output;
@@ -59,6 +60,7 @@ enum Command {
     Diff(diff::Args),
     Graph(graph::Args),
     Report(report::Args),
+    Harden(harden::Args),
     Disk(disk::Args),
     Run(run::Args),
     #[command(hide = true)]
@@ -87,6 +89,7 @@ pub fn run() -> Result<Outcome> {
         Command::Diff(args) => diff::run(args),
         Command::Graph(args) => graph::run(args),
         Command::Report(args) => report::run(args),
+        Command::Harden(args) => harden::run(args),
         Command::Disk(args) => disk::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},

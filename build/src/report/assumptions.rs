@@ -19,7 +19,7 @@ pub fn section(case: &Case, checked: &check::Report) -> Markup {
         ),
     };
     let built = RULES.iter().zip(&checked.verdicts).any(|(rule, (_, verdict))| {
-        matches!(rule.judge, Judge::Built) && !matches!(verdict, Verdict::NotJudged(_))
+        matches!(rule.judge, Judge::Built(_)) && !matches!(verdict, Verdict::NotJudged(_))
     });
     let rights = match built {
         true => "What was built was looked at: ISO-4 is about it.",

@@ -192,8 +192,8 @@ fn one_rule(inputs: &Inputs, case: &Case, rule: &Rule, of_rule: &Verdict) -> Mar
             p.sentence { (rule.sentence) }
             @match (of_rule, &rule.judge) {
                 (Verdict::NotJudged(why), _) => p.looked { "Not judged: " (why) "." },
-                (_, Judge::Built) => p.looked { "Looked at: what was built." },
-                (_, Judge::Description(_)) => p.looked { "Looked at: " (evidence::looked_at(rule.id, case)) "." },
+                (_, Judge::Built(_)) => p.looked { "Looked at: what was built." },
+                (_, Judge::Description(_) | Judge::Flow(_)) => p.looked { "Looked at: " (evidence::looked_at(rule.id, case)) "." },
             }
             @if !findings.is_empty() {
                 ul.findings {

@@ -1,5 +1,6 @@
 //! The rules, in their order.
 
+mod built;
 mod channels;
 mod control;
 mod cpu;
@@ -49,7 +50,7 @@ pub const RULES: &[Rule] = &[
                    description.)",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Built,
+        judge: Judge::Built(built::minimal_rights),
     },
     Rule {
         id: "ISO-5",
@@ -68,7 +69,7 @@ pub const RULES: &[Rule] = &[
                    orchestrator, vault, console or auditor.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Description(flow::influence),
+        judge: Judge::Flow(flow::influence),
     },
     Rule {
         id: "ISO-7",
@@ -78,7 +79,7 @@ pub const RULES: &[Rule] = &[
                    named mediator.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Description(flow::knowledge),
+        judge: Judge::Flow(flow::knowledge),
     },
     Rule {
         id: "ISO-8",
@@ -181,6 +182,16 @@ pub const RULES: &[Rule] = &[
                    carries requests and disk contents, and no findings.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Description(flow::audit_findings),
+        judge: Judge::Flow(flow::audit_findings),
+    },
+    Rule {
+        id: "ISO-19",
+        title: "built as declared",
+        sentence: "What was built allows exactly what the description declares: who maps which memory and how, \
+                   channels with their directions and ids, parents, interrupts, time, and no other capability. \
+                   (Decided by what was built.)",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Built(built::as_declared),
     },
 ];

@@ -1,0 +1,127 @@
+//! `totebox harden`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use totebox::built::{Built, Grant, Purpose, compare};
+use totebox::model::SYSTEM_FILE;
+use totebox::write_atomically;
+use totebox_capdl::{Image, Json, Lowering, Spec};
+use totebox_sdf::System;
+
+use super::{Outcome, check};
+
+/// Lowers every capability's rights in an image to what its description needs, and changes nothing else.
+#[derive(clap::Args)]
+#[command(after_help = "Example: totebox harden target/sel4/release/totebox.img\n\
+                        An image that is not of this description, or not fully understood, is refused.")]
+pub struct Args {
+    /// Images, and what the Microkit tool wrote beside them with --capdl-json.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The system description they were built from.
+    #[arg(long, value_name = "FILE", default_value = SYSTEM_FILE)]
+    system: PathBuf,
+}
+
+/// A file that says which capabilities a system begins with.
+enum Distribution {
+    Image(Image),
+    Json(Json),
+}
+
+impl Distribution {
+    fn read(path: &Path) -> Result<Distribution> {
+        Ok(if path.extension().is_some_and(|extension| extension == "json") {
+            Distribution::Json(check::read_json(path)?)
+        } else {
+            Distribution::Image(check::read_image(path)?)
+        })
+    }
+
+    fn spec(&self) -> Result<Spec, totebox_capdl::Error> {
+        match self {
+            Distribution::Image(image) => image.spec(),
+            Distribution::Json(json) => json.spec(),
+        }
+    }
+
+    fn lower(&mut self, lowerings: &[Lowering]) -> Result<(), totebox_capdl::Error> {
+        match self {
+            Distribution::Image(image) => image.lower(lowerings),
+            Distribution::Json(json) => json.lower(lowerings),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Distribution::Image(image) => image.bytes(),
+            Distribution::Json(json) => json.text().as_bytes(),
+        }
+    }
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let system = check::read(&args.system)?;
+    for path in &args.files {
+        harden(path, &system, &args.system).with_context(|| path.display().to_string())?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
+    let mut file = Distribution::read(path)?;
+    let built = Built::of(&file.spec()?, system)?;
+    refuse_strangers(&built, system, description)?;
+    let lowered = built.lowerings();
+    if !lowered.is_empty() {
+        let lowerings: Vec<Lowering> = lowered.iter().map(|(_, lowering)| *lowering).collect();
+        file.lower(&lowerings)?;
+        write_atomically(path, file.bytes())?;
+    }
+    print(path, &built, &lowered);
+    Ok(())
+}
+
+/// Refuses what is not of this description, or has capabilities that no Microkit system has.
+fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Result<()> {
+    let mut strange: Vec<String> = compare(built, system).into_iter().map(|difference| difference.message).collect();
+    let nothing = built.grants.iter().filter(|grant| grant.purpose == Purpose::Nothing);
+    strange.extend(nothing.map(|grant| {
+        let kind = if grant.endpoint { "endpoint" } else { "notification" };
+        format!("{} holds, in {}, a capability to an {kind} for nothing", built.name(grant.holder), grant.lies)
+    }));
+    let Some(first) = strange.first() else { return Ok(()) };
+    let more = match strange.len() {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    bail!(
+        "not hardened, since it is not what {} declares: {first}{more}\n    \
+         `totebox check --image` shows all; build it anew with `make image`",
+        description.display()
+    )
+}
+
+/// Says what was lowered: of each domain, what to what, how often.
+fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)]) {
+    let path = path.display();
+    if lowered.is_empty() {
+        println!("{path}: every capability has the rights it needs; nothing to lower");
+        return;
+    }
+    println!("{path}: lowered the rights of {} capabilities", lowered.len());
+    let mut holders: BTreeMap<Option<usize>, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for (grant, lowering) in lowered {
+        let change = format!("{} to {}", grant.rights, lowering.rights);
+        let change = holders.entry(grant.holder).or_default().entry(change).or_default();
+        change.push(grant.lies.clone());
+    }
+    for (holder, changes) in holders {
+        println!("  {}", built.name(holder));
+        for (change, lie) in changes {
+            println!("    {change}: {}", lie.join(", "));
+        }
+    }
+}
