@@ -74,7 +74,7 @@ impl Spec {
         (0..).zip(self.objects.iter().map(|named| &named.object))
     }
 
-    /// The same with lower rights. Nothing else differs, and no right is added.
+    /// The same with lower rights. Nothing else differs, and nothing more is allowed.
     fn lowered(mut self, lowerings: &[Lowering]) -> Result<Spec, Error> {
         for &Lowering { place, rights } in lowerings {
             let object = usize::try_from(place.object).ok().and_then(|index| self.objects.get_mut(index));
@@ -199,18 +199,25 @@ impl Rights {
         [("read", self.read), ("write", self.write), ("grant", self.grant), ("grant_reply", self.grant_reply)]
     }
 
-    /// Whether it has every right that `other` has.
-    pub fn includes(self, other: Rights) -> bool {
-        self.named().into_iter().zip(other.named()).all(|((_, mine), (_, theirs))| mine || !theirs)
+    /// What the kernel makes of it: who may pass capabilities on may also get an answer.
+    fn effective(self) -> Rights {
+        Rights { grant_reply: self.grant_reply || self.grant, ..self }
     }
 
-    /// The rights both have.
+    /// Whether it allows everything that `other` allows.
+    pub fn includes(self, other: Rights) -> bool {
+        let (mine, theirs) = (self.effective().named(), other.effective().named());
+        mine.into_iter().zip(theirs).all(|((_, mine), (_, theirs))| mine || !theirs)
+    }
+
+    /// What both allow.
     pub fn both(self, other: Rights) -> Rights {
+        let (mine, theirs) = (self.effective(), other.effective());
         Rights {
-            read: self.read && other.read,
-            write: self.write && other.write,
-            grant: self.grant && other.grant,
-            grant_reply: self.grant_reply && other.grant_reply,
+            read: mine.read && theirs.read,
+            write: mine.write && theirs.write,
+            grant: mine.grant && theirs.grant,
+            grant_reply: mine.grant_reply && theirs.grant_reply,
         }
     }
 }

@@ -224,7 +224,7 @@ impl<'a> Sorter<'a> {
             (Cap::Frame(_), _) if at == At::Thread(slot::IPC_BUFFER) => {}
             _ => {
                 let kind = self.spec.object(cap.object()).map_or("nothing", Object::kind);
-                self.amiss(who, format!("holds, in {}, a capability to {} ({kind})", lies(at), self.called(cap.object())));
+                self.amiss(who, format!("holds, {}, a capability to {} ({kind})", lies(at), self.called(cap.object())));
             }
         }
     }
@@ -309,7 +309,7 @@ impl<'a> Sorter<'a> {
         match (at, self.threads.domain(thread), id(at, 202)) {
             (At::Slot(_), Some(child), Some(id)) => self.children.push((holder, id, child)),
             (At::Root(slot), Some(other), _) => self.found.caps.push((holder, CapKind::Tcb, other, slot.into())),
-            _ => self.amiss(Some(holder), format!("holds, in {}, the thread {}", lies(at), self.called(thread))),
+            _ => self.amiss(Some(holder), format!("holds, {}, the thread {}", lies(at), self.called(thread))),
         }
     }
 
@@ -321,7 +321,7 @@ impl<'a> Sorter<'a> {
             (Some(holder), At::Root(slot), Some(Some(domain))) => {
                 self.found.caps.push((holder, CapKind::Sc, domain, slot.into()));
             }
-            _ => self.amiss(who, format!("holds, in {}, the CPU time {}", lies(at), self.called(time))),
+            _ => self.amiss(who, format!("holds, {}, the CPU time {}", lies(at), self.called(time))),
         }
     }
 
@@ -333,7 +333,7 @@ impl<'a> Sorter<'a> {
             (Some(holder), At::Root(slot), Some(Some(domain))) => {
                 self.found.caps.push((holder, CapKind::VSpace, domain, slot.into()));
             }
-            _ => self.amiss(who, format!("holds, in {}, the address space {}", lies(at), self.called(root))),
+            _ => self.amiss(who, format!("holds, {}, the address space {}", lies(at), self.called(root))),
         }
     }
 
@@ -345,8 +345,8 @@ impl<'a> Sorter<'a> {
     fn only_one(&mut self, who: Who, object: ObjectId, right: bool, what: &str, lies: &str) {
         match self.once.insert(object, who) {
             None if right => {}
-            None => self.amiss(who, format!("holds, in {lies}, {what} {}", self.called(object))),
-            Some(_) => self.amiss(who, format!("shares, in {lies}, {what} somebody else")),
+            None => self.amiss(who, format!("holds, {lies}, {what} {}", self.called(object))),
+            Some(_) => self.amiss(who, format!("shares, {lies}, {what} somebody else")),
         }
     }
 
@@ -384,7 +384,7 @@ impl<'a> Sorter<'a> {
                 self.found.grants.push(Grant {
                     holder: handler.map(|(holder, _)| holder),
                     place: Place { object: irq.handler, entry },
-                    lies: format!("interrupt {}", irq.irq),
+                    lies: format!("at interrupt {}", irq.irq),
                     purpose,
                     endpoint: false,
                     object: cap.object,
@@ -448,10 +448,10 @@ fn id(at: At, first: u32) -> Option<u8> {
 /// Where a capability lies, for a person.
 fn lies(at: At) -> String {
     match at {
-        At::Slot(slot) => format!("slot {slot}"),
-        At::Root(slot) => format!("slot {slot} of the root"),
-        At::Thread(slot::FAULT_ENDPOINT) => "the thread's fault endpoint".into(),
-        At::Thread(slot::NOTIFICATION) => "the thread's notification".into(),
-        At::Thread(slot) => format!("slot {slot} of the thread"),
+        At::Slot(slot) => format!("in slot {slot}"),
+        At::Root(slot) => format!("in slot {slot} of the root"),
+        At::Thread(slot::FAULT_ENDPOINT) => "as the thread's fault endpoint".into(),
+        At::Thread(slot::NOTIFICATION) => "as the thread's notification".into(),
+        At::Thread(slot) => format!("in slot {slot} of the thread"),
     }
 }

@@ -90,7 +90,7 @@ fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Resul
     let nothing = built.grants.iter().filter(|grant| grant.purpose == Purpose::Nothing);
     strange.extend(nothing.map(|grant| {
         let kind = if grant.endpoint { "endpoint" } else { "notification" };
-        format!("{} holds, in {}, a capability to an {kind} for nothing", built.name(grant.holder), grant.lies)
+        format!("{} holds, {}, a capability to an {kind} for nothing", built.name(grant.holder), grant.lies)
     }));
     let Some(first) = strange.first() else { return Ok(()) };
     let more = match strange.len() {

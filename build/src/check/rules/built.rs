@@ -23,7 +23,7 @@ pub fn minimal_rights(made: &Made, found: &mut Found) {
         let who = if let Some(holder) = holder { format!("'{holder}'") } else { "the monitor".into() };
         let lies = &grant.lies;
         if has.includes(needs) || nothing {
-            let message = format!("{who} has {has} {}, in {lies}; {}", what(built, grant), needed(grant));
+            let message = format!("{who} has {has} {}, {lies}; {}", what(built, grant), needed(grant));
             let help = if nothing {
                 "no Microkit system has such a capability: build the image anew with `make image`"
             } else {
@@ -31,7 +31,7 @@ pub fn minimal_rights(made: &Made, found: &mut Found) {
             };
             found.error(place, &names, message + &stolen(built, grant), help);
         } else {
-            let message = format!("{who} has only {has} {}, in {lies}; {}", what(built, grant), needed(grant));
+            let message = format!("{who} has only {has} {}, {lies}; {}", what(built, grant), needed(grant));
             found.error(place, &names, message, "build the image anew with `make image`");
         }
     }
@@ -50,8 +50,8 @@ fn what(built: &Built, grant: &Grant) -> String {
         Purpose::Receive | Purpose::Bound => "to receive",
         Purpose::Notify => "to notify it",
         Purpose::Call => "to call it",
-        Purpose::Fault => "where its faults go",
-        Purpose::FaultCopy => "where its faults go, which only the kernel needs",
+        Purpose::Fault => "for its faults",
+        Purpose::FaultCopy => "a copy of its fault endpoint",
         Purpose::Ready => "to say that it is ready",
         Purpose::Interrupt => "to be notified",
         Purpose::Time => "to bind its time to",
