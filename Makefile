@@ -4,6 +4,7 @@ BOARD        ?= qemu_virt_aarch64
 CONFIG       ?= debug
 MICROKIT_SDK ?= $(HOME)/microkit-sdk-2.3.0
 TOTEBOX      := target/release/totebox
+IMAGE        := target/sel4/$(CONFIG)/totebox.img
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test system check report image qemu lint lint-sel4 clean
@@ -34,9 +35,11 @@ test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where the
 	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi
 	MICROKIT_SDK=$(MICROKIT_SDK) cargo test --workspace
 
-image: check ## the bootable image for seL4, target/sel4/CONFIG/totebox.img
+image: check ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system --manifests target/sel4/manifests
 	MICROKIT_SDK=$(MICROKIT_SDK) MICROKIT_BOARD=$(BOARD) pds/sel4/image.sh $(CONFIG) system.xml target/sel4/manifests
+	$(TOTEBOX) harden $(IMAGE) $(dir $(IMAGE))capdl.json
+	$(TOTEBOX) check --image $(IMAGE)
 
 qemu: image ## boot it in QEMU, with the operator's prompt on this terminal
 	$(TOTEBOX) run --backend qemu --config $(CONFIG)

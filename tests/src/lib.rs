@@ -6,6 +6,8 @@
 //! | [`scripts`] | what an operator does at one |
 //! | [`orchestrated`] | what orchestration does at one |
 //! | [`hostile`] | archives that are taken over |
+//! | [`image`] | images for seL4, put together and hardened |
+//! | [`attacks`] | attacks by rights a domain should not have |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
@@ -17,7 +19,9 @@
 
 pub mod appliance;
 pub mod archive_bench;
+pub mod attacks;
 pub mod hostile;
+pub mod image;
 pub mod operator;
 pub mod orchestrated;
 pub mod orchestration;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
-use totebox_tests::hostile;
+use totebox_tests::attacks::{ATTACKS, only_hardening_stops};
 use totebox_tests::orchestrated::{self, WATCHED};
 use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
+use totebox_tests::{hostile, image};
 
 /// The reference deployment's archives, on volumes small enough to be simulated.
 const SMALL: &str = r#"
@@ -56,7 +57,7 @@ const ORCHESTRATED: [(&str, Script); 3] = [
 ];
 
 fn main() -> ExitCode {
-    let missing = Qemu::missing();
+    let missing = image::missing();
     let mut trials = Vec::new();
     for (backends, ignored) in [(HERE, false), (ON_SEL4, missing.is_some())] {
         for (backend, appliance, largest) in backends {
@@ -92,7 +93,7 @@ fn main() -> ExitCode {
         Ok(())
     }));
     for (name, config) in [("qemu_debug", "debug"), ("qemu_release", "release")] {
-        let on_sel4 = [
+        let mut on_sel4 = vec![
             Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
                 let mut appliance = Qemu::new(Site::new(hostile::DEPLOYMENT), config);
                 hostile::taken_over_archives_reach_nothing(&mut appliance, |qemu| qemu.put_together(config));
@@ -105,6 +106,13 @@ fn main() -> ExitCode {
                 Ok(())
             }),
         ];
+        for attack in &ATTACKS {
+            let name = format!("{name}::only_hardening_stops_the_attack_by_{}", attack.system);
+            on_sel4.push(Trial::test(name, move || {
+                only_hardening_stops(attack, config);
+                Ok(())
+            }));
+        }
         trials.extend(on_sel4.into_iter().map(|trial| trial.with_ignored_flag(missing.is_some())));
     }
     // Minutes of waiting for schedules and time-outs: in the configuration that is the product.

@@ -93,7 +93,8 @@ impl Image {
     pub fn lower(&mut self, lowerings: &[Lowering]) -> Result<(), Error> {
         let expected = self.spec()?.lowered(lowerings)?;
         let archive = self.archive();
-        let spec = rkyv::access::<ArchivedSpec, rancor::Error>(&archive).map_err(|error| self.not_a_spec(error))?;
+        let spec =
+            rkyv::access::<ArchivedSpec, rancor::Error>(&archive).map_err(|error| self.not_a_spec(error))?;
         let mut changes = Vec::new();
         for &Lowering { place, rights: Rights { read, write, grant, grant_reply } } in lowerings {
             let Some(old) = rights(spec, place) else { continue };
@@ -166,7 +167,10 @@ fn find(bytes: &[u8]) -> Result<Range<usize>, Error> {
     // The loader's own code has the magic number too, to compare with.
     let mut found = headers.filter_map(|(at, _)| Some((at, regions(bytes.get(at..)?)?)));
     let Some((at, (header, regions))) = found.next() else {
-        return Err(Error::new("it is no loader image: there is no header whose regions fill it to its end", HELP));
+        return Err(Error::new(
+            "it is no loader image: there is no header whose regions fill it to its end",
+            HELP,
+        ));
     };
     let table = at + size_of::<Header>() + size_of_val(regions);
     let file = |region: &Region| {

@@ -131,9 +131,11 @@ impl Object {
             Object::Notification => "notification",
             Object::CNode(_) => "CNode",
             Object::Tcb(_) => "thread",
-            Object::Irq(_) | Object::ArmIrq(_) | Object::IrqMsi(_) | Object::IrqIOApic(_) | Object::RiscvIrq(_) => {
-                "interrupt"
-            }
+            Object::Irq(_)
+            | Object::ArmIrq(_)
+            | Object::IrqMsi(_)
+            | Object::IrqIOApic(_)
+            | Object::RiscvIrq(_) => "interrupt",
             Object::VCpu => "virtual CPU",
             Object::Frame(_) => "frame",
             Object::PageTable(_) => "page table",

@@ -157,7 +157,8 @@ impl<'a> Sorter<'a> {
     fn held(&mut self, who: Who) -> Vec<(Who, At, Place, &'a Cap)> {
         let thread = self.threads.id(who);
         let mut held = self.slots(who, thread, At::Thread);
-        let root = self.slots_of(thread).iter().find(|slot| slot.slot == slot::CSPACE).map(|slot| slot.cap.object());
+        let root =
+            self.slots_of(thread).iter().find(|slot| slot.slot == slot::CSPACE).map(|slot| slot.cap.object());
         let Some(root) = root else { return held };
         if who.is_none() {
             held.extend(self.slots(who, root, At::Slot));
@@ -224,7 +225,10 @@ impl<'a> Sorter<'a> {
             (Cap::Frame(_), _) if at == At::Thread(slot::IPC_BUFFER) => {}
             _ => {
                 let kind = self.spec.object(cap.object()).map_or("nothing", Object::kind);
-                self.amiss(who, format!("holds, {}, a capability to {} ({kind})", lies(at), self.called(cap.object())));
+                self.amiss(
+                    who,
+                    format!("holds, {}, a capability to {} ({kind})", lies(at), self.called(cap.object())),
+                );
             }
         }
     }
@@ -301,7 +305,8 @@ impl<'a> Sorter<'a> {
         };
         match badge.checked_sub(FAULT_BADGE).and_then(|id| u8::try_from(id).ok()) {
             Some(id) => _ = self.found.parents.insert(domain, (parent, id)),
-            None => self.amiss(Some(domain), format!("has faults that reach its parent as {badge:#x}, which is no child")),
+            None => self
+                .amiss(Some(domain), format!("has faults that reach its parent as {badge:#x}, which is no child")),
         }
     }
 
@@ -356,7 +361,9 @@ impl<'a> Sorter<'a> {
             let handler = self.handlers.remove(&irq.handler);
             let source = match self.spec.object(irq.handler) {
                 Some(Object::ArmIrq(object)) => IrqSource::Line { irq: irq.irq, edge: object.extra.trigger != 0 },
-                Some(Object::RiscvIrq(object)) => IrqSource::Line { irq: irq.irq, edge: object.extra.trigger != 0 },
+                Some(Object::RiscvIrq(object)) => {
+                    IrqSource::Line { irq: irq.irq, edge: object.extra.trigger != 0 }
+                }
                 Some(Object::IrqIOApic(object)) => IrqSource::IoApic {
                     ioapic: object.extra.ioapic,
                     pin: object.extra.pin,
@@ -370,7 +377,10 @@ impl<'a> Sorter<'a> {
                     IrqSource::Msi { pci_device, handle, vector: irq.irq }
                 }
                 _ => {
-                    self.amiss(handler.map(|(holder, _)| holder), format!("has interrupt {} without a handler", irq.irq));
+                    self.amiss(
+                        handler.map(|(holder, _)| holder),
+                        format!("has interrupt {} without a handler", irq.irq),
+                    );
                     continue;
                 }
             };
@@ -395,7 +405,8 @@ impl<'a> Sorter<'a> {
             match handler {
                 Some((holder, id)) if well => self.found.irqs.push((holder, id, source)),
                 _ => {
-                    let message = format!("has interrupt {}, and it is not its own notification that tells", irq.irq);
+                    let message =
+                        format!("has interrupt {}, and it is not its own notification that tells", irq.irq);
                     self.amiss(handler.map(|(holder, _)| holder), message);
                 }
             }

@@ -32,7 +32,8 @@ pub fn compare(built: &Built, declared: &System) -> Vec<Difference> {
     let mut add = |statement: &Statement, message: String| {
         differences.push(Difference { names: statement.names.clone(), message, place: statement.place });
     };
-    let with = |what: &str, value: &str| if value.is_empty() { what.to_owned() } else { format!("{what} {value}") };
+    let with =
+        |what: &str, value: &str| if value.is_empty() { what.to_owned() } else { format!("{what} {value}") };
     for (what, statement) in &is {
         match says.get(what) {
             None => add(statement, format!("{}, which is not declared", with(what, &statement.value))),
@@ -79,7 +80,12 @@ fn statements(system: &System, declared: &System) -> BTreeMap<String, Statement>
             say(&[name], region.place, format!("the region '{name}' has"), format!("{size:#x} bytes"));
         }
         if let Some(address) = region.phys_addr {
-            say(&[name], region.place, format!("the region '{name}' lies at the physical address"), format!("{address:#x}"));
+            say(
+                &[name],
+                region.place,
+                format!("the region '{name}' lies at the physical address"),
+                format!("{address:#x}"),
+            );
         }
     }
     for channel in &system.channels {

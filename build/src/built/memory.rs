@@ -155,7 +155,8 @@ impl Rebuilt<'_> {
                     }
                     address = address.or(self.paddr(page.frame).map(|paddr| paddr.wrapping_sub(size)));
                     if self.paddr(page.frame) != address.map(|address| address.wrapping_add(size)) {
-                        let what = format!("maps '{}', whose pages are not where they belong in memory", region.name);
+                        let what =
+                            format!("maps '{}', whose pages are not where they belong in memory", region.name);
                         self.memory.amiss.push((number, what));
                     }
                     self.home.insert(page.frame, (index, size));

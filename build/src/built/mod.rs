@@ -134,13 +134,16 @@ impl Built {
 
     /// Whether every capability can do what it is for, and no more.
     pub fn has_minimal_rights(&self) -> bool {
-        self.grants.iter().all(|grant| grant.purpose != Purpose::Nothing && grant.purpose.needs().includes(grant.rights))
+        self.grants
+            .iter()
+            .all(|grant| grant.purpose != Purpose::Nothing && grant.purpose.needs().includes(grant.rights))
     }
 
     /// What is to be lowered for the rights to be minimal.
     pub fn lowerings(&self) -> Vec<(&Grant, Lowering)> {
         let higher = self.grants.iter().filter(|grant| !grant.purpose.needs().includes(grant.rights));
-        let lower = |grant: &Grant| Lowering { place: grant.place, rights: grant.rights.both(grant.purpose.needs()) };
+        let lower =
+            |grant: &Grant| Lowering { place: grant.place, rights: grant.rights.both(grant.purpose.needs()) };
         higher.map(|grant| (grant, lower(grant))).collect()
     }
 }

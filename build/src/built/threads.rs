@@ -51,7 +51,10 @@ impl Threads {
         };
         let mut monitors = threads(spec).filter_map(held);
         let (Some((monitor, mut held)), None) = (monitors.next(), monitors.next()) else {
-            return Err(Error::new("no thread, or more than one, holds all the others as Microkit's monitor does", OTHER));
+            return Err(Error::new(
+                "no thread, or more than one, holds all the others as Microkit's monitor does",
+                OTHER,
+            ));
         };
         held.sort_unstable();
         let count = held.len();

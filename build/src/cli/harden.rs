@@ -80,13 +80,15 @@ fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
         file.lower(&lowerings)?;
         write_atomically(path, file.bytes())?;
     }
-    print(path, &built, &lowered);
+    // The JSON says nothing that the image beside it does not.
+    print(path, &built, &lowered, matches!(file, Distribution::Image(_)));
     Ok(())
 }
 
 /// Refuses what is not of this description, or has capabilities that no Microkit system has.
 fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Result<()> {
-    let mut strange: Vec<String> = compare(built, system).into_iter().map(|difference| difference.message).collect();
+    let mut strange: Vec<String> =
+        compare(built, system).into_iter().map(|difference| difference.message).collect();
     let nothing = built.grants.iter().filter(|grant| grant.purpose == Purpose::Nothing);
     strange.extend(nothing.map(|grant| {
         let kind = if grant.endpoint { "endpoint" } else { "notification" };
@@ -105,13 +107,16 @@ fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Resul
 }
 
 /// Says what was lowered: of each domain, what to what, how often.
-fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)]) {
+fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)], each: bool) {
     let path = path.display();
     if lowered.is_empty() {
         println!("{path}: every capability has the rights it needs; nothing to lower");
         return;
     }
     println!("{path}: lowered the rights of {} capabilities", lowered.len());
+    if !each {
+        return;
+    }
     let mut holders: BTreeMap<Option<usize>, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for (grant, lowering) in lowered {
         let change = format!("{} to {}", grant.rights, lowering.rights);

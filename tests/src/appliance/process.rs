@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use super::{Appliance, PATIENCE, Site, workspace};
+use crate::image;
 
 /// A process with all its children, killed as one when this value goes.
 struct Group {
@@ -123,20 +124,6 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Why this machine cannot run the tests on seL4; `None` if it can.
-    pub fn missing() -> Option<String> {
-        let tool = sdk().join("bin/microkit");
-        if !tool.is_file() {
-            return Some(format!("no Microkit SDK at {} (how to get one: docs/builder.md)", sdk().display()));
-        }
-        let elf = programs("debug").join("archive.elf");
-        if !elf.is_file() {
-            return Some("the program images are not built (`make test` builds them)".into());
-        }
-        let qemu = Command::new("qemu-system-aarch64").arg("--version").output();
-        qemu.is_err().then(|| "no qemu-system-aarch64 (Debian: qemu-system-arm ipxe-qemu)".into())
-    }
-
     /// The appliance of `site`, its image put together for the Microkit configuration `config`.
     pub fn new(site: Site, config: &'static str) -> Qemu {
         let image = site.folder.path().join("totebox.img");
@@ -151,13 +138,10 @@ impl Qemu {
 
     /// Makes the image anew, after the system description was changed.
     pub fn put_together(&mut self, config: &str) {
-        let site = &self.machine.site;
-        let mut command = Command::new(sdk().join("bin/microkit"));
-        command.arg(&site.system).arg("--search-path").arg(programs(config)).arg(&site.manifests);
-        command.args(["--board", &site.deployment.board.name, "--config", config]);
-        command.arg("-o").arg(&self.image).arg("-r").arg(site.folder.path().join("report.txt"));
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let Site { system, manifests, deployment, .. } = &self.machine.site;
+        image::put_together(system, manifests, &deployment.board.name, config, &self.image);
+        image::harden(system, &self.image);
+        image::check(system, &self.image);
     }
 
     /// Bytes of the image.
@@ -188,15 +172,4 @@ impl Appliance for Qemu {
     fn power_cut(&mut self) {
         self.machine.running = None;
     }
-}
-
-/// The Microkit SDK.
-fn sdk() -> PathBuf {
-    let default = || std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join("microkit-sdk-2.3.0");
-    std::env::var_os("MICROKIT_SDK").filter(|path| !path.is_empty()).map_or_else(default, PathBuf::from)
-}
-
-/// Where `make image` leaves the program images of a configuration.
-fn programs(config: &str) -> PathBuf {
-    workspace().join("target/sel4").join(config).join("elf")
 }
