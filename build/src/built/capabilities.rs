@@ -81,6 +81,13 @@ pub struct Grant {
     pub rights: Rights,
 }
 
+impl Grant {
+    /// What it is a capability to.
+    pub fn kind(&self) -> &'static str {
+        if self.endpoint { "endpoint" } else { "notification" }
+    }
+}
+
 /// One direction of a channel: the ends' domains and ids, and whether it is a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Half {

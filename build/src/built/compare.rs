@@ -73,10 +73,11 @@ fn statements(system: &System, declared: &System) -> BTreeMap<String, Statement>
         let mut domains = system.all_protection_domains().into_iter();
         domains.any(|(domain, _)| domain.maps.iter().any(|map| map.region == region.name))
     };
-    for region in system.regions.iter().filter(mapped).filter(|region| !is_own(&region.name)) {
+    // Of what is no declared region its maps are told.
+    for region in system.regions.iter().filter(mapped) {
         let name = region.name.as_str();
-        let sized = declared.region(name).is_none_or(|declared| declared.size.is_some());
-        if let Some(size) = region.size.filter(|_| sized) {
+        let Some(declared) = declared.region(name) else { continue };
+        if let (Some(size), Some(_)) = (region.size, declared.size) {
             say(&[name], region.place, format!("the region '{name}' has"), format!("{size:#x} bytes"));
         }
         if let Some(address) = region.phys_addr {

@@ -115,7 +115,10 @@ fn understood(spec: &Spec) -> Result<(), Error> {
                 let count = u32::try_from(spec.objects.len()).unwrap_or(u32::MAX);
                 if object.slots().iter().any(|slot| slot.cap.object() >= count) {
                     return Err(Error::new(
-                        format!("object {id}, a {}, holds a capability to an object there is not", object.kind()),
+                        format!(
+                            "object {id}, a {}, holds a capability to an object that does not exist",
+                            object.kind()
+                        ),
                         "build the image anew with `make image`",
                     ));
                 }

@@ -91,8 +91,8 @@ fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Resul
         compare(built, system).into_iter().map(|difference| difference.message).collect();
     let nothing = built.grants.iter().filter(|grant| grant.purpose == Purpose::Nothing);
     strange.extend(nothing.map(|grant| {
-        let kind = if grant.endpoint { "endpoint" } else { "notification" };
-        format!("{} holds, {}, a capability to an {kind} for nothing", built.name(grant.holder), grant.lies)
+        let (holder, kind, lies) = (built.name(grant.holder), grant.kind(), &grant.lies);
+        format!("{holder} holds, {lies}, a capability to a foreign {kind}, which serves nothing")
     }));
     let Some(first) = strange.first() else { return Ok(()) };
     let more = match strange.len() {

@@ -39,12 +39,12 @@ pub fn minimal_rights(made: &Made, found: &mut Found) {
 
 /// "on the endpoint of 'b', to call it".
 fn what(built: &Built, grant: &Grant) -> String {
-    let kind = if grant.endpoint { "endpoint" } else { "notification" };
+    let kind = grant.kind();
     let of = match grant.owner {
         Some(owner) if owner == grant.holder => format!("its own {kind}"),
         Some(Some(owner)) => format!("the {kind} of '{}'", built.name(Some(owner))),
         Some(None) => format!("the monitor's {kind}"),
-        None => format!("an {kind} nobody receives at"),
+        None => format!("the {kind} of nobody"),
     };
     let for_what = match grant.purpose {
         Purpose::Receive | Purpose::Bound => "to receive",

@@ -1,4 +1,4 @@
-//! What the three programs of an attack share: a `thief` receives where only the `watcher` may, to get what
+//! What the programs of an attack share: a `thief` receives where only the `watcher` may, to get what
 //! the `victim` sends there. If the system gives the two a channel to call the watcher by, it is a call
 //! that is stolen, by the thief's own capability for calls; if not, a fault, by the copy of the fault
 //! endpoint in slot 2. tests/attacks/ has the systems.
