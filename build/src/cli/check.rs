@@ -67,14 +67,7 @@ enum Profile {
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
-    let report = match built(&args)? {
-        None => check::check(&args.source.system, &system, policy.as_ref(), &mut waivers),
-        Some((file, spec)) => {
-            let built = Built::of(&spec, &system).with_context(|| file.display().to_string())?;
-            let made = Made { built: &built, declared: &system };
-            check::check_built(file, &args.source.system, &made, policy.as_ref(), &mut waivers)
-        }
-    };
+    let report = judge(&args.source.system, &system, built(&args)?, policy.as_ref(), &mut waivers)?;
     for (rule, name) in waivers.unused() {
         eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
     }
@@ -115,6 +108,20 @@ impl Source {
 pub fn read(path: &Path) -> Result<System> {
     let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(System::parse(path, &xml)?)
+}
+
+/// Applies the rules to a description, or to what was built from it, if that is given with its file.
+pub fn judge(
+    file: &Path,
+    system: &System,
+    built: Option<(&Path, Spec)>,
+    policy: Option<&Policy>,
+    waivers: &mut Waivers,
+) -> Result<Report> {
+    let Some((image, spec)) = built else { return Ok(check::check(file, system, policy, waivers)) };
+    let built = Built::of(&spec, system).with_context(|| image.display().to_string())?;
+    let made = Made { built: &built, declared: system };
+    Ok(check::check_built(image, file, &made, policy, waivers))
 }
 
 /// What was built, if that is to be judged.

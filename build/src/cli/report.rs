@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use totebox::check::{self, Policy};
+use anyhow::{Context, Result};
+use totebox::check::Policy;
 use totebox::report::{self, HashedFile, Inputs, hash, shown};
 use totebox::write_atomically;
 
 use super::Outcome;
-use super::check::{Source, waivers};
+use super::check::{Source, judge, read_image, waivers};
 
 /// Writes all an auditor needs to judge a system description into one HTML file.
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
     /// The Microkit SDK the image is built with, to state the hashes of its files.
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
-    /// The bootable image, to state its hash.
+    /// The bootable image: the rules are applied to what it allows, and its hash is stated.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 }
@@ -34,7 +34,11 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
-    let checked = check::check(&args.source.system, &system, policy.as_ref(), &mut waivers);
+    let image = match &args.image {
+        Some(path) => Some((path.as_path(), read_image(path)?.spec().with_context(|| shown(path))?)),
+        None => None,
+    };
+    let checked = judge(&args.source.system, &system, image, policy.as_ref(), &mut waivers)?;
     let unused = waivers.unused().map(|(rule, name)| (rule.to_owned(), name.to_owned()));
     let page = report::page(&Inputs {
         system: &system,
@@ -72,7 +76,9 @@ fn commands(args: &Args) -> Vec<String> {
     } + &option("--waivers", args.waivers.as_deref());
     let built = option("--sdk", args.sdk.as_deref()) + &option("--image", args.image.as_deref());
     let stale = deployment.map(|path| format!("totebox system {} --check", shown(&path)));
-    let rest =
-        [format!("totebox check {system}{with}"), format!("totebox report {system}{with}{built} -o report.html")];
+    let rest = [
+        format!("totebox check {system}{with}{}", option("--image", args.image.as_deref())),
+        format!("totebox report {system}{with}{built} -o report.html"),
+    ];
     stale.into_iter().chain(rest).collect()
 }
