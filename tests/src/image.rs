@@ -1,7 +1,10 @@
 //! Images for seL4: put together by the Microkit tool from the programs `make image` leaves, and hardened.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use totebox_capdl::{Fill, FrameInit, Image, Json, Object};
 
 use crate::appliance::workspace;
 
@@ -38,6 +41,27 @@ pub fn harden(system: &Path, image: &Path) {
 pub fn check(system: &Path, image: &Path) {
     done(totebox().arg("check").arg(system).arg("--image").arg(image));
     done(totebox().arg("check").arg(system).arg("--capdl").arg(capdl(image)));
+}
+
+/// An image has the specification that the Microkit tool wrote beside it, which has the names of everything:
+/// so it is read as it was written.
+pub fn says_what_stands_beside_it(image: &Path) {
+    let bytes = fs::read(image).expect("the image is there");
+    let text = fs::read_to_string(capdl(image)).expect("the JSON is there");
+    let in_image = Image::parse(bytes).and_then(|image| image.spec()).unwrap_or_else(|error| panic!("{error}"));
+    let in_json = Json::parse(text).and_then(|json| json.spec()).unwrap_or_else(|error| panic!("{error}"));
+    let [in_image, in_json] = [in_image, in_json].map(|mut spec| {
+        // What only the one has: the initialiser's own, the frames' content, and in a release image no names.
+        (spec.cached_orig_cap_slots, spec.log_level) = (None, None);
+        for named in &mut spec.objects {
+            named.name = None;
+            if let Object::Frame(frame) = &mut named.object {
+                frame.init = FrameInit::Fill(Fill { entries: Vec::new() });
+            }
+        }
+        spec
+    });
+    assert!(in_image == in_json, "the image does not say what the JSON says");
 }
 
 fn capdl(image: &Path) -> PathBuf {

@@ -102,7 +102,16 @@ fn main() -> ExitCode {
             Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {
                 let mut appliance = Qemu::new(forty(), config);
                 forty_archives(&mut appliance);
-                println!("{name}: 40 archives in an image of {} bytes", appliance.image_size());
+                let size = std::fs::metadata(appliance.image()).expect("the image is there").len();
+                println!("{name}: 40 archives in an image of {size} bytes");
+                Ok(())
+            }),
+            Trial::test(format!("{name}::the_same_image_from_two_folders"), move || {
+                let both = [(); 2].map(|()| Qemu::new(Site::reference(), config));
+                let read = |qemu: &Qemu| std::fs::read(qemu.image()).expect("the image is there");
+                let [one, other] = both.each_ref().map(read);
+                assert!(one == other, "the images differ");
+                image::says_what_stands_beside_it(both[0].image());
                 Ok(())
             }),
         ];

@@ -82,6 +82,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether its holder could receive by it what is another's: not by one only the kernel uses.
+    pub fn can_steal(&self) -> bool {
+        let kernels = matches!(self.purpose, Purpose::Fault | Purpose::Bound | Purpose::Interrupt);
+        self.rights.read && self.owner != Some(self.holder) && !kernels
+    }
+
     /// What it is a capability to.
     pub fn kind(&self) -> &'static str {
         if self.endpoint { "endpoint" } else { "notification" }

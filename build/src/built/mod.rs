@@ -108,7 +108,7 @@ impl Built {
             if let (true, Some(Some(owner))) = (grant.rights.write, grant.owner) {
                 edges.extend(self.edge(grant.holder, Some(owner), sends(grant)));
             }
-            if grant.rights.read && grant.owner != Some(grant.holder) {
+            if grant.can_steal() {
                 for sender in senders.get(&grant.object).into_iter().flatten() {
                     edges.extend(self.edge(sender.holder, grant.holder, sends(sender)));
                     if grant.endpoint {

@@ -144,9 +144,9 @@ impl Qemu {
         image::check(system, &self.image);
     }
 
-    /// Bytes of the image.
-    pub fn image_size(&self) -> u64 {
-        std::fs::metadata(&self.image).map_or(0, |metadata| metadata.len())
+    /// The image.
+    pub fn image(&self) -> &Path {
+        &self.image
     }
 }
 

@@ -66,8 +66,7 @@ fn needed(grant: &Grant) -> String {
 
 /// What receiving at somebody else's endpoint comes to.
 fn stolen(built: &Built, grant: &Grant) -> String {
-    let Some(owner) = grant.owner.filter(|&owner| owner != grant.holder && grant.endpoint && grant.rights.read)
-    else {
+    let Some(owner) = grant.owner.filter(|_| grant.endpoint && grant.can_steal()) else {
         return String::new();
     };
     let senders = |is: fn(Purpose) -> bool| -> BTreeSet<&str> {
