@@ -9,14 +9,18 @@
 //! | [`stamp`] | the vault's run stamps and frontier hints |
 //! | [`record`] | ledger records and their payloads |
 //! | [`hash`] | the keyed BLAKE3 domains |
-//! | [`tree`] | the RFC 6962 Merkle tree over record hashes |
+//! | [`tree`], [`proof`] | the RFC 6962 Merkle tree over record hashes, and proofs over it |
+//! | [`note`], [`checkpoint`] | signed notes, and the tree heads signed in them |
 //! | [`verify`] | the sans-I/O verifier of a whole volume |
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod hash;
 pub mod layout;
+pub mod note;
+pub mod proof;
 pub mod record;
 pub mod stamp;
 #[cfg(any(test, feature = "testing"))]

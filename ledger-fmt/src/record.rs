@@ -11,6 +11,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::hash::Domain;
 use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, NAME_LEN_MAX};
 use crate::stamp::STAMP_SIZE;
+use crate::tree::Edge;
 use crate::{Hash, ZERO_HASH};
 
 /// Bytes of a record header.
@@ -35,7 +36,7 @@ pub enum Kind {
     Document = 2,
     /// A lifecycle transition; payload: UTF-8 text `FROM TO REASON`.
     Lifecycle = 3,
-    /// The tree head so far; payload [`TreeHead`] and, if signed, the signed note's text.
+    /// The tree head so far; payload [`TreeHead`] and, if signed, a signed checkpoint ([`crate::checkpoint`]).
     Checkpoint = 4,
     /// A document that supersedes another; payload: sequence number (u64), then its name in UTF-8.
     Correction = 5,
@@ -326,4 +327,11 @@ pub struct TreeHead {
     pub size: U64,
     /// The RFC 6962 root.
     pub root: Hash,
+}
+
+impl TreeHead {
+    /// That of the tree with this edge.
+    pub fn of(tree: &Edge) -> TreeHead {
+        TreeHead { size: tree.size().into(), root: tree.root() }
+    }
 }

@@ -10,8 +10,10 @@ use core::ops::Range;
 use zerocopy::IntoBytes;
 
 use crate::Hash;
+use crate::checkpoint;
 use crate::hash::{self, Domain};
 use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock};
+use crate::note::{Seed, Signer};
 use crate::record::{Draft, Genesis, Head, Kind, RECORD_MAX, Record, TreeHead};
 use crate::stamp::{Frontier, Hint, Run, STAMP_SIZE, Stamp, StampKind};
 use crate::tree::Edge;
@@ -134,10 +136,24 @@ impl TestVolume {
         self.add(Kind::Document, name.as_bytes(), Some(content))
     }
 
-    /// Adds a checkpoint of the tree so far.
+    /// Adds a checkpoint of the tree so far, unsigned.
     pub fn checkpoint(&mut self) -> u64 {
-        let head = TreeHead { size: self.tree.size().into(), root: self.tree.root() };
+        let head = TreeHead::of(&self.tree);
         self.add(Kind::Checkpoint, head.as_bytes(), None)
+    }
+
+    /// The key of the volume's archive that has this seed.
+    pub fn signer(&self, seed: &Seed) -> Signer {
+        let Superblock { deployment, name, .. } = &self.superblock;
+        let origin = checkpoint::origin(deployment, name).expect("a volume's name");
+        Signer::new(&origin, seed).expect("an origin is a key's name")
+    }
+
+    /// Adds a checkpoint of the tree so far, signed by the archive whose key has this seed.
+    pub fn signed_checkpoint(&mut self, seed: &Seed) -> u64 {
+        let head = TreeHead::of(&self.tree);
+        let note = checkpoint::sign(&self.signer(seed), &head);
+        self.add(Kind::Checkpoint, &[head.as_bytes(), note.as_bytes()].concat(), None)
     }
 
     /// Commits the run.

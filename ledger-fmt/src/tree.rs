@@ -57,6 +57,13 @@ impl Edge {
         subtrees.next().is_none().then_some(edge)
     }
 
+    /// The edge of the tree over these records, by their hashes.
+    pub fn over(records: &[Hash]) -> Edge {
+        let mut edge = Edge::EMPTY;
+        records.iter().for_each(|record| edge.push(record));
+        edge
+    }
+
     /// The roots of the perfect subtrees, from the smallest up.
     pub fn subtrees(&self) -> impl Iterator<Item = &Hash> {
         let size = self.size.get();

@@ -4,8 +4,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use ledger_fmt::checkpoint;
 use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
+use ledger_fmt::note::{Seed, Signer};
+use ledger_fmt::proof;
 use ledger_fmt::record::{Draft, Genesis, Head, Kind, PAYLOAD_MAX, RECORD_MAX, TreeHead};
 use ledger_fmt::stamp::{Frontier, Hint, Run, Stamp, StampKind};
 use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name};
@@ -24,6 +27,23 @@ fn hex(bytes: &[u8]) -> String {
 /// The input of BLAKE3's own vectors: 0, 1, … 250, 0, 1, …
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8).collect()
+}
+
+/// The seed of the key in the vectors: 0, 1, … 31.
+const SEED: Seed = {
+    let mut seed = [0; 32];
+    let mut i = 0;
+    while i < seed.len() {
+        seed[i] = i as u8;
+        i += 1;
+    }
+    seed
+};
+
+/// The key of an archive, from the seed of the vectors.
+fn key(deployment: &[u8; 16], name: &[u8; 32]) -> Signer {
+    let origin = checkpoint::origin(deployment, name).expect("a volume's name");
+    Signer::new(&origin, &SEED).expect("an origin is a key's name")
 }
 
 fn check(name: &str, vectors: &Value) {
@@ -101,10 +121,13 @@ fn records() {
     }
     let mut edge = Edge::EMPTY;
     edge.push(&[0x33; 32]);
-    let tree_head = TreeHead { size: edge.size().into(), root: edge.root() };
+    let tree_head = TreeHead::of(&edge);
     add(Kind::Checkpoint, tree_head.as_bytes(), None);
+    let note = checkpoint::sign(&key(&genesis.deployment, &genesis.name), &tree_head);
+    add(Kind::Checkpoint, &[tree_head.as_bytes(), note.as_bytes()].concat(), None);
     let comment = "One chain of records. Contents are the input of hashes.json at their length, or \"right\". \
-                   The checkpoint's tree is of one record with hash 33…33.";
+                   The checkpoints' tree is of one record with hash 33…33; the second is signed with the \
+                   key of proofs.json.";
     check("records.json", &json!({ "comment": comment, "cases": cases }));
 }
 
@@ -124,6 +147,40 @@ fn trees() {
         .collect();
     let comment = "RFC 6962 roots. The record hash number i is the plain BLAKE3 of i as 8 bytes, little-endian.";
     check("trees.json", &json!({ "comment": comment, "cases": cases }));
+}
+
+#[test]
+fn proofs() {
+    let records: Vec<Hash> = (0..1000u64).map(|i| hash::content(&i.to_le_bytes())).collect();
+    let root = |size: u64| Edge::over(&records[..size as usize]).root();
+    let hashes = |hashes: proof::Hashes| hashes.iter().map(|hash| hex(hash)).collect::<Vec<_>>();
+    let inclusion = |(index, size): (u64, u64)| {
+        let proof = proof::inclusion(&records[..size as usize], index).expect("it is there");
+        json!({ "index": index, "size": size, "root": hex(&root(size)), "proof": hashes(proof) })
+    };
+    let consistency = |(old, size): (u64, u64)| {
+        let proof = proof::consistency(&records[..size as usize], old).expect("it grows");
+        json!({ "old": old, "old_root": hex(&root(old)), "size": size, "root": hex(&root(size)), "proof": hashes(proof) })
+    };
+    let included =
+        [(0, 1), (0, 2), (1, 2), (2, 3), (3, 7), (6, 7), (7, 8), (8, 9), (255, 257), (256, 257), (999, 1000)];
+    let grown =
+        [(0, 5), (1, 1), (1, 2), (3, 7), (4, 7), (6, 8), (8, 8), (8, 9), (255, 256), (256, 1000), (777, 1000)];
+    let (deployment, name) = ([0x11; 16], padded_name("contracts"));
+    let key = key(&deployment, &name);
+    let head = TreeHead::of(&Edge::over(&records));
+    let comment = "Records as in trees.json. The checkpoint is over all 1000, by the archive \"contracts\" of the \
+                   deployment 11…11; its key's seed is 00 01 … 1f.";
+    let vectors = json!({
+        "comment": comment,
+        "inclusion": included.map(inclusion),
+        "consistency": grown.map(consistency),
+        "seed": hex(&SEED),
+        "secret_key": key.secret().to_string(),
+        "key": key.verifier().to_string(),
+        "checkpoint": checkpoint::sign(&key, &head).as_str(),
+    });
+    check("proofs.json", &vectors);
 }
 
 #[test]
@@ -202,7 +259,7 @@ fn volume() {
     volume.document("empty", b"");
     volume.commit();
     volume.document("a block and a byte", &pattern(4097));
-    volume.checkpoint();
+    volume.signed_checkpoint(&SEED);
     volume.commit();
     volume.hint(1);
     volume.document("behind the hint", &pattern(4096));

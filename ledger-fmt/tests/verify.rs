@@ -1,6 +1,7 @@
 //! The verifier on whole, damaged, torn and hostile volumes.
 
 use ledger_fmt::ZERO_HASH;
+use ledger_fmt::checkpoint;
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
@@ -429,6 +430,18 @@ fn misbehaving(kind: Kind, payload: &[u8], content: Option<([u8; 32], u64, u64)>
     kinds(&seen)
 }
 
+/// What is found where the note of a signed checkpoint was altered.
+fn noted(alter: impl Fn(&mut String)) -> Vec<FindingKind> {
+    let mut volume = TestVolume::new("rogue");
+    volume.document("one", b"1");
+    let head = TreeHead::of(&volume.tree);
+    let mut note = checkpoint::sign(&volume.signer(&[3; 32]), &head).to_string();
+    alter(&mut note);
+    volume.add(Kind::Checkpoint, &[head.as_bytes(), note.as_bytes()].concat(), None);
+    volume.commit();
+    kinds(&volume.audit())
+}
+
 #[test]
 fn an_archive_that_breaks_the_form_is_found_out() {
     use FindingKind::{Asset, Record, Tree};
@@ -443,6 +456,12 @@ fn an_archive_that_breaks_the_form_is_found_out() {
     assert_eq!(misbehaving(Kind::Checkpoint, b"short", None), [Record]);
     let head = TreeHead { size: 2.into(), root: ZERO_HASH };
     assert_eq!(misbehaving(Kind::Checkpoint, head.as_bytes(), None), [Tree]);
+    assert_eq!(noted(|_| {}), []);
+    assert_eq!(noted(|note| note.clear()), [], "unsigned");
+    assert_eq!(noted(|note| *note = note.replace("\n2\n", "\n1\n")), [Tree]);
+    assert_eq!(noted(|note| *note = note.replace("/rogue\n", "/other\n")), [Tree]);
+    assert_eq!(noted(|note| *note = note.replace("\n2\n", "\ntwo\n")), [Record]);
+    assert_eq!(noted(|note| note.push_str("more")), [Record]);
     // Content of another record, outside the volume, of absurd size, of another hash, of no hash.
     assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, 0))), [Record]);
     assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, u64::MAX))), [Record]);

@@ -3,6 +3,7 @@
 use zerocopy::FromBytes;
 
 use super::{FindingKind, Point, Reporter, Visitor};
+use crate::checkpoint::{self, Checkpoint};
 use crate::layout::{Area, BLOCK_SIZE, Superblock};
 use crate::record::{DOCUMENT_NAME_MAX, Genesis, HEADER_SIZE, Head, Kind, Record, TreeHead};
 use crate::tree::Edge;
@@ -118,15 +119,27 @@ impl Chain {
                     record.document_name().is_some_and(|name| (1..=DOCUMENT_NAME_MAX).contains(&name.len()))
                         && record.supersedes().is_none_or(|earlier| earlier < sequence)
                 }
-                Kind::Checkpoint => match TreeHead::read_from_prefix(record.payload) {
-                    Ok((head, _)) if self.tree_whole => {
-                        let same = head.size.get() == self.tree.size() && head.root == self.tree.root();
-                        return (!same).then_some(FindingKind::Tree);
-                    }
-                    other => other.is_ok(),
-                },
+                Kind::Checkpoint => return self.checkpoint_fault(record, volume),
                 _ => core::str::from_utf8(record.payload).is_ok(),
             };
         (!sound).then_some(FindingKind::Record)
+    }
+
+    /// What is wrong with a checkpoint: the tree it states, or the note that states it once more.
+    fn checkpoint_fault(&self, record: &Record<'_>, volume: &Superblock) -> Option<FindingKind> {
+        let Ok((head, note)) = TreeHead::read_from_prefix(record.payload) else {
+            return Some(FindingKind::Record);
+        };
+        if self.tree_whole && (head.size.get(), head.root) != (self.tree.size(), self.tree.root()) {
+            return Some(FindingKind::Tree);
+        }
+        if note.is_empty() {
+            return None;
+        }
+        let Ok((_, noted)) = Checkpoint::parse(note) else { return Some(FindingKind::Record) };
+        let of_volume = checkpoint::origin(&volume.deployment, &volume.name);
+        let same = of_volume.is_some_and(|origin| origin == noted.origin)
+            && (noted.size, noted.root) == (head.size.get(), head.root);
+        (!same).then_some(FindingKind::Tree)
     }
 }
