@@ -14,6 +14,8 @@ pub enum SetupError {
     Device(DeviceKind),
     /// No volume, or too many.
     Volumes,
+    /// No signing key, or one that no archive can have.
+    Key,
 }
 
 impl core::fmt::Display for SetupError {
@@ -23,6 +25,7 @@ impl core::fmt::Display for SetupError {
             SetupError::Link(peer, kind) => write!(f, "the manifest has no usable {kind:?} link to {peer:?}"),
             SetupError::Device(kind) => write!(f, "the manifest has no {kind:?}"),
             SetupError::Volumes => write!(f, "the manifest has no volume, or too many"),
+            SetupError::Key => write!(f, "there is no usable signing key"),
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct TestManifest {
     pub links: Vec<Link>,
     pub volumes: Vec<Volume>,
     pub devices: Vec<Device>,
+    pub audit_period_s: u32,
+    pub signing_key: Region,
 }
 
 impl TestManifest {
@@ -40,6 +42,7 @@ impl TestManifest {
             links,
             volumes,
             devices,
+            signing_key: Region::default(),
         }
     }
 
@@ -86,6 +89,7 @@ impl TestManifest {
         header.tick_hz = self.tick_hz.into();
         header.audit_period_s = self.audit_period_s.into();
         header.audit_full_every = self.audit_full_every.into();
+        header.signing_key = self.signing_key;
         let mut out = Vec::new();
         totebox_manifest::encode(&header, &self.links, &self.volumes, &self.devices, |bytes| out.extend(bytes));
         out

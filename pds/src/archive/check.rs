@@ -27,7 +27,15 @@ use crate::vault_client::{Received, VaultClient};
 pub const READS_PER_BEAT: u32 = 8;
 
 /// Time between two passes where the deployment has no audit period.
-const INTERVAL_MS_DEFAULT: u64 = 3_600_000;
+const PERIOD_MS_DEFAULT: u64 = 3_600_000;
+
+/// Time between two passes.
+pub fn period_ms(header: &totebox_manifest::Header) -> u64 {
+    match header.audit_period_s.get() {
+        0 => PERIOD_MS_DEFAULT,
+        period_s => u64::from(period_s) * 1000,
+    }
+}
 
 /// How the last pass ended.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +93,7 @@ pub struct SelfCheck {
     blocks: Box<[u8]>,
     under_way: bool,
     reads_left: u32,
-    interval_ms: u64,
+    period_ms: u64,
     /// When the last pass ended: uptime and wall clock.
     ended_at: Option<(u64, u64)>,
     passes: u64,
@@ -93,15 +101,15 @@ pub struct SelfCheck {
 }
 
 impl SelfCheck {
-    /// None made yet. `period_s` is the deployment's audit period, 0 if it has none.
-    pub fn new(period_s: u32) -> SelfCheck {
+    /// None made yet; one is due every `period_ms`.
+    pub fn new(period_ms: u64) -> SelfCheck {
         SelfCheck {
             pass: None,
             run: vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
             blocks: vec![0; VAULT_DATA].into_boxed_slice(),
             under_way: false,
             reads_left: 0,
-            interval_ms: if period_s == 0 { INTERVAL_MS_DEFAULT } else { u64::from(period_s) * 1000 },
+            period_ms,
             ended_at: None,
             passes: 0,
             last: None,
@@ -112,7 +120,7 @@ impl SelfCheck {
     pub fn beat(&mut self, ledger: &LedgerWriter<Purpose>, uptime_ms: u64) {
         self.reads_left = READS_PER_BEAT;
         let whole = matches!(ledger.state(), State::Ready | State::Closed(_)) && ledger.totals().head.records > 0;
-        let due = self.ended_at.is_none_or(|(ended_ms, _)| uptime_ms >= ended_ms.saturating_add(self.interval_ms));
+        let due = self.ended_at.is_none_or(|(ended_ms, _)| uptime_ms >= ended_ms.saturating_add(self.period_ms));
         if self.pass.is_none() && whole && due {
             self.pass = Some(Pass {
                 frontier: Frontier::EMPTY,

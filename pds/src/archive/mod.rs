@@ -6,6 +6,7 @@
 //! | `submission`, `staging` | documents on their way in |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
 //! | `check` | its own integrity pass |
+//! | `signing` | its signed checkpoints |
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
 //! Every handler does all there is to do and then waits for the next notification. A record is committed
@@ -17,6 +18,7 @@ mod console;
 mod reading;
 mod records;
 mod search;
+mod signing;
 mod staging;
 mod submission;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use check::SelfCheck;
 use console::{Console, Message, Refusal};
 use reading::Reading;
+use signing::Signing;
 use submission::{Served, Submissions};
 
 /// The number of an archive's own volume in its manifest.
@@ -94,6 +97,7 @@ pub struct Archive {
     /// The last command the ledger had no room to tell of.
     unrecorded: Option<u64>,
     check: SelfCheck,
+    signing: Signing,
 }
 
 impl Archive {
@@ -107,7 +111,9 @@ impl Archive {
         let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
         let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
         let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
-        let ledger = LedgerWriter::new(manifest.header(), volume, VOLUME, Purpose::Ledger);
+        let header = manifest.header();
+        let ledger = LedgerWriter::new(header, volume, VOLUME, Purpose::Ledger);
+        let period_ms = check::period_ms(header);
         Ok(Archive {
             vault: VaultClient::new(manifest, mapped)?,
             console: Console::new(manifest, mapped)?,
@@ -125,7 +131,8 @@ impl Archive {
             patience: Patience::Full,
             command: Lifecycle::new_zeroed(),
             unrecorded: None,
-            check: SelfCheck::new(manifest.header().audit_period_s.get()),
+            check: SelfCheck::new(period_ms),
+            signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
         })
     }
 
@@ -148,12 +155,13 @@ impl Archive {
             self.reading.advance(&mut self.console, &self.ledger, &mut self.vault);
             let served = self.serve_requests();
             self.record_standing();
+            let signed = self.sign_checkpoint();
             self.commit();
             self.check_itself();
             self.vault.announce(kernel);
             self.console.announce(kernel);
             let replied = self.take_replies();
-            if !served && !replied {
+            if !served && !replied && !signed {
                 break;
             }
         }
@@ -255,17 +263,17 @@ impl Archive {
 
     /// Serves one request. There is room for an answer.
     fn serve(&mut self, message: &Message) -> Served {
+        let (uptime_ms, time_ms) = self.now();
         let (ledger, vault, console) = (&mut self.ledger, &mut self.vault, &mut self.console);
         match message.op {
             Op::PutBegin => match self.refuses_submissions() {
                 Some(refusal) => self.console.refuse(message.tag, refusal),
+                // There will be a moment to sign in.
+                None if self.signing.is_due(&self.ledger, uptime_ms) => return Served::Blocked,
                 None => self.submissions.begin(message, &mut self.console, &self.ledger),
             },
             Op::PutData => return self.submissions.data(message, console, ledger, vault),
-            Op::PutEnd => {
-                let time_ms = self.now_ms();
-                return self.submissions.end(message, time_ms, &mut self.ledger, &mut self.vault);
-            }
+            Op::PutEnd => return self.submissions.end(message, time_ms, ledger, vault),
             Op::PutCancel => self.submissions.cancel(message),
             Op::Get | Op::List if self.reading.is_busy() => return Served::Blocked,
             Op::Get | Op::List => match self.refuses_readings() {
@@ -361,7 +369,9 @@ impl Archive {
 
     /// Whether it is what it is to be: nothing is under way, and its ledger says so, or cannot.
     fn has_obeyed(&self) -> bool {
-        let told = self.ledger.totals().standing == self.target()
+        let totals = self.ledger.totals();
+        let closed = totals.standing == Standing::Archived && !totals.signed;
+        let told = (totals.standing == self.target() && !closed)
             || self.unrecorded == Some(self.command.sequence.get())
             || self.ledger.state() != State::Ready;
         let at_rest = !self.is_quiescing() || self.is_quiet();
@@ -381,13 +391,22 @@ impl Archive {
         let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
         let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };
         let staged = self.ledger.room_for(kind, text.len()).and_then(|()| self.ledger.stage(&draft));
-        let closed = match (staged, target) {
-            (Ok(_), Standing::Archived) => self.ledger.stage_checkpoint(time_ms).map(|_| ()),
-            (staged, _) => staged.map(|_| ()),
-        };
-        if closed.is_err() {
+        if staged.is_err() {
             self.unrecorded = Some(self.command.sequence.get());
         }
+    }
+
+    /// Signs a checkpoint if one is due and nothing else is under way; whether it did.
+    fn sign_checkpoint(&mut self) -> bool {
+        let now = self.now();
+        if !self.is_quiet() || !self.signing.is_due(&self.ledger, now.0) {
+            return false;
+        }
+        let signed = self.signing.sign(&mut self.ledger, now).is_ok();
+        if !signed {
+            self.unrecorded = Some(self.command.sequence.get());
+        }
+        signed
     }
 
     /// Lets its own integrity pass go on, if it has nothing better to do.

@@ -20,7 +20,9 @@ use alloc::vec;
 
 use heapless::Deque;
 use ledger_fmt::Hash;
+use ledger_fmt::checkpoint::{self, SIGNED_MAX};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
+use ledger_fmt::note::Signer;
 use ledger_fmt::record::{Draft, Genesis, Kind, Record, TreeHead, padded_len};
 use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
 use totebox_manifest::{Header, Volume};
@@ -44,6 +46,9 @@ pub const COMMITS_MAX: usize = 4;
 /// full archive can still be closed: its last lifecycle record, its checkpoint and the vault's seal take a
 /// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
+
+/// Bytes of a checkpoint's payload at most.
+pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;
 
 /// When nothing else is to be done, a snapshot is worth writing after so many ledger blocks.
 pub const SAVE_IDLE_BLOCKS: u64 = 16;
@@ -196,6 +201,11 @@ impl<P: Copy> LedgerWriter<P> {
     /// be whole: those read so far.
     pub fn totals(&self) -> &Totals {
         &self.committed.totals
+    }
+
+    /// Whether the last record, of those staged too, is a checkpoint.
+    pub fn is_signed(&self) -> bool {
+        self.planned.signed
     }
 
     /// The volume's id.
@@ -361,11 +371,18 @@ impl<P: Copy> LedgerWriter<P> {
         self.stage(&Draft { kind: Kind::Genesis, time_ms, payload: genesis.as_bytes(), content: None })
     }
 
-    /// Stages a checkpoint: the tree over all records before it.
-    pub fn stage_checkpoint(&mut self, time_ms: u64) -> Result<Staged, StageError> {
-        let tree = self.planned.tree;
-        let head = TreeHead { size: tree.size().into(), root: tree.root() };
-        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload: head.as_bytes(), content: None })
+    /// Stages a signed checkpoint: the tree over all records before it. They must be durable, so that no cut
+    /// can make this key sign two trees of one size.
+    pub fn stage_checkpoint(&mut self, signer: &Signer, time_ms: u64) -> Result<Staged, StageError> {
+        assert!(self.staged_records == 0 && self.commits.is_empty(), "what is signed is durable");
+        let head = TreeHead::of(&self.planned.tree);
+        let note = checkpoint::sign(signer, &head);
+        let mut payload = [0; CHECKPOINT_MAX];
+        let (start, rest) = payload.split_at_mut(size_of::<TreeHead>());
+        start.copy_from_slice(head.as_bytes());
+        rest[..note.len()].copy_from_slice(note.as_bytes());
+        let payload = &payload[..size_of::<TreeHead>() + note.len()];
+        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload, content: None })
     }
 
     /// Sends the staged run. False, and nothing is sent, if nothing is staged, too many commits are under

@@ -5,7 +5,7 @@
 use ledger_fmt::Hash;
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS, Layout};
-use ledger_fmt::record::{Head, Record};
+use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::tree::Edge;
 use zerocopy::little_endian::{U16, U64};
@@ -140,15 +140,16 @@ impl Snapshot {
         let head = Head { records: self.tree.size(), hash: self.head };
         let run = Run::at(self.last_stamp_block.get(), volume, layout, run).ok()?;
         let mut bytes = run.records;
-        let mut last = Head::EMPTY;
+        let (mut last, mut signed) = (Head::EMPTY, false);
         while !bytes.is_empty() {
             let (record, len) = Record::decode(bytes).ok()?;
             last = Head { records: record.header.sequence.get().checked_add(1)?, hash: record.hash };
+            signed = record.kind == Kind::Checkpoint;
             bytes = &bytes[len..];
         }
         let (tree, documents, bytes) = (self.tree, self.documents.get(), self.bytes.get());
         let standing = Standing::from_wire(self.standing).unwrap_or_default();
-        let totals = Totals { head, tree, documents, bytes, standing };
+        let totals = Totals { head, tree, documents, bytes, standing, signed };
         (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
     }
 }

@@ -22,6 +22,8 @@ pub struct Totals {
     pub bytes: u64,
     /// What the archive is, by the last lifecycle record.
     pub standing: Standing,
+    /// The last record is a checkpoint: there is nothing new to sign.
+    pub signed: bool,
 }
 
 /// What a walk tells its caller while it goes.
@@ -34,13 +36,20 @@ pub trait Observer {
 
 impl Totals {
     /// Those of an empty ledger.
-    pub const EMPTY: Totals =
-        Totals { head: Head::EMPTY, tree: Edge::EMPTY, documents: 0, bytes: 0, standing: Standing::Active };
+    pub const EMPTY: Totals = Totals {
+        head: Head::EMPTY,
+        tree: Edge::EMPTY,
+        documents: 0,
+        bytes: 0,
+        standing: Standing::Active,
+        signed: false,
+    };
 
     /// Adds the record after which the chain stands at `head`; `content_len` if it carries content.
     pub fn add(&mut self, head: Head, kind: Kind, payload: &[u8], content_len: Option<u64>) {
         self.head = head;
         self.tree.push(&head.hash);
+        self.signed = kind == Kind::Checkpoint;
         if kind == Kind::Lifecycle {
             self.standing = lifecycle::destination(payload).unwrap_or(self.standing);
         }

@@ -11,7 +11,7 @@ use super::*;
 use crate::proto::vault::{Area, Op as VaultOp};
 
 /// Kind and payload of every record behind the genesis.
-fn records(disk: &Disk) -> Vec<(Kind, Vec<u8>)> {
+pub fn records(disk: &Disk) -> Vec<(Kind, Vec<u8>)> {
     let mode = ledger_fmt::verify::Mode::Full;
     let seen = ledger_fmt::testing::verify(&disk.bytes, &disk.superblock, Some(disk.frontier), mode);
     let mut disk = disk.clone();
@@ -90,7 +90,7 @@ fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
         };
         let from = if suspended { "suspended" } else { "active" };
         assert_eq!(last, format!("{from} archived operator").as_bytes());
-        let head = TreeHead::read_from_bytes(checkpoint).unwrap();
+        let (head, _) = TreeHead::read_from_prefix(checkpoint).unwrap();
         assert_eq!(head.size.get(), records.len() as u64, "genesis and all before the checkpoint");
         assert_ne!(head.root, Edge::EMPTY.root());
         assert!(bench.vault.disk.is_sound(), "the checkpoint's tree is the ledger's");

@@ -4,6 +4,7 @@ mod check;
 mod documents;
 mod garbage;
 mod lifecycle;
+mod signing;
 mod start;
 mod trouble;
 mod vault;
@@ -13,11 +14,12 @@ use alloc::vec::Vec;
 
 use ledger_fmt::hash::content;
 use ledger_fmt::layout::{Layout, Superblock};
+use ledger_fmt::note::Seed;
 use ledger_fmt::testing::padded_name;
-use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
+use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, PAGE, queue};
 use totebox_manifest::{Region, Volume};
 use totebox_shm::testing::mapped;
-use totebox_shm::{Consumer, Producer, queue_pair};
+use totebox_shm::{Consumer, Producer, Shared, queue_pair};
 use zerocopy::IntoBytes;
 
 use super::*;
@@ -45,10 +47,21 @@ struct Bench {
     answers: Consumer,
     health: PageReader<Health>,
     lifecycle: PageWriter<Lifecycle>,
+    time: PageWriter<Time>,
     /// The regions the vault and the console write.
     regions: [Region; 2],
     commanded: u64,
     next_tag: u32,
+}
+
+/// The seed of the archive's key.
+const SEED: Seed = [5; 32];
+
+/// A region with this key.
+fn key_region(seed: &Seed) -> Region {
+    let region = totebox_shm::testing::region(PAGE);
+    Shared::new(mapped(), region).unwrap().write(0, seed);
+    region
 }
 
 /// An empty volume.
@@ -76,12 +89,14 @@ impl Bench {
         let (_, of_console) = description.link(Role::Console, 0, LinkKind::Queue);
         let (_, of_orchestrator) = description.link(Role::Orchestrator, 0, LinkKind::Page);
         let (_, of_clock) = description.link(Role::Clock, 0, LinkKind::Page);
+        description.signing_key = key_region(&SEED);
         let bytes = description.bytes();
         let archive = Archive::new(&Manifest::parse(&bytes).unwrap(), mapped()).unwrap();
         let form = queue(Role::Console, Role::Archive).unwrap();
         let (requests, answers) = queue_pair(mapped(), &of_console, form).unwrap();
         let time = Time { wall_ms: NOW_MS.into(), uptime_ms: 5.into(), ticks: 1.into() };
-        PageWriter::new(mapped(), of_clock.mine).unwrap().publish(&time);
+        let mut clock = PageWriter::new(mapped(), of_clock.mine).unwrap();
+        clock.publish(&time);
         Bench {
             archive,
             kernel: TestKernel::default(),
@@ -90,6 +105,7 @@ impl Bench {
             answers,
             health: PageReader::new(mapped(), of_orchestrator.theirs).unwrap(),
             lifecycle: PageWriter::new(mapped(), of_orchestrator.mine).unwrap(),
+            time: clock,
             regions: [of_vault.mine, of_console.mine],
             commanded: 0,
             next_tag: 100,
