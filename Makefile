@@ -7,7 +7,7 @@ TOTEBOX      := target/release/totebox
 IMAGE        := target/sel4/$(CONFIG)/totebox.img
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test system check report image qemu lint lint-sel4 clean
+.PHONY: help build run keys test system check report image qemu lint lint-sel4 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## list the targets
 build: ## the host tool, target/release/totebox, and the hosted backend
 	cargo build --release -p totebox -p totebox-hosted
 
-run: build ## start the appliance on the hosted backend, with an operator's prompt
+run: build keys ## start the appliance on the hosted backend, with an operator's prompt
 	$(TOTEBOX) run
 
 system: build ## regenerate system.xml, and its picture, from totebox.toml
@@ -31,11 +31,14 @@ check: build ## fail if system.xml is stale or breaks a rule of isolation
 report: build ## write the auditor's report, target/report.html
 	$(TOTEBOX) report -o target/report.html
 
+keys: build ## make the archives' signing keys, in keys/, where they are missing
+	@$(TOTEBOX) keys --make >/dev/null
+
 test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
 	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi
 	MICROKIT_SDK=$(MICROKIT_SDK) cargo test --workspace
 
-image: check ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
+image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system --manifests target/sel4/manifests
 	MICROKIT_SDK=$(MICROKIT_SDK) MICROKIT_BOARD=$(BOARD) pds/sel4/image.sh $(CONFIG) system.xml target/sel4/manifests
 	$(TOTEBOX) harden $(IMAGE) $(dir $(IMAGE))capdl.json

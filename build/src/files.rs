@@ -18,13 +18,22 @@ pub struct Draft {
 impl Draft {
     /// A new, empty file for `destination`; if that is a symbolic link, for what it points to.
     pub fn new(destination: &Path) -> Result<Draft> {
+        // As a file made in the usual way: the process's mask takes away what it must.
+        Draft::with_mode(destination, 0o666)
+    }
+
+    /// One that its owner alone may read.
+    pub fn secret(destination: &Path) -> Result<Draft> {
+        Draft::with_mode(destination, 0o600)
+    }
+
+    fn with_mode(destination: &Path, mode: u32) -> Result<Draft> {
         let destination = fs::canonicalize(destination).unwrap_or(destination.to_owned());
         let directory = match destination.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        // As a file made in the usual way: the process's mask takes away what it must.
-        let permissions = Permissions::from_mode(0o666);
+        let permissions = Permissions::from_mode(mode);
         let file = tempfile::Builder::new()
             .prefix(".totebox-")
             .permissions(permissions)
@@ -54,6 +63,13 @@ impl Draft {
 /// Replaces a file by one with these bytes, such that a reader, or a crash, sees the old one or the new.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     draft(path, bytes)?.publish(true)
+}
+
+/// As [`write_atomically`], for a file that its owner alone may read.
+pub fn write_secret(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
+    let mut draft = Draft::secret(path)?;
+    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    draft.publish(replace)
 }
 
 /// A file with these bytes, to be published later.

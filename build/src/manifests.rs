@@ -1,11 +1,12 @@
-//! Writes the manifests: what each protection domain is told about itself.
+//! Writes what the build fills into regions: the manifests, which tell each protection domain about itself, and
+//! the archives' signing keys.
 
 use std::path::Path;
 
 use anyhow::Result;
 use totebox_manifest::{Device, Header, Link, MANIFEST_SIZE, NO_CHANNEL, Region, Role, Volume, encode};
 
-use crate::files::write_atomically;
+use crate::files::{write_atomically, write_secret};
 use crate::model::graph::{self, Graph, Pd, RegionIndex};
 use crate::model::volume::padded;
 use crate::model::{Deployment, TICK_HZ};
@@ -18,9 +19,14 @@ impl Deployment {
         graph.pds.iter().map(|pd| (pd.name.clone(), self.manifest(&graph, pd))).collect()
     }
 
-    /// Writes the manifest of every protection domain into a directory, as `NAME.manifest`; returns how many.
+    /// Writes everything `system.xml` fills regions with into a directory: the manifest of every protection
+    /// domain as `NAME.manifest`, and the seed of every archive's key as `archive-NAME.key`. Returns how many
+    /// manifests.
     pub fn write_manifests(&self, directory: &Path) -> Result<usize> {
-        let manifests = self.manifests();
+        let (keys, manifests) = (self.keys()?, self.manifests());
+        for (archive, key) in self.archives.iter().zip(&keys) {
+            write_secret(&directory.join(format!("archive-{}.key", archive.name)), key.seed(), true)?;
+        }
         for (pd, bytes) in &manifests {
             write_atomically(&directory.join(format!("{pd}.manifest")), bytes)?;
         }
@@ -43,6 +49,7 @@ impl Deployment {
             audit_period_s: self.audit.period_s.into(),
             audit_full_every: self.audit.full_every.into(),
             reserved_tail: 0.into(),
+            signing_key: encode_region(graph, pd.signing_key),
         };
         let links: Vec<Link> = pd.links.iter().map(|link| encode_link(graph, link)).collect();
         let devices: Vec<Device> = pd.devices.iter().map(|device| encode_device(graph, device)).collect();

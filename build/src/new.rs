@@ -15,7 +15,7 @@ use crate::write_atomically;
 
 const AUDIT_SIZE: &str = "32 MiB";
 
-/// Makes the files of a deployment with these archives in `directory`, which must be empty or not there.
+/// Makes the files and keys of a deployment with these archives in `directory`, which must be empty or not there.
 pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[String]) -> Result<Deployment> {
     let shown = directory.display();
     match directory.read_dir().map(|mut entries| entries.next().is_some()) {
@@ -30,6 +30,7 @@ pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[Str
     fs::create_dir_all(directory).with_context(|| format!("cannot make {shown}"))?;
     write_atomically(&file, source.as_bytes())?;
     write_atomically(&directory.join(SYSTEM_FILE), deployment.system_xml().as_bytes())?;
+    deployment.make_keys()?;
     Ok(deployment)
 }
 

@@ -74,9 +74,9 @@ impl Writer {
     Archives: {count}. There can be {max}: {reason}.
     Memory: about {memory} MiB, with the programs.
 
-    Every region has one writer; manifests are filled by the build and written by nobody. A region has the
-    same address in every domain that maps it, and an unmapped page before it and behind it. Stacks are
-    at the top of each address space, far above the regions, with nothing mapped below them.
+    Every region has one writer; manifests and keys are filled by the build and written by nobody. A region
+    has the same address in every domain that maps it, and an unmapped page before it and behind it. Stacks
+    are at the top of each address space, far above the regions, with nothing mapped below them.
 
     Budgets are microseconds of CPU in each period. Together they are the whole CPU, so that every domain
     gets its budget whatever the others do; {share} of it are the archives'.

@@ -25,7 +25,6 @@ pub struct TestManifest {
     pub links: Vec<Link>,
     pub volumes: Vec<Volume>,
     pub devices: Vec<Device>,
-    pub audit_period_s: u32,
     pub signing_key: Region,
 }
 

@@ -3,6 +3,7 @@
 mod appliance;
 mod audit;
 mod check;
+mod check_proof;
 mod diff;
 mod disk;
 mod flags;
@@ -10,6 +11,7 @@ mod get;
 mod graph;
 mod harden;
 mod history;
+mod keys;
 mod lifecycle;
 mod ls;
 mod new;
@@ -55,6 +57,7 @@ struct Cli {
 enum Command {
     New(new::Args),
     Provision(provision::Args),
+    Keys(keys::Args),
     System(system::Args),
     Check(check::Args),
     Diff(diff::Args),
@@ -62,6 +65,7 @@ enum Command {
     Report(report::Args),
     Harden(harden::Args),
     Disk(disk::Args),
+    CheckProof(check_proof::Args),
     Run(run::Args),
     #[command(hide = true)]
     DieWith(run::DieWith),
@@ -84,6 +88,7 @@ pub fn run() -> Result<Outcome> {
     match Cli::parse().command {
         Command::New(args) => new::run(args),
         Command::Provision(args) => provision::run(args),
+        Command::Keys(args) => keys::run(args),
         Command::System(args) => system::run(args),
         Command::Check(args) => check::run(args),
         Command::Diff(args) => diff::run(args),
@@ -91,6 +96,7 @@ pub fn run() -> Result<Outcome> {
         Command::Report(args) => report::run(args),
         Command::Harden(args) => harden::run(args),
         Command::Disk(args) => disk::run(args),
+        Command::CheckProof(args) => check_proof::run(args),
         Command::Run(args) => run::run(args),
         Command::DieWith(args) => match run::die_with(args)? {},
         Command::Put(args) => put::run(args),

@@ -29,6 +29,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let name = args.name.or_else(directory_name).context("the directory has no name to use; give --name NAME")?;
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
     println!("made the deployment \"{}\" in {}", deployment.name, args.directory.display());
+    println!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.display());
     println!("next: totebox disk create DISK --deployment {}", args.directory.display());
     Ok(Outcome::Fine)
 }

@@ -1,6 +1,7 @@
 //! What commands share in how they speak: JSON on standard output, progress on standard error.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,6 +21,14 @@ pub fn table<R, const N: usize>(columns: [Column<R>; N], rows: impl Iterator<Ite
     let mut text = format!("{}\n", table.header());
     rows.for_each(|row| writeln!(text, "{}", table.row(&row)).expect("writing to memory"));
     text
+}
+
+/// Writes what a command makes to a file, or prints it if none was named.
+pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
+    match file {
+        Some(file) => totebox::write_atomically(file, text.as_bytes()),
+        None => Ok(print!("{text}")),
+    }
 }
 
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.

@@ -76,6 +76,14 @@ impl Image {
         &self.path
     }
 
+    /// The volume of this name.
+    pub fn volume(&self, name: &str) -> Result<&Volume> {
+        self.volumes.iter().find(|volume| volume.name == name).with_context(|| {
+            let names: Vec<&str> = self.volumes.iter().map(|volume| volume.name.as_str()).collect();
+            format!("{} has no volume {name:?}; it has: {}", self.path.display(), names.join(", "))
+        })
+    }
+
     /// Fills `out` with the bytes at `block` of a volume; false if they cannot be read.
     pub fn read(&self, volume: &Volume, block: u64, out: &mut [u8]) -> bool {
         let at = block.checked_mul(BLOCK_SIZE as u64).and_then(|offset| offset.checked_add(volume.start));

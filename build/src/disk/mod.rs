@@ -4,14 +4,21 @@
 mod extract;
 mod image;
 mod jsonl;
+mod kept;
 mod list;
+mod log;
 mod report;
 mod restore;
 mod table;
+mod tiles;
 mod walk;
 
 pub use extract::{extract, prepare};
 pub use image::{Image, Volume};
+pub use jsonl::time;
+pub use kept::Kept;
 pub use list::{RecordRow, VolumeRow, list, records};
-pub use report::{Report, Row, VolumeReport};
+pub use log::{Log, origin};
+pub use report::{Report, Row, VolumeReport, hex};
+pub use tiles::write_tiles;
 pub use walk::verify;

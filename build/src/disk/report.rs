@@ -28,7 +28,7 @@ pub struct Report {
 pub struct Row {
     /// The volume; none if it concerns the disk.
     pub volume: Option<String>,
-    /// [`FindingKind::name`], or `partition-table`.
+    /// [`FindingKind::name`], `partition-table`, or `signature`.
     pub kind: &'static str,
     /// Where blocks are counted: a directory, or `volume`.
     pub area: Option<&'static str>,
@@ -67,6 +67,8 @@ pub struct VolumeReport {
     pub root: String,
     /// The block of `ledger/` with a commit that was never acknowledged. No damage: the next start forgets it.
     pub unacknowledged: Option<u64>,
+    /// Checkpoints on it whose signature is good; none if no key was given for it.
+    pub signatures: Option<u64>,
     #[serde(skip)]
     rows: Vec<Row>,
 }
@@ -85,6 +87,14 @@ impl Report {
         let mut findings: Vec<Row> = of_disk.collect();
         findings.extend(volumes.iter_mut().flat_map(|volume| std::mem::take(&mut volume.rows)));
         Report { clean: findings.is_empty(), findings, volumes }
+    }
+
+    /// Adds that no volume is the one of which something was kept.
+    pub fn missing(&mut self, origin: &str) {
+        let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
+        let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
+        self.findings.push(Row { volume, kind, area, block, record, text });
+        self.clean = false;
     }
 }
 
@@ -128,6 +138,9 @@ impl fmt::Display for VolumeReport {
         if self.findings == 0 {
             write!(f, ", root {root}")?;
         }
+        if let Some(signatures) = self.signatures {
+            write!(f, ", good signatures {signatures}")?;
+        }
         if let Some(block) = self.unacknowledged {
             write!(f, "; behind them, at ledger block {block}, a commit that was never acknowledged")?;
         }
@@ -152,6 +165,7 @@ impl VolumeReport {
             head: summary.map_or(String::new(), |summary| hex(&summary.head)),
             root: summary.map_or(String::new(), |summary| hex(&summary.tree.root())),
             unacknowledged: summary.and_then(|summary| summary.tail),
+            signatures: None,
             rows: findings.into_rows(),
         }
     }
@@ -179,16 +193,20 @@ impl Findings {
     }
 
     fn add(&mut self, finding: &Finding, text: String) {
+        let Finding { kind, area, block, record } = finding;
+        self.add_row(kind.name(), *area, *block, *record, text);
+    }
+
+    /// The ledger does not fit what was kept of it elsewhere.
+    pub fn kept(&mut self, kind: &'static str, block: u64, record: Option<u64>, text: String) {
+        self.add_row(kind, Area::Ledger, block, record, text);
+    }
+
+    fn add_row(&mut self, kind: &'static str, area: Area, block: u64, record: Option<u64>, text: String) {
         self.count += 1;
         if self.rows.len() < KEPT_MAX {
-            self.rows.push(Row {
-                volume: Some(self.volume.clone()),
-                kind: finding.kind.name(),
-                area: Some(finding.area.name()),
-                block: Some(finding.block),
-                record: finding.record,
-                text,
-            });
+            let (volume, area, block) = (Some(self.volume.clone()), Some(area.name()), Some(block));
+            self.rows.push(Row { volume, kind, area, block, record, text });
         }
     }
 

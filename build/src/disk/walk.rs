@@ -5,6 +5,7 @@ use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor};
 
 use super::image::{Image, Volume};
+use super::kept::Kept;
 use super::report::{Findings, VolumeReport};
 
 /// A verification under way.
@@ -46,17 +47,22 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Verifies a volume. `progress` is told bytes read and expected.
-pub fn verify(image: &Image, volume: &Volume, mut progress: impl FnMut(u64, u64)) -> VolumeReport {
-    let mut findings = Findings::new(volume);
+/// Verifies a volume, and holds it against what was kept of it. `progress` is told bytes read and expected.
+pub fn verify(image: &Image, volume: &Volume, kept: &Kept, mut progress: impl FnMut(u64, u64)) -> VolumeReport {
+    let findings = Findings::new(volume);
     let superblock = match &volume.superblock {
         Ok(superblock) => superblock,
         Err(_) => return VolumeReport::new(volume, None, findings),
     };
     let mut walk = Walk::new(image, volume, superblock, Mode::Full);
-    while walk.step(&mut findings) {
+    let mut comparison = kept.of(superblock, findings);
+    while walk.step(&mut comparison) {
         let (done, expected) = walk.progress();
         progress(done, expected);
     }
-    VolumeReport::new(volume, Some(&walk.summary()), findings)
+    let summary = walk.summary();
+    comparison.finish(&summary);
+    let mut report = VolumeReport::new(volume, Some(&summary), comparison.findings);
+    report.signatures = comparison.signatures;
+    report
 }

@@ -57,6 +57,8 @@ pub struct Pd {
     pub stack_reason: &'static str,
     /// The region with its manifest.
     pub manifest: RegionIndex,
+    /// Of an archive: the region with its signing key.
+    pub signing_key: Option<RegionIndex>,
     /// Its conversations.
     pub links: Vec<Link>,
     /// Its devices.
@@ -111,7 +113,7 @@ pub struct Region {
     pub size: u64,
     /// What it is for.
     pub purpose: String,
-    /// The one domain that writes it; nobody writes a manifest.
+    /// The one domain that writes it; nobody writes what the build fills.
     pub writer: Option<PdIndex>,
     /// Those that read it.
     pub readers: Vec<PdIndex>,
@@ -238,9 +240,32 @@ impl Builder {
                 readers: vec![PdIndex(graph.pds.len())],
                 kind: RegionKind::Prefilled(format!("{name}.manifest")),
             });
+            let signing_key = (role == Role::Archive).then(|| {
+                graph.regions.push(Region {
+                    name: format!("{name}-key"),
+                    vaddr: 0,
+                    size: PAGE_SIZE,
+                    purpose: format!("what {name} signs its checkpoints with"),
+                    writer: None,
+                    readers: vec![PdIndex(graph.pds.len())],
+                    kind: RegionKind::Prefilled(format!("{name}.key")),
+                });
+                RegionIndex(graph.regions.len() - 1)
+            });
             let (links, devices) = (Vec::new(), Vec::new());
             let (stack_size, stack_reason) = stack(role);
-            graph.pds.push(Pd { role, index, name, schedule, stack_size, stack_reason, manifest, links, devices });
+            graph.pds.push(Pd {
+                role,
+                index,
+                name,
+                schedule,
+                stack_size,
+                stack_reason,
+                manifest,
+                signing_key,
+                links,
+                devices,
+            });
         }
         Builder { next_channel: vec![0; graph.pds.len()], graph }
     }

@@ -45,6 +45,7 @@ impl Site {
         fs::write(self.path("deployment/totebox.toml"), text).unwrap();
         let deployment = Deployment::load(&self.path("deployment")).unwrap();
         fs::write(self.path("deployment/system.xml"), deployment.system_xml()).unwrap();
+        deployment.make_keys().unwrap();
     }
 
     /// A file of the site.

@@ -56,12 +56,13 @@ impl Mappings {
         Some(unsafe { std::slice::from_raw_parts(start, mapping.size as usize) })
     }
 
-    /// Proof that all regions of the manifest's links are mapped as it says.
+    /// Proof that the regions of the manifest's links and its key are mapped as it says.
     pub fn prove(&self, manifest: &Manifest) -> Result<Mapped> {
         for link in manifest.links() {
             self.check(link.mine, true)?;
             self.check(link.theirs, false)?;
         }
+        self.check(manifest.header().signing_key, false)?;
         // SAFETY: just checked; mappings last for the rest of the program, they start on a page, and this
         // program has no other access to them: only `constant` regions become slices, which no link names
         // as `mine`, and which nobody writes.

@@ -19,9 +19,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// Bytes of a manifest region: tables for the largest deployment fit with room to spare.
 pub const MANIFEST_SIZE: usize = 0x4000;
 
-/// Bytes of a signing key's seed.
-pub const KEY_SIZE: usize = size_of::<ledger_fmt::note::Seed>();
-
 /// Protection domains a Microkit system can have (its tool: `MAX_PDS`).
 pub const PDS_MAX: usize = 63;
 
@@ -107,7 +104,7 @@ pub struct Header {
     pub audit_full_every: U32,
     /// Zero.
     pub reserved_tail: U32,
-    /// Of an archive: the region that begins with its signing key's seed ([`KEY_SIZE`] bytes).
+    /// Of an archive: the region that begins with its signing key's seed ([`Seed`](ledger_fmt::note::Seed)).
     pub signing_key: Region,
 }
 

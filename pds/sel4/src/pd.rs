@@ -29,7 +29,7 @@ pub fn start<D: Domain>(build: impl FnOnce(&Manifest, Mapped) -> Result<D, Setup
     let manifest = Manifest::parse(bytes).expect("no manifest");
     // SAFETY: the host tool writes the manifest and the system description from the same regions, and
     // the kernel maps them for ever before the first instruction of this PD. Only the domain's links
-    // become `Shared` memory; device regions are handed to the one driver that owns them.
+    // and key become `Shared` memory; device regions are handed to the one driver that owns them.
     let mapped = unsafe { Mapped::assert() };
     let mut domain = build(&manifest, mapped).expect("image and manifest do not belong together");
     let mut kernel = Microkit;

@@ -54,9 +54,8 @@ impl Site {
         };
         std::fs::write(&site.system, site.deployment.system_xml()).expect("the folder can be written");
         std::fs::create_dir(&site.manifests).expect("the folder can be written");
-        for (name, bytes) in site.deployment.manifests() {
-            std::fs::write(site.manifest(&name), bytes).expect("the folder can be written");
-        }
+        site.deployment.make_keys().expect("the folder can be written");
+        site.deployment.write_manifests(&site.manifests).expect("the folder can be written");
         site.deployment.create_disk(&site.disk).expect("a disk can be made");
         site
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use totebox::model::graph::{Graph, RegionKind};
+use totebox::model::graph::{Graph, RegionIndex, RegionKind};
 use totebox_manifest::Region;
 use totebox_manifest::conversation::PAGE;
 use totebox_shm::{Shared, testing};
@@ -13,7 +13,7 @@ thread_local! {
     static POOL: RefCell<Vec<Region>> = const { RefCell::new(Vec::new()) };
 }
 
-/// All regions two domains share.
+/// All regions two domains share, and the archives' keys.
 #[derive(Debug)]
 pub struct Memory {
     whole: Region,
@@ -26,7 +26,11 @@ impl Memory {
     pub fn new(graph: &Graph) -> Memory {
         let mut offsets = HashMap::new();
         let mut size = 0;
-        for region in graph.regions.iter().filter(|region| region.kind == RegionKind::Memory) {
+        let keys: Vec<RegionIndex> = graph.pds.iter().filter_map(|pd| pd.signing_key).collect();
+        for (index, region) in graph.regions.iter().enumerate() {
+            if region.kind != RegionKind::Memory && !keys.contains(&RegionIndex(index)) {
+                continue;
+            }
             offsets.insert(region.vaddr, size);
             // The page between two regions belongs to neither.
             size += region.size + PAGE as u64;

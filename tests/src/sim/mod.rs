@@ -16,11 +16,12 @@ use std::path::Path;
 
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::note::Seed;
 use totebox::model::Deployment;
 use totebox::model::graph::Graph;
 use totebox_manifest::{DeviceKind, Header, Link, Manifest, Role};
 use totebox_pds::{ChannelSet, Domain, Fault};
-use totebox_shm::{Mapped, testing};
+use totebox_shm::{Mapped, Shared, testing};
 use zerocopy::{FromBytes, IntoBytes};
 
 pub use appliance::{SimWire, domain, operator};
@@ -118,6 +119,7 @@ impl World {
         let mut pds = Vec::new();
         for (name, manifest) in &mut manifests {
             place_regions(manifest, &memory);
+            fill_key(manifest);
             let manifest = Manifest::parse(manifest).expect("a manifest of the model");
             pds.push(Pd {
                 name: name.clone(),
@@ -289,6 +291,15 @@ fn place_regions(manifest: &mut [u8], memory: &Memory) {
     for link in links {
         link.mine = memory.place(link.mine);
         link.theirs = memory.place(link.theirs);
+    }
+    header.signing_key = memory.place(header.signing_key);
+}
+
+/// Gives an archive its key.
+fn fill_key(manifest: &[u8]) {
+    let header = Manifest::parse(manifest).expect("a manifest of the model").header();
+    if let Some(region) = Shared::new(testing::mapped(), header.signing_key) {
+        region.write(0, &[header.index + 1; size_of::<Seed>()]);
     }
 }
 

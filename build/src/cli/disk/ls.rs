@@ -1,6 +1,6 @@
 //! `totebox disk ls`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use indicatif::BinaryBytes;
 use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
 
@@ -25,17 +25,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let image = args.source.open()?;
     match &args.volume {
-        Some(name) => records(&image, find(&image, name)?, args.json),
+        Some(name) => records(&image, image.volume(name)?, args.json),
         None => volumes(&image, args.json),
     }
-}
-
-fn find<'a>(image: &'a Image, name: &str) -> Result<&'a Volume> {
-    if let Some(volume) = image.volumes.iter().find(|volume| volume.name == name) {
-        return Ok(volume);
-    }
-    let names: Vec<&str> = image.volumes.iter().map(|volume| volume.name.as_str()).collect();
-    bail!("{} has no volume {name:?}; it has: {}", image.path().display(), names.join(", "))
 }
 
 fn volumes(image: &Image, json: bool) -> Result<Outcome> {

@@ -1,8 +1,11 @@
 //! `totebox disk`: disk images, without an appliance.
 
+mod checkpoint;
 mod create;
 mod extract;
 mod ls;
+mod prove;
+mod tiles;
 mod verify;
 
 use std::path::PathBuf;
@@ -10,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::ProgressBar;
-use totebox::disk::{Image, Report, Volume};
+use totebox::disk::{Image, Log, Report, Volume};
 use totebox::model::Deployment;
 
 use super::{Outcome, output};
@@ -28,6 +31,9 @@ enum Command {
     Ls(ls::Args),
     Verify(verify::Args),
     Extract(extract::Args),
+    Checkpoint(checkpoint::Args),
+    Prove(prove::Args),
+    Tiles(tiles::Args),
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
@@ -36,6 +42,9 @@ pub fn run(args: Args) -> Result<Outcome> {
         Command::Ls(args) => ls::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Extract(args) => extract::run(args),
+        Command::Checkpoint(args) => checkpoint::run(args),
+        Command::Prove(args) => prove::run(args),
+        Command::Tiles(args) => tiles::run(args),
     }
 }
 
@@ -54,6 +63,25 @@ impl Source {
     fn open(&self) -> Result<Image> {
         let deployment = self.deployment.as_deref().map(Deployment::load).transpose()?;
         Image::open(&self.image, deployment.as_ref())
+    }
+}
+
+/// The archive a command reads the log of.
+#[derive(clap::Args)]
+struct LogSource {
+    #[command(flatten)]
+    source: Source,
+    /// The archive's name.
+    volume: String,
+}
+
+impl LogSource {
+    /// Reads the log, and the record with this number.
+    fn read(&self, record: Option<u64>) -> Result<Log> {
+        let image = self.source.open()?;
+        let volume = image.volume(&self.volume)?;
+        let progress = VolumeProgress::new("reading", volume);
+        Log::read(&image, volume, record, |done, expected| progress.show(done, expected))
     }
 }
 

@@ -1,33 +1,72 @@
 //! `totebox disk verify`.
 
-use anyhow::Result;
-use totebox::disk::{self, Report};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use totebox::checkpoint::SignedCheckpoint;
+use totebox::disk::{self, Kept, Report};
+use totebox::keys::read_verifiers;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
 
 /// Verifies every committed byte of a disk: one line for each finding, exit code 1 if there is one.
 #[derive(clap::Args)]
-#[command(after_help = "Example: totebox disk verify target/disk.img --json")]
+#[command(after_help = "Examples: totebox disk verify target/disk.img --json\n          \
+                        totebox disk verify disk.img --checkpoint kept.checkpoint --key archives.vkey")]
 pub struct Args {
     #[command(flatten)]
     source: Source,
+    /// A checkpoint that was kept elsewhere: the archive it is of must extend it. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// Public keys of archives, one a line, as `totebox keys` prints them: each of their checkpoints, those on the
+    /// disk and those given, must be signed with one. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
+    let kept = args.kept()?;
     let image = args.source.open()?;
     let verify = |volume| {
         let progress = VolumeProgress::new("verifying", volume);
-        disk::verify(&image, volume, |done, expected| progress.show(done, expected))
+        disk::verify(&image, volume, &kept, |done, expected| progress.show(done, expected))
     };
-    let report = Report::new(&image, image.volumes.iter().map(verify).collect());
+    let mut report = Report::new(&image, image.volumes.iter().map(verify).collect());
+    let here: Vec<String> =
+        image.volumes.iter().filter_map(|volume| disk::origin(volume.superblock.as_ref().ok()?)).collect();
+    let missing: BTreeSet<&str> =
+        kept.origins().filter(|&origin| here.iter().all(|here| here != origin)).collect();
+    missing.into_iter().for_each(|origin| report.missing(origin));
     if args.json {
         output::json(&report)?;
     } else {
         print!("{report}");
     }
     Ok(outcome(&report))
+}
+
+impl Args {
+    /// What was kept elsewhere. A checkpoint of an archive whose key is given must be signed with it.
+    fn kept(&self) -> Result<Kept> {
+        let mut kept = Kept::default();
+        for path in &self.key {
+            kept.keys.extend(read_verifiers(path)?);
+        }
+        for path in &self.checkpoint {
+            let checkpoint = SignedCheckpoint::read(path)?;
+            if !kept.keys.is_empty() {
+                checkpoint
+                    .verify(&kept.keys)
+                    .with_context(|| format!("{} is not to be believed", path.display()))?;
+            }
+            kept.checkpoints.push(checkpoint);
+        }
+        Ok(kept)
+    }
 }

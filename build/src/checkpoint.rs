@@ -1,0 +1,62 @@
+//! Signed checkpoints in files: what an auditor keeps, and what proofs are made against.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ledger_fmt::Hash;
+use ledger_fmt::checkpoint::{Checkpoint, CheckpointError};
+use ledger_fmt::note::{NOTE_MAX, Note, Unverified, Verifier};
+
+/// A signed checkpoint; what it states is to be believed if [`SignedCheckpoint::verify`] says so, or if
+/// whoever has it has kept it safe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    note: String,
+    /// Whose it is.
+    pub origin: String,
+    /// Leaves in the tree.
+    pub size: u64,
+    /// The tree's root.
+    pub root: Hash,
+}
+
+impl SignedCheckpoint {
+    /// Reads one from bytes that may be anything.
+    pub fn parse(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
+        let (_, Checkpoint { origin, size, root }) = Checkpoint::parse(bytes)?;
+        let note = String::from_utf8_lossy(bytes).into_owned();
+        Ok(SignedCheckpoint { origin: origin.to_owned(), note, size, root })
+    }
+
+    /// Reads one from a file.
+    pub fn read(path: &Path) -> Result<SignedCheckpoint> {
+        let bytes = read_bounded(path, NOTE_MAX)?;
+        SignedCheckpoint::parse(&bytes).with_context(|| format!("{} is no checkpoint", path.display()))
+    }
+
+    /// Checks that one of these keys has signed it for the log it speaks of.
+    pub fn verify(&self, keys: &[Verifier]) -> Result<(), Unverified> {
+        let keys: Vec<Verifier> = keys.iter().filter(|key| key.name() == self.origin).cloned().collect();
+        let note = Note::parse(self.note.as_bytes()).expect("it was read from one");
+        note.verify(&keys)
+    }
+}
+
+/// The note, as it was read.
+impl fmt::Display for SignedCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.note)
+    }
+}
+
+/// The bytes of a file, but of a larger one than this no more than one byte beyond.
+pub fn read_bounded(path: &Path, len_max: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = len_max as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
+}

@@ -1,0 +1,102 @@
+//! `totebox check-proof`.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use ledger_fmt::record::Record;
+use totebox::checkpoint::{SignedCheckpoint, read_bounded};
+use totebox::disk::{hex, time};
+use totebox::keys::read_verifiers;
+use totebox::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
+
+use super::Outcome;
+
+/// Checks what `totebox disk prove` made, with nothing but the archive's public key: exit code 1 if it proves
+/// nothing.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples: totebox check-proof 7.tlog-proof --key archives.vkey --content lease.pdf\n          \
+                  totebox check-proof growth --key archives.vkey --from 2026-10.checkpoint"
+)]
+pub struct Args {
+    /// The proof.
+    proof: PathBuf,
+    /// Public keys of archives, one a line, as `totebox keys` prints them.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// A document that must be the content of the record.
+    #[arg(long, value_name = "FILE")]
+    content: Option<PathBuf>,
+    /// The earlier checkpoint of a proof that another one extends it.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let mut keys = Vec::new();
+    for path in &args.key {
+        keys.extend(read_verifiers(path)?);
+    }
+    let path = args.proof.display();
+    let bytes = read_bounded(&args.proof, PROOF_MAX)?;
+    let proof = Proof::parse(&bytes).with_context(|| format!("{path} is no proof"))?;
+    let checked = match (&proof, &args.content, &args.from) {
+        (Proof::Inclusion(inclusion), content, None) => {
+            inclusion.check(&keys).map(|record| (inclusion, record, content))
+        }
+        (Proof::Consistency(consistency), None, Some(from)) => {
+            let old = SignedCheckpoint::read(from)?;
+            return Ok(tell_growth(&path, consistency, consistency.check(&old, &keys)));
+        }
+        (Proof::Consistency(_), None, None) => {
+            bail!("{path} is about two checkpoints; give the earlier one with --from")
+        }
+        (Proof::Consistency(_), Some(_), _) => {
+            bail!("{path} is about two checkpoints; --content does not go with it")
+        }
+        (Proof::Inclusion(_), _, Some(_)) => bail!("{path} is about a record; --from does not go with it"),
+    };
+    match checked {
+        Ok((inclusion, record, content)) => tell_record(inclusion, &record, content.as_ref()),
+        Err(reason) => Ok(disproved(&path, reason)),
+    }
+}
+
+fn disproved(path: &impl std::fmt::Display, reason: Disproved) -> Outcome {
+    println!("{path} proves nothing: {reason}");
+    Outcome::Found
+}
+
+fn tell_growth(path: &impl std::fmt::Display, proof: &Consistency, checked: Result<(), Disproved>) -> Outcome {
+    match checked {
+        Ok(()) => {
+            let Consistency { old, checkpoint, .. } = proof;
+            println!(
+                "proved: the first {old} records of {} are as they were; now it has {}",
+                checkpoint.origin, checkpoint.size
+            );
+            Outcome::Fine
+        }
+        Err(reason) => disproved(path, reason),
+    }
+}
+
+fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>) -> Result<Outcome> {
+    let header = &record.header;
+    let when = time(header.time_ms.get()).unwrap_or_else(|| "no time".into());
+    println!("proved: record {} of {}, {}, {when}", proof.index, proof.checkpoint.origin, record.kind.name());
+    if let Some(name) = record.document_name() {
+        println!("name: {}", name.escape_debug());
+        println!("content: {} bytes, BLAKE3 {}", header.content_len, hex(&header.content_hash));
+    }
+    let Some(path) = content else { return Ok(Outcome::Fine) };
+    let cannot = || format!("cannot read {}", path.display());
+    let mut hasher = blake3::Hasher::new();
+    let len = io::copy(&mut File::open(path).with_context(cannot)?, &mut hasher).with_context(cannot)?;
+    let same = record.kind.has_content()
+        && (len, *hasher.finalize().as_bytes()) == (header.content_len.get(), header.content_hash);
+    println!("{} is {} content", path.display(), if same { "its" } else { "not its" });
+    Ok(if same { Outcome::Fine } else { Outcome::Found })
+}

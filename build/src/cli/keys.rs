@@ -1,0 +1,33 @@
+//! `totebox keys`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use totebox::model::Deployment;
+
+use super::Outcome;
+
+/// Prints the public keys of the archives' checkpoints, one a line: what an auditor needs, once.
+#[derive(clap::Args)]
+#[command(after_help = "Example: totebox keys > archives.vkey")]
+pub struct Args {
+    /// The deployment's directory, or its totebox.toml.
+    #[arg(default_value = ".")]
+    deployment: PathBuf,
+    /// Make the keys that are missing, in keys/ beside totebox.toml.
+    #[arg(long)]
+    make: bool,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let deployment = Deployment::load(&args.deployment)?;
+    if args.make {
+        for name in deployment.make_keys()? {
+            eprintln!("made a signing key for \"{name}\"");
+        }
+    }
+    for key in deployment.keys()? {
+        println!("{}", key.verifier());
+    }
+    Ok(Outcome::Fine)
+}

@@ -1,0 +1,150 @@
+//! A volume as a transparency log: the hashes of its records, its newest signed checkpoint, and the proofs
+//! and tiles that follow from them. Nothing is proved that the disk does not bear out.
+
+use anyhow::{Context, Result, bail, ensure};
+use ledger_fmt::checkpoint;
+use ledger_fmt::proof::{consistency, inclusion};
+use ledger_fmt::record::{Kind, Record, TreeHead};
+use ledger_fmt::tree::Edge;
+use ledger_fmt::verify::{Finding, Mode, Visitor};
+use ledger_fmt::{Hash, layout::Superblock};
+use zerocopy::IntoBytes;
+
+use super::image::{Image, Volume};
+use super::walk::Walk;
+use crate::checkpoint::SignedCheckpoint;
+use crate::proof::{Consistency, Inclusion};
+
+/// What a volume's ledger holds for others.
+#[derive(Debug)]
+pub struct Log {
+    volume: String,
+    /// Whose checkpoints it has.
+    pub origin: String,
+    /// The hashes of its records from the first one on, without a gap.
+    pub records: Vec<Hash>,
+    newest: Option<SignedCheckpoint>,
+    /// The record that was asked for, as it stands in the ledger.
+    record: Option<Vec<u8>>,
+}
+
+impl Log {
+    /// Reads the ledger of a volume, and keeps the record with this number. `progress` is told bytes read
+    /// and expected.
+    pub fn read(
+        image: &Image,
+        volume: &Volume,
+        record: Option<u64>,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Log> {
+        let name = &volume.name;
+        let superblock = volume.superblock.as_ref();
+        let superblock =
+            superblock.map_err(|error| anyhow::anyhow!("the volume {name} cannot be read: {error}"))?;
+        let origin =
+            origin(superblock).with_context(|| format!("the volume {name} has not the name of an archive"))?;
+        let mut reader = Reader { wanted: record, records: Vec::new(), newest: None, record: None };
+        let mut walk = Walk::new(image, volume, superblock, Mode::Ledger);
+        while walk.step(&mut reader) {
+            let (done, expected) = walk.progress();
+            progress(done, expected);
+        }
+        let Reader { records, newest, record, .. } = reader;
+        Ok(Log { volume: name.clone(), origin, records, newest, record })
+    }
+
+    /// The newest signed checkpoint, if its tree is that of the records.
+    pub fn newest(&self) -> Result<&SignedCheckpoint> {
+        let newest = self.newest.as_ref().with_context(|| {
+            format!(
+                "{} has no signed checkpoint yet: an archive signs one after each audit period with new records, \
+                 and when it is closed",
+                self.volume
+            )
+        })?;
+        self.bears_out(newest)?;
+        Ok(newest)
+    }
+
+    /// Checks that a checkpoint is of this log and that its tree is that of the first records.
+    pub fn bears_out(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
+        let SignedCheckpoint { origin, size, root, .. } = checkpoint;
+        let (volume, records) = (&self.volume, self.records.len());
+        ensure!(*origin == self.origin, "the checkpoint is of {origin}, and {volume} is {}", self.origin);
+        let under = usize::try_from(*size).ok().and_then(|size| self.records.get(..size));
+        let Some(under) = under else {
+            bail!("the checkpoint is over {size} records, and {volume} has only {records} in one piece");
+        };
+        let same = Edge::over(under).root() == *root;
+        ensure!(same, "the first {size} records of {volume} are not those under the checkpoint");
+        Ok(())
+    }
+
+    fn under(&self, checkpoint: &SignedCheckpoint) -> Result<&[Hash]> {
+        self.bears_out(checkpoint)?;
+        Ok(&self.records[..checkpoint.size as usize])
+    }
+
+    /// The proof that the record which was asked for, number `index`, is under a checkpoint.
+    pub fn prove_record(&self, index: u64, checkpoint: &SignedCheckpoint) -> Result<Inclusion> {
+        let size = checkpoint.size;
+        let hashes = inclusion(self.under(checkpoint)?, index).with_context(|| {
+            format!("record {index} is not under the checkpoint, which is over the first {size}; take a later one")
+        })?;
+        let record = self.record.clone().with_context(|| format!("record {index} is damaged"))?;
+        Ok(Inclusion { index, record, hashes: hashes.to_vec(), checkpoint: checkpoint.clone() })
+    }
+
+    /// The proof that one checkpoint's tree extends another's.
+    pub fn prove_growth(&self, old: &SignedCheckpoint, new: &SignedCheckpoint) -> Result<Consistency> {
+        self.bears_out(old).context("the earlier checkpoint does not fit the disk")?;
+        let records = self.under(new).context("the later checkpoint does not fit the disk")?;
+        let (from, to) = (old.size, new.size);
+        let hashes = consistency(records, from)
+            .with_context(|| format!("the earlier checkpoint is over {from} records, the later one over {to}"))?;
+        Ok(Consistency { old: from, hashes: hashes.to_vec(), checkpoint: new.clone() })
+    }
+}
+
+/// The origin of a volume's checkpoints; `None` if no archive can have its name.
+pub fn origin(superblock: &Superblock) -> Option<String> {
+    checkpoint::origin(&superblock.deployment, &superblock.name).map(|origin| origin.to_string())
+}
+
+/// The signed checkpoint in a record's payload; `None` if it is unsigned, or the record is another.
+pub fn note<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    let note = record.payload.get(size_of::<TreeHead>()..).filter(|_| record.kind == Kind::Checkpoint)?;
+    (!note.is_empty()).then_some(note)
+}
+
+struct Reader {
+    wanted: Option<u64>,
+    records: Vec<Hash>,
+    newest: Option<SignedCheckpoint>,
+    record: Option<Vec<u8>>,
+}
+
+impl Visitor for Reader {
+    /// What is damaged matters only where the tree depends on it, and then its root says so.
+    fn finding(&mut self, _: &Finding) {}
+
+    fn record(&mut self, record: &Record<'_>, _: u64, _: usize) {
+        let sequence = record.header.sequence.get();
+        let next = self.records.len() as u64;
+        // The hash of one damaged record is known from the next.
+        if sequence == next + 1 {
+            self.records.push(record.header.previous);
+        }
+        if sequence == self.records.len() as u64 {
+            self.records.push(record.hash);
+        }
+        if let Some(note) = note(record).and_then(|note| SignedCheckpoint::parse(note).ok()) {
+            self.newest = Some(note);
+        }
+        if self.wanted == Some(sequence) {
+            let mut bytes = [record.header.as_bytes(), record.payload].concat();
+            bytes.resize(ledger_fmt::record::padded_len(record.payload.len()), 0);
+            self.record = Some(bytes);
+        }
+    }
+}
