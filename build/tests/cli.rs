@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -79,10 +80,52 @@ fn manifests_are_written_where_they_are_wanted() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("totebox.toml"), with_archives(2)).unwrap();
     let (code, _, error) = totebox(directory.path(), &["system", "--manifests", "out/manifests"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("\"a0\" has no signing key") && error.contains("`totebox keys --make`"), "{error}");
+    assert_eq!(totebox(directory.path(), &["keys", "--make"]).0, 0);
+    let (code, _, error) = totebox(directory.path(), &["system", "--manifests", "out/manifests"]);
     assert_eq!((code, error.as_str()), (0, ""));
     let deployment = Deployment::load(directory.path()).unwrap();
     for (pd, bytes) in deployment.manifests() {
         assert_eq!(fs::read(directory.path().join(format!("out/manifests/{pd}.manifest"))).unwrap(), bytes);
+    }
+    for (name, key) in ["a0", "a1"].iter().zip(deployment.keys().unwrap()) {
+        let path = directory.path().join(format!("out/manifests/archive-{name}.key"));
+        assert_eq!(fs::read(&path).unwrap(), key.seed());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn keys_are_made_once_and_kept_from_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| totebox(directory.path(), args);
+    assert_eq!(run(&["new", "house", "--archive", "contracts"]).0, 0);
+    let path = |name: &str| directory.path().join("house/keys").join(name);
+    assert_eq!(fs::metadata(path("contracts.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(path(".gitignore")).unwrap(), "*.key\n");
+    let (code, printed, _) = run(&["keys", "house"]);
+    assert_eq!((code, &printed), (0, &fs::read_to_string(path("contracts.vkey")).unwrap()));
+    let id = Deployment::load(&directory.path().join("house")).unwrap().id;
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(printed.starts_with(&format!("totebox/{id}/contracts+")), "{printed}");
+
+    assert_eq!(run(&["provision", "minutes", "--deployment", "house"]).0, 0);
+    let (code, both, _) = run(&["keys", "house", "--make"]);
+    assert_eq!(code, 0);
+    assert!(both.starts_with(&printed) && both.lines().count() == 2, "the first key stays: {both}");
+
+    let minutes = fs::read(path("minutes.key")).unwrap();
+    for (content, reason) in [
+        (&b"nonsense"[..], "is no key: it does not have the form of a key"),
+        (&minutes, "is the key of totebox/"),
+        (b"\xff", "cannot read"),
+    ] {
+        fs::write(path("contracts.key"), content).unwrap();
+        let (code, out, error) = run(&["keys", "house", "--make"]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(error.contains("house/keys/contracts.key") && error.contains(reason), "{error}");
+        assert_eq!(fs::read(path("contracts.key")).unwrap(), content, "nothing is replaced");
     }
 }
 

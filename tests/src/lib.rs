@@ -5,6 +5,7 @@
 //! | [`appliance`] | an appliance that runs, on whichever backend |
 //! | [`scripts`] | what an operator does at one |
 //! | [`orchestrated`] | what orchestration does at one |
+//! | [`checkpoints`] | an auditor who keeps checkpoints |
 //! | [`hostile`] | archives that are taken over |
 //! | [`image`] | images for seL4, put together and hardened |
 //! | [`attacks`] | attacks by rights a domain should not have |
@@ -20,6 +21,7 @@
 pub mod appliance;
 pub mod archive_bench;
 pub mod attacks;
+pub mod checkpoints;
 pub mod hostile;
 pub mod image;
 pub mod operator;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
 use totebox_tests::attacks::{ATTACKS, only_hardening_stops};
+use totebox_tests::checkpoints::kept_checkpoints_bind_the_disk;
 use totebox_tests::orchestrated::{self, WATCHED};
 use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
 use totebox_tests::{hostile, image};
@@ -92,11 +93,19 @@ fn main() -> ExitCode {
         forty_archives(&mut Hosted::new(forty()));
         Ok(())
     }));
+    trials.push(Trial::test("hosted::kept_checkpoints_bind_the_disk", || {
+        kept_checkpoints_bind_the_disk(&mut Hosted::new(signing_soon()));
+        Ok(())
+    }));
     for (name, config) in [("qemu_debug", "debug"), ("qemu_release", "release")] {
         let mut on_sel4 = vec![
             Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
                 let mut appliance = Qemu::new(Site::new(hostile::DEPLOYMENT), config);
                 hostile::taken_over_archives_reach_nothing(&mut appliance, |qemu| qemu.put_together(config));
+                Ok(())
+            }),
+            Trial::test(format!("{name}::kept_checkpoints_bind_the_disk"), move || {
+                kept_checkpoints_bind_the_disk(&mut Qemu::new(signing_soon(), config));
                 Ok(())
             }),
             Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {
@@ -150,6 +159,11 @@ fn main() -> ExitCode {
         println!("SKIPPED: {on_sel4} tests on seL4: {reason}\n");
     }
     conclusion.exit_code()
+}
+
+/// A deployment whose archives sign a checkpoint every second in which there is anything new.
+fn signing_soon() -> Site {
+    Site::new(&SMALL.replace("15 min", "1 s"))
 }
 
 /// Forty small archives.
