@@ -194,6 +194,27 @@ fn manifests_agree_with_the_system_description() {
 }
 
 #[test]
+fn an_archives_key_is_filled_into_a_region_it_alone_reads() {
+    let deployment = deployment(&with_archives(2));
+    let (system, manifests) = (read_back(&deployment), deployment.manifests());
+    for (name, bytes) in &manifests {
+        let key = Manifest::parse(bytes).unwrap().header().signing_key;
+        if !name.starts_with("archive-") {
+            assert_eq!(key.size.get(), 0, "{name}");
+            continue;
+        }
+        let region = system.region(&format!("{name}-key")).unwrap();
+        assert_eq!(region.prefill_path.as_deref(), Some(format!("{name}.key").as_str()));
+        assert_eq!(region.size, Some(key.size.get()));
+        let all = system.all_protection_domains();
+        let maps = all.iter().flat_map(|(pd, _)| pd.maps.iter().map(|map| (pd.name.as_str(), map)));
+        let maps: Vec<_> = maps.filter(|(_, map)| map.region == region.name).collect();
+        let [(reader, map)] = maps[..] else { panic!("{} is mapped {} times", region.name, maps.len()) };
+        assert_eq!((reader, map.vaddr, map.perms.write), (name.as_str(), key.vaddr.get(), false));
+    }
+}
+
+#[test]
 fn devices_are_where_the_board_has_them() {
     let deployment = deployment(&with_archives(2));
     let (system, manifests) = (read_back(&deployment), deployment.manifests());

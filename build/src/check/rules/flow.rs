@@ -4,6 +4,7 @@ use totebox_manifest::Role;
 
 use super::super::{Case, Found, Policy, list};
 use crate::authority::{Control, How, Reach};
+use crate::model::graph::RegionKind;
 
 pub fn influence(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
@@ -53,7 +54,29 @@ pub fn knowledge(case: &Case, found: &mut Found) {
         let message = format!("'{who}' learns from '{whom}', by {what}, which their roles do not need");
         found.error(place, &names(who, whom, &edge.how), message, way_out(&edge.how));
     }
+    filled_for_another(case, policy, found);
     between_archives(case, policy, &authority.knowledge(), "can pass data to", found);
+}
+
+/// What the build fills for one domain, its manifest or its signing key, and another one maps: whatever region it
+/// is filled into.
+fn filled_for_another(case: &Case, policy: &Policy, found: &mut Found) {
+    let graph = &policy.graph;
+    for access in &case.authority.accesses {
+        let region = &case.system.regions[access.region];
+        let who = case.authority.name(access.subject);
+        let filled = region.prefill_path.as_ref().map(|file| RegionKind::Prefilled(file.clone()));
+        let Some(declared) = graph.regions.iter().find(|region| Some(&region.kind) == filled.as_ref()) else {
+            continue;
+        };
+        let readers: Vec<&str> = declared.readers.iter().map(|&pd| graph.pd(pd).name.as_str()).collect();
+        if !readers.contains(&who) {
+            let message =
+                format!("'{who}' can read '{}', which is filled for {} alone", region.name, list(&readers));
+            let names: Vec<&str> = [who, &region.name].into_iter().chain(readers).collect();
+            found.error(access.place, &names, message, "remove the map");
+        }
+    }
 }
 
 /// Archives that reach each other by other than the named mediators.

@@ -75,7 +75,7 @@ pub const RULES: &[Rule] = &[
         id: "ISO-7",
         title: "knowledge",
         sentence: "Nobody can read what another domain writes, or its registers, beyond what the roles of both are \
-                   declared to need, and every path from one archive's data to another archive leads through a \
+                   declared to need, or what the build fills for another, and every path from one archive's data to another archive leads through a \
                    named mediator.",
         scope: Scope::Policy,
         waivable: false,
