@@ -33,23 +33,31 @@ impl Deployment {
 
     /// Makes the keys that are missing. Returns the names of their archives.
     pub fn make_keys(&self) -> Result<Vec<&str>> {
+        let mut made = Vec::new();
+        for archive in &self.archives {
+            if self.make_key(&archive.name)? {
+                made.push(archive.name.as_str());
+            }
+        }
+        Ok(made)
+    }
+
+    /// Makes the key of an archive if it is missing, and its public half in any case; whether it was.
+    pub fn make_key(&self, archive: &str) -> Result<bool> {
         let directory = self.directory.join(KEYS_DIRECTORY);
         let cannot = || format!("cannot make {}", directory.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).with_context(cannot)?;
         // So that a deployment may be kept in a repository, and its keys cannot by mistake.
         write_atomically(&directory.join(".gitignore"), b"*.key\n")?;
-        let mut made = Vec::new();
-        for archive in &self.archives {
-            let path = self.key_file(&archive.name);
-            if !path.try_exists().with_context(|| format!("cannot read {}", path.display()))? {
-                let signer = Signer::new(&self.origin(&archive.name), &random_seed()?)?;
-                write_secret(&path, format!("{}\n", signer.secret()).as_bytes(), false)?;
-                made.push(archive.name.as_str());
-            }
-            let public = format!("{}\n", self.key(&archive.name)?.verifier());
-            write_atomically(&path.with_extension("vkey"), public.as_bytes())?;
+        let path = self.key_file(archive);
+        let missing = !path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
+        if missing {
+            let signer = Signer::new(&self.origin(archive), &random_seed()?)?;
+            write_secret(&path, format!("{}\n", signer.secret()).as_bytes(), false)?;
         }
-        Ok(made)
+        let public = format!("{}\n", self.key(archive)?.verifier());
+        write_atomically(&path.with_extension("vkey"), public.as_bytes())?;
+        Ok(missing)
     }
 
     fn key_file(&self, archive: &str) -> PathBuf {

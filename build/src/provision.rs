@@ -1,9 +1,9 @@
 //! Adds an archive to a deployment: to `totebox.toml`, to `system.xml`, its signing key, and its volume to the
 //! disk. All of it happens or nothing, but that a key may be left for the next try.
 //!
-//! Order: the new files are written beside the old ones; then the key is made; then the disk is laid out and flushed; then
-//! `totebox.toml` is replaced, which is the moment the archive exists; then `system.xml`. Until that moment
-//! a failure puts the disk back. A crash leaves a disk with a volume no deployment speaks of, which the
+//! Order: the new files are written beside the old ones; then the disk is laid out and flushed; then the key is
+//! made; then `totebox.toml` is replaced, which is the moment the archive exists; then `system.xml`. Until that
+//! moment a failure puts the disk back. A crash leaves a disk with a volume no deployment speaks of, which the
 //! next try with the same name and size takes up, or a stale `system.xml`, which `totebox system` mends.
 
 use std::fs;
@@ -35,9 +35,8 @@ pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path
         .with_context(|| format!("nothing was changed: with the archive \"{name}\" there would be a problem"))?;
     let toml = draft(&file, source.as_bytes())?;
     let system = draft(&file.with_file_name(SYSTEM_FILE), new.system_xml().as_bytes())?;
-    new.make_keys()?;
     let undo = disk.map(|disk| add_volume(disk, &current, &new)).transpose()?;
-    if let Err(error) = toml.publish(true) {
+    if let Err(error) = new.make_key(name).and_then(|_| toml.publish(true)) {
         undo.map(Undo::run).transpose()?;
         return Err(error);
     }
@@ -47,7 +46,7 @@ pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path
 
 /// Gives the disk the volume of the last archive.
 fn catch_up(file: &Path, source: &str, new: Deployment, size: Option<&str>, disk: &Path) -> Result<Deployment> {
-    let volume = &new.volumes[new.archives.len() - 1];
+    let volume = new.volumes[new.archives.len() - 1].clone();
     if size.is_some_and(|size| parse_size(size) != Some(volume.size())) {
         let (name, has) = (&volume.name, show_size(volume.size()));
         bail!("the archive \"{name}\" is in {} already, with {has}; leave --size out", file.display());
@@ -57,8 +56,8 @@ fn catch_up(file: &Path, source: &str, new: Deployment, size: Option<&str>, disk
     archives.remove(archives.len() - 1);
     let old = Deployment::parse(file, &document.to_string())
         .context("without its last archive there is no deployment a disk could be of")?;
-    new.make_keys()?;
     add_volume(disk, &old, &new)?;
+    new.make_key(&volume.name)?;
     Ok(new)
 }
 

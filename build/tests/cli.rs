@@ -115,6 +115,13 @@ fn keys_are_made_once_and_kept_from_others() {
     assert_eq!(code, 0);
     assert!(both.starts_with(&printed) && both.lines().count() == 2, "the first key stays: {both}");
 
+    // A key that was lost is not made again unasked.
+    let contracts = fs::read(path("contracts.key")).unwrap();
+    fs::remove_file(path("contracts.key")).unwrap();
+    assert_eq!(run(&["provision", "deeds", "--deployment", "house"]).0, 0);
+    assert!(path("deeds.key").exists() && !path("contracts.key").exists());
+    fs::write(path("contracts.key"), contracts).unwrap();
+
     let minutes = fs::read(path("minutes.key")).unwrap();
     for (content, reason) in [
         (&b"nonsense"[..], "is no key: it does not have the form of a key"),

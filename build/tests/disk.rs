@@ -57,8 +57,11 @@ impl Bench {
 
     /// Everything there is.
     fn state(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files: Vec<PathBuf> =
-            self.directory.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        let entries =
+            |directory: &Path| directory.read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+        let directory = self.directory.path();
+        let mut files: Vec<PathBuf> = entries(directory).chain(entries(&directory.join("keys"))).collect();
+        files.retain(|path| path.is_file());
         files.sort();
         files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
     }

@@ -85,7 +85,7 @@ fn a_note_is_believed_for_the_keys_given() {
     let note = Note::parse(note.as_bytes()).unwrap();
     assert_eq!(note.verify(&[]), Err(Unverified::UnknownKey));
     assert_eq!(
-        note.verify(&[finance.clone()]),
+        note.verify(std::slice::from_ref(&finance)),
         Err(Unverified::UnknownKey),
         "another archive's, of the same seed"
     );

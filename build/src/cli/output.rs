@@ -25,10 +25,11 @@ pub fn table<R, const N: usize>(columns: [Column<R>; N], rows: impl Iterator<Ite
 
 /// Writes what a command makes to a file, or prints it if none was named.
 pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
-    match file {
-        Some(file) => totebox::write_atomically(file, text.as_bytes()),
-        None => Ok(print!("{text}")),
+    if let Some(file) = file {
+        return totebox::write_atomically(file, text.as_bytes());
     }
+    print!("{text}");
+    Ok(())
 }
 
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.

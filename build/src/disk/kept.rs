@@ -83,6 +83,7 @@ impl Comparison<'_> {
     /// All of the volume was read.
     pub fn finish(&mut self, summary: &Summary) {
         let end = summary.frontier.ledger_next;
+        self.compare(end);
         while let Some(kept) = self.checkpoints.pop() {
             let (size, records) = (kept.size, summary.records);
             if size > records {

@@ -57,7 +57,7 @@ fn a_script_puts_documents_and_the_next_run_has_them() {
     assert!(shown.contains("+receipt") && shown.contains("+status"), "{shown}");
     assert!(said.contains("not a security boundary"), "{said}");
     assert!(said.contains("made the disk") && said.contains("disk.img"), "{said}");
-    assert_eq!(site.names(), ["system.xml", "target", "totebox.toml"]);
+    assert_eq!(site.names(), ["keys", "system.xml", "target", "totebox.toml"]);
 
     let (shown, said) = run("get a1 1\n");
     assert!(shown.contains("first line\r\nsecond line\r\n"), "{shown}");

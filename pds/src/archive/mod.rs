@@ -142,10 +142,6 @@ impl Archive {
         if self.time.read(&mut time) { (time.uptime_ms.get(), time.wall_ms.get()) } else { (0, 0) }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.now().1
-    }
-
     /// Does all there is to do.
     fn run(&mut self, kernel: &mut dyn Kernel) {
         loop {
@@ -173,7 +169,7 @@ impl Archive {
     fn begin_ledger(&mut self) {
         let empty = self.ledger.state() == State::Ready && self.ledger.totals().head.records == 0;
         if empty && self.ledger.staged() == 0 && self.ledger.commits() == 0 {
-            let time_ms = self.now_ms();
+            let (_, time_ms) = self.now();
             self.ledger.stage_genesis(time_ms).expect("an empty ledger has room for a record");
         }
     }
@@ -386,7 +382,7 @@ impl Archive {
             return;
         }
         let cause = Cause::from_wire(self.command.cause).unwrap_or(Cause::Restart);
-        let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now_ms());
+        let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now().1);
         // What is left of a full ledger is kept for its end.
         let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
         let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };

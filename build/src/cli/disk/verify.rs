@@ -52,7 +52,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 }
 
 impl Args {
-    /// What was kept elsewhere. A checkpoint of an archive whose key is given must be signed with it.
+    /// What was kept elsewhere. Where keys are given, every checkpoint given must be signed with one of them.
     fn kept(&self) -> Result<Kept> {
         let mut kept = Kept::default();
         for path in &self.key {
