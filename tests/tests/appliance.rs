@@ -116,7 +116,9 @@ fn main() -> ExitCode {
                 Ok(())
             }),
             Trial::test(format!("{name}::the_same_image_from_two_folders"), move || {
-                let both = [(); 2].map(|()| Qemu::new(Site::reference(), config));
+                let sites = [(); 2].map(|()| Site::reference());
+                sites[1].take_keys_of(&sites[0]);
+                let both = sites.map(|site| Qemu::new(site, config));
                 let read = |qemu: &Qemu| std::fs::read(qemu.image()).expect("the image is there");
                 let [one, other] = both.each_ref().map(read);
                 assert!(one == other, "the images differ");

@@ -60,6 +60,16 @@ impl Site {
         site
     }
 
+    /// Gives it the archives' keys of another site of the same deployment: they are made by chance.
+    pub fn take_keys_of(&self, other: &Site) {
+        let [from, to] = [other, self].map(|site| site.folder.path().join("keys"));
+        for entry in std::fs::read_dir(&from).expect("a site has keys") {
+            let name = entry.expect("the folder can be read").file_name();
+            std::fs::copy(from.join(&name), to.join(&name)).expect("the folder can be written");
+        }
+        self.deployment.write_manifests(&self.manifests).expect("the folder can be written");
+    }
+
     /// The file of a domain's manifest.
     pub fn manifest(&self, pd: &str) -> PathBuf {
         self.manifests.join(format!("{pd}.manifest"))
