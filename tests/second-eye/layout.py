@@ -1,0 +1,157 @@
+"""What the host tool and the vault write: superblock, stamp, hint, and the frontier they speak of."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+import hashes
+from image import BLOCK
+
+ZERO_HASH = bytes(32)
+STAMP_SIZE = 256
+RECORD_BYTES_MAX = 32512
+RUN_BLOCKS_MAX = 8
+ASSETS_START = 64  # the block of the volume in which assets/ begins
+
+_SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQQ24s")
+_STAMP = struct.Struct("<8sHHIQ16sQIIQQQ32s32s32s48s")
+_HINT = struct.Struct("<8sHHI16sQQQQ32s")
+_NAME = re.compile(rb"[a-z0-9-]{1,32}")
+
+
+@dataclass(frozen=True)
+class Superblock:
+    """What a volume is, as block 0 says."""
+
+    deployment: bytes
+    volume: bytes
+    name: str
+    blocks: int
+    ledger_blocks: int
+
+    @property
+    def assets_blocks(self) -> int:
+        """A, the blocks of assets/."""
+        return self.blocks - ASSETS_START - self.ledger_blocks
+
+    @property
+    def ledger_start(self) -> int:
+        """The block of the volume in which ledger/ begins."""
+        return ASSETS_START + self.assets_blocks
+
+    @staticmethod
+    def parse(block: bytes) -> Superblock | None:
+        """The superblock in the first 152 bytes of a block, or None if there is none."""
+        magic, version, log2, reserved, deployment, volume, name, blocks, ledger, rest = _SUPERBLOCK.unpack_from(block)
+        text = name.rstrip(b"\0")
+        found = Superblock(deployment, volume, text.decode("ascii", "replace"), blocks, ledger)
+        sound = (
+            (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 1, 12, 0, bytes(24))
+            and block[120:152] == hashes.keyed("superblock", block[:120])
+            and _NAME.fullmatch(text) is not None
+            and 256 <= blocks <= 1 << 32
+            and ledger >= 1
+            and found.assets_blocks >= 1
+        )
+        return found if sound else None
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Up to where a volume is committed."""
+
+    runs: int
+    ledger_next: int
+    assets_next: int
+    last_stamp: bytes
+    sealed: bool
+
+
+EMPTY = Frontier(0, 0, 0, ZERO_HASH, False)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The head of a run, whose form and check are right."""
+
+    sealing: bool
+    blocks: int
+    run: int
+    volume: bytes
+    block: int
+    record_bytes: int
+    assets_from: int
+    assets_to: int
+    assets_durable: int
+    ledger_digest: bytes
+    assets_digest: bytes
+    previous: bytes
+    hash: bytes
+
+    @staticmethod
+    def parse(data: bytes) -> Stamp | None:
+        """The stamp in the first 256 bytes, or None if there is none that is sound in itself."""
+        (
+            magic, version, what, blocks, run, volume, block, record_bytes, reserved,
+            assets_from, assets_to, assets_durable, ledger_digest, assets_digest, previous, rest,
+        ) = _STAMP.unpack_from(data)  # fmt: skip
+        sound = (
+            (magic, version, reserved, rest) == (b"TBXSTAMP", 1, 0, bytes(48))
+            and what in (1, 2)
+            and record_bytes <= RECORD_BYTES_MAX
+            and (what == 1 or record_bytes == 0)
+            and blocks == (STAMP_SIZE + record_bytes + BLOCK - 1) // BLOCK
+            and assets_from <= assets_durable <= assets_to
+            and data[224:256] == hashes.keyed("stamp", data[:224])
+        )
+        if not sound:
+            return None
+        return Stamp(
+            what == 2, blocks, run, volume, block, record_bytes, assets_from, assets_to, assets_durable,
+            ledger_digest, assets_digest, previous, data[224:256],
+        )  # fmt: skip
+
+    def continues(self, frontier: Frontier, superblock: Superblock) -> bool:
+        """Whether it continues the frontier, standing at its next ledger block."""
+        return (
+            self.before() == frontier
+            and self.volume == superblock.volume
+            and self.block + self.blocks <= superblock.ledger_blocks
+            and self.assets_to <= superblock.assets_blocks
+        )
+
+    def before(self) -> Frontier:
+        """The frontier it continues, by its own word."""
+        return Frontier(self.run, self.block, self.assets_from, self.previous, False)
+
+    def behind(self) -> Frontier:
+        """The frontier behind it."""
+        return Frontier(self.run + 1, self.block + self.blocks, self.assets_to, self.hash, self.sealing)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A frontier that was durable once, and where its last stamp stands."""
+
+    frontier: Frontier
+    last_stamp_block: int
+
+    @staticmethod
+    def parse(block: bytes, superblock: Superblock) -> Hint | None:
+        """The hint in the first 128 bytes of a block, or None if there is none that is valid."""
+        magic, version, sealed, reserved, volume, runs, ledger, assets, last, stamp = _HINT.unpack_from(block)
+        sound = (
+            (magic, version, reserved, volume) == (b"TBXHINT\0", 1, 0, superblock.volume)
+            and sealed in (0, 1)
+            and block[96:128] == hashes.keyed("hint", block[:96])
+            and runs <= ledger <= superblock.ledger_blocks
+            and assets <= superblock.assets_blocks
+            and (runs == 0) == (ledger == 0)
+        )
+        if not sound:
+            return None
+        hint = Hint(Frontier(runs, ledger, assets, stamp, sealed == 1), last)
+        possible = hint == Hint(EMPTY, 0) if runs == 0 else 1 <= ledger - last <= RUN_BLOCKS_MAX
+        return hint if possible else None
