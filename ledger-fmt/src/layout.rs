@@ -172,6 +172,14 @@ pub struct Superblock {
 
 const _: () = assert!(size_of::<Superblock>() == 152);
 
+/// A volume's name, padded with zeros or not; `None` if no volume can be called that.
+pub fn volume_name(bytes: &[u8]) -> Option<&str> {
+    let end = bytes.iter().rposition(|&byte| byte != 0)? + 1;
+    let usable =
+        end <= NAME_LEN_MAX && bytes[..end].iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    core::str::from_utf8(&bytes[..end]).ok().filter(|_| usable)
+}
+
 /// Why a superblock was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuperblockError {
@@ -230,7 +238,11 @@ impl Superblock {
         if superblock.version.get() != FORMAT_VERSION {
             return Err(SuperblockError::Version(superblock.version.get()));
         }
-        if superblock.block_shift.get() as u32 != BLOCK_SIZE.trailing_zeros() {
+        let sound = superblock.block_shift.get() as u32 == BLOCK_SIZE.trailing_zeros()
+            && superblock.reserved.get() == 0
+            && superblock.reserved_tail == [0; 24]
+            && volume_name(&superblock.name).is_some();
+        if !sound {
             return Err(SuperblockError::Inconsistent);
         }
         let layout = superblock.layout().ok_or(SuperblockError::Inconsistent)?;

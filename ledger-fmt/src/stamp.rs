@@ -193,6 +193,8 @@ impl Stamp {
         let blocks = stamp.ledger_blocks.get() as usize;
         let (from, to, durable) = (stamp.assets_from.get(), stamp.assets_to.get(), stamp.assets_durable.get());
         let sound = stamp.kind().is_some_and(|kind| kind == StampKind::Commit || payload == 0)
+            && stamp.reserved.get() == 0
+            && stamp.reserved_tail == [0; 48]
             && payload <= RUN_PAYLOAD_MAX
             && blocks == Self::blocks_for(payload)
             && stamp.run.get() <= at
@@ -317,22 +319,24 @@ impl Hint {
     /// holds no valid hint of this volume. The caller still compares the stamp it names.
     pub fn decode(block: &[u8], volume: &[u8; 16]) -> Option<(Frontier, u64)> {
         let (hint, _) = Hint::read_from_prefix(block).ok()?;
+        let frontier = Frontier {
+            runs: hint.runs.get(),
+            ledger_next: hint.ledger_next.get(),
+            assets_next: hint.assets_next.get(),
+            last_stamp: hint.last_stamp,
+            sealed: hint.sealed.get() == 1,
+        };
+        let last_stamp_block = hint.last_stamp_block.get();
+        let possible = match frontier.runs {
+            0 => frontier == Frontier::EMPTY && last_stamp_block == 0,
+            _ => last_stamp_block < frontier.ledger_next,
+        };
         let valid = hint.magic == Self::MAGIC
             && hint.check == hint.expected_check()
             && hint.version.get() == FORMAT_VERSION
             && hint.volume == *volume
             && hint.sealed.get() <= 1
-            && (hint.runs.get() == 0) == (hint.ledger_next.get() == 0)
-            && (hint.runs.get() == 0 || hint.last_stamp_block.get() < hint.ledger_next.get());
-        valid.then(|| {
-            let frontier = Frontier {
-                runs: hint.runs.get(),
-                ledger_next: hint.ledger_next.get(),
-                assets_next: hint.assets_next.get(),
-                last_stamp: hint.last_stamp,
-                sealed: hint.sealed.get() == 1,
-            };
-            (frontier, hint.last_stamp_block.get())
-        })
+            && hint.reserved.get() == 0;
+        (valid && possible).then_some((frontier, last_stamp_block))
     }
 }

@@ -94,9 +94,18 @@ fn superblocks_there_and_back_and_refused() {
         assert_eq!(Superblock::decode(&bytes), Err(SuperblockError::Damaged), "byte {byte}");
     }
     assert_eq!(Superblock::decode(&resigned(|b| b.version = 2.into())), Err(SuperblockError::Version(2)));
-    assert_eq!(Superblock::decode(&resigned(|b| b.block_shift = 9.into())), Err(SuperblockError::Inconsistent));
-    assert_eq!(Superblock::decode(&resigned(|b| b.ledger_blocks = 0.into())), Err(SuperblockError::Inconsistent));
-    assert_eq!(Superblock::decode(&resigned(|b| b.blocks = u64::MAX.into())), Err(SuperblockError::Inconsistent));
+    let inconsistent: [fn(&mut Superblock); 7] = [
+        |b| b.block_shift = 9.into(),
+        |b| b.ledger_blocks = 0.into(),
+        |b| b.blocks = u64::MAX.into(),
+        |b| b.reserved = 1.into(),
+        |b| b.reserved_tail[23] = 1,
+        |b| b.name = [0; 32],
+        |b| b.name = padded_name("con\0tracts"),
+    ];
+    for change in inconsistent {
+        assert_eq!(Superblock::decode(&resigned(change)), Err(SuperblockError::Inconsistent));
+    }
 
     let other = Superblock::new([9; 16], [2; 16], good.name, &layout);
     assert_eq!(other.matches(&good), Err(SuperblockError::OtherDeployment));
@@ -172,7 +181,7 @@ fn stamps_that_do_not_continue_are_refused() {
     assert_eq!(decode(&restamped(|s| s.version = 2.into()), &AT), Err(Stray));
     assert_eq!(decode(&good, &Frontier { assets_next: 19, ..AT }), Err(Inconsistent));
     assert_eq!(decode(&good, &Frontier { sealed: true, ..AT }), Err(Inconsistent));
-    let inconsistent: [fn(&mut Stamp); 9] = [
+    let inconsistent: [fn(&mut Stamp); 11] = [
         |s| s.kind = 0.into(),
         |s| s.kind = 2.into(), // a seal with payload
         |s| s.ledger_blocks = 2.into(),
@@ -182,6 +191,8 @@ fn stamps_that_do_not_continue_are_refused() {
         |s| s.assets_durable = 25.into(),
         |s| s.assets_to = 21.into(),
         |s| s.assets_to = 129.into(),
+        |s| s.reserved = 1.into(),
+        |s| s.reserved_tail[47] = 1,
     ];
     for change in inconsistent {
         let stamp = restamped(change);
@@ -204,19 +215,32 @@ fn hints_there_and_back_and_refused() {
             assert_eq!(Hint::decode(&bytes, &VOLUME), None, "byte {byte}");
         }
     }
-    let contradicting: [fn(&mut Hint); 5] = [
+    let contradicting: [fn(&mut Hint); 6] = [
         |h| h.version = 2.into(),
         |h| h.sealed = 2.into(),
         |h| h.runs = 0.into(),
         |h| h.ledger_next = 0.into(),
         |h| h.last_stamp_block = 10.into(),
+        |h| h.reserved = 1.into(),
     ];
-    for change in contradicting {
-        let mut hint = Hint::new(VOLUME, &AT, 9);
+    let refused = |mut hint: Hint, change: fn(&mut Hint)| {
         change(&mut hint);
         let end = size_of::<Hint>() - 32;
         hint.check = Domain::Hint.hash(&hint.as_bytes()[..end]);
         assert_eq!(Hint::decode(hint.as_bytes(), &VOLUME), None, "{hint:?}");
+    };
+    for change in contradicting {
+        refused(Hint::new(VOLUME, &AT, 9), change);
+    }
+    let of_no_runs: [fn(&mut Hint); 5] = [
+        |h| h.sealed = 1.into(),
+        |h| h.ledger_next = 1.into(),
+        |h| h.assets_next = 1.into(),
+        |h| h.last_stamp_block = 1.into(),
+        |h| h.last_stamp[31] = 1,
+    ];
+    for change in of_no_runs {
+        refused(Hint::new(VOLUME, &Frontier::EMPTY, 0), change);
     }
     assert_eq!(Hint::decode(&[0; BLOCK_SIZE], &VOLUME), None);
 }

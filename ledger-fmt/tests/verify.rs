@@ -543,6 +543,17 @@ fn a_truncated_disk_is_unreadable_where_it_ends() {
 }
 
 #[test]
+fn nothing_is_called_unreadable_that_was_only_read_ahead() {
+    let volume = reference();
+    let end = volume.layout.ledger.start + volume.frontier.ledger_next;
+    // Whether there is a run behind the last one, only the block behind it can say.
+    for (behind, findings) in [(0, 1), (1, 0)] {
+        let bytes = &volume.bytes[..(end + behind) as usize * BLOCK_SIZE];
+        assert_eq!(verify(bytes, &volume.superblock, None, Mode::Full).findings.len(), findings);
+    }
+}
+
+#[test]
 fn another_volumes_superblock_is_a_finding() {
     let volume = reference();
     let mut other = volume.superblock;

@@ -49,8 +49,9 @@ enum Step {
     Labels { end: u64 },
     /// Look for the run at the frontier.
     Frontier,
-    /// Read `ledger/` up to `end` into the window, for a run (or else for the records of the region).
-    Fill { end: u64, run: bool },
+    /// Read `ledger/` up to `end` into the window, and on to `ahead` if all of it can be read, for a run (or
+    /// else for the records of the region).
+    Fill { end: u64, ahead: u64, run: bool },
     /// Read the asset blocks under the run's digest: to see whether a run behind the bound is whole
     /// (`probe`), or because some of them belong to no record.
     Digest { next: u64, end: u64, probe: bool },
@@ -203,7 +204,10 @@ impl Verifier {
     fn reading(&self) -> Option<(Area, u64, u64)> {
         match self.step {
             Step::Labels { end } => Some((Area::Volume, self.window.end(), end)),
-            Step::Fill { end, .. } => Some((Area::Ledger, self.window.end(), end)),
+            // Where reading fails, nothing is read ahead: only what is needed may be called unreadable.
+            Step::Fill { end, ahead, .. } => {
+                Some((Area::Ledger, self.window.end(), if self.singly > 0 { end } else { ahead }))
+            }
             Step::Search { next, end } => Some((Area::Ledger, next, end)),
             Step::Digest { next, end, .. } | Step::Content { next, end } => Some((Area::Assets, next, end)),
             Step::Frontier | Step::Records | Step::Close | Step::Done => None,
@@ -269,9 +273,8 @@ impl Verifier {
     /// Reads on so that the window begins at `block` and holds all before `end`.
     fn fill(&mut self, block: u64, end: u64, run: bool) -> Step {
         self.window.move_to(block);
-        let ahead = (block + window::BLOCKS as u64).min(self.limit);
-        // Where reading fails, nothing is read ahead: only what is needed may be called unreadable.
-        Step::Fill { end: if self.singly > 0 { end } else { end.max(ahead) }, run }
+        let ahead = (block + window::BLOCKS as u64).min(self.limit).max(end);
+        Step::Fill { end, ahead, run }
     }
 
     fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> Step {
