@@ -389,6 +389,14 @@ fn a_superblock_in_anothers_partition_is_found() {
     let (code, out, _) = disk.run(&["verify", "disk.img"]);
     assert_eq!(code, 1);
     assert!(out.contains("superblock: volume block 0, it is of volume"), "{out}");
+
+    disk.write();
+    let mut renamed = disk.volumes[0].superblock;
+    renamed = Superblock::new(renamed.deployment, renamed.volume, padded_name("b0"), &renamed.layout().unwrap());
+    disk.poke(disk.deployment.volumes[0].offset(), renamed.as_bytes());
+    let (code, out, _) = disk.run(&["verify", "disk.img"]);
+    assert_eq!(code, 1);
+    assert!(out.contains("b0: superblock: volume block 0, it is called b0, its partition \"a0\""), "{out}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use ledger_fmt::layout::{BLOCK_SIZE, NAME_LEN_MAX, Superblock, SuperblockError};
+use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError, volume_name};
 use uuid::Uuid;
 
 use super::restore::restore;
@@ -149,11 +149,11 @@ impl Image {
                 }
                 Err(error) => restore(self, &volume, partition.blocks, &block).ok_or(error),
             };
-            let named = volume.superblock.as_ref().ok().and_then(|superblock| usable_name(&superblock.name));
-            if let Some(name) = named.or_else(|| usable_name(partition.name.as_bytes()))
+            let named = volume.superblock.as_ref().ok().and_then(|superblock| volume_name(&superblock.name));
+            if let Some(name) = named.or_else(|| volume_name(partition.name.as_bytes()))
                 && self.volumes.iter().all(|other| other.name != name)
             {
-                volume.name = name;
+                volume.name = name.to_owned();
             }
             self.volumes.push(volume);
         }
@@ -175,20 +175,15 @@ fn complaint(error: SuperblockError) -> &'static str {
 /// How a superblock contradicts the partition it stands in.
 fn contradiction(superblock: &Superblock, partition: &Partition) -> Option<String> {
     let blocks = superblock.blocks.get();
+    let name = volume_name(&superblock.name).unwrap_or_default();
     if superblock.volume != partition.id {
         let (own, other) = (Uuid::from_bytes(superblock.volume), Uuid::from_bytes(partition.id));
         Some(format!("it is of volume {own}, in the partition of {other}"))
     } else if blocks != partition.blocks {
         Some(format!("it says {blocks} blocks, its partition has {}", partition.blocks))
+    } else if name != partition.name {
+        Some(format!("it is called {name}, its partition {:?}", partition.name))
     } else {
         None
     }
-}
-
-/// A zero-padded name from a disk, if it is one a volume can have.
-fn usable_name(name: &[u8]) -> Option<String> {
-    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-    let usable = (1..=NAME_LEN_MAX).contains(&name.len())
-        && name.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    usable.then(|| String::from_utf8_lossy(name).into_owned())
 }

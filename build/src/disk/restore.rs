@@ -1,7 +1,7 @@
 //! What a lost superblock said, from the rest of its volume, so that its records can still be read: the
 //! partition knows id and size, the first run where `ledger/` begins, and the genesis record in it the rest.
 
-use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, Superblock};
+use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, Superblock, volume_name};
 use ledger_fmt::record::{Genesis, Kind, Record};
 use ledger_fmt::stamp::{STAMP_SIZE, Stamp};
 use zerocopy::FromBytes;
@@ -29,11 +29,11 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
     }
     let mut next = first;
     while next < blocks {
-        let len = (blocks - next).min(CHUNK as u64);
-        let bytes = &mut chunk[..len as usize * BLOCK_SIZE];
-        if !image.read(volume, next, bytes) {
-            return None;
-        }
+        // Up to the first block that cannot be read.
+        let len = [(blocks - next).min(CHUNK as u64), 1]
+            .into_iter()
+            .find(|&len| image.read(volume, next, &mut chunk[..len as usize * BLOCK_SIZE]))?;
+        let bytes = &chunk[..len as usize * BLOCK_SIZE];
         for (block, start) in bytes.chunks_exact(BLOCK_SIZE).zip(next..) {
             if let Some(superblock) = from_first_run(block, volume, blocks, start) {
                 return Some(superblock);
@@ -51,5 +51,6 @@ fn from_first_run(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Opt
     Stamp::find(block, &volume.id, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
     let (record, _) = Record::decode(&block[STAMP_SIZE..]).ok()?;
     let genesis = Genesis::read_from_bytes(record.payload).ok().filter(|_| record.kind == Kind::Genesis)?;
+    volume_name(&genesis.name)?;
     Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
 }
