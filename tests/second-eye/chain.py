@@ -1,58 +1,82 @@
-"""The chain of a volume's records: sequence, previous hash, tree, and where the chain goes on behind damage."""
+"""The records one behind another: sequence, previous hash, tree, and where the chain goes on behind damage."""
 
 from __future__ import annotations
 
-from layout import ZERO_HASH
+from dataclasses import dataclass
+
+from findings import VolumeReport
+from image import BLOCK
+from layout import U64_MAX, ZERO_HASH, Superblock
 from records import CHECKPOINT, HEADER_SIZE, Record
 from tree import Tree
 
 
+@dataclass
+class _Hole:
+    """Bytes that should hold records and do not, from byte `at` of ledger/ up to the next whole record."""
+
+    at: int
+    reported: int  # records before this one are in a finding
+
+
 class Chain:
-    """What is known of the records so far."""
+    """Where the chain stands, and what it adds up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, superblock: Superblock, report: VolumeReport) -> None:
         self.next = 0  # the sequence number expected
-        self.head: bytes = ZERO_HASH
-        self.records = 0
-        self.documents = 0
-        self.content_bytes = 0
-        self._tree = Tree()
-        self._skipped = 0  # bytes without a whole record since the last one
+        self.head = ZERO_HASH
+        self.tree = Tree()
+        self.tree_known = True  # every record's hash is in the tree
+        self._superblock = superblock
+        self._report = report
+        self._hole: _Hole | None = None
 
-    def skip(self, length: int) -> None:
-        """`length` bytes were no whole record."""
-        self._skipped += length
+    def damaged(self, at: int) -> None:
+        """Where a record must begin, at byte `at` of ledger/, there is no whole one."""
+        hole = self._hole or _Hole(at, self.next)
+        if hole.reported <= self.next:
+            self._report.add("record", "ledger", at // BLOCK, self.next)
+            hole.reported = self.next + 1
+        self._hole = hole
 
-    def may_go_on_with(self, record: Record) -> bool:
-        """Whether the record can be the next one, given what was skipped."""
-        return self.next <= record.sequence <= self.next + self._skipped // HEADER_SIZE
+    def interrupted(self, at: int) -> None:
+        """From byte `at` of ledger/ on, records may be missing: a stamp is lost."""
+        self._hole = self._hole or _Hole(at, self.next)
 
-    def take(self, record: Record) -> list[str]:
-        """Goes on with this record; the kinds of what is wrong with its place in the chain."""
-        wrong = []
-        missing = record.sequence - self.next if self.may_go_on_with(record) else 0
-        if record.sequence != self.next + missing or (missing == 0 and record.previous != self.head):
-            wrong.append("chain")
-        if missing == 1 and self._tree.size == self.next:
-            self._tree.append(record.previous)
-        sequence = self.next + missing
-        whole = self._tree.size == sequence
-        if record.kind == CHECKPOINT and whole and record.payload[:40] != self._state():
-            wrong.append("tree")
-        if whole:
-            self._tree.append(record.hash)
-        self.next = sequence + 1
-        self.head = record.hash
-        self.records += 1
-        if record.is_document:
-            self.documents += 1
-            self.content_bytes += record.content_len
-        self._skipped = 0
-        return wrong
+    def can_go_on(self, record: Record, at: int) -> bool:
+        """Whether there was room for the records that are missing before this one, found at byte `at`."""
+        if self._hole is None:
+            return True
+        return 0 <= record.sequence - self.next <= (at - self._hole.at) // HEADER_SIZE
 
-    def root(self) -> bytes:
-        """The root over all records; where some are missing, over those before them."""
-        return self._tree.root()
+    def take(self, record: Record, at: int) -> None:
+        """Goes on with the whole record at byte `at` of ledger/."""
+        block = at // BLOCK
+        if self._hole is not None and self.can_go_on(record, at):
+            self._pass_over(self._hole, record)
+        self._hole = None
+        if (record.sequence, record.previous) != (self.next, self.head):
+            self._report.add("chain", "ledger", block, record.sequence)
+            self.tree_known = False
+        if not record.payload_sound(self._superblock):
+            self._report.add("record", "ledger", block, record.sequence)
+        elif record.kind == CHECKPOINT and self.tree_known and record.payload[:40] != self._state():
+            self._report.add("tree", "ledger", block, record.sequence)
+        if self.tree_known:
+            self.tree.append(record.hash)
+        self.next, self.head = min(record.sequence + 1, U64_MAX), record.hash
+
+    def _pass_over(self, hole: _Hole, record: Record) -> None:
+        """The records before this one are missing."""
+        for missing in range(hole.reported, record.sequence):
+            self._report.add("record", "ledger", hole.at // BLOCK, missing)
+        missing_count = record.sequence - self.next
+        if missing_count == 1 and self.tree_known:
+            self.tree.append(record.previous)
+        if missing_count > 1:
+            self.tree_known = False
+        if missing_count > 0:
+            self.next, self.head = record.sequence, record.previous
 
     def _state(self) -> bytes:
-        return self._tree.size.to_bytes(8, "little") + self._tree.root()
+        return self.tree.size.to_bytes(8, "little") + self.tree.root()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 LISTED_MAX = 10_000  # findings listed of one volume
 
@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass
 class VolumeReport:
-    """What one volume holds, as far as it could be read."""
+    """What one volume holds, as far as it could be read; the fields are those of docs/disk.md, "JSON"."""
 
     name: str
     id: str
@@ -35,13 +35,31 @@ class VolumeReport:
     documents: int = 0
     content_bytes: int = 0
     sealed: bool = False
-    head: str | None = None
-    root: str | None = None
-    unacknowledged: bool = False
+    head: str = ""
+    root: str = ""
+    unacknowledged: int | None = None
+    unreadable: set[tuple[str, int]] = field(default_factory=set)
     listed: list[Finding] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        verdict = {0: "clean", 1: "1 finding"}.get(self.findings, f"{self.findings} findings")
+        counts = f"records {self.records}, documents {self.documents}, content {self.content_bytes} bytes"
+        sealed = ", sealed" if self.sealed else ""
+        root = "" if self.findings else f", root {self.root}"
+        return f"{self.name}: {verdict}; {counts}{sealed}{root}"
+
+    def summary(self) -> dict[str, object]:
+        """The fields of the volume in JSON."""
+        return {key: value for key, value in asdict(self).items() if key not in ("unreadable", "listed")}
 
     def add(self, kind: str, area: str, block: int, record: int | None = None) -> None:
         """One more finding."""
         self.findings += 1
         if len(self.listed) < LISTED_MAX:
             self.listed.append(Finding(self.name, kind, area, block, record))
+
+    def add_unreadable(self, area: str, block: int, record: int | None) -> None:
+        """A block that cannot be read: a finding, but only the first time."""
+        if (area, block) not in self.unreadable:
+            self.unreadable.add((area, block))
+            self.add("unreadable", area, block, record)

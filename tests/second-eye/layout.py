@@ -10,6 +10,9 @@ import hashes
 from image import BLOCK
 
 ZERO_HASH = bytes(32)
+U64_MAX = (1 << 64) - 1
+SUPERBLOCK_SIZE = 152
+HINT_SIZE = 128
 STAMP_SIZE = 256
 RECORD_BYTES_MAX = 32512
 RUN_BLOCKS_MAX = 8
@@ -18,7 +21,7 @@ ASSETS_START = 64  # the block of the volume in which assets/ begins
 _SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQQ24s")
 _STAMP = struct.Struct("<8sHHIQ16sQIIQQQ32s32s32s48s")
 _HINT = struct.Struct("<8sHHI16sQQQQ32s")
-_NAME = re.compile(rb"[a-z0-9-]{1,32}")
+NAME = re.compile("[a-z0-9-]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,16 @@ class Superblock:
 
     @staticmethod
     def parse(block: bytes) -> Superblock | None:
-        """The superblock in the first 152 bytes of a block, or None if there is none."""
-        magic, version, log2, reserved, deployment, volume, name, blocks, ledger, rest = _SUPERBLOCK.unpack_from(block)
-        text = name.rstrip(b"\0")
-        found = Superblock(deployment, volume, text.decode("ascii", "replace"), blocks, ledger)
+        """The superblock in the first bytes of a block, or None if there is none."""
+        (
+            magic, version, log2, reserved, deployment, volume, name, blocks, ledger, rest,
+        ) = _SUPERBLOCK.unpack_from(block)  # fmt: skip
+        text = name.rstrip(b"\0").decode("ascii", "replace")
+        found = Superblock(deployment, volume, text, blocks, ledger)
         sound = (
             (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 1, 12, 0, bytes(24))
-            and block[120:152] == hashes.keyed("superblock", block[:120])
-            and _NAME.fullmatch(text) is not None
+            and block[120:SUPERBLOCK_SIZE] == hashes.keyed("superblock", block[:120])
+            and NAME.fullmatch(text) is not None
             and 256 <= blocks <= 1 << 32
             and ledger >= 1
             and found.assets_blocks >= 1
@@ -103,22 +108,22 @@ class Stamp:
             and record_bytes <= RECORD_BYTES_MAX
             and (what == 1 or record_bytes == 0)
             and blocks == (STAMP_SIZE + record_bytes + BLOCK - 1) // BLOCK
+            and run <= block
             and assets_from <= assets_durable <= assets_to
-            and data[224:256] == hashes.keyed("stamp", data[:224])
+            and data[224:STAMP_SIZE] == hashes.keyed("stamp", data[:224])
         )
         if not sound:
             return None
         return Stamp(
             what == 2, blocks, run, volume, block, record_bytes, assets_from, assets_to, assets_durable,
-            ledger_digest, assets_digest, previous, data[224:256],
+            ledger_digest, assets_digest, previous, data[224:STAMP_SIZE],
         )  # fmt: skip
 
-    def continues(self, frontier: Frontier, superblock: Superblock) -> bool:
-        """Whether it continues the frontier, standing at its next ledger block."""
+    def fits(self, block: int, superblock: Superblock) -> bool:
+        """Whether it can be a stamp of this volume in this block of ledger/."""
         return (
-            self.before() == frontier
-            and self.volume == superblock.volume
-            and self.block + self.blocks <= superblock.ledger_blocks
+            (self.volume, self.block) == (superblock.volume, block)
+            and block + self.blocks <= superblock.ledger_blocks
             and self.assets_to <= superblock.assets_blocks
         )
 
@@ -145,13 +150,12 @@ class Hint:
         sound = (
             (magic, version, reserved, volume) == (b"TBXHINT\0", 1, 0, superblock.volume)
             and sealed in (0, 1)
-            and block[96:128] == hashes.keyed("hint", block[:96])
+            and block[96:HINT_SIZE] == hashes.keyed("hint", block[:96])
             and runs <= ledger <= superblock.ledger_blocks
             and assets <= superblock.assets_blocks
-            and (runs == 0) == (ledger == 0)
         )
         if not sound:
             return None
         hint = Hint(Frontier(runs, ledger, assets, stamp, sealed == 1), last)
-        possible = hint == Hint(EMPTY, 0) if runs == 0 else 1 <= ledger - last <= RUN_BLOCKS_MAX
+        possible = 1 <= ledger - last <= RUN_BLOCKS_MAX if runs else hint == Hint(EMPTY, 0)
         return hint if possible else None

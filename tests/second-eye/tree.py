@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 6962, section 2.1, with SHA-256; its proofs as RFC 9162, section 2.1.3 and 2.1.4, checks them."""
+"""The Merkle tree of RFC 6962, section 2.1; its proofs, checked as in RFC 9162, sections 2.1.3.2 and 2.1.4.2."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Verifies a Totebox disk without Totebox.
+"""Verifies a Totebox disk without Totebox: docs/auditor.md, "Verify without this software".
 
     verify.py IMAGE [--json]
 
-Written from docs/ledger-format.md alone; needs Python 3.11 and the package blake3. Exit code 0: nothing is
-wrong; 1: something was found; 2: it could not run.
+Written from docs/ledger-format.md alone. Exit code 0: nothing is wrong; 1: something was found; 2: it could not
+run.
 """
 
 from __future__ import annotations
@@ -19,44 +19,32 @@ import partitions
 import volume
 from findings import Finding, VolumeReport
 from image import Image
-from partitions import SECTOR, Partition
-
-
-class NoDisk(Exception):
-    """Nothing of a Totebox disk was found."""
+from partitions import NoDisk
 
 
 def verify(path: str) -> tuple[list[Finding], list[VolumeReport]]:
     """The findings about the disk as a whole, and each volume's report."""
     with open(path, "rb") as file:
         disk = Image(file, 0, file.seek(0, os.SEEK_END))
-        findings, found = _volumes(disk)
-        return findings, [volume.verify(disk, partition) for partition in found]
-
-
-def _volumes(disk: Image) -> tuple[list[Finding], list[Partition]]:
-    copies = [partitions.read(disk, 1), partitions.read(disk, disk.size // SECTOR - 1)]
-    sound = [copy for copy in copies if copy is not None]
-    if not sound:
-        raise NoDisk("neither copy of the partition table can be read")
-    findings = [Finding(None, "partition-table")] if copies[0] != copies[1] else []
-    return findings, sound[0]
+        findings, found = partitions.read(disk)
+        taken: set[str] = set()
+        return findings, [volume.verify(disk, partition, taken) for partition in found]
 
 
 def _as_json(findings: list[Finding], reports: list[VolumeReport]) -> str:
-    volumes = [{key: value for key, value in asdict(report).items() if key != "listed"} for report in reports]
     listed = findings + [finding for report in reports for finding in report.listed]
-    return json.dumps({"clean": not listed, "findings": [asdict(finding) for finding in listed], "volumes": volumes})
+    return json.dumps(
+        {
+            "clean": not listed,
+            "findings": [asdict(finding) for finding in listed],
+            "volumes": [report.summary() for report in reports],
+        }
+    )
 
 
 def _as_text(findings: list[Finding], reports: list[VolumeReport]) -> str:
-    lines = [str(finding) for finding in findings]
-    for report in reports:
-        lines += [str(finding) for finding in report.listed]
-        verdict = f"{report.findings} findings" if report.findings else "clean"
-        counts = f"records {report.records}, documents {report.documents}, content {report.content_bytes} bytes"
-        lines.append(f"{report.name}: {verdict}; {counts}, root {report.root}")
-    return "\n".join(lines)
+    listed = findings + [finding for report in reports for finding in report.listed]
+    return "\n".join(str(line) for line in [*listed, *reports])
 
 
 def main() -> int:

@@ -1,0 +1,181 @@
+//! A disk with everything on it that the format has.
+
+use std::ops::Range;
+
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::record::{HEADER_SIZE, Kind, PAYLOAD_MAX};
+use ledger_fmt::stamp::STAMP_SIZE;
+use ledger_fmt::testing::TestVolume;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+use totebox::model::volume::Volume;
+use totebox_tests::appliance::Site;
+
+use crate::python::{Python, agreed};
+
+/// Three archives.
+pub const DEPLOYMENT: &str = r#"
+[deployment]
+name = "seen-twice"
+id = "5a6c4f0d9a3be2c8d170674f1e0b0b95"
+board = "qemu_virt_aarch64"
+[disk]
+size = "10 MiB"
+[audit]
+volume = "2 MiB"
+period = "off"
+[[archive]]
+name = "contracts"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "finance"
+size = "2 MiB"
+on_mismatch = "flag"
+[[archive]]
+name = "correspondence"
+size = "2 MiB"
+on_mismatch = "flag"
+"#;
+
+/// Records on [`Disk::new`].
+pub const RECORDS: u64 = 11 + 3 + 8 + 1;
+
+/// A disk in memory.
+#[derive(Clone)]
+pub struct Disk {
+    pub bytes: Vec<u8>,
+    pub volumes: Vec<Volume>,
+}
+
+impl Disk {
+    /// An archive in use, one that was sealed, one whose runs are as long as they can be, an audit record.
+    pub fn new() -> Disk {
+        let site = Site::new(DEPLOYMENT);
+        let bytes = std::fs::read(&site.disk).expect("there is a disk");
+        let mut disk = Disk { bytes, volumes: site.deployment.volumes.clone() };
+        disk.fill("audit", in_use_by_the_auditor);
+        disk.fill("contracts", in_use);
+        disk.fill("finance", sealed);
+        disk.fill("correspondence", long_runs);
+        disk
+    }
+
+    fn fill(&mut self, name: &str, write: fn(&mut TestVolume)) {
+        let volume = self.volume(name);
+        let start = volume.offset() as usize;
+        let mut written = TestVolume::of(volume.superblock());
+        written.start();
+        write(&mut written);
+        self.bytes[start..start + written.bytes.len()].copy_from_slice(&written.bytes);
+    }
+
+    fn volume(&self, name: &str) -> &Volume {
+        self.volumes.iter().find(|volume| volume.name == name).expect("a volume of the deployment")
+    }
+
+    /// The byte at which a block of a volume begins.
+    fn at(&self, name: &str, area: Area, block: u64) -> usize {
+        let volume = self.volume(name);
+        volume.offset() as usize + (volume.layout.extent(area).start + block) as usize * BLOCK_SIZE
+    }
+
+    /// What both verifiers say of it.
+    pub fn agreed(&self, python: &Python) -> Option<Value> {
+        let file = NamedTempFile::new().expect("a file can be made");
+        std::fs::write(file.path(), &self.bytes).expect("the file can be written");
+        agreed(python, file.path())
+    }
+
+    /// A byte of each structure, and what must be found if a bit of it is wrong: volume, kind, area, block and
+    /// record.
+    pub fn structures(&self) -> Vec<(usize, Value)> {
+        let volume = |block: u64| self.at("contracts", Area::Volume, block);
+        let ledger = |block: u64| self.at("contracts", Area::Ledger, block);
+        let assets = |block: u64| self.at("contracts", Area::Assets, block);
+        let of = |kind: &str, area: &str, block: u64, record: Option<u64>| {
+            json!(["contracts", kind, area, block, record])
+        };
+        let record = STAMP_SIZE;
+        let table = json!([null, "partition-table", null, null, null]);
+        vec![
+            (512 + 60, table.clone()),
+            (1024 + 60, table.clone()),
+            (self.bytes.len() - 512 + 60, table.clone()),
+            (self.bytes.len() - 33 * 512 + 60, table),
+            (volume(0) + 50, of("superblock", "volume", 0, None)),
+            (volume(0) + 4000, of("superblock", "volume", 0, None)),
+            (volume(HINT_BLOCKS[0]) + 40, of("hint", "volume", 1, None)),
+            (volume(HINT_BLOCKS[1]) + 100, of("hint", "volume", 2, None)),
+            (volume(HINT_BLOCKS[1]) + 4000, of("hint", "volume", 2, None)),
+            (ledger(1), of("stamp", "ledger", 1, None)),
+            (ledger(1) + 90, of("stamp", "ledger", 1, None)),
+            (ledger(1) + 250, of("stamp", "ledger", 1, None)),
+            (ledger(1) + record, of("record", "ledger", 1, Some(1))),
+            (ledger(1) + record + 70, of("record", "ledger", 1, Some(1))),
+            (ledger(1) + record + HEADER_SIZE, of("record", "ledger", 1, Some(1))),
+            // Behind the name in its 8 bytes.
+            (ledger(1) + record + HEADER_SIZE + 7, of("record", "ledger", 1, Some(1))),
+            (ledger(1) + 4000, of("record", "ledger", 1, None)),
+            (assets(0), of("asset", "assets", 0, Some(1))),
+            (assets(0) + 1000, of("asset", "assets", 0, Some(1))),
+            (assets(2) + 500, of("asset", "assets", 1, Some(2))),
+            (assets(2) + 1000, of("asset", "assets", 2, Some(2))),
+            (assets(UNREFERENCED), of("asset", "assets", UNREFERENCED, None)),
+        ]
+    }
+
+    /// The last run of an archive, behind the older hint and before the newer.
+    pub fn last_run(&self) -> Range<usize> {
+        let start = self.at("contracts", Area::Ledger, 4);
+        start..start + BLOCK_SIZE
+    }
+}
+
+/// An asset block of [`in_use`] that no record refers to.
+const UNREFERENCED: u64 = 6;
+
+fn in_use(volume: &mut TestVolume) {
+    volume.document("abcdef", b"short");
+    volume.document("two blocks", &[7; 5000]);
+    volume.commit();
+    volume.document("nothing in it", b"");
+    volume.add(Kind::Document, b"without content", None);
+    volume.checkpoint();
+    volume.document("a whole block", &[9; BLOCK_SIZE]);
+    volume.commit();
+    // A long upload, the first of it flushed before, and what a given-up submission left.
+    volume.append(&[1; 100]);
+    volume.document("flushed before", &[2; 100]);
+    volume.flush_assets();
+    volume.append(&[3; 100]);
+    volume.document("flushed with it", &[4; 9000]);
+    volume.commit();
+    volume.hint(0);
+    let correction = [&1_u64.to_le_bytes()[..], "abcdef, better".as_bytes()].concat();
+    let content = volume.append(b"better");
+    volume.add(Kind::Correction, &correction, Some(content));
+    volume.add(Kind::Lifecycle, b"active suspended for the test", None);
+    volume.commit();
+    volume.hint(1);
+}
+
+fn sealed(volume: &mut TestVolume) {
+    volume.document("the last one", &[5; 20_000]);
+    volume.checkpoint();
+    volume.commit();
+    volume.hint(1);
+    volume.seal();
+    volume.hint(0);
+}
+
+fn long_runs(volume: &mut TestVolume) {
+    for n in 0..7 {
+        volume.add(Kind::Lifecycle, &[b'a' + n; PAYLOAD_MAX], None);
+    }
+    volume.commit();
+}
+
+fn in_use_by_the_auditor(volume: &mut TestVolume) {
+    volume.hint(1);
+}

@@ -1,0 +1,104 @@
+//! The verifier in Python (`tests/second-eye`), written from the documentation, and the one in Rust agree on
+//! every disk: whole ones, damaged ones, forged ones, cut ones. Without Python or its package `blake3` these
+//! tests are reported as ignored, with the reason; they never count as passed.
+
+mod disk;
+mod python;
+mod spoil;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use totebox_tests::appliance::{Appliance, Sim, Site};
+use totebox_tests::scripts::SCRIPTS;
+use totebox_tests::sim::for_each_seed;
+
+use disk::{DEPLOYMENT, Disk};
+use python::{Python, agreed};
+
+/// Seeds of the fuzzing in a normal run; `TOTEBOX_SIM_SEEDS` asks for more.
+const SEEDS: u64 = 100;
+
+type Test = fn(&Python);
+
+const TESTS: [(&str, Test); 6] = [
+    ("its_own_tests_pass", Python::own_tests),
+    ("disks_the_appliance_wrote", disks_the_appliance_wrote),
+    ("a_clean_disk", a_clean_disk),
+    ("one_flipped_bit_in_each_structure", one_flipped_bit),
+    ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
+    ("spoilt_disks", spoilt_disks),
+];
+
+fn main() -> ExitCode {
+    let python = Python::find();
+    let trials = TESTS.map(|(name, test)| match python.clone() {
+        Ok(python) => Trial::test(name, move || -> Result<(), Failed> {
+            test(&python);
+            Ok(())
+        }),
+        Err(_) => Trial::test(name, || Ok(())).with_ignored_flag(true),
+    });
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.into());
+    if let Err(reason) = python {
+        println!("SKIPPED: {} tests of the verifier in Python: {reason}\n", TESTS.len());
+    }
+    conclusion.exit_code()
+}
+
+/// The console scripts, on the simulator: documents through power cuts, and the damage one of them does.
+fn disks_the_appliance_wrote(python: &Python) {
+    for (name, script) in SCRIPTS {
+        let mut sim = Sim::new(Site::new(DEPLOYMENT), 1);
+        script(&mut sim, 64 << 10);
+        sim.power_cut();
+        let report = agreed(python, &sim.site().disk).expect("a disk");
+        println!("{name}: {}", report["findings"]);
+    }
+}
+
+fn a_clean_disk(python: &Python) {
+    let report = Disk::new().agreed(python).expect("a disk");
+    assert_eq!(report["clean"], true, "{report}");
+    let records: u64 = report["volumes"].as_array().unwrap().iter().map(|v| v["records"].as_u64().unwrap()).sum();
+    assert_eq!(records, disk::RECORDS);
+}
+
+fn one_flipped_bit(python: &Python) {
+    let whole = Disk::new();
+    for (offset, expected) in whole.structures() {
+        let mut disk = whole.clone();
+        disk.bytes[offset] ^= 0x10;
+        let report = disk.agreed(python).expect("a disk");
+        let findings = report["findings"].as_array().unwrap();
+        let places: Vec<Value> =
+            findings.iter().map(|f| json!([f["volume"], f["kind"], f["area"], f["block"], f["record"]])).collect();
+        assert_eq!(places, [expected], "byte {offset}: {report}");
+    }
+}
+
+fn a_rolled_back_volume(python: &Python) {
+    let mut disk = Disk::new();
+    let at = disk.last_run();
+    disk.bytes[at.clone()].fill(0);
+    let report = disk.agreed(python).expect("a disk");
+    let finding = &report["findings"][0];
+    assert_eq!(json!([finding["volume"], finding["kind"]]), json!(["contracts", "rollback"]), "{report}");
+}
+
+fn spoilt_disks(python: &Python) {
+    let whole = Disk::new();
+    let mut seen = BTreeMap::<String, u64>::new();
+    for_each_seed("--test second_eye spoilt_disks", SEEDS, |seed| {
+        let mut disk = whole.clone();
+        spoil::spoil(&mut disk, &mut fastrand::Rng::with_seed(seed));
+        let report = disk.agreed(python);
+        let findings = report.iter().flat_map(|report| report["findings"].as_array().expect("a list"));
+        let kinds: BTreeSet<&str> = findings.map(|finding| finding["kind"].as_str().expect("a kind")).collect();
+        let clean = kinds.is_empty().then_some(if report.is_some() { "nothing found" } else { "no disk" });
+        kinds.into_iter().chain(clean).for_each(|kind| *seen.entry(kind.to_owned()).or_default() += 1);
+    });
+    println!("spoilt disks on which both found: {seen:?}");
+}

@@ -1,0 +1,93 @@
+//! The verifier in Python, found and run, and its word compared with that of the Rust code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use totebox::disk::{Image, Kept, Report, verify};
+use totebox_tests::appliance::workspace;
+
+/// A Python that can run the verifier.
+#[derive(Clone)]
+pub struct Python {
+    program: PathBuf,
+}
+
+impl Python {
+    /// `$PYTHON`, or else the `python3` of the path; or why it will not do.
+    pub fn find() -> Result<Python, String> {
+        let program = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        let python = Python { program: program.into() };
+        let needs = "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 is needed'; import blake3";
+        let name = python.program.display();
+        match python.command(&["-c", needs]).output() {
+            Err(error) => Err(format!("{name}: {error} (PYTHON may give another, by an absolute path)")),
+            Ok(output) if !output.status.success() => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                let last = said.lines().last().unwrap_or("it fails").to_owned();
+                Err(format!("{name}: {last} (how to get what is needed: docs/auditor.md)"))
+            }
+            Ok(_) => Ok(python),
+        }
+    }
+
+    /// The tests that come with it.
+    pub fn own_tests(&self) {
+        let output = self.run(&["-m", "unittest", "discover"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("Ran 0 tests"), "{said}");
+    }
+
+    /// What it says of a disk; `None` if it cannot run.
+    fn verify(&self, disk: &Path) -> Option<Value> {
+        let output = self.run(&["verify.py", "--json", disk.to_str().expect("a path of UTF-8")]);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(2) if !complaint.contains("Traceback") => None,
+            Some(code @ 0..=1) if complaint.is_empty() => {
+                let report: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+                assert_eq!(report["clean"], code == 0);
+                Some(report)
+            }
+            code => panic!("it ended with {code:?}:\n{complaint}"),
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("Python was found")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("-B").args(arguments).current_dir(workspace().join("tests/second-eye"));
+        command
+    }
+}
+
+/// What both say of the disk; `None` if both find no volume there.
+pub fn agreed(python: &Python, disk: &Path) -> Option<Value> {
+    let rust = Image::open(disk, None).ok().map(|image| {
+        let volumes =
+            image.volumes.iter().map(|volume| verify(&image, volume, &Kept::default(), |_, _| ())).collect();
+        let report = serde_json::to_value(Report::new(&image, volumes)).expect("a report is JSON");
+        comparable(report)
+    });
+    let other = python.verify(disk).map(comparable);
+    let show = |report: &Option<Value>| serde_json::to_string_pretty(report).expect("JSON can be printed");
+    assert!(rust == other, "Rust says:\n{}\nPython says:\n{}", show(&rust), show(&other));
+    rust
+}
+
+/// A report without what is not of the format: words, the order of what was found, and how much was read.
+fn comparable(mut report: Value) -> Value {
+    for volume in report["volumes"].as_array_mut().expect("a list of volumes") {
+        volume.as_object_mut().expect("a volume").remove("bytes_read");
+    }
+    let findings = report["findings"].as_array_mut().expect("a list of findings");
+    for finding in findings.iter_mut() {
+        finding.as_object_mut().expect("a finding").remove("text");
+    }
+    findings.sort_by_cached_key(Value::to_string);
+    report
+}
