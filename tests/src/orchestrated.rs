@@ -190,14 +190,16 @@ pub fn archives_go_through_their_lifecycle(appliance: &mut dyn Appliance, _: u64
         state(status, "asset") == "suspended" && state(status, "sibling") == "active"
     });
     appliance.tool().call(&["resume", "asset"]).expect(0);
-    appliance.tool().call(&["put", "asset", &document]).expect(0);
+    let put = appliance.tool().call(&["put", "asset", &document, "--json"]).expect(0);
+    let put: Value = serde_json::from_str(&put.stdout).expect("JSON");
+    let sequence = put[0]["sequence"].to_string();
     appliance.tool().call(&["archive", "asset"]).expect(2);
     appliance.tool().call(&["archive", "asset", "--final"]).expect(0);
     appliance.tool().call(&["resume", "asset"]).expect(2);
     appliance.tool().call(&["put", "asset", &document]).expect(1);
     let output = appliance.site().folder.path().join("output");
     let path = output.to_str().expect("made of UTF-8");
-    appliance.tool().call(&["get", "asset", "1", "-o", path, "--force"]).expect(0);
+    appliance.tool().call(&["get", "asset", &sequence, "-o", path, "--force"]).expect(0);
     appliance.power_cut();
 
     appliance.start();

@@ -104,12 +104,19 @@ pub struct Spot {
     pub byte: usize,
     /// In the structure's area.
     pub block: u64,
+    /// The document it is of.
+    pub record: u64,
 }
 
-/// Where a structure of a volume is that holds record 1, a document. `disk` is the disk's content.
+/// Where a structure of a volume is that holds its first document. `disk` is the disk's content.
 pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Structure) -> Spot {
     let seen = verify(deployment, disk, volume);
-    let (_, block, at) = *seen.records.iter().find(|(sequence, ..)| *sequence == 1).expect("record 1 is there");
+    let decode = |block: u64, at: usize| {
+        let start = offset(deployment, volume, Area::Ledger, block) + at;
+        Record::decode(&disk[start..]).expect("a sound record").0
+    };
+    let is_document = |(_, block, at): &&(u64, u64, usize)| decode(*block, *at).kind == Kind::Document;
+    let (record, block, at) = *seen.records.iter().find(is_document).expect("a document is there");
     let run = offset(deployment, volume, Area::Ledger, block);
     let base = deployment.volumes[volume].offset() as usize;
     let is_blank = |block: u64| {
@@ -127,12 +134,11 @@ pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Stru
         Structure::RecordHeader => (run + at + 20, block),
         Structure::RecordPayload => (run + at + HEADER_SIZE, block),
         Structure::Asset => {
-            let (record, _) = Record::decode(&disk[run + at..]).expect("a sound record");
-            let block = record.header.content_block.get();
+            let block = decode(block, at).header.content_block.get();
             (offset(deployment, volume, Area::Assets, block) + 100, block)
         }
     };
-    Spot { byte, block }
+    Spot { byte, block, record }
 }
 
 /// Kind and payload of every record of a volume on the disk with this content.
