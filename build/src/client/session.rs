@@ -147,7 +147,8 @@ impl Session {
             match self.answer(within)? {
                 Some(Answer { end: Err(refusal), .. }) if refusal.name == "bad-crc" => {}
                 Some(answer) => return Ok(Answer { again, ..answer }),
-                None if start.elapsed() > self.timing.patience => break,
+                // The end of a line may be lost and nothing come behind it: that is asked for once more.
+                None if again && start.elapsed() > self.timing.patience => break,
                 None => {
                     self.start_anew()?;
                     again = true;
