@@ -6,12 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod content;
 mod image;
 mod json;
 mod spec;
 
 use std::fmt;
 
+pub use content::*;
 pub use image::Image;
 pub use json::Json;
 pub use spec::*;

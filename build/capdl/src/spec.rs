@@ -12,6 +12,8 @@ use rkyv::{Archive, Deserialize as Unarchive, Serialize as IntoArchive};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
+use crate::content::{Fill, FrameInit};
+
 /// The index of an object.
 pub type ObjectId = u32;
 
@@ -291,80 +293,6 @@ pub struct Frame {
 
 fn left_out<'de, D: Deserializer<'de>>(from: D) -> Result<FrameInit, D::Error> {
     IgnoredAny::deserialize(from).map(|_| FrameInit::Fill(Fill { entries: Vec::new() }))
-}
-
-/// What a frame is filled with.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub enum FrameInit {
-    Fill(Fill),
-    Embedded(EmbeddedFrame),
-}
-
-/// Pieces of content.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub struct Fill {
-    pub entries: Vec<FillEntry>,
-}
-
-/// A frame that is a page of the initialiser's own image.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub struct EmbeddedFrame {
-    pub index: u64,
-}
-
-/// A piece of content.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub struct FillEntry {
-    pub range: Range<u64>,
-    pub content: FillContent,
-}
-
-/// Where content comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub enum FillContent {
-    Data(Data),
-    BootInfo(BootInfo),
-}
-
-/// Content as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub enum Data {
-    Bytes(Bytes),
-    DeflatedBytes(Bytes),
-}
-
-/// Bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub struct Bytes {
-    pub bytes: Vec<u8>,
-}
-
-/// Content the kernel hands over when it starts.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
-pub struct BootInfo {
-    pub id: BootInfoId,
-    pub offset: u64,
-}
-
-/// Which content the kernel hands over.
-#[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the kernel's names")]
-pub enum BootInfoId {
-    Padding,
-    X86Vbe,
-    X86Mbmmap,
-    X86AcpiRsdp,
-    X86FrameBuffer,
-    X86TscFreq,
-    Fdt,
 }
 
 /// A table of an address space.

@@ -63,7 +63,7 @@ fn statements(system: &System, declared: &System) -> BTreeMap<String, Statement>
         all.insert(what, Statement { names, value, place });
     };
     for (domain, parent) in system.all_protection_domains() {
-        of_domain(domain, &mut say);
+        of_domain(domain, declared, &mut say);
         if let (Some(parent), Some(id)) = (parent, domain.id) {
             let what = format!("'{}' controls '{}' as its parent", parent.name, domain.name);
             say(&[&parent.name, &domain.name], domain.place, what, format!("by number {id}"));
@@ -113,7 +113,7 @@ fn statements(system: &System, declared: &System) -> BTreeMap<String, Statement>
     all
 }
 
-fn of_domain(domain: &ProtectionDomain, say: &mut impl FnMut(&[&str], Place, String, String)) {
+fn of_domain(domain: &ProtectionDomain, declared: &System, say: &mut impl FnMut(&[&str], Place, String, String)) {
     let (name, place) = (domain.name.as_str(), domain.place);
     let mut of = |what: String, value: String| say(&[name], place, format!("'{name}' {what}"), value);
     let scheduling = domain.scheduling;
@@ -153,7 +153,7 @@ fn of_domain(domain: &ProtectionDomain, say: &mut impl FnMut(&[&str], Place, Str
         of(format!("may use the I/O ports {:#x} to {last:#x}", port.addr), format!("by number {}", port.id));
     }
     for Map { region, vaddr, perms, cached, place, .. } in &domain.maps {
-        if !is_own(region) {
+        if !is_own(region, declared) {
             let cache = if *cached { "" } else { ", past the cache" };
             let what = format!("'{name}' maps '{region}' at {vaddr:#x}");
             say(&[name, region], *place, what, format!("as {perms}{cache}"));

@@ -39,9 +39,11 @@ pub struct Memory {
     pub amiss: Vec<(usize, String)>,
 }
 
-/// The regions a program has without declaring them.
-pub fn is_own(region: &str) -> bool {
-    region.starts_with("program of ") || region.starts_with("stack of ") || region.starts_with("IPC buffer of ")
+/// Whether a region is one a program has without declaring it. No other one is called so: what the image
+/// calls its frames comes behind a number.
+pub fn is_own(region: &str, declared: &System) -> bool {
+    let own = ["program of ", "stack of ", "IPC buffer of "].iter().any(|start| region.starts_with(start));
+    own && declared.region(region).is_none()
 }
 
 /// Rebuilds the memory.
@@ -218,10 +220,11 @@ impl Rebuilt<'_> {
             maps.entry(key).or_insert((page, 0)).1 += page.bytes;
         }
         let mut rebuilt = Vec::new();
-        for ((vaddr, region, _), (&Page { perms, cached, .. }, bytes)) in maps {
-            let region = &self.memory.regions[region];
+        for ((vaddr, index, _), (&Page { perms, cached, .. }, bytes)) in maps {
+            let region = &self.memory.regions[index];
+            let is_declared = index < self.system.regions.len();
             let declared = domain.maps.iter().find(|map| map.region == region.name && map.vaddr == vaddr);
-            if region.size.is_some_and(|size| size != bytes) && !is_own(&region.name) {
+            if is_declared && region.size.is_some_and(|size| size != bytes) {
                 let what = format!("maps {bytes:#x} bytes of '{}' at {vaddr:#x}, and not all of it", region.name);
                 self.memory.amiss.push((number, what));
             }
@@ -260,7 +263,8 @@ impl Rebuilt<'_> {
         if self.users[&page.frame].contains(&None) {
             self.memory.amiss.push((number, "maps memory of the monitor".into()));
         }
-        let name = self.spec.name(page.frame).map_or(format!("frame {}", page.frame), str::to_owned);
+        let called = self.spec.name(page.frame).map_or(String::new(), |name| format!(", {name}"));
+        let name = format!("frame {}{called}", page.frame);
         let place = domain.place;
         self.add(name, page.bytes, self.paddr(page.frame), None, place);
         let home = (self.memory.regions.len() - 1, 0);
