@@ -12,7 +12,7 @@ use totebox_manifest::{NO_CHANNEL, VOLUMES_MAX, Volume, name_str};
 use zerocopy::FromZeros;
 
 use super::json::{self, Object};
-use super::payload::{Progress, is_about_a_place, what_number};
+use super::payload::{Progress, what_number};
 use crate::FaultKind;
 use crate::flags::Flags;
 use crate::lifecycle::Standing;
@@ -173,7 +173,7 @@ impl Memory {
                 let kind = FlagKind::from_name(object.text("kind")?)?;
                 entry.what = kind as u8;
                 entry.from = object.text("what").and_then(|name| what_number(kind, name)).unwrap_or(0);
-                if !is_about_a_place(kind) {
+                if !kind.is_about_a_place() {
                     entry.area = 0;
                 }
                 if let Some(reason) = object.text("reason") {

@@ -8,14 +8,13 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::record::{Kind, PAYLOAD_MAX};
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{FindingKind, Point};
-use totebox_manifest::{Header, Role};
+use totebox_manifest::Header;
 
 use crate::FaultKind;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Entry, NO_RECORD, Op, Report, Verdict, Verified};
 use crate::proto::flag::FlagKind;
 use crate::proto::page::Cause;
-use crate::proto::vault::VolumeState;
 
 /// A payload.
 pub type Text = String<PAYLOAD_MAX>;
@@ -189,10 +188,10 @@ fn flag(out: &mut Text, entry: &Entry, name: Option<&str>) -> Option<()> {
     write!(out, r#"{{"flag":{},"#, entry.flag).ok()?;
     archive(out, name)?;
     write!(out, r#""kind":"{}""#, kind.name()).ok()?;
-    if let Some(what) = what_name(kind, entry.from, entry.detail.get()) {
+    if let Some(what) = kind.what_name(entry.from, entry.detail.get()) {
         write!(out, r#","what":"{what}""#).ok()?;
     }
-    if is_about_a_place(kind) {
+    if kind.is_about_a_place() {
         let area = Area::from_u8(entry.area)?.name();
         write!(out, r#","area":"{area}","block":{}"#, entry.block).ok()?;
         if entry.record != NO_RECORD {
@@ -205,38 +204,9 @@ fn flag(out: &mut Text, entry: &Entry, name: Option<&str>) -> Option<()> {
     out.write_char('}').ok()
 }
 
-/// Whether flags of this kind name an area and a block.
-pub fn is_about_a_place(kind: FlagKind) -> bool {
-    FindingKind::from_u8(kind as u8).is_some() || kind == FlagKind::SelfCheck
-}
-
-/// What a flag says beside its kind, where that has a name.
-fn what_name(kind: FlagKind, what: u8, detail: u64) -> Option<&'static str> {
-    match kind {
-        FlagKind::Fault => FaultKind::from_wire(what).map(FaultKind::name),
-        FlagKind::Degraded => role_name(what),
-        FlagKind::MissingVolume => {
-            u8::try_from(detail).ok().and_then(VolumeState::from_wire).map(VolumeState::name)
-        }
-        _ => None,
-    }
-}
-
-/// The number behind such a name: see [`what_name`].
+/// The number behind a name of [`FlagKind::what_name`].
 pub fn what_number(kind: FlagKind, name: &str) -> Option<u8> {
-    (0..=u8::MAX).find(|&n| what_name(kind, n, n.into()) == Some(name))
-}
-
-/// The name of a domain beside the archives.
-fn role_name(role: u8) -> Option<&'static str> {
-    Some(match Role::from_u8(role)? {
-        Role::Archive => return None,
-        Role::Orchestrator => "orchestrator",
-        Role::Auditor => "auditor",
-        Role::Vault => "vault",
-        Role::Console => "console",
-        Role::Clock => "clock",
-    })
+    (0..=u8::MAX).find(|&n| kind.what_name(n, n.into()) == Some(name))
 }
 
 #[cfg(test)]
@@ -348,7 +318,8 @@ mod tests {
         (flag.from, flag.detail, flag.record) = (FaultKind::Memory as u8, 4096.into(), NO_RECORD.into());
         let text = r#"{"flag":7,"archive":"finance","kind":"fault","what":"memory","detail":4096}"#;
         assert_eq!(written(&flag, finance).as_deref(), Some(text));
-        (flag.what, flag.from, flag.detail) = (FlagKind::Degraded as u8, Role::Clock as u8, 0.into());
+        (flag.what, flag.from, flag.detail) =
+            (FlagKind::Degraded as u8, totebox_manifest::Role::Clock as u8, 0.into());
         assert_eq!(written(&flag, None).as_deref(), Some(r#"{"flag":7,"kind":"degraded","what":"clock"}"#));
 
         let mut entry = Entry::new_zeroed();
