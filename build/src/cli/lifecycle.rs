@@ -7,45 +7,9 @@ use totebox_pds::console::Change;
 use super::appliance::{Appliance, PATIENCE};
 use super::{Outcome, output};
 
-/// Brings an archive to rest and stops it, until it is resumed.
+/// What all of them take.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exits with 1 if it ended otherwise than it should; then there is a flag. With 2 nothing was \
-                        changed.\nExample: totebox suspend finance --connect unix:target/run/console"
-)]
-pub struct SuspendArgs {
-    #[command(flatten)]
-    of: Args,
-}
-
-/// Lets a suspended archive go on.
-#[derive(clap::Args)]
-#[command(
-    after_help = "Exits with 1 if it ended otherwise than it should; then there is a flag. With 2 nothing was \
-                        changed.\nExample: totebox resume finance --connect unix:target/run/console"
-)]
-pub struct ResumeArgs {
-    #[command(flatten)]
-    of: Args,
-}
-
-/// Closes an archive for good: its volume is sealed, and nothing is added to it ever again.
-#[derive(clap::Args)]
-#[command(
-    after_help = "Exits with 1 if it ended otherwise than it should; then there is a flag. With 2 nothing was \
-                        changed.\nExample: totebox archive finance --final --connect unix:target/run/console"
-)]
-pub struct ArchiveArgs {
-    #[command(flatten)]
-    of: Args,
-    /// Confirms that it is meant for good.
-    #[arg(long = "final")]
-    confirmed: bool,
-}
-
-/// What they share.
-#[derive(clap::Args)]
-struct Args {
+pub struct Args {
     /// The archive.
     archive: String,
     /// Print how it ended as JSON.
@@ -55,12 +19,22 @@ struct Args {
     appliance: Appliance,
 }
 
-pub fn suspend(args: SuspendArgs) -> Result<Outcome> {
-    run(args.of, Change::Suspend)
+/// What `archive` takes besides.
+#[derive(clap::Args)]
+pub struct ArchiveArgs {
+    #[command(flatten)]
+    of: Args,
+    /// Confirms that it is meant for good.
+    #[arg(long = "final")]
+    confirmed: bool,
 }
 
-pub fn resume(args: ResumeArgs) -> Result<Outcome> {
-    run(args.of, Change::Resume)
+/// What help says of the exit code, and an example.
+pub fn help(example: &str) -> String {
+    format!(
+        "Exits with 1 if it ended otherwise than it should; then there is a flag. With 2 nothing was changed.\n\
+         Example: totebox {example} --connect unix:target/run/console"
+    )
 }
 
 pub fn archive(args: ArchiveArgs) -> Result<Outcome> {
@@ -73,7 +47,7 @@ pub fn archive(args: ArchiveArgs) -> Result<Outcome> {
     run(args.of, Change::Archive)
 }
 
-fn run(args: Args, to: Change) -> Result<Outcome> {
+pub fn run(args: Args, to: Change) -> Result<Outcome> {
     let mut session = args.appliance.open(PATIENCE)?;
     let transition = match change(&mut session, &args.archive, to)? {
         Ok(transition) => transition,

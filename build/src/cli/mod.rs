@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use totebox_pds::console::Change;
 
 /// How a command that could run ended. That it could not run is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +79,14 @@ enum Command {
     Flags(flags::Args),
     Ack(flags::AckArgs),
     History(history::Args),
-    Suspend(lifecycle::SuspendArgs),
-    Resume(lifecycle::ResumeArgs),
+    /// Brings an archive to rest and stops it, until it is resumed.
+    #[command(after_help = lifecycle::help("suspend finance"))]
+    Suspend(lifecycle::Args),
+    /// Lets a suspended archive go on.
+    #[command(after_help = lifecycle::help("resume finance"))]
+    Resume(lifecycle::Args),
+    /// Closes an archive for good: its volume is sealed, and nothing is added to it ever again.
+    #[command(after_help = lifecycle::help("archive finance --final"))]
     Archive(lifecycle::ArchiveArgs),
 }
 
@@ -107,8 +114,8 @@ pub fn run() -> Result<Outcome> {
         Command::Flags(args) => flags::run(args),
         Command::Ack(args) => flags::ack(args),
         Command::History(args) => history::run(args),
-        Command::Suspend(args) => lifecycle::suspend(args),
-        Command::Resume(args) => lifecycle::resume(args),
+        Command::Suspend(args) => lifecycle::run(args, Change::Suspend),
+        Command::Resume(args) => lifecycle::run(args, Change::Resume),
         Command::Archive(args) => lifecycle::archive(args),
     }
 }

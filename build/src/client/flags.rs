@@ -7,6 +7,7 @@ use totebox_pds::console::words::Quoted;
 use super::lifecycle::order;
 use super::lines::{Fields, Refusal};
 use super::session::Session;
+use super::status::Place;
 
 /// The flags of an appliance, as `--json` shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,15 +30,9 @@ pub struct Flag {
     pub archive: Option<String>,
     /// `asset`, `rollback` and so on.
     pub kind: String,
-    /// The directory the block is counted in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub area: Option<String>,
-    /// The block concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub block: Option<u64>,
-    /// The record concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub record: Option<u64>,
+    /// Where it is, if it is about a place.
+    #[serde(flatten)]
+    pub place: Place,
     /// What kind of fault, which domain, which state of the volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
@@ -63,9 +58,7 @@ impl Flag {
             flag: fields.number("id")?,
             archive: fields.owned("archive"),
             kind: fields.owned("kind")?,
-            area: fields.owned("area"),
-            block: fields.number("block"),
-            record: fields.number("record"),
+            place: Place::read(fields),
             what: fields.owned("what"),
             detail: fields.number("detail"),
             severity: fields.number("severity")?,

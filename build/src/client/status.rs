@@ -96,15 +96,29 @@ pub struct Findings {
     /// The first finding's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
-    /// The directory its block is counted in.
+    /// Its place.
+    #[serde(flatten)]
+    pub place: Place,
+}
+
+/// A place in a volume, as far as one is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The directory the block is counted in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,
-    /// Its block.
+    /// The block concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block: Option<u64>,
-    /// The record it concerns.
+    /// The record concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
+}
+
+impl Place {
+    pub(super) fn read(fields: &Fields) -> Place {
+        Place { area: fields.owned("area"), block: fields.number("block"), record: fields.number("record") }
+    }
 }
 
 impl Findings {
@@ -112,16 +126,15 @@ impl Findings {
         Some(Findings {
             findings: fields.number("findings")?,
             finding: fields.owned("finding"),
-            area: fields.owned("area"),
-            block: fields.number("block"),
-            record: fields.number("record"),
+            place: Place::read(fields),
         })
     }
 
     /// The first one, for a person.
     pub fn first(&self) -> Option<Found<'_>> {
-        let Findings { findings: count, record, block, .. } = *self;
-        Some(Found { kind: self.finding.as_deref()?, area: self.area.as_deref()?, block: block?, record, count })
+        let Findings { findings: count, finding, place: Place { area, block, record } } = self;
+        let (kind, area, block) = (finding.as_deref()?, area.as_deref()?, (*block)?);
+        Some(Found { kind, area, block, record: *record, count: *count })
     }
 }
 

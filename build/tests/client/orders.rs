@@ -13,6 +13,21 @@ use crate::appliance::{Appliance, Noise};
 use crate::commands::{json, stderr, stdout, totebox};
 use crate::session;
 
+/// What the orchestrator does when it was called once more: `act` is told how often it was, and what it changes
+/// is published.
+fn at_each_call(
+    mut act: impl FnMut(&mut Bench, usize) + Send + 'static,
+) -> impl FnMut(&mut Bench) + Send + 'static {
+    let mut seen = 0;
+    move |bench| {
+        if bench.kernel.calls.len() > seen {
+            seen = bench.kernel.calls.len();
+            act(bench, seen);
+            bench.publish();
+        }
+    }
+}
+
 #[test]
 fn flags_are_shown_and_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
@@ -32,20 +47,12 @@ fn flags_are_shown_and_acknowledged() {
             bench.answer_order(outcome, tag);
         }
     };
-    let mut seen = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.kernel.calls.len() == seen {
-            return;
-        }
-        seen = bench.kernel.calls.len();
-        match seen {
-            1 => bench.acknowledge(7, 1, false),
-            2 => bench.acknowledge(7, 2, true),
-            4 => bench.acknowledge(8, 3, true),
-            _ => return,
-        }
-        bench.publish();
-    };
+    let meanwhile = at_each_call(|bench, number| match number {
+        1 => bench.acknowledge(7, 1, false),
+        2 => bench.acknowledge(7, 2, true),
+        4 => bench.acknowledge(8, 3, true),
+        _ => {}
+    });
     let appliance = Appliance::listen(&at.join("console"), 9, prepare, meanwhile);
 
     let output = totebox(at, &["status"]);
@@ -96,19 +103,11 @@ fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
         bench.answer_order(Outcome::Accepted, 6);
         bench.answer_order(Outcome::ImpossibleTransition, 0);
     };
-    let mut seen = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.kernel.calls.len() == seen {
-            return;
-        }
-        seen = bench.kernel.calls.len();
-        match seen {
-            1 => bench.complete(1, 5, ArchiveState::Suspended, Completion::Done),
-            3 => bench.complete(1, 6, ArchiveState::Archived, Completion::Unrecorded),
-            _ => return,
-        }
-        bench.publish();
-    };
+    let meanwhile = at_each_call(|bench, number| match number {
+        1 => bench.complete(1, 5, ArchiveState::Suspended, Completion::Done),
+        3 => bench.complete(1, 6, ArchiveState::Archived, Completion::Unrecorded),
+        _ => {}
+    });
     let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
     let output = totebox(at, &["suspend", "finance", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -201,14 +200,7 @@ fn noise_on_the_line_does_not_do_a_thing_twice() {
             bench.answer_order(Outcome::Accepted, 5);
             (0..100).for_each(|_| bench.answer_order(Outcome::AlreadyThere, 0));
         };
-        let mut seen = 0;
-        let meanwhile = move |bench: &mut Bench| {
-            if bench.kernel.calls.len() > seen {
-                seen = bench.kernel.calls.len();
-                bench.complete(1, 5, ArchiveState::Suspended, Completion::Done);
-                bench.publish();
-            }
-        };
+        let meanwhile = at_each_call(|bench, _| bench.complete(1, 5, ArchiveState::Suspended, Completion::Done));
         let (appliance, stream) = Appliance::start(Noise::seeded(seed, 200), prepare, meanwhile);
         let mut session = session(stream);
         let transition = change(&mut session, "finance", Change::Suspend).unwrap().unwrap();

@@ -7,7 +7,7 @@ use zerocopy::FromZeros;
 use super::Orchestrator;
 use super::audits::Job;
 use crate::lifecycle::Standing;
-use crate::proto::audit::{NO_RECORD, Report, Verdict, Verified};
+use crate::proto::audit::{NO_RECORD, Place, Report, Verdict, Verified};
 use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
 use crate::proto::vault::VolumeState;
 
@@ -28,6 +28,12 @@ pub fn flag(kind: FlagKind, volume: Option<usize>) -> FlagRow {
     row.volume = volume.map_or(NO_VOLUME, |volume| volume as u8);
     (row.record, row.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
     row
+}
+
+/// A flag about a place in a volume.
+fn flag_at(kind: FlagKind, volume: usize, place: &Place) -> FlagRow {
+    let Place { area, block, record, .. } = *place;
+    FlagRow { area, block, record, ..flag(kind, Some(volume)) }
 }
 
 impl Orchestrator {
@@ -61,8 +67,7 @@ impl Orchestrator {
         };
         let mut unacknowledged = false;
         for place in verified.findings.iter().filter(|place| place.kind != 0 && report.findings.get() > 0) {
-            let mut row = flag(FlagKind::from_wire(place.kind).unwrap_or(FlagKind::Unreadable), Some(volume));
-            (row.area, row.block, row.record) = (place.area, place.block, place.record);
+            let row = flag_at(FlagKind::from_wire(place.kind).unwrap_or(FlagKind::Unreadable), volume, place);
             let known = self.flags.about(&row);
             unacknowledged |= known.is_none_or(|known| known.acknowledged != Acknowledged::Yes as u8);
             self.raise(row);
@@ -76,21 +81,15 @@ impl Orchestrator {
         let check = self.archives[volume].claim().check;
         let opinion = &mut self.opinions[volume];
         if let Some(place) = opinion.of_audit(verdict, &verified.findings[0], job.settles, &check) {
-            self.flag_disagreement(volume, place);
+            self.raise(flag_at(FlagKind::SelfCheck, volume, &place));
         }
-    }
-
-    fn flag_disagreement(&mut self, volume: usize, (area, block, record): (u8, u64, u64)) {
-        let mut row = flag(FlagKind::SelfCheck, Some(volume));
-        (row.area, row.block, row.record) = (area, block.into(), record.into());
-        self.raise(row);
     }
 
     /// Looks at an archive's own integrity pass.
     pub(super) fn weigh_own_check(&mut self, volume: usize) {
         let check = self.archives[volume].claim().check;
         if let Some(place) = self.opinions[volume].of_archive(&check) {
-            self.flag_disagreement(volume, place);
+            self.raise(flag_at(FlagKind::SelfCheck, volume, &place));
         }
         let now_ms = self.time.uptime_ms.get();
         if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume, now_ms) {

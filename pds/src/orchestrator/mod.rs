@@ -20,8 +20,8 @@
 //! | [`surface`] | the page the operator sees |
 //!
 //! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
-//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it; nor of degraded
-//! domains, as long as flags about no volume wait.
+//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it,
+//! nor of degraded domains as long as flags about no volume wait.
 
 mod audits;
 mod commands;
@@ -272,10 +272,7 @@ impl Orchestrator {
             }
             Ok(())
         });
-        if heard.is_err() {
-            self.link.cut_off();
-        }
-        if self.link.is_silent() {
+        if heard.is_err() || self.link.is_silent() {
             self.link.cut_off();
         }
         if self.link.is_broken() && self.degraded & degraded::AUDITOR == 0 {

@@ -24,25 +24,21 @@ pub struct Opinion {
     unsettled: bool,
 }
 
-/// The place of a disagreement: area, block and record.
-pub type Disagreement = (u8, u64, u64);
-
 impl Opinion {
     /// Looks at the archive's last pass. Returns what the audit found and the archive did not.
-    pub fn of_archive(&mut self, check: &OwnCheck) -> Option<Disagreement> {
+    pub fn of_archive(&mut self, check: &OwnCheck) -> Option<Place> {
         if check.passes == self.passes {
             return None;
         }
         self.passes = check.passes;
-        if check.result != Check::Clean as u8 {
-            self.unsettled = check.result != Check::None as u8 && !self.audit_found;
+        self.unsettled = check.result.found() && !self.audit_found;
+        if check.result != Check::Clean {
             return None;
         }
-        self.unsettled = false;
         // The first pass to end after the audit may have begun before it.
         let (place, _) = self.doubted.filter(|(_, passes)| check.passes >= passes.saturating_add(2))?;
         self.doubted = None;
-        Some((place.area, place.block.get(), place.record.get()))
+        Some(place)
     }
 
     /// Whether a full audit is to settle what a pass found.
@@ -57,13 +53,7 @@ impl Opinion {
 
     /// Takes an audit's verdict and what it found first; `settles` if it was to settle what a pass had found.
     /// Returns what the archive found and the audit did not.
-    pub fn of_audit(
-        &mut self,
-        verdict: Verdict,
-        first: &Place,
-        settles: bool,
-        check: &OwnCheck,
-    ) -> Option<Disagreement> {
+    pub fn of_audit(&mut self, verdict: Verdict, first: &Place, settles: bool, check: &OwnCheck) -> Option<Place> {
         self.audit_found = verdict != Verdict::Clean;
         if self.audit_found {
             let in_reach = FindingKind::from_u8(first.kind).is_some_and(is_what_a_pass_reads);
@@ -71,8 +61,7 @@ impl Opinion {
             return None;
         }
         self.doubted = None;
-        let found = !matches!(Check::from_wire(check.result), None | Some(Check::None | Check::Clean));
-        (settles && found).then_some(check.place)
+        (settles && check.result.found()).then_some(check.place)
     }
 }
 

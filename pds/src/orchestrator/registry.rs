@@ -8,6 +8,7 @@ use totebox_shm::{Mapped, PageReader, PageWriter};
 use zerocopy::FromZeros;
 
 use crate::lifecycle::Standing;
+use crate::proto::audit::Place;
 use crate::proto::page::{ArchiveState, Cause, Check, Health, Lifecycle};
 use crate::{Channel, Child, Fault, Kernel, SetupError};
 
@@ -36,10 +37,10 @@ pub struct Claim {
 pub struct OwnCheck {
     /// Passes that have ended since its start.
     pub passes: u64,
-    /// How the last one did: a [`Check`].
-    pub result: u8,
-    /// The place of the first thing found: [`Area`], block, and record or all ones.
-    pub place: (u8, u64, u64),
+    /// How the last one did.
+    pub result: Check,
+    /// The place of the first thing found.
+    pub place: Place,
     /// Records it looked at.
     pub records: u64,
     /// When it ended, in milliseconds since 1970-01-01 UTC.
@@ -193,7 +194,6 @@ impl Archive {
     /// What a health page says, if it can be.
     fn believe(&self, health: &Health) -> Option<(ArchiveState, Claim)> {
         let state = ArchiveState::from_wire(health.state).filter(|&s| s != ArchiveState::Faulted)?;
-        let check = Check::from_wire(health.check)?;
         let claim = Claim {
             records: health.records.get(),
             documents: health.documents.get(),
@@ -202,8 +202,13 @@ impl Archive {
             obeyed: health.obeyed.get(),
             check: OwnCheck {
                 passes: health.checks.get(),
-                result: check as u8,
-                place: (health.check_area, health.check_block.get(), health.check_record.get()),
+                result: Check::from_wire(health.check)?,
+                place: Place {
+                    area: health.check_area,
+                    block: health.check_block,
+                    record: health.check_record,
+                    ..Place::default()
+                },
                 records: health.checked_records.get(),
                 ended_ms: health.checked_ms.get(),
             },

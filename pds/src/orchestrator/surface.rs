@@ -160,7 +160,7 @@ fn volume_fields(row: &mut SurfaceRow, of_vault: &VolumeRow) {
 fn archive_fields(row: &mut SurfaceRow, archive: &Archive, layout: &Layout, of_vault: &VolumeRow) {
     let claim = archive.claim();
     row.state = archive.state() as u8;
-    row.check = claim.check.result;
+    row.check = claim.check.result as u8;
     row.checked_ms = claim.check.ended_ms.into();
     row.checked_records = claim.check.records.into();
     row.records = claim.records.into();

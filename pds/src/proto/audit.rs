@@ -147,7 +147,7 @@ pub struct Verified {
 pub const FINDINGS_MAX: usize = 8;
 
 /// A finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Place {
     /// [`FindingKind`](ledger_fmt::verify::FindingKind); 0 if this row is not in use.

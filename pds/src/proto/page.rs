@@ -71,7 +71,18 @@ wire_enum! {
     }
 }
 
+impl Default for Check {
+    fn default() -> Check {
+        Check::None
+    }
+}
+
 impl Check {
+    /// Whether the pass found something.
+    pub const fn found(self) -> bool {
+        matches!(self, Check::Mismatch | Check::Unreadable)
+    }
+
     /// The name `status` shows.
     pub const fn name(self) -> &'static str {
         match self {
