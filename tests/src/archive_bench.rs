@@ -146,9 +146,13 @@ impl ArchiveBench {
 
 /// Verifies a volume on a disk as the host tool does.
 pub fn verify(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> Seen {
+    verify_content(deployment, disk.borrow().seen(), volume)
+}
+
+/// Verifies a volume of the disk with this content as the host tool does.
+pub fn verify_content(deployment: &Deployment, disk: &[u8], volume: usize) -> Seen {
     let volume = &deployment.volumes[volume];
     let start = volume.first_block as usize * BLOCK_SIZE;
-    let disk = disk.borrow();
-    let bytes = &disk.seen()[start..start + volume.layout.blocks as usize * BLOCK_SIZE];
+    let bytes = &disk[start..start + volume.layout.blocks as usize * BLOCK_SIZE];
     ledger_fmt::testing::verify(bytes, &volume.superblock(), None, Mode::Full)
 }

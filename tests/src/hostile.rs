@@ -11,8 +11,8 @@ use serde_json::Value;
 use totebox_hostile::{APPENDING_REQUESTS, Attack, FORBIDDEN_REQUESTS};
 use totebox_manifest::{Device, Header, LinkKind, Manifest, NO_CHANNEL, Region, Role, encode};
 
-use crate::appliance::{Appliance, PATIENCE, Site, row, state};
-use crate::orchestrated::audited;
+use crate::appliance::{Appliance, Site, row, state};
+use crate::orchestrated::{audited, call_until, flag_rows, has_flag, of_volume};
 use crate::vault_bench::offset;
 
 /// What each archive of [`DEPLOYMENT`] does when it is hostile, and whose memory it goes for.
@@ -178,20 +178,10 @@ pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, chang
     changed(appliance);
 
     appliance.start();
-    let started = Instant::now();
-    let flags = loop {
-        let answer = appliance.tool().call(&["flags", "--json"]);
-        let flags: Value = serde_json::from_str(&answer.stdout).unwrap_or(Value::Null);
-        let is = |name: &str, kind: &str| {
-            let rows = flags["flags"].as_array();
-            rows.is_some_and(|rows| rows.iter().any(|row| row["archive"] == name && row["kind"] == kind))
-        };
-        if MISDEEDS.iter().all(|(name, _, kind)| is(name, kind)) {
-            break flags;
-        }
-        assert!(started.elapsed() < PATIENCE, "not everything is flagged: {answer:?}");
-    };
-    let accused = flags["flags"].as_array().expect("rows").iter().any(|row| row["archive"] == "honest");
+    let flags = call_until(appliance, &["flags", "--json"], 1, |flags| {
+        MISDEEDS.iter().all(|(name, _, kind)| has_flag(flags, name, kind))
+    });
+    let accused = flag_rows(&flags).iter().any(|row| row["archive"] == "honest");
     assert!(!accused, "{flags}");
     appliance.tool().call(&["put", "honest", &document]).expect(0);
     audited(appliance, &["honest"], 0);
@@ -213,11 +203,7 @@ pub fn misbehaving_archives_are_contained<A: Appliance>(appliance: &mut A, chang
     drop(terminal);
     let status = appliance.tool().call(&["status", "--json"]).expect(1);
     let status: Value = serde_json::from_str(&status.stdout).expect("JSON");
-    let of = |name: &str| {
-        let volumes = status["volumes"].as_array().expect("volumes");
-        volumes.iter().find(|volume| volume["name"] == name).expect("it is there").clone()
-    };
-    assert_eq!(of("closed")["refused"], APPENDING_REQUESTS, "each attempt is counted");
+    assert_eq!(of_volume(&status, "closed")["refused"], APPENDING_REQUESTS, "each attempt is counted");
     appliance.power_cut();
     assert!(append_only(appliance.site(), "closed") == closed, "nothing is appended to what is archived");
 

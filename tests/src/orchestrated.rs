@@ -55,7 +55,12 @@ on_mismatch = "suspend"
 "#;
 
 /// Calls the tool until it exits with `code` and `done` likes the JSON it prints.
-fn call_until(appliance: &dyn Appliance, arguments: &[&str], code: i32, done: impl Fn(&Value) -> bool) -> Value {
+pub fn call_until(
+    appliance: &dyn Appliance,
+    arguments: &[&str],
+    code: i32,
+    done: impl Fn(&Value) -> bool,
+) -> Value {
     let started = Instant::now();
     loop {
         let answer = appliance.tool().call(arguments);
@@ -91,8 +96,18 @@ fn fill(appliance: &dyn Appliance) {
     }
 }
 
+/// The rows of `flags --json`; none if it printed something else.
+pub fn flag_rows(flags: &Value) -> &[Value] {
+    flags["flags"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Whether there is a flag of this kind about an archive.
+pub fn has_flag(flags: &Value, archive: &str, kind: &str) -> bool {
+    flag_rows(flags).iter().any(|row| row["archive"] == archive && row["kind"] == kind)
+}
+
 /// The volume of a status with this name.
-fn of_volume<'a>(status: &'a Value, name: &str) -> &'a Value {
+pub fn of_volume<'a>(status: &'a Value, name: &str) -> &'a Value {
     let volumes = status["volumes"].as_array().expect("a status has volumes");
     volumes.iter().find(|volume| volume["name"] == name).expect("the volume is there")
 }
@@ -132,20 +147,17 @@ pub fn changes_are_flagged(appliance: &mut dyn Appliance, _: u64) {
         .map(|((structure, archive), block)| (archive.as_str(), structure.flag(), structure.area(), *block))
         .collect();
     let flags = call_until(appliance, &["flags", "--json"], 1, |flags| {
-        let rows = flags["flags"].as_array();
         expected.iter().all(|&(archive, kind, area, block)| {
-            rows.is_some_and(|rows| {
-                rows.iter().any(|row| {
-                    row["archive"] == archive
-                        && row["kind"] == kind
-                        && row["area"] == area
-                        && row["block"] == block
-                        && row["audit_record"].is_u64()
-                })
+            flag_rows(flags).iter().any(|row| {
+                row["archive"] == archive
+                    && row["kind"] == kind
+                    && row["area"] == area
+                    && row["block"] == block
+                    && row["audit_record"].is_u64()
             })
         })
     });
-    let about_sibling = flags["flags"].as_array().expect("rows").iter().any(|row| row["archive"] == "sibling");
+    let about_sibling = flag_rows(&flags).iter().any(|row| row["archive"] == "sibling");
     assert!(!about_sibling, "{flags}");
     let status = call_until(appliance, &["status", "--json"], 1, |status| {
         let is = |name, state| of_volume(status, name)["state"] == state;
@@ -242,9 +254,6 @@ pub fn yesterdays_copy_is_a_rollback(appliance: &mut dyn Appliance, _: u64) {
     disk.write_all_at(&yesterday, volume.offset()).expect("the disk can be written");
 
     appliance.start();
-    call_until(appliance, &["flags", "--json"], 1, |flags| {
-        let rows = flags["flags"].as_array();
-        rows.is_some_and(|rows| rows.iter().any(|row| row["archive"] == "asset" && row["kind"] == "rollback"))
-    });
+    call_until(appliance, &["flags", "--json"], 1, |flags| has_flag(flags, "asset", "rollback"));
     call_until(appliance, &["status", "--json"], 1, |status| of_volume(status, "asset")["state"] == "suspended");
 }

@@ -3,11 +3,10 @@
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
-use ledger_fmt::testing::Seen;
-use ledger_fmt::verify::Mode;
 use serde_json::Value;
 use totebox::model::Deployment;
 
+use crate::archive_bench::verify_content;
 use crate::operator::{Answer, Operator, Wire, value};
 use crate::vault_bench::offset;
 
@@ -110,7 +109,7 @@ pub struct Spot {
 
 /// Where a structure of a volume is that holds its first document. `disk` is the disk's content.
 pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Structure) -> Spot {
-    let seen = verify(deployment, disk, volume);
+    let seen = verify_content(deployment, disk, volume);
     let decode = |block: u64, at: usize| {
         let start = offset(deployment, volume, Area::Ledger, block) + at;
         Record::decode(&disk[start..]).expect("a sound record").0
@@ -148,7 +147,7 @@ pub fn records(deployment: &Deployment, disk: &[u8], volume: usize) -> Vec<(Kind
         let (record, _) = Record::decode(&disk[start..]).expect("a sound record");
         (record.kind, record.payload.to_vec())
     };
-    verify(deployment, disk, volume).records.iter().map(read).collect()
+    verify_content(deployment, disk, volume).records.iter().map(read).collect()
 }
 
 /// Every record of the audit record on the disk with this content: its kind and payload, as JSON where it is.
@@ -156,14 +155,6 @@ pub fn audit_record(deployment: &Deployment, disk: &[u8]) -> Vec<(Kind, Value)> 
     let records = records(deployment, disk, deployment.volumes.len() - 1);
     let json = |payload: &[u8]| serde_json::from_slice(payload).unwrap_or(Value::Null);
     records.into_iter().map(|(kind, payload)| (kind, json(&payload))).collect()
-}
-
-/// Verifies a volume of the disk with this content as the host tool does.
-fn verify(deployment: &Deployment, disk: &[u8], volume: usize) -> Seen {
-    let volume = &deployment.volumes[volume];
-    let start = volume.first_block as usize * BLOCK_SIZE;
-    let bytes = &disk[start..start + volume.layout.blocks as usize * BLOCK_SIZE];
-    ledger_fmt::testing::verify(bytes, &volume.superblock(), None, Mode::Full)
 }
 
 /// The row of the volume with this name.

@@ -33,10 +33,10 @@ fn at_work(deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>
 }
 
 /// Fetches the document with this number. Checkpoints may stand between the documents.
-fn fetch(operator: &mut Operator<SimWire>, name: &str, number: usize) -> Result<Vec<u8>, String> {
+fn fetch(operator: &mut Operator<SimWire>, name: &str, document: usize) -> Result<Vec<u8>, String> {
     let ls = operator.ask(&format!("ls {name}")).unwrap();
-    let row = ls.rows.iter().find(|row| row.ends_with(&format!("name=\"{name} {number}\"")));
-    let sequence = totebox_tests::operator::number(row.expect("the document is there"), "seq");
+    let row = ls.rows.iter().find(|row| row.ends_with(&format!("name=\"{name} {document}\"")));
+    let sequence = number(row.expect("the document is there"), "seq");
     operator.get(name, sequence).unwrap()
 }
 

@@ -59,8 +59,10 @@ impl ArchiveState {
 
 wire_enum! {
     /// What an archive's own integrity pass came to.
+    #[derive(Default)]
     Check: u8 {
         /// There was none yet.
+        #[default]
         None = 0,
         /// Everything it has committed is what it was.
         Clean = 1,
@@ -68,12 +70,6 @@ wire_enum! {
         Mismatch = 2,
         /// Something could not be read.
         Unreadable = 3,
-    }
-}
-
-impl Default for Check {
-    fn default() -> Check {
-        Check::None
     }
 }
 
