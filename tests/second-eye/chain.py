@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from findings import VolumeReport
 from image import BLOCK
 from layout import U64_MAX, ZERO_HASH, Superblock
-from records import CHECKPOINT, HEADER_SIZE, Record
+from note import Checkpoint, Note, origin
+from records import CHECKPOINT, HEADER_SIZE, TREE_HEAD_SIZE, Record
 from tree import Tree
 
 
@@ -60,7 +61,7 @@ class Chain:
             self.tree_known = False
         if not record.payload_sound(self._superblock):
             self._report.add("record", "ledger", block, record.sequence)
-        elif record.kind == CHECKPOINT and self.tree_known and record.payload[:40] != self._state():
+        elif record.kind == CHECKPOINT and not self._stated_by(record):
             self._report.add("tree", "ledger", block, record.sequence)
         if self.tree_known:
             self.tree.append(record.hash)
@@ -78,5 +79,13 @@ class Chain:
         if missing_count > 0:
             self.next, self.head = record.sequence, record.previous
 
-    def _state(self) -> bytes:
-        return self.tree.size.to_bytes(8, "little") + self.tree.root()
+    def _stated_by(self, checkpoint: Record) -> bool:
+        """Whether it states the tree before it, as far as that is known, and its note states the same."""
+        size, root = checkpoint.payload[:8], checkpoint.payload[8:TREE_HEAD_SIZE]
+        known = self.tree.size.to_bytes(8, "little"), self.tree.root()
+        note = checkpoint.payload[TREE_HEAD_SIZE:]
+        here = origin(self._superblock.deployment, self._superblock.name)
+        stated = Checkpoint(here, int.from_bytes(size, "little"), root)
+        return (not self.tree_known or (size, root) == known) and (
+            not note or Checkpoint.of(Note.parse(note)) == stated
+        )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from blake3 import blake3
-
 from area import Area
+from blake3 import blake3
 from image import BLOCK
 from records import Record
 

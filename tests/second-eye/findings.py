@@ -23,6 +23,9 @@ class Finding:
         return f"{self.volume or 'disk'}: {self.kind}" + (f": {', '.join(where)}" if where else "")
 
 
+_OWN = ("origin", "unreadable", "listed")  # fields of a report that are not in JSON
+
+
 @dataclass
 class VolumeReport:
     """What one volume holds, as far as it could be read; the fields are those of docs/disk.md, "JSON"."""
@@ -38,6 +41,8 @@ class VolumeReport:
     head: str = ""
     root: str = ""
     unacknowledged: int | None = None
+    signatures: int | None = None  # good ones on its checkpoints, if there is a key for it
+    origin: str | None = None  # whose checkpoints its own are
     unreadable: set[tuple[str, int]] = field(default_factory=set)
     listed: list[Finding] = field(default_factory=list)
 
@@ -46,11 +51,12 @@ class VolumeReport:
         counts = f"records {self.records}, documents {self.documents}, content {self.content_bytes} bytes"
         sealed = ", sealed" if self.sealed else ""
         root = "" if self.findings else f", root {self.root}"
-        return f"{self.name}: {verdict}; {counts}{sealed}{root}"
+        signatures = "" if self.signatures is None else f", good signatures {self.signatures}"
+        return f"{self.name}: {verdict}; {counts}{sealed}{root}{signatures}"
 
     def summary(self) -> dict[str, object]:
         """The fields of the volume in JSON."""
-        return {key: value for key, value in asdict(self).items() if key not in ("unreadable", "listed")}
+        return {key: value for key, value in asdict(self).items() if key not in _OWN}
 
     def add(self, kind: str, area: str, block: int, record: int | None = None) -> None:
         """One more finding."""

@@ -1,20 +1,28 @@
-"""Checkpoints of a log, as signed notes: C2SP signed-note and tlog-checkpoint."""
+"""Checkpoints of a log, as signed notes: docs/ledger-format.md, "Signed checkpoints"; C2SP signed-note and
+tlog-checkpoint."""
 
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 import ed25519
+from layout import U64_MAX
 
 ED25519 = 1  # the type of signature
-_SIGNATURE = re.compile(r"— (\S+) (\S+)")
+NOTE_MAX = 128 << 10
+_SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/=]{8,})")
 
 
 class BadNote(ValueError):
-    """It is no signed note, no checkpoint, or not signed by the key it should be signed by."""
+    """It is no signed note, no checkpoint, or no key."""
+
+
+class NotSigned(ValueError):
+    """It is not signed by a key that was given, or the signature does not match."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,56 @@ class Key:
         """From its text, NAME+ID+KEY."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
-        data = _base64(encoded)
-        if len(data) != 33 or data[0] != ED25519 or _key_id(name, data).hex() != key_id:
+        data = unbase64(encoded)
+        named = name != "" and not any(character.isspace() for character in name)
+        if not named or len(data) != 33 or data[0] != ED25519 or _key_id(name, data).hex() != key_id:
             raise BadNote("not the text of an Ed25519 key")
         return Key(name, _key_id(name, data), data[1:])
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note whose form is right; nothing in it is to be believed before it is verified."""
+
+    text: str  # what is signed, with its last newline
+    signatures: tuple[tuple[str, str], ...]  # name, and base64 of key id and signature
+
+    @staticmethod
+    def parse(data: bytes) -> Note:
+        """From the bytes of a note."""
+        try:
+            note = data.decode()
+        except UnicodeDecodeError as error:
+            raise BadNote("not UTF-8") from error
+        text, blank, signatures = note.rpartition("\n\n")
+        control = any(character < " " and character != "\n" for character in note)
+        if len(data) > NOTE_MAX or control or not blank or not signatures.endswith("\n"):
+            raise BadNote("not a signed note")
+        found = [_SIGNATURE.fullmatch(line) for line in signatures[:-1].split("\n")]
+        lines = tuple((line[1], line[2]) for line in found if line is not None)
+        if len(lines) < len(found):
+            raise BadNote("not a line of a signature")
+        for _, signature in lines:
+            unbase64(signature[:8])
+        return Note(text + "\n", lines)
+
+    def verify(self, keys: Iterable[Key]) -> None:
+        """Passes if one of these keys has signed it, and each of them whose signature it bears."""
+        keys, signed = list(keys), False
+        for name, signature in self.signatures:
+            for key in keys:
+                if (name, unbase64(signature[:8])[:4]) == (key.name, key.id):
+                    if not self._verify(key, signature):
+                        raise NotSigned(f"the signature of {name} does not match")
+                    signed = True
+        if not signed:
+            raise NotSigned("none of its signatures is by a key that was given")
+
+    def _verify(self, key: Key, signature: str) -> bool:
+        try:
+            return ed25519.verify(key.public, self.text.encode(), unbase64(signature)[4:])
+        except BadNote:
+            return False
 
 
 @dataclass(frozen=True)
@@ -45,44 +99,32 @@ class Checkpoint:
     root: bytes
 
     @staticmethod
-    def parse(text: str) -> Checkpoint:
-        """From the text of an opened note."""
-        origin, size, root, *_ = [*text.split("\n"), "", ""]
-        if not origin or re.fullmatch("0|[1-9][0-9]*", size) is None or len(_base64(root)) != 32:
+    def of(note: Note) -> Checkpoint:
+        """What a note states, which is to be believed if the note is."""
+        lines = note.text.split("\n")
+        if len(lines) != 4 or not lines[0] or re.fullmatch("0|[1-9][0-9]*", lines[1], re.ASCII) is None:
             raise BadNote("not a checkpoint")
-        return Checkpoint(origin, int(size), _base64(root))
+        found = Checkpoint(lines[0], int(lines[1]), unbase64(lines[2]))
+        if found.size > U64_MAX or len(found.root) != 32:
+            raise BadNote("not a checkpoint")
+        return found
 
 
-def opened(note: bytes, key: Key) -> str:
-    """The text of a note that this key has signed."""
-    try:
-        text, blank, signatures = note.decode().rpartition("\n\n")
-    except UnicodeDecodeError as error:
-        raise BadNote("not UTF-8") from error
-    if not blank or not signatures.endswith("\n"):
-        raise BadNote("not a signed note")
-    text += "\n"
-    signed = False
-    for line in signatures.split("\n")[:-1]:
-        found = _SIGNATURE.fullmatch(line)
-        if found is None:
-            raise BadNote("not a line of a signature")
-        data = _base64(found[2])
-        if (found[1], data[:4]) == (key.name, key.id):
-            if not ed25519.verify(key.public, text.encode(), data[4:]):
-                raise BadNote(f"the signature of {key.name} is wrong")
-            signed = True
-    if not signed:
-        raise BadNote(f"{key.name} has not signed it")
-    return text
+def origin(deployment: bytes, name: str) -> str:
+    """Whose checkpoints those of a volume are."""
+    return f"totebox/{deployment.hex()}/{name}"
 
 
 def _key_id(name: str, data: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + data).digest()[:4]
 
 
-def _base64(text: str) -> bytes:
+def unbase64(text: str) -> bytes:
+    """The bytes of a text in Base64, which must be what they would be written as."""
     try:
-        return b64decode(text, validate=True)
+        data = b64decode(text, validate=True)
     except ValueError as error:
         raise BadNote("not Base64") from error
+    if b64encode(data).decode() != text:
+        raise BadNote("not Base64")
+    return data

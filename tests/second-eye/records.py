@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import hashes
 from layout import ZERO_HASH, Superblock
+from note import BadNote, Checkpoint, Note
 
 HEADER_SIZE = 128
 PAYLOAD_MAX = 3712
 ALIGNMENT = 8  # records begin at multiples of so many bytes
+TREE_HEAD_SIZE = 40  # what a checkpoint begins with: size and root
 
 KINDS = {
     "genesis": 1,
@@ -92,7 +94,7 @@ class Record:
         if self.kind == CORRECTION:
             return int.from_bytes(self.payload[:8], "little") < self.sequence and _is_name(self.payload[8:])
         if self.kind == CHECKPOINT:
-            return len(self.payload) >= 40
+            return len(self.payload) >= TREE_HEAD_SIZE and _is_checkpoint(self.payload[TREE_HEAD_SIZE:])
         return _is_text(self.payload)
 
 
@@ -106,6 +108,14 @@ def _is_text(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_checkpoint(data: bytes) -> bool:
+    """Whether it has the form of a signed checkpoint, or is nothing: not every checkpoint is signed."""
+    try:
+        return not data or bool(Checkpoint.of(Note.parse(data)))
+    except BadNote:
+        return False
 
 
 def _is_name(data: bytes) -> bool:

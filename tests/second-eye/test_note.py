@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 import ed25519
-from note import BadNote, Checkpoint, Key, opened
+from note import BadNote, Checkpoint, Key, Note, NotSigned
 
 # Public key, message, signature.
 RFC_8032 = [
@@ -31,9 +31,7 @@ RFC_8032 = [
 
 KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
-SIGNATURE = (
-    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
-)
+SIGNATURE = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 NOTE = (TEXT + "\n" + SIGNATURE).encode()
 
 
@@ -62,27 +60,38 @@ class Signatures(unittest.TestCase):
 class Notes(unittest.TestCase):
     """Signed notes and checkpoints."""
 
-    def test_opened(self) -> None:
-        self.assertEqual(opened(NOTE, Key.parse(KEY)), TEXT)
+    def test_verified(self) -> None:
+        Note.parse(NOTE).verify([Key.parse(KEY)])
+        self.assertEqual(Note.parse(NOTE).text, TEXT)
 
     def test_other_signers_are_passed_by(self) -> None:
-        self.assertEqual(opened(NOTE + "— someone AAAAAAAA\n".encode(), Key.parse(KEY)), TEXT)
+        Note.parse(NOTE + "— someone AAAAAAAA\n".encode()).verify([Key.parse(KEY)])
 
-    def test_refused(self) -> None:
+    def test_not_a_note(self) -> None:
+        others = (
+            "no signature",
+            "— some+one AAAAAAAA",
+            "— someone AAAA",
+            "— someone AAAAAB==",
+            "— someone AAAAAAAA ",
+        )
+        texts = [NOTE[:-1], TEXT.encode(), b"\xff" + NOTE, b"\t" + NOTE, b"", NOTE + b"\n"]
+        for note in [*texts, *(NOTE + f"{line}\n".encode() for line in others)]:
+            with self.assertRaises(BadNote, msg=note):
+                Note.parse(note)
+
+    def test_not_signed(self) -> None:
         key = Key.parse(KEY)
         other = Key("PeterNeumann", bytes(4), key.public)
-        cases = [
-            (NOTE.replace(b"answer", b"answers"), key),
-            (NOTE, other),
-            (NOTE[:-1], key),
-            (NOTE + b"no signature\n", key),
-            (TEXT.encode(), key),
-            (b"\xff" + NOTE, key),
-            (b"", key),
-        ]
-        for note, signer in cases:
-            with self.assertRaises(BadNote):
-                opened(note, signer)
+        broken = NOTE.replace(b"BwJnAM=", b"BwJnAN=")
+        for note, keys in (
+            (NOTE.replace(b"answer", b"answers"), [key]),
+            (NOTE, [other]),
+            (NOTE, []),
+            (broken, [key]),
+        ):
+            with self.assertRaises(NotSigned):
+                Note.parse(note).verify(keys)
 
     def test_keys(self) -> None:
         for text in ("", "a+b", KEY.replace("c74f20a3", "c74f20a4"), KEY + "A", KEY[:-4]):
@@ -91,15 +100,22 @@ class Notes(unittest.TestCase):
 
     def test_checkpoints(self) -> None:
         root = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
-        found = Checkpoint.parse(f"a/log\n20852163\n{root}\nan extension\n")
+        found = Checkpoint.of(Note(f"a/log\n20852163\n{root}\n", ()))
         self.assertEqual((found.origin, found.size, found.root[0]), ("a/log", 20852163, 0x0A))
         for text in (
-            "",
+            "\n",
             "\n1\n",
+            f"\n1\n{root}\n",
             f"a/log\n01\n{root}\n",
             f"a/log\n-1\n{root}\n",
+            f"a/log\n{1 << 64}\n{root}\n",
+            f"a/log\n1\n{root}\nan extension\n",
             "a/log\n1\nCsUY\n",
             "a/log\n1\n!\n",
         ):
-            with self.assertRaises(BadNote):
-                Checkpoint.parse(text)
+            with self.assertRaises(BadNote, msg=text):
+                Checkpoint.of(Note(text, ()))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -11,6 +11,7 @@ from typing import Any
 import hashes
 import volume
 from image import BLOCK, Image
+from kept import Kept
 from layout import Frontier, Hint, Stamp, Superblock
 from partitions import Partition
 from records import KINDS, Record
@@ -87,7 +88,7 @@ class Vectors(unittest.TestCase):
         superblock = Superblock.parse(bytes(image[:BLOCK]))
         assert superblock is not None
         disk = Image(io.BytesIO(image), 0, len(image))
-        report = volume.verify(disk, Partition(superblock.volume, superblock.name, 0, 256), set())
+        report = volume.verify(disk, Partition(superblock.volume, superblock.name, 0, 256), Kept(), set())
         self.assertEqual(report.listed, [])
         for field in ("runs", "records", "head", "root"):
             self.assertEqual(getattr(report, field), vectors[field], field)

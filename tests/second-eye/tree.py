@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+HASH_SIZE = 32
+
 
 def leaf_hash(entry: bytes) -> bytes:
     """The hash of a leaf; the entry is a record's hash."""

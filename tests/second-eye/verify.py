@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies a Totebox disk without Totebox: docs/auditor.md, "Verify without this software".
 
-    verify.py IMAGE [--json]
+    verify.py IMAGE [--checkpoint FILE]... [--key FILE]... [--json]
 
 Written from docs/ledger-format.md alone. Exit code 0: nothing is wrong; 1: something was found; 2: it could not
 run.
@@ -19,16 +19,19 @@ import partitions
 import volume
 from findings import Finding, VolumeReport
 from image import Image
+from kept import Kept, Unbelievable, read_kept
 from partitions import NoDisk
 
 
-def verify(path: str) -> tuple[list[Finding], list[VolumeReport]]:
+def verify(path: str, kept: Kept) -> tuple[list[Finding], list[VolumeReport]]:
     """The findings about the disk as a whole, and each volume's report."""
     with open(path, "rb") as file:
         disk = Image(file, 0, file.seek(0, os.SEEK_END))
         findings, found = partitions.read(disk)
         taken: set[str] = set()
-        return findings, [volume.verify(disk, partition, taken) for partition in found]
+        reports = [volume.verify(disk, partition, kept, taken) for partition in found]
+    findings += kept.missing({report.origin for report in reports if report.origin is not None})
+    return findings, reports
 
 
 def _as_json(findings: list[Finding], reports: list[VolumeReport]) -> str:
@@ -52,11 +55,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verifies a Totebox disk without Totebox.")
     parser.add_argument("image", help="the disk, or an image of it")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint that was kept elsewhere"
+    )
+    parser.add_argument(
+        "--key", action="append", default=[], metavar="FILE", help="archives' public keys, one a line"
+    )
     arguments = parser.parse_args()
     try:
-        findings, reports = verify(arguments.image)
-    except (OSError, NoDisk) as error:
-        print(f"verify.py: {arguments.image}: {error}", file=sys.stderr)
+        findings, reports = verify(arguments.image, read_kept(arguments.checkpoint, arguments.key))
+    except (OSError, NoDisk, Unbelievable) as error:
+        print(f"verify.py: {error}", file=sys.stderr)
         return 2
     print((_as_json if arguments.json else _as_text)(findings, reports))
     return 1 if findings or any(report.findings for report in reports) else 0

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from findings import VolumeReport
 from image import BLOCK, Image, Unreadable
+from kept import Kept
 from layout import ASSETS_START, NAME, STAMP_SIZE, SUPERBLOCK_SIZE, Stamp, Superblock
 from partitions import Partition
 from records import GENESIS, Record
@@ -14,7 +15,7 @@ from walk import Walk
 BLOCKS_MIN, BLOCKS_MAX = 256, 1 << 32
 
 
-def verify(disk: Image, partition: Partition, taken: set[str]) -> VolumeReport:
+def verify(disk: Image, partition: Partition, kept: Kept, taken: set[str]) -> VolumeReport:
     """Everything there is to say of the volume in this partition. `taken` are the names of those before it."""
     volume = disk.part(partition.start, disk.size - partition.start)
     block = _read(volume, 0)
@@ -31,7 +32,7 @@ def verify(disk: Image, partition: Partition, taken: set[str]) -> VolumeReport:
         if any(block[SUPERBLOCK_SIZE:]):
             report.add("superblock", "volume", 0)
     if superblock is not None:
-        Walk(volume, superblock, report).run()
+        Walk(volume, superblock, kept, report).run()
     return report
 
 

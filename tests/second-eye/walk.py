@@ -9,6 +9,7 @@ from contents import Contents
 from findings import VolumeReport
 from hints import Hints
 from image import BLOCK, Image
+from kept import Comparison, Kept
 from layout import ASSETS_START, EMPTY, STAMP_SIZE, U64_MAX, Frontier, Stamp, Superblock
 from records import ALIGNMENT, Record
 
@@ -16,7 +17,7 @@ from records import ALIGNMENT, Record
 class Walk:
     """Walks over one volume, and enters into the report what it finds."""
 
-    def __init__(self, volume: Image, superblock: Superblock, report: VolumeReport) -> None:
+    def __init__(self, volume: Image, superblock: Superblock, kept: Kept, report: VolumeReport) -> None:
         def area(name: str, start: int, blocks: int) -> Area:
             return Area(name, volume.part(start * BLOCK, blocks * BLOCK), report)
 
@@ -29,6 +30,7 @@ class Walk:
         self._frontier = EMPTY
         self._last_stamp_block: int | None = 0
         self._chain = Chain(superblock, report)
+        self._comparison = Comparison(kept, superblock, report)
 
     def run(self) -> None:
         """Walks from the first run to the last."""
@@ -38,6 +40,7 @@ class Walk:
         report, chain = self._report, self._chain
         report.runs, report.sealed = self._frontier.runs, self._frontier.sealed
         report.records, report.head, report.root = chain.next, chain.head.hex(), chain.tree.root().hex()
+        self._comparison.finish(self._frontier.ledger_next)
 
     def _frontier_seen(self) -> bool:
         """Whether there may be a run behind the frontier, which the hints are compared with."""
@@ -112,6 +115,7 @@ class Walk:
 
     def _take(self, record: Record, at: int, contents: Contents) -> None:
         self._chain.take(record, at)
+        self._comparison.take(record, at // BLOCK)
         if record.is_document:
             self._report.documents += 1
             self._report.content_bytes = min(self._report.content_bytes + record.content_len, U64_MAX)

@@ -1,12 +1,15 @@
 //! What an auditor has kept elsewhere, held against a volume while it is read: checkpoints its tree must
 //! extend, and keys its own checkpoints must be signed with.
 
+use std::collections::BTreeSet;
+
 use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{Note, Unverified, Verifier};
 use ledger_fmt::record::Record;
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Summary, Visitor};
 
+use super::image::Image;
 use super::log::{note, origin};
 use super::report::Findings;
 use crate::checkpoint::SignedCheckpoint;
@@ -42,10 +45,13 @@ impl Kept {
         Comparison { findings, checkpoints, keys, tree: Edge::EMPTY, signatures }
     }
 
-    /// Of whom something was kept.
-    pub fn origins(&self) -> impl Iterator<Item = &str> {
+    /// Of whom something was kept, and no volume of this image is.
+    pub(super) fn missing(&self, image: &Image) -> BTreeSet<&str> {
+        let here: Vec<String> =
+            image.volumes.iter().filter_map(|volume| origin(volume.superblock.as_ref().ok()?)).collect();
         let checkpoints = self.checkpoints.iter().map(|kept| kept.origin.as_str());
-        checkpoints.chain(self.keys.iter().map(|key| key.name()))
+        let origins = checkpoints.chain(self.keys.iter().map(|key| key.name()));
+        origins.filter(|&origin| here.iter().all(|here| here != origin)).collect()
     }
 }
 

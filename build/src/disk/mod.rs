@@ -18,7 +18,7 @@ pub use image::{Image, Volume};
 pub use jsonl::time;
 pub use kept::Kept;
 pub use list::{RecordRow, VolumeRow, list, records};
-pub use log::{Log, origin};
+pub use log::Log;
 pub use report::{Report, Row, VolumeReport, hex};
 pub use tiles::write_tiles;
 pub use walk::verify;

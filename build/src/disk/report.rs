@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::image::{Image, Volume};
+use super::kept::Kept;
 
 /// Findings of one volume that are kept; the rest is counted.
 const KEPT_MAX: usize = 10_000;
@@ -89,12 +90,14 @@ impl Report {
         Report { clean: findings.is_empty(), findings, volumes }
     }
 
-    /// Adds that no volume is the one of which something was kept.
-    pub fn missing(&mut self, origin: &str) {
-        let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
-        let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
-        self.findings.push(Row { volume, kind, area, block, record, text });
-        self.clean = false;
+    /// Adds the archives of which something was kept and that no volume of the image is.
+    pub fn add_missing(&mut self, image: &Image, kept: &Kept) {
+        for origin in kept.missing(image) {
+            let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
+            let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
+            self.findings.push(Row { volume, kind, area, block, record, text });
+            self.clean = false;
+        }
     }
 }
 

@@ -130,16 +130,19 @@ impl Chain {
         let Ok((head, note)) = TreeHead::read_from_prefix(record.payload) else {
             return Some(FindingKind::Record);
         };
-        if self.tree_whole && (head.size.get(), head.root) != (self.tree.size(), self.tree.root()) {
-            return Some(FindingKind::Tree);
-        }
-        if note.is_empty() {
-            return None;
-        }
-        let Ok((_, noted)) = Checkpoint::parse(note) else { return Some(FindingKind::Record) };
+        let noted = match note {
+            [] => None,
+            note => match Checkpoint::parse(note) {
+                Ok((_, noted)) => Some(noted),
+                Err(_) => return Some(FindingKind::Record),
+            },
+        };
+        let stated = (head.size.get(), head.root);
+        let of_tree = !self.tree_whole || stated == (self.tree.size(), self.tree.root());
         let of_volume = checkpoint::origin(&volume.deployment, &volume.name);
-        let same = of_volume.is_some_and(|origin| origin == noted.origin)
-            && (noted.size, noted.root) == (head.size.get(), head.root);
-        (!same).then_some(FindingKind::Tree)
+        let agreed = noted.is_none_or(|noted| {
+            of_volume.is_some_and(|origin| origin == noted.origin) && (noted.size, noted.root) == stated
+        });
+        (!of_tree || !agreed).then_some(FindingKind::Tree)
     }
 }

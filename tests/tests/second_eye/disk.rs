@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::note::{Seed, Verifier};
 use ledger_fmt::record::{HEADER_SIZE, Kind, PAYLOAD_MAX};
 use ledger_fmt::stamp::STAMP_SIZE;
 use ledger_fmt::testing::TestVolume;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use totebox::disk::{Image, Kept, Log};
 use totebox::model::volume::Volume;
 use totebox_tests::appliance::Site;
 
@@ -39,7 +41,10 @@ on_mismatch = "flag"
 "#;
 
 /// Records on [`Disk::new`].
-pub const RECORDS: u64 = 11 + 3 + 8 + 1;
+pub const RECORDS: u64 = 12 + 3 + 9 + 1;
+
+/// The archives' keys are of this seed.
+const SEED: Seed = [7; 32];
 
 /// A disk in memory.
 #[derive(Clone)]
@@ -51,11 +56,16 @@ pub struct Disk {
 impl Disk {
     /// An archive in use, one that was sealed, one whose runs are as long as they can be, an audit record.
     pub fn new() -> Disk {
+        Disk::with(in_use)
+    }
+
+    /// The same, with something else in `contracts`.
+    pub fn with(contracts: fn(&mut TestVolume)) -> Disk {
         let site = Site::new(DEPLOYMENT);
         let bytes = std::fs::read(&site.disk).expect("there is a disk");
         let mut disk = Disk { bytes, volumes: site.deployment.volumes.clone() };
         disk.fill("audit", in_use_by_the_auditor);
-        disk.fill("contracts", in_use);
+        disk.fill("contracts", contracts);
         disk.fill("finance", sealed);
         disk.fill("correspondence", long_runs);
         disk
@@ -80,11 +90,33 @@ impl Disk {
         volume.offset() as usize + (volume.layout.extent(area).start + block) as usize * BLOCK_SIZE
     }
 
-    /// What both verifiers say of it.
-    pub fn agreed(&self, python: &Python) -> Option<Value> {
+    /// It, in a file.
+    pub fn file(&self) -> NamedTempFile {
         let file = NamedTempFile::new().expect("a file can be made");
         std::fs::write(file.path(), &self.bytes).expect("the file can be written");
-        agreed(python, file.path())
+        file
+    }
+
+    /// What both verifiers say of it, held against what was kept.
+    pub fn agreed(&self, python: &Python, kept: &Kept) -> Option<Value> {
+        agreed(python, self.file().path(), kept)
+    }
+
+    /// The public key of an archive with the seed.
+    pub fn key(&self, name: &str, seed: &Seed) -> Verifier {
+        TestVolume::of(self.volume(name).superblock()).signer(seed).verifier().clone()
+    }
+
+    /// What an auditor keeps of it: its checkpoints of `contracts` and `finance`, and their keys.
+    pub fn kept(&self) -> Kept {
+        let file = self.file();
+        let image = Image::open(file.path(), None).expect("a disk");
+        let names = ["contracts", "finance"];
+        let newest = |name: &&str| log(&image, name, None).newest().expect("it has signed one").clone();
+        Kept {
+            checkpoints: names.iter().map(newest).collect(),
+            keys: names.iter().map(|name| self.key(name, &SEED)).collect(),
+        }
     }
 
     /// A byte of each structure, and what must be found if a bit of it is wrong: volume, kind, area, block and
@@ -132,16 +164,38 @@ impl Disk {
     }
 }
 
+/// The ledger of an archive, with the record that was asked for.
+pub fn log(image: &Image, archive: &str, record: Option<u64>) -> Log {
+    let volume = image.volumes.iter().find(|volume| volume.name == archive).expect("an archive");
+    Log::read(image, volume, record, |_, _| ()).expect("a ledger")
+}
+
 /// An asset block of [`in_use`] that no record refers to.
 const UNREFERENCED: u64 = 6;
 
-fn in_use(volume: &mut TestVolume) {
+/// As it is when more was put in it and signed since [`in_use`].
+pub fn in_use_since(volume: &mut TestVolume) {
+    in_use(volume);
+    volume.document("a later one", b"later");
+    volume.signed_checkpoint(&SEED);
+    volume.commit();
+}
+
+/// The same, but for the later document: [`in_use`] put back, and filled again.
+pub fn in_use_otherwise(volume: &mut TestVolume) {
+    in_use(volume);
+    volume.document("a later one", b"another");
+    volume.signed_checkpoint(&SEED);
+    volume.commit();
+}
+
+pub fn in_use(volume: &mut TestVolume) {
     volume.document("abcdef", b"short");
     volume.document("two blocks", &[7; 5000]);
     volume.commit();
     volume.document("nothing in it", b"");
     volume.add(Kind::Document, b"without content", None);
-    volume.checkpoint();
+    volume.signed_checkpoint(&SEED);
     volume.document("a whole block", &[9; BLOCK_SIZE]);
     volume.commit();
     // A long upload, the first of it flushed before, and what a given-up submission left.
@@ -150,6 +204,7 @@ fn in_use(volume: &mut TestVolume) {
     volume.flush_assets();
     volume.append(&[3; 100]);
     volume.document("flushed with it", &[4; 9000]);
+    volume.signed_checkpoint(&SEED);
     volume.commit();
     volume.hint(0);
     let correction = [&1_u64.to_le_bytes()[..], "abcdef, better".as_bytes()].concat();
@@ -162,7 +217,7 @@ fn in_use(volume: &mut TestVolume) {
 
 fn sealed(volume: &mut TestVolume) {
     volume.document("the last one", &[5; 20_000]);
-    volume.checkpoint();
+    volume.signed_checkpoint(&SEED);
     volume.commit();
     volume.hint(1);
     volume.seal();
@@ -173,6 +228,7 @@ fn long_runs(volume: &mut TestVolume) {
     for n in 0..7 {
         volume.add(Kind::Lifecycle, &[b'a' + n; PAYLOAD_MAX], None);
     }
+    volume.checkpoint();
     volume.commit();
 }
 

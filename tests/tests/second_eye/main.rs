@@ -3,6 +3,7 @@
 //! tests are reported as ignored, with the reason; they never count as passed.
 
 mod disk;
+mod kept;
 mod python;
 mod spoil;
 
@@ -17,18 +18,22 @@ use totebox_tests::sim::for_each_seed;
 
 use disk::{DEPLOYMENT, Disk};
 use python::{Python, agreed};
+use totebox::disk::Kept;
 
 /// Seeds of the fuzzing in a normal run; `TOTEBOX_SIM_SEEDS` asks for more.
 const SEEDS: u64 = 100;
 
 type Test = fn(&Python);
 
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test); 9] = [
     ("its_own_tests_pass", Python::own_tests),
     ("disks_the_appliance_wrote", disks_the_appliance_wrote),
     ("a_clean_disk", a_clean_disk),
     ("one_flipped_bit_in_each_structure", one_flipped_bit),
     ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
+    ("kept_checkpoints", kept::kept_checkpoints),
+    ("signatures", kept::signatures),
+    ("proofs", kept::proofs),
     ("spoilt_disks", spoilt_disks),
 ];
 
@@ -54,13 +59,13 @@ fn disks_the_appliance_wrote(python: &Python) {
         let mut sim = Sim::new(Site::new(DEPLOYMENT), 1);
         script(&mut sim, 64 << 10);
         sim.power_cut();
-        let report = agreed(python, &sim.site().disk).expect("a disk");
+        let report = agreed(python, &sim.site().disk, &Kept::default()).expect("a disk");
         println!("{name}: {}", report["findings"]);
     }
 }
 
 fn a_clean_disk(python: &Python) {
-    let report = Disk::new().agreed(python).expect("a disk");
+    let report = Disk::new().agreed(python, &Kept::default()).expect("a disk");
     assert_eq!(report["clean"], true, "{report}");
     let records: u64 = report["volumes"].as_array().unwrap().iter().map(|v| v["records"].as_u64().unwrap()).sum();
     assert_eq!(records, disk::RECORDS);
@@ -71,7 +76,7 @@ fn one_flipped_bit(python: &Python) {
     for (offset, expected) in whole.structures() {
         let mut disk = whole.clone();
         disk.bytes[offset] ^= 0x10;
-        let report = disk.agreed(python).expect("a disk");
+        let report = disk.agreed(python, &Kept::default()).expect("a disk");
         let findings = report["findings"].as_array().unwrap();
         let places: Vec<Value> =
             findings.iter().map(|f| json!([f["volume"], f["kind"], f["area"], f["block"], f["record"]])).collect();
@@ -83,18 +88,20 @@ fn a_rolled_back_volume(python: &Python) {
     let mut disk = Disk::new();
     let at = disk.last_run();
     disk.bytes[at.clone()].fill(0);
-    let report = disk.agreed(python).expect("a disk");
+    let report = disk.agreed(python, &Kept::default()).expect("a disk");
     let finding = &report["findings"][0];
     assert_eq!(json!([finding["volume"], finding["kind"]]), json!(["contracts", "rollback"]), "{report}");
 }
 
 fn spoilt_disks(python: &Python) {
     let whole = Disk::new();
+    // What is checked with keys takes longest.
+    let given = [whole.kept(), Kept::default(), Kept::default(), Kept::default()];
     let mut seen = BTreeMap::<String, u64>::new();
     for_each_seed("--test second_eye spoilt_disks", SEEDS, |seed| {
         let mut disk = whole.clone();
         spoil::spoil(&mut disk, &mut fastrand::Rng::with_seed(seed));
-        let report = disk.agreed(python);
+        let report = disk.agreed(python, &given[seed as usize % given.len()]);
         let findings = report.iter().flat_map(|report| report["findings"].as_array().expect("a list"));
         let kinds: BTreeSet<&str> = findings.map(|finding| finding["kind"].as_str().expect("a kind")).collect();
         let clean = kinds.is_empty().then_some(if report.is_some() { "nothing found" } else { "no disk" });

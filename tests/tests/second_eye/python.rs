@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tempfile::TempDir;
 use totebox::disk::{Image, Kept, Report, verify};
 use totebox_tests::appliance::workspace;
 
@@ -40,18 +41,33 @@ impl Python {
     }
 
     /// What it says of a disk; `None` if it cannot run.
-    fn verify(&self, disk: &Path) -> Option<Value> {
-        let output = self.run(&["verify.py", "--json", disk.to_str().expect("a path of UTF-8")]);
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        match output.status.code() {
-            Some(2) if !complaint.contains("Traceback") => None,
-            Some(code @ 0..=1) if complaint.is_empty() => {
-                let report: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
-                assert_eq!(report["clean"], code == 0);
-                Some(report)
-            }
-            code => panic!("it ended with {code:?}:\n{complaint}"),
+    fn verify(&self, disk: &Path, kept: &Kept) -> Option<Value> {
+        let folder = TempDir::new().expect("a folder can be made");
+        let mut arguments = vec!["verify.py".to_owned(), "--json".to_owned(), text_of(disk)];
+        let checkpoints = kept.checkpoints.iter().map(|note| ("--checkpoint", note.to_string()));
+        let keys = kept.keys.iter().map(|key| ("--key", key.to_string()));
+        for (number, (option, text)) in checkpoints.chain(keys).enumerate() {
+            let path = folder.path().join(number.to_string());
+            std::fs::write(&path, text).expect("a file can be written");
+            arguments.extend([option.to_owned(), text_of(&path)]);
         }
+        let (code, said) = self.ended(&arguments);
+        (code < 2).then(|| {
+            let report: Value = serde_json::from_str(&said).expect("it prints JSON");
+            assert_eq!(report["clean"], code == 0);
+            report
+        })
+    }
+
+    /// The exit code of one of its programs, 0 to 2, and what it printed.
+    pub fn ended(&self, arguments: &[String]) -> (i32, String) {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = self.run(&arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        let code = output.status.code();
+        let sound = if code == Some(2) { !complaint.contains("Traceback") } else { complaint.is_empty() };
+        assert!(sound && matches!(code, Some(0..=2)), "it ended with {code:?}:\n{complaint}");
+        (code.expect("just seen"), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -65,15 +81,20 @@ impl Python {
     }
 }
 
-/// What both say of the disk; `None` if both find no volume there.
-pub fn agreed(python: &Python, disk: &Path) -> Option<Value> {
+/// A path as an argument.
+pub fn text_of(path: &Path) -> String {
+    path.to_str().expect("a path of UTF-8").to_owned()
+}
+
+/// What both say of the disk, held against what was kept of it; `None` if both find no volume there.
+pub fn agreed(python: &Python, disk: &Path, kept: &Kept) -> Option<Value> {
     let rust = Image::open(disk, None).ok().map(|image| {
-        let volumes =
-            image.volumes.iter().map(|volume| verify(&image, volume, &Kept::default(), |_, _| ())).collect();
-        let report = serde_json::to_value(Report::new(&image, volumes)).expect("a report is JSON");
-        comparable(report)
+        let volumes = image.volumes.iter().map(|volume| verify(&image, volume, kept, |_, _| ())).collect();
+        let mut report = Report::new(&image, volumes);
+        report.add_missing(&image, kept);
+        comparable(serde_json::to_value(report).expect("a report is JSON"))
     });
-    let other = python.verify(disk).map(comparable);
+    let other = python.verify(disk, kept).map(comparable);
     let show = |report: &Option<Value>| serde_json::to_string_pretty(report).expect("JSON can be printed");
     assert!(rust == other, "Rust says:\n{}\nPython says:\n{}", show(&rust), show(&other));
     rust

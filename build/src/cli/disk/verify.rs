@@ -1,6 +1,5 @@
 //! `totebox disk verify`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -38,11 +37,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         disk::verify(&image, volume, &kept, |done, expected| progress.show(done, expected))
     };
     let mut report = Report::new(&image, image.volumes.iter().map(verify).collect());
-    let here: Vec<String> =
-        image.volumes.iter().filter_map(|volume| disk::origin(volume.superblock.as_ref().ok()?)).collect();
-    let missing: BTreeSet<&str> =
-        kept.origins().filter(|&origin| here.iter().all(|here| here != origin)).collect();
-    missing.into_iter().for_each(|origin| report.missing(origin));
+    report.add_missing(&image, &kept);
     if args.json {
         output::json(&report)?;
     } else {
