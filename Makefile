@@ -2,12 +2,13 @@
 
 BOARD        ?= qemu_virt_aarch64
 CONFIG       ?= debug
+KILLS        ?= 300
 MICROKIT_SDK ?= $(HOME)/microkit-sdk-2.3.0
 TOTEBOX      := target/release/totebox
 IMAGE        := target/sel4/$(CONFIG)/totebox.img
 
 .DEFAULT_GOAL := help
-.PHONY: help build run keys test system check report image qemu lint lint-sel4 clean
+.PHONY: help build run keys images test kills system check report image qemu lint lint-sel4 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,9 +35,15 @@ report: build ## write the auditor's report, target/report.html
 keys: build ## make the archives' signing keys, in keys/, where they are missing
 	@$(TOTEBOX) keys --make >/dev/null
 
-test: build ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
+# What tests on seL4 need; without an SDK nothing, and they say that they are skipped.
+images: build
 	@if [ -x $(MICROKIT_SDK)/bin/microkit ]; then $(MAKE) image CONFIG=debug && $(MAKE) image CONFIG=release; fi
-	MICROKIT_SDK=$(MICROKIT_SDK) cargo test --workspace
+
+test: images ## all tests: unit, simulator, hosted, and on seL4 in QEMU where there is an SDK
+	MICROKIT_SDK=$(MICROKIT_SDK) cargo test --workspace --no-fail-fast
+
+kills: images ## kill the appliance KILLS times at random moments, hosted and on seL4, and look for what is lost
+	MICROKIT_SDK=$(MICROKIT_SDK) TOTEBOX_KILLS=$(KILLS) cargo test -p totebox-tests --test appliance every_receipt_holds -- --nocapture
 
 image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system --manifests target/sel4/manifests

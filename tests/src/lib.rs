@@ -9,6 +9,8 @@
 //! | [`hostile`] | archives that are taken over |
 //! | [`image`] | images for seL4, put together and hardened |
 //! | [`attacks`] | attacks by rights a domain should not have |
+//! | [`kills`] | an appliance killed at random moments of an operator's work |
+//! | [`notebook`] | what such an operator knows, and what must hold |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_bench`] | archives and the vault, with the console played by the test |
@@ -24,6 +26,8 @@ pub mod attacks;
 pub mod checkpoints;
 pub mod hostile;
 pub mod image;
+pub mod kills;
+pub mod notebook;
 pub mod operator;
 pub mod orchestrated;
 pub mod orchestration;

@@ -124,7 +124,6 @@ impl<W: Wire> Operator<W> {
             if value(&status.end, "settled") == Some("yes") {
                 return Ok(status);
             }
-            self.line()?;
         }
     }
 
@@ -238,7 +237,7 @@ impl<W: Wire> Operator<W> {
             if answer.error() != Some("busy") {
                 break answer;
             }
-            self.line()?;
+            self.listen()?;
         };
         if let Some(error) = ready.error() {
             return Ok(Err(error.to_owned()));
@@ -293,9 +292,10 @@ impl<W: Wire> Operator<W> {
                 return Ok(outcome.clone());
             }
             // What is waited for may have been disturbed; and the answer tells.
-            if self.line()?.is_none() {
+            if !self.listen()? {
                 self.ask(&format!("receipt {tag}"))?;
             }
+            self.lines.clear();
         }
     }
 

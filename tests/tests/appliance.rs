@@ -10,7 +10,7 @@ use totebox_tests::attacks::{ATTACKS, only_hardening_stops};
 use totebox_tests::checkpoints::kept_checkpoints_bind_the_disk;
 use totebox_tests::orchestrated::{self, WATCHED};
 use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
-use totebox_tests::{hostile, image};
+use totebox_tests::{hostile, image, kills};
 
 /// The reference deployment's archives, on volumes small enough to be simulated.
 const SMALL: &str = r#"
@@ -89,6 +89,10 @@ fn main() -> ExitCode {
         hostile::misbehaving_archives_are_contained(&mut hosted_hostile(hostile::MISBEHAVING), |_| ());
         Ok(())
     }));
+    trials.push(Trial::test("hosted::every_receipt_holds_after_kills", || {
+        kills::every_receipt_holds(|| Box::new(Hosted::new(Site::new(SMALL))), kills::kills(40));
+        Ok(())
+    }));
     trials.push(Trial::test("hosted::forty_archives_take_a_document_each", || {
         forty_archives(&mut Hosted::new(forty()));
         Ok(())
@@ -140,6 +144,10 @@ fn main() -> ExitCode {
         Trial::test("qemu_release::misbehaving_archives_are_contained", || {
             let mut appliance = Qemu::new(Site::new(hostile::MISBEHAVING), "release");
             hostile::misbehaving_archives_are_contained(&mut appliance, |qemu| qemu.put_together("release"));
+            Ok(())
+        }),
+        Trial::test("qemu_release::every_receipt_holds_after_kills", || {
+            kills::every_receipt_holds(|| Box::new(Qemu::new(Site::new(SMALL), "release")), kills::kills(24));
             Ok(())
         }),
         Trial::test("qemu_release::a_spinning_archive_takes_nothing", || {

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use super::{Appliance, PATIENCE, Site, workspace};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process_group, set_child_subreaper, waitpgid};
+
 use crate::image;
 
 /// A process with all its children, killed as one when this value goes.
@@ -20,22 +22,20 @@ impl Group {
         let log = std::fs::File::create(output).expect("the log can be written");
         let copy = log.try_clone().expect("a descriptor can be copied");
         command.stdin(Stdio::null()).stdout(log).stderr(copy).process_group(0);
+        // What outlives its leader becomes this process's child, which can wait for its end.
+        set_child_subreaper(Some(getpid())).expect("Linux lets a process be that");
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Group { child }
     }
 
     /// Kills every process of the group at once, as a power cut would.
     fn kill(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.child);
+        let group = Pid::from_child(&self.child);
         // It may be gone already; then there is nothing to kill.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.child.wait();
         // Each dies in its own time; until the last one has, it may hold the disk.
-        let started = Instant::now();
-        while rustix::process::test_kill_process_group(group).is_ok() {
-            assert!(started.elapsed() < PATIENCE, "a killed process lives on");
-            std::thread::yield_now();
-        }
+        while waitpgid(group, WaitOptions::empty()).is_ok() {}
     }
 
     /// Waits until something listens at `socket`.
