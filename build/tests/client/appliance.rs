@@ -101,6 +101,6 @@ fn serve(bench: &mut Bench, mut line: UnixStream, noise: &mut Noise, meanwhile: 
     }
 }
 
-fn documents(bench: Bench) -> Vec<Vec<Document>> {
-    bench.archives.into_iter().map(|archive| archive.documents).collect()
+fn documents(mut bench: Bench) -> Vec<Vec<Document>> {
+    bench.archives.drain(..).map(|archive| archive.documents).collect()
 }

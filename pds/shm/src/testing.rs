@@ -2,35 +2,68 @@
 
 extern crate std;
 
-use std::sync::Mutex;
-use std::vec;
+use core::sync::atomic::AtomicU64;
+use std::iter;
+use std::sync::{Mutex, MutexGuard};
 use std::vec::Vec;
 
 use totebox_manifest::conversation::{self, PAGE};
 use totebox_manifest::{Link, LinkKind, NO_CHANNEL, Region, Role};
 
-use crate::shared::Mapped;
+use crate::shared::{Mapped, Shared};
 
-/// Address and size of every region made here.
-static REGIONS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+/// The memory of every region made here. It stays: a [`Shared`] may still refer to it.
+static MADE: Mutex<Vec<&[AtomicU64]>> = Mutex::new(Vec::new());
+
+/// Regions that were given back.
+static FREE: Mutex<Vec<Region>> = Mutex::new(Vec::new());
+
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().expect("no test panics while it holds this lock")
+}
 
 /// The proof that goes with regions made by [`region`] and [`wire`], and parts of them; no other region
 /// is accepted with it.
 pub fn mapped() -> Mapped {
     let covers = |vaddr: usize, size: usize| {
-        let regions = REGIONS.lock().expect("no test panics while it holds this lock");
-        regions.iter().any(|&(start, len)| start <= vaddr && vaddr - start <= len && size <= len - (vaddr - start))
+        lock(&MADE).iter().any(|words| {
+            let (start, len) = (words.as_ptr().addr(), size_of_val(*words));
+            start <= vaddr && vaddr - start <= len && size <= len - (vaddr - start)
+        })
     };
     // SAFETY: the regions of this module are leaked, aligned, exposed, and only reachable through `Shared`.
     unsafe { Mapped::checked(covers) }
 }
 
-/// A zeroed region of at least `size` bytes, in whole pages, that lives for the rest of the program.
+/// A zeroed region of at least `size` bytes, in whole pages. Its memory lives for the rest of the program.
 pub fn region(size: usize) -> Region {
     let size = size.next_multiple_of(PAGE);
-    let vaddr = vec![0u64; size / 8].leak().as_mut_ptr().expose_provenance();
-    REGIONS.lock().expect("no test panics while it holds this lock").push((vaddr, size));
-    Region { vaddr: (vaddr as u64).into(), size: (size as u64).into() }
+    if let Some(region) = reused(size) {
+        return region;
+    }
+    let words: Vec<AtomicU64> = iter::repeat_with(AtomicU64::default).take(size / 8).collect();
+    let words: &'static [AtomicU64] = words.leak();
+    lock(&MADE).push(words);
+    Region { vaddr: (words.as_ptr().expose_provenance() as u64).into(), size: (size as u64).into() }
+}
+
+/// Gives regions back, to be made again: a test that makes thousands of domains needs the memory of one.
+/// Nobody may use them any more; who does sees what the next owner writes.
+pub fn give_back(regions: impl IntoIterator<Item = Region>) {
+    lock(&FREE).extend(regions.into_iter().filter(|region| region.size.get() > 0));
+}
+
+/// A region that was given back, zeroed anew.
+fn reused(size: usize) -> Option<Region> {
+    let mut free = lock(&FREE);
+    let index = free.iter().position(|region| region.size.get() == size as u64)?;
+    let region = free.swap_remove(index);
+    drop(free);
+    let shared = Shared::new(mapped(), region)?;
+    for offset in (0..size).step_by(PAGE) {
+        shared.write(offset, &[0; PAGE]);
+    }
+    Some(region)
 }
 
 /// One end of a conversation.
@@ -102,6 +135,17 @@ mod tests {
             assert!(to_vault.send(&[1], &[]).unwrap());
         }
         assert!(!to_vault.send(&[1], &[]).unwrap(), "a full ring takes nothing more");
+    }
+
+    #[test]
+    fn a_region_given_back_is_made_again_and_zero() {
+        // A size no other test has.
+        let used = region(7 * PAGE);
+        let words = Shared::new(mapped(), used).unwrap();
+        words.store(6 * PAGE, 1);
+        give_back([used, Region::default()]);
+        assert_eq!((region(7 * PAGE).vaddr, words.load(6 * PAGE)), (used.vaddr, 0));
+        assert_ne!(region(7 * PAGE).vaddr, used.vaddr, "each once");
     }
 
     #[test]

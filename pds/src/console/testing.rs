@@ -17,8 +17,8 @@ use core::cell::RefCell;
 use ledger_fmt::hash;
 use ledger_fmt::record::Kind;
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
-use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Role};
-use totebox_shm::testing::mapped;
+use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Region, Role};
+use totebox_shm::testing::{give_back, mapped};
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -316,6 +316,13 @@ pub struct Bench {
     pub orchestrator: Channel,
     /// Notifications on their way to the console.
     waiting: ChannelSet,
+    regions: Vec<Region>,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        give_back(self.regions.drain(..));
+    }
 }
 
 impl Bench {
@@ -345,6 +352,7 @@ impl Bench {
             uart,
             orchestrator: Channel(page.channel),
             waiting: ChannelSet::default(),
+            regions: description.links.iter().flat_map(|link| [link.mine, link.theirs]).collect(),
         };
         bench.console.start(&mut bench.kernel);
         bench.run();

@@ -1,17 +1,11 @@
 //! The shared memory of a simulated deployment: one run of words in which every region has its place.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use totebox::model::graph::{Graph, RegionIndex, RegionKind};
 use totebox_manifest::Region;
 use totebox_manifest::conversation::PAGE;
-use totebox_shm::{Shared, testing};
-
-thread_local! {
-    /// Memory of earlier deployments, to be used again: it lives for ever once it was made.
-    static POOL: RefCell<Vec<Region>> = const { RefCell::new(Vec::new()) };
-}
+use totebox_shm::testing;
 
 /// All regions two domains share, and the archives' keys.
 #[derive(Debug)]
@@ -35,7 +29,7 @@ impl Memory {
             // The page between two regions belongs to neither.
             size += region.size + PAGE as u64;
         }
-        Memory { whole: take(size as usize), offsets }
+        Memory { whole: testing::region(size as usize), offsets }
     }
 
     /// Where a region of a manifest is here; no region if it is a device's.
@@ -49,20 +43,6 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        POOL.with_borrow_mut(|pool| pool.push(self.whole));
+        testing::give_back([self.whole]);
     }
-}
-
-fn take(size: usize) -> Region {
-    let used = POOL.with_borrow_mut(|pool| {
-        let fits = pool.iter().position(|region| region.size.get() >= size as u64);
-        fits.map(|index| pool.swap_remove(index))
-    });
-    let Some(region) = used else { return testing::region(size) };
-    let shared = Shared::new(testing::mapped(), region).expect("a region of `testing`");
-    let zeros = [0; PAGE];
-    for offset in (0..shared.size()).step_by(PAGE) {
-        shared.write(offset, &zeros[..PAGE.min(shared.size() - offset)]);
-    }
-    region
 }
