@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use totebox::built::Built;
 use totebox::check::{Judge, Level, Made, RULES, Report, Verdict, Waivers, check_built};
+use totebox_capdl::testing::image_of;
 use totebox_capdl::{Image, Json, Lowering, Spec};
 use totebox_sdf::System;
 
@@ -103,36 +104,6 @@ fn edit(spec: &mut Value, edit: Edit) {
         (Some(at), Some(cap)) => merge(&mut slots[at]["cap"], cap),
         (None, cap) => slots.push(json!({ "slot": number, "cap": cap.unwrap() })),
     }
-}
-
-/// A loader image around a specification, put together as the Microkit tool does it.
-fn image_of(spec: &Spec) -> Vec<u8> {
-    let spec = rkyv::to_bytes::<rkyv::rancor::Error>(spec).unwrap();
-    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
-    let (kernel_at, spec_at, table_at, pv_offset) = (0x1000_u64, 0x20_0000, 0x40_0000, 0x6000_0000);
-    let header = |kind: u32, vaddr: u64, size: usize| {
-        let mut header = kind.to_le_bytes().to_vec();
-        header.extend(4_u32.to_le_bytes());
-        header.extend(words(&[0, vaddr, vaddr, size as u64, size as u64, 0]));
-        header
-    };
-    let headers = [(1, spec_at, spec.len()), (0x64c3_4003, spec_at, spec.len()), (6, table_at, 3 * 56)];
-    let table: Vec<u8> = headers.into_iter().flat_map(|(kind, vaddr, size)| header(kind, vaddr, size)).collect();
-    let kernel = vec![0; 0x123];
-    let regions: [(u64, &[u8]); 3] =
-        [(kernel_at, &kernel), (spec_at + pv_offset, &spec), (table_at + pv_offset, &table)];
-    let size: usize = 64 + regions.iter().map(|(_, bytes)| 32 + bytes.len()).sum::<usize>();
-    // The loader's code has the magic number too.
-    const MAGIC: u64 = 0x5e14_dead_14de_5ead;
-    let mut image = words(&[0, MAGIC, 0]);
-    image.extend(words(&[MAGIC, size as u64, 0, 0, 0, pv_offset, 0, 3]));
-    let mut offset = 0;
-    for (address, bytes) in regions {
-        image.extend(words(&[address, bytes.len() as u64, offset, 1]));
-        offset += bytes.len() as u64;
-    }
-    regions.into_iter().for_each(|(_, bytes)| image.extend(bytes));
-    image
 }
 
 fn report(spec: &Spec) -> Result<Report, String> {

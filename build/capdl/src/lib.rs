@@ -10,6 +10,8 @@ mod content;
 mod image;
 mod json;
 mod spec;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::fmt;
 
