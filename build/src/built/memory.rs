@@ -2,7 +2,7 @@
 //! first domain declared to map it maps there; whatever else is mapped is a program's, a stack, an IPC
 //! buffer, or nothing the description knows of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use totebox_capdl::{Cap, Error, Object, ObjectId, Spec, Tcb};
 use totebox_sdf::{Map, MemoryRegion, Perms, Place, ProtectionDomain, System};
@@ -60,10 +60,11 @@ pub fn rebuild(
     let leaf = leaf.max().unwrap_or(0).min(LEVELS_MAX);
     let mut spaces: HashMap<Who, Space> = HashMap::new();
     let mut users: HashMap<ObjectId, Vec<Who>> = HashMap::new();
+    let mut tables = HashSet::new();
     for who in threads.all() {
         let mut space = Space::new();
         if let Some(root) = tcb(spec, threads, who).and_then(|tcb| bound(tcb, slot::VSPACE)) {
-            walk(spec, root.object(), leaf, 0, 0, &mut space)?;
+            walk(spec, root.object(), leaf, (0, 0), &mut space, &mut tables)?;
         }
         space.values().for_each(|page| users.entry(page.frame).or_default().push(who));
         spaces.insert(who, space);
@@ -91,7 +92,16 @@ fn tcb<'a>(spec: &'a Spec, threads: &Threads, who: Who) -> Option<&'a Tcb> {
     }
 }
 
-fn walk(spec: &Spec, table: ObjectId, leaf: u8, depth: u8, base: u64, space: &mut Space) -> Result<(), Error> {
+/// Goes through a page table that lies so deep and begins at this address. A table is in one place: so the kernel has
+/// it, and so the walk ends soon whatever the tables say of each other.
+fn walk(
+    spec: &Spec,
+    table: ObjectId,
+    leaf: u8,
+    (depth, base): (u8, u64),
+    space: &mut Space,
+    tables: &mut HashSet<ObjectId>,
+) -> Result<(), Error> {
     let broken = |what: &str| {
         Err(Error::new(
             format!("page table {table} {what}, which is not understood"),
@@ -106,18 +116,25 @@ fn walk(spec: &Spec, table: ObjectId, leaf: u8, depth: u8, base: u64, space: &mu
     if level > leaf || depth > LEVELS_MAX {
         return broken("lies deeper than the machine's");
     }
+    if !tables.insert(table) {
+        return broken("is in two places");
+    }
     let shift = PAGE_BITS + TABLE_BITS * u32::from(leaf - level);
     for entry in &object.slots {
-        let address = base + (u64::from(entry.slot) << shift);
+        let bytes = 1_u64 << shift;
+        let address = bytes.checked_mul(entry.slot.into()).and_then(|offset| base.checked_add(offset));
+        let Some(address) = address.filter(|address| address.checked_add(bytes).is_some()) else {
+            return broken("has an entry for no address there is");
+        };
         match &entry.cap {
-            Cap::PageTable(to) => walk(spec, to.object, leaf, depth + 1, address, space)?,
+            Cap::PageTable(to) => walk(spec, to.object, leaf, (depth + 1, address), space, tables)?,
             Cap::Frame(cap) => {
                 let Some(Object::Frame(frame)) = spec.object(cap.object) else { return broken("maps no frame") };
                 if u32::from(frame.size_bits) != shift {
                     return broken("maps a frame of another size than its entries have");
                 }
                 let perms = Perms { read: cap.rights.read, write: cap.rights.write, execute: cap.executable };
-                let page = Page { frame: cap.object, bytes: 1 << shift, perms, cached: cap.cached };
+                let page = Page { frame: cap.object, bytes, perms, cached: cap.cached };
                 space.insert(address, page);
             }
             _ => return broken("holds what is neither a page nor a page table"),
