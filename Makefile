@@ -7,8 +7,14 @@ MICROKIT_SDK ?= $(HOME)/microkit-sdk-2.3.0
 TOTEBOX      := target/release/totebox
 IMAGE        := target/sel4/$(CONFIG)/totebox.img
 
+# Seconds each fuzz target runs, and which run.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
+FUZZ         := cargo +nightly fuzz run --target-dir target/fuzz/build
+FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
+
 .DEFAULT_GOAL := help
-.PHONY: help build run keys images test kills system check report image qemu lint lint-sel4 clean
+.PHONY: help build run keys images test kills system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +59,20 @@ image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img
 
 qemu: image ## boot it in QEMU, with the operator's prompt on this terminal
 	$(TOTEBOX) run --backend qemu --config $(CONFIG)
+
+# What is found goes to target/fuzz/found; an input that fails to target/fuzz/failed, and ends the run.
+fuzz: ## every fuzz target for FUZZ_SECONDS=60 (needs a nightly toolchain and cargo-fuzz)
+	cargo run --quiet -p totebox-fuzzing --example seeds target/fuzz/seeds
+	@set -e; mkdir -p target/fuzz/failed; for name in $(FUZZ_TARGETS); do \
+	  echo "--- $$name"; mkdir -p target/fuzz/found/$$name; \
+	  $(FUZZ) $$name target/fuzz/found/$$name fuzz/corpus/$$name target/fuzz/seeds/$$name -- $(FUZZ_LIMITS) \
+	    -artifact_prefix=target/fuzz/failed/$$name- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; done
+
+fuzz-corpus: ## keep in fuzz/corpus the little of what `make fuzz` found that reaches more than the seeds
+	@set -e; for name in $(FUZZ_TARGETS); do fuzz/keep.sh $$name $(FUZZ); done
+
+miri: ## the shared memory's tests under Miri (needs a nightly toolchain with miri and rust-src)
+	MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test -p totebox-shm --lib
 
 lint: lint-sel4 ## formatting and clippy, both workspaces
 	cargo fmt --check

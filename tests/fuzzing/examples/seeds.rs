@@ -1,0 +1,19 @@
+//! Writes the seeds of every target as files, for `make fuzz`: `seeds FOLDER`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use totebox_fuzzing::TARGETS;
+
+fn main() -> io::Result<()> {
+    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or(io::ErrorKind::InvalidInput)?);
+    for target in TARGETS {
+        let folder = folder.join(target.name);
+        fs::create_dir_all(&folder)?;
+        for (number, seed) in (target.seeds)().into_iter().enumerate() {
+            fs::write(folder.join(format!("{number:02}")), seed)?;
+        }
+    }
+    Ok(())
+}

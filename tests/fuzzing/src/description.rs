@@ -1,0 +1,43 @@
+//! `system.xml`: any system description, and every judgement and picture of one that can be read.
+
+use std::path::Path;
+
+use totebox::check::{Waivers, check};
+use totebox::diff::diff;
+use totebox::picture::{dot, svg};
+use totebox_sdf::System;
+
+use crate::{Target, assert_place, repository};
+
+/// The target. Who can reach whom is kept for every pair of domains.
+pub const TARGET: Target =
+    Target { name: "description", run, memory: 16 << 20, memory_per_byte: 4096, mutations: 1000, seeds };
+
+fn run(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let file = Path::new("system.xml");
+    let system = match System::parse(file, text) {
+        Ok(system) => system,
+        Err(errors) => {
+            assert!(!errors.0.is_empty(), "refused for nothing");
+            for error in &errors.0 {
+                assert_place(text, error.place.line as usize, error.place.column as usize, &error.message);
+            }
+            return;
+        }
+    };
+    let report = check(file, &system, None, &mut Waivers::default());
+    for finding in &report.findings {
+        assert_place(text, finding.line as usize, finding.column as usize, &finding.message);
+    }
+    svg(&system, None, &report);
+    dot(&system, None, &report);
+    assert_eq!(diff(&system, &system), []);
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = vec![repository::file("system.xml"), repository::file("build/tests/built/one-of-each.system")];
+    seeds.extend(repository::files("build/tests/check/microkit", ".system"));
+    seeds.extend(repository::files("build/tests/check/totebox", ".system"));
+    seeds
+}

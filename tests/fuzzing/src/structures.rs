@@ -1,0 +1,129 @@
+//! Superblocks, hints, stamps and records, as they come from a disk: as they are, and with their check mended, so
+//! that what lies behind it is reached.
+
+use ledger_fmt::hash::Domain;
+use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use ledger_fmt::note::Seed;
+use ledger_fmt::record::{CHECK_SIZE, Draft, Genesis, HEADER_SIZE, Head, Header, Kind, Record, TreeHead};
+use ledger_fmt::stamp::{Hint, Run, STAMP_SIZE, Stamp};
+use ledger_fmt::testing::TestVolume;
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::Target;
+
+/// The target.
+pub const TARGET: Target =
+    Target { name: "structures", run, memory: 8 * 1024, memory_per_byte: 2, mutations: 20000, seeds };
+
+fn run(input: &[u8]) {
+    superblock(input);
+    hint(input);
+    stamp(input);
+    record(input);
+    let mut mended = input.to_vec();
+    mend(&mut mended, size_of::<Superblock>(), Domain::Superblock);
+    superblock(&mended);
+    mended.copy_from_slice(input);
+    mend(&mut mended, size_of::<Hint>(), Domain::Hint);
+    hint(&mended);
+    mended.copy_from_slice(input);
+    mend(&mut mended, STAMP_SIZE, Domain::Stamp);
+    stamp(&mended);
+    mended.copy_from_slice(input);
+    mend_record(&mut mended);
+    record(&mended);
+}
+
+/// Puts the right check at the end of the structure of this size that the bytes begin with.
+pub fn mend(bytes: &mut [u8], size: usize, domain: Domain) {
+    if let Some((body, check)) = bytes.get_mut(..size).and_then(<[u8]>::split_last_chunk_mut::<32>) {
+        *check = domain.hash(body);
+    }
+}
+
+/// Puts the right check into the record that the bytes begin with.
+pub fn mend_record(bytes: &mut [u8]) {
+    let Ok((header, rest)) = Header::read_from_prefix(bytes) else { return };
+    let Some(payload) = rest.get(..header.payload_len.get() as usize) else { return };
+    let mut hasher = Domain::Record.hasher();
+    hasher.update(&header.as_bytes()[..HEADER_SIZE - CHECK_SIZE]);
+    hasher.update(payload);
+    bytes[HEADER_SIZE - CHECK_SIZE..HEADER_SIZE].copy_from_slice(&hasher.finish()[..CHECK_SIZE]);
+}
+
+fn superblock(bytes: &[u8]) {
+    let Ok((superblock, layout)) = Superblock::decode(bytes) else { return };
+    let again = Superblock::new(superblock.deployment, superblock.volume, superblock.name, &layout);
+    assert_eq!(again.as_bytes(), &bytes[..size_of::<Superblock>()]);
+    assert_eq!(superblock.matches(&again), Ok(()));
+    assert_eq!(layout.ledger.end(), layout.blocks);
+}
+
+fn hint(bytes: &[u8]) {
+    let Ok((read, _)) = Hint::read_from_prefix(bytes) else { return };
+    let Some((frontier, last_stamp_block)) = Hint::decode(bytes, &read.volume) else { return };
+    let again = Hint::new(read.volume, &frontier, last_stamp_block);
+    assert_eq!(again.as_bytes(), &bytes[..size_of::<Hint>()]);
+}
+
+fn stamp(bytes: &[u8]) {
+    let Ok((read, _)) = Stamp::read_from_prefix(bytes) else { return };
+    let (ledger_blocks, assets_blocks) = (1 << 32, 1 << 32);
+    let found = Stamp::find(bytes, &read.volume, read.ledger_block.get(), ledger_blocks, assets_blocks);
+    let Ok(stamp) = found else { return };
+    let run = Run {
+        kind: stamp.kind().expect("an accepted stamp has a kind"),
+        volume: stamp.volume,
+        payload_len: stamp.payload_len.get(),
+        assets_to: stamp.assets_to.get(),
+        assets_durable: stamp.assets_durable.get(),
+        ledger_digest: stamp.ledger_digest,
+        assets_digest: stamp.assets_digest,
+    };
+    let before = stamp.frontier_before();
+    assert_eq!(Stamp::new(&before, &run).as_bytes(), &bytes[..STAMP_SIZE]);
+    assert_eq!(Stamp::decode(bytes, &stamp.volume, &before, ledger_blocks, assets_blocks), Ok(stamp));
+    let after = stamp.frontier_after();
+    assert!(after.ledger_next > before.ledger_next && after.ledger_next <= ledger_blocks);
+    assert!(after.assets_next >= before.assets_next && after.assets_next <= assets_blocks);
+}
+
+fn record(bytes: &[u8]) {
+    let Ok((record, len)) = Record::decode(bytes) else { return };
+    let Record { header, kind, payload, hash } = record;
+    let head = Head { records: header.sequence.get(), hash: header.previous };
+    let after = record.continues(&head).expect("it continues what it says it continues");
+    assert_eq!(after.hash, hash);
+    if head.records < u64::MAX {
+        let content = (header.content_hash, header.content_len.get(), header.content_block.get());
+        let content = header.declares_content().then_some(content);
+        let mut again = [0; BLOCK_SIZE];
+        let draft = Draft { kind, time_ms: header.time_ms.get(), payload, content };
+        assert_eq!(draft.encode(&head, &mut again), Some((len, after)));
+        assert_eq!(again[..len], bytes[..len]);
+    }
+    assert!(record.document_name().is_none_or(|name| payload.ends_with(name.as_bytes())));
+    assert_eq!(record.supersedes().is_some(), kind == Kind::Correction && payload.len() >= 8);
+    let _ = (Genesis::read_from_prefix(payload), TreeHead::read_from_prefix(payload));
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let mut volume = TestVolume::new("contracts");
+    volume.document("lease.pdf", b"what was agreed on");
+    volume.signed_checkpoint(&Seed::default());
+    volume.commit();
+    volume.hint(1);
+    volume.seal();
+    let block = |number: usize| &volume.bytes[number * BLOCK_SIZE..];
+    let ledger = &block(volume.layout.ledger.start as usize)[..volume.frontier.ledger_next as usize * BLOCK_SIZE];
+    let mut seeds = vec![block(0)[..size_of::<Superblock>()].to_vec(), block(2)[..size_of::<Hint>()].to_vec()];
+    for run in ledger.chunks(BLOCK_SIZE) {
+        seeds.push(run[..STAMP_SIZE].to_vec());
+        let mut rest = &run[STAMP_SIZE..];
+        while let Ok((_, len)) = Record::decode(rest) {
+            seeds.push(rest[..len].to_vec());
+            rest = &rest[len..];
+        }
+    }
+    seeds
+}
