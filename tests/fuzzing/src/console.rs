@@ -12,7 +12,7 @@ use crate::repository;
 /// The target. What is counted is what the archives keep and what the terminal has shown: a status is many times
 /// as long as the word that asks for it.
 pub const TARGET: Target =
-    Target { name: "console", run, memory: 4 << 20, memory_per_byte: 4096, mutations: 200, seeds };
+    Target { name: "console", run, memory: 4 << 20, memory_per_byte: 4096, mutations: 300, seeds };
 
 /// Bytes no UTF-8 text has stand for what else may happen on a line.
 const HANG_UP: u8 = 0xff;

@@ -21,7 +21,7 @@ use crate::{Target, noise};
 
 /// The target. What is counted is the simulated disk, its caches, and copies of what was committed.
 pub const TARGET: Target =
-    Target { name: "vault", run, memory: 48 << 20, memory_per_byte: 256 * 1024, mutations: 60, seeds: noise };
+    Target { name: "vault", run, memory: 48 << 20, memory_per_byte: 256 * 1024, mutations: 200, seeds: noise };
 
 const DEPLOYMENT: &str = r#"
 [deployment]

@@ -18,7 +18,7 @@ use crate::{Target, noise};
 
 /// The target. The verifier allocates nothing; what is counted is the volume, as it was and changed.
 pub const TARGET: Target =
-    Target { name: "volume", run, memory: 2200 * 1024, memory_per_byte: 64, mutations: 100, seeds: noise };
+    Target { name: "volume", run, memory: 2200 * 1024, memory_per_byte: 64, mutations: 400, seeds: noise };
 
 /// Changes of one input at most.
 const CHANGES_MAX: usize = 64;
