@@ -1,5 +1,7 @@
 //! The verifier on whole, damaged, torn and hostile volumes.
 
+use std::cell::Cell;
+
 use ledger_fmt::ZERO_HASH;
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash;
@@ -527,6 +529,31 @@ fn noise_of_every_size_ends_with_findings_and_without_a_panic() {
             let seen = verify(&bytes, &volume.superblock, claimed, Mode::Full);
             assert_eq!(seen.findings.is_empty(), bytes == volume.bytes, "round {round}");
             assert!(seen.summary.unwrap().bytes_read < 4 * volume.bytes.len() as u64);
+        }
+    }
+}
+
+/// A disk that fails and then does not: what was read first is what counts, and the walk ends.
+#[test]
+fn a_verification_ends_whatever_reads_fail_in_passing() {
+    let volume = reference();
+    let (blocks, one_by_one) = (volume.bytes.len() / BLOCK_SIZE, 1 + 8);
+    for claimed in [Some(volume.frontier), None] {
+        let mut first = 0;
+        let mut reached = true;
+        while reached {
+            for failing in 1..=one_by_one {
+                let reads = Cell::new(0);
+                let seen = verify_with(&volume.superblock, claimed, Mode::Full, |range| {
+                    let number = reads.replace(reads.get() + 1);
+                    assert!(number < 2 * blocks, "this never ends: {failing} failed reads from {first} on");
+                    (number < first || number >= first + failing).then(|| &volume.bytes[range])
+                });
+                let kind = seen.findings.first().map(|finding| finding.kind);
+                assert!(kind.is_none_or(|kind| kind == FindingKind::Unreadable), "{:?}", seen.findings);
+                reached = reads.get() > first;
+            }
+            first += 1;
         }
     }
 }

@@ -346,7 +346,11 @@ impl Verifier {
     fn not_whole(&mut self, visitor: &mut dyn Visitor) -> Step {
         let at = self.frontier.ledger_next;
         if at < self.bound.ledger_next {
-            return Step::Search { next: at, end: self.bound.ledger_next };
+            // The block itself is not read again: what it held once is what it holds, or this may never end.
+            if let Some(stamp) = self.following(self.window.block(at), at).filter(|stamp| self.within(stamp)) {
+                return self.lost(stamp.frontier_before(), visitor);
+            }
+            return self.search_on(at + 1, self.bound.ledger_next, visitor);
         }
         if self.known.hints_lost(&self.frontier) && at + 1 < self.limit {
             return Step::Search { next: at + 1, end: self.limit };
@@ -369,35 +373,48 @@ impl Verifier {
     /// Looks for a stamp behind the frontier in blocks from `first` on.
     fn search(&mut self, first: u64, end: u64, bytes: &[u8], visitor: &mut dyn Visitor) -> Step {
         let committed = self.frontier.ledger_next < self.bound.ledger_next;
-        let (volume, ledger, assets) = self.place();
         for (block, at) in bytes.chunks_exact(BLOCK_SIZE).zip(first..) {
-            let Ok(stamp) = Stamp::find(block, volume, at, ledger, assets) else { continue };
-            let (before, after) = (stamp.frontier_before(), stamp.frontier_after());
-            let follows = before.assets_next >= self.frontier.assets_next
-                && before
-                    .runs
-                    .checked_sub(self.frontier.runs)
-                    .is_some_and(|runs| runs <= at - self.frontier.ledger_next);
-            let within = after.runs <= self.bound.runs
-                && after.ledger_next <= self.bound.ledger_next
-                && after.assets_next <= self.bound.assets_next;
-            if follows && committed && within {
+            let Some(stamp) = self.following(block, at) else { continue };
+            let before = stamp.frontier_before();
+            if committed && self.within(&stamp) {
                 return self.lost(before, visitor);
             }
-            if follows && !committed {
+            if !committed {
                 // There are later runs, so what lies before them was committed.
                 self.bound = before;
                 return Step::Frontier;
             }
         }
-        let next = first + (bytes.len() / BLOCK_SIZE) as u64;
+        self.search_on(first + (bytes.len() / BLOCK_SIZE) as u64, end, visitor)
+    }
+
+    /// Looks for a stamp from block `next` on.
+    fn search_on(&mut self, next: u64, end: u64, visitor: &mut dyn Visitor) -> Step {
         if next < end {
             Step::Search { next, end }
-        } else if committed {
+        } else if self.frontier.ledger_next < self.bound.ledger_next {
             self.lost(self.bound, visitor)
         } else {
             self.end_of_runs(visitor)
         }
+    }
+
+    /// The stamp in the block `at` of `ledger/`, if it may follow the frontier.
+    fn following(&self, block: &[u8], at: u64) -> Option<Stamp> {
+        let (volume, ledger, assets) = self.place();
+        let stamp = Stamp::find(block, volume, at, ledger, assets).ok()?;
+        let (before, frontier) = (stamp.frontier_before(), &self.frontier);
+        let runs = before.runs.checked_sub(frontier.runs)?;
+        let follows = before.assets_next >= frontier.assets_next && runs <= at - frontier.ledger_next;
+        follows.then_some(stamp)
+    }
+
+    /// Whether the frontier behind this run is not beyond the bound.
+    fn within(&self, stamp: &Stamp) -> bool {
+        let after = stamp.frontier_after();
+        after.runs <= self.bound.runs
+            && after.ledger_next <= self.bound.ledger_next
+            && after.assets_next <= self.bound.assets_next
     }
 
     /// The stamp at the frontier is lost. The walk goes on at `to`; whole records are sought before it.
