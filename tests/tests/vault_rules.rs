@@ -327,9 +327,17 @@ fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
     assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).status(), Status::Ok, "reading goes on");
     bench.world.settle();
     assert_eq!(bench.page().volumes[0].refused.get(), 0, "no room is no offence");
+    assert_eq!(bench.write(archive, Op::Commit, block, b"a record").status(), Status::Ok);
     let orchestrator = bench.orchestrator();
     let seal = bench.ask(orchestrator, request(Op::Seal), &[]);
-    assert_eq!(seal.status(), Status::Ok);
+    assert_eq!((seal.status(), seal.reply.ledger_next.get()), (Status::Ok, layout.ledger.blocks));
+
+    // There is no block behind the frontier that a start could read.
+    bench.world.settle();
+    let mut bench = bench.restarted(&deployment, 2);
+    let archive = bench.archive(0);
+    let hello = bench.hello(archive, 0);
+    assert_eq!((hello.status(), hello.state(), hello.info().sealed), (Status::Ok, VolumeState::Sealed, 1));
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Recovery {
     pub fn take(&mut self, bytes: &mut [u8], expected: &Superblock, layout: &Layout, writable: bool) -> Outcome {
         let outcome = match &mut self.step {
             Step::Head => self.take_head(bytes, expected, layout),
-            Step::HintedStamp => self.take_hinted_stamp(bytes),
+            Step::HintedStamp => self.take_hinted_stamp(bytes, layout),
             Step::Ledger => self.take_ledger(bytes, &expected.volume, layout),
             Step::Assets { next } => {
                 self.assets.update(bytes);
@@ -207,7 +207,7 @@ impl Recovery {
     }
 
     /// The stamp a hint names was durable before the hint was written: without it, there is damage.
-    fn take_hinted_stamp(&mut self, block: &[u8]) -> Outcome {
+    fn take_hinted_stamp(&mut self, block: &[u8], layout: &Layout) -> Outcome {
         let stamp = Stamp::read_from_prefix(block).ok().map(|(stamp, _)| stamp);
         let there = stamp.is_some_and(|stamp| {
             stamp.check == self.found.frontier.last_stamp
@@ -216,7 +216,7 @@ impl Recovery {
         if !there {
             return Outcome::Unusable(VolumeState::Damaged);
         }
-        self.step = Step::Ledger;
+        self.step = self.at_frontier(layout);
         Outcome::Read
     }
 
