@@ -149,6 +149,13 @@ pub fn verify(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> Seen
     verify_content(deployment, disk.borrow().seen(), volume)
 }
 
+/// Every volume on a disk verifies as the host tool does it, and nothing is found.
+pub fn all_clean(deployment: &Deployment, disk: &DiskHandle) {
+    for (number, volume) in deployment.volumes.iter().enumerate() {
+        assert_eq!(verify(deployment, disk, number).findings, [], "{}", volume.name);
+    }
+}
+
 /// Verifies a volume of the disk with this content as the host tool does.
 pub fn verify_content(deployment: &Deployment, disk: &[u8], volume: usize) -> Seen {
     let volume = &deployment.volumes[volume];

@@ -11,6 +11,7 @@ use crate::operator::{Gone, Operator, Wire, number, value};
 use crate::vault_bench::bytes;
 
 /// What the operator knows.
+#[derive(Clone)]
 pub struct Notebook {
     archives: Vec<String>,
     /// Content by name, of everything ever sent; a document's name begins with its archive's.
@@ -25,6 +26,7 @@ pub struct Notebook {
 }
 
 /// A submission on its way.
+#[derive(Clone)]
 struct Waiting {
     archive: String,
     name: String,
@@ -45,8 +47,14 @@ impl Notebook {
     }
 
     /// Documents that have become records.
-    pub fn receipts(&self) -> usize {
-        self.receipts.len()
+    pub fn receipts(&self) -> u64 {
+        self.receipts.len() as u64
+    }
+
+    /// The last document with a receipt: archive, sequence number and content.
+    pub fn last(&self) -> Option<(&str, u64, &Vec<u8>)> {
+        let ((archive, seq), name) = self.receipts.iter().next_back()?;
+        Some((archive, *seq, self.content(name)))
     }
 
     /// A day's work, until it is done or the appliance is gone: the archives are compared with what was noted, a
@@ -54,13 +62,32 @@ impl Notebook {
     pub fn day<W: Wire>(&mut self, operator: &mut Operator<W>, random: &mut Rng) -> Result<(), Gone> {
         self.days += 1;
         let worked = self.work(operator, random);
-        // A receipt that was seen counts, whether or not the operator was waiting for it.
+        self.end_day(operator);
+        worked
+    }
+
+    /// Ends a day, with whatever is still on its way. A receipt that was seen counts, whether or not the operator
+    /// was waiting for it.
+    pub fn end_day<W: Wire>(&mut self, operator: &Operator<W>) {
         for Waiting { archive, name, tag } in std::mem::take(&mut self.waiting) {
             if let Some(Ok(receipt)) = operator.outcome(tag) {
                 self.receipts.insert((archive, receipt.seq), name);
             }
         }
-        worked
+    }
+
+    /// Sends a document whose receipt is awaited later; the error's name if it is not taken.
+    pub fn submit<W: Wire>(
+        &mut self,
+        operator: &mut Operator<W>,
+        archive: &str,
+        name: &str,
+        content: Vec<u8>,
+    ) -> Result<Result<(), String>, Gone> {
+        let (archive, name) = (archive.to_owned(), format!("{archive} {name}"));
+        let tag = operator.submit(&archive, &name, &content);
+        self.sent.insert(name.clone(), content);
+        Ok(tag?.map(|tag| self.waiting.push(Waiting { archive, name, tag })))
     }
 
     fn work<W: Wire>(&mut self, operator: &mut Operator<W>, random: &mut Rng) -> Result<(), Gone> {
@@ -70,27 +97,26 @@ impl Notebook {
         }
         for i in 0..random.u32(1..8) {
             let archive = random.choice(&self.archives).expect("there are archives").clone();
-            let name = format!("{archive} day {} number {i}", self.days);
+            let name = format!("day {} number {i}", self.days);
             let size = [0, 1, 100, 4096, 9000, 20_000][random.usize(..6)];
             let content = bytes(size, random.u8(..));
-            self.sent.insert(name.clone(), content.clone());
-            let tag = operator.submit(&archive, &name, &content)?.expect("there is room");
-            self.waiting.push(Waiting { archive, name, tag });
+            self.submit(operator, &archive, &name, content)?.expect("there is room");
             if random.bool() {
-                self.settle_accounts(operator)?;
+                assert_eq!(self.await_receipts(operator)?, 0, "there is room");
             }
             match random.u8(..6) {
                 0 => verify(operator)?,
                 1 => assert!(operator.ask("status")?.ok()),
                 2 => {
-                    if let Some(((archive, seq), name)) = self.receipts.iter().next_back() {
-                        assert!(operator.get(archive, *seq)? == Ok(self.content(name).clone()), "{name}");
+                    if let Some((archive, seq, content)) = self.last() {
+                        assert!(operator.get(archive, seq)?.as_ref() == Ok(content), "{archive} {seq}");
                     }
                 }
                 _ => {}
             }
         }
-        self.settle_accounts(operator)
+        assert_eq!(self.await_receipts(operator)?, 0, "there is room");
+        Ok(())
     }
 
     /// Compares all there is with what was noted: every document is read, and the auditor finds nothing.
@@ -132,16 +158,20 @@ impl Notebook {
         Ok(())
     }
 
-    /// Waits for the receipts of what was sent.
-    fn settle_accounts<W: Wire>(&mut self, operator: &mut Operator<W>) -> Result<(), Gone> {
+    /// Waits for the receipts of what was sent. Returns how much was refused.
+    pub fn await_receipts<W: Wire>(&mut self, operator: &mut Operator<W>) -> Result<usize, Gone> {
+        let mut refused = 0;
         while let Some(Waiting { archive, name, tag }) = self.waiting.last() {
-            let receipt = operator.await_outcome(*tag)?.expect("there is room");
-            assert_eq!(receipt.hash, hex(&hash::content(self.content(name))));
-            let before = self.receipts.insert((archive.clone(), receipt.seq), name.clone());
-            assert!(before.is_none_or(|before| before == *name), "two receipts for one record");
+            if let Ok(receipt) = operator.await_outcome(*tag)? {
+                assert_eq!(receipt.hash, hex(&hash::content(self.content(name))));
+                let before = self.receipts.insert((archive.clone(), receipt.seq), name.clone());
+                assert!(before.is_none_or(|before| before == *name), "two receipts for one record");
+            } else {
+                refused += 1;
+            }
             self.waiting.pop();
         }
-        Ok(())
+        Ok(refused)
     }
 }
 

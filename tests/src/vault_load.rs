@@ -1,16 +1,15 @@
 //! Archives that keep a vault busy, and the plain model of what it owes them: what was acknowledged is
-//! there, what was sent and not acknowledged is there as a whole or not at all, and nothing below an
-//! acknowledged frontier is ever written again.
+//! there, and what was sent and not acknowledged is there as a whole or not at all. That nothing below the
+//! frontier is ever written again, the simulated disk sees to.
 
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
-use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
+use ledger_fmt::layout::{Area, BLOCK_SIZE};
+use ledger_fmt::stamp::{Frontier, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox::model::Deployment;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_pds::proto::vault::{Op, Status, VolumeState};
-use zerocopy::FromBytes;
 
 use crate::vault_bench::{ClientId, VaultBench, offset, request, write};
 
@@ -92,7 +91,6 @@ impl Load {
             1 => self.receive(index, client, bench),
             _ => {
                 bench.world.step();
-                self.check_writes(deployment, bench);
             }
         }
         self.archives.iter().any(|archive| archive.left > 0 || !archive.in_flight.is_empty())
@@ -157,48 +155,12 @@ impl Load {
         }
     }
 
-    /// No write may touch what was acknowledged, or anything outside the directories but the hints.
-    fn check_writes(&self, deployment: &Deployment, bench: &VaultBench) {
-        let mut disk = bench.world.devices().disk.borrow_mut();
-        for (block, bytes) in disk.take_writes() {
-            let blocks = bytes.len() / BLOCK_SIZE;
-            let volume = deployment.volumes.iter().position(|volume| {
-                let end = volume.first_block + volume.layout.blocks;
-                volume.first_block <= block && block + blocks as u64 <= end
-            });
-            let volume = volume.expect("every write lies in one volume");
-            let (place, layout) = (&deployment.volumes[volume], &deployment.volumes[volume].layout);
-            let block = block - place.first_block;
-            if HINT_BLOCKS.contains(&block) && blocks == 1 {
-                check_hint(deployment, volume, &bytes, disk.stable());
-                let other = HINT_BLOCKS.into_iter().find(|&hint| hint != block).expect("there are two");
-                let at = place.first_block + other;
-                assert!(disk.is_stable(at), "both hints of volume {volume} are at risk together");
-                continue;
-            }
-            let none = Archive::default();
-            let archive = self.archives.get(volume).unwrap_or(&none);
-            let acknowledged = &archive.runs[..archive.acknowledged];
-            let assets: usize = acknowledged.iter().map(|run| run.assets.len() / BLOCK_SIZE).sum();
-            let allowed = [
-                (layout.input.start, layout.input.end()),
-                (layout.assets.start + assets as u64, layout.assets.end()),
-                (layout.ledger.start + Archive::ledger_next(acknowledged), layout.ledger.end()),
-            ];
-            assert!(
-                allowed.iter().any(|&(start, end)| start <= block && block + blocks as u64 <= end),
-                "a write to block {block} of volume {volume}, where nothing may be written any more"
-            );
-        }
-    }
-
     /// After a restart: compares what the vault says and what is on the disk with what it owes, and goes on
     /// from there. Runs `bench` until every volume has come up.
     pub fn recovered(&mut self, deployment: &Deployment, bench: &mut VaultBench) {
         for index in 0..self.archives.len() {
             let client = bench.archive(index);
             let hello = bench.hello(client, 0);
-            self.check_writes(deployment, bench);
             assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::Ready), "archive {index}");
             let info = hello.info();
             let runs = info.runs.get() as usize;
@@ -216,18 +178,6 @@ impl Load {
             let disk = bench.world.devices().disk.borrow();
             assert!(runs_on_disk(deployment, index, disk.stable(), runs) == archive.runs, "archive {index}");
         }
-    }
-}
-
-/// A hint may only name what no power cut can take away.
-fn check_hint(deployment: &Deployment, volume: usize, hint: &[u8], stable: &[u8]) {
-    let id = &deployment.volumes[volume].id;
-    let (frontier, stamp_block) = Hint::decode(hint, id).expect("the vault writes valid hints");
-    if frontier.runs > 0 {
-        let at = offset(deployment, volume, Area::Ledger, stamp_block);
-        let (stamp, _) = Stamp::read_from_prefix(&stable[at..]).expect("a stamp is smaller than a block");
-        assert_eq!(stamp.check, frontier.last_stamp, "volume {volume}: a hint names what is not durable");
-        assert_eq!(stamp.frontier_after(), frontier, "volume {volume}: a hint is not what its stamp says");
     }
 }
 

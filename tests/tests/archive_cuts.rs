@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use totebox_pds::proto::intake::{Answer, Failure, Op};
 use totebox_tests::archive_bench::{Answered, ArchiveBench, submission, verify};
-use totebox_tests::sim::{DiskHandle, blank_disk, deployment, for_each_seed};
+use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed};
 use totebox_tests::vault_bench::bytes;
 
 /// Two archives with room for some hundred documents each.
@@ -63,8 +63,9 @@ fn fetch(bench: &mut ArchiveBench, archive: usize, sequence: u64) -> Vec<u8> {
 #[test]
 fn what_was_acknowledged_survives_power_cuts() {
     let deployment = deployment(DEPLOYMENT);
+    let mut tally = Tally::default();
     let mut cut_under_way = 0;
-    for_each_seed("what_was_acknowledged_survives_power_cuts", 25, |seed| {
+    tally.seeds = for_each_seed("what_was_acknowledged_survives_power_cuts", 25, |seed| {
         let disk = DiskHandle::new(blank_disk(&deployment));
         let mut bench = ArchiveBench::new(&deployment, disk.clone(), seed);
         let mut acknowledged: [HashMap<u64, u32>; 2] = Default::default();
@@ -94,6 +95,7 @@ fn what_was_acknowledged_survives_power_cuts() {
             }
             cut_under_way += u32::from(under_way > 0);
             bench = bench.power_cut(&deployment, seed + 1000 * (round + 1));
+            tally.cuts += 1;
             bench.world.settle();
             for (archive, acknowledged) in acknowledged.iter_mut().enumerate() {
                 let held = held(&mut bench, archive);
@@ -113,7 +115,9 @@ fn what_was_acknowledged_survives_power_cuts() {
                 assert_eq!(seen.contents.len(), held.len());
             }
         }
+        tally.acknowledged += acknowledged.iter().map(|records| records.len() as u64).sum::<u64>();
     });
+    println!("archive_cuts: {tally}");
     assert!(cut_under_way > 0, "no cut came while something was under way");
 }
 

@@ -186,9 +186,7 @@ fn yesterdays_copy_of_a_volume_is_a_rollback() {
         a_round(&mut operator);
         operator.wire.world.settle();
         drop(operator);
-        for (i, byte) in yesterday.iter().enumerate() {
-            disk.borrow_mut().damage(start + i, |at| *at = *byte);
-        }
+        disk.borrow_mut().put_back(start, &yesterday);
         let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
         operator.connect_settled().unwrap();
         await_event(&mut operator, &format!("flag 1 {} rollback", NAMES[volume]));

@@ -2,29 +2,18 @@
 //! (`totebox_tests::notebook`).
 
 use fastrand::Rng;
-use totebox::model::Deployment;
-use totebox_tests::archive_bench;
+use totebox_tests::archive_bench::all_clean;
 use totebox_tests::notebook::Notebook;
 use totebox_tests::operator::Gone;
-use totebox_tests::sim::{DiskHandle, blank_disk, deployment, for_each_seed, operator};
+use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed, operator};
 use totebox_tests::vault_bench::SMALL;
-
-fn last_day(deployment: &Deployment, disk: &DiskHandle, seed: u64, notebook: &mut Notebook) {
-    let mut operator = operator(deployment, disk.clone(), seed, None);
-    notebook.close(&mut operator).expect("nobody cuts its power");
-    operator.wire.world.settle();
-    for volume in 0..deployment.volumes.len() {
-        let found = archive_bench::verify(deployment, disk, volume).findings;
-        assert_eq!(found, [], "volume {volume}");
-    }
-}
 
 #[test]
 fn every_receipt_holds_after_power_cuts() {
     let deployment = deployment(SMALL);
     let archives: Vec<String> = deployment.archives.iter().map(|archive| archive.name.clone()).collect();
-    let (mut cuts, mut receipts) = (0, 0);
-    for_each_seed("every_receipt_holds_after_power_cuts", 200, |seed| {
+    let mut tally = Tally::default();
+    tally.seeds = for_each_seed("every_receipt_holds_after_power_cuts", 200, |seed| {
         let mut random = Rng::with_seed(seed);
         let disk = DiskHandle::new(blank_disk(&deployment));
         let mut notebook = Notebook::new(&archives);
@@ -34,7 +23,7 @@ fn every_receipt_holds_after_power_cuts() {
             let cut_at = random.u64(..latest);
             let mut operator = operator(&deployment, disk.clone(), seed + 1000 * day, Some(cut_at));
             if notebook.day(&mut operator, &mut random) == Err(Gone) {
-                cuts += 1;
+                tally.cuts += 1;
             }
             drop(operator);
             if random.u8(..4) > 0 {
@@ -43,8 +32,11 @@ fn every_receipt_holds_after_power_cuts() {
                 disk.borrow_mut().kill(&mut random);
             }
         }
-        last_day(&deployment, &disk, seed, &mut notebook);
-        receipts += notebook.receipts();
+        let mut operator = operator(&deployment, disk.clone(), seed, None);
+        notebook.close(&mut operator).expect("nobody cuts its power");
+        operator.wire.world.settle();
+        all_clean(&deployment, &disk);
+        tally.acknowledged += notebook.receipts();
     });
-    println!("{cuts} cuts in the middle of work, {receipts} records, nothing lost");
+    println!("sim_power_cuts: {tally}");
 }

@@ -114,7 +114,7 @@ fn after_a_power_cut_the_state_is_the_old_or_the_new_one() {
         let [old, new] = tally;
         assert!(old > 0 && new > 0, "{command}: {old} times {from}, {new} times {to}");
         println!(
-            "{command} from {from}: {} power cuts, afterwards {old} times {from}, {new} times {to}",
+            "sim_transitions, {command} from {from}: {} power cuts, afterwards {old} times {from}, {new} times {to}",
             old + new
         );
     }

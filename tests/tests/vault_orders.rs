@@ -105,7 +105,7 @@ fn a_busy_vault_writes_hints_too_and_they_name_what_is_durable() {
     let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
     let occupying = occupy(&mut bench);
     disk.borrow_mut().hold_while(occupying);
-    // `step` checks every hint that is written.
+    // The simulated disk judges every hint that is written.
     while load.step(&deployment, &mut bench) {}
     assert!(load.acknowledged() > 200);
     let hinted = HINT_BLOCKS.map(|block| {

@@ -1,9 +1,9 @@
-//! The vault loses its power: at every disk operation of a fixed load, with every subset of what was not
-//! flushed for a tiny one, and at random moments of many lives.
+//! The vault loses its power: at every disk operation of a fixed load (after each submission, after each
+//! completion), with every subset of what was not flushed for a tiny one, and at random moments of many lives.
 
 use fastrand::Rng;
 use totebox::model::Deployment;
-use totebox_tests::sim::{DiskHandle, blank_disk, deployment, for_each_seed};
+use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed};
 use totebox_tests::vault_bench::{SMALL, VaultBench};
 use totebox_tests::vault_load::{Load, Sizes};
 
@@ -14,11 +14,13 @@ fn one_archive() -> Deployment {
     deployment(&SMALL[..second])
 }
 
-/// A vault under load until `until` disk operations were submitted, or to the end.
-fn loaded(deployment: &Deployment, load: &Load, seed: u64, until: u64) -> (VaultBench, Load, bool) {
+/// A vault under load until so many events of its disk, or to the end.
+fn loaded(deployment: &Deployment, load: &Load, seed: u64, events: u64) -> (VaultBench, Load, bool) {
     let mut load = load.clone();
-    let mut bench = VaultBench::new(deployment, DiskHandle::new(blank_disk(deployment)), seed);
-    while bench.world.devices().disk.borrow().submitted() < until {
+    let disk = DiskHandle::new(blank_disk(deployment));
+    disk.borrow_mut().cut_after(events);
+    let mut bench = VaultBench::new(deployment, disk.clone(), seed);
+    while !disk.borrow().is_without_power() {
         if !load.step(deployment, &mut bench) {
             return (bench, load, true);
         }
@@ -31,20 +33,21 @@ fn finish(deployment: &Deployment, load: &mut Load, bench: &mut VaultBench) {
     bench.world.settle();
 }
 
-/// Cuts the power after every disk operation of a load, and leaves the rest to `cut`.
-fn at_every_operation(
+/// Cuts the power after every event of the disk under a load, and leaves the rest to `cut`. Returns how many
+/// events there were.
+fn at_every_event(
     deployment: &Deployment,
     load: &Load,
     seed: u64,
     mut cut: impl FnMut(u64, VaultBench, Load),
 ) -> u64 {
-    for operation in 0.. {
-        let (bench, load, ended) = loaded(deployment, load, seed, operation);
+    for event in 0.. {
+        let (bench, load, ended) = loaded(deployment, load, seed, event);
         if ended {
             assert!(load.acknowledged() > 0, "the load commits something");
-            return operation;
+            return event;
         }
-        cut(operation, bench, load);
+        cut(event, bench, load);
     }
     unreachable!("a load ends")
 }
@@ -52,20 +55,20 @@ fn at_every_operation(
 #[test]
 fn cut_at_every_disk_operation() {
     let deployment = deployment(SMALL);
-    let mut cuts = 0;
-    for seed in 0..3 {
+    let mut tally = Tally::default();
+    tally.seeds = for_each_seed("--test vault_power_cuts cut_at_every_disk_operation", 3, |seed| {
         let load = Load::new(&deployment, 24, Sizes::ANY, seed);
-        at_every_operation(&deployment, &load, seed, |operation, bench, mut load| {
+        tally.cuts += at_every_event(&deployment, &load, seed, |event, bench, mut load| {
             let disk = bench.world.devices().disk.clone();
-            disk.borrow_mut().cut_power(&mut Rng::with_seed(operation));
-            let mut bench = bench.restarted(&deployment, operation);
+            disk.borrow_mut().cut_power(&mut Rng::with_seed(event));
+            let mut bench = bench.restarted(&deployment, event);
             load.recovered(&deployment, &mut bench);
+            tally.acknowledged += load.acknowledged() as u64;
             finish(&deployment, &mut load, &mut bench);
-            cuts += 1;
         });
-    }
-    println!("{cuts} power cuts, nothing lost");
-    assert!(cuts > 200, "only {cuts} cuts");
+    });
+    println!("vault_power_cuts, every disk operation: {tally}");
+    assert!(tally.cuts > 100 * tally.seeds, "only {} cuts", tally.cuts);
 }
 
 #[test]
@@ -73,30 +76,32 @@ fn every_subset_of_what_was_not_flushed() {
     const SEED: u64 = 5;
     let deployment = one_archive();
     let load = Load::new(&deployment, 14, Sizes::TINY, SEED);
-    let mut cuts = 0;
-    let operations = at_every_operation(&deployment, &load, SEED, |operation, _, _| {
+    let mut tally = Tally { seeds: 1, ..Tally::default() };
+    let events = at_every_event(&deployment, &load, SEED, |event, _, _| {
         let mut kept = 0;
         loop {
-            let (bench, mut load, _) = loaded(&deployment, &load, SEED, operation);
+            let (bench, mut load, _) = loaded(&deployment, &load, SEED, event);
             let sectors = bench.world.devices().disk.borrow_mut().cut_power_keeping(kept);
             assert!(sectors < 12, "a tiny load writes few sectors, not {sectors}");
             let mut bench = bench.restarted(&deployment, kept);
             load.recovered(&deployment, &mut bench);
-            cuts += 1;
+            tally.acknowledged += load.acknowledged() as u64;
+            tally.cuts += 1;
             kept += 1;
             if kept == 1 << sectors {
                 return;
             }
         }
     });
-    println!("{cuts} subsets at {operations} operations, nothing lost");
-    assert!(cuts > 2 * operations, "only {cuts} subsets");
+    println!("vault_power_cuts, every subset: {tally}");
+    assert!(tally.cuts > 2 * events, "only {} subsets", tally.cuts);
 }
 
 #[test]
 fn many_lives() {
     let deployment = deployment(SMALL);
-    for_each_seed("many_lives", 200, |seed| {
+    let mut tally = Tally::default();
+    tally.seeds = for_each_seed("many_lives", 200, |seed| {
         let mut random = Rng::with_seed(seed);
         let sizes = if random.bool() { Sizes::ANY } else { Sizes::TINY };
         let mut load = Load::new(&deployment, 40, sizes, seed);
@@ -117,12 +122,17 @@ fn many_lives() {
             if random.u8(..4) == 0 {
                 disk.borrow_mut().cut_power(&mut random);
                 bench = bench.restarted(&deployment, seed + life);
+                tally.cuts += 1;
             }
             load.recovered(&deployment, &mut bench);
+            tally.cuts += 1;
         }
         finish(&deployment, &mut load, &mut bench);
         bench.world.devices().disk.borrow_mut().cut_power(&mut random);
         let mut bench = bench.restarted(&deployment, seed);
         load.recovered(&deployment, &mut bench);
+        tally.cuts += 1;
+        tally.acknowledged += load.acknowledged() as u64;
     });
+    println!("vault_power_cuts, many lives: {tally}");
 }

@@ -32,6 +32,9 @@ pub fn domain(manifest: &Manifest<'_>, mapped: Mapped, devices: &Devices) -> Box
     }
 }
 
+/// Events after which a machine must have done what any of the tests wants of it.
+const STEPS_MAX: u64 = 20_000_000;
+
 /// The line to a simulated appliance. Things happen while the operator waits.
 pub struct SimWire {
     /// The machine.
@@ -45,6 +48,12 @@ impl SimWire {
     pub fn new(world: World) -> SimWire {
         SimWire { world, cut_at: None }
     }
+
+    /// Whether the power is gone.
+    fn is_without_power(&self) -> bool {
+        self.cut_at.is_some_and(|step| self.world.steps() >= step)
+            || self.world.devices().disk.borrow().is_without_power()
+    }
 }
 
 impl Wire for SimWire {
@@ -55,9 +64,10 @@ impl Wire for SimWire {
 
     fn receive(&mut self) -> Result<Vec<u8>, Gone> {
         for _ in 0..SILENCE {
-            if self.cut_at.is_some_and(|step| self.world.steps() >= step) {
+            if self.is_without_power() {
                 return Err(Gone);
             }
+            assert!(self.world.steps() < STEPS_MAX, "this never ends");
             self.world.step();
             let bytes = self.world.devices().uart.take_received();
             if !bytes.is_empty() {

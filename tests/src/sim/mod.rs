@@ -10,6 +10,7 @@ mod disk;
 mod kernel;
 mod memory;
 mod seeds;
+mod write_once;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
@@ -26,9 +27,9 @@ use zerocopy::{FromBytes, IntoBytes};
 
 pub use appliance::{SimWire, domain, operator};
 pub use devices::{SimTicker, SimUart};
-pub use disk::{Abilities, DiskHandle, Medium, SECTOR, SimDisk};
+pub use disk::{Abilities, DiskFault, DiskHandle, Medium, SECTOR, SimDisk};
 pub use kernel::Intervention;
-pub use seeds::for_each_seed;
+pub use seeds::{Doing, Tally, for_each_seed};
 
 use kernel::{Core, End, Pd};
 use memory::Memory;
@@ -115,6 +116,7 @@ impl World {
         let memory = Memory::new(&graph);
         let mut manifests = deployment.manifests();
         let ticker = SimTicker::new(disk.borrow().wall_ms());
+        disk.borrow_mut().hold_to_write_once(deployment);
         let devices = Devices { disk, uart: SimUart::new(seed), ticker };
         let mut pds = Vec::new();
         for (name, manifest) in &mut manifests {

@@ -1,0 +1,103 @@
+//! The write-once rule as the disk sees it, from the format alone and whoever writes: a run that stands whole
+//! where no power cut can take it is never written again, nor is anything before it; a hint names nothing
+//! else; and of the two hints one is always out of danger. Every write of every simulated machine is held to it.
+
+use ledger_fmt::hash::Domain;
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::stamp::{Frontier, Hint, STAMP_SIZE, Stamp};
+use totebox::model::Deployment;
+use totebox::model::volume::Volume;
+
+/// What is known of the disk of a deployment.
+pub(super) struct WriteOnce(Vec<Place>);
+
+struct Place {
+    volume: Volume,
+    /// The frontier behind each run that is whole on the medium, and the block of that run's stamp.
+    runs: Vec<(Frontier, u64)>,
+}
+
+impl WriteOnce {
+    /// A disk with this content.
+    pub fn new(deployment: &Deployment, stable: &[u8]) -> WriteOnce {
+        let place = |volume: &Volume| Place { volume: volume.clone(), runs: Vec::new() };
+        let mut rule = WriteOnce(deployment.volumes.iter().map(place).collect());
+        rule.advance(stable);
+        rule
+    }
+
+    /// Forgets the runs it knew: somebody has put other bytes in their place.
+    pub fn begin_anew(&mut self, stable: &[u8]) {
+        self.0.iter_mut().for_each(|place| place.runs.clear());
+        self.advance(stable);
+    }
+
+    /// Takes in the runs that have become whole on the medium.
+    pub fn advance(&mut self, stable: &[u8]) {
+        for place in &mut self.0 {
+            while let Some(run) = place.next_run(stable) {
+                place.runs.push(run);
+            }
+        }
+    }
+
+    /// Judges a write that is submitted. `is_stable` tells whether nothing is under way to a block.
+    pub fn judge(&self, block: u64, bytes: &[u8], is_stable: impl Fn(u64) -> bool) {
+        let blocks = (bytes.len() / BLOCK_SIZE) as u64;
+        let place = self.0.iter().find(|Place { volume, .. }| {
+            volume.first_block <= block && block + blocks <= volume.first_block + volume.layout.blocks
+        });
+        let Place { volume, runs } = place.expect("every write lies in one volume");
+        let at = block - volume.first_block;
+        let name = &volume.name;
+        if HINT_BLOCKS.contains(&at) && blocks == 1 {
+            let hint = Hint::decode(bytes, &volume.id).expect("the vault writes valid hints");
+            let durable = hint == (Frontier::EMPTY, 0) || runs.contains(&hint);
+            assert!(durable, "a hint of {name} names what is not durable: {hint:?}");
+            let other = HINT_BLOCKS.into_iter().find(|&hint| hint != at).expect("there are two");
+            assert!(is_stable(volume.first_block + other), "both hints of {name} are at risk together");
+            return;
+        }
+        let frontier = place_frontier(runs);
+        let open = |area: Area, from: u64| {
+            let extent = volume.layout.extent(area);
+            extent.start + from <= at && at + blocks <= extent.end()
+        };
+        assert!(
+            open(Area::Input, 0)
+                || open(Area::Assets, frontier.assets_next)
+                || open(Area::Ledger, frontier.ledger_next),
+            "a write to block {at} of {name}, where nothing may be written any more: {frontier:?}"
+        );
+    }
+}
+
+/// The frontier behind these runs.
+fn place_frontier(runs: &[(Frontier, u64)]) -> Frontier {
+    runs.last().map_or(Frontier::EMPTY, |(frontier, _)| *frontier)
+}
+
+impl Place {
+    /// The run at the frontier, if it is whole.
+    fn next_run(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
+        let Volume { id, layout, .. } = &self.volume;
+        let frontier = place_frontier(&self.runs);
+        if frontier.ledger_next >= layout.ledger.blocks {
+            return None;
+        }
+        let bytes = |area, from: u64, to: u64| {
+            let at = |block| (self.volume.first_block + layout.extent(area).start + block) as usize * BLOCK_SIZE;
+            &stable[at(from)..at(to)]
+        };
+        let at = frontier.ledger_next;
+        let block = bytes(Area::Ledger, at, at + 1);
+        let stamp = Stamp::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks).ok()?;
+        let after = stamp.frontier_after();
+        let records =
+            &bytes(Area::Ledger, at, after.ledger_next)[STAMP_SIZE..][..stamp.payload_len.get() as usize];
+        let assets = bytes(Area::Assets, stamp.assets_durable.get(), stamp.assets_to.get());
+        let whole = Domain::RunLedger.hash(records) == stamp.ledger_digest
+            && Domain::RunAssets.hash(assets) == stamp.assets_digest;
+        whole.then_some((after, at))
+    }
+}
