@@ -6,7 +6,7 @@
 //!  │ a hint is valid          │ both blank    │ neither
 //!  ▼                          │               │ (then `thorough`)
 //! HintedStamp ─ gone ─► Damaged ▼             ▼
-//!  └──────────────────► Ledger ⇄ Assets     a run that is not whole ends the walk
+//!  └──────────────────► Ledger ⇄ Assets     a run that is not whole, twice, ends the walk
 //!                         │ thorough: Search ─ a later stamp ─► Damaged
 //!                         ▼
 //!                       Clear ──────────────────────────► Found
@@ -39,6 +39,8 @@ pub struct Recovery {
     found: Found,
     /// There were hints, but none is valid: the walk's end must be distrusted.
     thorough: bool,
+    /// What stands at the frontier was not a whole run when it was looked at first.
+    doubted: bool,
     /// The run at the frontier while its assets are read, and the digest of those read so far.
     stamp: Stamp,
     assets: Hasher,
@@ -101,6 +103,7 @@ impl Recovery {
             step: Step::Head,
             found,
             thorough: false,
+            doubted: false,
             stamp: Stamp::new_zeroed(),
             assets: Domain::RunAssets.hasher(),
         }
@@ -255,6 +258,7 @@ impl Recovery {
     fn advance(&mut self, stamp: &Stamp, layout: &Layout) -> Outcome {
         self.found.stamp_block = stamp.ledger_block.get();
         self.found.frontier = stamp.frontier_after();
+        self.doubted = false;
         self.step = self.at_frontier(layout);
         Outcome::Read
     }
@@ -265,7 +269,13 @@ impl Recovery {
         if next < layout.ledger.blocks { Step::Ledger } else { Step::Clear { next } }
     }
 
+    /// What stands at the frontier is not a whole run. It is looked at twice: what follows is overwritten, and a
+    /// committed run must not be because the disk returned it wrong once.
     fn end_walk(&mut self, layout: &Layout) -> Outcome {
+        if !core::mem::replace(&mut self.doubted, true) {
+            self.step = Step::Ledger;
+            return Outcome::Read;
+        }
         let next = self.found.frontier.ledger_next;
         self.step = if self.thorough && next < layout.ledger.blocks {
             Step::Search { next }
