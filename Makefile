@@ -14,7 +14,7 @@ FUZZ         := cargo +nightly fuzz run --target-dir target/fuzz/build
 FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
 
 .DEFAULT_GOAL := help
-.PHONY: help build run keys images test kills system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 clean
+.PHONY: help build run keys images test kills mutants nightly system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,24 @@ test: images ## all tests: unit, simulator, hosted, and on seL4 in QEMU where th
 
 kills: images ## kill the appliance KILLS times at random moments, hosted and on seL4, and look for what is lost
 	MICROKIT_SDK=$(MICROKIT_SDK) TOTEBOX_KILLS=$(KILLS) cargo test -p totebox-tests --test appliance every_receipt_holds -- --nocapture
+
+mutants: ## break a copy of the source on purpose, and see that the simulator notices
+	tests/mutants/run.sh
+
+# Seeds of the simulator's random lives, and rounds of the scripts that are cut at every disk operation. Built as for
+# `make test`, so that overflow and the domains' own assertions are checked.
+SEEDS   ?= 10000
+SCRIPTS ?= 20
+simulate = TOTEBOX_SIM_SEEDS=$(2) cargo test -q -p totebox-tests --test $(1) -- --nocapture
+
+nightly: ## the simulator for hours: SEEDS random lives of each kind, SCRIPTS rounds of cuts at every disk operation
+	$(call simulate,vault_power_cuts many_lives,$(SEEDS))
+	$(call simulate,archive_cuts what_was_acknowledged,$(SEEDS))
+	$(call simulate,sim_power_cuts,$(SEEDS))
+	$(call simulate,sim_faults receipts_hold,$(SEEDS))
+	$(call simulate,vault_power_cuts at_every_disk_operation,$(SCRIPTS))
+	$(call simulate,sim_scripts,$(SCRIPTS))
+	$(call simulate,sim_faults reads_wrong,$(SCRIPTS))
 
 image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system --manifests target/sel4/manifests

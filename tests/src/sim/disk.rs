@@ -3,18 +3,21 @@
 //! Writes that have completed are seen by reads, but only a flush puts those that completed before it was
 //! submitted onto the medium. When the power is cut, of every other write any subset of its 512-byte
 //! sectors is on the medium, in any order. Operations complete in the order the simulator picks. An operation
-//! may have a [`DiskFault`]. What is written is held to the write-once rule of `write_once`.
+//! may have a [`DiskFault`]. What is written is held to the write-once rule of `write_once`. Domains and tests
+//! have the disk through the handles of `driver`.
 
-use std::cell::{Ref, RefCell, RefMut};
+mod driver;
+
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
 
 use super::START_MS;
 use super::write_once::WriteOnce;
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
 use totebox::model::Deployment;
-use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
+use totebox_pds::device::{IoError, Operation};
+
+pub use driver::{DiskHandle, SimDisk};
 
 /// What a disk writes whole or not at all.
 pub const SECTOR: usize = 512;
@@ -92,8 +95,8 @@ pub struct Medium {
     faults: Option<Faults>,
     hold: Option<Which>,
     alter: Option<Alter>,
-    submitted: u64,
-    completed: u64,
+    /// Submissions and completions of operations.
+    events: u64,
     /// Events after which the power is gone.
     cut_after: Option<u64>,
     flushes: u64,
@@ -143,8 +146,7 @@ impl Medium {
             faults: None,
             hold: None,
             alter: None,
-            submitted: 0,
-            completed: 0,
+            events: 0,
             cut_after: None,
             flushes: 0,
             write_once: None,
@@ -235,22 +237,12 @@ impl Medium {
     /// Has the power end after so many more events of the disk, each of them the submission or the completion
     /// of an operation: what is submitted afterwards never happens, and nothing completes any more.
     pub fn cut_after(&mut self, events: u64) {
-        self.cut_after = Some(self.events() + events);
+        self.cut_after = Some(self.events + events);
     }
 
     /// Whether the power has ended by [`Medium::cut_after`].
     pub fn is_without_power(&self) -> bool {
-        self.cut_after.is_some_and(|end| self.events() >= end)
-    }
-
-    /// Submissions and completions since the disk was made.
-    pub fn events(&self) -> u64 {
-        self.submitted + self.completed
-    }
-
-    /// Operations submitted since the disk was made.
-    pub fn submitted(&self) -> u64 {
-        self.submitted
+        self.cut_after.is_some_and(|end| self.events >= end)
     }
 
     /// Flushes completed since the disk was made.
@@ -286,7 +278,7 @@ impl Medium {
     /// Completes the operation at this position of [`Medium::in_flight`].
     pub fn complete(&mut self, position: usize) {
         let InFlight { buffer, operation, bytes, covers } = self.in_flight.remove(position);
-        self.completed += 1;
+        self.events += 1;
         let fault = self.faults.as_mut().and_then(|faults| faults(&operation));
         let mut done = Done { buffer, bytes: Vec::new(), result: Ok(()) };
         match (operation, fault) {
@@ -428,112 +420,5 @@ impl Medium {
         self.cut_after = None;
         self.seen.copy_from_slice(&self.stable);
         self.look_for_runs();
-    }
-}
-
-/// A driver's handle on a [`Medium`].
-#[derive(Clone)]
-pub struct SimDisk {
-    medium: Rc<RefCell<Medium>>,
-    buffers: Vec<Vec<u8>>,
-}
-
-/// The test's handle on a [`Medium`].
-#[derive(Clone)]
-pub struct DiskHandle(Rc<RefCell<Medium>>);
-
-impl DiskHandle {
-    /// A handle on a disk with this content.
-    pub fn new(content: Vec<u8>) -> DiskHandle {
-        DiskHandle(Rc::new(RefCell::new(Medium::new(content))))
-    }
-
-    /// Another machine with a copy of what no power cut can take from this one, and the same time of day.
-    pub fn copy(&self) -> DiskHandle {
-        let mut medium = Medium::new(self.borrow().stable.clone());
-        medium.older = self.borrow().older.clone();
-        medium.left_at(self.borrow().wall_ms);
-        DiskHandle(Rc::new(RefCell::new(medium)))
-    }
-
-    /// The disk, to look at.
-    pub fn borrow(&self) -> Ref<'_, Medium> {
-        self.0.borrow()
-    }
-
-    /// The disk, to meddle with.
-    pub fn borrow_mut(&self) -> RefMut<'_, Medium> {
-        self.0.borrow_mut()
-    }
-
-    /// A driver for it.
-    pub fn driver(&self) -> SimDisk {
-        let buffers = vec![vec![0; TRANSFER_SIZE]; self.borrow().abilities.buffers];
-        SimDisk { medium: self.0.clone(), buffers }
-    }
-}
-
-impl BlockDevice for SimDisk {
-    fn capacity(&self) -> u64 {
-        let medium = self.medium.borrow();
-        medium.abilities.blocks.unwrap_or((medium.stable.len() / BLOCK_SIZE) as u64)
-    }
-
-    fn read_only(&self) -> bool {
-        self.medium.borrow().abilities.read_only
-    }
-
-    fn can_flush(&self) -> bool {
-        self.medium.borrow().abilities.flush
-    }
-
-    fn buffers(&self) -> usize {
-        self.buffers.len()
-    }
-
-    fn buffer(&mut self, index: usize) -> &mut [u8] {
-        let in_flight = self.medium.borrow().in_flight.iter().any(|operation| operation.buffer == index);
-        assert!(!in_flight, "a buffer in flight is the device's");
-        &mut self.buffers[index]
-    }
-
-    fn submit(&mut self, index: usize, operation: Operation) -> Result<(), IoError> {
-        let (capacity, read_only, can_flush) = (self.capacity(), self.read_only(), self.can_flush());
-        let mut medium = self.medium.borrow_mut();
-        assert!(medium.in_flight.iter().all(|other| other.buffer != index), "a buffer is in flight once");
-        let mut bytes = Vec::new();
-        if let Operation::Read { block, blocks } | Operation::Write { block, blocks } = operation {
-            assert!(blocks > 0 && blocks * BLOCK_SIZE <= TRANSFER_SIZE, "a transfer fits its buffer");
-            assert!(block + blocks as u64 <= capacity, "a transfer lies on the disk");
-            if let Operation::Write { .. } = operation {
-                assert!(!read_only, "nothing is written to a disk that refuses writes");
-                bytes = self.buffers[index][..blocks * BLOCK_SIZE].to_vec();
-                if let Some(alter) = &mut medium.alter {
-                    alter(block, &mut bytes);
-                }
-            }
-        } else {
-            assert!(can_flush, "a disk that cannot flush is not asked to");
-        }
-        if medium.is_without_power() {
-            return Ok(());
-        }
-        if let Operation::Write { block, .. } = operation {
-            medium.judge(block, &bytes);
-        }
-        medium.submitted += 1;
-        let covers = medium.completions;
-        medium.in_flight.push(InFlight { buffer: index, operation, bytes, covers });
-        Ok(())
-    }
-
-    fn completed(&mut self) -> Option<(usize, Result<(), IoError>)> {
-        let done = self.medium.borrow_mut().done.pop_front()?;
-        self.buffers[done.buffer][..done.bytes.len()].copy_from_slice(&done.bytes);
-        Some((done.buffer, done.result))
-    }
-
-    fn acknowledge(&mut self) {
-        self.medium.borrow_mut().interrupt = false;
     }
 }
