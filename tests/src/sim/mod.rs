@@ -209,6 +209,16 @@ impl World {
         self.core.pds[pd].domain = Some(Box::new(Silent));
     }
 
+    /// Whether a domain has something to do.
+    pub fn ready(&self, pd: usize) -> bool {
+        self.core.pds[pd].ready()
+    }
+
+    /// Delivers an interrupt on behalf of a device that is not the simulator's.
+    pub fn interrupt(&mut self, kind: DeviceKind) {
+        self.core.interrupt(self.interrupts[&(kind as u8)]);
+    }
+
     /// Has a domain run now, whether or not it was notified.
     pub fn run(&mut self, pd: usize) {
         self.core.run(pd);
