@@ -14,7 +14,7 @@ FUZZ         := cargo +nightly fuzz run --target-dir target/fuzz/build
 FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
 
 .DEFAULT_GOAL := help
-.PHONY: help build run keys images test kills mutants nightly system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 clean
+.PHONY: help build run keys images test kills mutants nightly bench bench-sel4 system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 lint-bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,13 @@ nightly: ## the simulator for hours: SEEDS random lives of each kind, SCRIPTS ro
 	$(call simulate,sim_scripts,$(SCRIPTS))
 	$(call simulate,sim_faults reads_wrong,$(SCRIPTS))
 
+bench: ## speed beside the disk, the hash and other stores (docs/performance.md); figures go to target/bench.json
+	mkdir -p target && cd bench && cargo run --locked --release -- --json ../target/bench.json
+
+bench-sel4: ## instructions a record and an audit take on seL4 in QEMU, by domain; needs an SDK
+	$(MAKE) image CONFIG=release
+	cd bench && MICROKIT_SDK=$(MICROKIT_SDK) cargo run --locked --release -- --json ../target/bench-sel4.json sel4
+
 image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system --manifests target/sel4/manifests
 	MICROKIT_SDK=$(MICROKIT_SDK) MICROKIT_BOARD=$(BOARD) pds/sel4/image.sh $(CONFIG) system.xml target/sel4/manifests
@@ -92,8 +99,9 @@ fuzz-corpus: ## keep in fuzz/corpus the little of what `make fuzz` found that re
 miri: ## the shared memory's tests under Miri (needs a nightly toolchain with miri and rust-src)
 	MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test -p totebox-shm --lib
 
-lint: lint-sel4 ## formatting and clippy, both workspaces
+lint: lint-sel4 ## formatting and clippy; of the benchmark, formatting alone
 	cargo fmt --check
+	cd bench && cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
 # The seL4 workspace has a git dependency and needs an SDK; without them its clippy is skipped, and says so.
@@ -102,6 +110,10 @@ lint-sel4:
 	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/cargo.sh debug clippy --release --workspace -- -D warnings \
 	  || { [ $$? -eq 2 ] && echo "SKIPPED: clippy of pds/sel4"; }
 
+# It builds the benchmark's peers, which takes longer than everything else.
+lint-bench: ## clippy of the benchmark
+	cd bench && cargo clippy --locked --all-targets -- -D warnings
+
 clean: ## remove everything built
-	rm -rf target pds/sel4/target
+	rm -rf target pds/sel4/target bench/target
 
