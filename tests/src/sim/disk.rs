@@ -192,9 +192,10 @@ impl Medium {
         }
     }
 
-    /// Holds every write from now on to the write-once rule, for the volumes of this deployment.
+    /// Holds every write from now on to the write-once rule, for the volumes of this deployment. A disk without
+    /// blocks is nobody's: the vault has another.
     pub(super) fn hold_to_write_once(&mut self, deployment: &Deployment) {
-        if self.write_once.is_none() {
+        if self.write_once.is_none() && !self.stable.is_empty() {
             self.write_once = Some(WriteOnce::new(deployment, &self.stable));
         }
     }
