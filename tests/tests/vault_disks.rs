@@ -1,5 +1,6 @@
 //! The vault on disks that are missing, wrong, limited or failing.
 
+use fastrand::Rng;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use totebox::model::Deployment;
 use totebox_pds::device::Operation;
@@ -264,4 +265,26 @@ fn one_hint_is_enough() {
         torn[offset(&deployment, 0, Area::Volume, block)..][..SECTOR].fill(0xa5);
         assert_eq!(hello(&deployment, torn), (Status::Ok, VolumeState::Ready, Some(3), 3));
     }
+}
+
+/// The only hint there is: lost behind a committed run, it would look like damage.
+#[test]
+fn a_first_hint_is_durable_before_a_later_start_serves() {
+    let (deployment, disk) = small();
+    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let first = deployment.volumes[0].first_block + HINT_BLOCKS[0];
+    while disk.borrow_mut().take_writes().iter().all(|(block, _)| *block != first) {
+        assert!(bench.world.step(), "a first start writes a hint");
+    }
+    disk.borrow_mut().hold_while(|operation| matches!(operation, Operation::Flush));
+    bench.world.settle();
+    disk.borrow_mut().hold_while(|_| false);
+    let hint = offset(&deployment, 0, Area::Volume, HINT_BLOCKS[0]);
+    let is_hint = |disk: &DiskHandle| disk.borrow().stable()[hint..].starts_with(b"TBXHINT");
+    disk.borrow_mut().kill(&mut Rng::with_seed(1));
+    assert!(!is_hint(&disk), "it is in the cache alone");
+    let mut bench = VaultBench::new(&deployment, disk.clone(), 2);
+    let archive = bench.archive(0);
+    assert_eq!(bench.hello(archive, 0).state(), VolumeState::Ready);
+    assert!(is_hint(&disk), "a volume in service has a durable hint");
 }

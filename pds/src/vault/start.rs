@@ -137,8 +137,10 @@ impl Volume {
                 self.take_found(&found);
                 // The newest hint may be in the disk's cache alone: see `HintState::ticket`.
                 self.hint.ticket = disk.mark();
-                let known = found.hinted_runs == Some(found.frontier.runs) && !found.cleared;
-                self.start = if known || !writable { Start::Served } else { Start::Settling(disk.mark()) };
+                // Without runs it is the only one, and must not be lost once there are any.
+                let known = found.hinted_runs == Some(found.frontier.runs) && found.frontier.runs > 0;
+                let settled = known && !found.cleared;
+                self.start = if settled || !writable { Start::Served } else { Start::Settling(disk.mark()) };
             }
         }
     }
