@@ -78,11 +78,8 @@ class Comparison:
 
     def take(self, record: Record, block: int) -> None:
         """Goes on with the record that begins in this block of ledger/."""
-        self._compare(block)
-        for number, entry in ((record.sequence - 1, record.previous), (record.sequence, record.hash)):
-            if number == self._tree.size:
-                self._tree.append(entry)
-                self._compare(block)
+        if self._ahead:  # behind the last checkpoint the tree matters to nobody
+            self._grow(record, block)
         if record.kind == CHECKPOINT and self._keys:
             self._check_signature(record, block)
 
@@ -91,6 +88,13 @@ class Comparison:
         self._compare(behind)
         for checkpoint in self._ahead:
             self._report.add("rollback" if checkpoint.size > self._report.records else "tree", "ledger", behind)
+
+    def _grow(self, record: Record, block: int) -> None:
+        self._compare(block)
+        for number, entry in ((record.sequence - 1, record.previous), (record.sequence, record.hash)):
+            if number == self._tree.size:
+                self._tree.append(entry)
+                self._compare(block)
 
     def _compare(self, block: int) -> None:
         while self._ahead and self._ahead[0].size == self._tree.size:

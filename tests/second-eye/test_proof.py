@@ -22,7 +22,7 @@ def entry(index: int) -> bytes:
 
 
 class Vectors(unittest.TestCase):
-    """Each proof of the vectors, and each with one bit wrong."""
+    """Each proof of the vectors, and what is not proved by it."""
 
     def test_inclusion(self) -> None:
         for case in VECTORS["inclusion"]:

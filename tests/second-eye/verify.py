@@ -64,7 +64,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         findings, reports = verify(arguments.image, read_kept(arguments.checkpoint, arguments.key))
-    except (OSError, NoDisk, Unbelievable) as error:
+    except NoDisk as error:
+        print(f"verify.py: {arguments.image}: {error}", file=sys.stderr)
+        return 2
+    except (OSError, Unbelievable) as error:
         print(f"verify.py: {error}", file=sys.stderr)
         return 2
     print((_as_json if arguments.json else _as_text)(findings, reports))

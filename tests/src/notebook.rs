@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use ledger_fmt::hash;
+use totebox::disk::hex;
 
 use crate::operator::{Gone, Operator, Wire, number, value};
 use crate::vault_bench::bytes;
@@ -185,8 +186,4 @@ fn verify<W: Wire>(operator: &mut Operator<W>) -> Result<(), Gone> {
             return Ok(());
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

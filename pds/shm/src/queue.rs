@@ -125,35 +125,25 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::testing::{mapped, region};
-    use totebox_manifest::{LinkKind, NO_CHANNEL, Region, Role};
+    use crate::testing::{mapped, queue_link, region};
+    use totebox_manifest::Region;
 
     const FORM: QueueForm = QueueForm { slot_size: 24, slots: 3 };
-
-    fn link(mine: Region, theirs: Region) -> Link {
-        Link {
-            peer: Role::Vault as u8,
-            peer_index: 0,
-            channel: 0,
-            child: NO_CHANNEL,
-            kind: LinkKind::Queue as u8,
-            reserved: [0; 3],
-            mine,
-            theirs,
-        }
-    }
 
     /// One side of a queue, and the words its peer writes.
     fn side() -> (Producer, Consumer, Shared) {
         let (mine, theirs) = (region(FORM.region_size()), region(FORM.region_size()));
-        let (producer, consumer) = queue_pair(mapped(), &link(mine, theirs), FORM).unwrap();
+        let (producer, consumer) = queue_pair(mapped(), &queue_link(mine, theirs), FORM).unwrap();
         (producer, consumer, Shared::new(mapped(), theirs).unwrap())
     }
 
     /// Two sides that talk to each other.
     fn pair() -> ((Producer, Consumer), (Producer, Consumer)) {
         let (a, b) = (region(FORM.region_size()), region(FORM.region_size()));
-        (queue_pair(mapped(), &link(a, b), FORM).unwrap(), queue_pair(mapped(), &link(b, a), FORM).unwrap())
+        (
+            queue_pair(mapped(), &queue_link(a, b), FORM).unwrap(),
+            queue_pair(mapped(), &queue_link(b, a), FORM).unwrap(),
+        )
     }
 
     #[test]
@@ -268,12 +258,12 @@ mod tests {
         let (good, page) = (region(FORM.region_size()), region(1));
         let small = Region { vaddr: page.vaddr, size: (QUEUE_HEADER as u64 + 3 * 24 - 8).into() };
         let huge = QueueForm { slot_size: 4096, ..FORM };
-        assert!(queue_pair(mapped(), &link(good, good), FORM).is_some());
-        assert!(queue_pair(mapped(), &link(good, Region::default()), FORM).is_none(), "missing");
-        assert!(queue_pair(mapped(), &link(good, good), huge).is_none());
-        assert!(queue_pair(mapped(), &link(small, good), huge).is_none());
-        assert!(queue_pair(mapped(), &link(good, good), QueueForm { slots: 0, ..FORM }).is_none());
-        assert!(queue_pair(mapped(), &link(good, good), QueueForm { slot_size: 12, ..FORM }).is_none());
+        assert!(queue_pair(mapped(), &queue_link(good, good), FORM).is_some());
+        assert!(queue_pair(mapped(), &queue_link(good, Region::default()), FORM).is_none(), "missing");
+        assert!(queue_pair(mapped(), &queue_link(good, good), huge).is_none());
+        assert!(queue_pair(mapped(), &queue_link(small, good), huge).is_none());
+        assert!(queue_pair(mapped(), &queue_link(good, good), QueueForm { slots: 0, ..FORM }).is_none());
+        assert!(queue_pair(mapped(), &queue_link(good, good), QueueForm { slot_size: 12, ..FORM }).is_none());
     }
 
     #[test]

@@ -77,6 +77,20 @@ pub struct End {
     pub channel: u8,
 }
 
+/// A queue's link over two regions, where it does not matter who the peer is.
+pub fn queue_link(mine: Region, theirs: Region) -> Link {
+    Link {
+        peer: Role::Vault as u8,
+        peer_index: 0,
+        channel: 0,
+        child: NO_CHANNEL,
+        kind: LinkKind::Queue as u8,
+        reserved: [0; 3],
+        mine,
+        theirs,
+    }
+}
+
 /// A conversation as the manifests of its two ends describe it, over fresh regions of the sizes
 /// [`conversation`] gives. Where several domains read one page, copy its region into their links.
 pub fn wire(kind: LinkKind, a: End, b: End) -> (Link, Link) {
@@ -90,11 +104,8 @@ pub fn wire(kind: LinkKind, a: End, b: End) -> (Link, Link) {
         peer: peer.role as u8,
         peer_index: peer.index,
         channel: own.channel,
-        child: NO_CHANNEL,
         kind: kind as u8,
-        reserved: [0; 3],
-        mine,
-        theirs,
+        ..queue_link(mine, theirs)
     };
     (link(a, b, by_a, by_b), link(b, a, by_b, by_a))
 }

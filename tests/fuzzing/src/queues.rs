@@ -1,9 +1,9 @@
 //! Queues and pages in shared memory whose peer writes what it likes, whenever it likes.
 
 use arbitrary::{Arbitrary, Unstructured};
+use totebox_manifest::Region;
 use totebox_manifest::conversation::{PAGE, QUEUE_HEADER, QueueForm};
-use totebox_manifest::{Link, LinkKind, NO_CHANNEL, Region, Role};
-use totebox_shm::testing::{give_back, mapped, region};
+use totebox_shm::testing::{give_back, mapped, queue_link, region};
 use totebox_shm::{Consumer, PageReader, PeerError, Producer, Shared, queue_pair};
 
 use crate::{Target, noise};
@@ -73,17 +73,8 @@ fn contents(region: &Shared) -> Vec<u8> {
 
 impl Bench {
     fn new([mine, theirs]: [Region; 2]) -> Bench {
-        let link = Link {
-            peer: Role::Vault as u8,
-            peer_index: 0,
-            channel: 0,
-            child: NO_CHANNEL,
-            kind: LinkKind::Queue as u8,
-            reserved: [0; 3],
-            mine,
-            theirs,
-        };
-        let (producer, consumer) = queue_pair(mapped(), &link, FORM).expect("regions of a page");
+        let (producer, consumer) =
+            queue_pair(mapped(), &queue_link(mine, theirs), FORM).expect("regions of a page");
         let shared = |region| Shared::new(mapped(), region).expect("a region of a page");
         let page = PageReader::new(mapped(), theirs).expect("a region of a page");
         let (mine, theirs) = (shared(mine), shared(theirs));
