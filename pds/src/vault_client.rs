@@ -1,6 +1,6 @@
-//! A client's end of its queue to the vault: sends requests without waiting, and takes the replies, which
-//! come in the order of the requests. A vault whose replies cannot be is *broken*: nothing is read from it
-//! any more and nothing sent.
+//! A client's end of its queue to the vault: sends requests without waiting, and takes the replies. Those to
+//! runs come in the order of the requests, and so do all others. A vault whose replies cannot be is *broken*:
+//! nothing is read from it any more and nothing sent.
 //!
 //! No more requests are under way than the reply ring has slots, so the vault never waits for one.
 
@@ -69,7 +69,9 @@ pub struct VaultClient<P> {
     consumer: Consumer,
     channel: Channel,
     slots: usize,
-    in_flight: Deque<InFlight<P>, IN_FLIGHT_MAX>,
+    /// Commits and seals, and the other requests.
+    runs: Deque<InFlight<P>, IN_FLIGHT_MAX>,
+    others: Deque<InFlight<P>, IN_FLIGHT_MAX>,
     next_tag: u32,
     /// Whether the slot of the last reply is still to be given back.
     holding: bool,
@@ -91,7 +93,8 @@ impl<P: Copy> VaultClient<P> {
             consumer,
             channel,
             slots: form.slots.min(IN_FLIGHT_MAX),
-            in_flight: Deque::new(),
+            runs: Deque::new(),
+            others: Deque::new(),
             next_tag: 0,
             holding: false,
             unannounced: false,
@@ -118,12 +121,12 @@ impl<P: Copy> VaultClient<P> {
             self.broken = true;
             0
         });
-        ring.min(self.slots - self.in_flight.len() - usize::from(self.holding))
+        ring.min(self.slots - self.in_flight() - usize::from(self.holding))
     }
 
     /// Requests under way.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+        self.runs.len() + self.others.len()
     }
 
     /// Asks for a volume's state. This and the other requests return false, and send nothing, if there is
@@ -189,9 +192,14 @@ impl<P: Copy> VaultClient<P> {
         self.producer.publish();
         self.next_tag = tag.wrapping_add(1);
         self.unannounced = true;
-        let pushed = self.in_flight.push_back(InFlight { purpose, op, volume, tag, len: wanted });
+        let pushed = self.under_way(op).push_back(InFlight { purpose, op, volume, tag, len: wanted });
         assert!(pushed.is_ok(), "free() said there was room");
         true
+    }
+
+    /// The requests that are answered in one order with those of this kind.
+    fn under_way(&mut self, op: Op) -> &mut Deque<InFlight<P>, IN_FLIGHT_MAX> {
+        if op.is_run() { &mut self.runs } else { &mut self.others }
     }
 
     /// The next reply, if there is one. Gives back the slot of the one before.
@@ -212,19 +220,16 @@ impl<P: Copy> VaultClient<P> {
         if self.consumer.available()? == 0 {
             return Ok(None);
         }
-        let request = self.in_flight.pop_front().ok_or(PeerError)?;
         let mut reply = Reply::new_zeroed();
         self.consumer.read(0, reply.as_mut_bytes());
         self.holding = true;
+        let op = Op::from_wire(reply.op.get()).ok_or(PeerError)?;
+        let request = self.under_way(op).pop_front().ok_or(PeerError)?;
         let status = Status::from_wire(reply.status.get()).ok_or(PeerError)?;
         let state = VolumeState::from_wire(reply.state).ok_or(PeerError)?;
         let len = reply.len.get() as usize;
         let len_due = if status == Status::Ok { request.len } else { 0 };
-        if reply.tag.get() != request.tag
-            || reply.op.get() != request.op as u16
-            || reply.volume != request.volume
-            || len != len_due
-        {
+        if reply.tag.get() != request.tag || op != request.op || reply.volume != request.volume || len != len_due {
             return Err(PeerError);
         }
         Ok(Some(Received {

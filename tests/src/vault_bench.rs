@@ -78,7 +78,16 @@ struct Client {
     /// The region the client writes, to break the rules in.
     mine: Shared,
     tag: u32,
-    waiting: VecDeque<u32>,
+    /// The tags of requests that were not answered: of runs, and of others.
+    runs: VecDeque<u32>,
+    others: VecDeque<u32>,
+}
+
+impl Client {
+    /// The tags of requests that are answered in one order with this kind.
+    fn unanswered(&mut self, op: u16) -> &mut VecDeque<u32> {
+        if Op::from_wire(op).is_some_and(Op::is_run) { &mut self.runs } else { &mut self.others }
+    }
 }
 
 /// A reply and its data.
@@ -185,14 +194,15 @@ impl VaultBench {
 
     /// Sends a request if the ring has room. The tag is the client's next one.
     pub fn try_send(&mut self, client: ClientId, mut request: Request, data: &[u8]) -> bool {
-        let Client { pd, channel, producer, tag, waiting, .. } = &mut self.clients[client.0];
+        let client = &mut self.clients[client.0];
+        let Client { pd, channel, producer, tag, .. } = client;
         request.tag = (*tag).into();
         if !producer.send(request.as_bytes(), data).expect("the vault keeps to the protocol") {
             return false;
         }
-        waiting.push_back(*tag);
-        *tag += 1;
         self.world.notify(*pd, *channel);
+        *tag += 1;
+        client.unanswered(request.op.get()).push_back(request.tag.get());
         true
     }
 
@@ -207,9 +217,11 @@ impl VaultBench {
         self.world.notify(pd, channel);
     }
 
-    /// Takes a reply, if there is one. Replies must come in the order of the requests.
+    /// Takes a reply, if there is one. Those to runs must come in the order of the requests, and so must all
+    /// others.
     pub fn receive(&mut self, client: ClientId) -> Option<Answer> {
-        let Client { pd, channel, consumer, waiting, .. } = &mut self.clients[client.0];
+        let client = &mut self.clients[client.0];
+        let Client { pd, channel, consumer, .. } = client;
         if consumer.available().expect("the vault keeps to the protocol") == 0 {
             return None;
         }
@@ -219,7 +231,8 @@ impl VaultBench {
         consumer.read(MESSAGE_HEADER, &mut data);
         consumer.release();
         self.world.notify(*pd, *channel);
-        assert_eq!(Some(reply.tag.get()), waiting.pop_front(), "replies come in the order of the requests");
+        let due = client.unanswered(reply.op.get()).pop_front();
+        assert_eq!(Some(reply.tag.get()), due, "replies come in the order of the requests");
         Some(Answer { reply, data })
     }
 
@@ -271,5 +284,6 @@ fn client(world: &World, role: Role, index: u8) -> Client {
     let form = conversation::queue(role, Role::Vault).expect("a queue to the vault");
     let (producer, consumer) = queue_pair(testing::mapped(), &link, form).expect("a queue to the vault");
     let mine = Shared::new(testing::mapped(), link.mine).expect("a queue to the vault");
-    Client { pd, channel: link.channel, producer, consumer, mine, tag: 1, waiting: VecDeque::new() }
+    let (runs, others) = (VecDeque::new(), VecDeque::new());
+    Client { pd, channel: link.channel, producer, consumer, mine, tag: 1, runs, others }
 }

@@ -2,8 +2,6 @@
 //! there, and what was sent and not acknowledged is there as a whole or not at all. That nothing below the
 //! frontier is ever written again, the simulated disk sees to.
 
-use std::collections::VecDeque;
-
 use fastrand::Rng;
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::stamp::{Frontier, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
@@ -30,7 +28,7 @@ struct Archive {
     acknowledged: usize,
     /// Asset blocks appended and not committed.
     uncommitted: Vec<u8>,
-    in_flight: VecDeque<Op>,
+    in_flight: usize,
     /// Requests still to be made.
     left: usize,
 }
@@ -93,12 +91,12 @@ impl Load {
                 bench.world.step();
             }
         }
-        self.archives.iter().any(|archive| archive.left > 0 || !archive.in_flight.is_empty())
+        self.archives.iter().any(|archive| archive.left > 0 || archive.in_flight > 0)
     }
 
     fn send(&mut self, deployment: &Deployment, index: usize, client: ClientId, bench: &mut VaultBench) {
         let archive = &mut self.archives[index];
-        if archive.left == 0 || archive.in_flight.len() == 8 {
+        if archive.left == 0 || archive.in_flight == 8 {
             return;
         }
         let random = &mut self.random;
@@ -128,7 +126,7 @@ impl Load {
         if !bench.try_send(client, message, &data) {
             return;
         }
-        archive.in_flight.push_back(op);
+        archive.in_flight += 1;
         archive.left -= 1;
         match op {
             Op::Append => {
@@ -148,9 +146,10 @@ impl Load {
     fn receive(&mut self, index: usize, client: ClientId, bench: &mut VaultBench) {
         let Some(answer) = bench.receive(client) else { return };
         let archive = &mut self.archives[index];
-        let op = archive.in_flight.pop_front().expect("replies answer requests");
+        archive.in_flight -= 1;
+        let op = Op::from_wire(answer.reply.op.get());
         assert_eq!(answer.status(), Status::Ok, "{op:?} of archive {index}");
-        if op == Op::Commit {
+        if op == Some(Op::Commit) {
             archive.acknowledged += 1;
         }
     }
@@ -171,8 +170,7 @@ impl Load {
             archive.runs.truncate(runs);
             archive.acknowledged = runs;
             archive.uncommitted.clear();
-            archive.left += archive.in_flight.len();
-            archive.in_flight.clear();
+            archive.left += std::mem::take(&mut archive.in_flight);
             assert_eq!(info.ledger_next.get(), Archive::ledger_next(&archive.runs), "archive {index}");
             assert_eq!(info.assets_next.get(), archive.assets_next(), "archive {index}");
             let disk = bench.world.devices().disk.borrow();

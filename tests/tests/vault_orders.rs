@@ -39,6 +39,33 @@ fn a_commit_is_not_acknowledged_before_its_own_flush() {
     assert_eq!(bench.answer(second).status(), Status::Ok);
 }
 
+#[test]
+fn what_waits_for_no_flush_is_answered_while_a_commit_does() {
+    let (_, mut bench) = VaultBench::small();
+    let archive = bench.archive(0);
+    bench.hello(archive, 0);
+    bench.world.settle();
+    let disk = bench.world.devices().disk.clone();
+    let vault = bench.world.pd(Role::Vault, 0);
+    let flushing = |disk: &DiskHandle| disk.borrow().in_flight().contains(&Operation::Flush);
+    bench.send(archive, write(Op::Commit, 0, b"first"), b"first");
+    bench.world.run(vault);
+    disk.borrow_mut().complete(0);
+    bench.world.run(vault);
+    assert!(flushing(&disk));
+    // A refused commit waits for the one before it; more appends than the ring has slots wait for nothing.
+    bench.send(archive, write(Op::Commit, 0, b"below"), b"below");
+    for block in 0..12 {
+        bench.send(archive, write(Op::Append, block, b"content"), b"content");
+        bench.world.run(vault);
+        let answer = bench.receive(archive).expect("an append is answered at once");
+        assert_eq!((answer.reply.op.get(), answer.status()), (Op::Append as u16, Status::Ok));
+    }
+    assert!(flushing(&disk), "nothing had to complete for that");
+    let answers = [bench.answer(archive), bench.answer(archive)].map(|answer| answer.status());
+    assert_eq!(answers, [Status::Ok, Status::BelowFrontier]);
+}
+
 /// The small deployment, but `finance` has room for hundreds of runs.
 fn long_ledger() -> Deployment {
     deployment(&SMALL.replace("size = \"2 MiB\"", "size = \"4 MiB\"\nledger = \"2 MiB\""))

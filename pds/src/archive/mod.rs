@@ -10,8 +10,9 @@
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
 //! Every handler does all there is to do and then waits for the next notification. A record is committed
-//! together with those that come while a commit is under way or the console does not pause. So a lone
-//! document waits for one flush, and many share one.
+//! together with those that come before the console pauses; two commits may be under way, so that while one
+//! is flushed the next is on its way to the disk, and what comes behind them waits for the first to end. So a
+//! lone document waits for one flush, many share one, and the disk is never idle for long.
 
 mod check;
 mod console;
@@ -43,6 +44,9 @@ use reading::Reading;
 use signing::Signing;
 use submission::{Served, Submissions};
 
+/// Commits under way at most, but for runs that are full: one is being flushed, the next is being written.
+const COMMITS_AHEAD: usize = 2;
+
 /// The number of an archive's own volume in its manifest.
 const VOLUME: u8 = 0;
 
@@ -61,7 +65,7 @@ enum Purpose {
     Delay,
 }
 
-/// How long a staged run waits for more when no commit is under way: until the console has sent nothing
+/// How long a staged run waits for more when it could be committed: until the console has sent nothing
 /// for the time the vault takes to answer a question, which is short beside a flush. A console that stops
 /// half way through a submission so holds up nobody's receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +229,7 @@ impl Archive {
             Event::Committed { first, records } => {
                 self.publish();
                 self.submissions.committed(first + u64::from(records));
-                if self.ledger.commits() == 0 {
+                if self.ledger.commits() < COMMITS_AHEAD {
                     // What came meanwhile has waited long enough.
                     self.submissions.commit(&mut self.ledger, &mut self.vault);
                 }
@@ -291,7 +295,7 @@ impl Archive {
             self.submissions.give_up(Refusal::new(Failure::NotActive));
         }
         self.submissions.settle(&mut self.vault);
-        if self.ledger.staged() > 0 && self.ledger.commits() == 0 && !self.waits() {
+        if self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD && !self.waits() {
             self.submissions.commit(&mut self.ledger, &mut self.vault);
             self.patience = Patience::Full;
         }

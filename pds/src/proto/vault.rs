@@ -1,6 +1,7 @@
-//! Requests to the vault and its replies. A client's requests are served in the order they were sent;
-//! replies come in that order too. Several requests may be under way; a run of [`Op::Commit`]s that wait
-//! together shares one device flush. A request that concerns a volume which is still being recovered waits
+//! Requests to the vault and its replies. A client's requests are served in the order they were sent. The
+//! replies to its runs (see [`Op::is_run`]) come in that order, and so do all others, which do not wait for
+//! them. Several requests may be under way; a row of [`Op::Commit`]s that wait together shares one device
+//! flush. A request that concerns a volume which is still being recovered waits
 //! until that is done.
 
 use totebox_manifest::conversation::MESSAGE_HEADER;
@@ -33,6 +34,13 @@ wire_enum! {
         /// Seal the volume: nothing can be appended any more, and what was appended and not committed is given
         /// up. The orchestrator alone may ask, of an archive's volume. The reply comes after the device flush.
         Seal = 7,
+    }
+}
+
+impl Op {
+    /// Whether it asks for a run: it is answered when that is durable.
+    pub const fn is_run(self) -> bool {
+        matches!(self, Op::Commit | Op::Seal)
     }
 }
 

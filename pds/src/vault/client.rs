@@ -1,5 +1,6 @@
-//! One client of the vault: what it may do, its rings, and its requests that wait for the disk. Replies
-//! leave in the order in which the requests came.
+//! One client of the vault: what it may do, its rings, and its requests that wait for the disk. Runs are
+//! answered in the order in which they came, and so is everything else; but nothing else waits for a run,
+//! or a client could send nothing while its runs wait for a flush.
 
 use heapless::Deque;
 use totebox_manifest::Role;
@@ -146,8 +147,10 @@ pub struct Client {
     ends: Option<(Producer, Consumer)>,
     /// Data bytes a message carries at most.
     data_max: usize,
+    /// Commits and seals whose replies have not left, and the other requests of which that is so.
+    runs: Deque<Pending, PENDING_MAX>,
     pending: Deque<Pending, PENDING_MAX>,
-    /// Requests answered so far: the serial number of the oldest pending one.
+    /// Of the others, those answered so far: the serial number of the oldest pending one.
     answered: u64,
     notify: bool,
 }
@@ -155,8 +158,8 @@ pub struct Client {
 impl Client {
     /// A client with these ends of its link.
     pub fn new(channel: Channel, rights: Rights, ends: (Producer, Consumer), data_max: usize) -> Client {
-        let ends = Some(ends);
-        Client { channel, rights, ends, data_max, pending: Deque::new(), answered: 0, notify: false }
+        let (runs, pending) = (Deque::new(), Deque::new());
+        Client { channel, rights, ends: Some(ends), data_max, runs, pending, answered: 0, notify: false }
     }
 
     /// What it may do.
@@ -182,7 +185,8 @@ impl Client {
     /// Copies out the header of the oldest request, if there is room to answer it one day.
     pub fn request(&mut self) -> Result<Option<Request>, PeerError> {
         let Some((producer, consumer)) = &mut self.ends else { return Ok(None) };
-        if consumer.available()? == 0 || producer.free()? <= self.pending.len() || self.pending.is_full() {
+        let unanswered = self.runs.len() + self.pending.len();
+        if consumer.available()? == 0 || producer.free()? <= unanswered || unanswered >= PENDING_MAX {
             return Ok(None);
         }
         let mut request = Request::new_zeroed();
@@ -195,7 +199,7 @@ impl Client {
         Payload { consumer: self.ends.as_ref().map(|(_, consumer)| consumer), len }
     }
 
-    /// The serial number of the next request to be taken.
+    /// The serial number of the next request to be taken, if it is no run.
     pub fn next_serial(&self) -> u64 {
         self.answered + self.pending.len() as u64
     }
@@ -206,8 +210,9 @@ impl Client {
             consumer.release();
             self.notify = true;
         }
-        let pending = Pending { request, target, outcome, positions };
-        self.pending.push_back(pending).expect("`request` looked for room");
+        let is_run = Op::from_wire(request.op.get()).is_some_and(Op::is_run);
+        let pending = if is_run { &mut self.runs } else { &mut self.pending };
+        pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
     }
 
     /// The disk has read for request `serial`. Gives the buffer back if nobody wants it any more.
@@ -224,34 +229,39 @@ impl Client {
         Some(buffer)
     }
 
-    /// Sends the replies that are ready, in order. Returns whether there was one.
+    /// Sends the replies that are ready; those to runs first, so that no reply tells of more runs than were
+    /// answered before it. Returns whether there was one.
     pub fn reply<D: BlockDevice>(
         &mut self,
         disk: &mut Disk<D>,
         volumes: &[Volume],
         durable: bool,
     ) -> Result<bool, PeerError> {
+        let Client { ends: Some((producer, _)), rights, runs, pending, answered, .. } = self else {
+            return Ok(false);
+        };
         let mut sent = false;
-        while let (Some((producer, _)), Some(front)) = (&mut self.ends, self.pending.front()) {
+        let mut send = |reply: &Reply, data: &[u8]| {
+            let had_room = producer.send(reply.as_bytes(), data)?;
+            assert!(had_room, "`request` kept a slot for every reply");
+            sent = true;
+            Ok(())
+        };
+        while let Some(reply) = runs.front().and_then(|front| front.run_reply(volumes)) {
+            send(&reply, &[])?;
+            runs.pop_front();
+        }
+        while let Some(front) = pending.front() {
             let volume = front.target.map(|target| &volumes[target]);
             let mut reply = front.header(volume);
             let info;
             let data: &[u8] = match (&front.outcome, volume) {
                 (Outcome::Reading, _) => break,
-                (Outcome::Run(run), Some(volume)) => {
-                    if volume.runs() <= *run {
-                        if volume.state() != VolumeState::Failed {
-                            break;
-                        }
-                        reply.status = (Status::Io as u16).into();
-                    }
-                    &[]
-                }
-                (Outcome::Hello, Some(volume)) if self.rights.can_read(volume) => {
+                (Outcome::Hello, Some(volume)) if rights.can_read(volume) => {
                     info = volume.info(durable);
                     info.as_bytes()
                 }
-                (Outcome::Hello, Some(_)) => {
+                (Outcome::Hello, _) => {
                     reply.status = (Status::Unavailable as u16).into();
                     &[]
                 }
@@ -261,24 +271,23 @@ impl Client {
                     reply.area = *area as u8;
                     &[]
                 }
-                (Outcome::Run(_) | Outcome::Hello, None) => unreachable!("such requests have a volume"),
+                (Outcome::Run(_), _) => unreachable!("runs wait by themselves"),
             };
             reply.len = (data.len() as u32).into();
-            let had_room = producer.send(reply.as_bytes(), data)?;
-            assert!(had_room, "`request` kept a slot for every reply");
-            self.answered += 1;
-            self.notify = true;
-            sent = true;
-            if let Some(Pending { outcome: Outcome::Read(buffer), .. }) = self.pending.pop_front() {
+            send(&reply, data)?;
+            *answered += 1;
+            if let Some(Pending { outcome: Outcome::Read(buffer), .. }) = pending.pop_front() {
                 disk.give_back(buffer);
             }
         }
+        self.notify |= sent;
         Ok(sent)
     }
 
     /// Closes the link for good: what is accepted is finished, but nobody is told.
     pub fn close<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         self.ends = None;
+        self.runs.clear();
         while let Some(pending) = self.pending.pop_front() {
             if let Outcome::Read(buffer) = pending.outcome {
                 disk.give_back(buffer);
@@ -301,5 +310,23 @@ impl Pending {
             reply.assets_next = self.positions.1.into();
         }
         reply
+    }
+
+    /// The reply to a run, if it is time for it: the run is durable, or will never be.
+    fn run_reply(&self, volumes: &[Volume]) -> Option<Reply> {
+        let volume = self.target.map(|target| &volumes[target]);
+        let mut reply = self.header(volume);
+        match (&self.outcome, volume) {
+            (Outcome::Run(run), Some(volume)) if volume.runs() > *run => {}
+            (Outcome::Run(_), Some(volume)) if volume.state() == VolumeState::Failed => {
+                reply.status = (Status::Io as u16).into();
+            }
+            (Outcome::Status(status, area), _) => {
+                reply.status = (*status as u16).into();
+                reply.area = *area as u8;
+            }
+            _ => return None,
+        }
+        Some(reply)
     }
 }
