@@ -73,6 +73,11 @@ impl Hasher {
         Hasher(blake3::Hasher::new())
     }
 
+    /// Forgets all bytes taken in, and so is as new without 2 KiB being moved.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+
     /// Takes in more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

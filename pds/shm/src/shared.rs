@@ -86,11 +86,10 @@ impl Shared {
     /// Copies bytes out, from byte `offset` (a multiple of 8).
     pub fn read(&self, offset: usize, out: &mut [u8]) {
         let words = self.words(offset, out.len());
-        let mut chunks = out.chunks_exact_mut(8);
-        for (chunk, word) in (&mut chunks).zip(words) {
-            chunk.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        let (chunks, rest) = out.as_chunks_mut();
+        for (chunk, word) in chunks.iter_mut().zip(words) {
+            *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
         }
-        let rest = chunks.into_remainder();
         if let (false, Some(word)) = (rest.is_empty(), words.last()) {
             rest.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes()[..rest.len()]);
         }
@@ -99,11 +98,9 @@ impl Shared {
     /// Copies bytes in, at byte `offset` (a multiple of 8); the bytes up to the next word become zero.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         let words = self.words(offset, bytes.len());
-        let chunks = bytes.chunks_exact(8);
-        let rest = chunks.remainder();
-        for (chunk, word) in chunks.zip(words) {
-            let chunk = chunk.try_into().expect("chunks of 8");
-            word.store(u64::from_ne_bytes(chunk), Ordering::Relaxed);
+        let (chunks, rest) = bytes.as_chunks();
+        for (chunk, word) in chunks.iter().zip(words) {
+            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
         }
         if let (false, Some(word)) = (rest.is_empty(), words.last()) {
             let mut padded = [0; 8];

@@ -10,9 +10,10 @@
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
 //! Every handler does all there is to do and then waits for the next notification. A record is committed
-//! together with those that come before the console pauses; two commits may be under way, so that while one
-//! is flushed the next is on its way to the disk, and what comes behind them waits for the first to end. So a
-//! lone document waits for one flush, many share one, and the disk is never idle for long.
+//! together with those that come before the console pauses or there is enough of them; two commits may be
+//! under way, so that while one is flushed the next is on its way to the disk, and what comes behind them
+//! waits for the first to end. So a lone document waits for one flush, many share one, and the disk is never
+//! idle for long.
 
 mod check;
 mod console;
@@ -47,6 +48,10 @@ use submission::{Served, Submissions};
 /// Commits under way at most, but for runs that are full: one is being flushed, the next is being written.
 const COMMITS_AHEAD: usize = 2;
 
+/// Blocks of content that wait for company at most. A flush costs about as much as transferring 64 KiB: with
+/// more than that, sharing one saves less than what the idle disk could have done meanwhile.
+const COMPANY_BLOCKS: u64 = 16;
+
 /// The number of an archive's own volume in its manifest.
 const VOLUME: u8 = 0;
 
@@ -76,6 +81,21 @@ enum Patience {
     Waiting { renewed: bool },
     /// The console has paused.
     Spent,
+}
+
+impl Patience {
+    /// It begins anew. A question that is under way is still to be answered.
+    fn renew(&mut self) {
+        *self = match self {
+            Patience::Waiting { .. } => Patience::Waiting { renewed: true },
+            Patience::Full | Patience::Spent => Patience::Full,
+        };
+    }
+
+    /// The question was answered.
+    fn answered(&mut self) {
+        *self = if *self == (Patience::Waiting { renewed: true }) { Patience::Full } else { Patience::Spent };
+    }
 }
 
 /// The archive domain.
@@ -216,8 +236,7 @@ impl Archive {
                 None
             }
             Purpose::Delay => {
-                let renewed = self.patience == Patience::Waiting { renewed: true };
-                self.patience = if renewed { Patience::Full } else { Patience::Spent };
+                self.patience.answered();
                 None
             }
         }
@@ -253,10 +272,7 @@ impl Archive {
             served = true;
         }
         if served {
-            self.patience = match self.patience {
-                Patience::Waiting { .. } => Patience::Waiting { renewed: true },
-                Patience::Full | Patience::Spent => Patience::Full,
-            };
+            self.patience.renew();
         }
         served
     }
@@ -295,9 +311,10 @@ impl Archive {
             self.submissions.give_up(Refusal::new(Failure::NotActive));
         }
         self.submissions.settle(&mut self.vault);
-        if self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD && !self.waits() {
+        let commits = self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD;
+        if commits && (self.submissions.waiting_blocks() >= COMPANY_BLOCKS || !self.waits()) {
             self.submissions.commit(&mut self.ledger, &mut self.vault);
-            self.patience = Patience::Full;
+            self.patience.renew();
         }
         let idle = self.ledger.staged() == 0 && self.ledger.commits() == 0 && !self.submissions.is_open();
         self.ledger.save(&mut self.vault, if idle { SAVE_IDLE_BLOCKS } else { SAVE_BUSY_BLOCKS });

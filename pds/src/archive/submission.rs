@@ -57,7 +57,6 @@ struct Open {
     name: Name,
     size: Option<u64>,
     hash: Option<Hash>,
-    hasher: Hasher,
     len: u64,
     /// Its first block.
     block: u64,
@@ -79,8 +78,12 @@ struct Pending {
 pub struct Submissions {
     staging: Staging,
     open: Option<Open>,
+    /// Of the open submission's bytes.
+    hasher: Hasher,
     /// The end of the open submission that the console is still to be told.
     ended: Option<(u32, Refusal)>,
+    /// The content before this block is of runs that were sent.
+    sent_to: u64,
     /// Blocks of a submission that was given up are still to be given up at the vault.
     abandon_due: bool,
     pending: VecDeque<Pending>,
@@ -96,7 +99,9 @@ impl Submissions {
         Submissions {
             staging: Staging::new(),
             open: None,
+            hasher: Hasher::content(),
             ended: None,
+            sent_to: 0,
             abandon_due: false,
             pending: VecDeque::with_capacity(PENDING_MAX),
             durable: 0,
@@ -107,6 +112,12 @@ impl Submissions {
     /// The ledger was read, and `assets/` ends at `block`.
     pub fn start(&mut self, block: u64) {
         self.staging.reset(block);
+        self.sent_to = block;
+    }
+
+    /// Blocks of content whose records wait to be committed.
+    pub fn waiting_blocks(&self) -> u64 {
+        self.staging.next_block() - self.sent_to
     }
 
     /// Whether a submission is open.
@@ -125,6 +136,7 @@ impl Submissions {
         match begun {
             Ok(open) => {
                 self.open = Some(open);
+                self.hasher.reset();
                 console.answer(Answer::Ready, reply(message.tag, 0), &[]);
             }
             Err(refusal) => console.refuse(message.tag, refusal),
@@ -146,7 +158,6 @@ impl Submissions {
             tag: message.tag,
             size,
             hash: message.hash,
-            hasher: Hasher::content(),
             len: 0,
             block: self.staging.next_block(),
             sent: false,
@@ -184,10 +195,8 @@ impl Submissions {
         if !self.make_room(message.len, ledger, vault) {
             return Served::Blocked;
         }
-        let bytes = self.staging.push(message.len, |out| console.data(out));
-        let open = self.open.as_mut().expect("seen above");
-        open.hasher.update(bytes);
-        open.len = len;
+        self.hasher.update(self.staging.push(message.len, |out| console.data(out)));
+        self.open.as_mut().expect("seen above").len = len;
         Served::Done
     }
 
@@ -226,7 +235,7 @@ impl Submissions {
         let Some(open) = self.open.as_ref().filter(|open| open.tag == message.tag) else {
             return Served::Done;
         };
-        let content = open.hasher.finish();
+        let content = self.hasher.finish();
         let (tag, size, name_len) = (open.tag, open.len, open.name.len);
         if open.size.is_some_and(|declared| declared != size) {
             self.give_up(Refusal { failure: Failure::WrongSize, value: size });
@@ -292,7 +301,11 @@ impl Submissions {
 
     /// Commits the staged run, its content first. False if that has to wait.
     pub fn commit(&mut self, ledger: &mut LedgerWriter<Purpose>, vault: &mut VaultClient<Purpose>) -> bool {
-        self.send_complete(vault) && ledger.commit(vault)
+        let sent = self.send_complete(vault) && ledger.commit(vault);
+        if sent {
+            self.sent_to = self.staging.next_block();
+        }
+        sent
     }
 
     /// The records before `sequence` are durable.

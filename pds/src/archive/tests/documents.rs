@@ -114,6 +114,33 @@ fn sixteen_that_are_sent_together_take_one_commit() {
 }
 
 #[test]
+fn a_console_that_never_pauses_keeps_the_disk_busy() {
+    let mut bench = Bench::on(blank(2048, 256));
+    let mut messages = Vec::new();
+    for i in 0..48 {
+        messages.extend(bench.submission("four", &document(4096, i)));
+    }
+    // The vault answers nothing meanwhile: its ring has room for two runs of sixteen, and they are sent.
+    for (op, tag, value, data) in &messages[..3 * 40] {
+        while !bench.offer(*op, *tag, *value, 0, data) {
+            bench.notify();
+            bench.answers();
+        }
+    }
+    bench.notify();
+    let before = bench.vault.commits;
+    while bench.vault.serve(1) > 0 {}
+    assert_eq!(bench.vault.commits - before, 2);
+    // What has come behind them goes when the first is acknowledged.
+    bench.notify();
+    while bench.vault.serve(1) > 0 {}
+    assert_eq!(bench.vault.commits - before, 3);
+    bench.send_without_pause(messages.split_off(3 * 40));
+    assert_eq!(bench.health().documents.get(), 48);
+    assert!(bench.vault.disk.is_sound());
+}
+
+#[test]
 fn a_console_that_stops_half_way_holds_up_nobody() {
     let mut bench = Bench::on(blank(512, 64));
     let first = bench.submission("first", b"abc");
