@@ -11,6 +11,9 @@ use zerocopy::{FromZeros, IntoBytes};
 use crate::record::{RECORD, Records};
 use crate::rig::{Rig, Step};
 
+/// Bytes of a document's name.
+pub const NAME_LEN: usize = 8;
+
 /// The console, joined to every archive.
 pub struct Console {
     pd: usize,
@@ -106,11 +109,12 @@ impl Link {
         while self.submitted < granted {
             let mut request = Request::new_zeroed();
             (request.op, request.tag) = ((self.next as u16).into(), (self.submitted as u32).into());
-            let name = format!("{:08}", self.submitted % 100_000_000);
+            let name;
             let data: &[u8] = match self.next {
                 Op::PutBegin => {
                     request.value = (RECORD as u64).into();
-                    name.as_bytes()
+                    name = decimal(self.submitted);
+                    &name
                 }
                 Op::PutData => self.records.get(self.submitted),
                 _ => &[],
@@ -131,6 +135,12 @@ impl Link {
         }
         Ok(sent)
     }
+}
+
+/// The name of a document: its number in decimal.
+fn decimal(number: u64) -> [u8; NAME_LEN] {
+    let digit = |place: usize| b'0' + (number / 10_u64.pow((NAME_LEN - 1 - place) as u32) % 10) as u8;
+    core::array::from_fn(digit)
 }
 
 const _: () = assert!(RECORD <= conversation::INTAKE_DATA && MESSAGE_HEADER == size_of::<Request>());

@@ -1,5 +1,6 @@
 //! The limit: what the disk and the hash allow. Batches written into a file that was written before and flushed, one
-//! after the other; the file read from front to back; records hashed in memory.
+//! after the other; the file read from front to back; records hashed in memory. And the limit of whatever keeps a
+//! ledger apart from its content: the same, with as many blocks as a run of the ledger takes in a second place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -7,7 +8,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::padded_len;
+use ledger_fmt::stamp::Stamp;
 
+use crate::console::NAME_LEN;
 use crate::record::{RECORD, Records};
 use crate::store::Store;
 
@@ -20,6 +25,8 @@ pub struct Limit {
     file: File,
     records: Records,
     next: u64,
+    /// The next block of the second place, if there is one.
+    ledger_next: Option<u64>,
 }
 
 impl Limit {
@@ -30,13 +37,27 @@ impl Limit {
             file.write_all(&[0; CHUNK])?;
         }
         file.sync_all()?;
-        Ok(Limit { path, file, records: Records::new(), next: 0 })
+        Ok(Limit { path, file, records: Records::new(), next: 0, ledger_next: None })
     }
+
+    /// The same, with a second place behind the records, which has room for runs of four records and more on average.
+    pub fn with_a_ledger(path: PathBuf, records: u64) -> Result<Limit> {
+        let limit = Limit::open(path, records + records / 4)?;
+        Ok(Limit { ledger_next: Some(records), ..limit })
+    }
+}
+
+/// Blocks of `ledger/` that a run of so many documents takes.
+fn ledger_blocks(documents: u64) -> usize {
+    Stamp::blocks_for(documents as usize * padded_len(NAME_LEN))
 }
 
 impl Store for Limit {
     fn name(&self) -> String {
-        "limit: pwrite + fdatasync".to_owned()
+        match self.ledger_next {
+            None => "limit: pwrite + fdatasync".to_owned(),
+            Some(_) => "the same in two places".to_owned(),
+        }
     }
 
     fn append(&mut self, count: u64, batch: u64) -> Result<()> {
@@ -48,6 +69,12 @@ impl Store for Limit {
             bytes.clear();
             (first..self.next).for_each(|number| bytes.extend_from_slice(self.records.get(number)));
             self.file.write_all_at(&bytes, first * RECORD as u64)?;
+            if let Some(block) = &mut self.ledger_next {
+                bytes.clear();
+                bytes.resize(ledger_blocks(self.next - first) * BLOCK_SIZE, 0);
+                self.file.write_all_at(&bytes, *block * BLOCK_SIZE as u64)?;
+                *block += (bytes.len() / BLOCK_SIZE) as u64;
+            }
             self.file.sync_data()?;
         }
         Ok(())

@@ -119,10 +119,11 @@ fn stores(dir: &Path, rounds: u64) -> Result<Value> {
     // An eighth of a volume is its ledger.
     let shape = Shape { archives: 1, mib: records / 256 * 8 / 7 + 64 };
     let mut limit = Limit::open(dir.join("limit"), records)?;
+    let mut two_places = Limit::with_a_ledger(dir.join("two-places"), records)?;
     let mut appliance = Appliance::new(dir.join("disk.img"), shape, 2)?;
     let mut waiting = Appliance::new(dir.join("waiting.img"), shape, 1)?;
     let mut peers = peers::all(dir)?;
-    let mut all: Vec<&mut dyn Store> = vec![&mut limit, &mut appliance, &mut waiting];
+    let mut all: Vec<&mut dyn Store> = vec![&mut limit, &mut two_places, &mut appliance, &mut waiting];
     for peer in &mut peers {
         all.push(&mut **peer);
     }

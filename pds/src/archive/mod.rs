@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `console` | the link to the console |
 //! | `submission`, `staging` | documents on their way in |
+//! | `patience` | how long they wait for company |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
 //! | `check` | its own integrity pass |
 //! | `signing` | its signed checkpoints |
@@ -17,6 +18,7 @@
 
 mod check;
 mod console;
+mod patience;
 mod reading;
 mod records;
 mod search;
@@ -41,16 +43,10 @@ use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 
 use check::SelfCheck;
 use console::{Console, Message, Refusal};
+use patience::{COMMITS_AHEAD, COMPANY_BLOCKS, Patience};
 use reading::Reading;
 use signing::Signing;
 use submission::{Served, Submissions};
-
-/// Commits under way at most, but for runs that are full: one is being flushed, the next is being written.
-const COMMITS_AHEAD: usize = 2;
-
-/// Blocks of content that wait for company at most. A flush costs about as much as transferring 64 KiB: with
-/// more than that, sharing one saves less than what the idle disk could have done meanwhile.
-const COMPANY_BLOCKS: u64 = 16;
 
 /// The number of an archive's own volume in its manifest.
 const VOLUME: u8 = 0;
@@ -68,34 +64,6 @@ enum Purpose {
     Check,
     /// Nothing: the time the answer takes is what it is for. See [`Patience`].
     Delay,
-}
-
-/// How long a staged run waits for more when it could be committed: until the console has sent nothing
-/// for the time the vault takes to answer a question, which is short beside a flush. A console that stops
-/// half way through a submission so holds up nobody's receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// The question is still to be asked.
-    Full,
-    /// It is under way; `renewed` if the console has sent something since.
-    Waiting { renewed: bool },
-    /// The console has paused.
-    Spent,
-}
-
-impl Patience {
-    /// It begins anew. A question that is under way is still to be answered.
-    fn renew(&mut self) {
-        *self = match self {
-            Patience::Waiting { .. } => Patience::Waiting { renewed: true },
-            Patience::Full | Patience::Spent => Patience::Full,
-        };
-    }
-
-    /// The question was answered.
-    fn answered(&mut self) {
-        *self = if *self == (Patience::Waiting { renewed: true }) { Patience::Full } else { Patience::Spent };
-    }
 }
 
 /// The archive domain.
