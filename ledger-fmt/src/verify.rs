@@ -129,6 +129,8 @@ pub struct Want {
     pub block: u64,
     /// How many: at most [`RUN_BLOCKS_MAX`](crate::stamp::RUN_BLOCKS_MAX).
     pub blocks: usize,
+    /// They are all of a content of so many bytes: see [`Verifier::feed_hashed`].
+    pub content: Option<u64>,
 }
 
 /// What a verifier tells while it goes: findings, and for listings and extraction the sound records and

@@ -9,7 +9,7 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
 use ledger_fmt::stamp::{Frontier, STAMP_SIZE};
 use ledger_fmt::testing::{Seen, TestVolume, verify, verify_with};
-use ledger_fmt::verify::{Finding, FindingKind, Mode};
+use ledger_fmt::verify::{Finding, FindingKind, Mode, Verifier, Visitor};
 use zerocopy::IntoBytes;
 
 /// Text of `len` bytes, different for every `seed`.
@@ -577,6 +577,36 @@ fn nothing_is_called_unreadable_that_was_only_read_ahead() {
     for (behind, findings) in [(0, 1), (1, 0)] {
         let bytes = &volume.bytes[..(end + behind) as usize * BLOCK_SIZE];
         assert_eq!(verify(bytes, &volume.superblock, None, Mode::Full).findings.len(), findings);
+    }
+}
+
+#[test]
+fn a_hash_that_was_made_before_is_compared_like_the_verifiers_own() {
+    let volume = reference();
+    for forged in [false, true] {
+        let (mut verifier, mut kinds) = (Verifier::new(&volume.superblock, None, Mode::Full), Kinds::default());
+        let mut hashed = Vec::new();
+        while let Some(want) = verifier.want() {
+            let bytes = &volume.bytes[want.block as usize * BLOCK_SIZE..][..want.blocks * BLOCK_SIZE];
+            let Some(len) = want.content else {
+                verifier.feed(bytes, &mut kinds);
+                continue;
+            };
+            hashed.push(len);
+            let hash = if forged { ZERO_HASH } else { hash::content(&bytes[..len as usize]) };
+            verifier.feed_hashed(bytes, hash, &mut kinds);
+        }
+        assert_eq!(hashed, [10, 5000, 4096, 3]);
+        assert_eq!(kinds.0, vec![FindingKind::Asset; if forged { 4 } else { 0 }]);
+    }
+}
+
+#[derive(Default)]
+struct Kinds(Vec<FindingKind>);
+
+impl Visitor for Kinds {
+    fn finding(&mut self, finding: &Finding) {
+        self.0.push(finding.kind);
     }
 }
 

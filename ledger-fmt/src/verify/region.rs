@@ -103,7 +103,8 @@ pub(super) struct Content {
     pub len: u64,
     pub done: u64,
     pub expected: Hash,
-    pub hasher: Hasher,
+    /// Its hash, if all of it is taken in at once.
+    pub hash: Option<Hash>,
     /// Something of it could not be read.
     pub unreadable: bool,
 }

@@ -6,8 +6,9 @@ use super::known::Known;
 use super::region::{Content, Region};
 use super::window::{self, Window, first_nonzero};
 use super::{FindingKind, Mode, Point, Reporter, Summary, Visitor, Want};
-use crate::hash::{Domain, Hasher};
-use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Layout, Superblock};
+use crate::Hash;
+use crate::hash::{self, Domain, Hasher};
+use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Extent, Layout, Superblock};
 use crate::record::{Header, RECORD_ALIGN, RECORD_MAX, Record};
 use crate::stamp::{Frontier, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
 
@@ -28,6 +29,8 @@ pub struct Verifier {
     window: Window,
     region: Region,
     content: Option<Content>,
+    /// Of the content, where it is read in pieces.
+    hasher: Hasher,
     chain: Chain,
     step: Step,
     /// Blocks still to be read one by one, because reading them together failed.
@@ -91,6 +94,7 @@ impl Verifier {
             window: Window::new(),
             region: Region::lost(&Frontier::EMPTY, &Frontier::EMPTY, 0),
             content: None,
+            hasher: Hasher::content(),
             chain: Chain::at(&Point::START),
             step: Step::Labels { end: DIRECTORIES_START },
             began: 0,
@@ -152,7 +156,9 @@ impl Verifier {
     pub fn want(&self) -> Option<Want> {
         let (area, next, end) = self.reading()?;
         let blocks = if self.singly > 0 { 1 } else { (end - next).min(RUN_BLOCKS_MAX as u64) as usize };
-        Some(Want { block: self.layout.extent(area).start + next, blocks })
+        let content = self.content.as_ref().map(|content| content.len);
+        let content = content.filter(|len| len.div_ceil(BLOCK_SIZE as u64) == blocks as u64);
+        Some(Want { block: self.layout.extent(area).start + next, blocks, content })
     }
 
     /// Takes the blocks wanted.
@@ -162,6 +168,17 @@ impl Verifier {
     pub fn feed(&mut self, bytes: &[u8], visitor: &mut dyn Visitor) {
         self.bytes_read += bytes.len() as u64;
         self.take(bytes, true, visitor);
+    }
+
+    /// Takes the blocks wanted, which are all of a content ([`Want::content`]), and has its hash already:
+    /// [`hash::content`] over these very bytes, up to the content's end.
+    ///
+    /// # Panics
+    /// If those are not the blocks wanted.
+    pub fn feed_hashed(&mut self, bytes: &[u8], hash: Hash, visitor: &mut dyn Visitor) {
+        let whole = self.want().is_some_and(|want| want.content.is_some());
+        self.content.as_mut().filter(|_| whole).expect("not all of a content").hash = Some(hash);
+        self.feed(bytes, visitor);
     }
 
     /// The blocks wanted cannot be read. They are asked for again, one by one, to find out which.
@@ -193,11 +210,12 @@ impl Verifier {
         self.bytes_read
     }
 
-    /// About how many bytes will have been read in the end, for a display of progress. Known when the first
-    /// blocks were read; offline, runs behind the newest hint come on top.
-    pub fn bytes_expected(&self) -> u64 {
+    /// What will be read: these blocks of the volume, of `ledger/` and of `assets/`, each from front to back unless
+    /// there is damage. Known when the first blocks were read; offline, runs behind the newest hint come on top.
+    pub fn expected(&self) -> [Extent; 2] {
         let assets = if self.mode == Mode::Full { self.bound.assets_next } else { 0 };
-        (DIRECTORIES_START + self.bound.ledger_next + assets) * BLOCK_SIZE as u64
+        [(self.layout.ledger, self.bound.ledger_next), (self.layout.assets, assets)]
+            .map(|(extent, blocks)| Extent { blocks: blocks.min(extent.blocks), ..extent })
     }
 
     /// What the present step reads: blocks of an area, from and to.
@@ -494,8 +512,9 @@ impl Verifier {
             region.assets_next = end;
             return None;
         }
-        let (expected, hasher) = (header.content_hash, Hasher::content());
-        self.content = Some(Content { sequence, block, len, done: 0, expected, hasher, unreadable: false });
+        let expected = header.content_hash;
+        self.content = Some(Content { sequence, block, len, done: 0, expected, hash: None, unreadable: false });
+        self.hasher.reset();
         if len == 0 {
             return Some(self.content_end(end, visitor));
         }
@@ -508,7 +527,11 @@ impl Verifier {
         content.unreadable |= !readable;
         let left = usize::try_from(content.len - content.done).unwrap_or(usize::MAX);
         let (body, padding) = bytes.split_at(left.min(bytes.len()));
-        content.hasher.update(body);
+        if body.len() as u64 == content.len {
+            content.hash.get_or_insert_with(|| hash::content(body));
+        } else {
+            self.hasher.update(body);
+        }
         visitor.content(content.sequence, content.done, body);
         content.done += body.len() as u64;
         if first_nonzero(padding).is_some() {
@@ -522,7 +545,8 @@ impl Verifier {
     fn content_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> Step {
         self.region.assets_next = end;
         if let Some(content) = self.content.take() {
-            let sound = content.hasher.finish() == content.expected && !content.unreadable;
+            let hash = content.hash.unwrap_or_else(|| self.hasher.finish());
+            let sound = hash == content.expected && !content.unreadable;
             if !sound && !content.unreadable {
                 let Content { block, sequence, .. } = content;
                 self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, Some(sequence));

@@ -76,5 +76,10 @@ impl Window {
 
 /// Where the first byte that is not zero stands.
 pub(super) fn first_nonzero(bytes: &[u8]) -> Option<usize> {
+    // Mostly there is none, and that is seen many bytes at a time.
+    let any = bytes.iter().fold(0, |any, byte| any | byte);
+    if any == 0 {
+        return None;
+    }
     bytes.iter().position(|&byte| byte != 0)
 }
