@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError, volume_name};
@@ -16,7 +17,7 @@ use crate::model::Deployment;
 /// A disk image, or a disk.
 pub struct Image {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     /// Its volumes, in the order of the table or of the deployment.
     pub volumes: Vec<Volume>,
     /// What is wrong with the disk as a whole.
@@ -37,6 +38,14 @@ pub struct Volume {
     pub contradiction: Option<String>,
 }
 
+/// Fills a buffer with the bytes at a block of a volume; false if they cannot be read.
+pub type Reader = Arc<dyn Fn(u64, &mut [u8]) -> bool + Send + Sync>;
+
+fn read(file: &File, start: u64, block: u64, out: &mut [u8]) -> bool {
+    let at = block.checked_mul(BLOCK_SIZE as u64).and_then(|offset| offset.checked_add(start));
+    at.is_some_and(|at| file.read_exact_at(out, at).is_ok())
+}
+
 impl Image {
     /// Opens an image. With a deployment its volumes are looked for where they must be, without one
     /// those that the partition table shows.
@@ -45,6 +54,7 @@ impl Image {
         let mut file = File::open(path).with_context(cannot)?;
         // Of a device, the metadata do not tell the size.
         let size = file.seek(SeekFrom::End(0)).with_context(cannot)?;
+        let file = Arc::new(file);
         let mut image = Image { path: path.to_owned(), file, volumes: Vec::new(), troubles: Vec::new() };
         match (table::read(&image.file, size), deployment) {
             (Ok(table), Some(deployment)) => {
@@ -86,8 +96,13 @@ impl Image {
 
     /// Fills `out` with the bytes at `block` of a volume; false if they cannot be read.
     pub fn read(&self, volume: &Volume, block: u64, out: &mut [u8]) -> bool {
-        let at = block.checked_mul(BLOCK_SIZE as u64).and_then(|offset| offset.checked_add(volume.start));
-        at.is_some_and(|at| self.file.read_exact_at(out, at).is_ok())
+        read(&self.file, volume.start, block, out)
+    }
+
+    /// [`Image::read`] of this volume, for any thread.
+    pub fn reader(&self, volume: &Volume) -> Reader {
+        let (file, start) = (self.file.clone(), volume.start);
+        Arc::new(move |block, out| read(&file, start, block, out))
     }
 
     /// Takes the volumes of a deployment, where they must be.

@@ -1,12 +1,14 @@
 //! Disk images read without an appliance and never written: which volumes are on them, whether they are
 //! whole, and what is in them.
 
+mod ahead;
 mod extract;
 mod image;
 mod jsonl;
 mod kept;
 mod list;
 mod log;
+mod prehash;
 mod report;
 mod restore;
 mod table;

@@ -2,43 +2,67 @@
 
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use ledger_fmt::stamp::RUN_BLOCKS_MAX;
-use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor};
+use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor, Want};
+use zerocopy::IntoBytes;
 
-use super::image::{Image, Volume};
+use super::ahead::{Block, ReadAhead};
+use super::image::{Image, Reader, Volume};
 use super::kept::Kept;
+use super::prehash::works;
 use super::report::{Findings, VolumeReport};
 
 /// A verification under way.
-pub struct Walk<'a> {
-    image: &'a Image,
-    volume: &'a Volume,
+pub struct Walk {
+    reader: Reader,
     verifier: Box<Verifier>,
-    buffer: Vec<u8>,
+    /// Of `ledger/` and of `assets/`.
+    ahead: [ReadAhead; 2],
+    /// For what is not read ahead.
+    buffer: Vec<Block>,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     /// Of a volume that must have this superblock.
-    pub fn new(image: &'a Image, volume: &'a Volume, superblock: &Superblock, mode: Mode) -> Self {
+    pub fn new(image: &Image, volume: &Volume, superblock: &Superblock, mode: Mode) -> Self {
+        Walk::with(image.reader(volume), superblock, mode)
+    }
+
+    fn with(reader: Reader, superblock: &Superblock, mode: Mode) -> Self {
         let verifier = Box::new(Verifier::new(superblock, None, mode));
-        Walk { image, volume, verifier, buffer: vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE] }
+        let [_, assets] = verifier.expected();
+        let ahead = works(assets.start).map(|works| ReadAhead::new(reader.clone(), works));
+        Walk { reader, verifier, ahead, buffer: Block::many(RUN_BLOCKS_MAX) }
     }
 
     /// Goes one step; false at the end.
     pub fn step(&mut self, visitor: &mut dyn Visitor) -> bool {
         let Some(want) = self.verifier.want() else { return false };
-        let bytes = &mut self.buffer[..want.blocks * BLOCK_SIZE];
-        if self.image.read(self.volume, want.block, bytes) {
+        // Only what is committed is read ahead: it never changes, so it does not matter when it is read.
+        let mut areas = self.ahead.iter_mut().zip(self.verifier.expected());
+        let ahead = areas.find(|(_, extent)| (extent.start..extent.end()).contains(&want.block));
+        match ahead.and_then(|(ahead, extent)| ahead.get(want, extent.end())) {
+            Some((bytes, Some(hash))) => self.verifier.feed_hashed(bytes, hash, visitor),
+            Some((bytes, None)) => self.verifier.feed(bytes, visitor),
+            None => self.read(want, visitor),
+        }
+        true
+    }
+
+    /// Reads what is wanted.
+    fn read(&mut self, want: Want, visitor: &mut dyn Visitor) {
+        let bytes = self.buffer[..want.blocks].as_mut_bytes();
+        if (self.reader)(want.block, bytes) {
             self.verifier.feed(bytes, visitor);
         } else {
             self.verifier.unreadable(visitor);
         }
-        true
     }
 
     /// Bytes read, and about how many there will be.
     pub fn progress(&self) -> (u64, u64) {
         let done = self.verifier.bytes_read();
-        (done, self.verifier.bytes_expected().max(done))
+        let expected: u64 = self.verifier.expected().iter().map(|extent| extent.blocks * BLOCK_SIZE as u64).sum();
+        (done, expected.max(done))
     }
 
     /// What was found out.
@@ -66,3 +90,6 @@ pub fn verify(image: &Image, volume: &Volume, kept: &Kept, mut progress: impl Fn
     report.signatures = comparison.signatures;
     report
 }
+
+#[cfg(test)]
+mod tests;

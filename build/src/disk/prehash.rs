@@ -1,0 +1,158 @@
+//! Hashes documents before their blocks are wanted: those the ledger, read ahead, speaks of. What it says is only a
+//! hint where they are, so nothing of it is checked here. Each hash is one of bytes that were read, whatever a record
+//! says of them, and to compare it is the verifier's.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::{HEADER_SIZE, Header, RECORD_ALIGN};
+use ledger_fmt::stamp::RUN_BLOCKS_MAX;
+use ledger_fmt::{Hash, hash};
+use zerocopy::FromBytes;
+
+use super::ahead::Work;
+
+/// Where a document is: the first block, and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// In the volume.
+    pub block: u64,
+    /// No more than are wanted at once.
+    pub len: u64,
+}
+
+/// Bytes of a document that are wanted at once.
+const LEN_MAX: u64 = (RUN_BLOCKS_MAX * BLOCK_SIZE) as u64;
+
+/// Lists of places on their way to who hashes them. What is too much is not hashed here.
+const LISTS: usize = 8;
+
+/// What to make of `ledger/` and of `assets/`, which begins at this block, when they are read ahead: documents are
+/// hashed by two threads, which take about as long for that as the walk for the rest.
+pub fn works(assets: u64) -> [Vec<Work>; 2] {
+    let (lists, hashers): (Vec<_>, Vec<_>) = [Prehash::new(), Prehash::new()].into_iter().unzip();
+    let tell = move |_, ledger: &[u8]| {
+        let places = find(ledger, assets);
+        for list in &lists {
+            // The walk hashes what nobody was told of.
+            let _ = list.try_send(places.clone());
+        }
+        VecDeque::new()
+    };
+    let hash = |mut prehash: Prehash| -> Work { Box::new(move |block, bytes| prehash.hash(block, bytes)) };
+    [vec![Box::new(tell)], hashers.into_iter().map(hash).collect()]
+}
+
+/// Where the documents are that the records in these bytes of `ledger/` speak of, if `assets/` begins at this block:
+/// in order, and none overlaps another.
+fn find(ledger: &[u8], assets: u64) -> Vec<Place> {
+    let mut places = Vec::new();
+    let (mut at, mut free) = (0, assets);
+    while let Some(Ok((header, _))) = ledger.get(at..).map(Header::ref_from_prefix) {
+        if header.magic != Header::MAGIC {
+            at += RECORD_ALIGN;
+            continue;
+        }
+        at += HEADER_SIZE;
+        let (block, len) = (header.content_block.get().saturating_add(assets), header.content_len.get());
+        if (1..=LEN_MAX).contains(&len) && block >= free {
+            places.push(Place { block, len });
+            free = block.saturating_add(len.div_ceil(BLOCK_SIZE as u64));
+        }
+    }
+    places
+}
+
+/// Hashes documents in blocks that are read from front to back.
+struct Prehash {
+    lists: Receiver<Vec<Place>>,
+    /// Not reached yet.
+    places: VecDeque<Place>,
+}
+
+impl Prehash {
+    /// One that is sent lists of places.
+    fn new() -> (SyncSender<Vec<Place>>, Prehash) {
+        let (sender, lists) = sync_channel(LISTS);
+        (sender, Prehash { lists, places: VecDeque::new() })
+    }
+
+    /// The documents that lie in these blocks as a whole, as far as it is known where they are.
+    fn hash(&mut self, first: u64, bytes: &[u8]) -> VecDeque<(Place, Hash)> {
+        let end = first + (bytes.len() / BLOCK_SIZE) as u64;
+        let mut hashes = VecDeque::new();
+        loop {
+            while let Some(&place) = self.places.front().filter(|place| place.block < end) {
+                self.places.pop_front();
+                let Some(from) = place.block.checked_sub(first) else { continue };
+                let from = from as usize * BLOCK_SIZE;
+                if let Some(content) = bytes.get(from..from + place.len as usize) {
+                    hashes.push_back((place, hash::content(content)));
+                }
+            }
+            if !self.places.is_empty() {
+                return hashes;
+            }
+            match self.lists.try_recv() {
+                Ok(list) => self.places.extend(list),
+                Err(_) => return hashes,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger_fmt::layout::Area;
+    use ledger_fmt::testing::TestVolume;
+
+    use super::*;
+
+    #[test]
+    fn documents_are_found_where_their_records_say() {
+        let mut volume = TestVolume::new("a0");
+        let lens = [1, 4096, 4097, 0, 8 * 4096, 8 * 4096 + 1, 5];
+        let contents = lens.map(|len| vec![7; len]);
+        for content in &contents {
+            volume.document("name", content);
+        }
+        volume.commit();
+        let assets = volume.layout.assets.start;
+        let ledger = &volume.bytes[volume.range(Area::Ledger, 0, 2)];
+        let places = find(ledger, assets);
+        // Neither what is empty, nor what is wanted in pieces.
+        let expected = [(0, 1), (1, 4096), (2, 4097), (4, 8 * 4096), (21, 5)];
+        assert_eq!(places, expected.map(|(block, len)| Place { block: assets + block, len }));
+
+        let (list, mut prehash) = Prehash::new();
+        list.send(places).unwrap();
+        let mut hashed = |blocks: std::ops::Range<u64>| -> Vec<(u64, Hash)> {
+            let bytes = &volume.bytes[volume.range(Area::Assets, blocks.start, blocks.end - blocks.start)];
+            let hashes = prehash.hash(assets + blocks.start, bytes);
+            hashes.into_iter().map(|(place, hash)| (place.len, hash)).collect()
+        };
+        let hash = |len| (len as u64, hash::content(&vec![7; len]));
+        assert_eq!(hashed(0..3), [hash(1), hash(4096)]);
+        // One of two blocks was begun before.
+        assert_eq!(hashed(3..20), [hash(8 * 4096)]);
+        assert_eq!(hashed(20..22), [hash(5)]);
+    }
+
+    #[test]
+    fn a_hostile_ledger_has_no_block_hashed_twice() {
+        let mut bytes = vec![0xff; 64 * BLOCK_SIZE];
+        for at in (0..bytes.len()).step_by(RECORD_ALIGN) {
+            bytes[at..at + 4].copy_from_slice(&Header::MAGIC);
+        }
+        assert_eq!(find(&bytes, 100), []);
+        for (number, record) in bytes.chunks_exact_mut(HEADER_SIZE).enumerate() {
+            let header = Header::mut_from_bytes(record).unwrap();
+            (header.content_block, header.content_len) =
+                ((number as u64 / 3).into(), (2 * BLOCK_SIZE as u64).into());
+        }
+        let places = find(&bytes, 100);
+        assert_eq!(places.len(), 342);
+        assert!(places.windows(2).all(|pair| pair[0].block + 2 <= pair[1].block));
+    }
+}
