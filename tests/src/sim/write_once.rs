@@ -23,6 +23,12 @@ impl WriteOnce {
         let place = |volume: &Volume| Place { volume: volume.clone(), runs: Vec::new() };
         let mut rule = WriteOnce(deployment.volumes.iter().map(place).collect());
         rule.advance(stable);
+        // Behind damage the walk goes on where the vault's does: at the newest hint.
+        for place in &mut rule.0 {
+            let newest = place.newest_hint(stable);
+            place.runs.extend(newest.filter(|(frontier, _)| frontier.runs > place_frontier(&place.runs).runs));
+        }
+        rule.advance(stable);
         rule
     }
 
@@ -78,6 +84,13 @@ fn place_frontier(runs: &[(Frontier, u64)]) -> Frontier {
 }
 
 impl Place {
+    /// What the newest hint on the medium names.
+    fn newest_hint(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
+        let block = |hint: u64| &stable[(self.volume.first_block + hint) as usize * BLOCK_SIZE..][..BLOCK_SIZE];
+        let hints = HINT_BLOCKS.into_iter().filter_map(|hint| Hint::decode(block(hint), &self.volume.id));
+        hints.max_by_key(|(frontier, _)| frontier.runs)
+    }
+
     /// The run at the frontier, if it is whole.
     fn next_run(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
         let Volume { id, layout, .. } = &self.volume;
