@@ -8,9 +8,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::layout::{BLOCK_SIZE, Block};
 use ledger_fmt::record::padded_len;
 use ledger_fmt::stamp::Stamp;
+use zerocopy::{FromZeros, IntoBytes};
 
 use crate::console::NAME_LEN;
 use crate::record::{RECORD, Records};
@@ -18,9 +19,6 @@ use crate::store::Store;
 
 /// Bytes read or written at a time, where that is free to choose.
 const CHUNK: usize = 1 << 20;
-
-/// Bytes of a page of memory.
-const PAGE: usize = 4096;
 
 /// A file as a store that does nothing but store.
 pub struct Limit {
@@ -100,11 +98,8 @@ impl Store for Limit {
 /// Reads so many bytes of a file from front to back.
 pub fn read(path: &Path, bytes: u64) -> Result<()> {
     let mut file = File::open(path)?.take(bytes);
-    // Some processors copy to the start of a page several times as fast as to elsewhere.
-    let mut memory = vec![0; CHUNK + PAGE];
-    let start = memory.as_ptr().align_offset(PAGE);
-    let chunk = &mut memory[start..start + CHUNK];
-    while file.read(chunk)? > 0 {}
+    let mut chunk = vec![Block::new_zeroed(); CHUNK / BLOCK_SIZE];
+    while file.read(chunk.as_mut_bytes())? > 0 {}
     Ok(())
 }
 

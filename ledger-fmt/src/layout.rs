@@ -18,6 +18,12 @@ use crate::hash::Domain;
 /// so that a block once committed never shares a sector with one that is still to be written.
 pub const BLOCK_SIZE: usize = 4096;
 
+/// Memory for a block on its way from or to a disk. It begins where a page begins: to copy from a page cache to
+/// anywhere else takes some processors several times as long.
+#[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(4096))]
+pub struct Block([u8; BLOCK_SIZE]);
+
 /// The version all structures of this format carry.
 pub const FORMAT_VERSION: u16 = 1;
 

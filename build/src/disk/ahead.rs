@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ledger_fmt::Hash;
-use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::layout::Block;
 use ledger_fmt::verify::Want;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::image::Reader;
 use super::prehash::Place;
@@ -20,19 +20,6 @@ const CHUNK_BLOCKS: usize = 64;
 
 /// Chunks of an area in memory: in use, waiting for that, and being read.
 const CHUNKS: usize = 4;
-
-/// Memory for a block. It begins where a page begins: to copy from the page cache to anywhere else takes some
-/// processors several times as long.
-#[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(4096))]
-pub struct Block([u8; BLOCK_SIZE]);
-
-impl Block {
-    /// So many.
-    pub fn many(count: usize) -> Vec<Block> {
-        vec![Block::new_zeroed(); count]
-    }
-}
 
 /// What a thread makes of blocks it has read, the first of which is this one: hashes of documents in them.
 pub type Work = Box<dyn FnMut(u64, &[u8]) -> VecDeque<(Place, Hash)> + Send>;
@@ -163,6 +150,8 @@ fn run(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use ledger_fmt::layout::BLOCK_SIZE;
 
     use super::*;
 

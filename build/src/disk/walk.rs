@@ -1,11 +1,11 @@
 //! Drives the verifier over a volume of an image.
 
-use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use ledger_fmt::layout::{BLOCK_SIZE, Block, Superblock};
 use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor, Want};
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
-use super::ahead::{Block, ReadAhead};
+use super::ahead::ReadAhead;
 use super::image::{Image, Reader, Volume};
 use super::kept::Kept;
 use super::prehash::works;
@@ -31,7 +31,7 @@ impl Walk {
         let verifier = Box::new(Verifier::new(superblock, None, mode));
         let [_, assets] = verifier.expected();
         let ahead = works(assets.start).map(|works| ReadAhead::new(reader.clone(), works));
-        Walk { reader, verifier, ahead, buffer: Block::many(RUN_BLOCKS_MAX) }
+        Walk { reader, verifier, ahead, buffer: vec![Block::new_zeroed(); RUN_BLOCKS_MAX] }
     }
 
     /// Goes one step; false at the end.

@@ -266,11 +266,7 @@ impl Client {
                     &[]
                 }
                 (Outcome::Read(buffer), _) => &disk.bytes(buffer)[..front.request.len.get() as usize],
-                (Outcome::Status(status, area), _) => {
-                    reply.status = (*status as u16).into();
-                    reply.area = *area as u8;
-                    &[]
-                }
+                (Outcome::Status(..), _) => &[],
                 (Outcome::Run(_), _) => unreachable!("runs wait by themselves"),
             };
             reply.len = (data.len() as u32).into();
@@ -297,7 +293,7 @@ impl Client {
 }
 
 impl Pending {
-    /// The reply if all went well, without data.
+    /// The reply as far as it is decided, without data.
     fn header(&self, volume: Option<&Volume>) -> Reply {
         let mut reply = Reply::new_zeroed();
         reply.op = self.request.op;
@@ -308,6 +304,9 @@ impl Pending {
             reply.runs = volume.runs().into();
             reply.ledger_next = self.positions.0.into();
             reply.assets_next = self.positions.1.into();
+        }
+        if let Outcome::Status(status, area) = self.outcome {
+            (reply.status, reply.area) = ((status as u16).into(), area as u8);
         }
         reply
     }
@@ -321,10 +320,7 @@ impl Pending {
             (Outcome::Run(_), Some(volume)) if volume.state() == VolumeState::Failed => {
                 reply.status = (Status::Io as u16).into();
             }
-            (Outcome::Status(status, area), _) => {
-                reply.status = (*status as u16).into();
-                reply.area = *area as u8;
-            }
+            (Outcome::Status(..), _) => {}
             _ => return None,
         }
         Some(reply)

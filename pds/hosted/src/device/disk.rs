@@ -7,12 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use ledger_fmt::layout::{BLOCK_SIZE as BLOCK, Block};
 use rustix::event::{EventfdFlags, eventfd};
 use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
-
-/// Bytes of a block.
-const BLOCK: usize = ledger_fmt::layout::BLOCK_SIZE;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Operations in flight at most: two for each thread, so that none waits for the domain.
 const BUFFERS: usize = 2 * THREADS;
@@ -31,12 +29,6 @@ pub struct FileDisk {
 }
 
 type Buffer = Box<[Block]>;
-
-/// Memory for a block. It begins where a page begins: to copy from the page cache to anywhere else takes some
-/// processors several times as long.
-#[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(4096))]
-struct Block([u8; BLOCK]);
 
 /// What the domain and the I/O threads share.
 #[derive(Debug)]
