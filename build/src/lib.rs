@@ -17,6 +17,7 @@ pub mod keys;
 mod manifests;
 pub mod model;
 mod new;
+pub mod output;
 pub mod partitions;
 pub mod picture;
 pub mod problem;

@@ -1,5 +1,7 @@
 //! Disks: what a fresh one holds, what another volume leaves alone, and what is refused.
 
+#![allow(clippy::disallowed_macros, reason = "a test program's own output")]
+
 mod common;
 
 use std::fs::{self, File};

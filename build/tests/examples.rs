@@ -3,6 +3,8 @@
 //! MICROKIT_SDK may point to as well. Those that are not there are reported as ignored, with the reason; they
 //! never count as passed.
 
+#![allow(clippy::disallowed_macros, reason = "a test program's own output")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use totebox::client::lines::Refusal;
 use totebox::client::put::Progress;
 use totebox::client::status::await_start;
 use totebox::client::{Address, Connection, Session, Timing};
+use totebox::errln;
 
 use super::Outcome;
 use super::output::progress_bytes;
@@ -34,7 +35,7 @@ impl Appliance {
 
     /// Opens a session, whether the appliance is up or still starting.
     pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
-        self.open_with(patience, Box::new(|text| eprintln!("appliance: {text}")))
+        self.open_with(patience, Box::new(|text| errln!("appliance: {text}")))
     }
 
     /// The same, and `news` is told what happens meanwhile.
@@ -51,7 +52,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says that the appliance refused.
 pub fn refused(refusal: &Refusal) -> Outcome {
-    eprintln!("totebox: {}: {}", refusal.name, refusal.text);
+    errln!("totebox: {}: {}", refusal.name, refusal.text);
     Outcome::Found
 }
 

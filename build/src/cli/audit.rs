@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::audit::{Verdict, audit};
+use totebox::output::OutputError;
+use totebox::{out, outln};
 use totebox_pds::console::text;
 
 use super::appliance::{Appliance, refused};
@@ -40,7 +42,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
         output::json(&value)?;
     } else {
-        audit.verdicts.iter().for_each(tell);
+        audit.verdicts.iter().try_for_each(tell)?;
     }
     match audit.refusal {
         None => Ok(Outcome::Fine),
@@ -49,12 +51,12 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
 }
 
-fn tell(verdict: &Verdict) {
+fn tell(verdict: &Verdict) -> Result<(), OutputError> {
     let Verdict { name, verdict: word, records, findings, .. } = verdict;
     let (size, time) = (text::Size(verdict.bytes), text::Duration(verdict.duration_ms));
-    print!("{name:<32}  {word:<12}  {records} records, {size} read in {time}");
+    out!("{name:<32}  {word:<12}  {records} records, {size} read in {time}")?;
     match findings.first() {
-        Some(found) => println!("; {found}"),
-        None => println!(),
+        Some(found) => outln!("; {found}"),
+        None => outln!(),
     }
 }

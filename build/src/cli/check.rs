@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use totebox::built::Built;
 use totebox::check::{self, Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
 use totebox::model::{self, DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox::output::OutputError;
+use totebox::{errln, outln};
 use totebox_capdl::{Image, Json, Spec};
 use totebox_sdf::System;
 
@@ -69,14 +71,14 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
     let report = judge(&args.source.system, &system, built(&args)?, policy.as_ref(), &mut waivers)?;
     for (rule, name) in waivers.unused() {
-        eprintln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
+        errln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
     }
     if args.json {
         output::json(&report)?;
     } else if args.sarif {
         output::json(&sarif::sarif(&report))?;
     } else {
-        print(&report, args.closures);
+        print(&report, args.closures)?;
     }
     Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }
@@ -153,7 +155,7 @@ pub fn waivers(path: Option<&Path>, has_policy: bool) -> Result<Waivers> {
     Ok(Waivers::parse(path, &text, has_policy)?)
 }
 
-fn print(report: &Report, closures: bool) {
+fn print(report: &Report, closures: bool) -> Result<(), OutputError> {
     for finding in &report.findings {
         let (file, line, column) = (finding.file.display(), finding.line, finding.column);
         let level = match (&finding.waived, finding.level) {
@@ -163,28 +165,28 @@ fn print(report: &Report, closures: bool) {
         };
         // What the description does not speak of has no place in it.
         let place = if line == 0 { format!("{file}") } else { format!("{file}:{line}:{column}") };
-        println!("{place}: {}: {level}{}", finding.rule, finding.message);
-        println!("    {}", finding.waived.as_ref().unwrap_or(&finding.help));
+        outln!("{place}: {}: {level}{}", finding.rule, finding.message)?;
+        outln!("    {}", finding.waived.as_ref().unwrap_or(&finding.help))?;
     }
     if closures {
         for (what, closure) in [("can influence", &report.influence), ("can be known to", &report.knowledge)] {
             for (name, all) in &closure.all {
                 let show = |others: &[String]| if others.is_empty() { "nobody".into() } else { others.join(", ") };
-                println!("{name} {what}: {}", show(all));
-                println!("    without a mediator: {}", show(&closure.unmediated[name]));
+                outln!("{name} {what}: {}", show(all))?;
+                outln!("    without a mediator: {}", show(&closure.unmediated[name]))?;
             }
         }
     }
     for (id, verdict) in &report.verdicts {
         if let Verdict::NotJudged(why) = verdict {
-            println!("{id}: not judged: {why}");
+            outln!("{id}: not judged: {why}")?;
         }
     }
     let judged = report.verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotJudged(_))).count();
     let (file, profile) = (report.file.display(), report.profile);
     match report.broken() {
-        0 => println!("{file}: {judged} of {} rules hold (profile {profile})", RULES.len()),
-        1 => println!("{file}: 1 finding (profile {profile})"),
-        count => println!("{file}: {count} findings (profile {profile})"),
+        0 => outln!("{file}: {judged} of {} rules hold (profile {profile})", RULES.len()),
+        1 => outln!("{file}: 1 finding (profile {profile})"),
+        count => outln!("{file}: {count} findings (profile {profile})"),
     }
 }

@@ -9,6 +9,7 @@ use ledger_fmt::record::Record;
 use totebox::checkpoint::{SignedCheckpoint, read_bounded};
 use totebox::disk::{hex, time};
 use totebox::keys::read_verifiers;
+use totebox::outln;
 use totebox::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
 
 use super::Outcome;
@@ -48,7 +49,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
         (Proof::Consistency(consistency), None, Some(from)) => {
             let old = SignedCheckpoint::read(from)?;
-            return Ok(tell_growth(&path, consistency, consistency.check(&old, &keys)));
+            return tell_growth(&path, consistency, consistency.check(&old, &keys));
         }
         (Proof::Consistency(_), None, None) => {
             bail!("{path} is about two checkpoints; give the earlier one with --from")
@@ -60,24 +61,29 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     match checked {
         Ok((inclusion, record, content)) => tell_record(inclusion, &record, content.as_ref()),
-        Err(reason) => Ok(disproved(&path, reason)),
+        Err(reason) => disproved(&path, reason),
     }
 }
 
-fn disproved(path: &impl std::fmt::Display, reason: Disproved) -> Outcome {
-    println!("{path} proves nothing: {reason}");
-    Outcome::Found
+fn disproved(path: &impl std::fmt::Display, reason: Disproved) -> Result<Outcome> {
+    outln!("{path} proves nothing: {reason}")?;
+    Ok(Outcome::Found)
 }
 
-fn tell_growth(path: &impl std::fmt::Display, proof: &Consistency, checked: Result<(), Disproved>) -> Outcome {
+fn tell_growth(
+    path: &impl std::fmt::Display,
+    proof: &Consistency,
+    checked: Result<(), Disproved>,
+) -> Result<Outcome> {
     match checked {
         Ok(()) => {
             let Consistency { old, checkpoint, .. } = proof;
-            println!(
+            outln!(
                 "proved: the first {old} records of {} are as they were; now it has {}",
-                checkpoint.origin, checkpoint.size
-            );
-            Outcome::Fine
+                checkpoint.origin,
+                checkpoint.size
+            )?;
+            Ok(Outcome::Fine)
         }
         Err(reason) => disproved(path, reason),
     }
@@ -86,10 +92,10 @@ fn tell_growth(path: &impl std::fmt::Display, proof: &Consistency, checked: Resu
 fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>) -> Result<Outcome> {
     let header = &record.header;
     let when = time(header.time_ms.get()).unwrap_or_else(|| "no time".into());
-    println!("proved: record {} of {}, {}, {when}", proof.index, proof.checkpoint.origin, record.kind.name());
+    outln!("proved: record {} of {}, {}, {when}", proof.index, proof.checkpoint.origin, record.kind.name())?;
     if let Some(name) = record.document_name() {
-        println!("name: {}", name.escape_debug());
-        println!("content: {} bytes, BLAKE3 {}", header.content_len, hex(&header.content_hash));
+        outln!("name: {}", name.escape_debug())?;
+        outln!("content: {} bytes, BLAKE3 {}", header.content_len, hex(&header.content_hash))?;
     }
     let Some(path) = content else { return Ok(Outcome::Fine) };
     let cannot = || format!("cannot read {}", path.display());
@@ -97,6 +103,6 @@ fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>
     let len = io::copy(&mut File::open(path).with_context(cannot)?, &mut hasher).with_context(cannot)?;
     let same = record.kind.has_content()
         && (len, *hasher.finalize().as_bytes()) == (header.content_len.get(), header.content_hash);
-    println!("{} is {} content", path.display(), if same { "its" } else { "not its" });
+    outln!("{} is {} content", path.display(), if same { "its" } else { "not its" })?;
     Ok(if same { Outcome::Fine } else { Outcome::Found })
 }

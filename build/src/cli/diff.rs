@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::diff::{Change, Kind, diff};
+use totebox::outln;
+use totebox::output::OutputError;
 
 use super::check::read;
 use super::{Outcome, output};
@@ -33,30 +35,31 @@ pub fn run(args: Args) -> Result<Outcome> {
     if args.json {
         output::json(&changes)?;
     } else if args.markdown {
-        markdown(&changes);
+        markdown(&changes)?;
     } else {
         for change in &changes {
             let (_, sign, _) = KINDS[change.kind as usize];
-            println!("{sign} {}", change.text);
+            outln!("{sign} {}", change.text)?;
         }
         if changes.is_empty() {
-            println!("no authority changed");
+            outln!("no authority changed")?;
         }
     }
     Ok(if changes.is_empty() { Outcome::Fine } else { Outcome::Found })
 }
 
-fn markdown(changes: &[Change]) {
-    println!("## Authority\n");
+fn markdown(changes: &[Change]) -> Result<(), OutputError> {
+    outln!("## Authority\n")?;
     if changes.is_empty() {
-        println!("Nothing changed.");
+        outln!("Nothing changed.")?;
     }
     for (kind, _, heading) in KINDS {
         let of_kind: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();
         if !of_kind.is_empty() {
-            println!("**{heading}**\n");
-            of_kind.iter().for_each(|change| println!("- {}", change.text.replace('\'', "`")));
-            println!();
+            outln!("**{heading}**\n")?;
+            of_kind.iter().try_for_each(|change| outln!("- {}", change.text.replace('\'', "`")))?;
+            outln!()?;
         }
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::flags::{Flag, acknowledge, flags};
+use totebox::{out, outln};
 use totebox_pds::console::views::{FlagCount, FlagLine};
 
 use super::appliance::{Appliance, PATIENCE, refused};
@@ -30,9 +31,9 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&flags)?;
     } else {
         if !flags.flags.is_empty() {
-            print!("{}", output::table(FlagLine::columns(), flags.flags.iter().map(line)));
+            out!("{}", output::table(FlagLine::columns(), flags.flags.iter().map(line)))?;
         }
-        println!("{}", FlagCount { open: flags.open, hidden: flags.hidden });
+        outln!("{}", FlagCount { open: flags.open, hidden: flags.hidden })?;
     }
     Ok(if flags.open == 0 { Outcome::Fine } else { Outcome::Found })
 }
@@ -72,7 +73,7 @@ pub fn ack(args: AckArgs) -> Result<Outcome> {
     }
     match args.json {
         true => output::json(&json!({ "flag": flag, "reason": reason }))?,
-        false => println!("flag {flag} is acknowledged"),
+        false => outln!("flag {flag} is acknowledged")?,
     }
     Ok(Outcome::Fine)
 }

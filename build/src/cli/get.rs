@@ -1,11 +1,11 @@
 //! `totebox get`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::get::{default_path, get};
+use totebox::outln;
 use totebox_pds::console::text::{Hex, Size};
 use totebox_pds::console::words::Quoted;
 
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Err(refusal) => return Ok(refused(&refusal)),
     };
     if to_stdout {
-        io::copy(fetched.content()?, &mut io::stdout()).context("cannot write to standard output")?;
+        output::content(fetched.content()?)?;
         return Ok(Outcome::Fine);
     }
     let document = fetched.document.clone();
@@ -80,7 +80,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         }))?;
     } else {
         let (name, size) = (Quoted(document.name.as_bytes()), Size(document.size));
-        println!("{}: {name}, {size}, {}", path.display(), Hex(&document.hash));
+        outln!("{}: {name}, {size}, {}", path.display(), Hex(&document.hash))?;
     }
     Ok(Outcome::Fine)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use totebox::check::{self, Waivers};
+use totebox::outln;
 use totebox::{picture, write_atomically};
 
 use super::Outcome;
@@ -30,6 +31,6 @@ pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let report = check::check(&args.source.system, &system, policy.as_ref(), &mut Waivers::default());
     write_atomically(&args.output, draw(&system, policy.as_ref(), &report).as_bytes())?;
-    println!("wrote {}", args.output.display());
+    outln!("wrote {}", args.output.display())?;
     Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }

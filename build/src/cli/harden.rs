@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use totebox::built::{Built, Grant, Purpose, compare};
 use totebox::model::SYSTEM_FILE;
+use totebox::outln;
+use totebox::output::OutputError;
 use totebox::write_atomically;
 use totebox_capdl::{Image, Json, Lowering, Spec};
 use totebox_sdf::System;
@@ -81,7 +83,7 @@ fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
         write_atomically(path, file.bytes())?;
     }
     // The JSON says nothing that the image beside it does not.
-    print(path, &built, &lowered, matches!(file, Distribution::Image(_)));
+    print(path, &built, &lowered, matches!(file, Distribution::Image(_)))?;
     Ok(())
 }
 
@@ -107,15 +109,15 @@ fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Resul
 }
 
 /// Says what was lowered: of each domain, what to what, how often.
-fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)], each: bool) {
+fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)], each: bool) -> Result<(), OutputError> {
     let path = path.display();
     if lowered.is_empty() {
-        println!("{path}: every capability has the rights it needs; nothing to lower");
-        return;
+        outln!("{path}: every capability has the rights it needs; nothing to lower")?;
+        return Ok(());
     }
-    println!("{path}: lowered the rights of {} capabilities", lowered.len());
+    outln!("{path}: lowered the rights of {} capabilities", lowered.len())?;
     if !each {
-        return;
+        return Ok(());
     }
     let mut holders: BTreeMap<Option<usize>, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for (grant, lowering) in lowered {
@@ -124,9 +126,10 @@ fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)], each: bool)
         change.push(grant.lies.clone());
     }
     for (holder, changes) in holders {
-        println!("  {}", built.name(holder));
+        outln!("  {}", built.name(holder))?;
         for (change, lie) in changes {
-            println!("    {change}: {}", lie.join(", "));
+            outln!("    {change}: {}", lie.join(", "))?;
         }
     }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use totebox::client::history::{Event, history};
+use totebox::{out, outln};
 use totebox_pds::console::views::EventLine;
 
 use super::appliance::{Appliance, PATIENCE, refused};
@@ -42,8 +43,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&history)?;
         return Ok(Outcome::Fine);
     }
-    print!("{}", output::table(EventLine::columns(), history.events.iter().map(line)));
-    println!("{} records", history.records);
+    out!("{}", output::table(EventLine::columns(), history.events.iter().map(line)))?;
+    outln!("{} records", history.records)?;
     Ok(Outcome::Fine)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::model::Deployment;
+use totebox::{errln, outln};
 
 use super::Outcome;
 
@@ -23,11 +24,11 @@ pub fn run(args: Args) -> Result<Outcome> {
     let deployment = Deployment::load(&args.deployment)?;
     if args.make {
         for name in deployment.make_keys()? {
-            eprintln!("made a signing key for \"{name}\"");
+            errln!("made a signing key for \"{name}\"");
         }
     }
     for key in deployment.keys()? {
-        println!("{}", key.verifier());
+        outln!("{}", key.verifier())?;
     }
     Ok(Outcome::Fine)
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use totebox::client::lifecycle::{Transition, change};
+use totebox::{errln, outln};
 use totebox_pds::console::Change;
 
 use super::appliance::{Appliance, PATIENCE};
@@ -57,10 +58,10 @@ pub fn run(args: Args, to: Change) -> Result<Outcome> {
     if args.json {
         output::json(&transition)?;
     } else {
-        println!("{command} {archive}: {completion}");
+        outln!("{command} {archive}: {completion}")?;
     }
     if let Some(message) = message {
-        eprintln!("totebox: {completion}: {message}");
+        errln!("totebox: {completion}: {message}");
     }
     Ok(if completion == "done" { Outcome::Fine } else { Outcome::Found })
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 use totebox::client::ls::ls;
+use totebox::outln;
 use totebox_pds::console::text::{Size, Time};
 use totebox_pds::console::words::Quoted;
 
@@ -38,15 +39,12 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&json!({ "archive": args.archive, "records": records, "entries": entries }))?;
         return Ok(Outcome::Fine);
     }
-    println!("     seq  {:<19}  {:<15}        size  name", "time", "kind");
+    outln!("     seq  {:<19}  {:<15}        size  name", "time", "kind")?;
     for entry in &entries {
         let (time, size) = (Time(entry.time_ms), Size(entry.size));
         let name = if entry.name.is_empty() { String::new() } else { Quoted(entry.name.as_bytes()).to_string() };
-        println!(
-            "{}",
-            format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end()
-        );
+        outln!("{}", format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end())?;
     }
-    println!("{records} records");
+    outln!("{records} records")?;
     Ok(Outcome::Fine)
 }

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use totebox::output::OutputError;
 use totebox_pds::console::Change;
 
 /// How a command that could run ended. That it could not run is an error.
@@ -90,9 +91,25 @@ enum Command {
     Archive(lifecycle::ArchiveArgs),
 }
 
-/// Reads the command line and runs the command on it. A command line that cannot be read exits with 2.
-pub fn run() -> Result<Outcome> {
-    match Cli::parse().command {
+/// Reads the command line and runs the command on it; the exit code. A command line that cannot be read exits
+/// with 2.
+pub fn run() -> Result<ExitCode> {
+    match Cli::try_parse() {
+        Ok(cli) => Ok(command(cli.command)?.into()),
+        Err(wrong) if wrong.use_stderr() => {
+            // If that cannot be written, there is nobody to tell.
+            let _ = wrong.print();
+            Ok(ExitCode::from(2))
+        }
+        Err(asked) => {
+            asked.print().map_err(OutputError)?;
+            Ok(Outcome::Fine.into())
+        }
+    }
+}
+
+fn command(command: Command) -> Result<Outcome> {
+    match command {
         Command::New(args) => new::run(args),
         Command::Provision(args) => provision::run(args),
         Command::Keys(args) => keys::run(args),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use totebox::new_deployment;
+use totebox::outln;
 
 use super::Outcome;
 
@@ -28,8 +29,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     let directory_name = || Some(args.directory.file_name()?.to_str()?.to_owned());
     let name = args.name.or_else(directory_name).context("the directory has no name to use; give --name NAME")?;
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
-    println!("made the deployment \"{}\" in {}", deployment.name, args.directory.display());
-    println!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.display());
-    println!("next: totebox disk create DISK --deployment {}", args.directory.display());
+    outln!("made the deployment \"{}\" in {}", deployment.name, args.directory.display())?;
+    outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.display())?;
+    outln!("next: totebox disk create DISK --deployment {}", args.directory.display())?;
     Ok(Outcome::Fine)
 }

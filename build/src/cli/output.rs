@@ -1,18 +1,31 @@
 //! What commands share in how they speak: JSON on standard output, progress on standard error.
 
 use std::fmt::Write;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use totebox::{out, outln};
 use totebox_pds::console::table::{Column, Table};
 
 /// Prints a value as one JSON document, for `--json`.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    outln!("{}", serde_json::to_string_pretty(value)?)?;
     Ok(())
+}
+
+/// Prints a document's content as it is.
+pub fn content(content: &mut impl Read) -> Result<()> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match content.read(&mut piece).context("cannot read what was fetched")? {
+            0 => return Ok(()),
+            len => totebox::output::bytes(&piece[..len])?,
+        }
+    }
 }
 
 /// A table's lines.
@@ -28,7 +41,7 @@ pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
     if let Some(file) = file {
         return totebox::write_atomically(file, text.as_bytes());
     }
-    print!("{text}");
+    out!("{text}")?;
     Ok(())
 }
 

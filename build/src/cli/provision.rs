@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::model::units::show_size;
+use totebox::outln;
 use totebox::provision;
 
 use super::Outcome;
@@ -27,9 +28,9 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let deployment = provision(&args.deployment, &args.name, args.size.as_deref(), args.disk.as_deref())?;
-    println!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()));
+    outln!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()))?;
     if args.disk.is_none() {
-        println!("a disk that exists already gets the volume by the same command with --disk FILE");
+        outln!("a disk that exists already gets the volume by the same command with --disk FILE")?;
     }
     Ok(Outcome::Fine)
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use totebox::client::put::{Outcome as Fate, Source, put, sources};
+use totebox::output::OutputError;
+use totebox::{errln, outln};
 use totebox_pds::console::text::{Hex, Size};
 
 use super::appliance::{Appliance, Bar, PATIENCE};
@@ -43,7 +45,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     let mut session = args.appliance.open(PATIENCE)?;
     let (mut refused, mut failed) = (0, 0);
-    let mut receipts = Vec::new();
+    let (mut receipts, mut told) = (Vec::new(), Ok(()));
     let mut done = |source: &Source, fate: &Fate| {
         match fate {
             Fate::Committed(_) => {}
@@ -52,7 +54,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
         match args.json {
             true => receipts.push(describe(source, fate)),
-            false => tell(source, fate),
+            false if told.is_ok() => told = tell(source, fate),
+            false => {}
         }
     };
     let finished = put(&mut session, &args.archive, &sources, &mut Bar::default(), &mut done);
@@ -60,6 +63,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&receipts)?;
     }
     finished?;
+    told?;
     match (failed, refused) {
         (0, 0) => Ok(Outcome::Fine),
         (0, _) => Ok(Outcome::Found),
@@ -67,19 +71,17 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
 }
 
-fn tell(source: &Source, fate: &Fate) {
+fn tell(source: &Source, fate: &Fate) -> Result<(), OutputError> {
     let path = source.path.display();
     match fate {
-        Fate::Committed(receipt) => println!(
-            "record {:>6}  {:>10}  {}  {}",
-            receipt.sequence,
-            Size(receipt.size),
-            Hex(&receipt.hash),
-            source.name
-        ),
-        Fate::Refused(refusal) => eprintln!("totebox: {path}: {}: {}", refusal.name, refusal.text),
-        Fate::NotRead(why) | Fate::Unknown(why) => eprintln!("totebox: {path}: {why}"),
+        Fate::Committed(receipt) => {
+            let (size, hash) = (Size(receipt.size), Hex(&receipt.hash));
+            outln!("record {:>6}  {size:>10}  {hash}  {}", receipt.sequence, source.name)?;
+        }
+        Fate::Refused(refusal) => errln!("totebox: {path}: {}: {}", refusal.name, refusal.text),
+        Fate::NotRead(why) | Fate::Unknown(why) => errln!("totebox: {path}: {why}"),
     }
+    Ok(())
 }
 
 fn describe(source: &Source, fate: &Fate) -> Value {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox::check::Policy;
+use totebox::outln;
 use totebox::report::{self, HashedFile, Inputs, hash, shown};
 use totebox::write_atomically;
 
@@ -49,7 +50,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         commands: commands(&args),
     });
     write_atomically(&args.output, page.as_bytes())?;
-    println!("wrote {}", args.output.display());
+    outln!("wrote {}", args.output.display())?;
     Ok(if checked.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use totebox::client::status::{Status, Volume, status};
+use totebox::out;
 use totebox_pds::console::views::{Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;
 
@@ -52,7 +53,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     };
     match args.json {
         true => output::json(&status)?,
-        false => print!("{}", text(&status)),
+        false => out!("{}", text(&status))?,
     }
     Ok(outcome(&status))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox::model::{self, Deployment, SYSTEM_FILE};
+use totebox::outln;
 use totebox::write_atomically;
 
 use super::Outcome;
@@ -33,15 +34,15 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     // A file that is right already keeps its time, for whoever builds by it.
     if fs::read_to_string(&path).is_ok_and(|found| found == xml) {
-        println!("{} is up to date", path.display());
+        outln!("{} is up to date", path.display())?;
     } else {
         write_atomically(&path, xml.as_bytes())?;
-        println!("wrote {}", path.display());
+        outln!("wrote {}", path.display())?;
     }
     if let Some(directory) = args.manifests {
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let count = deployment.write_manifests(&directory)?;
-        println!("wrote {count} manifests to {}", directory.display());
+        outln!("wrote {count} manifests to {}", directory.display())?;
     }
     Ok(Outcome::Fine)
 }
@@ -50,7 +51,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 fn check(path: &Path, expected: &str) -> Result<Outcome> {
     let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     if found == expected {
-        println!("{} is what totebox.toml says", path.display());
+        outln!("{} is what totebox.toml says", path.display())?;
         return Ok(Outcome::Fine);
     }
     let mut lines = (found.lines(), expected.lines());
@@ -61,9 +62,9 @@ fn check(path: &Path, expected: &str) -> Result<Outcome> {
             (a, b) => break (a.unwrap_or("(end of file)"), b.unwrap_or("(end of file)")),
         }
     };
-    println!("{}:{number}:1: stale: not what totebox.toml says", path.display());
-    println!("    there:    {}", found.trim());
-    println!("    expected: {}", expected.trim());
-    println!("    `totebox system` writes it anew");
+    outln!("{}:{number}:1: stale: not what totebox.toml says", path.display())?;
+    outln!("    there:    {}", found.trim())?;
+    outln!("    expected: {}", expected.trim())?;
+    outln!("    `totebox system` writes it anew")?;
     Ok(Outcome::Found)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, stdout};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,8 @@ use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use totebox::client::Session;
+use totebox::output;
+use totebox::{errln, out, outln};
 
 use super::Outcome;
 
@@ -43,7 +45,7 @@ impl Screen {
         let (terminal, news) = (self.terminal, self.news.clone());
         Box::new(move |text| {
             if !terminal {
-                return eprintln!("appliance: {text}");
+                return errln!("appliance: {text}");
             }
             let mut news = news.borrow_mut();
             if news.len() == NEWS_MAX {
@@ -54,19 +56,18 @@ impl Screen {
     }
 
     fn show(&self, text: &str) -> Result<()> {
-        let mut out = stdout().lock();
         if !self.terminal {
-            write!(out, "{text}")?;
-            return Ok(out.flush()?);
+            out!("{text}")?;
+            return Ok(output::flush()?);
         }
         let news = self.news.borrow();
         let news = news.iter().map(|text| format!("appliance: {text}"));
-        write!(out, "{HOME}")?;
+        out!("{HOME}")?;
         for line in text.lines().map(str::to_string).chain(news) {
-            writeln!(out, "{line}{CLEAR_LINE}")?;
+            outln!("{line}{CLEAR_LINE}")?;
         }
-        write!(out, "{CLEAR_BELOW}")?;
-        Ok(out.flush()?)
+        out!("{CLEAR_BELOW}")?;
+        Ok(output::flush()?)
     }
 }
 

@@ -15,6 +15,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open, set_parent_process_death_signal,
 };
 
+use crate::errln;
 use crate::model::Deployment;
 
 /// The hosted backend's program, beside this one.
@@ -109,7 +110,7 @@ impl Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            eprintln!("the backend could not be ended: {error:#}");
+            errln!("the backend could not be ended: {error:#}");
         }
     }
 }

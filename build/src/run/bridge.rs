@@ -14,6 +14,7 @@ use rustix::io::{Errno, retry_on_intr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::finder::Finder;
+use crate::errln;
 
 const CTRL_C: u8 = 0x03;
 /// Ctrl-], the key that leaves.
@@ -309,7 +310,7 @@ impl<'a> Bridge<'a> {
     /// Tells an operator at a terminal.
     fn notice(&self, text: &str) {
         if self.ends.terminal {
-            eprintln!("\n[{text}]");
+            errln!("\n[{text}]");
         }
     }
 }

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::errln;
 use crate::model::units::show_size;
 use crate::model::{self, Deployment, SYSTEM_FILE};
 
@@ -67,7 +68,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let terminal = RawTerminal::enter()?;
     let leave = if terminal.is_some() { "; Ctrl-] leaves" } else { "" };
-    eprintln!("console at unix:{}{leave}", socket.path().display());
+    errln!("console at unix:{}{leave}", socket.path().display());
     let (input, output) = (stdin(), stdout());
     let ends = Ends {
         line: backend.line(),
@@ -99,7 +100,7 @@ fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
 fn create_missing_disk(deployment: &Deployment, disk: &Path) -> Result<()> {
     if !disk.exists() {
         deployment.create_disk(disk)?;
-        eprintln!("made the disk {} ({})", disk.display(), show_size(deployment.disk_size));
+        errln!("made the disk {} ({})", disk.display(), show_size(deployment.disk_size));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use totebox::Existing;
 use totebox::model::Deployment;
 use totebox::model::units::show_size;
+use totebox::outln;
 
 use crate::cli::{Outcome, output};
 
@@ -31,6 +32,6 @@ pub fn run(args: Args) -> Result<Outcome> {
     progress.finish_and_clear();
     created?;
     let (size, volumes) = (show_size(deployment.disk_size), deployment.volumes.len());
-    println!("made {}: {size}, {volumes} volumes", args.disk.display());
+    outln!("made {}: {size}, {volumes} volumes", args.disk.display())?;
     Ok(Outcome::Fine)
 }

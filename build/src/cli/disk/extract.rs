@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::disk::{self, Report};
+use totebox::out;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
@@ -39,7 +40,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     if args.json {
         output::json(&report)?;
     } else {
-        print!("{report}");
+        out!("{report}")?;
     }
     Ok(outcome(&report))
 }

@@ -3,6 +3,8 @@
 use anyhow::Result;
 use indicatif::BinaryBytes;
 use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
+use totebox::output::OutputError;
+use totebox::{errln, outln};
 
 use super::{Source, outcome};
 use crate::cli::{Outcome, output};
@@ -35,8 +37,8 @@ fn volumes(image: &Image, json: bool) -> Result<Outcome> {
     if json {
         output::json(&rows)?;
     } else {
-        println!("{HEADINGS}");
-        rows.iter().for_each(print_volume);
+        outln!("{HEADINGS}")?;
+        rows.iter().try_for_each(print_volume)?;
     }
     complain(Report::new(image, rows.into_iter().map(|row| row.report).collect()))
 }
@@ -44,37 +46,41 @@ fn volumes(image: &Image, json: bool) -> Result<Outcome> {
 const HEADINGS: &str =
     "volume                         size   records documents     content assets free ledger free";
 
-fn print_volume(row: &VolumeRow) {
+fn print_volume(row: &VolumeRow) -> Result<(), OutputError> {
     let VolumeReport { name, records, documents, content_bytes, sealed, .. } = &row.report;
     let bytes = |bytes| BinaryBytes(bytes).to_string();
     let (size, content) = (bytes(row.size), bytes(*content_bytes));
     let assets = bytes(row.assets_total - row.assets_used);
     let ledger = bytes(row.ledger_total - row.ledger_used);
     let state = if *sealed { "  sealed" } else { "" };
-    println!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {assets:>11} {ledger:>11}{state}");
+    outln!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {assets:>11} {ledger:>11}{state}")
 }
 
 fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {
     let mut rows = Vec::new();
-    let mut each = |row: RecordRow| {
-        if json { rows.push(row) } else { print_record(&row) }
+    let mut printed = Ok(());
+    let mut each = |row: RecordRow| match json {
+        true => rows.push(row),
+        false if printed.is_ok() => printed = print_record(&row),
+        false => {}
     };
     if !json {
-        println!("{:>9}  {:<24}  {:<15} {:>12}  name", "record", "time", "kind", "bytes");
+        outln!("{:>9}  {:<24}  {:<15} {:>12}  name", "record", "time", "kind", "bytes")?;
     }
     let row = disk::records(image, volume, &mut each);
+    printed?;
     if json {
         output::json(&rows)?;
     }
     complain(Report::new(image, vec![row.report]))
 }
 
-fn print_record(row: &RecordRow) {
+fn print_record(row: &RecordRow) -> Result<(), OutputError> {
     let time = row.time.as_deref().unwrap_or("-");
     let size = row.size.map_or(String::new(), |size| size.to_string());
     // A name may hold what a terminal would obey.
     let name: String = row.name.iter().flat_map(|name| name.chars()).map(visible).collect();
-    println!("{:>9}  {time:<24}  {:<15} {size:>12}  {name}", row.sequence, row.kind);
+    outln!("{:>9}  {time:<24}  {:<15} {size:>12}  {name}", row.sequence, row.kind)
 }
 
 fn visible(character: char) -> char {
@@ -84,7 +90,7 @@ fn visible(character: char) -> char {
 /// Tells what is wrong apart from the listing.
 fn complain(report: Report) -> Result<Outcome> {
     for row in &report.findings {
-        eprintln!("{row}");
+        errln!("{row}");
     }
     Ok(outcome(&report))
 }

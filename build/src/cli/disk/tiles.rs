@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::disk::write_tiles;
+use totebox::outln;
 
 use super::LogSource;
 use crate::cli::Outcome;
@@ -23,6 +24,6 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let log = args.log.read(None)?;
     let records = write_tiles(&log, &args.output)?;
-    println!("wrote the log {} with {records} entries to {}", log.origin, args.output.display());
+    outln!("wrote the log {} with {records} entries to {}", log.origin, args.output.display())?;
     Ok(Outcome::Fine)
 }

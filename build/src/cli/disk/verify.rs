@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use totebox::checkpoint::SignedCheckpoint;
 use totebox::disk::{self, Kept, Report};
 use totebox::keys::read_verifiers;
+use totebox::out;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
@@ -41,7 +42,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     if args.json {
         output::json(&report)?;
     } else {
-        print!("{report}");
+        out!("{report}")?;
     }
     Ok(outcome(&report))
 }
