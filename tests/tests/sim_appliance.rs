@@ -112,6 +112,32 @@ fn a_full_archive_refuses_and_goes_on_reading() {
     assert!(operator.put("contracts", "other", b"goes on").unwrap().is_ok());
 }
 
+/// Small documents fill the ledger long before the assets: what `status` says is left is what still goes in.
+#[test]
+fn the_room_that_is_shown_is_the_room_there_is() {
+    let (_, _, mut operator) = settled();
+    let room = |operator: &mut totebox_tests::operator::Operator<SimWire>| {
+        let status = operator.ask("status").unwrap();
+        let row = row(&status.rows, "correspondence");
+        (number(row, "free"), number(row, "left"))
+    };
+    let (_, mut left) = room(&mut operator);
+    assert!(left > 20, "{left}");
+    loop {
+        let put = operator.put("correspondence", "note", b"a few words").unwrap();
+        let (free, now) = room(&mut operator);
+        match put {
+            Ok(_) => assert!(left > 0 && now < left, "{left} were left, then {now}"),
+            Err(error) => {
+                assert_eq!((error.as_str(), left, free, now), ("full", 0, 0, 0));
+                break;
+            }
+        }
+        assert_eq!(free == 0, now == 0, "there is room for some document, or for none");
+        left = now;
+    }
+}
+
 #[test]
 fn a_volume_that_cannot_be_used_is_named_and_the_others_work() {
     let deployment = deployment(SMALL);

@@ -95,6 +95,7 @@ fn line<'a>(status: &Status, volume: &'a Volume) -> VolumeLine<'a> {
         documents: volume.documents,
         bytes: volume.bytes,
         free: volume.free,
+        left: volume.left,
         check: &volume.check,
         checked_ms: volume.checked_ms,
         verifying: volume.verifying,

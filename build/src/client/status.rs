@@ -57,8 +57,10 @@ pub struct Volume {
     pub documents: u64,
     /// Content bytes.
     pub bytes: u64,
-    /// Bytes of room left.
+    /// The largest document there is room for, in bytes.
     pub free: u64,
+    /// Documents of at most 4 KiB there is certainly room for; of the audit volume, records.
+    pub left: u64,
     /// Requests the vault refused.
     pub refused: u64,
     /// What its own last integrity pass came to: `none`, `clean`, `mismatch` or `unreadable`.
@@ -152,6 +154,7 @@ impl Volume {
             documents: fields.number("documents")?,
             bytes: fields.number("bytes")?,
             free: fields.number("free")?,
+            left: fields.number("left")?,
             refused: fields.number("refused")?,
             check: fields.owned("check")?,
             checked_ms: fields.number("checked_ms")?,

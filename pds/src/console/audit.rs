@@ -18,6 +18,9 @@ use crate::proto::audit::{NO_RECORD, Verdict};
 use crate::proto::operator::{ALL_VOLUMES, Op};
 use crate::proto::page::SurfaceRow;
 
+/// Bytes of the line with one volume's verdict at most, its checksum included.
+pub const VERDICT_LINE_MAX: usize = 384;
+
 /// A verification the operator waits for.
 pub struct Verification {
     /// The orchestrator's name for it.

@@ -125,6 +125,9 @@ impl fmt::Display for Refused<'_> {
             Failure::WrongHash => {
                 f.write_str("the content has another hash than declared; nothing was committed, send it again")
             }
+            Failure::Full if value == 0 => {
+                write!(f, "archive {archive} is full; nothing was committed; use another archive")
+            }
             Failure::Full => write!(
                 f,
                 "archive {archive} has room for {value} bytes; nothing was committed; use another archive"
@@ -139,7 +142,7 @@ impl fmt::Display for Refused<'_> {
                 write!(f, "the content on disk is not what was committed; find out more with: audit {archive}")
             }
             Failure::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
-            Failure::Io => write!(f, "the disk failed archive {archive}; see status"),
+            Failure::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),
             Failure::Unavailable => {
                 write!(f, "the volume of archive {archive} is not usable; see status for the reason")
             }

@@ -17,7 +17,7 @@ use super::words::Quoted;
 use crate::proto::intake::{Answer, Op, Request};
 
 /// The longest part of a character that a message can end with.
-const PART_MAX: usize = 3;
+pub const PART_MAX: usize = 3;
 
 /// A document on its way to the operator.
 pub struct Get {
@@ -129,7 +129,7 @@ impl Session {
                             .line(format_args!("     seq  {:<19}  {:<15}        size  name", "time", "kind"));
                     }
                     let (size, time) = (Size(size), Time(time_ms));
-                    self.output.line(format_args!("{sequence:>8}  {time}  {kind:<15}  {size:>10}  {name}"));
+                    self.output.line(format_args!("{sequence:>8}  {time:<19}  {kind:<15}  {size:>10}  {name}"));
                 }
                 Ok(())
             }

@@ -21,6 +21,9 @@ use crate::proto::flag::{Acknowledged, FlagKind, FlagRow};
 use crate::proto::operator::{Op, Outcome, REASON_MAX};
 use crate::proto::vault::VolumeState;
 
+/// Bytes of one flag's line at most, its checksum included.
+pub const FLAG_LINE_MAX: usize = 640;
+
 /// The name of the volume with this number, as far as there is one.
 pub fn volume_name(volumes: &[String], volume: u8) -> Option<&str> {
     volumes.get(usize::from(volume)).map(String::as_str)

@@ -20,8 +20,12 @@ use crate::kernel::FaultKind;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Entry, Event, NO_RECORD, Op as Audit, Verdict};
 use crate::proto::flag::FlagKind;
-use crate::proto::operator::{LATEST, Op};
+use crate::proto::operator::{LATEST, Op, REASON_MAX};
 use crate::proto::page::{Cause, HISTORY_MAX};
+
+/// Bytes of the line of one record of the audit record at most, its checksum included. A reason stands there twice,
+/// quoted, and once quoted again.
+pub const EVENT_LINE_MAX: usize = 512 + 10 * REASON_MAX;
 
 /// The kind of a verification, as the audit record names it.
 pub const fn audit_name(op: u8) -> &'static str {

@@ -4,10 +4,32 @@
 use alloc::collections::VecDeque;
 use core::fmt::{self, Write};
 
-use crate::device::Uart;
+use totebox_manifest::VOLUMES_MAX;
+use totebox_manifest::conversation::INTAKE_DATA;
 
-/// Bytes that handling one event writes at most: the status of the largest deployment.
-pub const BURST_MAX: usize = 40 * 1024;
+use super::data::CONTENT_MAX;
+use super::fetch::PART_MAX;
+use super::{audit, flags, history, status};
+use crate::device::Uart;
+use crate::proto::flag::FLAGS_MAX;
+use crate::proto::page::HISTORY_MAX;
+
+/// Bytes of an answer's last line, of a table's head, and of what else is said once in an answer, at most.
+pub const ONCE_MAX: usize = 4 * 1024;
+
+/// Bytes that handling one event writes at most: what the largest deployment's `status`, `flags` and `history`, or
+/// all that can be new on the surface together with the answer to an order, take. Content comes in far smaller
+/// pieces.
+pub const BURST_MAX: usize = {
+    let news = VOLUMES_MAX * (status::VOLUME_LINES_MAX + audit::VERDICT_LINE_MAX);
+    let flags = FLAGS_MAX * flags::FLAG_LINE_MAX;
+    let history = HISTORY_MAX * history::EVENT_LINE_MAX;
+    let rows = if news > flags { news } else { flags };
+    ONCE_MAX + if rows > history { rows } else { history }
+};
+
+// A message of content, each byte of it a line feed or in data lines, is far from the most.
+const _: () = assert!(BURST_MAX > 2 * (INTAKE_DATA + PART_MAX) + 64 && CONTENT_MAX < INTAKE_DATA);
 
 /// Room for one event while the line still works on another.
 const CAPACITY: usize = 2 * BURST_MAX;

@@ -14,6 +14,9 @@ use crate::proto::audit::Verdict;
 use crate::proto::page::{ArchiveState, Check, Surface, SurfaceRow, degraded};
 use crate::proto::vault::VolumeState;
 
+/// Bytes of all lines one volume takes in `status`, or in news, at most, checksums included.
+pub const VOLUME_LINES_MAX: usize = 1280;
+
 /// What the operator was told of one volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -46,7 +49,9 @@ pub const fn trouble(state: VolumeState) -> Option<&'static str> {
             "another volume or layout is there; the disk and totebox.toml do not belong together"
         }
         VolumeState::OtherVersion => "it has another format version; use the release that wrote it",
-        VolumeState::Failed => "the disk failed; it takes no writes until the next start",
+        VolumeState::Failed => {
+            "a read, write or flush of the disk failed; nothing can be put until the next start"
+        }
         VolumeState::ReadOnly => "the disk refuses writes; documents can be read",
     })
 }
@@ -100,6 +105,7 @@ fn volume_line<'a>(name: &'a str, broken: bool, surface: &Surface, row: &Surface
         documents: row.documents.get(),
         bytes: row.bytes.get(),
         free: row.free.get(),
+        left: row.left.get(),
         check: Check::from_wire(row.check).map_or("unknown", Check::name),
         checked_ms: row.checked_ms.get(),
         verifying: row.verifying == 1,
@@ -119,11 +125,12 @@ struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a SurfaceRow);
 impl Display for VolumeRow<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let VolumeRow(kind, line, row) = self;
-        let VolumeLine { name, state, records, documents, bytes, free, refused, .. } = line;
+        let VolumeLine { name, state, records, documents, bytes, free, left, refused, .. } = line;
         let volume_state = VolumeState::from_wire(row.volume_state).map_or("unknown", VolumeState::name);
         write!(f, "=archive name={name} kind={kind} state={state} target={}", named_state(row.target))?;
         write!(f, " moving={} since_ms={} volume={volume_state}", yes(row.moving), row.since_ms)?;
-        write!(f, " records={records} documents={documents} bytes={bytes} free={free} refused={refused}")?;
+        write!(f, " records={records} documents={documents} bytes={bytes} free={free} left={left}")?;
+        write!(f, " refused={refused}")?;
         let VolumeLine { check, checked_ms, audit, verdict, verified_ms, flags, .. } = line;
         write!(f, " check={check} checked_ms={checked_ms} checked_records={}", row.checked_records)?;
         write!(f, " verifying={} audit={audit} verdict={verdict}", yes(row.verifying))?;

@@ -51,11 +51,15 @@ impl fmt::Display for Size {
     }
 }
 
-/// A point in time for a person, in milliseconds since 1970-01-01 UTC: `2026-11-23 08:50:13`.
+/// A point in time for a person, in milliseconds since 1970-01-01 UTC: `2026-11-23 08:50:13`. Zero is what stands
+/// where no clock had told the time.
 pub struct Time(pub u64);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 {
+            return f.pad("time unknown");
+        }
         let seconds = self.0 / 1000;
         let (year, month, day) = date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -104,6 +108,26 @@ impl fmt::Display for Span {
             (_, 1.., _) => pad(f, format_args!("{hours} h")),
             (_, _, 1..) => pad(f, format_args!("{minutes} min")),
             _ => pad(f, format_args!("{seconds} s")),
+        }
+    }
+}
+
+/// How long ago something was, for a person, with a blank before it. Times are in milliseconds since 1970-01-01
+/// UTC; nothing is shown if either is unknown (zero). Of what the clock has not reached (it was set back since) there
+/// is no age, so the time itself is shown.
+pub struct Age {
+    /// When it was.
+    pub then_ms: u64,
+    /// The wall clock now.
+    pub now_ms: u64,
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.then_ms, self.now_ms) {
+            (0, _) => Ok(()),
+            (then_ms, now_ms) if then_ms <= now_ms => write!(f, " {}", Span(now_ms - then_ms)),
+            (then_ms, _) => write!(f, " {}", Time(then_ms)),
         }
     }
 }
@@ -162,7 +186,8 @@ mod tests {
     #[test]
     fn times() {
         let cases = [
-            (0, "1970-01-01 00:00:00"),
+            (0, "time unknown"),
+            (1000, "1970-01-01 00:00:01"),
             (951_782_400_000, "2000-02-29 00:00:00"),
             (1_709_251_199_999, "2024-02-29 23:59:59"),
             (1_709_251_200_000, "2024-03-01 00:00:00"),
@@ -190,6 +215,17 @@ mod tests {
         for (ms, text) in [(59_949, "59 s"), (61_000, "1 min"), (7_199_999, "1 h"), (90_000_000, "1 d")] {
             assert_eq!(format!("{}", Span(ms)), text);
         }
+    }
+
+    #[test]
+    fn an_age_is_shown_only_of_what_is_known_to_be_past() {
+        let now_ms = 1_709_251_261_000;
+        let cases =
+            [(1_709_251_200_000, " 1 min"), (now_ms, " 0 s"), (0, ""), (now_ms + 1000, " 2024-03-01 00:01:02")];
+        for (then_ms, text) in cases {
+            assert_eq!(format!("{}", Age { then_ms, now_ms }), text);
+        }
+        assert_eq!(format!("{}", Age { then_ms: now_ms, now_ms: 0 }), " 2024-03-01 00:01:01", "no clock");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::table::Column;
-use super::text::{Duration, Size, Span, Time};
+use super::text::{Age, Duration, Size, Span, Time};
 
 /// A volume in the table of `status`. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,10 @@ pub struct VolumeLine<'a> {
     pub documents: u64,
     /// Content bytes.
     pub bytes: u64,
-    /// Bytes of room left.
+    /// The largest document there is room for, in bytes.
     pub free: u64,
+    /// Documents of at most one block there is certainly room for; of the audit volume, records.
+    pub left: u64,
     /// What its own last integrity pass came to.
     pub check: &'a str,
     /// When that ended.
@@ -46,14 +48,14 @@ pub struct VolumeLine<'a> {
 }
 
 impl VolumeLine<'_> {
-    fn age(&self, ms: u64) -> Span {
-        Span(self.now_ms.saturating_sub(ms))
+    fn age(&self, then_ms: u64) -> Age {
+        Age { then_ms, now_ms: self.now_ms }
     }
 }
 
 impl VolumeLine<'_> {
     /// The table of `status`.
-    pub const fn columns() -> [Column<Self>; 11] {
+    pub const fn columns() -> [Column<Self>; 12] {
         [
             Column { title: "archive", right: false, cell: |line, out| out.write_str(line.name) },
             Column {
@@ -68,13 +70,14 @@ impl VolumeLine<'_> {
             Column { title: "documents", right: true, cell: |line, out| write!(out, "{}", line.documents) },
             Column { title: "bytes", right: true, cell: |line, out| write!(out, "{}", Size(line.bytes)) },
             Column { title: "free", right: true, cell: |line, out| write!(out, "{}", Size(line.free)) },
+            Column { title: "left", right: true, cell: |line, out| write!(out, "{}", line.left) },
             Column {
                 title: "self-check",
                 right: false,
                 cell: |line, out| match line.check {
                     "none" => out.write_str("never"),
-                    "mismatch" => write!(out, "MISMATCH {}", line.age(line.checked_ms)),
-                    check => write!(out, "{check} {}", line.age(line.checked_ms)),
+                    "mismatch" => write!(out, "MISMATCH{}", line.age(line.checked_ms)),
+                    check => write!(out, "{check}{}", line.age(line.checked_ms)),
                 },
             },
             Column {
@@ -83,8 +86,8 @@ impl VolumeLine<'_> {
                 cell: |line, out| match line.verdict {
                     _ if line.verifying => out.write_str("under way"),
                     "none" => out.write_str("never"),
-                    "mismatch" => write!(out, "{} MISMATCH {}", line.audit, line.age(line.verified_ms)),
-                    verdict => write!(out, "{} {verdict} {}", line.audit, line.age(line.verified_ms)),
+                    "mismatch" => write!(out, "{} MISMATCH{}", line.audit, line.age(line.verified_ms)),
+                    verdict => write!(out, "{} {verdict}{}", line.audit, line.age(line.verified_ms)),
                 },
             },
             Column { title: "flags", right: true, cell: |line, out| write!(out, "{}", line.flags) },
@@ -200,6 +203,9 @@ impl Display for Summary {
             1 => f.write_str("1 flag open, ")?,
             flags => write!(f, "{flags} flags open, ")?,
         }
-        write!(f, "{} UTC", Time(self.time_ms))
+        match self.time_ms {
+            0 => f.write_str("the clock has not told the time"),
+            time_ms => write!(f, "{} UTC", Time(time_ms)),
+        }
     }
 }

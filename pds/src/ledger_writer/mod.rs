@@ -23,7 +23,7 @@ use ledger_fmt::Hash;
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::note::Signer;
-use ledger_fmt::record::{Draft, Genesis, Kind, Record, TreeHead, padded_len};
+use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Genesis, Kind, Record, TreeHead, padded_len};
 use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
 use totebox_manifest::{Header, Volume};
 use zerocopy::{FromZeros, IntoBytes};
@@ -46,6 +46,15 @@ pub const COMMITS_MAX: usize = 4;
 /// full archive can still be closed: its last lifecycle record, its checkpoint and the vault's seal take a
 /// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
+
+/// Blocks of `ledger/` that documents can still take when it ends at `ledger_next`: each that is put by itself takes
+/// one.
+pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
+    layout.ledger.blocks.saturating_sub(ledger_next).saturating_sub(RESERVED_BLOCKS)
+}
+
+// Whatever its name, a document put by itself takes one block of `ledger/`.
+const _: () = assert!(Stamp::blocks_for(padded_len(DOCUMENT_NAME_MAX)) == 1);
 
 /// Bytes of a checkpoint's payload at most.
 pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;

@@ -188,8 +188,9 @@ impl Audits {
         Ok(job)
     }
 
-    /// The auditor is lost: what was wanted ends without a verdict, and nothing is scheduled any more.
-    pub fn lose(&mut self) {
+    /// The auditor is lost at the wall clock's time `now_ms`: what was wanted ends without a verdict, and nothing is
+    /// scheduled any more.
+    pub fn lose(&mut self, now_ms: u64) {
         for (number, volume) in self.volumes.iter_mut().enumerate() {
             volume.due_ms = None;
             if let Some(job) = volume.under_way.take().or(volume.wanted.take()) {
@@ -197,7 +198,7 @@ impl Audits {
                 (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
                 report.verdict = Verdict::NotVerified as u8;
                 (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-                volume.end(report, 0);
+                volume.end(report, now_ms);
             }
         }
     }

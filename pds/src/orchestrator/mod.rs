@@ -354,7 +354,7 @@ impl Orchestrator {
         self.learn(NO_RECORD);
         self.standings_unknown |= !self.restored;
         self.restore();
-        self.audits.lose();
+        self.audits.lose(self.time.wall_ms.get());
         self.history.lose();
         self.lose_records(kernel);
     }

@@ -15,6 +15,7 @@ use super::records::Records;
 use super::registry::Archive;
 use super::transitions::Lifecycle;
 use crate::flags::Flags;
+use crate::ledger_writer::ledger_room;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Event, NO_RECORD};
 use crate::proto::flag::{FlagRow, NO_VOLUME};
@@ -148,10 +149,6 @@ fn flag(value: u8) -> u8 {
     u8::from(value == 1)
 }
 
-fn free_bytes(blocks: u64, used: u64) -> u64 {
-    blocks.saturating_sub(used) * BLOCK_SIZE as u64
-}
-
 fn volume_fields(row: &mut SurfaceRow, of_vault: &VolumeRow) {
     row.volume_state = of_vault.state;
     row.refused = of_vault.refused;
@@ -166,7 +163,10 @@ fn archive_fields(row: &mut SurfaceRow, archive: &Archive, layout: &Layout, of_v
     row.records = claim.records.into();
     row.documents = claim.documents.into();
     row.bytes = claim.bytes.into();
-    row.free = free_bytes(layout.assets.blocks, of_vault.assets_next.get()).into();
+    let ledger_room = ledger_room(layout, of_vault.ledger_next.get());
+    let assets_room = layout.assets.blocks.saturating_sub(of_vault.assets_next.get());
+    row.left = ledger_room.min(assets_room).into();
+    row.free = if ledger_room > 0 { assets_room * BLOCK_SIZE as u64 } else { 0 }.into();
     if let Some(fault) = archive.fault() {
         row.fault = fault.kind as u8;
         row.fault_address = fault.address.into();
@@ -196,7 +196,9 @@ fn audit_volume_fields(row: &mut SurfaceRow, recording: Recording, layout: &Layo
     };
     row.state = state as u8;
     row.records = records.into();
-    row.free = free_bytes(layout.ledger.blocks, of_vault.ledger_next.get()).into();
+    let room = ledger_room(layout, of_vault.ledger_next.get());
+    row.left = room.into();
+    row.free = (room * BLOCK_SIZE as u64).into();
 }
 
 fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {

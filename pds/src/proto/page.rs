@@ -267,8 +267,12 @@ pub struct SurfaceRow {
     pub documents: U64,
     /// Content bytes.
     pub bytes: U64,
-    /// Bytes free in `assets/`; of the audit volume: in `ledger/`, where all it holds goes.
+    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records. Of the audit volume:
+    /// bytes free in `ledger/`, where all it holds goes.
     pub free: U64,
+    /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
+    /// records.
+    pub left: U64,
     /// Requests the vault refused.
     pub refused: U64,
     /// The address a fault concerned.

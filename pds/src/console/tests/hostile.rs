@@ -1,15 +1,22 @@
 //! Peers that do not keep to the protocol: noise on the line, and archives taken over.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::FindingKind;
 use totebox_manifest::ARCHIVES_MAX;
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::console::flags::FLAG_LINE_MAX;
+use crate::console::output::BURST_MAX;
+use crate::console::status::{VOLUME_LINES_MAX, trouble};
 use crate::console::testing::{Bench, Document, reply};
-use crate::proto::audit::Verdict;
-use crate::proto::flag::FlagKind;
+use crate::kernel::FaultKind;
+use crate::proto::audit::{Op as Audit, Verdict};
+use crate::proto::flag::{Acknowledged, FLAGS_MAX, FlagKind};
 use crate::proto::intake::{Answer, Reply};
-use crate::proto::page::ArchiveState;
+use crate::proto::page::{ArchiveState, Check};
 use crate::proto::vault::VolumeState;
 use crate::testing::Random;
 
@@ -134,28 +141,65 @@ fn a_broken_archive_is_named_and_its_submissions_are_lost() {
     assert!(bench.ask("ls finance").last().unwrap().starts_with("+ls "));
 }
 
-#[test]
-fn the_worst_status_of_the_largest_deployment_fits() {
+/// The largest deployment, with every number as long as it gets, every name and every sentence the longest.
+fn worst() -> Bench {
     let names: Vec<_> = (0..ARCHIVES_MAX).map(|i| alloc::format!("{i:032}")).collect();
     let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
     let mut bench = Bench::up(&names);
-    bench.line.borrow_mut().room = 0;
+    let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);
+    let longest = states.max_by_key(|&state| trouble(state).map_or(0, str::len)).unwrap();
     for row in &mut bench.surface.rows {
         row.as_mut_bytes().fill(0xff);
-        (row.state, row.volume_state) = (ArchiveState::Unavailable as u8, VolumeState::OtherVolume as u8);
-        (row.verdict, row.finding, row.finding_area) = (Verdict::Mismatch as u8, 9, 0);
-        (row.verifying, row.finding_record) = (0, (u64::MAX - 1).into());
-        (row.fault, row.verify_tag) = (1, 1.into());
+        (row.state, row.target) = (ArchiveState::Unavailable as u8, ArchiveState::Suspended as u8);
+        (row.volume_state, row.moving, row.verifying) = (longest as u8, 1, 0);
+        (row.check, row.verify_op) = (Check::Mismatch as u8, Audit::VerifyIncremental as u8);
+        (row.verdict, row.finding) = (Verdict::Mismatch as u8, FindingKind::HeadDisagreement as u8);
+        (row.finding_area, row.finding_record) = (Area::Input as u8, (u64::MAX - 1).into());
+        (row.audit_due_ms, row.since_ms) = ((u64::MAX - 1).into(), 0.into());
+        (row.fault, row.verify_tag) = (FaultKind::Memory as u8, 1.into());
     }
     for (index, row) in bench.surface.flags.iter_mut().enumerate() {
         row.as_mut_bytes().fill(0xff);
-        (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::AuditVolume as u8, 0);
+        (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::MissingVolume as u8, 0);
+        (row.what, row.detail) = (longest as u8, u64::from(longest as u8).into());
+        (row.audit_record, row.acknowledged) = ((u64::MAX - 1).into(), Acknowledged::Recording as u8);
     }
-    bench.surface.degraded = 0xff;
+    (bench.surface.degraded, bench.surface.uptime_ms) = (0xff, u64::MAX.into());
+    bench
+}
+
+#[test]
+fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
+    let mut bench = worst();
+    bench.line.borrow_mut().room = 0;
     bench.publish();
     bench.let_out(usize::MAX);
-    bench.type_line("status");
+    let status = bench.type_line("status");
+    assert!(status.len() <= BURST_MAX, "{} bytes of status for a person", status.len());
+    let lines = |name: &str| status.lines().filter(|line| line.contains(name)).map(|line| line.len() + 2).sum();
+    let volume_max: usize = lines("00000000000000000000000000000007 ");
+    assert!((500..=VOLUME_LINES_MAX).contains(&volume_max), "{volume_max}");
+    bench.type_line("flags");
     bench.bytes(b"machine\n");
     bench.output();
-    assert_eq!(bench.ask("status").len(), ARCHIVES_MAX + 2);
+    const SEAL: usize = " #01234567\r\n".len();
+    let longest = |lines: &[String]| lines.iter().map(|line| line.len() + SEAL).max().unwrap();
+    let whole = |lines: &[String]| lines.iter().map(|line| line.len() + SEAL).sum::<usize>();
+    let status = bench.ask("status");
+    assert_eq!(status.len(), ARCHIVES_MAX + 2);
+    assert!((700..=VOLUME_LINES_MAX).contains(&longest(&status)), "{}: {}", longest(&status), status[0]);
+    assert!(whole(&status) > 40 * 1024 && whole(&status) <= BURST_MAX, "{}", whole(&status));
+    let flags = bench.ask("flags");
+    assert_eq!(flags.len(), FLAGS_MAX + 1);
+    assert!((300..=FLAG_LINE_MAX).contains(&longest(&flags)), "{}: {}", longest(&flags), flags[0]);
+    // Every kind of flag there is.
+    for kind in (0..=u8::MAX).filter_map(FlagKind::from_wire) {
+        let row = &mut bench.surface.flags[0];
+        (row.kind, row.what, row.area) = (kind as u8, FaultKind::Memory as u8, Area::Input as u8);
+        (row.record, row.detail) = ((u64::MAX - 1).into(), u64::MAX.into());
+        bench.publish();
+        bench.output();
+        let flags = bench.ask("flags");
+        assert!(longest(&flags) <= FLAG_LINE_MAX, "{kind:?}: {}", flags[0]);
+    }
 }

@@ -247,7 +247,7 @@ fn status_and_listings_are_rows() {
     assert_eq!(
         lines[1],
         "=archive name=finance kind=archive state=active target=active moving=no since_ms=0 volume=ready records=3 \
-         documents=0 bytes=0 free=0 refused=0 check=none checked_ms=0 checked_records=0 verifying=no audit=none \
+         documents=0 bytes=0 free=0 left=0 refused=0 check=none checked_ms=0 checked_records=0 verifying=no audit=none \
          verdict=none verified_ms=0 findings=0 flags=0"
     );
     assert!(lines[2].starts_with("=archive name=audit kind=audit "));

@@ -90,8 +90,8 @@ fn text_is_put_and_shown_again() {
 fn status_is_an_aligned_table() {
     let mut bench = Bench::up(&NAMES);
     let row = &mut bench.surface.rows[1];
-    (row.records, row.documents, row.bytes, row.free) =
-        (12.into(), 11.into(), 1_258_291.into(), (54 << 20).into());
+    (row.records, row.documents, row.bytes, row.free, row.left) =
+        (12.into(), 11.into(), 1_258_291.into(), (54 << 20).into(), 1999.into());
     (row.verdict, row.verify_op, row.verified_ms) =
         (Verdict::Clean as u8, Audit::VerifyIncremental as u8, 1_709_251_200_000.into());
     (row.check, row.checked_ms, row.since_ms) = (Check::Clean as u8, 1_709_251_250_000.into(), 1000.into());
@@ -103,15 +103,15 @@ fn status_is_an_aligned_table() {
     assert_eq!(
         bench.type_line("status"),
         "status\r\n\
-         archive         state              records  documents    bytes      free  self-check  last audit               \
+         archive         state              records  documents    bytes      free  left  self-check  last audit               \
          flags    for  refused\r\n\
-         contracts       active                   0          0      0 B       0 B  never       never                        \
+         contracts       active                   0          0      0 B       0 B     0  never       never                        \
          0  1 min        0\r\n\
-         finance         active                  12         11  1.1 MiB  54.0 MiB  clean 11 s  incremental clean 1 min      \
+         finance         active                  12         11  1.1 MiB  54.0 MiB  1999  clean 11 s  incremental clean 1 min      \
          0  1 min        0\r\n\
-         correspondence  active->suspended        0          0      0 B       0 B  never       never                        \
+         correspondence  active->suspended        0          0      0 B       0 B     0  never       never                        \
          0  1 min        0\r\n\
-         audit           active                   0          0      0 B       0 B  never       never                        \
+         audit           active                   0          0      0 B       0 B     0  never       never                        \
          0  1 min        0\r\n\
          +status up 1 min 1 s, durable, 2024-03-01 00:01:01 UTC\r\n\
          totebox> "

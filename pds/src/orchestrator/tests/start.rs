@@ -2,6 +2,7 @@
 
 use super::transitions::OBEY_MS;
 use super::*;
+use crate::ledger_writer::RESERVED_BLOCKS;
 use crate::lifecycle::Standing;
 use crate::testing::TestManifest;
 use totebox_manifest::LinkKind;
@@ -347,8 +348,14 @@ fn the_surface_shows_health_vault_and_time_and_wakes_the_console_for_news_only()
     let row = surface.rows[0];
     assert_eq!((row.records.get(), row.documents.get(), row.bytes.get()), (5, 4, 9000));
     assert_eq!(row.volume_state, VolumeState::Ready as u8);
-    assert_eq!(row.free.get(), (256 - 32 - 64 - 2) * 4096);
-    assert_eq!(surface.rows[AUDIT].free.get(), 0, "more blocks used than there are");
+    assert_eq!((row.free.get(), row.left.get()), ((256 - 32 - 64 - 2) * 4096, 32 - RESERVED_BLOCKS));
+    let (free, left) = (surface.rows[AUDIT].free.get(), surface.rows[AUDIT].left.get());
+    assert_eq!((free, left), (0, 0), "more blocks used than there are");
+    // Whatever room there is for content, without room for its record there is none.
+    bench.vault.volumes[0].ledger_next = (32 - RESERVED_BLOCKS).into();
+    bench.publish_vault();
+    let row = bench.surface().rows[0];
+    assert_eq!((row.free.get(), row.left.get()), (0, 0));
 
     bench.kernel.notified.clear();
     bench.tick(900);
