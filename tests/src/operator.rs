@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use totebox_pds::console::data::{CONTENT_MAX, Content, PROTOCOL, checksum, decode, verified};
+use totebox_pds::console::data::{CONTENT_MAX, Content, ErrorLine, PROTOCOL, checksum, decode, verified};
 
 /// The appliance is gone: its power was cut, or it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,12 +161,10 @@ impl<W: Wire> Operator<W> {
                     Receipt { seq: number(rest, "seq"), size: number(rest, "size"), hash: hash.to_owned() };
                 self.outcomes.insert(tag, Ok(receipt));
             }
-        } else if let Some(rest) = report.strip_prefix('-') {
-            let mut words = rest.split(' ');
-            let (name, tag) = (words.next().unwrap_or(""), words.next().and_then(|tag| tag.parse().ok()));
-            if let Some(tag) = tag {
-                self.outcomes.insert(tag, Err(name.to_owned()));
-            }
+        } else if let Some(rest) = report.strip_prefix('-')
+            && let Some(ErrorLine { name, tag: Some(tag), .. }) = ErrorLine::parse(rest)
+        {
+            self.outcomes.insert(tag.into(), Err(name.to_owned()));
         }
         match line.strip_prefix('*') {
             Some(event) => self.events.push(event.to_owned()),
@@ -223,10 +221,12 @@ impl<W: Wire> Operator<W> {
 
     /// Whether this line ends a submission that was begun earlier, and not a command.
     fn ends_a_submission(&self, line: &str) -> bool {
-        let mut words = line.split(' ');
-        let kind = words.next().unwrap_or("");
-        let tag = words.next().and_then(|word| word.parse().ok());
-        (kind == "+receipt" || kind.starts_with('-')) && tag.is_some_and(|tag| self.begun.contains(&tag))
+        let tag = match (line.strip_prefix("+receipt "), line.strip_prefix('-')) {
+            (Some(receipt), _) => receipt.split(' ').next().and_then(|tag| tag.parse().ok()),
+            (_, Some(error)) => ErrorLine::parse(error).and_then(|error| error.tag).map(u64::from),
+            _ => None,
+        };
+        tag.is_some_and(|tag| self.begun.contains(&tag))
     }
 
     /// Sends a document, in quotes if its name needs them; returns its tag once the appliance has all of it, or
@@ -331,5 +331,5 @@ impl<W: Wire> Operator<W> {
 
 /// NAME of a line `-NAME TEXT`.
 fn error_name(line: &str) -> &str {
-    line.trim_start_matches('-').split(' ').next().unwrap_or("")
+    ErrorLine::parse(line.trim_start_matches('-')).map_or("", |error| error.name)
 }

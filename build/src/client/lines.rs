@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger_fmt::Hash;
-use totebox_pds::console::data::{CONTENT_MAX, decode, parse_decimal};
+use totebox_pds::console::data::{CONTENT_MAX, ErrorLine, decode, parse_decimal};
 use totebox_pds::console::text::parse_hash;
 use totebox_pds::console::words::split;
 
@@ -188,11 +188,7 @@ impl Line {
 
 impl Refusal {
     fn parse(rest: &str, event: bool) -> Option<Refusal> {
-        let (name, text) = rest.split_once(' ')?;
-        let (tag, text) = match text.split_once(' ') {
-            Some((word, text)) if parse_tag(word).is_some() => (parse_tag(word), text),
-            _ => (None, text),
-        };
+        let ErrorLine { name, tag, text } = ErrorLine::parse(rest)?;
         Some(Refusal { name: name.to_string(), tag, text: text.to_string(), event })
     }
 }
@@ -217,9 +213,10 @@ mod tests {
         assert_eq!(Line::parse("?12 bad-crc"), Some(Line::Flow(12, Some("bad-crc".into()))));
         assert_eq!(Line::parse("@5 YWJj"), Some(Line::Content(5, b"abc".to_vec())));
         assert_eq!(Line::parse("*archive x is active"), Some(Line::News("archive x is active".into())));
-        assert_eq!(Line::parse("-full 7 no room"), refused("full", Some(7), "no room", false));
-        assert_eq!(Line::parse("*-full 7 no room"), refused("full", Some(7), "no room", true));
+        assert_eq!(Line::parse("-full:7 no room"), refused("full", Some(7), "no room", false));
+        assert_eq!(Line::parse("*-full:7 no room"), refused("full", Some(7), "no room", true));
         assert_eq!(Line::parse("-busy a moment"), refused("busy", None, "a moment", false));
+        assert_eq!(Line::parse("-busy 32 wait"), refused("busy", None, "32 wait", false));
         let hash = "ab".repeat(32);
         let receipt = Receipt { tag: 7, sequence: 3, size: 5, hash: [0xab; 32], record: [0xab; 32], time_ms: 9 };
         let line = format!("+receipt 7 seq=3 size=5 hash={hash} record={hash} time=9 more=1");
@@ -241,7 +238,8 @@ mod tests {
 
     #[test]
     fn other_lines_are_not_understood() {
-        for line in ["", "hello", "?", "?x", "@x", "+ready", "+ready 7", "+receipt 1 seq=2", "-x", "ü"] {
+        for line in ["", "hello", "?", "?x", "@x", "+ready", "+ready 7", "+receipt 1 seq=2", "-x", "-x:y z", "ü"]
+        {
             assert_eq!(Line::parse(line), None, "{line}");
         }
     }

@@ -126,13 +126,14 @@ impl Session {
             }
             Fate::Refused(failure, value) => {
                 let refused = Refused { archive, failure, value };
-                self.output.line(format_args!("{event}-{} {tag} {refused}", refused.error().name()));
+                self.output.submission_error(watched, refused.error(), tag, format_args!("{refused}"));
             }
-            Fate::Lost(error) => self.output.line(format_args!(
-                "{event}-{} {tag} archive {archive} was lost before it answered; whether this was committed \
-                 shows in: ls {archive}",
-                error.name()
-            )),
+            Fate::Lost(error) => {
+                let text = format_args!(
+                    "archive {archive} was lost before it answered; whether this was committed shows in: ls {archive}"
+                );
+                self.output.submission_error(watched, error, tag, text);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! The forms of a line that both ends of the serial line know: the checksum a line ends in, and lines
-//! that carry content. The host tool uses this module too. See docs/console-protocol.md.
+//! The forms of a line that both ends of the serial line know: the checksum a line ends in, lines that
+//! carry content, and lines that tell of an error. The host tool uses this module too. See docs/console-protocol.md.
 
 use core::fmt;
 
@@ -68,6 +68,41 @@ impl fmt::Display for Content<'_> {
             write!(f, " {}", Base64Display::new(self.bytes, &STANDARD))?;
         }
         Ok(())
+    }
+}
+
+/// An error line behind its `-`. What it concerns stands in its first word, so that no word of the text, whoever
+/// chose it, can be taken for a submission's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorLine<'a, T> {
+    /// The error's name: lower-case letters and hyphens.
+    pub name: &'a str,
+    /// The submission it concerns; without one, the command.
+    pub tag: Option<u32>,
+    /// What is wrong, and the way out.
+    pub text: T,
+}
+
+impl<T: fmt::Display> fmt::Display for ErrorLine<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorLine { name, tag, text } = self;
+        match tag {
+            Some(tag) => write!(f, "{name}:{tag} {text}"),
+            None => write!(f, "{name} {text}"),
+        }
+    }
+}
+
+impl<'a> ErrorLine<'a, &'a str> {
+    /// Reads what it shows; `None` if it is not of that form.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let (about, text) = line.split_once(' ')?;
+        let (name, tag) = match about.split_once(':') {
+            Some((name, tag)) => (name, Some(parse_decimal(tag)?.try_into().ok()?)),
+            None => (about, None),
+        };
+        let of_a_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        (!name.is_empty() && name.bytes().all(of_a_name)).then_some(ErrorLine { name, tag, text })
     }
 }
 

@@ -1,84 +1,67 @@
-//! The errors the operator can meet, by name, and the lines that tell of them. Every text begins with a
-//! letter, so that it cannot be taken for a tag.
+//! The errors the operator can meet, by name, and the lines that tell of them.
 
 use core::fmt;
 
+use super::data::ErrorLine;
 use super::output::Output;
 use crate::proto::intake::Failure;
 
-/// An error's name, as docs/console-protocol.md lists it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    UnknownCommand,
-    BadArgument,
-    UnknownArchive,
-    LineTooLong,
-    BadCrc,
-    Cancelled,
-    Busy,
-    BadName,
-    WrongSize,
-    WrongHash,
-    Full,
-    NotFound,
-    NotADocument,
-    Damaged,
-    Sealed,
-    Disk,
-    Unavailable,
-    NotActive,
-    Mismatch,
-    ArchiveBroken,
-    NotAnswering,
-    AlreadyThere,
-    ImpossibleTransition,
-    UnknownFlag,
-    AlreadyAcknowledged,
-    BadReason,
-    NotRecorded,
-    NotReady,
-    Stopped,
-    Unrecorded,
-    Failed,
+/// Makes the type of the errors from the table of them.
+macro_rules! errors {
+    ($($error:ident => $name:literal,)*) => {
+        /// An error, as docs/console-protocol.md lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Error {
+            $($error,)*
+        }
+
+        impl Error {
+            /// All there are.
+            #[cfg(test)]
+            pub const ALL: &[Error] = &[$(Error::$error),*];
+
+            /// The name on the line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Error::$error => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Error {
-    /// The name on the line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Error::UnknownCommand => "unknown-command",
-            Error::BadArgument => "bad-argument",
-            Error::UnknownArchive => "unknown-archive",
-            Error::LineTooLong => "line-too-long",
-            Error::BadCrc => "bad-crc",
-            Error::Cancelled => "cancelled",
-            Error::Busy => "busy",
-            Error::BadName => "bad-name",
-            Error::WrongSize => "wrong-size",
-            Error::WrongHash => "wrong-hash",
-            Error::Full => "full",
-            Error::NotFound => "not-found",
-            Error::NotADocument => "not-a-document",
-            Error::Damaged => "damaged",
-            Error::Sealed => "sealed",
-            Error::Disk => "io-error",
-            Error::Unavailable => "unavailable",
-            Error::NotActive => "not-active",
-            Error::Mismatch => "mismatch",
-            Error::ArchiveBroken => "archive-broken",
-            Error::NotAnswering => "not-answering",
-            Error::AlreadyThere => "already-there",
-            Error::ImpossibleTransition => "impossible-transition",
-            Error::UnknownFlag => "unknown-flag",
-            Error::AlreadyAcknowledged => "already-acknowledged",
-            Error::BadReason => "bad-reason",
-            Error::NotRecorded => "not-recorded",
-            Error::NotReady => "not-ready",
-            Error::Stopped => "stopped",
-            Error::Unrecorded => "unrecorded",
-            Error::Failed => "failed",
-        }
-    }
+errors! {
+    UnknownCommand => "unknown-command",
+    BadArgument => "bad-argument",
+    UnknownArchive => "unknown-archive",
+    LineTooLong => "line-too-long",
+    BadCrc => "bad-crc",
+    Cancelled => "cancelled",
+    Busy => "busy",
+    BadName => "bad-name",
+    WrongSize => "wrong-size",
+    WrongHash => "wrong-hash",
+    Full => "full",
+    NotFound => "not-found",
+    NotADocument => "not-a-document",
+    Damaged => "damaged",
+    Sealed => "sealed",
+    Disk => "io-error",
+    Unavailable => "unavailable",
+    NotActive => "not-active",
+    Mismatch => "mismatch",
+    ArchiveBroken => "archive-broken",
+    NotAnswering => "not-answering",
+    AlreadyThere => "already-there",
+    ImpossibleTransition => "impossible-transition",
+    UnknownFlag => "unknown-flag",
+    AlreadyAcknowledged => "already-acknowledged",
+    BadReason => "bad-reason",
+    NotRecorded => "not-recorded",
+    NotReady => "not-ready",
+    Stopped => "stopped",
+    Unrecorded => "unrecorded",
+    Failed => "failed",
 }
 
 /// A request the archive of this name refused.
@@ -155,14 +138,53 @@ impl fmt::Display for Refused<'_> {
 impl Output {
     /// Ends an answer, or the submission with this tag, with an error.
     pub fn error(&mut self, error: Error, tag: Option<u32>, text: fmt::Arguments<'_>) {
-        match tag {
-            Some(tag) => self.line(format_args!("-{} {tag} {text}", error.name())),
-            None => self.line(format_args!("-{} {text}", error.name())),
-        }
+        self.line(format_args!("-{}", ErrorLine { name: error.name(), tag, text }));
+    }
+
+    /// Says that a submission failed: as an event if its sender seems to be gone.
+    pub fn submission_error(&mut self, watched: bool, error: Error, tag: u32, text: fmt::Arguments<'_>) {
+        let event = if watched { "" } else { "*" };
+        self.line(format_args!("{event}-{}", ErrorLine { name: error.name(), tag: Some(tag), text }));
     }
 
     /// Passes on that an archive refused.
     pub fn refused(&mut self, refused: Refused<'_>, tag: Option<u32>) {
         self.error(refused.error(), tag, format_args!("{refused}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn no_text_is_taken_for_a_tag() {
+        let texts = ["32 submissions wait", "7", ":7 x", "7:7 7", "finance is suspended", "", " 9", "x:5"];
+        for &error in Error::ALL {
+            for tag in [None, Some(0), Some(7), Some(u32::MAX)] {
+                for text in texts {
+                    let line = ErrorLine { name: error.name(), tag, text };
+                    assert_eq!(ErrorLine::parse(&format!("{line}")), Some(line));
+                }
+            }
+        }
+        for line in ["", "busy", "busy:", "busy:x y", "busy:+7 y", "busy:4294967296 y", ":7 y", "7 y", "Busy y"] {
+            assert_eq!(ErrorLine::parse(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_protocol_lists_every_error() {
+        let protocol = include_str!("../../../docs/console-protocol.md");
+        let errors = protocol.split("\n## ").find(|part| part.starts_with("Errors\n")).unwrap();
+        let rows = errors.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
+        let listed: Vec<&str> =
+            rows.flat_map(|(names, _)| names.split(", ")).map(|name| name.trim_matches('`')).collect();
+        for error in Error::ALL {
+            assert!(listed.contains(&error.name()), "{error:?}");
+        }
+        assert_eq!(listed.len(), Error::ALL.len(), "{listed:?}");
     }
 }

@@ -51,11 +51,11 @@ fn seeds() -> Vec<Vec<u8>> {
         "+ready 1 8",
         "+pending 1",
         &receipt,
-        "-archive-broken 1 archive contracts was lost before it answered; see `status`",
+        "-archive-broken:1 archive contracts was lost before it answered; see `status`",
         "=document seq=1 size=256 name=\"lease \\\"of\\x0a\\\" 2026.pdf\"",
         "@0 YWJj #e7ac20de",
         "?4096 checksum",
-        "*-cancelled 3 the line hung up",
+        "*-cancelled:3 the line hung up",
         "*archive contracts broke its protocol",
         "+ls records=2",
     ];

@@ -135,7 +135,7 @@ fn a_broken_archive_is_named_and_its_submissions_are_lost() {
         lines[0],
         "*archive contracts broke its protocol (an answer is longer than its slot); its link is closed"
     );
-    assert!(lines[1].starts_with("-archive-broken 1 archive contracts was lost before it answered;"), "{lines:?}");
+    assert!(lines[1].starts_with("-archive-broken:1 archive contracts was lost before it answered;"), "{lines:?}");
     let lines = bench.ask("ls contracts");
     assert!(lines[0].starts_with("-archive-broken archive contracts "), "{lines:?}");
     assert!(bench.ask("ls finance").last().unwrap().starts_with("+ls "));

@@ -146,17 +146,17 @@ fn a_refusal_names_the_submission_and_drops_its_lines() {
     bench.ask("put contracts x 9");
     let lines = bench.ask(&data(0, b"abc"));
     assert_eq!(lines[0], "?3");
-    assert!(lines[1].starts_with("-full 1 archive contracts has room for 77 bytes"), "{lines:?}");
+    assert!(lines[1].starts_with("-full:1 archive contracts has room for 77 bytes"), "{lines:?}");
     assert!(bench.ask(&data(3, b"def")).is_empty());
     bench.bytes(b"@6 damaged\n");
     assert!(bench.lines().is_empty());
     let lines = bench.ask("receipt 1");
-    assert!(lines[0].starts_with("-full 1 "), "{lines:?}");
+    assert!(lines[0].starts_with("-full:1 "), "{lines:?}");
 
     let lines = bench.ask(&format!("put finance x 3 {}", Hex(&[1; 32])));
     assert_eq!(lines, ["+ready 2 8"]);
     let lines = bench.ask(&data(0, b"abc"));
-    assert!(lines[1].starts_with("-wrong-hash 2 "), "{lines:?}");
+    assert!(lines[1].starts_with("-wrong-hash:2 "), "{lines:?}");
     assert!(bench.archives[1].documents.is_empty());
 }
 
@@ -165,10 +165,10 @@ fn a_submission_can_be_given_up_and_cannot_be_overfilled() {
     let mut bench = Bench::up_machine(&NAMES);
     bench.ask("put finance x 9");
     bench.ask(&data(0, b"abc"));
-    assert_eq!(bench.ask("."), ["-cancelled 1 given up; nothing was committed"]);
+    assert_eq!(bench.ask("."), ["-cancelled:1 given up; nothing was committed"]);
     bench.ask("put finance x 2");
     let lines = bench.ask(&data(0, b"abc"));
-    assert_eq!(lines, ["-wrong-size 2 more bytes came than were declared; nothing was committed"]);
+    assert_eq!(lines, ["-wrong-size:2 more bytes came than were declared; nothing was committed"]);
     assert!(bench.archives[1].documents.is_empty());
     assert_eq!(put(&mut bench, "finance", "y", b"ok").len(), 3);
 }
@@ -229,7 +229,7 @@ fn a_peer_can_take_over_what_another_left_half_done() {
     bench.bytes(b"\x03\nmachine\n");
     let output = bench.output();
     let (before, ours) = output.split_once("+machine totebox/1 0 #").unwrap();
-    assert!(before.contains("-cancelled 2 given up"), "{before}");
+    assert!(before.contains("-cancelled:2 given up"), "{before}");
     assert!(ours.ends_with("\r\n"));
     assert!(bench.archives[1].documents.is_empty());
     bench.revive(0);

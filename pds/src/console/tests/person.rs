@@ -164,7 +164,7 @@ fn ctrl_c_gives_up_a_line_a_text_and_a_wait() {
     bench.type_line("put finance note");
     bench.bytes(b"half a li");
     bench.bytes(b"\x03");
-    assert_eq!(bench.output(), "half a li^C\r\n-cancelled 1 given up; nothing was committed\r\ntotebox> ");
+    assert_eq!(bench.output(), "half a li^C\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
     assert!(bench.archives[1].documents.is_empty());
 
     bench.archives[1].holds_receipts = true;
@@ -174,14 +174,14 @@ fn ctrl_c_gives_up_a_line_a_text_and_a_wait() {
     bench.bytes(b"\x03");
     assert_eq!(
         bench.output(),
-        "-not-answering 2 no longer waiting for archive finance; it may still commit this\r\ntotebox> "
+        "-not-answering:2 no longer waiting for archive finance; it may still commit this\r\ntotebox> "
     );
     bench.revive(1);
     let shown = bench.output();
     assert!(shown.starts_with("\r\n*+receipt 2 seq=1 size=5 hash="), "{shown:?}");
     assert!(shown.ends_with("\r\ntotebox> "), "{shown:?}");
     assert!(bench.type_line("receipt 2").contains("\r\n+receipt 2 seq=1 size=5 hash="));
-    assert!(bench.type_line("receipt 1").contains("\r\n-cancelled 1 given up; nothing was committed\r\n"));
+    assert!(bench.type_line("receipt 1").contains("\r\n-cancelled:1 given up; nothing was committed\r\n"));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn text_that_is_refused_is_not_taken_for_commands() {
     let shown = bench.type_line("12345");
     assert_eq!(
         shown,
-        "12345\r\n-full 1 archive contracts has room for 77 bytes; nothing was committed; use another archive\r\n\
+        "12345\r\n-full:1 archive contracts has room for 77 bytes; nothing was committed; use another archive\r\n\
          *the text is skipped up to a line with a single .\r\n"
     );
     assert_eq!(bench.type_line("status"), "status\r\n");
@@ -210,7 +210,7 @@ fn an_archive_that_hangs_does_not_hang_the_operator() {
     }
     bench.bytes(b"\x03");
     let shown = bench.output();
-    assert!(shown.contains("-cancelled 1 given up; nothing was committed\r\ntotebox> "), "{shown:?}");
+    assert!(shown.contains("-cancelled:1 given up; nothing was committed\r\ntotebox> "), "{shown:?}");
     assert!(bench.type_line("ls contracts").ends_with("+ls records=1\r\ntotebox> "));
     assert_eq!(bench.type_line("ls finance"), "ls finance\r\n", "it waits");
     bench.bytes(b"\x03");
@@ -233,7 +233,7 @@ fn an_archive_that_is_not_active_says_so_at_once() {
     assert_eq!(
         bench.output(),
         "*archive finance is faulted: it touched memory at 0x1000 it has no right to\r\n\
-         -not-active 1 archive finance was lost before it answered; whether this was committed shows in: ls \
+         -not-active:1 archive finance was lost before it answered; whether this was committed shows in: ls \
          finance\r\ntotebox> "
     );
     let shown = bench.type_line("get finance 1");
