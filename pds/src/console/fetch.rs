@@ -4,6 +4,7 @@ use core::str;
 
 use ledger_fmt::record::Kind;
 use totebox_manifest::conversation::INTAKE_DATA;
+use totebox_shown::is_printable;
 use zerocopy::FromZeros;
 
 use super::answers::failure;
@@ -16,7 +17,7 @@ use super::text::{Hex, Size, Time};
 use super::words::Quoted;
 use crate::proto::intake::{Answer, Op, Request};
 
-/// The longest part of a character that a message can end with.
+/// The longest part of a character that a message can end with; a return is shorter.
 pub const PART_MAX: usize = 3;
 
 /// A document on its way to the operator.
@@ -27,7 +28,8 @@ pub struct Get {
     offset: u64,
     /// The document's size, once the archive has said it.
     size: Option<u64>,
-    /// For a person, as long as all was printable text: the start of a character whose rest is to come.
+    /// For a person, as long as all was printable text: the start of a character, or of a line's end, whose rest
+    /// is to come.
     text: Option<heapless::Vec<u8, PART_MAX>>,
 }
 
@@ -162,7 +164,7 @@ fn request(op: Op, tag: u32, value: u64, extra: u64) -> Request {
 }
 
 /// Shows content as text as long as it is printable, from there on as data lines. `text` holds the start of
-/// a character whose rest is to come; `None` once something was not text.
+/// a character or of a line's end whose rest is to come; `None` once something was not text.
 fn show(output: &mut Output, content: Content<'_>, text: &mut Option<heapless::Vec<u8, PART_MAX>>) {
     let Some(part) = text else {
         return show_data(output, content);
@@ -170,17 +172,14 @@ fn show(output: &mut Output, content: Content<'_>, text: &mut Option<heapless::V
     let offset = content.offset - part.len() as u64;
     let mut bytes: heapless::Vec<u8, { INTAKE_DATA + PART_MAX }> = heapless::Vec::new();
     bytes.extend(part.iter().chain(content.bytes).copied());
-    let (valid, rest) = match str::from_utf8(&bytes) {
-        Ok(valid) => (Some(valid), &[][..]),
+    let whole = match str::from_utf8(&bytes) {
+        Ok(valid) => valid.strip_suffix('\r').unwrap_or(valid).len(),
         // Cut in the middle of a character.
-        Err(error) if error.error_len().is_none() => {
-            let (valid, rest) = bytes.split_at(error.valid_up_to());
-            (str::from_utf8(valid).ok(), rest)
-        }
-        Err(_) => (None, &[][..]),
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => 0,
     };
-    let printable = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
-    match valid.filter(|valid| valid.chars().all(printable)) {
+    let (valid, rest) = bytes.split_at(whole);
+    match str::from_utf8(valid).ok().filter(|valid| rest.len() <= PART_MAX && is_text(valid)) {
         Some(valid) => {
             part.clear();
             part.extend(rest.iter().copied());
@@ -193,14 +192,23 @@ fn show(output: &mut Output, content: Content<'_>, text: &mut Option<heapless::V
     }
 }
 
+/// Whether all of it may reach a terminal as it is: printable characters, tabs, and the ends of lines.
+fn is_text(text: &str) -> bool {
+    text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).all(|line| {
+        // A return that ends no line would have what follows it written over what stands before it.
+        line.chars().all(|character| character == '\t' || is_printable(character))
+    })
+}
+
+/// Shows text that [`is_text`].
 fn show_text(output: &mut Output, text: &str) {
     for line in text.split_inclusive('\n') {
-        let ended = line.ends_with('\n');
-        for piece in line.trim_end_matches('\n').split('\r') {
-            output.raw(piece.as_bytes());
-        }
-        if ended {
-            output.end_line();
+        match line.strip_suffix('\n') {
+            Some(line) => {
+                output.raw(line.strip_suffix('\r').unwrap_or(line));
+                output.end_line();
+            }
+            None => output.raw(line),
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::data::LINE_MAX;
 use super::output::Output;
 
-const BELL: u8 = 0x07;
+const BELL: &str = "\x07";
 const BACKSPACE: u8 = 0x08;
 const TAB: u8 = b'\t';
 const LINE_FEED: u8 = b'\n';
@@ -38,6 +38,8 @@ pub enum Ending {
 pub struct LineEditor {
     text: Vec<u8>,
     too_long: bool,
+    /// Bytes at its end that are not shown yet: the beginning of a character.
+    unshown: usize,
     after_return: bool,
     key: Key,
 }
@@ -45,18 +47,19 @@ pub struct LineEditor {
 impl LineEditor {
     /// An empty line.
     pub fn new() -> Self {
-        LineEditor { text: Vec::with_capacity(LINE_MAX), too_long: false, after_return: false, key: Key::Plain }
+        let text = Vec::with_capacity(LINE_MAX);
+        LineEditor { text, too_long: false, unshown: 0, after_return: false, key: Key::Plain }
     }
 
-    /// What was typed so far.
-    pub fn text(&self) -> &[u8] {
-        &self.text
+    /// What was typed so far and is shown.
+    pub fn shown(&self) -> &[u8] {
+        &self.text[..self.text.len() - self.unshown]
     }
 
     /// Forgets what was typed.
     pub fn clear(&mut self) {
         self.text.clear();
-        (self.too_long, self.key) = (false, Key::Plain);
+        (self.too_long, self.unshown, self.key) = (false, 0, Key::Plain);
     }
 
     /// Takes a byte as it is. Returns how the line ended, if it did.
@@ -121,18 +124,33 @@ impl LineEditor {
         fits
     }
 
+    /// Keeps a byte and shows it, once the character it belongs to is whole or cannot become one.
     fn show(&mut self, byte: u8, echo: &mut Output) {
-        let shown = if self.push(byte) { byte } else { BELL };
-        echo.raw(&[shown]);
+        if !self.push(byte) {
+            return echo.raw(BELL);
+        }
+        let fresh = &self.text[self.text.len() - self.unshown - 1..];
+        let begun = match core::str::from_utf8(fresh) {
+            Err(error) if error.error_len().is_none() => fresh.len() - error.valid_up_to(),
+            // A byte that continues nothing may itself begin a character.
+            Err(_) if byte >= 0xc0 => 1,
+            _ => 0,
+        };
+        echo.typed(&fresh[..fresh.len() - begun]);
+        self.unshown = begun;
     }
 
-    /// Takes back the last character, all its bytes.
+    /// Takes back the last character, all its bytes, or the last byte that is no text.
     fn erase_last(&mut self, echo: &mut Output) {
-        let erased = self.text.len();
-        while self.text.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
-        if erased > 0 {
-            echo.raw(b"\x08 \x08");
-        }
+        self.text.truncate(self.text.len() - self.unshown);
+        self.unshown = 0;
+        let Some(last) = self.text.utf8_chunks().last() else { return };
+        let len = match (last.invalid(), last.valid().chars().next_back()) {
+            ([], Some(character)) => character.len_utf8(),
+            _ => 1,
+        };
+        self.text.truncate(self.text.len() - len);
+        echo.raw("\x08 \x08");
     }
 }
 

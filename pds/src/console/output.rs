@@ -6,6 +6,7 @@ use core::fmt::{self, Write};
 
 use totebox_manifest::VOLUMES_MAX;
 use totebox_manifest::conversation::INTAKE_DATA;
+use totebox_shown::{Shown, is_printable};
 
 use super::data::CONTENT_MAX;
 use super::fetch::PART_MAX;
@@ -64,7 +65,8 @@ impl Output {
         self.mid_line
     }
 
-    /// Writes one whole line, on a line of its own.
+    /// Writes one whole line, on a line of its own. Whatever is in it, nothing reaches the line that is not
+    /// printable.
     pub fn line(&mut self, text: fmt::Arguments<'_>) {
         self.write_line(text, self.checked);
     }
@@ -79,7 +81,7 @@ impl Output {
             self.end_line();
         }
         let mut line = Line { bytes: &mut self.bytes, checksum: crc32fast::Hasher::new() };
-        line.write_fmt(text).expect("writing to memory");
+        write!(line, "{}", Shown(text)).expect("writing to memory");
         let checksum = line.checksum.finalize();
         if checked {
             write!(Line::unchecked(&mut self.bytes), " #{checksum:08x}").expect("writing to memory");
@@ -87,10 +89,22 @@ impl Output {
         self.end_line();
     }
 
-    /// Writes bytes where the cursor stands: an echo, a prompt, or text.
-    pub fn raw(&mut self, bytes: &[u8]) {
-        append(&mut self.bytes, bytes);
-        self.mid_line |= !bytes.is_empty();
+    /// Writes where the cursor stands, as it is: a prompt, text that was looked through, what moves the cursor.
+    pub fn raw(&mut self, text: &str) {
+        append(&mut self.bytes, text.as_bytes());
+        self.mid_line |= !text.is_empty();
+    }
+
+    /// Shows what was typed where the cursor stands: a column for each character, and for each byte that is no
+    /// text; those that are not printable as `?`.
+    pub fn typed(&mut self, bytes: &[u8]) {
+        for chunk in bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let shown = if is_printable(character) { character } else { '?' };
+                self.raw(shown.encode_utf8(&mut [0; 4]));
+            }
+            chunk.invalid().iter().for_each(|_| self.raw("?"));
+        }
     }
 
     /// Ends the line the cursor stands on.
@@ -196,9 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_printable_characters_goes_out_and_the_checksum_is_theirs() {
+        let mut output = Output::new();
+        output.set_checked(true);
+        output.line(format_args!("-x {}", "\u{1b}[2J\n\u{202e}"));
+        let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
+        output.drain(&mut uart);
+        let (line, checksum) = uart.taken.split_at(uart.taken.len() - 12);
+        assert_eq!(line, br"-x \x1b[2J\x0a\xe2\x80\xae");
+        assert_eq!(checksum, alloc::format!(" #{:08x}\r\n", crc32fast::hash(line)).as_bytes());
+    }
+
+    #[test]
     fn a_line_never_continues_a_prompt() {
         let mut output = Output::new();
-        output.raw(b"totebox> ");
+        output.raw("totebox> ");
         output.line(format_args!("*news"));
         let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
         output.drain(&mut uart);

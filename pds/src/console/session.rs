@@ -26,7 +26,7 @@ use crate::proto::flag::FLAGS_MAX;
 use crate::proto::intake::Op;
 use crate::{Channel, Kernel, SetupError};
 
-const PROMPT: &[u8] = b"totebox> ";
+const PROMPT: &str = "totebox> ";
 
 /// What the console is busy with. While it is, it takes no commands.
 pub enum Activity {
@@ -171,7 +171,7 @@ impl Session {
     /// Ctrl-C: gives up what is under way, and a person is at the line again.
     fn interrupt(&mut self) {
         if self.output.mid_line() {
-            self.output.raw(b"^C");
+            self.output.raw("^C");
             self.output.end_line();
         }
         self.reset();
@@ -354,11 +354,11 @@ impl Session {
         }
         let prompt = match &self.activity {
             Activity::Idle if self.greeted => PROMPT,
-            Activity::Put(put) if put.takes_lines() && !put.takes_data() => b"",
+            Activity::Put(put) if put.takes_lines() && !put.takes_data() => "",
             _ => return false,
         };
         self.output.raw(prompt);
-        self.output.raw(self.editor.text());
+        self.output.typed(self.editor.shown());
         self.output.mid_line()
     }
 }

@@ -3,6 +3,8 @@
 
 use core::fmt::{self, Display, Formatter, Write};
 
+use totebox_shown::Shown;
+
 /// One column of a table of `R`s.
 pub struct Column<R> {
     /// What stands above it.
@@ -25,7 +27,7 @@ impl<R, const N: usize> Table<R, N> {
         let mut widths = columns.each_ref().map(|column| column.title.chars().count());
         for row in rows {
             for (width, column) in widths.iter_mut().zip(&columns) {
-                *width = (*width).max(length(|out| (column.cell)(&row, out)));
+                *width = (*width).max(length(|out| write!(out, "{}", Cell(column, &row))));
             }
         }
         Table { columns, widths }
@@ -52,7 +54,7 @@ impl<R, const N: usize> Display for TableLine<'_, R, N> {
         let columns = self.table.columns.iter().zip(self.table.widths);
         for (index, (column, width)) in columns.enumerate() {
             let cell = |out: &mut dyn Write| match self.row {
-                Some(row) => (column.cell)(row, out),
+                Some(row) => write!(out, "{}", Cell(column, row)),
                 None => out.write_str(column.title),
             };
             let padding = width.saturating_sub(length(cell));
@@ -67,6 +69,21 @@ impl<R, const N: usize> Display for TableLine<'_, R, N> {
             write!(f, "{:1$}", "", behind)?;
         }
         Ok(())
+    }
+}
+
+/// What stands in one column of a row: on one line, and printable, whatever it is about.
+struct Cell<'a, R>(&'a Column<R>, &'a R);
+
+impl<R> Display for Cell<'_, R> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        struct Value<'a, R>(&'a Column<R>, &'a R);
+        impl<R> Display for Value<'_, R> {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                (self.0.cell)(self.1, f)
+            }
+        }
+        Shown(Value(self.0, self.1)).fmt(f)
     }
 }
 
@@ -97,10 +114,11 @@ mod tests {
             Column { title: "n", right: true, cell: |row, out| write!(out, "{}", row.1) },
             Column { title: "last", right: false, cell: |row, out| out.write_str(row.0) },
         ];
-        let rows: [Row; 2] = [("x", 1234), ("zürich", 5)];
+        let rows: [Row; 3] = [("x", 1234), ("zürich", 5), ("z\n", 6)];
         let table = Table::new(columns, rows.into_iter());
         assert_eq!(table.header().to_string(), "name       n  last");
         assert_eq!(table.row(&rows[0]).to_string(), "x       1234  x");
         assert_eq!(table.row(&rows[1]).to_string(), "zürich     5  zürich");
+        assert_eq!(table.row(&rows[2]).to_string(), r"z\x0a      6  z\x0a");
     }
 }

@@ -1,7 +1,9 @@
 //! Splitting a command line into words, and quoting what is printed. The host tool uses this module too.
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::ops::Range;
+
+pub use totebox_shown::{Quoted, QuotedText};
 
 /// Words a line has at most: more than any command takes, the reason of an acknowledgement included.
 pub const WORDS_MAX: usize = 64;
@@ -78,58 +80,13 @@ fn unquote<'l>(quoted: &'l [u8], buffer: &mut [u8], end: &mut usize) -> Result<&
     }
 }
 
-/// Shows bytes as a quoted word: printable text as it is, everything else escaped.
-#[derive(Clone, Copy, Debug)]
-pub struct Quoted<'a>(pub &'a [u8]);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for chunk in self.0.utf8_chunks() {
-            Escaped(f).write_str(chunk.valid())?;
-            chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
-        }
-        f.write_str("\"")
-    }
-}
-
-/// Shows a value as a quoted word, as [`Quoted`] does bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct QuotedText<T>(pub T);
-
-impl<T: fmt::Display> fmt::Display for QuotedText<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        write!(Escaped(f), "{}", self.0)?;
-        f.write_str("\"")
-    }
-}
-
-/// Writes text as it stands between quotes.
-struct Escaped<'a, 'f>(&'a mut fmt::Formatter<'f>);
-
-impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for char in text.chars() {
-            match char {
-                '"' | '\\' => write!(self.0, "\\{char}")?,
-                _ if char.is_control() => {
-                    let mut bytes = [0; 4];
-                    char.encode_utf8(&mut bytes).bytes().try_for_each(|byte| write!(self.0, "\\x{byte:02x}"))?;
-                }
-                _ => self.0.write_char(char)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
+    use totebox_shown::testing::{hostile_texts, unprintable};
 
     fn words(line: &str) -> Result<Vec<String>, WordError> {
         let mut buffer = [0; 256];
@@ -163,12 +120,11 @@ mod tests {
 
     #[test]
     fn quoting_is_undone_by_splitting() {
-        for name in ["plain", "two words", "quo\"te\\", "tab\there", "Zürich ☃", "\u{85}\x1b[2J", ""] {
+        let texts = ["plain", "two words", "quo\"te\\", "tab\there", "Zürich ☃", "\u{85}\x1b[2J", ""];
+        for name in texts.into_iter().map(String::from).chain(hostile_texts()) {
             let quoted = format!("{}", Quoted(name.as_bytes()));
-            assert!(!quoted.chars().any(char::is_control), "{quoted}");
+            assert_eq!(unprintable(&quoted), None);
             assert_eq!(words(&quoted).unwrap(), [name]);
         }
-        assert_eq!(format!("{}", Quoted(b"a\xffb")), r#""a\xffb""#);
-        assert_eq!(format!("{}", QuotedText(format_args!("{}: \"{}\"\n", 7, "ü"))), r#""7: \"ü\"\x0a""#);
     }
 }
