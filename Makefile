@@ -115,6 +115,8 @@ lint-sel4:
 lint-bench: ## clippy of the benchmark
 	cd bench && cargo clippy --locked --all-targets -- -D warnings
 
-clean: ## remove everything built
-	rm -rf target pds/sel4/target bench/target
+clean: ## remove everything built; the disk, with its documents, stays
+	rm -rf pds/sel4/target bench/target
+	@mkdir -p target
+	find target -mindepth 1 -maxdepth 1 ! -name disk.img -exec rm -rf {} +
 

@@ -1,16 +1,18 @@
 //! Lays out one more volume on a disk that is in service, behind all the others, whose bytes stay as they
 //! are. Whatever is not as it must be is refused before anything is written.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError};
-use rustix::fs::{FlockOperation, SeekFrom as Whence, fcntl_lock, seek};
+use anyhow::{Context, Result, anyhow, bail};
+use ledger_fmt::layout::{BLOCK_SIZE, SuperblockError};
+use rustix::fs::{SeekFrom as Whence, seek};
 use rustix::io::Errno;
+use totebox_lock::LockedDisk;
 
+use crate::disk_contents::superblock;
 use crate::disk_create::write_superblock;
 use crate::model::Deployment;
 use crate::model::units::{MIB, show_size};
@@ -21,7 +23,7 @@ const BLOCK: u64 = BLOCK_SIZE as u64;
 
 /// Puts a disk back as it was, and holds its lock until then.
 pub struct Undo {
-    disk: File,
+    disk: LockedDisk,
     path: PathBuf,
     /// Bytes the image had; `None` for a device.
     length: Option<u64>,
@@ -32,13 +34,10 @@ pub struct Undo {
 /// Lays out the volume that `new` has and `old` has not. An error leaves the disk as it was.
 pub fn add_volume(path: &Path, old: &Deployment, new: &Deployment) -> Result<Undo> {
     let context = || format!("the disk {}", path.display());
-    let mut disk = OpenOptions::new().read(true).write(true).open(path).with_context(context)?;
-    match fcntl_lock(&disk, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::AGAIN | Errno::ACCESS) => {
-            bail!("{} is in use: stop the appliance that runs on it first", context())
-        }
-        other => other.with_context(context)?,
-    }
+    let mut disk = LockedDisk::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("{} is not there: see that it is mounted, or leave --disk out", context()),
+        _ => anyhow!(error).context(context()),
+    })?;
     let is_file = disk.metadata().with_context(context)?.is_file();
     let length = disk.seek(SeekFrom::End(0)).with_context(context)?;
     let plan = Plan { old, new, volume: added(old, new), length, is_file };
@@ -166,15 +165,6 @@ fn save(disk: &mut File, range: Range<u64>) -> Result<(u64, Vec<u8>)> {
     disk.seek(SeekFrom::Start(range.start))?;
     disk.read_exact(&mut bytes)?;
     Ok((range.start, bytes))
-}
-
-/// Whether the superblock a volume must have stands in its place.
-fn superblock(disk: &mut File, volume: &Volume) -> Result<Result<(), SuperblockError>> {
-    let mut block = Vec::with_capacity(BLOCK_SIZE);
-    disk.seek(SeekFrom::Start(volume.offset()))?;
-    disk.take(BLOCK).read_to_end(&mut block)?;
-    let found = Superblock::decode(&block);
-    Ok(found.and_then(|(found, _)| found.matches(&volume.superblock())))
 }
 
 fn describe(error: SuperblockError) -> &'static str {

@@ -36,7 +36,8 @@ pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path
     let toml = draft(&file, source.as_bytes())?;
     let system = draft(&file.with_file_name(SYSTEM_FILE), new.system_xml().as_bytes())?;
     let undo = disk.map(|disk| add_volume(disk, &current, &new)).transpose()?;
-    if let Err(error) = new.make_key(name).and_then(|_| toml.publish(true)) {
+    let remembered = |_| disk.map_or(Ok(()), |disk| new.remember_disk(disk));
+    if let Err(error) = new.make_key(name).and_then(remembered).and_then(|()| toml.publish(true)) {
         undo.map(Undo::run).transpose()?;
         return Err(error);
     }
@@ -57,6 +58,7 @@ fn catch_up(file: &Path, source: &str, new: Deployment, size: Option<&str>, disk
     let old = Deployment::parse(file, &document.to_string())
         .context("without its last archive there is no deployment a disk could be of")?;
     add_volume(disk, &old, &new)?;
+    new.remember_disk(disk)?;
     new.make_key(&volume.name)?;
     Ok(new)
 }

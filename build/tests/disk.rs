@@ -14,6 +14,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use tempfile::TempDir;
 use totebox::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
 use totebox::{Existing, partitions, provision};
+use totebox_lock::LockedDisk;
 use totebox_manifest::Manifest;
 
 const MIB: u64 = 1 << 20;
@@ -127,11 +128,57 @@ fn an_existing_file_is_not_overwritten_without_being_told_to() {
     let bench = Bench::new();
     fs::write(&bench.disk, "precious").unwrap();
     let error = bench.deployment().create_disk(&bench.disk).unwrap_err();
-    let expected = format!("{} exists already; --force gives up everything on it", bench.disk.display());
+    let expected = format!(
+        "{} exists already and holds data of a kind unknown here; --force gives up everything on it",
+        bench.disk.display()
+    );
     assert_eq!(format!("{error:#}"), expected);
     assert_eq!(fs::read(&bench.disk).unwrap(), b"precious");
-    bench.deployment().create_disk_over(&bench.disk, Existing::Replace, &mut |_| ()).unwrap();
+    let held = bench.deployment().create_disk_over(&bench.disk, Existing::Replace, &mut |_| ()).unwrap();
+    assert_eq!(held.as_deref(), Some("data of a kind unknown here"));
     assert_eq!(fs::metadata(&bench.disk).unwrap().len(), 64 * MIB);
+}
+
+#[test]
+fn a_disk_in_use_is_not_given_up_either() {
+    let bench = Bench::new();
+    bench.fill_volumes();
+    let before = bench.state();
+    let in_use = LockedDisk::open(&bench.disk).unwrap();
+    let create = || bench.deployment().create_disk_over(&bench.disk, Existing::Replace, &mut |_| ());
+    let error = format!("{:#}", create().unwrap_err());
+    let expected = format!("cannot make the disk {}: it is in use by disk-", bench.disk.display());
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(bench.state() == before);
+    drop(in_use);
+    // It is overwritten, not replaced, and nothing is left of it.
+    let inode = fs::metadata(&bench.disk).unwrap().ino();
+    let held = create().unwrap().unwrap();
+    let id = "00112233445566778899aabbccddeeff";
+    assert_eq!(held, format!("volumes of the deployment {id}: \"audit\", \"a0\", \"a1\""));
+    assert_eq!(fs::metadata(&bench.disk).unwrap().ino(), inode);
+    let fresh = bench.path("fresh.img");
+    bench.deployment().create_disk(&fresh).unwrap();
+    assert!(fs::read(&bench.disk).unwrap() == fs::read(fresh).unwrap());
+}
+
+#[test]
+fn what_is_given_up_is_named() {
+    let bench = Bench::new();
+    let held = |offset: usize, bytes: &[u8]| {
+        let mut content = vec![0; 0x2_0000];
+        content[offset..offset + bytes.len()].copy_from_slice(bytes);
+        fs::write(&bench.disk, content).unwrap();
+        bench.deployment().create_disk_over(&bench.disk, Existing::Replace, &mut |_| ()).unwrap().unwrap()
+    };
+    assert_eq!(held(1080, b"\x53\xef"), "an ext file system");
+    assert_eq!(held(0, b"LUKS\xba\xbe"), "an encrypted LUKS volume");
+    assert_eq!(held(510, b"\x55\xaa"), "a boot sector, which has the partitions of an MBR or a file system");
+    assert_eq!(held(5, b"x"), "data of a kind unknown here");
+    assert_eq!(held(0, b""), "nothing but zeros");
+    fs::write(&bench.disk, "").unwrap();
+    let again = bench.deployment().create_disk(&bench.disk).unwrap_err().to_string();
+    assert!(again.contains("exists already and holds nothing: it is empty; --force"), "{again}");
 }
 
 #[test]
@@ -278,7 +325,7 @@ fn a_disk_that_is_not_this_deployments_is_refused() {
     assert!(error.contains(": no partition table that can be read"), "{error}");
     fs::remove_file(&bench.disk).unwrap();
     let error = bench.provision("minutes", "2 MiB").unwrap_err();
-    assert!(error.contains("No such file"), "{error}");
+    assert!(error.contains("disk.img is not there: see that it is mounted, or leave --disk out"), "{error}");
     let files = |state: Vec<(PathBuf, Vec<u8>)>| {
         state.into_iter().filter(|(path, _)| *path != bench.disk).collect::<Vec<_>>()
     };
@@ -300,32 +347,13 @@ fn an_archive_that_does_not_fit_is_refused() {
 
 #[test]
 fn a_disk_in_use_is_refused() {
-    use rustix::fs::{FlockOperation, fcntl_lock};
     let bench = Bench::new();
     let before = bench.state();
-    // Locks of one's own process are no obstacle, so another one holds it: this test, run again.
-    if let Some(disk) = std::env::var_os("TOTEBOX_TEST_HOLD") {
-        let file = fs::OpenOptions::new().read(true).write(true).open(disk).unwrap();
-        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
-        println!("\nheld");
-        std::io::stdin().read_exact(&mut [0]).unwrap_err();
-        return;
-    }
-    let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_disk_in_use_is_refused", "--nocapture"])
-        .env("TOTEBOX_TEST_HOLD", &bench.disk)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(holder.stdout.take().unwrap()));
-    assert!(lines.by_ref().map_while(Result::ok).any(|line| line == "held"));
+    let in_use = LockedDisk::open(&bench.disk).unwrap();
     let error = bench.provision("minutes", "2 MiB").unwrap_err();
-    drop(holder.stdin.take());
-    lines.for_each(drop);
-    assert!(holder.wait().unwrap().success());
-    let expected =
-        format!("the disk {} is in use: stop the appliance that runs on it first", bench.disk.display());
-    assert_eq!(error, expected);
+    let expected = format!("the disk {}: it is in use by disk-", bench.disk.display());
+    assert!(error.starts_with(&expected), "{error}");
     assert!(bench.state() == before);
+    drop(in_use);
+    bench.provision("minutes", "2 MiB").unwrap();
 }

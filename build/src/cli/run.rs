@@ -29,9 +29,12 @@ pub struct Args {
     /// The Microkit configuration of the image QEMU boots.
     #[arg(long, value_enum, default_value_t = Config::Debug)]
     config: Config,
-    /// The disk; made if there is none [default: target/disk.img in the deployment]
+    /// The disk; made if the deployment has never had one [default: target/disk.img in the deployment]
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
+    /// Make a new, empty disk where there is none, though the deployment has had one.
+    #[arg(long)]
+    new_disk: bool,
     /// Where clients find the line [default: target/run/console in the deployment]
     #[arg(long, value_name = "unix:PATH", value_parser = unix_path)]
     console: Option<PathBuf>,
@@ -63,8 +66,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         Backend::Hosted => Kind::Hosted,
         Backend::Qemu => Kind::Qemu { config: config.into() },
     };
-    let (deployment, disk, console, exit_on_eof) = (args.deployment, args.disk, args.console, args.exit_on_eof);
-    run::run(&Options { deployment, backend, disk, console, exit_on_eof })?;
+    let Args { deployment, disk, new_disk, console, exit_on_eof, .. } = args;
+    run::run(&Options { deployment, backend, disk, new_disk, console, exit_on_eof })?;
     Ok(Outcome::Fine)
 }
 

@@ -86,6 +86,11 @@ impl Image {
         &self.path
     }
 
+    /// Who writes the disk now, in words; `None` if nobody does.
+    pub fn writer(&self) -> Result<Option<String>> {
+        totebox_lock::writer(&self.file).with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
     /// The volume of this name.
     pub fn volume(&self, name: &str) -> Result<&Volume> {
         self.volumes.iter().find(|volume| volume.name == name).with_context(|| {

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
+use rustix::io::{FdFlags, fcntl_setfd, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open, set_parent_process_death_signal,
 };
@@ -53,12 +54,15 @@ impl Backend {
         Backend::start(command.args(["--console", "stdin"]))
     }
 
-    /// Boots `image` in the QEMU of the deployment's board.
-    pub fn qemu(deployment: &Deployment, image: &Path, disk: &Path) -> Result<Backend> {
+    /// Boots `image` in the QEMU of the deployment's board, which inherits `disk` and with it the lock.
+    pub fn qemu(deployment: &Deployment, image: &Path, disk: File) -> Result<Backend> {
         let board = &deployment.board;
         let qemu = board.qemu.as_ref().with_context(|| format!("the board {} has no [qemu]", board.name))?;
         ensure!(image.exists(), "there is no image {}; `make image` builds it", image.display());
-        let words = qemu.command(image, disk, "stdio");
+        fcntl_setfd(&disk, FdFlags::empty())?;
+        // By its descriptor, so that it is this disk, whatever its path names by now.
+        let path = format!("/proc/self/fd/{}", disk.as_raw_fd());
+        let words = qemu.command(image, Path::new(&path), "stdio");
         // Tethered, since QEMU itself outlives whoever started it.
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["die-with", &std::process::id().to_string()]).args(words);

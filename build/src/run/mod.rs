@@ -6,6 +6,7 @@
 
 mod backend;
 mod bridge;
+mod disk;
 mod finder;
 mod socket;
 mod terminal;
@@ -18,7 +19,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::errln;
-use crate::model::units::show_size;
 use crate::model::{self, Deployment, SYSTEM_FILE};
 
 pub use backend::{Kind, die_with};
@@ -38,6 +38,8 @@ pub struct Options {
     pub backend: Kind,
     /// The disk, if not the deployment's own.
     pub disk: Option<PathBuf>,
+    /// Make an empty disk where there is none, though the deployment has had one.
+    pub new_disk: bool,
     /// The operator's socket, if not the default one.
     pub console: Option<PathBuf>,
     /// When standard input is no terminal: end when it has ended and the last answer has come.
@@ -56,14 +58,19 @@ pub fn run(options: &Options) -> Result<()> {
     // First of all: another run of this deployment is noticed before anything is touched.
     let socket = ConsoleSocket::open(&deployment, options.console.as_deref())?;
     deployment.write_manifests(&manifests)?;
-    let disk = options.disk.clone().unwrap_or_else(|| directory.join("disk.img"));
-    create_missing_disk(&deployment, &disk)?;
+    let path = options.disk.clone().unwrap_or_else(|| directory.join("disk.img"));
+    let disk = disk::open(&deployment, &path, options.new_disk)?;
 
     let signals = bridge::signals()?;
     let backend = match &options.backend {
-        Kind::Hosted => Backend::hosted(&system, &manifests, &disk)?,
+        Kind::Hosted => {
+            // It takes the lock itself.
+            drop(disk);
+            Backend::hosted(&system, &manifests, &path)?
+        }
         Kind::Qemu { config } => {
-            Backend::qemu(&deployment, &directory.join("sel4").join(config).join("totebox.img"), &disk)?
+            let image = directory.join("sel4").join(config).join("totebox.img");
+            Backend::qemu(&deployment, &image, disk.leave_to_qemu()?)?
         }
     };
     let terminal = RawTerminal::enter()?;
@@ -93,14 +100,6 @@ fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
         .with_context(|| format!("cannot read {}; `totebox system` writes it", system.display()))?;
     if found != deployment.system_xml() {
         bail!("{} is not what totebox.toml says; `totebox system` writes it anew", system.display());
-    }
-    Ok(())
-}
-
-fn create_missing_disk(deployment: &Deployment, disk: &Path) -> Result<()> {
-    if !disk.exists() {
-        deployment.create_disk(disk)?;
-        errln!("made the disk {} ({})", disk.display(), show_size(deployment.disk_size));
     }
     Ok(())
 }

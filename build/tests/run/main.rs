@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod disks;
 mod site;
 
 use std::fs;
@@ -27,19 +28,45 @@ const TESTS: &[(&str, fn())] = &[
     ("an_appliance_that_ends_by_itself_is_an_error", an_appliance_that_ends_by_itself_is_an_error),
     ("qemu_has_the_line_and_ends_with_the_run", qemu_has_the_line_and_ends_with_the_run),
     ("what_cannot_run_says_why", what_cannot_run_says_why),
+    (
+        "a_disk_that_is_gone_is_not_replaced_by_an_empty_one",
+        disks::a_disk_that_is_gone_is_not_replaced_by_an_empty_one,
+    ),
+    (
+        "a_disk_that_is_not_the_deployments_is_not_started_on",
+        disks::a_disk_that_is_not_the_deployments_is_not_started_on,
+    ),
 ];
+
+const TESTS_WITH_QEMU: &[(&str, fn())] = &[
+    ("a_disk_that_qemu_has_is_nobody_elses", disks::a_disk_that_qemu_has_is_nobody_elses),
+    ("a_disk_that_a_hosted_run_has_is_nobody_elses", disks::a_disk_that_a_hosted_run_has_is_nobody_elses),
+    ("a_disk_that_a_run_in_qemu_has_is_nobody_elses", disks::a_disk_that_a_run_in_qemu_has_is_nobody_elses),
+];
+
+const TESTS_WITH_DEVICES: &[(&str, fn())] = &[(
+    "a_block_device_in_use_is_nobody_elses_through_any_node",
+    disks::a_block_device_in_use_is_nobody_elses_through_any_node,
+)];
 
 fn main() -> ExitCode {
     if std::env::current_exe().unwrap().ends_with("totebox-hosted") {
         return totebox_hosted::main(totebox_hosted::PROGRAMS);
     }
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    };
-    libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit_code()
+    let mut trials = Vec::new();
+    let groups =
+        [(TESTS, None), (TESTS_WITH_QEMU, disks::qemu_missing()), (TESTS_WITH_DEVICES, disks::devices_missing())];
+    for (tests, missing) in groups {
+        for &(name, test) in tests {
+            let run = move || {
+                test();
+                Ok(())
+            };
+            let trial = Trial::test(name, run).with_ignored_flag(missing.is_some());
+            trials.push(trial.with_kind(missing.unwrap_or_default()));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn a_script_puts_documents_and_the_next_run_has_them() {
@@ -57,7 +84,7 @@ fn a_script_puts_documents_and_the_next_run_has_them() {
     assert!(shown.contains("+receipt") && shown.contains("+status"), "{shown}");
     assert!(said.contains("not a security boundary"), "{said}");
     assert!(said.contains("made the disk") && said.contains("disk.img"), "{said}");
-    assert_eq!(site.names(), ["keys", "system.xml", "target", "totebox.toml"]);
+    assert_eq!(site.names(), ["keys", "state", "system.xml", "target", "totebox.toml"]);
 
     let (shown, said) = run("get a1 1\n");
     assert!(shown.contains("first line\r\nsecond line\r\n"), "{shown}");
@@ -93,7 +120,7 @@ fn a_second_run_of_a_deployment_is_refused() {
     assert!(said.contains("is the console of another run"), "{said}");
     // With a console of its own, it is the disk that cannot be shared.
     let said = site.refused(&mut site.command_at("other"));
-    assert!(said.contains("disk.img is in use by another run"), "{said}");
+    assert!(said.contains("disk.img: it is in use by totebox-hosted"), "{said}");
     let mut peer = site.connect();
     peer.wait_for("totebox> ");
 }

@@ -16,7 +16,7 @@ use totebox::model::Deployment;
 use crate::common;
 
 /// How long a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The deployment's folder, and beside it the programs as an installation has them.
 pub struct Site {

@@ -1,6 +1,6 @@
 //! The backend's command line, and what it names: the disk image and the operator's line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
@@ -8,9 +8,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use rustix::fs::{FileType, FlockOperation, flock, fstat};
+use rustix::fs::{FileType, fstat};
+use totebox_lock::LockedDisk;
 
 /// Runs a system description on Linux, one process per protection domain. For development; not a security
 /// boundary. `totebox run` calls this.
@@ -81,8 +82,9 @@ impl Arguments {
 fn open_disk(path: &Path) -> Result<Option<(File, bool)>> {
     // For root a file without write permission opens all the same, but it was meant to stay as it is.
     let protected = path.metadata().is_ok_and(|metadata| metadata.permissions().readonly());
-    let open = |write| OpenOptions::new().read(true).write(write).open(path);
-    let (file, read_only) = match open(!protected) {
+    let open = if protected { LockedDisk::open_read_only } else { LockedDisk::open };
+    let cannot = || format!("cannot open the disk {}", path.display());
+    let (file, read_only) = match open(path) {
         Ok(file) => (file, protected),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             eprintln!(
@@ -92,19 +94,15 @@ fn open_disk(path: &Path) -> Result<Option<(File, bool)>> {
             return Ok(None);
         }
         Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
-            (open(false).with_context(|| format!("cannot open the disk {}", path.display()))?, true)
+            (LockedDisk::open_read_only(path).with_context(cannot)?, true)
         }
-        Err(error) => return Err(error).context(format!("cannot open the disk {}", path.display())),
+        Err(error) => return Err(error).with_context(cannot),
     };
-    let kind = file.metadata()?.file_type();
-    ensure!(kind.is_file() || kind.is_block_device(), "{} is neither a file nor a block device", path.display());
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("the disk {} is in use by another run; end that one first", path.display());
-    }
     if read_only {
         eprintln!("the disk {} is read-only: documents can be read, not put", path.display());
     }
-    Ok(Some((file, read_only)))
+    // Kept by whichever process has a descriptor: the vault's, which may outlive this one for a moment.
+    Ok(Some((file.keep()?, read_only)))
 }
 
 /// Listens at `path`, where an earlier run may have left a socket behind.

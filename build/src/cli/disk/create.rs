@@ -16,7 +16,7 @@ use crate::cli::{Outcome, output};
 pub struct Args {
     /// The image to make (sparse), or a block device.
     disk: PathBuf,
-    /// Give up what is there already. A block device is always something.
+    /// Give up what is there already, unless it is in use. A block device is always something.
     #[arg(long)]
     force: bool,
     /// The deployment's directory, or its totebox.toml.
@@ -30,7 +30,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     let progress = output::progress_bytes("overwriting", deployment.disk_size);
     let created = deployment.create_disk_over(&args.disk, existing, &mut |bytes| progress.inc(bytes));
     progress.finish_and_clear();
-    created?;
+    if let Some(held) = created? {
+        outln!("gave up what {} held: {held}", args.disk.display())?;
+    }
+    deployment.remember_disk(&args.disk)?;
     let (size, volumes) = (show_size(deployment.disk_size), deployment.volumes.len());
     outln!("made {}: {size}, {volumes} volumes", args.disk.display())?;
     Ok(Outcome::Fine)

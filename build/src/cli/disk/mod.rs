@@ -14,6 +14,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use indicatif::ProgressBar;
 use totebox::disk::{Image, Log, Report, Volume};
+use totebox::errln;
 use totebox::model::Deployment;
 
 use super::{Outcome, output};
@@ -62,7 +63,16 @@ struct Source {
 impl Source {
     fn open(&self) -> Result<Image> {
         let deployment = self.deployment.as_deref().map(Deployment::load).transpose()?;
-        Image::open(&self.image, deployment.as_ref())
+        let image = Image::open(&self.image, deployment.as_ref())?;
+        // A read lock would keep an appliance from starting while a large disk is read.
+        if let Some(writer) = image.writer()? {
+            errln!(
+                "totebox: {} is in use by {writer}: what is read here changes meanwhile, and what is only half written \
+                 looks damaged",
+                self.image.display()
+            );
+        }
+        Ok(image)
     }
 }
 

@@ -188,7 +188,8 @@ fn two_runs_do_not_share_a_disk() {
     let deployment = Deployment::new(1);
     deployment.write("disk.img", &[0; 4096]);
     let _system = deployment.start();
-    assert!(deployment.refused().contains("disk.img is in use by another run"));
+    let said = deployment.refused();
+    assert!(said.contains("disk.img: it is in use by processes-"), "{said}");
 }
 
 fn two_writers_of_a_region_are_refused_by_name() {

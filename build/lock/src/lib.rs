@@ -1,0 +1,228 @@
+//! The one lock on a disk. Whatever writes a disk takes it here first: both backends of the appliance, and the host
+//! tool's commands that make, extend or repair a disk.
+//!
+//! It is the lock QEMU takes by itself: Linux's *open file description* locks on single bytes of the image (of a block
+//! device, on its node). QEMU says with a read lock on byte 100 + n that it does n to the disk, and with one on byte
+//! 200 + n that nobody else may; n is 0 for reading, 1 for writing, 3 for resizing. Who writes a disk here locks all
+//! bytes exclusively, which goes together with none of that, and with no other lock either.
+//!
+//! A block device is opened with `O_EXCL` besides: the kernel then refuses a disk that is mounted or has a mounted
+//! partition, and one that was opened so through another node.
+//!
+//! The lock belongs to the opening: it is held until it is given up or the last descriptor of the opening is closed,
+//! in whichever process. Renaming a file over a disk, or removing it, goes around the lock, so nothing does that.
+
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, ErrorKind, Result};
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+/// QEMU's bytes: what is done, and what others must not do. (`RAW_LOCK_PERM_BASE` and `RAW_LOCK_SHARED_BASE` in its
+/// `block/file-posix.c`.)
+const DONE: i64 = 100;
+const NOT_SHARED: i64 = 200;
+const READING: i64 = 0;
+const WRITING: i64 = 1;
+const RESIZING: i64 = 3;
+
+/// The bytes before QEMU's, by which an appliance in QEMU keeps the lock while QEMU takes its own.
+const OURS: Bytes = Bytes { start: 0, len: DONE };
+const QEMUS: Bytes = Bytes { start: DONE, len: TO_THE_END };
+const ALL: Bytes = Bytes { start: 0, len: TO_THE_END };
+
+/// As the length of a range of bytes: all that follow, wherever the file ends.
+const TO_THE_END: i64 = 0;
+
+/// How long to try, and between two tries.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(10);
+
+#[derive(Clone, Copy)]
+struct Bytes {
+    start: i64,
+    len: i64,
+}
+
+impl Bytes {
+    const fn one(base: i64, what: i64) -> Bytes {
+        Bytes { start: base + what, len: 1 }
+    }
+}
+
+/// A disk, open and locked. Dropping it gives up the lock, whoever has inherited a descriptor.
+#[derive(Debug)]
+pub struct LockedDisk {
+    file: File,
+    kept: bool,
+}
+
+impl LockedDisk {
+    /// Opens a disk for reading and writing, for this program alone. An error of the kind
+    /// [`ErrorKind::ResourceBusy`] says who has it.
+    pub fn open(path: &Path) -> Result<LockedDisk> {
+        patiently(|| {
+            let file = open(path, OpenOptions::new().read(true).write(true))?;
+            lock(&file, ALL, libc::F_WRLCK)?;
+            Ok(LockedDisk { file, kept: false })
+        })
+    }
+
+    /// Opens a disk for an appliance that only reads it: others may read it, too, and nobody writes it meanwhile.
+    pub fn open_read_only(path: &Path) -> Result<LockedDisk> {
+        patiently(|| {
+            let file = open(path, OpenOptions::new().read(true))?;
+            share(&file)?;
+            Ok(LockedDisk { file, kept: false })
+        })
+    }
+
+    /// The disk's descriptor; the lock lasts until it and all its copies are closed.
+    pub fn keep(mut self) -> Result<File> {
+        let file = self.file.try_clone()?;
+        self.kept = true;
+        Ok(file)
+    }
+
+    /// As [`LockedDisk::keep`], and gives up what QEMU must lock itself. Until the descriptor is closed every program
+    /// that asks here is refused, so QEMU must inherit it. Between this and QEMU's own locking another QEMU may come
+    /// first, and ours then ends.
+    pub fn leave_to_qemu(self) -> Result<File> {
+        lock(&self.file, QEMUS, libc::F_UNLCK)?;
+        self.keep()
+    }
+}
+
+impl Drop for LockedDisk {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Fails only if the descriptor is no file's.
+            let _ = lock(&self.file, ALL, libc::F_UNLCK);
+        }
+    }
+}
+
+impl Deref for LockedDisk {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl DerefMut for LockedDisk {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.file
+    }
+}
+
+/// Who writes the disk now, in words; `None` if nobody does. For those who read it all the same.
+pub fn writer(disk: &File) -> Result<Option<String>> {
+    let written = is_locked(disk, Bytes::one(DONE, WRITING))? || is_locked(disk, OURS)?;
+    Ok(written.then(|| holder(disk).unwrap_or("another program".into())))
+}
+
+fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    // Of anything but a block device the flag means nothing.
+    let device = fs::metadata(path)?.file_type().is_block_device();
+    let disk = options.custom_flags(if device { libc::O_EXCL } else { 0 }).open(path).map_err(|error| {
+        let busy = "it is in use: it or a partition on it is mounted, or another program has it; unmount it, or \
+                    end that program";
+        if device && error.kind() == ErrorKind::ResourceBusy { Error::new(error.kind(), busy) } else { error }
+    })?;
+    let kind = disk.metadata()?.file_type();
+    if kind.is_file() || (device && kind.is_block_device()) {
+        return Ok(disk);
+    }
+    Err(Error::new(ErrorKind::InvalidInput, "it is neither a file nor a block device"))
+}
+
+/// Tries again for a moment while the disk is in use: the processes of an appliance that has just been ended close it
+/// each in its own time.
+fn patiently(attempt: impl Fn() -> Result<LockedDisk>) -> Result<LockedDisk> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => sleep(PAUSE),
+            result => return result,
+        }
+    }
+}
+
+/// Locks a disk as QEMU does for somebody who reads it.
+fn share(disk: &File) -> Result<()> {
+    for bytes in [Bytes::one(DONE, READING), Bytes::one(NOT_SHARED, WRITING), Bytes::one(NOT_SHARED, RESIZING)] {
+        lock(disk, bytes, libc::F_RDLCK)?;
+    }
+    // Locks of reading do not exclude each other, so what others do is looked at, as QEMU does it.
+    for bytes in [Bytes::one(NOT_SHARED, READING), Bytes::one(DONE, WRITING), Bytes::one(DONE, RESIZING)] {
+        if is_locked(disk, bytes)? {
+            return Err(in_use(disk));
+        }
+    }
+    Ok(())
+}
+
+/// Locks or unlocks bytes, without waiting.
+fn lock(disk: &File, bytes: Bytes, kind: i32) -> Result<()> {
+    match fcntl(disk, FcntlArg::F_OFD_SETLK(&request(bytes, kind))) {
+        Ok(_) => Ok(()),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(in_use(disk)),
+        Err(error) => {
+            let why = format!("it cannot be locked, so that others could write it meanwhile: {}", error.desc());
+            Err(Error::new(Error::from(error).kind(), why))
+        }
+    }
+}
+
+/// Whether another opening has any lock on these bytes.
+fn is_locked(disk: &File, bytes: Bytes) -> Result<bool> {
+    let mut answer = request(bytes, libc::F_WRLCK);
+    fcntl(disk, FcntlArg::F_OFD_GETLK(&mut answer))?;
+    Ok(i32::from(answer.l_type) != libc::F_UNLCK)
+}
+
+fn request(Bytes { start, len }: Bytes, kind: i32) -> libc::flock {
+    let whence = libc::SEEK_SET as libc::c_short;
+    libc::flock { l_type: kind as libc::c_short, l_whence: whence, l_start: start, l_len: len, l_pid: 0 }
+}
+
+fn in_use(disk: &File) -> Error {
+    let text = match holder(disk) {
+        Some(holder) => format!("it is in use by {holder}; end that first"),
+        None => "it is in use: an appliance runs on it, hosted or in QEMU, or a command writes it; end that first"
+            .into(),
+    };
+    Error::new(ErrorKind::ResourceBusy, text)
+}
+
+/// The process that has a lock on this disk, if this one may see it.
+fn holder(disk: &File) -> Option<String> {
+    let own = disk.metadata().ok()?;
+    let numbered = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit());
+    for process in fs::read_dir("/proc").ok()?.flatten().filter(numbered) {
+        let descriptors = fs::read_dir(process.path().join("fdinfo")).into_iter().flatten().flatten();
+        for descriptor in descriptors {
+            let locks = fs::read_to_string(descriptor.path()).is_ok_and(|info| info.contains("\nlock:"));
+            let file = process.path().join("fd").join(descriptor.file_name());
+            let same = |file: fs::Metadata| (file.dev(), file.ino()) == (own.dev(), own.ino());
+            if locks && fs::metadata(file).is_ok_and(same) {
+                let program = fs::read_link(process.path().join("exe")).ok()?;
+                let name = program.file_name()?.to_string_lossy().into_owned();
+                return Some(format!("{name}, process {}", process.file_name().to_string_lossy()));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
