@@ -1,8 +1,8 @@
 //! Makes the disk of a deployment: partition tables, a superblock in each volume, and zeros.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -76,6 +76,8 @@ impl Deployment {
 
     fn overwrite_file(&self, file: &mut File) -> Result<()> {
         file.set_len(0)?;
+        // As a new one.
+        file.set_permissions(Permissions::from_mode(0o600))?;
         let made = self.lay_out(file).and_then(|()| Ok(file.sync_all()?));
         made.context("what was on it is gone, and it is not whole; repeat the command")
     }

@@ -1,11 +1,13 @@
-//! Files written whole or not at all.
+//! Files written whole or not at all, and what of them others may read.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tempfile::NamedTempFile;
 
 /// A new file beside its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
@@ -18,8 +20,15 @@ pub struct Draft {
 impl Draft {
     /// A new, empty file for `destination`; if that is a symbolic link, for what it points to.
     pub fn new(destination: &Path) -> Result<Draft> {
-        // As a file made in the usual way: the process's mask takes away what it must.
-        Draft::with_mode(destination, 0o666)
+        // As a file made in the usual way: the process's mask takes away what it must. One that is there already
+        // was given its mode on purpose.
+        let mut draft = Draft::with_mode(destination, 0o666)?;
+        if let Ok(there) = fs::metadata(destination) {
+            let cannot = || format!("cannot write {}", destination.display());
+            let mode = Permissions::from_mode(there.permissions().mode() & 0o777);
+            draft.file().set_permissions(mode).with_context(cannot)?;
+        }
+        Ok(draft)
     }
 
     /// One that its owner alone may read.
@@ -58,6 +67,26 @@ impl Draft {
         };
         published.map(drop).map_err(|error| error.error).context(failed)
     }
+}
+
+/// From now on nobody but their owner may read or write files, folders and sockets that this process and those it
+/// starts make. For commands that let documents and keys out.
+pub fn keep_to_owner() {
+    umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// Makes a directory, and those above it, for its owner alone. One that is there already stays as it is.
+pub fn secret_directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// The mode of a file in digits if others than its owner may do with it what `others` says, and what mends that.
+pub fn open_to_others(path: &Path, others: u32) -> Result<Option<String>> {
+    let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    let mend = if metadata.is_dir() { "700" } else { "600" };
+    Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.display())))
 }
 
 /// Replaces a file by one with these bytes, such that a reader, or a crash, sees the old one or the new.

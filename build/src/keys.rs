@@ -5,9 +5,8 @@
 //! A key is made once and never again silently: with another one, what the archive signs is no longer
 //! believed by those who have the first one's public half.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -15,7 +14,7 @@ use ledger_fmt::checkpoint;
 use ledger_fmt::note::{Seed, Signer, Verifier};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::files::{write_atomically, write_secret};
+use crate::files::{open_to_others, secret_directory, write_atomically, write_secret};
 use crate::model::Deployment;
 use crate::model::volume::padded;
 
@@ -45,8 +44,7 @@ impl Deployment {
     /// Makes the key of an archive if it is missing, and its public half in any case; whether it was.
     pub fn make_key(&self, archive: &str) -> Result<bool> {
         let directory = self.directory.join(KEYS_DIRECTORY);
-        let cannot = || format!("cannot make {}", directory.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(&directory).with_context(cannot)?;
+        secret_directory(&directory)?;
         // So that a deployment may be kept in a repository, and its keys cannot by mistake.
         write_atomically(&directory.join(".gitignore"), b"*.key\n")?;
         let path = self.key_file(archive);
@@ -73,6 +71,14 @@ impl Deployment {
             )),
             _ => error,
         })?;
+        if let Some(mode) = open_to_others(&path, 0o077)? {
+            let who = "others than its owner can read or replace it, and sign in the archive's name";
+            bail!("the key {} is not secret: {who}: {mode}", path.display());
+        }
+        let directory = self.directory.join(KEYS_DIRECTORY);
+        if let Some(mode) = open_to_others(&directory, 0o022)? {
+            bail!("others can replace the keys in {}: {mode}", directory.display());
+        }
         let read = Signer::parse(text.trim_end()).with_context(|| format!("{} is no key", path.display()))?;
         let origin = self.origin(archive);
         if read.verifier().name() != origin {

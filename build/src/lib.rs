@@ -31,6 +31,6 @@ mod system_xml;
 
 pub use disk_add::{Undo, add_volume};
 pub use disk_create::Existing;
-pub use files::write_atomically;
+pub use files::{keep_to_owner, secret_directory, write_atomically, write_secret};
 pub use new::new_deployment;
 pub use provision::provision;

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use totebox_manifest::{Device, Header, Link, MANIFEST_SIZE, NO_CHANNEL, Region, Role, Volume, encode};
 
-use crate::files::{write_atomically, write_secret};
+use crate::files::write_secret;
 use crate::model::graph::{self, Graph, Pd, RegionIndex};
 use crate::model::volume::padded;
 use crate::model::{Deployment, TICK_HZ};
@@ -20,15 +20,15 @@ impl Deployment {
     }
 
     /// Writes everything `system.xml` fills regions with into a directory: the manifest of every protection
-    /// domain as `NAME.manifest`, and the seed of every archive's key as `archive-NAME.key`. Returns how many
-    /// manifests.
+    /// domain as `NAME.manifest`, and the seed of every archive's key as `archive-NAME.key`, for their owner alone.
+    /// Returns how many manifests.
     pub fn write_manifests(&self, directory: &Path) -> Result<usize> {
         let (keys, manifests) = (self.keys()?, self.manifests());
         for (archive, key) in self.archives.iter().zip(&keys) {
             write_secret(&directory.join(format!("archive-{}.key", archive.name)), key.seed(), true)?;
         }
         for (pd, bytes) in &manifests {
-            write_atomically(&directory.join(format!("{pd}.manifest")), bytes)?;
+            write_secret(&directory.join(format!("{pd}.manifest")), bytes, true)?;
         }
         Ok(manifests.len())
     }

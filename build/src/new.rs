@@ -26,7 +26,8 @@ pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[Str
     }
     let file = directory.join(DEPLOYMENT_FILE);
     let source = template(name, board, archives);
-    let deployment = Deployment::parse(&file, &source)?;
+    let deployment =
+        Deployment::parse(&file, &source).context("nothing was made: what it would say is no deployment")?;
     fs::create_dir_all(directory).with_context(|| format!("cannot make {shown}"))?;
     write_atomically(&file, source.as_bytes())?;
     write_atomically(&directory.join(SYSTEM_FILE), deployment.system_xml().as_bytes())?;
@@ -41,16 +42,18 @@ fn template(name: &str, board: &str, archives: &[String]) -> String {
     // Room for as many again, in whole halves of a GiB.
     let disk_size = show_size((2 * needed).next_multiple_of(512 * MIB));
     let id = Uuid::new_v4().simple();
+    let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+    let (name, board) = (quoted(name), quoted(board));
     let mut text = format!(
         r#"# A Totebox deployment. `totebox system` writes system.xml from this file, `totebox disk create FILE`
 # the disk, and `totebox provision NAME` adds an archive here and to both.
 
 [deployment]
-name = "{name}"
+name = {name}
 # 32 hexadecimal digits, made once. Disks carry it; never change it.
 id = "{id}"
 # What the appliance runs on: a board the tool knows, or a file boards/NAME.toml beside this one.
-board = "{board}"
+board = {board}
 
 [disk]
 # Partition tables (2 MiB) and all volumes must fit. It may grow later.
@@ -75,8 +78,8 @@ full_every = 8
 "#
     );
     for archive in archives {
-        text +=
-            &format!("\n[[archive]]\nname = \"{archive}\"\nsize = \"{VOLUME_SIZE}\"\non_mismatch = \"suspend\"\n");
+        let archive = quoted(archive);
+        text += &format!("\n[[archive]]\nname = {archive}\nsize = \"{VOLUME_SIZE}\"\non_mismatch = \"suspend\"\n");
     }
     text
 }

@@ -49,6 +49,17 @@ fn a_deployment_is_not_made_over_another_or_with_a_bad_name() {
     let (code, _, error) = run(&["new", "yard", "--archive", "vault"]);
     assert_eq!(code, 2);
     assert!(error.contains("an archive cannot be called \"vault\""), "{error}");
+    // Whatever is given, it is that which is judged, not the file it would break.
+    for (option, what) in [("--name", "the deployment's name"), ("--archive", "the archive's name")] {
+        for name in ["a\"b", "a\\b", "a\nb", "a\n[disk]\nsize = \"1 MiB\"", "'", "\u{202e}a", ""] {
+            let (code, _, error) = run(&["new", "yard", option, name]);
+            assert_eq!(code, 2);
+            let expected = format!("{what}, \"{}\", cannot be used", name.escape_debug());
+            assert!(error.contains(&expected) && error.contains("a name is a small letter"), "{name:?}: {error}");
+        }
+    }
+    let (code, _, error) = run(&["new", "yard", "--board", "no\"board"]);
+    assert!(code == 2 && error.contains("there is no board \"no\"board\""), "{error}");
     assert!(!directory.path().join("yard").exists());
 }
 
@@ -121,6 +132,26 @@ fn keys_are_made_once_and_kept_from_others() {
     assert_eq!(run(&["provision", "deeds", "--deployment", "house"]).0, 0);
     assert!(path("deeds.key").exists() && !path("contracts.key").exists());
     fs::write(path("contracts.key"), contracts).unwrap();
+
+    // One that others can read is no secret, and one they can replace is not the archive's.
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for bits in [0o644, 0o640, 0o604, 0o620] {
+        mode(&path("contracts.key"), bits);
+        let (code, out, error) = run(&["keys", "house"]);
+        assert_eq!((code, out.as_str()), (2, ""));
+        let way_out = format!("its mode is {bits:04o}; chmod 600 house/keys/contracts.key\n");
+        assert!(error.contains("contracts.key is not secret") && error.ends_with(&way_out), "{error}");
+    }
+    mode(&path("contracts.key"), 0o600);
+    mode(&path(""), 0o770);
+    let (code, _, error) = run(&["keys", "house"]);
+    assert_eq!(code, 2);
+    assert!(
+        error.ends_with("can replace the keys in house/keys: its mode is 0770; chmod 700 house/keys\n"),
+        "{error}"
+    );
+    mode(&path(""), 0o755);
+    assert_eq!(run(&["keys", "house"]).0, 0);
 
     let minutes = fs::read(path("minutes.key")).unwrap();
     for (content, reason) in [

@@ -15,6 +15,9 @@ mkdir -p "$out/elf"
 for pd in archive auditor clock console orchestrator vault hostile last starter thief victim watcher; do
   cp "$out/cargo/aarch64-unknown-none/release/$pd" "$out/elf/$pd.elf"
 done
+# The image and the capabilities hold the archives' keys; a file that is there already would keep its mode.
+rm -f "$out/totebox.img" "$out/capdl.json"
+umask 077
 "$sdk/bin/microkit" "$system" --search-path "$out/elf" "$manifests" \
   --board "${MICROKIT_BOARD:-qemu_virt_aarch64}" --config "$config" \
   -o "$out/totebox.img" -r "$out/report.txt" --capdl-json "$out/capdl.json"

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::get::{default_path, get};
+use totebox::keep_to_owner;
 use totebox::outln;
 use totebox_pds::console::text::{Hex, Size};
 use totebox_pds::console::words::Quoted;
@@ -49,6 +50,10 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
         _ => None,
     };
+    if to_stdout {
+        // What is on its way there stands in a folder that is everybody's.
+        keep_to_owner();
+    }
     let folder = match (to_stdout, folder) {
         (true, _) => std::env::temp_dir(),
         (false, folder) => folder.unwrap_or(Path::new(".")).to_path_buf(),

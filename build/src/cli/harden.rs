@@ -8,7 +8,7 @@ use totebox::built::{Built, Grant, Purpose, compare};
 use totebox::model::SYSTEM_FILE;
 use totebox::outln;
 use totebox::output::OutputError;
-use totebox::write_atomically;
+use totebox::write_secret;
 use totebox_capdl::{Image, Json, Lowering, Spec};
 use totebox_sdf::System;
 
@@ -80,7 +80,8 @@ fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
     if !lowered.is_empty() {
         let lowerings: Vec<Lowering> = lowered.iter().map(|(_, lowering)| *lowering).collect();
         file.lower(&lowerings)?;
-        write_atomically(path, file.bytes())?;
+        // It holds the archives' keys.
+        write_secret(path, file.bytes(), true)?;
     }
     // The JSON says nothing that the image beside it does not.
     print(path, &built, &lowered, matches!(file, Distribution::Image(_)))?;

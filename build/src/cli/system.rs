@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use totebox::model::{self, Deployment, SYSTEM_FILE};
 use totebox::outln;
-use totebox::write_atomically;
+use totebox::{secret_directory, write_atomically};
 
 use super::Outcome;
 
@@ -40,7 +40,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         outln!("wrote {}", path.display())?;
     }
     if let Some(directory) = args.manifests {
-        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        secret_directory(&directory)?;
         let count = deployment.write_manifests(&directory)?;
         outln!("wrote {count} manifests to {}", directory.display())?;
     }

@@ -9,6 +9,7 @@ use totebox_lock::LockedDisk;
 
 use crate::disk_contents::check_belongs;
 use crate::errln;
+use crate::files::open_to_others;
 use crate::model::Deployment;
 use crate::model::units::show_size;
 
@@ -38,6 +39,11 @@ pub fn open(deployment: &Deployment, path: &Path, new: bool) -> Result<LockedDis
     let mut disk = opened.with_context(cannot)?;
     check_belongs(&mut disk, deployment).with_context(cannot)?;
     deployment.remember_disk(path)?;
+    if disk.metadata().with_context(cannot)?.is_file()
+        && let Some(mode) = open_to_others(path, 0o077)?
+    {
+        errln!("the disk {} is open to others than its owner, and its documents with it: {mode}", path.display());
+    }
     Ok(disk)
 }
 

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::errln;
+use crate::files::{keep_to_owner, secret_directory};
 use crate::model::{self, Deployment, SYSTEM_FILE};
 
 pub use backend::{Kind, die_with};
@@ -48,12 +49,14 @@ pub struct Options {
 
 /// Runs the appliance until the operator leaves, a signal ends it, or (an error) it ends by itself.
 pub fn run(options: &Options) -> Result<()> {
+    // The manifests' folder, the disk, the socket: nothing of it is anybody else's.
+    keep_to_owner();
     let deployment = Deployment::load(&options.deployment)?;
     let system = model::file(&options.deployment).with_file_name(SYSTEM_FILE);
     check_fresh(&deployment, &system)?;
     let directory = deployment.directory.join("target");
     let manifests = directory.join("run");
-    fs::create_dir_all(&manifests).with_context(|| format!("cannot make {}", manifests.display()))?;
+    secret_directory(&manifests)?;
 
     // First of all: another run of this deployment is noticed before anything is touched.
     let socket = ConsoleSocket::open(&deployment, options.console.as_deref())?;

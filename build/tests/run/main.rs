@@ -8,6 +8,7 @@ mod site;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
@@ -28,6 +29,7 @@ const TESTS: &[(&str, fn())] = &[
     ("an_appliance_that_ends_by_itself_is_an_error", an_appliance_that_ends_by_itself_is_an_error),
     ("qemu_has_the_line_and_ends_with_the_run", qemu_has_the_line_and_ends_with_the_run),
     ("what_cannot_run_says_why", what_cannot_run_says_why),
+    ("what_a_run_makes_is_its_owners", what_a_run_makes_is_its_owners),
     (
         "a_disk_that_is_gone_is_not_replaced_by_an_empty_one",
         disks::a_disk_that_is_gone_is_not_replaced_by_an_empty_one,
@@ -191,6 +193,34 @@ fn qemu_has_the_line_and_ends_with_the_run() {
     assert_eq!(processes.len(), 2);
     running.child.kill().unwrap();
     processes.iter().for_each(wait_for_end);
+}
+
+fn what_a_run_makes_is_its_owners() {
+    let site = Site::new();
+    let run = site.command();
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 0; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    let running = site.start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    site.connect().wait_for("totebox> ");
+    let mode = |path: &str| fs::symlink_metadata(site.path(path)).unwrap().mode() & 0o777;
+    assert_eq!(mode("deployment/target/run"), 0o700);
+    assert_eq!(mode("deployment/target/disk.img"), 0o600);
+    assert_eq!(mode("console") & 0o077, 0);
+    for entry in fs::read_dir(site.path("deployment/target/run")).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().mode() & 0o077, 0);
+    }
+    drop(running);
+
+    fs::set_permissions(site.path("deployment/target/disk.img"), fs::Permissions::from_mode(0o644)).unwrap();
+    let output = site.command().arg("--exit-on-eof").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("disk.img is open to others") && said.contains("its mode is 0644; chmod 600 "),
+        "{said}"
+    );
+    fs::set_permissions(site.path("deployment/keys/a0.key"), fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(site.refused(&mut site.command()).contains("a0.key is not secret"));
 }
 
 /// The deployment on a board whose emulator is a shell command, with an image.

@@ -30,6 +30,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 pub use device::{FileDisk, SocketUart, SystemTicker};
 pub use programs::PROGRAMS;
@@ -51,6 +53,8 @@ pub fn main(programs: &[(&str, Program)]) -> ExitCode {
     {
         return exit_code(name, find(programs, program).and_then(|program| process::run(name, program)));
     }
+    // The line's socket is its owner's alone.
+    umask(Mode::RWXG | Mode::RWXO);
     exit_code("totebox-hosted", supervise(programs, &Arguments::parse()))
 }
 

@@ -15,10 +15,18 @@ pub struct Python {
 }
 
 impl Python {
-    /// `$PYTHON`, or else the `python3` of the path; or why it will not do.
+    /// `$PYTHON`; or else the one `make test` has set up, or the `python3` of the path; or why the last of them will
+    /// not do.
     pub fn find() -> Result<Python, String> {
-        let program = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-        let python = Python { program: program.into() };
+        if let Some(program) = std::env::var_os("PYTHON").filter(|program| !program.is_empty()) {
+            return Python::usable(program.into());
+        }
+        let set_up = Python::usable(workspace().join("target/venv/bin/python"));
+        set_up.or_else(|_| Python::usable("python3".into()))
+    }
+
+    fn usable(program: PathBuf) -> Result<Python, String> {
+        let python = Python { program };
         let needs = "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 is needed'; import blake3";
         let name = python.program.display();
         match python.command(&["-c", needs]).output() {
@@ -26,7 +34,7 @@ impl Python {
             Ok(output) if !output.status.success() => {
                 let said = String::from_utf8_lossy(&output.stderr);
                 let last = said.lines().last().unwrap_or("it fails").to_owned();
-                Err(format!("{name}: {last} (how to get what is needed: docs/auditor.md)"))
+                Err(format!("{name}: {last} (`make test` gets what is needed, or try it as docs/auditor.md says)"))
             }
             Ok(_) => Ok(python),
         }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::disk::{self, Report};
+use totebox::keep_to_owner;
 use totebox::out;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
 
 /// Extracts the three directories of every volume as plain files, and verifies them on the way. What is
-/// undamaged is extracted, what is damaged is named, with exit code 1.
+/// undamaged is extracted, what is damaged is named, with exit code 1. Nobody but its owner may read it.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox disk extract target/disk.img extracted --names")]
 pub struct Args {
@@ -28,6 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
+    keep_to_owner();
     let image = args.source.open()?;
     disk::prepare(&args.directory)?;
     let mut volumes = Vec::new();
