@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::flags::{Flag, acknowledge, flags};
-use totebox::{out, outln};
+use totebox::{errln, out, outln};
 use totebox_pds::console::views::{FlagCount, FlagLine};
 
 use super::appliance::{Appliance, PATIENCE, refused};
@@ -35,7 +35,10 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
         outln!("{}", FlagCount { open: flags.open, hidden: flags.hidden })?;
     }
-    Ok(if flags.open == 0 { Outcome::Fine } else { Outcome::Found })
+    if flags.not_understood > 0 {
+        errln!("totebox: {} more flags are of a form this tool does not understand", flags.not_understood);
+    }
+    Ok(if flags.open == 0 && flags.not_understood == 0 { Outcome::Fine } else { Outcome::Found })
 }
 
 fn line(flag: &Flag) -> FlagLine<'_, &str> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use totebox::client::history::{Event, history};
-use totebox::{out, outln};
+use totebox::{errln, out, outln};
 use totebox_pds::console::views::EventLine;
 
 use super::appliance::{Appliance, PATIENCE, refused};
@@ -41,11 +41,17 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     if args.json {
         output::json(&history)?;
-        return Ok(Outcome::Fine);
+    } else {
+        out!("{}", output::table(EventLine::columns(), history.events.iter().map(line)))?;
+        outln!("{} records", history.records)?;
     }
-    out!("{}", output::table(EventLine::columns(), history.events.iter().map(line)))?;
-    outln!("{} records", history.records)?;
-    Ok(Outcome::Fine)
+    for damaged in &history.damaged {
+        errln!("totebox: {damaged} of the audit record cannot be read");
+    }
+    if let Some(message) = &history.message {
+        errln!("totebox: what follows could not be read: {message}");
+    }
+    Ok(if history.is_whole() { Outcome::Fine } else { Outcome::Found })
 }
 
 fn line(event: &Event) -> EventLine<'_, &str> {

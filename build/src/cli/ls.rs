@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use serde_json::json;
-use totebox::client::ls::ls;
-use totebox::outln;
+use totebox::client::ls::{Listing, Range, ls};
+use totebox::output::OutputError;
+use totebox::{errln, outln};
 use totebox_pds::console::text::{Size, Time};
 use totebox_pds::console::words::Quoted;
 
@@ -12,7 +13,8 @@ use super::{Outcome, output};
 
 /// Lists the records of an archive.
 #[derive(clap::Args)]
-#[command(after_help = "Example: totebox ls contracts --connect unix:target/run/console")]
+#[command(after_help = "Exits with 1 if a record is damaged; the others are listed all the same.\n\
+                        Example: totebox ls contracts --connect unix:target/run/console")]
 pub struct Args {
     /// The archive.
     archive: String,
@@ -31,20 +33,40 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open(PATIENCE)?;
-    let (entries, records) = match ls(&mut session, &args.archive, args.from, args.count)? {
+    let listing = match ls(&mut session, &args.archive, args.from, args.count)? {
         Ok(listing) => listing,
         Err(refusal) => return Ok(refused(&refusal)),
     };
     if args.json {
-        output::json(&json!({ "archive": args.archive, "records": records, "entries": entries }))?;
-        return Ok(Outcome::Fine);
+        let Listing { records, entries, damaged } = &listing;
+        output::json(
+            &json!({ "archive": args.archive, "records": records, "entries": entries, "damaged": damaged }),
+        )?;
+    } else {
+        print(&listing)?;
     }
+    for damaged in &listing.damaged {
+        errln!("totebox: {damaged} of archive {} cannot be read; the others are listed", args.archive);
+    }
+    Ok(if listing.damaged.is_empty() { Outcome::Fine } else { Outcome::Found })
+}
+
+/// The records, and what is damaged in its place among them.
+fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputError> {
     outln!("     seq  {:<19}  {:<15}        size  name", "time", "kind")?;
-    for entry in &entries {
+    let mut damaged = damaged.iter().peekable();
+    for entry in entries {
+        while let Some(damaged) = damaged.next_if(|damaged| damaged.first < entry.sequence) {
+            print_damaged(damaged)?;
+        }
         let (time, size) = (Time(entry.time_ms), Size(entry.size));
         let name = if entry.name.is_empty() { String::new() } else { Quoted(entry.name.as_bytes()).to_string() };
         outln!("{}", format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end())?;
     }
-    outln!("{records} records")?;
-    Ok(Outcome::Fine)
+    damaged.try_for_each(print_damaged)?;
+    outln!("{records} records")
+}
+
+fn print_damaged(damaged: &Range) -> Result<(), OutputError> {
+    outln!("{:>8}  {damaged}: damaged", damaged.first)
 }

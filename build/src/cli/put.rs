@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
-use totebox::client::put::{Outcome as Fate, Source, put, sources};
+use serde_json::{Map, Value, json};
+use totebox::client::ls::Record;
+use totebox::client::put::{Order, Outcome as Fate, put};
+use totebox::client::sources::{Folders, Found, Source, sources};
 use totebox::output::OutputError;
 use totebox::{errln, outln};
 use totebox_pds::console::text::{Hex, Size};
@@ -15,8 +17,8 @@ use super::{Outcome, output};
 /// Puts documents into an archive. What is committed stays for ever.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exits with 1 if the appliance refused a document, with 2 if one could not be read or sent.\n\
-                        Example: totebox put contracts lease.pdf --connect unix:target/run/console"
+    after_help = "Exits with 1 if something was not put; each file that was found is told of, with the reason.\n\
+                        Example: totebox put contracts -r letters --skip-existing --connect unix:target/run/console"
 )]
 pub struct Args {
     /// The archive.
@@ -27,10 +29,16 @@ pub struct Args {
     /// Put all files in a folder; their names begin with the folder's.
     #[arg(short, long)]
     recursive: bool,
+    /// In folders, follow symbolic links to folders. Those to files are followed always.
+    #[arg(long, requires = "recursive")]
+    follow: bool,
+    /// Leave out what the archive has already: the same content under the same name.
+    #[arg(long)]
+    skip_existing: bool,
     /// The document's name, instead of the file's.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Print receipts as JSON.
+    /// Print how each file ended as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,68 +46,125 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let sources = match (&args.name, args.files.as_slice()) {
-        (None, files) => sources(files, args.recursive)?,
-        (Some(name), [path]) if !path.is_dir() => vec![Source { path: path.clone(), name: name.clone() }],
+    let folders = Folders { recursive: args.recursive, follow: args.follow };
+    let found = match (&args.name, args.files.as_slice()) {
+        (None, files) => sources(files, folders)?,
+        (Some(name), [path]) if !path.is_dir() => {
+            Found { sources: vec![Source { path: path.clone(), name: name.clone() }], others: Vec::new() }
+        }
         (Some(_), _) => bail!("--name goes with exactly one file"),
     };
-    let mut session = args.appliance.open(PATIENCE)?;
-    let (mut refused, mut failed) = (0, 0);
-    let (mut receipts, mut told) = (Vec::new(), Ok(()));
-    let mut done = |source: &Source, fate: &Fate| {
-        match fate {
-            Fate::Committed(_) => {}
-            Fate::Refused(_) => refused += 1,
-            Fate::NotRead(_) | Fate::Unknown(_) => failed += 1,
-        }
-        match args.json {
-            true => receipts.push(describe(source, fate)),
-            false if told.is_ok() => told = tell(source, fate),
-            false => {}
+    let mut tally = Tally { json: args.json, ..Tally::default() };
+    for other in &found.others {
+        let name = other.path.to_string_lossy().into_owned();
+        tally.take(&Source { path: other.path.clone(), name }, &Fate::NotRead(other.why.clone()));
+    }
+    let order = Order { archive: &args.archive, sources: &found.sources, skip_existing: args.skip_existing };
+    let mut session = match args.appliance.open(PATIENCE) {
+        Ok(session) => session,
+        Err(error) => {
+            tally.take_unsent(&found.sources, &error);
+            return tally.finish(Err(error));
         }
     };
-    let finished = put(&mut session, &args.archive, &sources, &mut Bar::default(), &mut done);
-    if args.json {
-        output::json(&receipts)?;
+    let put = put(&mut session, order, &mut Bar::default(), &mut |source, fate| tally.take(source, fate));
+    tally.finish(put)
+}
+
+/// How the files ended.
+#[derive(Default)]
+struct Tally {
+    json: bool,
+    /// Why nothing more is printed. The documents go on all the same: they matter more.
+    printed: Option<OutputError>,
+    told: Vec<Value>,
+    not_put: usize,
+}
+
+impl Tally {
+    fn take(&mut self, source: &Source, fate: &Fate) {
+        self.not_put += usize::from(!matches!(fate, Fate::Committed(_) | Fate::Listed(_) | Fate::Skipped(_)));
+        match self.json {
+            true => self.told.push(describe(source, fate)),
+            false if self.printed.is_none() => self.printed = tell(source, fate).err(),
+            false => {}
+        }
     }
-    finished?;
-    told?;
-    match (failed, refused) {
-        (0, 0) => Ok(Outcome::Fine),
-        (0, _) => Ok(Outcome::Found),
-        _ => bail!("{failed} of {} documents could not be put", sources.len()),
+
+    /// None of the files was sent. A person is told why once, a program of each file.
+    fn take_unsent(&mut self, sources: &[Source], error: &anyhow::Error) {
+        if self.json {
+            sources.iter().for_each(|source| self.take(source, &Fate::NotSent(format!("{error:#}"))));
+        }
+    }
+
+    fn finish(self, put: Result<()>) -> Result<Outcome> {
+        if self.json {
+            output::json(&self.told)?;
+        }
+        put?;
+        if let Some(error) = self.printed {
+            return Err(error.into());
+        }
+        match self.not_put {
+            0 => Ok(Outcome::Fine),
+            count => {
+                errln!("totebox: {count} files were not put");
+                Ok(Outcome::Found)
+            }
+        }
     }
 }
 
 fn tell(source: &Source, fate: &Fate) -> Result<(), OutputError> {
-    let path = source.path.display();
+    let (path, name) = (source.path.display(), &source.name);
     match fate {
         Fate::Committed(receipt) => {
             let (size, hash) = (Size(receipt.size), Hex(&receipt.hash));
-            outln!("record {:>6}  {size:>10}  {hash}  {}", receipt.sequence, source.name)?;
+            outln!("record {:>6}  {size:>10}  {hash}  {name}", receipt.sequence)?;
+        }
+        Fate::Listed(Record { sequence, size, hash, .. }) => {
+            outln!("record {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
+        }
+        Fate::Skipped(Record { sequence, size, hash, .. }) => {
+            outln!("exists {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
         }
         Fate::Refused(refusal) => errln!("totebox: {path}: {}: {}", refusal.name, refusal.text),
-        Fate::NotRead(why) | Fate::Unknown(why) => errln!("totebox: {path}: {why}"),
+        Fate::NotRead(why) | Fate::NotSent(why) | Fate::Unknown(why) => errln!("totebox: {path}: {why}"),
     }
     Ok(())
 }
 
 fn describe(source: &Source, fate: &Fate) -> Value {
-    let (file, name) = (source.path.to_string_lossy(), &source.name);
-    match fate {
+    let failed = |error: &str, message: &str| json!({ "error": error, "message": message });
+    let listed = |record: &Record| {
+        let Record { sequence, size, hash, time_ms, .. } = record;
+        json!({ "sequence": sequence, "size": size, "hash": hash, "time_ms": time_ms })
+    };
+    let says = match fate {
         Fate::Committed(receipt) => json!({
-            "file": file,
-            "name": name,
             "sequence": receipt.sequence,
             "size": receipt.size,
             "hash": Hex(&receipt.hash).to_string(),
             "record": Hex(&receipt.record).to_string(),
             "time_ms": receipt.time_ms,
         }),
-        Fate::Refused(refusal) => {
-            json!({ "file": file, "name": name, "error": refusal.name, "message": refusal.text })
+        Fate::Listed(record) => listed(record),
+        Fate::Skipped(record) => {
+            let mut says = listed(record);
+            says["skipped"] = true.into();
+            says
         }
-        Fate::NotRead(why) => json!({ "file": file, "name": name, "error": "not-read", "message": why }),
-        Fate::Unknown(why) => json!({ "file": file, "name": name, "error": "unknown", "message": why }),
+        Fate::Refused(refusal) => failed(&refusal.name, &refusal.text),
+        Fate::NotRead(why) => failed("not-read", why),
+        Fate::NotSent(why) => failed("not-sent", why),
+        Fate::Unknown(why) => failed("unknown", why),
+    };
+    let mut file = Map::new();
+    file.insert("file".into(), source.path.to_string_lossy().into());
+    file.insert("name".into(), source.name.as_str().into());
+    if let Value::Object(says) = says {
+        file.extend(says);
     }
+    Value::Object(file)
 }

@@ -14,8 +14,11 @@ use super::{Outcome, output};
 
 /// Shows the state of every archive.
 #[derive(clap::Args)]
-#[command(after_help = "Exits with 1 if something is flagged, degraded, out of order or does not verify.\n\
-                        Example: totebox status --watch --connect unix:target/run/console")]
+#[command(
+    after_help = "Waits until the archives have come up. Exits with 1 if something is flagged, degraded, out of order or does not\n\
+                        verify, or if the appliance is still starting after the timeout.\n\
+                        Example: totebox status --watch --connect unix:target/run/console"
+)]
 pub struct Args {
     /// Print the state as JSON; with --watch one line each time.
     #[arg(long)]
@@ -46,7 +49,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             })
         });
     }
-    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let mut session = args.appliance.open(PATIENCE)?;
     let status = match status(&mut session)? {
         Ok(status) => status,
         Err(refusal) => return Ok(refused(&refusal)),
@@ -55,7 +58,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         true => output::json(&status)?,
         false => out!("{}", text(&status))?,
     }
-    Ok(outcome(&status))
+    // It was waited for.
+    Ok(if status.settled { outcome(&status) } else { Outcome::Found })
 }
 
 fn outcome(status: &Status) -> Outcome {

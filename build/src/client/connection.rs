@@ -12,9 +12,6 @@ use totebox_pds::console::data::checksum;
 /// A line that is longer than any the appliance sends: noise without an end.
 const NOISE_MAX: usize = 64 * 1024;
 
-/// How long the line may refuse to take bytes.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Where an appliance's console is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -45,6 +42,8 @@ impl fmt::Display for Address {
 pub struct Connection {
     stream: UnixStream,
     received: Vec<u8>,
+    /// How long the line may refuse to take bytes.
+    patience: Duration,
 }
 
 impl Connection {
@@ -59,8 +58,13 @@ impl Connection {
 
     /// The line over a stream that is connected already.
     pub fn over(stream: UnixStream) -> Result<Connection> {
-        stream.set_write_timeout(Some(SEND_TIMEOUT))?;
-        Ok(Connection { stream, received: Vec::new() })
+        Ok(Connection { stream, received: Vec::new(), patience: Duration::MAX })
+    }
+
+    /// Sets how long the line may refuse to take bytes.
+    pub fn give_up_after(&mut self, patience: Duration) -> Result<()> {
+        self.patience = patience.max(Duration::from_millis(1));
+        self.stream.set_write_timeout(Some(self.patience)).context("cannot set up the connection")
     }
 
     /// Sends a line of machine mode.
@@ -72,7 +76,7 @@ impl Connection {
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         match self.stream.write_all(bytes) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("the appliance took nothing for {} s", SEND_TIMEOUT.as_secs())
+                bail!("the appliance took nothing for {} s", self.patience.as_secs())
             }
             sent => sent.context("cannot send to the appliance"),
         }

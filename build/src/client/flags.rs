@@ -18,6 +18,9 @@ pub struct Flags {
     pub hidden: u64,
     /// The flags: the unacknowledged first, of these the most serious first.
     pub flags: Vec<Flag>,
+    /// Rows of flags that this tool does not understand.
+    #[serde(skip)]
+    pub not_understood: usize,
 }
 
 /// A flag.
@@ -77,13 +80,10 @@ pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
         Ok(end) => end,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let read = (|| {
-        Some(Flags {
-            open: end.number("open")?,
-            hidden: end.number("hidden")?,
-            flags: answer.rows.iter().map(Flag::read).collect::<Option<_>>()?,
-        })
-    })();
+    let flags: Vec<Flag> = answer.rows.iter().filter_map(Flag::read).collect();
+    let not_understood = answer.rows.len() - flags.len();
+    let read = end.number("open").zip(end.number("hidden"));
+    let read = read.map(|(open, hidden)| Flags { open, hidden, flags, not_understood });
     Ok(Ok(read.context("the appliance sent flags this tool does not understand")?))
 }
 

@@ -5,10 +5,12 @@ use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
 use tempfile::{Builder, NamedTempFile};
+use totebox_pds::console::words::Quoted;
 
 use super::lines::{Line, Refusal};
 use super::put::Progress;
@@ -48,25 +50,46 @@ pub fn get(
     // As any new file: who may read it is the operator's umask to say.
     let content = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
     let content = content.with_context(|| format!("cannot write to {}", folder.display()))?;
-    let mut fetch = Fetch { content, hasher: blake3::Hasher::new(), received: 0, document: None };
-    let mut idle = 0;
+    let hasher = blake3::Hasher::new();
+    let mut fetch = Fetch { content, hasher, received: 0, document: None, moved: Instant::now() };
+    let (mut disturbances, mut silent_for) = (0, session.timing.quiet);
     let fetched = loop {
         let before = fetch.received;
         session.send(&format!("get {archive} {sequence} {before}"))?;
-        match fetch.receive(session, progress)? {
-            Some(end) => break end,
-            None => session.start_anew()?,
+        let silence = match fetch.receive(session, silent_for, progress)? {
+            Received::End(end) => break end,
+            Received::Disturbed => false,
+            Received::Silence => true,
+        };
+        if fetch.received > before {
+            (disturbances, silent_for) = (0, session.timing.quiet);
+        } else if fetch.moved.elapsed() >= session.timing.patience {
+            let (received, seconds) = (fetch.received, session.timing.patience.as_secs());
+            bail!(
+                "archive {archive} sends nothing of record {sequence} behind byte {received}, for {seconds} s now"
+            );
+        } else if silence {
+            // Who reads from a slow disk is not to be disturbed for ever.
+            silent_for = session.timing.longer(silent_for, fetch.moved);
+        } else {
+            disturbances += 1;
         }
-        idle = if fetch.received > before { 0 } else { idle + 1 };
-        if idle == TRIES {
+        if disturbances == TRIES {
             bail!("the line is too disturbed: nothing of record {sequence} came in {TRIES} tries");
         }
+        session.start_anew()?;
     };
     if fetch.document.is_some() {
         progress.end();
     }
     if let Err(refusal) = fetched {
-        return Ok(Err(refusal));
+        let text = match &fetch.document {
+            Some(Document { name, .. }) => {
+                format!("record {sequence}, {}: {}", Quoted(name.as_bytes()), refusal.text)
+            }
+            None => refusal.text,
+        };
+        return Ok(Err(Refusal { text, ..refusal }));
     }
     let Some(document) = fetch.document else { bail!("the appliance ended a document it did not name") };
     if fetch.received != document.size || *fetch.hasher.finalize().as_bytes() != document.hash {
@@ -81,17 +104,27 @@ struct Fetch {
     hasher: blake3::Hasher,
     received: u64,
     document: Option<Document>,
+    /// When something of it came last.
+    moved: Instant,
+}
+
+/// How the answer to a `get` ended.
+enum Received {
+    End(Result<(), Refusal>),
+    Disturbed,
+    Silence,
 }
 
 impl Fetch {
-    /// Takes the answer to a `get` from where the last one ended; `None` if it was disturbed.
+    /// Takes the answer to a `get` from where the last one ended.
     fn receive(
         &mut self,
         session: &mut Session,
+        silent_for: Duration,
         progress: &mut dyn Progress,
-    ) -> Result<Option<Result<(), Refusal>>> {
+    ) -> Result<Received> {
         loop {
-            match session.hear(session.timing.quiet)? {
+            match session.hear(silent_for)? {
                 Heard::Line(Line::Row(_, fields)) => {
                     let document = (|| {
                         Some(Document {
@@ -112,20 +145,22 @@ impl Fetch {
                 }
                 Heard::Line(Line::Content(offset, bytes)) => {
                     if offset != self.received {
-                        return Ok(None);
+                        return Ok(Received::Disturbed);
                     }
+                    self.moved = Instant::now();
                     self.content.write_all(&bytes).context("cannot write what came")?;
                     self.hasher.update(&bytes);
                     self.received += bytes.len() as u64;
                     progress.at(self.received);
                 }
-                Heard::Line(Line::Done(name, _)) if name == "end" => return Ok(Some(Ok(()))),
+                Heard::Line(Line::Done(name, _)) if name == "end" => return Ok(Received::End(Ok(()))),
                 Heard::Line(Line::Refused(refusal)) if refusal.tag.is_none() => match refusal.name.as_str() {
-                    "bad-crc" | "cancelled" => return Ok(None),
-                    _ => return Ok(Some(Err(refusal))),
+                    "bad-crc" | "cancelled" => return Ok(Received::Disturbed),
+                    _ => return Ok(Received::End(Err(refusal))),
                 },
                 Heard::Line(line) => session.note(line),
-                Heard::Disturbed | Heard::Silence => return Ok(None),
+                Heard::Disturbed => return Ok(Received::Disturbed),
+                Heard::Silence => return Ok(Received::Silence),
             }
         }
     }

@@ -8,15 +8,21 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::lines::{Fields, Refusal};
+use super::ls::Range;
 use super::session::Session;
 
 /// Records of the audit record, as `--json` shows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct History {
     /// Records in the audit record.
     pub records: u64,
-    /// Those that were asked for, in their order.
+    /// Those that were asked for and can be read, in their order.
     pub events: Vec<Event>,
+    /// Those between them that are there and cannot be read.
+    pub damaged: Vec<Range>,
+    /// Why what follows is not there, in the appliance's words, if the reading ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// A record of the audit record.
@@ -61,25 +67,61 @@ impl Event {
 
 /// Reads the audit record from number `from` on to its end; without one, its last records.
 pub fn history(session: &mut Session, from: Option<u64>) -> Result<Result<History, Refusal>> {
-    let Some(mut next) = from else { return page(session, None) };
-    let mut events: Vec<Event> = Vec::new();
+    let Some(from) = from else {
+        return Ok(page(session, None)?.map(|(events, records)| {
+            let next = events.first().map_or(records, |event| event.sequence);
+            let mut history = History { records, ..History::default() };
+            history.take(next, events);
+            history
+        }));
+    };
+    let (mut history, mut next) = (History::default(), from);
     loop {
-        let History { records, events: found } = match page(session, Some(next))? {
+        let (events, records) = match page(session, Some(next))? {
             Ok(page) => page,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) if history.events.is_empty() => return Ok(Err(refusal)),
+            Err(refusal) => {
+                history.message = Some(refusal.text);
+                return Ok(Ok(history));
+            }
         };
-        let last = found.last().map(|event| event.sequence);
-        events.extend(found);
-        match last {
-            // Only forward: what the appliance says of its place is not trusted.
-            Some(last) if last >= next && last + 1 < records => next = last + 1,
-            _ => return Ok(Ok(History { records, events })),
+        history.records = records;
+        let after = history.take(next, events);
+        // Only forward: what the appliance says of its place is not trusted.
+        if after == next && next < records {
+            history.damaged.push(Range { first: next, last: records - 1 });
         }
+        if after == next || after >= records {
+            return Ok(Ok(history));
+        }
+        next = after;
     }
 }
 
-/// As many records as the appliance shows at a time.
-fn page(session: &mut Session, from: Option<u64>) -> Result<Result<History, Refusal>> {
+impl History {
+    /// Takes records of which the first was to be number `next`; the number behind the last of them.
+    fn take(&mut self, mut next: u64, events: Vec<Event>) -> u64 {
+        for event in events.into_iter() {
+            if event.sequence < next || event.sequence == u64::MAX {
+                break;
+            }
+            if event.sequence > next {
+                self.damaged.push(Range { first: next, last: event.sequence - 1 });
+            }
+            next = event.sequence + 1;
+            self.events.push(event);
+        }
+        next
+    }
+
+    /// Whether all that was asked for is there.
+    pub fn is_whole(&self) -> bool {
+        self.damaged.is_empty() && self.message.is_none()
+    }
+}
+
+/// As many records as the appliance shows at a time, and how many there are.
+fn page(session: &mut Session, from: Option<u64>) -> Result<Result<(Vec<Event>, u64), Refusal>> {
     /// Between two tries while another reading is under way.
     const PAUSE: Duration = Duration::from_millis(200);
     let command = match from {
@@ -91,7 +133,7 @@ fn page(session: &mut Session, from: Option<u64>) -> Result<Result<History, Refu
         Ok(end) => end,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let events = answer.rows.iter().map(Event::read).collect::<Option<Vec<_>>>();
-    let read = events.zip(end.number("records")).map(|(events, records)| History { records, events });
-    Ok(Ok(read.context("the appliance sent records this tool does not understand")?))
+    // A row that is no record leaves a gap, as a damaged one does.
+    let events = answer.rows.iter().filter_map(Event::read).collect();
+    Ok(Ok((events, end.number("records").context("the appliance sent records this tool does not understand")?)))
 }

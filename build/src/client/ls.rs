@@ -1,10 +1,16 @@
-//! Listing the records of an archive.
+//! Listing the records of an archive: a page at a time, so that a disturbance costs a page. What is damaged is
+//! named in its place, and keeps nothing else back.
 
-use anyhow::{Context, Result};
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::lines::{Fields, Refusal};
 use super::session::Session;
+
+/// Records that are asked for at a time.
+const PAGE: u64 = 500;
 
 /// A record, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,19 +42,105 @@ impl Record {
     }
 }
 
-/// Records of an archive, from number `from` on, at most `count` of them; and how many there are in all.
-pub fn ls(
-    session: &mut Session,
-    archive: &str,
-    from: u64,
-    count: u64,
-) -> Result<Result<(Vec<Record>, u64), Refusal>> {
+/// Records that follow each other, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Range { first, last } if first == last => write!(f, "record {first}"),
+            Range { first, last } => write!(f, "records {first} to {last}"),
+        }
+    }
+}
+
+/// Records of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// Records in the archive.
+    pub records: u64,
+    /// Those that were asked for and can be read, in their order.
+    pub entries: Vec<Record>,
+    /// Those between them that are there and cannot be read.
+    pub damaged: Vec<Range>,
+}
+
+/// Records of an archive, from number `from` on, at most `count` of them.
+pub fn ls(session: &mut Session, archive: &str, from: u64, count: u64) -> Result<Result<Listing, Refusal>> {
+    let mut listing = Listing { records: 0, entries: Vec::new(), damaged: Vec::new() };
+    let mut next = from;
+    loop {
+        let left = count - listing.entries.len() as u64;
+        let Page { entries, end } = page(session, archive, next, left.min(PAGE))?;
+        let found = entries.len() as u64;
+        for record in entries {
+            listing.pass_to(next, record.sequence);
+            // Whoever sends it is not trusted to end.
+            next = record.sequence.checked_add(1).context("the appliance sent a record of no possible number")?;
+            listing.entries.push(record);
+        }
+        match end {
+            Ok(records) => {
+                listing.records = records;
+                if found == left.min(PAGE) && found < left && next < records {
+                    continue;
+                }
+                // That less came than there is means damage, although the appliance does not say so.
+                if found < left {
+                    listing.pass_to(next, records);
+                }
+            }
+            Err(refusal) if refusal.name == "damaged" => match page(session, archive, 0, 0)?.end {
+                // The appliance lists what it can behind damage, too: this page was its last, or is full.
+                Ok(records) if found == left.min(PAGE) && found < left && next < records => continue,
+                Ok(records) => {
+                    listing.records = records;
+                    if found < left {
+                        listing.pass_to(next, records);
+                    }
+                }
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+        return Ok(Ok(listing));
+    }
+}
+
+impl Listing {
+    /// Notes that nothing is listed from number `next` on up to `until`.
+    fn pass_to(&mut self, next: u64, until: u64) {
+        if next < until {
+            self.damaged.push(Range { first: next, last: until - 1 });
+        }
+    }
+}
+
+/// One answer: its records, and how many the archive has, or why it ended otherwise.
+struct Page {
+    entries: Vec<Record>,
+    end: Result<u64, Refusal>,
+}
+
+fn page(session: &mut Session, archive: &str, from: u64, count: u64) -> Result<Page> {
     let answer = session.ask(&format!("ls {archive} {from} {count}"), session.timing.quiet)?;
+    // A row that is no record leaves a gap, as a damaged one does.
+    let entries: Vec<Record> = answer.rows.iter().filter_map(Record::read).collect();
+    let in_order = entries.windows(2).all(|pair| pair[0].sequence < pair[1].sequence);
+    if !in_order || entries.first().is_some_and(|first| first.sequence < from) {
+        bail!("the appliance sent records that it was not asked for");
+    }
     let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
+        Ok(end) => {
+            Ok(end.number("records").context("the appliance sent a listing this tool does not understand")?)
+        }
+        Err(refusal) => Err(refusal),
     };
-    let records = answer.rows.iter().map(Record::read).collect::<Option<Vec<_>>>();
-    let listing = records.zip(end.number("records"));
-    Ok(Ok(listing.context("the appliance sent a listing this tool does not understand")?))
+    Ok(Page { entries, end })
 }

@@ -18,6 +18,7 @@ pub mod lines;
 pub mod ls;
 pub mod put;
 pub mod session;
+pub mod sources;
 pub mod status;
 
 pub use connection::{Address, Connection};

@@ -1,41 +1,42 @@
 //! Putting files: each is hashed first, then sent; the next begins as soon as the data of one are taken,
-//! so that the archive can commit together what waits together.
+//! so that the archive can commit together what waits together. How each ended is in `fates.rs`.
 
-use std::collections::BTreeMap;
+mod fates;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
+use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_pds::console::data::{CONTENT_MAX, Content};
 use totebox_pds::console::text::Hex;
 use totebox_pds::console::words::Quoted;
 
 use super::lines::{Line, Receipt, Refusal};
-use super::session::{Fate, Heard, Session, TRIES};
-
-/// A file to put, and the name its document gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The file.
-    pub path: PathBuf,
-    /// The document's name.
-    pub name: String,
-}
+use super::ls::{Record, ls};
+use super::session::{Heard, Session, TRIES};
+use super::sources::Source;
 
 /// How putting one file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is committed and durable.
     Committed(Receipt),
-    /// The appliance refused it.
+    /// It is committed and durable, as this record: its receipt was lost, but the archive lists it.
+    Listed(Record),
+    /// The archive had it before, as this record: the same content under the same name. Nothing was sent.
+    Skipped(Record),
+    /// The appliance refused it. Nothing was committed.
     Refused(Refusal),
     /// The file could not be read, or changed meanwhile. Nothing was committed.
     NotRead(String),
-    /// No receipt came; it may be committed or not.
+    /// It was not sent, or given up on the way. Nothing was committed.
+    NotSent(String),
+    /// It was sent, and nothing says what became of it: it may be committed or not.
     Unknown(String),
 }
 
@@ -49,6 +50,58 @@ pub trait Progress {
     fn end(&mut self);
 }
 
+/// How sending the data of a submission ended.
+enum Sent {
+    /// All were taken.
+    All,
+    /// The submission has ended meanwhile: see [`Session::take_ended`].
+    Ended,
+    /// The file is not what was declared.
+    NotRead(String),
+    /// The line was disturbed beyond repair; the submission was given up, or not: ask.
+    Disturbed,
+}
+
+/// What is put where.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The archive.
+    pub archive: &'a str,
+    /// The files.
+    pub sources: &'a [Source],
+    /// Leave out what the archive has already: the same content under the same name.
+    pub skip_existing: bool,
+}
+
+/// Puts files into an archive, and says of each how it ended, as soon as that is known. Each is told of exactly
+/// once, also if this ends with an error.
+pub fn put(
+    session: &mut Session,
+    order: Order<'_>,
+    progress: &mut dyn Progress,
+    done: &mut dyn FnMut(&Source, &Outcome),
+) -> Result<()> {
+    let files = order.sources.len();
+    let mut sender = Sender {
+        session,
+        order,
+        present: Present::default(),
+        records_before: 0,
+        todo: (0..files).collect(),
+        open: (0..files).collect(),
+        tries: vec![0; files],
+        newest: 0,
+        waiting: BTreeMap::new(),
+        claimed: BTreeSet::new(),
+        done,
+    };
+    let finished = sender.prepare().and_then(|()| sender.run(progress));
+    if let Err(error) = &finished {
+        sender.close(&format!("{error:#}"));
+    }
+    finished
+}
+
 /// What is known of a file before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Declared {
@@ -56,112 +109,184 @@ struct Declared {
     hash: Hash,
 }
 
-/// How sending the data of a submission ended.
-enum Sent {
-    /// All were taken, or the submission has ended already: see [`Session::take_ended`].
-    All,
-    /// The file is not what was declared.
-    NotRead(String),
-    /// The line was disturbed beyond repair; the submission was given up, or not: ask.
-    Disturbed,
-}
+/// Documents an archive has, by name and hash.
+#[derive(Default)]
+struct Present(BTreeMap<(String, String), Vec<Record>>);
 
-/// Puts files into an archive, and says of each how it ended, as soon as that is known.
-pub fn put(
-    session: &mut Session,
-    archive: &str,
-    sources: &[Source],
-    progress: &mut dyn Progress,
-    done: &mut dyn FnMut(&Source, &Outcome),
-) -> Result<()> {
-    let waiting = BTreeMap::new();
-    let mut sender = Sender { session, archive, sources, waiting, done };
-    let finished = sender.run(progress);
-    if finished.is_err() {
-        for (tag, (index, _)) in std::mem::take(&mut sender.waiting) {
-            sender.report(index, Outcome::Unknown(no_receipt(tag)));
+impl Present {
+    fn of(records: Vec<Record>) -> Present {
+        let mut present = Present::default();
+        for record in records.into_iter().filter(|record| record.kind == "document") {
+            present.0.entry((record.name.clone(), record.hash.clone())).or_default().push(record);
         }
+        present
     }
-    finished
+
+    /// The records of this document, in their order.
+    fn records(&self, name: &str, declared: Declared) -> &[Record] {
+        let key = (name.to_string(), Hex(&declared.hash).to_string());
+        self.0.get(&key).map_or(&[], Vec::as_slice)
+    }
 }
 
-fn no_receipt(tag: u32) -> String {
-    format!("no receipt for submission {tag} came; see whether it is there with `totebox ls`")
+/// A submission that was begun.
+struct Begun {
+    /// Its file, among the sources.
+    index: usize,
+    declared: Declared,
+    /// All its data were taken.
+    complete: bool,
 }
+
+/// Submissions by which one may lie behind the newest before its fate is asked for. The console remembers twice
+/// as many, so that none is forgotten.
+const BEHIND_MAX: u32 = 32;
+
+/// Between two tries while the console takes no submission, although none waits here.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 struct Sender<'a> {
     session: &'a mut Session,
-    archive: &'a str,
-    sources: &'a [Source],
-    /// Submissions whose data were taken, by tag.
-    waiting: BTreeMap<u32, (usize, Declared)>,
+    order: Order<'a>,
+    /// What is not to be put again.
+    present: Present,
+    /// How many records the archive had before.
+    records_before: u64,
+    /// Files to send, among the sources.
+    todo: VecDeque<usize>,
+    /// Files of which it was not told yet how they ended.
+    open: BTreeSet<usize>,
+    /// How often each was sent.
+    tries: Vec<usize>,
+    /// The newest submission's tag.
+    newest: u32,
+    /// Submissions that have not ended, as far as is known, by tag.
+    waiting: BTreeMap<u32, Begun>,
+    /// Records that were told of as what became of a file.
+    claimed: BTreeSet<u64>,
     done: &'a mut dyn FnMut(&Source, &Outcome),
 }
 
 impl Sender<'_> {
-    fn run(&mut self, progress: &mut dyn Progress) -> Result<()> {
-        for index in 0..self.sources.len() {
-            match self.send(index, progress)? {
-                Some(outcome) => self.report(index, outcome),
-                None => self.settle(),
-            }
-        }
-        while !self.waiting.is_empty() {
-            self.await_one()?;
+    /// Finds out what the archive has. One that does not say will say why when it is to take something.
+    fn prepare(&mut self) -> Result<()> {
+        let count = if self.order.skip_existing { u64::MAX } else { 0 };
+        if let Ok(listing) = ls(self.session, self.order.archive, 0, count)? {
+            self.records_before = listing.records;
+            self.present = Present::of(listing.entries);
         }
         Ok(())
     }
 
-    /// Sends one file: returns how it failed, or nothing once its data were taken and it is waited for.
-    fn send(&mut self, index: usize, progress: &mut dyn Progress) -> Result<Option<Outcome>> {
-        let source = &self.sources[index];
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<()> {
+        loop {
+            if let Some(index) = self.todo.pop_front() {
+                self.send(index, progress)?;
+            } else if !self.waiting.is_empty() {
+                self.await_one()?;
+            } else {
+                return Ok(());
+            }
+            self.settle()?;
+        }
+    }
+
+    /// Sends one file. It is told of if that fails, and waited for otherwise.
+    fn send(&mut self, index: usize, progress: &mut dyn Progress) -> Result<()> {
+        let source = &self.order.sources[index];
+        if let Some(refusal) = bad_name(&source.name) {
+            return self.report(index, Outcome::Refused(refusal));
+        }
         let (file, declared) = match declare(source, progress) {
             Ok(known) => known,
-            Err(error) => return Ok(Some(Outcome::NotRead(format!("{error:#}")))),
+            Err(error) => return self.report(index, Outcome::NotRead(format!("{error:#}"))),
         };
-        for _ in 0..TRIES {
-            let (tag, window) = match self.begin(source, declared)? {
-                None => continue,
-                Some(Ok(ready)) => ready,
-                Some(Err(refusal)) if refusal.name == "busy" && !self.waiting.is_empty() => {
-                    self.await_one()?;
-                    continue;
+        if let Some(record) = self.present.records(&source.name, declared).first().cloned() {
+            return self.report(index, Outcome::Skipped(record));
+        }
+        let (tag, window) = match self.begin_in_turn(source, declared)? {
+            Ok(ready) => ready,
+            Err(refusal) => return self.report(index, Outcome::Refused(refusal)),
+        };
+        if tag <= self.newest {
+            // The appliance counts anew: what waits was begun before it was restarted.
+            self.look_up_all()?;
+        }
+        self.newest = tag;
+        self.tries[index] += 1;
+        self.waiting.insert(tag, Begun { index, declared, complete: false });
+        progress.begin(&source.name, declared.size);
+        let sent = self.send_data(&file, declared, tag, window, progress);
+        progress.end();
+        match sent? {
+            Sent::All => {
+                self.complete(tag);
+                Ok(())
+            }
+            Sent::Ended => Ok(()),
+            Sent::NotRead(why) => {
+                self.waiting.remove(&tag);
+                self.report(index, Outcome::NotRead(why))
+            }
+            Sent::Disturbed => {
+                self.session.start_anew()?;
+                // If the last byte was taken, the document is on its way all the same.
+                if self.inquire(tag)? {
+                    self.complete(tag);
                 }
-                Some(Err(refusal)) => return Ok(Some(Outcome::Refused(refusal))),
-            };
-            progress.begin(&source.name, declared.size);
-            let sent = self.send_data(&file, declared, tag, window, progress);
-            progress.end();
-            match sent? {
-                Sent::All => {
-                    self.waiting.insert(tag, (index, declared));
-                    return Ok(None);
-                }
-                Sent::NotRead(why) => return Ok(Some(Outcome::NotRead(why))),
-                Sent::Disturbed => {
-                    self.session.start_anew()?;
-                    // If the last byte was taken, the document is on its way all the same.
-                    self.waiting.insert(tag, (index, declared));
-                    match self.inquire(tag)? {
-                        Some(Fate::Refused(refusal)) if refusal.name == "cancelled" => self.waiting.remove(&tag),
-                        _ => return Ok(None),
-                    };
-                }
+                Ok(())
             }
         }
-        bail!("the line is too disturbed: {} could not be sent in {TRIES} tries", source.path.display())
+    }
+
+    fn complete(&mut self, tag: u32) {
+        if let Some(begun) = self.waiting.get_mut(&tag) {
+            begun.complete = true;
+        }
+    }
+
+    /// Opens a submission as soon as the console takes one: its tag and window, or the refusal.
+    fn begin_in_turn(&mut self, source: &Source, declared: Declared) -> Result<Result<(u32, usize), Refusal>> {
+        let (mut since, mut disturbances) = (Instant::now(), 0);
+        loop {
+            while let Some(tag) = self.far_behind() {
+                if self.inquire(tag)? {
+                    self.await_one()?;
+                }
+            }
+            match self.begin(source, declared)? {
+                None => disturbances += 1,
+                Some(Err(refusal)) if refusal.name == "busy" && !self.waiting.is_empty() => {
+                    self.await_one()?;
+                    since = Instant::now();
+                }
+                Some(Err(refusal)) if refusal.name == "busy" && since.elapsed() < self.session.timing.patience => {
+                    self.session.pause(BUSY_PAUSE)?;
+                }
+                Some(answer) => return Ok(answer),
+            }
+            if disturbances == TRIES {
+                bail!("the line is too disturbed: {TRIES} times no whole answer to the beginning of a document");
+            }
+        }
+    }
+
+    /// The oldest submission that has not ended, if the console may soon forget it.
+    fn far_behind(&self) -> Option<u32> {
+        let (&tag, _) = self.waiting.first_key_value()?;
+        (self.newest.saturating_sub(tag) >= BEHIND_MAX).then_some(tag)
     }
 
     /// Opens a submission: its tag and window, or the refusal; `None` if that was disturbed.
     fn begin(&mut self, source: &Source, declared: Declared) -> Result<Option<Result<(u32, usize), Refusal>>> {
-        let (name, hash) = (Quoted(source.name.as_bytes()), Hex(&declared.hash));
-        self.session.send(&format!("put {} {name} {} {hash}", self.archive, declared.size))?;
+        let (archive, name, hash) = (self.order.archive, Quoted(source.name.as_bytes()), Hex(&declared.hash));
+        self.session.send(&format!("put {archive} {name} {} {hash}", declared.size))?;
         let start = Instant::now();
         loop {
             match self.session.hear(self.session.timing.quiet)? {
                 Heard::Line(Line::Ready(tag, window)) if window > 0 => return Ok(Some(Ok((tag, window)))),
                 Heard::Line(Line::Refused(refusal)) if refusal.name == "bad-crc" => return Ok(None),
-                Heard::Line(Line::Refused(refusal)) if !self.concerns_other(&refusal) => {
+                Heard::Line(Line::Refused(refusal)) if self.concerns_this(&refusal) => {
                     return Ok(Some(Err(refusal)));
                 }
                 Heard::Line(line) => self.session.note(line),
@@ -170,7 +295,7 @@ impl Sender<'_> {
                     return Ok(None);
                 }
                 Heard::Silence if start.elapsed() > self.session.timing.patience => {
-                    bail!("archive {} does not say whether it takes {}", self.archive, source.name)
+                    bail!("archive {archive} does not say whether it takes {}", source.path.display())
                 }
                 // If the end of the command was lost, this is it; if not, it means nothing.
                 Heard::Silence => self.session.send_raw(b"\n")?,
@@ -178,8 +303,9 @@ impl Sender<'_> {
         }
     }
 
-    fn concerns_other(&self, refusal: &Refusal) -> bool {
-        refusal.event || refusal.tag.is_some_and(|tag| self.waiting.contains_key(&tag))
+    /// Whether a refusal answers the `put` that was sent last: it has no tag, or one that is new.
+    fn concerns_this(&self, refusal: &Refusal) -> bool {
+        !refusal.event && refusal.tag.is_none_or(|tag| tag > self.newest)
     }
 
     /// Sends the data of a submission, within its window, again from where it is told to.
@@ -249,12 +375,12 @@ impl Sender<'_> {
                     };
                     self.session.note(line);
                     if ended == Some(tag) {
-                        return Ok(Sent::All);
+                        return Ok(Sent::Ended);
                     }
                 }
                 Heard::Disturbed => disturbances += 1,
                 Heard::Silence if progressed.elapsed() > self.session.timing.patience => {
-                    bail!("archive {} takes no more data; {taken} of {size} bytes were taken", self.archive)
+                    bail!("archive {} takes no more data; {taken} of {size} bytes were taken", self.order.archive)
                 }
                 // While data are expected this is a bad line, as above; afterwards it asks what became of them.
                 Heard::Silence => {
@@ -278,87 +404,23 @@ impl Sender<'_> {
         Ok(Sent::NotRead(why))
     }
 
-    /// Waits until at least one submission has ended.
-    fn await_one(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let before = self.waiting.len();
-        while self.waiting.len() == before {
-            match self.session.hear(self.session.timing.quiet)? {
-                Heard::Line(line) => self.session.note(line),
-                Heard::Disturbed | Heard::Silence => {
-                    let tags: Vec<u32> = self.waiting.keys().copied().collect();
-                    for tag in tags {
-                        self.inquire(tag)?;
-                    }
-                }
-            }
-            self.settle();
-            if start.elapsed() > self.session.timing.patience && self.waiting.len() == before {
-                let (tag, (index, _)) = self.waiting.pop_first().expect("something is waited for");
-                self.report(index, Outcome::Unknown(no_receipt(tag)));
-            }
+    /// Tells how a file ended.
+    fn report(&mut self, index: usize, outcome: Outcome) -> Result<()> {
+        if self.open.remove(&index) {
+            (self.done)(&self.order.sources[index], &outcome);
         }
         Ok(())
     }
+}
 
-    /// Asks what became of a submission; `None` if it still waits. What ended is noted, too.
-    fn inquire(&mut self, tag: u32) -> Result<Option<Fate>> {
-        'tries: for _ in 0..TRIES {
-            self.session.send(&format!("receipt {tag}"))?;
-            loop {
-                let fate = match self.session.hear(self.session.timing.quiet)? {
-                    Heard::Line(Line::Pending(of)) if of == tag => return Ok(None),
-                    Heard::Line(Line::Receipt(receipt)) if receipt.tag == tag => Fate::Receipt(receipt),
-                    Heard::Line(Line::Refused(refusal)) if refusal.name == "bad-crc" => continue 'tries,
-                    Heard::Line(Line::Refused(refusal)) if refusal.tag.is_none() => {
-                        Fate::Refused(Refusal { tag: Some(tag), ..refusal })
-                    }
-                    Heard::Line(Line::Refused(refusal)) if refusal.tag == Some(tag) => Fate::Refused(refusal),
-                    Heard::Line(line) => {
-                        self.session.note(line);
-                        continue;
-                    }
-                    Heard::Disturbed | Heard::Silence => {
-                        self.session.start_anew()?;
-                        continue 'tries;
-                    }
-                };
-                let line = match fate.clone() {
-                    Fate::Receipt(receipt) => Line::Receipt(receipt),
-                    Fate::Refused(refusal) => Line::Refused(refusal),
-                };
-                self.session.note(line);
-                return Ok(Some(fate));
-            }
-        }
-        bail!("the line is too disturbed: {TRIES} times no whole answer about submission {tag}")
-    }
-
-    /// Reports the submissions that have ended.
-    fn settle(&mut self) {
-        for fate in self.session.take_ended() {
-            let tag = match &fate {
-                Fate::Receipt(receipt) => Some(receipt.tag),
-                Fate::Refused(refusal) => refusal.tag,
-            };
-            // One of an earlier session, or one that ended twice: by itself, and in answer to a question.
-            let Some((index, declared)) = tag.and_then(|tag| self.waiting.remove(&tag)) else { continue };
-            let outcome = match fate {
-                Fate::Receipt(receipt) if (receipt.size, receipt.hash) == (declared.size, declared.hash) => {
-                    Outcome::Committed(receipt)
-                }
-                Fate::Receipt(_) => {
-                    Outcome::Unknown("the receipt is for other content; was the appliance restarted?".into())
-                }
-                Fate::Refused(refusal) => Outcome::Refused(refusal),
-            };
-            self.report(index, outcome);
-        }
-    }
-
-    fn report(&mut self, index: usize, outcome: Outcome) {
-        (self.done)(&self.sources[index], &outcome);
-    }
+/// The refusal of a name that no document can have. The appliance would refuse it as well, if it fits a line.
+fn bad_name(name: &str) -> Option<Refusal> {
+    let fits = (1..=DOCUMENT_NAME_MAX).contains(&name.len()) && !name.chars().any(char::is_control);
+    let text = format!(
+        "a document's name has 1 to {DOCUMENT_NAME_MAX} bytes of UTF-8 without control characters; --name gives it \
+         another"
+    );
+    (!fits).then_some(Refusal { name: "bad-name".into(), tag: None, text, event: false })
 }
 
 /// Opens a file and finds its size and hash, in a first pass over it.
@@ -386,45 +448,4 @@ fn declare(source: &Source, progress: &mut dyn Progress) -> Result<(File, Declar
     progress.end();
     hashed.with_context(|| format!("cannot read {}", source.path.display()))?;
     Ok((file, Declared { size, hash: *hasher.finalize().as_bytes() }))
-}
-
-/// The files to put for the paths on the command line: a file under its own name, a folder (if
-/// `recursive`) as all files in it, in the order of their names, each under its path from the folder on.
-pub fn sources(paths: &[PathBuf], recursive: bool) -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
-    for path in paths {
-        let name = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let name = name.file_name().map(PathBuf::from).unwrap_or_default();
-        if !path.is_dir() {
-            sources.push(Source { path: path.clone(), name: document_name(&name)? });
-        } else if recursive {
-            add_folder(path, &name, &mut sources)?;
-        } else {
-            bail!("{} is a folder; -r puts all files in it", path.display());
-        }
-    }
-    Ok(sources)
-}
-
-fn add_folder(folder: &Path, name: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
-    entries.sort_by_key(|entry| entry.file_name());
-    for entry in entries {
-        let (path, name) = (entry.path(), name.join(entry.file_name()));
-        // Symbolic links are followed to files, not to folders, so that this ends.
-        if entry.file_type()?.is_dir() {
-            add_folder(&path, &name, sources)?;
-        } else if path.is_file() {
-            sources.push(Source { path, name: document_name(&name)? });
-        }
-    }
-    Ok(())
-}
-
-fn document_name(name: &Path) -> Result<String> {
-    match name.to_str() {
-        Some(name) => Ok(name.to_string()),
-        None => bail!("the name of {} is not UTF-8 text; give the document one with --name", name.display()),
-    }
 }

@@ -24,6 +24,15 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// How long silence is borne the next time, after it was borne for this long: twice that, but not beyond the
+    /// patience with what began at `start`.
+    pub fn longer(&self, silent_for: Duration, start: Instant) -> Duration {
+        let left = self.patience.saturating_sub(start.elapsed());
+        (2 * silent_for).min(left).max(self.quiet)
+    }
+}
+
 /// Tries of a command, and disturbances of a transfer in a row, before the line is given up.
 pub const TRIES: usize = 10;
 
@@ -47,6 +56,15 @@ pub struct Answer {
     pub end: Result<Fields, Refusal>,
     /// The command was sent more than once: an earlier try may have been carried out.
     pub again: bool,
+}
+
+/// What came after a command.
+enum Answered {
+    Whole(Answer),
+    /// Part of it was damaged.
+    Disturbed,
+    /// It, or the rest of it, did not come.
+    Silence,
 }
 
 /// How a submission ended.
@@ -75,6 +93,8 @@ impl Session {
     pub fn open(connection: Connection, timing: Timing, news: Box<dyn FnMut(&str)>) -> Result<Session> {
         // So that the answer to an earlier peer's handshake is not taken for the own.
         let handshakes = u64::from(std::process::id()) << 20;
+        let mut connection = connection;
+        connection.give_up_after(timing.patience)?;
         let mut session = Session { connection, timing, handshakes, news, ended: Vec::new() };
         session.start_anew()?;
         Ok(session)
@@ -87,9 +107,13 @@ impl Session {
             self.handshakes += 1;
             self.connection.send_raw(format!("\x03\nmachine {}\n", self.handshakes).as_bytes())?;
             let expected = format!("+machine {PROTOCOL} {}", self.handshakes);
+            // Whoever sends other lines without an end is not the console.
             while let Some(line) = self.connection.line(self.timing.quiet)? {
                 if verified(&line) == Ok(expected.as_bytes()) {
                     return Ok(());
+                }
+                if start.elapsed() > self.timing.patience {
+                    break;
                 }
             }
         }
@@ -137,25 +161,37 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a command that may be repeated, and returns its answer. `within` is how long it may keep
-    /// silent.
+    /// Sends a command that may be repeated, and returns its answer. `within` is how long it may keep silent
+    /// before it is asked again, and longer each time: who reads from a slow disk is not to be disturbed for
+    /// ever. It is given up after the session's patience, and not before the second try.
     pub fn ask(&mut self, command: &str, within: Duration) -> Result<Answer> {
         let start = Instant::now();
-        let mut again = false;
-        for _ in 0..TRIES {
+        let (mut again, mut disturbances, mut silent_for) = (false, 0, within);
+        while disturbances < TRIES {
             self.send(command)?;
-            match self.answer(within)? {
-                Some(Answer { end: Err(refusal), .. }) if refusal.name == "bad-crc" => {}
-                Some(answer) => return Ok(Answer { again, ..answer }),
+            match self.answer(silent_for)? {
+                Answered::Whole(Answer { end: Err(refusal), .. }) if refusal.name == "bad-crc" => {
+                    disturbances += 1
+                }
+                Answered::Whole(answer) => return Ok(Answer { again, ..answer }),
                 // The end of a line may be lost and nothing come behind it: that is asked for once more.
-                None if again && start.elapsed() > self.timing.patience => break,
-                None => {
+                Answered::Silence if again && start.elapsed() >= self.timing.patience => {
+                    let seconds = self.timing.patience.as_secs();
+                    bail!("no answer to `{command}` within {seconds} s: who should answer does not")
+                }
+                Answered::Silence => {
+                    silent_for = self.timing.longer(silent_for, start);
+                    self.start_anew()?;
+                    again = true;
+                }
+                Answered::Disturbed => {
+                    disturbances += 1;
                     self.start_anew()?;
                     again = true;
                 }
             }
         }
-        bail!("no whole answer to `{command}`: the line is too disturbed, or who should answer does not")
+        bail!("no whole answer to `{command}` in {TRIES} tries: the line is too disturbed")
     }
 
     /// As [`Session::ask`], and while the appliance is busy with the like, waits its turn for as long as the
@@ -172,18 +208,21 @@ impl Session {
         }
     }
 
-    /// The answer to a command; `None` if it was disturbed or did not come.
-    fn answer(&mut self, within: Duration) -> Result<Option<Answer>> {
+    /// The answer to a command.
+    fn answer(&mut self, within: Duration) -> Result<Answered> {
         let mut rows = Vec::new();
         loop {
             match self.hear(within)? {
                 Heard::Line(Line::Row(_, fields)) => rows.push(fields),
-                Heard::Line(Line::Done(_, end)) => return Ok(Some(Answer { rows, end: Ok(end), again: false })),
+                Heard::Line(Line::Done(_, end)) => {
+                    return Ok(Answered::Whole(Answer { rows, end: Ok(end), again: false }));
+                }
                 Heard::Line(Line::Refused(refusal)) if refusal.tag.is_none() => {
-                    return Ok(Some(Answer { rows, end: Err(refusal), again: false }));
+                    return Ok(Answered::Whole(Answer { rows, end: Err(refusal), again: false }));
                 }
                 Heard::Line(line) => self.note(line),
-                Heard::Disturbed | Heard::Silence => return Ok(None),
+                Heard::Disturbed => return Ok(Answered::Disturbed),
+                Heard::Silence => return Ok(Answered::Silence),
             }
         }
     }

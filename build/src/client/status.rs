@@ -170,18 +170,24 @@ impl Volume {
         })
     }
 
-    /// Whether nothing is wrong with it. What the operator has suspended or archived is not wrong, nor what is
-    /// still starting.
-    pub fn is_sound(&self) -> bool {
-        let in_order = matches!(self.state.as_str(), "starting" | "active" | "suspended" | "archived");
+    /// Whether nothing is wrong with it. What the operator has suspended or archived is not wrong.
+    fn is_sound(&self) -> bool {
+        let in_order = matches!(self.state.as_str(), "active" | "suspended" | "archived") || self.is_starting();
         in_order && self.flags == 0 && !matches!(self.verdict.as_str(), "mismatch" | "unreadable")
+    }
+
+    /// It has not come up or failed to; until the orchestrator has looked, nothing is known of it.
+    fn is_starting(&self) -> bool {
+        matches!(self.state.as_str(), "starting" | "unknown")
     }
 }
 
 impl Status {
-    /// Whether nothing is flagged, degraded or out of order.
+    /// Whether nothing is flagged, degraded or out of order. An appliance that is starting is in order as long as
+    /// it is not `settled`.
     pub fn is_sound(&self) -> bool {
-        self.flags == 0 && self.degraded.is_empty() && self.volumes.iter().all(Volume::is_sound)
+        let sound = |volume: &Volume| volume.is_sound() && !(self.settled && volume.is_starting());
+        self.flags == 0 && self.degraded.is_empty() && self.volumes.iter().all(sound)
     }
 }
 

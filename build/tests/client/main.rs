@@ -4,6 +4,7 @@
 mod appliance;
 mod commands;
 mod orders;
+mod putting;
 mod schema;
 mod watch;
 
@@ -16,7 +17,8 @@ use std::time::Duration;
 use appliance::{Appliance, Noise};
 use totebox::client::get::get;
 use totebox::client::ls::ls;
-use totebox::client::put::{Outcome, Progress, Source, put, sources};
+use totebox::client::put::{Order, Outcome, Progress, put};
+use totebox::client::sources::{Folders, Source, sources};
 use totebox::client::status::{await_start, status};
 use totebox::client::{Connection, Session, Timing};
 use totebox_pds::console::testing::{Bench, Document};
@@ -64,11 +66,16 @@ fn documents(sources: &[Source]) -> Vec<Document> {
     sources.iter().map(read).collect()
 }
 
+/// An order to put all of these.
+fn order<'a>(archive: &'a str, sources: &'a [Source]) -> Order<'a> {
+    Order { archive, sources, skip_existing: false }
+}
+
 /// Puts files; how each ended, in the order they did.
 fn put_all(session: &mut Session, archive: &str, sources: &[Source]) -> Vec<(Source, Outcome)> {
     let mut outcomes = Vec::new();
     let mut done = |source: &Source, outcome: &Outcome| outcomes.push((source.clone(), outcome.clone()));
-    put(session, archive, sources, &mut Quiet, &mut done).unwrap();
+    put(session, order(archive, sources), &mut Quiet, &mut done).unwrap();
     outcomes
 }
 
@@ -90,9 +97,9 @@ fn files_go_in_and_come_back_byte_for_byte() {
         let Outcome::Committed(receipt) = outcome else { panic!("{source:?}: {outcome:?}") };
         assert_eq!((receipt.sequence, &source.name), (index as u64 + 1, &sources[index].name));
     }
-    let (entries, records) = ls(&mut session, "finance", 0, 100).unwrap().unwrap();
-    assert_eq!((entries.len(), records), (7, 7));
-    for (entry, source) in entries[1..].iter().zip(&sources) {
+    let listing = ls(&mut session, "finance", 0, 100).unwrap().unwrap();
+    assert_eq!((listing.entries.len(), listing.records), (7, 7));
+    for (entry, source) in listing.entries[1..].iter().zip(&sources) {
         assert_eq!(entry.name, source.name);
         assert_eq!(
             get_bytes(&mut session, "finance", entry.sequence, folder.path()),
@@ -192,7 +199,8 @@ fn a_file_that_changes_while_it_is_put_is_not_committed() {
         fs::write(&path, "what was hashed").unwrap();
         let mut outcomes = Vec::new();
         let mut done = |_: &Source, outcome: &Outcome| outcomes.push(outcome.clone());
-        put(&mut session, "finance", &source, &mut Vandal(&path, RefCell::new(change)), &mut done).unwrap();
+        let mut vandal = Vandal(&path, RefCell::new(change));
+        put(&mut session, order("finance", &source), &mut vandal, &mut done).unwrap();
         outcomes.pop().unwrap()
     };
     let Outcome::Refused(refusal) = put_over("what was hashee") else { panic!("not refused") };
@@ -307,11 +315,28 @@ fn an_archive_that_stops_taking_data_is_named() {
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
     let mut outcomes = Vec::new();
     let mut done = |_: &Source, outcome: &Outcome| outcomes.push(outcome.clone());
-    let error = put(&mut session, "contracts", &sources, &mut Quiet, &mut done).unwrap_err();
+    let error = put(&mut session, order("contracts", &sources), &mut Quiet, &mut done).unwrap_err();
     assert!(error.to_string().starts_with("archive contracts "), "{error}");
     // The console is still there.
-    let (_, records) = ls(&mut session, "finance", 0, 0).unwrap().unwrap();
-    assert_eq!(records, 1);
+    assert_eq!(ls(&mut session, "finance", 0, 0).unwrap().unwrap().records, 1);
+    drop(session);
+    appliance.end();
+}
+
+#[test]
+fn patience_ends_when_nothing_moved_for_so_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let hang = |bench: &mut Bench| {
+        bench.archives[0].documents.push(Document { name: "x".into(), content: b"x".to_vec() });
+        bench.archives[0].hung = true;
+    };
+    let (appliance, stream) = Appliance::start(Noise::none(), hang, |_| {});
+    let timing = Timing { quiet: Duration::from_millis(20), patience: Duration::from_secs(1) };
+    let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
+    let error = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap_err().to_string();
+    assert_eq!(error, "archive contracts sends nothing of record 1 behind byte 0, for 1 s now");
+    let error = ls(&mut session, "contracts", 0, 9).unwrap_err().to_string();
+    assert_eq!(error, "no answer to `ls contracts 0 9` within 1 s: who should answer does not");
     drop(session);
     appliance.end();
 }
@@ -324,9 +349,11 @@ fn folders_are_put_by_name_and_in_order() {
     for name in ["b.txt", "2024/z.txt", "a.txt"] {
         fs::write(top.join(name), name).unwrap();
     }
-    let found = sources(std::slice::from_ref(&top), true).unwrap();
-    let names: Vec<&str> = found.iter().map(|source| source.name.as_str()).collect();
+    let all = Folders { recursive: true, follow: false };
+    let found = sources(std::slice::from_ref(&top), all).unwrap();
+    let names: Vec<&str> = found.sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["letters/2024/z.txt", "letters/a.txt", "letters/b.txt"]);
-    let error = sources(&[top], false).unwrap_err().to_string();
+    assert_eq!(found.others, []);
+    let error = sources(&[top], Folders::default()).unwrap_err().to_string();
     assert!(error.ends_with("is a folder; -r puts all files in it"), "{error}");
 }

@@ -175,9 +175,9 @@ fn the_audit_record_is_read_page_by_page() {
     let output = totebox(at, &["history", "--kind", "flag"]);
     assert_eq!(
         stdout(&output),
-        "seq  time                 kind  archive    what\n  \
-         9  1970-01-01 00:00:00  flag  contracts  flag 1: hung: it gives no sign of life\n \
-         59  1970-01-01 00:00:00  flag  contracts  flag 1: hung: it gives no sign of life\n\
+        "seq  time          kind  archive    what\n  \
+         9  time unknown  flag  contracts  flag 1: hung: it gives no sign of life\n \
+         59  time unknown  flag  contracts  flag 1: hung: it gives no sign of life\n\
          60 records\n"
     );
     let history = json("history", &totebox(at, &["history", "--from", "77", "--json"]));

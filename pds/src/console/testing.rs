@@ -86,7 +86,7 @@ struct Open {
 /// What an archive is sending.
 enum Sending {
     Document { tag: u32, index: usize, offset: usize },
-    List { tag: u32, next: u64, end: u64 },
+    List { tag: u32, next: u64, end: u64, gap: bool },
 }
 
 /// An archive that keeps to the protocol of `proto::intake`, with its documents in memory. Record 0 is
@@ -108,6 +108,8 @@ pub struct TestArchive {
     pub seen: Vec<Op>,
     /// The content it hands out is not what its records say.
     pub damages: bool,
+    /// Records that cannot be read: a listing leaves them out and ends with an error.
+    pub unreadable: Vec<u64>,
 }
 
 impl TestArchive {
@@ -126,6 +128,7 @@ impl TestArchive {
             refuses_at: None,
             seen: Vec::new(),
             damages: false,
+            unreadable: Vec::new(),
         }
     }
 
@@ -207,7 +210,7 @@ impl TestArchive {
             },
             Op::List => {
                 let end = value.saturating_add(request.extra.get()).min(self.documents.len() as u64 + 1);
-                self.sending = Some(Sending::List { tag, next: value, end });
+                self.sending = Some(Sending::List { tag, next: value, end, gap: false });
             }
             Op::Cancel => {
                 let sends = match self.sending {
@@ -255,7 +258,11 @@ impl TestArchive {
                 }
                 self.answer(header, part);
             }
-            Some(Sending::List { tag, next, end }) if next < end => {
+            Some(Sending::List { tag, next, end, .. }) if next < end && self.unreadable.contains(&next) => {
+                let end = (end + 1).min(self.documents.len() as u64 + 1);
+                self.sending = Some(Sending::List { tag, next: next + 1, end, gap: true });
+            }
+            Some(Sending::List { tag, next, end, gap }) if next < end => {
                 let Document { name, content } = match next {
                     0 => Document { name: "".to_string(), content: Vec::new() },
                     _ => self.documents[next as usize - 1].clone(),
@@ -263,8 +270,9 @@ impl TestArchive {
                 let mut header = document_reply(Answer::Entry, tag, next, &content);
                 header.code = if next == 0 { Kind::Genesis as u8 } else { Kind::Document as u8 };
                 self.answer(header, name.as_bytes());
-                self.sending = Some(Sending::List { tag, next: next + 1, end });
+                self.sending = Some(Sending::List { tag, next: next + 1, end, gap });
             }
+            Some(Sending::List { tag, gap: true, .. }) => self.fail(tag, Failure::Damaged, 0),
             Some(Sending::List { tag, .. }) => {
                 let mut header = reply(Answer::End, tag);
                 header.value = (self.documents.len() as u64 + 1).into();

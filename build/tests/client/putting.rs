@@ -1,0 +1,311 @@
+//! Putting many files, and what is no file: each is told of exactly once, whatever happens.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::thread;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::Value;
+use totebox::client::lines::Line;
+use totebox::client::put::{Outcome, put};
+use totebox::client::sources::Source;
+use totebox_pds::console::data::{checksum, verified};
+use totebox_pds::console::testing::{Bench, Document};
+
+use crate::appliance::{Appliance, Noise};
+use crate::commands::{json, stderr, stdout, totebox};
+use crate::{Quiet, documents, order, put_all, session};
+
+/// So many small files.
+fn many(folder: &Path, count: usize) -> Vec<Source> {
+    let make = |index: usize| {
+        let (name, path) = (format!("{index:03}"), folder.join(format!("{index:03}")));
+        fs::write(&path, format!("content {index}")).unwrap();
+        Source { path, name }
+    };
+    (0..count).map(make).collect()
+}
+
+#[test]
+fn more_files_than_may_wait_are_all_put() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = many(folder.path(), 70);
+    let slow = |bench: &mut Bench| bench.archives[0].holds_receipts = true;
+    // The disk takes its time until as many wait as may.
+    let mut full = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.archives[0].pending() == 32 {
+            full += 1;
+            // Whoever asks once more is told that the console is busy.
+            if full == 3 {
+                bench.revive(0);
+            }
+        }
+    };
+    let (appliance, stream) = Appliance::start(Noise::none(), slow, meanwhile);
+    let outcomes = put_all(&mut session(stream), "contracts", &sources);
+    assert_eq!(outcomes.len(), 70);
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Committed(_))), "{outcomes:?}");
+    assert_eq!(appliance.end()[0], documents(&sources));
+}
+
+/// A console that is played by a script: `answer` is told each line that is no handshake, and says what comes
+/// back; nothing more comes after it says `None`.
+fn scripted(answer: impl FnMut(&str) -> Option<Vec<String>> + Send + 'static) -> UnixStream {
+    let (ours, mut line) = UnixStream::pair().unwrap();
+    let mut answer = answer;
+    thread::spawn(move || {
+        let (mut received, mut chunk) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = line.read(&mut chunk) {
+            received.extend(&chunk[..count]);
+            while let Some(end) = received.iter().position(|&byte| byte == b'\n') {
+                let taken: Vec<u8> = received.drain(..=end).collect();
+                let taken = String::from_utf8(taken).unwrap();
+                let said = taken.trim_matches(['\x03', '\n']);
+                let answers = match (said.strip_prefix("machine "), verified(said.as_bytes())) {
+                    (Some(number), _) => vec![format!("+machine totebox/1 {number}")],
+                    (None, Ok(body)) => match answer(std::str::from_utf8(body).unwrap()) {
+                        Some(answers) => answers,
+                        None => return,
+                    },
+                    (None, Err(_)) => Vec::new(),
+                };
+                for body in answers {
+                    write!(line, "{body} #{:08x}\r\n", checksum(body.as_bytes())).unwrap();
+                }
+            }
+        }
+    });
+    ours
+}
+
+/// What a record of this content says in a listing.
+fn row(sequence: u64, name: &str, content: &str) -> String {
+    let hash = blake3::hash(content.as_bytes()).to_hex();
+    format!("=record seq={sequence} kind=document time=9 size={} hash={hash} name=\"{name}\"", content.len())
+}
+
+/// Puts `files` of [`many`] at a console that behaves so.
+fn put_at(
+    files: usize,
+    answer: impl FnMut(&str) -> Option<Vec<String>> + Send + 'static,
+) -> (Vec<(String, Outcome)>, Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = many(folder.path(), files);
+    let mut session = session(scripted(answer));
+    let mut outcomes = Vec::new();
+    let mut done = |source: &Source, outcome: &Outcome| outcomes.push((source.name.clone(), outcome.clone()));
+    let ended = put(&mut session, order("contracts", &sources), &mut Quiet, &mut done);
+    let names: BTreeSet<_> = outcomes.iter().map(|(name, _)| name).collect();
+    assert_eq!((names.len(), outcomes.len()), (files, files), "each exactly once: {outcomes:?}");
+    (outcomes, ended.err().map(|error| format!("{error:#}")))
+}
+
+/// A console that takes each document, and says nothing of its own accord.
+fn takes(said: &str, tag: &mut u32) -> Option<Vec<String>> {
+    let words: Vec<&str> = said.split(' ').collect();
+    Some(vec![match words[0] {
+        "put" => {
+            *tag += 1;
+            format!("+ready {tag} 8")
+        }
+        // All contents have this size, and come in one line.
+        "@0" => "?9".into(),
+        _ => return None,
+    }])
+}
+
+#[test]
+fn a_refusal_without_a_tag_ends_no_submission() {
+    let mut tag = 0;
+    let (outcomes, _) = put_at(2, move |said| match said.split(' ').next().unwrap() {
+        "ls" => Some(vec!["+ls records=1".into()]),
+        // The text of a refusal begins with the tag of what waits.
+        "put" if tag == 1 => Some(vec!["-full 1 is the room that is left".into()]),
+        "receipt" => {
+            let hash = blake3::hash(b"content 0").to_hex();
+            Some(vec![format!("+receipt 1 seq=1 size=9 hash={hash} record={hash} time=9")])
+        }
+        _ => takes(said, &mut tag),
+    });
+    let of = |name: &str| &outcomes.iter().find(|(of, _)| of == name).unwrap().1;
+    assert!(matches!(of("000"), Outcome::Committed(_)), "{outcomes:?}");
+    assert!(matches!(of("001"), Outcome::Refused(refusal) if refusal.name == "full"), "{outcomes:?}");
+}
+
+#[test]
+fn what_has_no_receipt_is_asked_for_and_then_looked_for() {
+    // The appliance was restarted: it knows neither submission, but lists one of the documents, as the second
+    // record of that name and content. The other is sent once more.
+    let (mut tag, mut asked) = (0, 0);
+    let (outcomes, error) = put_at(2, move |said| match said.split(' ').next().unwrap() {
+        "ls" if said.ends_with(" 0 0") => Some(vec!["+ls records=2".into()]),
+        "ls" => Some(vec![row(2, "000", "content 0"), "+ls records=3".into()]),
+        "receipt" if asked < 2 => {
+            asked += 1;
+            tag = 0;
+            Some(vec!["-not-found no submission of that number is remembered; look with ls".into()])
+        }
+        "receipt" => {
+            let hash = blake3::hash(b"content 1").to_hex();
+            Some(vec![format!("+receipt 1 seq=3 size=9 hash={hash} record={hash} time=9")])
+        }
+        _ => takes(said, &mut tag),
+    });
+    assert_eq!(error, None);
+    assert!(matches!(&outcomes[0].1, Outcome::Listed(record) if record.sequence == 2), "{outcomes:?}");
+    assert!(matches!(&outcomes[1].1, Outcome::Committed(receipt) if receipt.sequence == 3), "{outcomes:?}");
+}
+
+#[test]
+fn a_receipt_of_another_day_is_not_taken_for_one_of_today() {
+    let mut tag = 0;
+    let (outcomes, _) = put_at(1, move |said| match said.split(' ').next().unwrap() {
+        "ls" if said.ends_with(" 0 0") => Some(vec!["+ls records=1".into()]),
+        "ls" => Some(vec![row(7, "000", "content 0"), "+ls records=8".into()]),
+        "receipt" => {
+            let hash = blake3::hash(b"something else").to_hex();
+            Some(vec![format!("+receipt 1 seq=1 size=14 hash={hash} record={hash} time=9")])
+        }
+        _ => takes(said, &mut tag),
+    });
+    assert!(matches!(&outcomes[0].1, Outcome::Listed(record) if record.sequence == 7), "{outcomes:?}");
+}
+
+#[test]
+fn every_file_is_told_of_when_the_line_is_lost() {
+    let mut tag = 0;
+    let (outcomes, error) = put_at(5, move |said| match said.split(' ').next().unwrap() {
+        "ls" => Some(vec!["+ls records=1".into()]),
+        "put" if tag == 2 => None,
+        _ => takes(said, &mut tag),
+    });
+    assert!(error.is_some());
+    let is = |outcome: &Outcome| match outcome {
+        Outcome::Unknown(_) => 'u',
+        Outcome::NotSent(_) => 'n',
+        _ => panic!("{outcome:?}"),
+    };
+    assert_eq!(outcomes.iter().map(|(_, outcome)| is(outcome)).collect::<String>(), "uunnn");
+}
+
+#[test]
+fn the_forms_the_script_speaks_are_those_of_the_protocol() {
+    assert!(
+        matches!(Line::parse("-full 1 is the room that is left"), Some(Line::Refused(refusal)) if refusal.tag.is_none())
+    );
+    assert!(matches!(Line::parse(&row(2, "x", "y")), Some(Line::Row(..))));
+}
+
+#[test]
+fn everything_in_a_folder_is_put_or_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let appliance = Appliance::listen(&at.join("console"), 3, |_| {}, |_| {});
+    let top = at.join("all");
+    fs::create_dir_all(top.join("real/sub")).unwrap();
+    fs::create_dir(at.join("elsewhere")).unwrap();
+    for (name, content) in [("all/a", "a"), ("all/real/b", "b"), ("all/real/sub/c", "c"), ("elsewhere/d", "d")] {
+        fs::write(at.join(name), content).unwrap();
+    }
+    symlink(at.join("elsewhere/d"), top.join("to-file")).unwrap();
+    symlink(at.join("elsewhere"), top.join("to-folder")).unwrap();
+    symlink("..", top.join("real/loop")).unwrap();
+    symlink("self", top.join("self")).unwrap();
+    symlink("nowhere", top.join("dangling")).unwrap();
+    let not_utf8 = top.join(std::ffi::OsStr::from_bytes(b"not-utf8-\xff"));
+    fs::write(&not_utf8, "x").unwrap();
+    fs::write(top.join("control\n"), "x").unwrap();
+    fs::write(top.join("l".repeat(255)), "x").unwrap();
+    mknodat(CWD, top.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    let _socket = UnixListener::bind(top.join("socket")).unwrap();
+
+    let output = totebox(at, &["put", "contracts", "-r", "all", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told = json("put", &output);
+    let each = |file: &Value| {
+        let text = |key: &str| file[key].as_str().unwrap_or_default().to_string();
+        let name = text("file").replacen("all/", "", 1);
+        (if name.starts_with("lll") { "long".into() } else { name }, text("error"))
+    };
+    let mut told: Vec<(String, String)> = told.as_array().unwrap().iter().map(each).collect();
+    told.sort();
+    let expected = [
+        ("a", ""),
+        ("control\n", "bad-name"),
+        ("dangling", "not-read"),
+        ("fifo", "not-read"),
+        ("long", "bad-name"),
+        ("not-utf8-\u{fffd}", "not-read"),
+        ("real/b", ""),
+        ("real/loop", "not-read"),
+        ("real/sub/c", ""),
+        ("self", "not-read"),
+        ("socket", "not-read"),
+        ("to-file", ""),
+        ("to-folder", "not-read"),
+    ];
+    assert_eq!(told, expected.map(|(file, error)| (file.to_string(), error.to_string())));
+
+    // Once more: what is there is skipped, what links lead to is put, and the loop ends.
+    let output = totebox(at, &["put", "contracts", "-r", "all", "--follow", "--skip-existing"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<String> = stdout(&output).lines().map(|line| line[..6].to_string()).collect();
+    assert_eq!(lines, ["exists", "exists", "exists", "exists", "record"], "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(said.contains("all/real/loop: a symbolic link to a folder that it is in itself"), "{said}");
+    assert!(said.contains("all/fifo: no file but a FIFO"), "{said}");
+    assert!(said.ends_with("totebox: 8 files were not put\n"), "{said}");
+
+    let output = totebox(at, &["put", "contracts", "-r", "all/real", "--skip-existing", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json("put", &output).as_array().unwrap().len(), 3);
+    let names: Vec<String> = appliance.end()[0].iter().map(|document| document.name.clone()).collect();
+    assert_eq!(
+        names,
+        ["all/a", "all/real/b", "all/real/sub/c", "all/to-file", "all/to-folder/d", "real/b", "real/sub/c"]
+    );
+}
+
+#[test]
+fn a_listing_shows_what_is_whole_and_names_what_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        for index in 0..8 {
+            let (name, content) = (format!("document {index}"), b"x".to_vec());
+            bench.archives[0].documents.push(Document { name, content });
+        }
+        bench.archives[0].unreadable = vec![2, 5, 6, 8];
+    };
+    let appliance = Appliance::listen(&at.join("console"), 4, prepare, |_| {});
+    let output = totebox(at, &["ls", "contracts"]);
+    assert_eq!(output.status.code(), Some(1));
+    let first = |line: &str| line.split_whitespace().next().unwrap().to_string();
+    let numbers: Vec<String> = stdout(&output).lines().skip(1).map(first).collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "7", "8", "9"], "{}", stdout(&output));
+    assert!(stdout(&output).contains("\n       5  records 5 to 6: damaged\n"), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(
+        said.contains("totebox: record 2 of archive contracts cannot be read; the others are listed"),
+        "{said}"
+    );
+
+    let output = totebox(at, &["ls", "contracts", "--json"]);
+    let listing = json("ls", &output);
+    assert_eq!(listing["entries"].as_array().unwrap().len(), 5);
+    assert_eq!(listing["damaged"][1], serde_json::json!({ "first": 5, "last": 6 }));
+    assert_eq!(listing["records"], 9);
+
+    // What was not asked for is not complained of.
+    let output = totebox(at, &["ls", "contracts", "--from", "3", "--count", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = totebox(at, &["ls", "contracts", "--from", "6", "--count", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    appliance.end();
+}
