@@ -109,11 +109,11 @@ impl Session {
     }
 
     /// Says what became of a submission: as an answer, or as an event if its sender is gone.
-    fn tell_fate(&mut self, tag: u32, link: usize, fate: Fate, watched: bool) {
+    pub(super) fn tell_fate(&mut self, tag: u32, link: usize, fate: Fate, watched: bool) {
         let archive = &self.volumes[link];
         let event = if watched { "" } else { "*" };
         match fate {
-            Fate::Open | Fate::Pending => self.output.line(format_args!("+pending {tag}")),
+            Fate::Open | Fate::Pending => self.output.line(format_args!("{event}+pending {tag}")),
             Fate::Committed(Receipt { sequence, size, hash, record, time_ms }) => {
                 let (hash, record) = (Hex(&hash), Hex(&record));
                 let line =

@@ -138,11 +138,13 @@ impl fmt::Display for Refused<'_> {
 impl Output {
     /// Ends an answer, or the submission with this tag, with an error.
     pub fn error(&mut self, error: Error, tag: Option<u32>, text: fmt::Arguments<'_>) {
+        self.failed();
         self.line(format_args!("-{}", ErrorLine { name: error.name(), tag, text }));
     }
 
     /// Says that a submission failed: as an event if its sender seems to be gone.
     pub fn submission_error(&mut self, watched: bool, error: Error, tag: u32, text: fmt::Arguments<'_>) {
+        self.failed();
         let event = if watched { "" } else { "*" };
         self.line(format_args!("{event}-{}", ErrorLine { name: error.name(), tag: Some(tag), text }));
     }

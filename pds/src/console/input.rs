@@ -1,55 +1,94 @@
-//! What came over the serial line and was not taken up yet. Ctrl-C is seen here, ahead of everything
-//! that waits, so that it works whatever the console is waiting for.
+//! What came over the serial line and was not taken up yet. Signals (Ctrl-C, and that the line goes to another
+//! holder and comes back) are seen here, ahead of everything that waits, so that they work whatever the console
+//! is waiting for.
 
 use alloc::collections::VecDeque;
 
+use super::control;
 use super::data::{LINE_MAX, WINDOW};
 use crate::device::Uart;
-
-/// Ctrl-C.
-pub const INTERRUPT: u8 = 0x03;
 
 /// Room for a full window of lines and the next: a peer that keeps to its window never has to wait
 /// before its Ctrl-C is seen.
 const CAPACITY: usize = (WINDOW + 1) * (LINE_MAX + 2);
 
+/// Signals kept at most, and bytes taken from the line at a time: each may be one.
+const SIGNALS_MAX: usize = 256;
+
+/// What acts at once, and voids everything that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// The terminal loses the line to another holder.
+    Away,
+    /// The terminal has the line again. This is what it sent meanwhile, which is lost.
+    Back(Lost),
+}
+
+/// What of a peer's bytes was never taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing but line ends at most.
+    Nothing,
+    /// Whole lines.
+    Lines,
+    /// Something whose last line was not ended: its rest may still come.
+    WithinLine,
+}
+
+impl Signal {
+    fn of(byte: u8) -> Option<Signal> {
+        Some(match byte {
+            control::INTERRUPT => Signal::Interrupt,
+            control::AWAY => Signal::Away,
+            control::BACK => Signal::Back(Lost::Nothing),
+            control::BACK_LINES_LOST => Signal::Back(Lost::Lines),
+            control::BACK_WITHIN_LINE => Signal::Back(Lost::WithinLine),
+            _ => return None,
+        })
+    }
+}
+
 /// Bytes received.
 pub struct Input {
     bytes: VecDeque<u8>,
-    interrupted: bool,
+    /// The signals that were not taken up yet, each with what it voided.
+    signals: VecDeque<(Signal, Lost)>,
 }
 
 impl Input {
     /// An empty buffer.
     pub fn new() -> Self {
-        Input { bytes: VecDeque::with_capacity(CAPACITY), interrupted: false }
+        Input { bytes: VecDeque::with_capacity(CAPACITY), signals: VecDeque::with_capacity(SIGNALS_MAX) }
     }
 
-    /// Takes what the line has, as far as there is room; returns whether it had something. Ctrl-C
-    /// discards everything before it.
+    /// Takes what the line has, as far as there is room; returns whether it had something.
     pub fn fill(&mut self, uart: &mut impl Uart) -> bool {
         let mut moved = false;
-        let mut chunk = [0; 256];
+        let mut chunk = [0; SIGNALS_MAX];
         loop {
-            let room = chunk.len().min(CAPACITY - self.bytes.len());
+            let room = (SIGNALS_MAX - self.signals.len()).min(CAPACITY - self.bytes.len());
             let count = uart.receive(&mut chunk[..room]).min(room);
             if count == 0 {
                 return moved;
             }
             moved = true;
-            let mut fresh = &chunk[..count];
-            if let Some(last) = fresh.iter().rposition(|&byte| byte == INTERRUPT) {
-                self.clear();
-                self.interrupted = true;
-                fresh = &fresh[last + 1..];
+            for &byte in &chunk[..count] {
+                match Signal::of(byte) {
+                    None => self.bytes.push_back(byte),
+                    Some(signal) => {
+                        let voided = self.clear();
+                        self.signals.push_back((signal, voided));
+                    }
+                }
             }
-            self.bytes.extend(fresh);
         }
     }
 
-    /// Whether Ctrl-C came since the last call.
-    pub fn take_interrupt(&mut self) -> bool {
-        core::mem::take(&mut self.interrupted)
+    /// The next signal, and what it voided that was never taken up.
+    pub fn take_signal(&mut self) -> Option<(Signal, Lost)> {
+        self.signals.pop_front()
     }
 
     /// The next byte.
@@ -57,9 +96,21 @@ impl Input {
         self.bytes.pop_front()
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
+    /// What waits to be taken up.
+    pub fn waiting(&self) -> Lost {
+        let ends_line = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        match self.bytes.back() {
+            Some(last) if !ends_line(last) => Lost::WithinLine,
+            _ if self.bytes.iter().all(ends_line) => Lost::Nothing,
+            _ => Lost::Lines,
+        }
+    }
+
+    /// Forgets everything that waits; returns what it was.
+    pub fn clear(&mut self) -> Lost {
+        let lost = self.waiting();
         self.bytes.clear();
+        lost
     }
 }
 
@@ -105,8 +156,36 @@ mod tests {
     fn ctrl_c_discards_what_came_before_it() {
         let mut input = Input::new();
         assert!(input.fill(&mut Source(b"abc\x03de\x03machine\n".to_vec().into())));
-        assert!(input.take_interrupt());
-        assert!(!input.take_interrupt());
+        assert_eq!(input.take_signal(), Some((Signal::Interrupt, Lost::WithinLine)));
+        assert_eq!(input.take_signal(), Some((Signal::Interrupt, Lost::WithinLine)));
+        assert_eq!(input.take_signal(), None);
         assert_eq!(drain(&mut input), b"machine\n");
+    }
+
+    #[test]
+    fn every_signal_says_what_it_voided() {
+        let mut input = Input::new();
+        assert!(input.fill(&mut Source(b"a\nb\x0e\x03\r\n\x0f\nc\n\x19\x18x".to_vec().into())));
+        let signals: Vec<_> = core::iter::from_fn(|| input.take_signal()).collect();
+        let expected = [
+            (Signal::Away, Lost::WithinLine),
+            (Signal::Interrupt, Lost::Nothing),
+            (Signal::Back(Lost::Nothing), Lost::Nothing),
+            (Signal::Back(Lost::Lines), Lost::Lines),
+            (Signal::Back(Lost::WithinLine), Lost::Nothing),
+        ];
+        assert_eq!(signals, expected);
+        assert_eq!(drain(&mut input), b"x");
+    }
+
+    #[test]
+    fn signals_that_nobody_takes_up_fill_the_buffer_and_no_more() {
+        let mut input = Input::new();
+        let mut source = Source(vec![control::INTERRUPT; 1000].into());
+        assert!(input.fill(&mut source));
+        assert_eq!(source.0.len(), 1000 - SIGNALS_MAX);
+        assert!(!input.fill(&mut source));
+        assert!(input.take_signal().is_some());
+        assert!(input.fill(&mut source));
     }
 }

@@ -51,6 +51,11 @@ impl LineEditor {
         LineEditor { text, too_long: false, unshown: 0, after_return: false, key: Key::Plain }
     }
 
+    /// Whether nothing was typed since the last line.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// What was typed so far and is shown.
     pub fn shown(&self) -> &[u8] {
         &self.text[..self.text.len() - self.unshown]

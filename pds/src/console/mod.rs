@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`input`], [`output`] | bytes from and to the serial line |
+//! | [`holder`], [`control`] | who is at the line, and who was cut off from it |
 //! | [`line`], [`words`], [`data`] | lines, words, data lines |
 //! | [`commands`], [`errors`], [`text`] | what can be said, and how values are shown |
 //! | [`session`], [`answers`] | what is under way: the operator's side and the archives' |
@@ -19,11 +20,13 @@
 mod answers;
 mod audit;
 mod commands;
+pub mod control;
 pub mod data;
 mod errors;
 mod fetch;
 mod flags;
 mod history;
+mod holder;
 mod input;
 mod lifecycle;
 mod line;
@@ -84,7 +87,7 @@ impl<U: Uart> Console<U> {
             let mut moved = self.session.output.drain(&mut self.uart);
             moved |= self.session.input.fill(&mut self.uart);
             if self.uart.hung_up() {
-                self.session.hang_up();
+                self.session.hung_up();
                 moved = true;
             }
             moved |= self.session.step(kernel);

@@ -139,7 +139,8 @@ impl Session {
             Activity::Transition(transition) => self.show_transition(transition),
             Activity::Acknowledge { tag, flag } => self.show_acknowledgement(tag, flag),
             Activity::History { tag } => self.show_history(tag),
-            Activity::Idle | Activity::Put(_) | Activity::Get(_) | Activity::List(_) => {}
+            Activity::Idle | Activity::Away | Activity::Skip(_) => {}
+            Activity::Put(_) | Activity::Get(_) | Activity::List(_) => {}
         }
     }
 }

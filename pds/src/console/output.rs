@@ -10,7 +10,7 @@ use totebox_shown::{Shown, is_printable};
 
 use super::data::CONTENT_MAX;
 use super::fetch::PART_MAX;
-use super::{audit, flags, history, status};
+use super::{audit, control, flags, history, status};
 use crate::device::Uart;
 use crate::proto::flag::FLAGS_MAX;
 use crate::proto::page::HISTORY_MAX;
@@ -42,12 +42,14 @@ pub struct Output {
     checked: bool,
     /// Whether the cursor stands behind something: a prompt, what was typed, text without a line end.
     mid_line: bool,
+    /// Something was refused or given up since it was last asked.
+    failed: bool,
 }
 
 impl Output {
     /// An empty buffer.
     pub fn new() -> Self {
-        Output { bytes: VecDeque::with_capacity(CAPACITY), checked: false, mid_line: false }
+        Output { bytes: VecDeque::with_capacity(CAPACITY), checked: false, mid_line: false, failed: false }
     }
 
     /// Whether there is room for what one event can write.
@@ -111,6 +113,22 @@ impl Output {
     pub fn end_line(&mut self) {
         append(&mut self.bytes, b"\r\n");
         self.mid_line = false;
+    }
+
+    /// Notes that something was refused or given up.
+    pub fn failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// What came before is for the holder before; what follows is for the terminal.
+    pub fn back(&mut self) {
+        append(&mut self.bytes, &[control::BACK]);
+    }
+
+    /// Everything up to the end of the input was attended to.
+    pub fn input_ended(&mut self) {
+        let answer = if core::mem::take(&mut self.failed) { control::NOT_DONE } else { control::DONE };
+        append(&mut self.bytes, &[answer]);
     }
 
     /// Hands the line as much as it takes; returns whether it took something.

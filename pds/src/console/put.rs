@@ -8,6 +8,7 @@ use zerocopy::FromZeros;
 use super::answers::failure;
 use super::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, decode, verified};
 use super::errors::{Error, Refused};
+use super::holder::Place;
 use super::line::Ending;
 use super::links::{Message, Misbehaviour};
 use super::session::{Activity, Session};
@@ -38,19 +39,39 @@ enum Phase {
     Ending,
     /// A person waits for the receipt.
     AwaitingReceipt,
-    /// The archive refused, but the person's text still comes: lines are dropped up to the end mark.
-    Skipping,
+}
+
+/// How much of a submission the peer has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Content may still come.
+    Incoming,
+    /// All of it.
+    Complete,
 }
 
 impl Put {
     /// Whether it can do with another line, once the last is with the archive.
     pub fn takes_lines(&self) -> bool {
-        matches!(self.phase, Phase::Receiving { .. } | Phase::Skipping)
+        matches!(self.phase, Phase::Receiving { .. })
+    }
+
+    /// The submission's tag.
+    pub fn tag(&self) -> u32 {
+        self.tag
+    }
+
+    /// How much of it was sent.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Opening | Phase::Receiving { .. } => Stage::Incoming,
+            Phase::Ending | Phase::AwaitingReceipt => Stage::Complete,
+        }
     }
 
     /// The archive whose answers it needs to go on, and the tag they carry.
-    pub fn awaits(&self) -> Option<(usize, u32)> {
-        (self.phase != Phase::Skipping).then_some((self.link, self.tag))
+    pub fn awaits(&self) -> (usize, u32) {
+        (self.link, self.tag)
     }
 
     /// Whether lines are data lines, as opposed to text or commands.
@@ -117,13 +138,18 @@ impl Session {
 
     /// The submission came to nothing. If a person's text still comes, its lines are no commands.
     fn leave_put(&mut self) {
-        match &mut self.activity {
-            Activity::Put(put) if put.size.is_none() && matches!(put.phase, Phase::Receiving { .. }) => {
-                put.phase = Phase::Skipping;
-                self.output.line(format_args!("*the text is skipped up to a line with a single ."));
+        match &self.activity {
+            Activity::Put(put) if put.size.is_none() && put.stage() == Stage::Incoming => {
+                self.skip(Place::LineStart, false);
             }
-            activity => *activity = Activity::Idle,
+            _ => self.activity = Activity::Idle,
         }
+    }
+
+    /// The input has ended before the document did.
+    pub(super) fn end_put(&mut self) {
+        self.cancel_put(Error::Cancelled, "the input ended before the document did");
+        self.skip(Place::LineStart, false);
     }
 
     /// Gives the submission up, for a reason the operator is told.
@@ -171,16 +197,14 @@ impl Session {
     /// A line of a person's text, which becomes content with a line feed at its end.
     pub(super) fn text_line(&mut self, line: &[u8], ending: Ending) {
         let Activity::Put(put) = &mut self.activity else { return };
-        match (put.phase, ending, line) {
-            (Phase::Skipping, Ending::Whole, b".") => self.activity = Activity::Idle,
-            (Phase::Skipping, ..) => {}
-            (_, Ending::Whole, b".") => {
+        match (ending, line) {
+            (Ending::Whole, b".") => {
                 put.phase = Phase::Ending;
                 let (link, request) = (put.link, put_request(Op::PutEnd, put.tag, 0));
                 self.outbox.put(link, request, &[]);
             }
-            (_, Ending::Whole, _) => self.take_content(&[line, b"\n"], None),
-            (_, Ending::TooLong, _) => {
+            (Ending::Whole, _) => self.take_content(&[line, b"\n"], None),
+            (Ending::TooLong, _) => {
                 let text = format_args!("a line of text has at most {LINE_MAX} bytes");
                 self.cancel_put(Error::LineTooLong, text);
                 self.leave_put();
@@ -238,9 +262,6 @@ impl Session {
                 let text = format_args!("no longer waiting for archive {archive}; it may still commit this");
                 self.output.error(Error::NotAnswering, Some(put.tag), text);
             }
-            Phase::Skipping => {
-                self.output.error(Error::Cancelled, None, format_args!("the rest of the text is not awaited"));
-            }
         }
         self.activity = Activity::Idle;
     }
@@ -249,7 +270,7 @@ impl Session {
     pub(super) fn abandon_put(&mut self, error: Error) {
         let Activity::Put(put) = &self.activity else { return };
         match put.phase {
-            Phase::AwaitingReceipt | Phase::Skipping => self.activity = Activity::Idle,
+            Phase::AwaitingReceipt => self.activity = Activity::Idle,
             Phase::Opening | Phase::Receiving { .. } | Phase::Ending => {
                 let (tag, archive) = (put.tag, &self.volumes[put.link]);
                 self.submissions.set(tag, Fate::Refused(Failure::NotActive, 0));

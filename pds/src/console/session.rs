@@ -9,9 +9,11 @@ use totebox_shm::Mapped;
 
 use super::audit::Verification;
 use super::commands::{COMMANDS, Command, Help, ParseError, parse};
-use super::data::{self, Damage, LINE_MAX, PROTOCOL};
+use super::control;
+use super::data::{self, Damage, LINE_MAX, PROTOCOL, parse_decimal};
 use super::errors::Error;
 use super::fetch::{Get, List};
+use super::holder::{Holders, Place, Skip};
 use super::input::Input;
 use super::lifecycle::Transition;
 use super::line::{Ending, LineEditor};
@@ -31,20 +33,29 @@ const PROMPT: &str = "totebox> ";
 /// What the console is busy with. While it is, it takes no commands.
 pub enum Activity {
     Idle,
+    /// The terminal has lost the line; what its next holder begins with is Ctrl-C.
+    Away,
+    /// Lines are dropped: they belong to what is gone.
+    Skip(Skip),
     Put(Put),
     Get(Get),
     List(List),
     Audit(Verification),
     Transition(Transition),
-    Acknowledge { tag: u32, flag: u32 },
-    History { tag: u32 },
+    Acknowledge {
+        tag: u32,
+        flag: u32,
+    },
+    History {
+        tag: u32,
+    },
 }
 
 impl Activity {
     /// The archive whose answers it needs to go on, and the tag they carry.
     pub fn awaits(&self) -> Option<(usize, u32)> {
         match self {
-            Activity::Put(put) => put.awaits(),
+            Activity::Put(put) => Some(put.awaits()),
             &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => Some((link, tag)),
             _ => None,
         }
@@ -70,13 +81,17 @@ pub struct Session {
     pub(super) news: bool,
     pub(super) input: Input,
     pub(super) output: Output,
-    editor: LineEditor,
+    pub(super) editor: LineEditor,
+    pub(super) holders: Holders,
     /// Machine mode; otherwise a person is at the line.
     pub(super) machine: bool,
     /// It was said that the appliance is up.
     pub(super) welcomed: bool,
-    /// Prompts are shown: from the welcome on, or from the first line typed before it.
+    /// Prompts are shown: from the welcome on, or from the first command before it.
     pub(super) greeted: bool,
+    /// Who types knows that this console is there: it has shown its prompt, or Ctrl-C came. What is typed before may
+    /// belong to what was under way when the appliance started anew.
+    pub(super) met: bool,
     pub(super) activity: Activity,
     pub(super) outbox: Outbox,
     pub(super) submissions: Submissions,
@@ -118,9 +133,11 @@ impl Session {
             input: Input::new(),
             output: Output::new(),
             editor: LineEditor::new(),
+            holders: Holders::default(),
             machine: false,
             welcomed: false,
             greeted: false,
+            met: false,
             activity: Activity::Idle,
             outbox: Outbox::new(),
             submissions: Submissions::new(),
@@ -140,8 +157,8 @@ impl Session {
         if !self.output.ready() {
             return false;
         }
-        if self.input.take_interrupt() {
-            self.interrupt();
+        if let Some((signal, voided)) = self.input.take_signal() {
+            self.signalled(signal, voided);
             return true;
         }
         if self.surface.take_news() {
@@ -168,25 +185,8 @@ impl Session {
         self.last_tag
     }
 
-    /// Ctrl-C: gives up what is under way, and a person is at the line again.
-    fn interrupt(&mut self) {
-        if self.output.mid_line() {
-            self.output.raw("^C");
-            self.output.end_line();
-        }
-        self.reset();
-    }
-
-    /// The line hung up: as Ctrl-C, and what was typed is gone with the peer.
-    pub fn hang_up(&mut self) {
-        self.input.clear();
-        if self.output.mid_line() {
-            self.output.end_line();
-        }
-        self.reset();
-    }
-
-    fn reset(&mut self) {
+    /// Gives up what is under way; a person is at the line.
+    pub(super) fn reset(&mut self) {
         self.machine = false;
         self.output.set_checked(false);
         self.editor.clear();
@@ -197,7 +197,8 @@ impl Session {
     /// Ends the activity on the operator's wish.
     fn give_up(&mut self) {
         match &self.activity {
-            Activity::Idle => {}
+            Activity::Idle | Activity::Away => {}
+            Activity::Skip(_) => self.stop_skipping(),
             Activity::Put(_) => self.give_up_put(),
             &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => {
                 if self.outbox.withdraw().is_none() {
@@ -220,7 +221,7 @@ impl Session {
     /// Whether the next line can be handled now.
     fn takes_lines(&self) -> bool {
         match &self.activity {
-            Activity::Idle => true,
+            Activity::Idle | Activity::Away | Activity::Skip(_) => true,
             Activity::Put(put) => put.takes_lines() && self.outbox.is_empty(),
             _ => false,
         }
@@ -237,6 +238,10 @@ impl Session {
         while self.takes_lines() && self.output.ready() {
             let Some(byte) = self.input.pop() else { break };
             moved = true;
+            if byte == control::END && self.editor.is_empty() {
+                self.input_ended();
+                break;
+            }
             let ending = match raw {
                 true => self.editor.take(byte),
                 false => self.editor.edit(byte, &mut self.output),
@@ -257,30 +262,61 @@ impl Session {
         match &mut self.activity {
             Activity::Put(_) if takes_data => self.data_line(line, ending),
             Activity::Put(_) => self.text_line(line, ending),
+            Activity::Away => {}
+            Activity::Skip(_) => {
+                if self.skipped_line(line, ending) {
+                    self.activity = Activity::Idle;
+                    self.command_line(kernel, line, ending);
+                }
+            }
             _ => self.command_line(kernel, line, ending),
         }
     }
 
+    /// The input has ended, and everything before it was attended to.
+    fn input_ended(&mut self) {
+        if matches!(self.activity, Activity::Put(_)) {
+            self.end_put();
+        }
+        self.output.input_ended();
+    }
+
     fn command_line(&mut self, kernel: &mut dyn Kernel, line: &[u8], ending: Ending) {
-        self.greeted = true;
         // Empty lines are free, and data lines may still come for a submission that was refused.
         if line.is_empty() || line.starts_with(b"@") {
             return;
         }
+        if !self.met {
+            return self.skip(Place::LineStart, false);
+        }
+        self.greeted = true;
+        let text_may_follow = !self.machine && begins_put(line);
+        let sized = self.try_command(kernel, line, ending);
+        if text_may_follow && !sized && !matches!(self.activity, Activity::Put(_)) {
+            // Whoever sends a text with its `put` in one go has not seen that it was refused.
+            self.skip(Place::LineStart, false);
+        }
+    }
+
+    /// Carries out a command; returns whether it has a size, as a `put` has that is followed by data lines.
+    fn try_command(&mut self, kernel: &mut dyn Kernel, line: &[u8], ending: Ending) -> bool {
         if ending == Ending::TooLong {
             let text = format_args!("a line has at most {LINE_MAX} bytes; nothing was done");
-            return self.output.error(Error::LineTooLong, None, text);
+            self.output.error(Error::LineTooLong, None, text);
+            return false;
         }
         let line = match (data::verified(line), self.machine) {
             (Ok(line), _) => line,
             (Err(Damage::NoChecksum), false) => line,
             (Err(Damage::NoChecksum), true) => {
                 let text = "no checksum at the end of the line; Ctrl-C goes back to person mode";
-                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                return false;
             }
             (Err(Damage::WrongChecksum), _) => {
                 let text = "the line does not have the checksum at its end; nothing was done, send it again";
-                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                return false;
             }
         };
         let mut buffer = core::mem::take(&mut self.words);
@@ -289,15 +325,19 @@ impl Session {
             Ok(words) => parse(words, &self.volumes),
             Err(error) => Err(ParseError::Words(*error)),
         };
+        let size = words.as_ref().ok().and_then(|words| words.get(3));
+        let sized = size.is_some_and(|size| parse_decimal(size).is_some());
         match command {
             Ok(command) => self.carry_out(kernel, command),
             Err(error) => self.output.error(error.error(), None, format_args!("{error}")),
         }
         drop(words);
         self.words = buffer;
+        sized
     }
 
     fn carry_out(&mut self, kernel: &mut dyn Kernel, command: Command<'_>) {
+        self.commanded(matches!(command, Command::Machine { .. }));
         match command {
             Command::Help(None) => self.help(),
             Command::Help(Some(help)) => self.help_for(help),
@@ -320,6 +360,7 @@ impl Session {
                 self.machine = false;
                 self.output.set_checked(false);
                 self.output.line(format_args!("+person"));
+                self.left_machine_mode(false);
             }
         }
     }
@@ -355,10 +396,16 @@ impl Session {
         let prompt = match &self.activity {
             Activity::Idle if self.greeted => PROMPT,
             Activity::Put(put) if put.takes_lines() && !put.takes_data() => "",
+            Activity::Skip(_) => "",
             _ => return false,
         };
         self.output.raw(prompt);
         self.output.typed(self.editor.shown());
         self.output.mid_line()
     }
+}
+
+/// Whether a line was meant to put something, well or badly.
+fn begins_put(line: &[u8]) -> bool {
+    line.trim_ascii_start().split(u8::is_ascii_whitespace).next() == Some(b"put")
 }

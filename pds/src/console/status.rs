@@ -294,5 +294,6 @@ impl Session {
         } else if surface.durable != 1 {
             self.output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
         }
+        self.meet();
     }
 }

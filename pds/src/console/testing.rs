@@ -104,6 +104,8 @@ pub struct TestArchive {
     pub holds_receipts: bool,
     /// It refuses the open submission once this many bytes came.
     pub refuses_at: Option<usize>,
+    /// It is sealed.
+    pub refuses_puts: bool,
     /// Every request it took, by operation.
     pub seen: Vec<Op>,
     /// The content it hands out is not what its records say.
@@ -126,6 +128,7 @@ impl TestArchive {
             hung: false,
             holds_receipts: false,
             refuses_at: None,
+            refuses_puts: false,
             seen: Vec::new(),
             damages: false,
             unreadable: Vec::new(),
@@ -173,6 +176,9 @@ impl TestArchive {
             Op::PutBegin => {
                 assert!(self.open.is_none(), "the console sends one submission at a time");
                 let name = String::from_utf8(data.to_vec()).unwrap();
+                if self.refuses_puts {
+                    return self.fail(tag, Failure::Sealed, 0);
+                }
                 let document = Document { name, content: Vec::new() };
                 self.open = Some(Open { tag, declared: request, document });
                 self.answer(reply(Answer::Ready, tag), &[]);

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use totebox::client::lines::Line;
+use totebox_pds::console::control;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::{Bench, Document};
+use totebox_pds::proto::intake::Op;
 
 use crate::Target;
 use crate::repository;
@@ -22,10 +24,65 @@ const UNBLOCK: u8 = 0xfd;
 const HANG: u8 = 0xfc;
 const REVIVE: u8 = 0xfb;
 
+/// Keys that take typed ones back, give up what is typed or end it, and bytes that no key sends.
+const NOT_TYPED: [u8; 9] = [
+    0x08,
+    0x15,
+    0x7f,
+    control::INTERRUPT,
+    control::END,
+    control::AWAY,
+    control::BACK,
+    control::BACK_LINES_LOST,
+    control::BACK_WITHIN_LINE,
+];
+
+/// What others do to a line at which a person types on.
+const TAKEOVERS: [&[u8]; 5] =
+    [b"\x0e\x03\x03\nmachine 1\n\x0f", b"\x0e\x18", b"\x0e\x19", b"\x03\nmachine 2\n\x03", b"\x0f"];
+
 /// The end of a line that is to get its checksum.
 const UNSUMMED: &[u8] = b" #\n";
 
 fn run(input: &[u8]) {
+    anybody(input);
+    typist(input);
+}
+
+/// A person types the input as a text, through whatever happens to the line: no line of it is carried out.
+fn typist(input: &[u8]) {
+    let mut bench = Bench::up(&["contracts", "finance"]);
+    bench.bytes(b"put contracts \"a text\"\r");
+    let mut turn = 0;
+    for line in input.split_inclusive(|&byte| byte == b'\n' || byte == b'\r' || byte >= REVIVE) {
+        // The text has no line that ends it.
+        bench.bytes(b"+");
+        for part in line.split(|byte| NOT_TYPED.contains(byte)) {
+            bench.bytes(part);
+        }
+        match line.last() {
+            Some(&HANG_UP) => bench.line.borrow_mut().hung_up = true,
+            Some(&BLOCK) => {
+                bench.bytes(TAKEOVERS[turn % TAKEOVERS.len()]);
+                turn += 1;
+            }
+            Some(&HANG) => bench.archives[0].hung = true,
+            Some(&REVIVE) => bench.revive(0),
+            _ => {}
+        }
+    }
+    bench.revive(0);
+    assert!(bench.kernel.calls.is_empty(), "a line of a text was an order");
+    let asked = |op: &Op| matches!(op, Op::Get | Op::List);
+    assert!(
+        !bench.archives.iter().any(|archive| archive.seen.iter().any(asked)),
+        "a line of a text was a command"
+    );
+    assert!(bench.archives.iter().all(|archive| archive.documents.is_empty()));
+}
+
+/// Whoever is at the line, and whatever it sends.
+fn anybody(input: &[u8]) {
     let mut bench = Bench::up(&["contracts", "finance"]);
     let kept = Document { name: "kept".into(), content: (0..=255).collect() };
     bench.archives[1].documents.push(kept.clone());
@@ -75,6 +132,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = vec![
         session(&["put finance \"a typed note\"", "first linX\x7fe", " second line", ".", "get finance 2"]),
         session(&["machine", "put finance x 3 #", "@0 YWJj #", "@3 #", ". #", "receipt 1 #", "ls finance 0 9 #"]),
+        b"archive one final\xfels finance\n.\n3\xfe.\nget finance 1\nput finance x\n\xfe.\xfe\xff\nstatus\n"
+            .to_vec(),
+        b"put finance x\nline\n\x0e\x03\x03\nmachine 1\n\x0farchive finance final\n.\n\x04".to_vec(),
         session(&["machine", "get finance 1 100 #", "status #", "flags #", "history 0 5 #", "person #"]),
         session(&[
             "audit",

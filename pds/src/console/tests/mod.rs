@@ -5,3 +5,4 @@ mod machine;
 mod orders;
 mod person;
 mod strings;
+mod takeover;

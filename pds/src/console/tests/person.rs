@@ -43,6 +43,7 @@ fn the_prompt_comes_with_the_welcome() {
 fn a_person_need_not_wait_for_the_welcome() {
     let mut bench = Bench::starting(&NAMES);
     bench.output();
+    bench.bytes(b"\x03");
     let shown = bench.type_line("status");
     assert_eq!(
         shown,
@@ -193,7 +194,7 @@ fn text_that_is_refused_is_not_taken_for_commands() {
     assert_eq!(
         shown,
         "12345\r\n-full:1 archive contracts has room for 77 bytes; nothing was committed; use another archive\r\n\
-         *the text is skipped up to a line with a single .\r\n"
+         *what is typed now is skipped, up to a line with a single . or to Ctrl-C\r\n"
     );
     assert_eq!(bench.type_line("status"), "status\r\n");
     assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
@@ -313,6 +314,10 @@ fn a_peer_that_hangs_up_leaves_nothing_behind() {
     bench.type_line("text");
     bench.line.borrow_mut().hung_up = true;
     bench.bytes(b"");
-    assert!(bench.output().ends_with("nothing was committed\r\ntotebox> "));
+    let shown = bench.output();
+    let (_, shown) = shown.split_once("nothing was committed\r\n").unwrap();
+    assert_eq!(shown, "*what is typed now is skipped, up to a line with a single . or to Ctrl-C\r\n");
     assert!(bench.archives[1].documents.is_empty());
+    bench.bytes(b"\x03");
+    assert!(bench.output().ends_with("\r\ntotebox> "));
 }
