@@ -12,13 +12,18 @@ use super::{Outcome, unix_path};
 
 /// Starts the appliance and gives this terminal its operator's prompt.
 ///
-/// The line is shared with clients at a socket, one at a time: a client that connects takes it, and when it
-/// has gone the terminal gets it back. Ctrl-] leaves and ends the appliance; Ctrl-C reaches the appliance.
+/// The line is shared with clients at a socket, one at a time: a client that connects takes it once nothing was
+/// typed for 5 s, and when it has gone the terminal gets it back. Ctrl-] leaves and ends the appliance; Ctrl-C
+/// reaches the appliance, and takes the line back from a client. Clients that wait take turns: one that moves
+/// nothing for 5 s gives way.
 ///
 /// Standard input that is no terminal is typed into the prompt; when it has ended the socket is served until
 /// SIGTERM.
 #[derive(clap::Args)]
-#[command(after_help = "Example: totebox run --backend qemu --console unix:/tmp/totebox")]
+#[command(
+    after_help = "With --exit-on-eof exits with 1 if the appliance refused or gave up something that was typed.\n\
+                        Example: totebox run --backend qemu --console unix:/tmp/totebox"
+)]
 pub struct Args {
     /// The deployment's directory, or its totebox.toml.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -38,7 +43,7 @@ pub struct Args {
     /// Where clients find the line [default: target/run/console in the deployment]
     #[arg(long, value_name = "unix:PATH", value_parser = unix_path)]
     console: Option<PathBuf>,
-    /// When standard input is no terminal: end when it has ended and the last answer has come.
+    /// End when standard input has ended and the last answer has come.
     #[arg(long)]
     exit_on_eof: bool,
 }
@@ -67,8 +72,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         Backend::Qemu => Kind::Qemu { config: config.into() },
     };
     let Args { deployment, disk, new_disk, console, exit_on_eof, .. } = args;
-    run::run(&Options { deployment, backend, disk, new_disk, console, exit_on_eof })?;
-    Ok(Outcome::Fine)
+    let done = run::run(&Options { deployment, backend, disk, new_disk, console, exit_on_eof })?;
+    Ok(if done { Outcome::Fine } else { Outcome::Found })
 }
 
 /// Becomes a command that ends when the process PARENT does. For `totebox run` itself.

@@ -9,6 +9,12 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Longer than any test runs: who holds the line keeps it.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// What the console gets when a client takes the line.
+const AWAY: &str = "\x0e\x03";
+
 /// A bridge in a thread of its own, and the far ends of everything it joins.
 struct Bench {
     appliance: UnixStream,
@@ -20,7 +26,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(terminal: bool, exit_on_eof: bool) -> Bench {
+    /// A holder gives way at once, or keeps the line, depending on how much patience there is.
+    fn new(terminal: bool, exit_on_eof: bool, patience: Duration) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("console")).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -33,7 +40,7 @@ impl Bench {
         let bridge = std::thread::spawn(move || {
             let (line, listener, signals) = (&line, &listener, &signals);
             let (input, output) = (input.as_fd(), output.as_fd());
-            Bridge::new(Ends { line, listener, signals, input, output, terminal, exit_on_eof }).carry()
+            Bridge::new(Ends { line, listener, signals, input, output, terminal, exit_on_eof, patience }).carry()
         });
         Bench { appliance, keyboard, screen, signal, directory, bridge: Some(bridge) }
     }
@@ -70,9 +77,11 @@ fn send(mut to: &UnixStream, text: &str) {
 
 #[test]
 fn the_terminal_and_the_appliance_see_each_other() {
-    let mut bench = Bench::new(true, false);
-    send(&bench.keyboard, "status\r\x03");
-    expect(&bench.appliance, "status\r\x03");
+    let mut bench = Bench::new(true, false, LONG);
+    send(&bench.keyboard, "status\r");
+    expect(&bench.appliance, "status\r");
+    send(&bench.keyboard, "\x03");
+    expect(&bench.appliance, "\x03");
     send(&bench.appliance, "+status\r\n");
     expect(&bench.screen, "+status\r\n");
     send(&bench.keyboard, "\x1d");
@@ -81,21 +90,21 @@ fn the_terminal_and_the_appliance_see_each_other() {
 
 #[test]
 fn a_signal_and_a_closed_line_end_the_bridge() {
-    let mut bench = Bench::new(true, false);
+    let mut bench = Bench::new(true, false, LONG);
     send(&bench.signal, "x");
     assert_eq!(bench.end(), End::Left);
-    let mut bench = Bench::new(true, false);
+    let mut bench = Bench::new(true, false, LONG);
     bench.appliance.shutdown(Shutdown::Both).unwrap();
     assert_eq!(bench.end(), End::BackendGone);
 }
 
 #[test]
 fn a_client_takes_the_line_and_the_terminal_gets_it_back() {
-    let bench = Bench::new(true, false);
+    let bench = Bench::new(true, false, Duration::ZERO);
     send(&bench.keyboard, "half a li");
     expect(&bench.appliance, "half a li");
     let client = bench.client();
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, AWAY);
     send(&client, "machine\n");
     expect(&bench.appliance, "machine\n");
     send(&bench.appliance, "+machine\r\n");
@@ -103,11 +112,12 @@ fn a_client_takes_the_line_and_the_terminal_gets_it_back() {
     send(&client, "get contracts 1\n");
     expect(&bench.appliance, "get contracts 1\n");
     drop(client);
-    expect(&bench.appliance, "\x03");
-    // What the client has not stayed for is not shown, cut as it may be.
-    send(&bench.appliance, "@0 QUJD\r\n@3 QUJD\r\n-cancelled stopped\r\ntoteb");
-    send(&bench.appliance, "ox> ");
-    expect(&bench.screen, "totebox> ");
+    expect(&bench.appliance, "\x0f");
+    // What the client has not stayed for is not shown, whatever it looks like and cut as it may be.
+    send(&bench.appliance, "@0 QUJD\r\nrecord 1: \"totebox> \"\r\ntotebox> -cancelled stopped\r\n");
+    send(&bench.appliance, "totebox> ");
+    send(&bench.appliance, "\r\n\x0f*news\r\ntotebox> ");
+    expect(&bench.screen, "*news\r\ntotebox> ");
     send(&bench.keyboard, "ls");
     expect(&bench.appliance, "ls");
     send(&bench.appliance, "ls");
@@ -115,60 +125,178 @@ fn a_client_takes_the_line_and_the_terminal_gets_it_back() {
 }
 
 #[test]
-fn keys_reach_the_appliance_again_only_after_ctrl_c() {
-    let bench = Bench::new(true, false);
+fn the_console_hears_what_was_typed_meanwhile() {
+    let cases = [("", "\x0f"), ("\r\n", "\x0f"), ("a text\rand", "\x18"), ("a text\r", "\x19")];
+    for (typed, back) in cases {
+        let bench = Bench::new(true, false, LONG);
+        let client = bench.client();
+        expect(&bench.appliance, AWAY);
+        send(&bench.keyboard, typed);
+        // Once this has passed, so has what was typed before it.
+        send(&client, "one");
+        expect(&bench.appliance, "one");
+        send(&client, "two");
+        expect(&bench.appliance, "two");
+        drop(client);
+        expect(&bench.appliance, back);
+    }
+}
+
+#[test]
+fn ctrl_c_takes_the_line_back_with_what_follows_it() {
+    let bench = Bench::new(true, false, LONG);
     let client = bench.client();
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, AWAY);
     send(&client, "one");
     expect(&bench.appliance, "one");
     send(&bench.keyboard, "lost");
     send(&client, "two");
     expect(&bench.appliance, "two");
-    send(&bench.keyboard, "\x03");
-    expect(&bench.appliance, "\x03");
-    assert_eq!((&client).read(&mut [0]).unwrap(), 0, "the client still has the line");
-    send(&bench.keyboard, "status\r");
-    expect(&bench.appliance, "status\r");
-    // The operator at work need not wait for a prompt.
+    send(&bench.keyboard, "lost\x03stat");
+    expect(&bench.appliance, "\x0f\x03stat");
+    let mut told = String::new();
+    (&client).read_to_string(&mut told).unwrap();
+    assert_eq!(told, "\r\n*the operator at the terminal has taken the line #7da74ba1\r\n");
+    send(&bench.keyboard, "us\r");
+    expect(&bench.appliance, "us\r");
+    // The operator at work need not wait for the console's word.
     send(&bench.appliance, "+status\r\n");
     expect(&bench.screen, "+status\r\n");
+    // A client that comes back now waits.
+    let _client = bench.client();
+    send(&bench.keyboard, "ls\r");
+    expect(&bench.appliance, "ls\r");
+}
+
+#[test]
+fn no_holder_can_speak_as_the_bridge() {
+    let bench = Bench::new(true, false, Duration::ZERO);
+    send(&bench.keyboard, "a\x0eb\x0f\x18\x19\x04c");
+    expect(&bench.appliance, "abc");
+    let client = bench.client();
+    expect(&bench.appliance, AWAY);
+    send(&client, "\x03a\x0eb\x0f\x18\x19\x04c");
+    expect(&bench.appliance, "\x03abc");
+}
+
+#[test]
+fn much_that_is_pasted_waits_and_ctrl_c_need_not_wait_behind_it() {
+    let bench = Bench::new(true, false, LONG);
+    // More than the way to the appliance holds.
+    let pasted = vec![b'x'; TYPED_MAX / 2];
+    (&bench.keyboard).write_all(&pasted).unwrap();
+    let mut received = vec![0; pasted.len()];
+    (&bench.appliance).read_exact(&mut received).unwrap();
+    assert!(received == pasted, "what was pasted was lost");
+    (&bench.keyboard).write_all(&pasted).unwrap();
+    send(&bench.keyboard, "\x03.");
+    let mut byte = [b'x'];
+    let mut count = 0;
+    while byte == *b"x" {
+        (&bench.appliance).read_exact(&mut byte).unwrap();
+        count += 1;
+    }
+    assert_eq!(byte, *b"\x03");
+    assert!(count <= pasted.len() + 1);
+    expect(&bench.appliance, ".");
 }
 
 #[test]
 fn one_client_after_the_other() {
-    let bench = Bench::new(true, false);
+    let bench = Bench::new(true, false, LONG);
     let first = bench.client();
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, AWAY);
     let second = bench.client();
     send(&second, "second");
+    let gone = bench.client();
+    let third = bench.client();
+    send(&third, "third");
+    drop(gone);
     send(&first, "first");
     expect(&bench.appliance, "first");
     drop(first);
-    // At the end of the one, and again at the start of the other.
-    expect(&bench.appliance, "\x03\x03");
+    expect(&bench.appliance, AWAY);
     expect(&bench.appliance, "second");
     send(&bench.appliance, "answer");
     expect(&second, "answer");
+    drop(second);
+    expect(&bench.appliance, AWAY);
+    expect(&bench.appliance, "third");
+    drop(third);
+    expect(&bench.appliance, "\x0f");
+}
+
+#[test]
+fn a_silent_client_gives_way_to_one_that_waits_and_to_the_operator() {
+    for sent in ["", "\x03\nmachine 1\n"] {
+        let bench = Bench::new(true, false, Duration::ZERO);
+        let first = bench.client();
+        expect(&bench.appliance, AWAY);
+        send(&first, sent);
+        expect(&bench.appliance, sent);
+        let second = bench.client();
+        expect(&bench.appliance, AWAY);
+        let mut told = String::new();
+        (&first).read_to_string(&mut told).unwrap();
+        assert_eq!(told, "\r\n*the line goes to another, who waits: nothing moved for 0 s #21e9ef27\r\n");
+        send(&bench.keyboard, "typed blindly\r");
+        expect(&bench.appliance, "\x19");
+        told.clear();
+        (&second).read_to_string(&mut told).unwrap();
+        assert!(told.contains("*the line goes to another"), "{told}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_gives_way() {
+    let bench = Bench::new(true, false, Duration::from_millis(200));
+    let stuck = bench.client();
+    expect(&bench.appliance, AWAY);
+    // Until nothing more goes to it.
+    let (mut appliance, piece) = (bench.appliance.try_clone().unwrap(), [b'x'; 4096]);
+    let flood = std::thread::spawn(move || while appliance.write_all(&piece).is_ok() {});
+    let _second = bench.client();
+    expect(&bench.appliance, AWAY);
+    drop((bench, stuck));
+    flood.join().unwrap();
+}
+
+#[test]
+fn more_clients_wait_than_are_taken_in() {
+    let bench = Bench::new(true, false, LONG);
+    let first = bench.client();
+    expect(&bench.appliance, AWAY);
+    let clients: Vec<_> = (0..WAITING_MAX + 10).map(|_| bench.client()).collect();
+    for (index, client) in clients.iter().enumerate() {
+        send(client, &format!("{index}."));
+    }
+    drop(first);
+    for (index, client) in clients.into_iter().enumerate() {
+        expect(&bench.appliance, AWAY);
+        expect(&bench.appliance, &format!("{index}."));
+        drop(client);
+    }
+    expect(&bench.appliance, "\x0f");
 }
 
 #[test]
 fn a_client_that_has_sent_everything_still_gets_its_answer() {
-    let bench = Bench::new(true, false);
+    let bench = Bench::new(true, false, LONG);
     let client = bench.client();
     send(&client, "status\n");
     client.shutdown(Shutdown::Write).unwrap();
-    expect(&bench.appliance, "\x03status\n");
+    expect(&bench.appliance, "\x0e\x03status\n");
     send(&bench.appliance, "+status\r\n");
     expect(&client, "+status\r\n");
     drop(client);
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, "\x0f");
 }
 
 #[test]
 fn much_is_carried_both_ways_whole() {
-    let bench = Bench::new(true, false);
+    let bench = Bench::new(true, false, LONG);
     let client = bench.client();
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, AWAY);
     let sent: Vec<u8> = (0..1_000_000u32).map(|n| (n % 251) as u8 | 0x80).collect();
     for (from, to) in [(&client, &bench.appliance), (&bench.appliance, &client)] {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
@@ -183,43 +311,75 @@ fn much_is_carried_both_ways_whole() {
 
 #[test]
 fn a_script_waits_for_the_prompt_and_keeps_the_line_to_its_last_answer() {
-    let mut bench = Bench::new(false, true);
-    send(&bench.keyboard, "status\nput a b 1");
-    bench.keyboard.shutdown(Shutdown::Write).unwrap();
-    let client = bench.client();
-    send(&bench.appliance, "*starting\r\ntotebox> ");
-    expect(&bench.appliance, "status\nput a b 1\nperson\n");
-    send(&bench.appliance, "+status\r\n+person");
-    expect(&bench.screen, "*starting\r\ntotebox> +status\r\n+person");
-    send(&bench.appliance, "\r\n");
-    assert_eq!(bench.end(), End::Left);
-    expect(&bench.screen, "\r\n");
-    drop(client);
+    for (answer, refused) in [("\x06", false), ("\x15", true)] {
+        let mut bench = Bench::new(false, true, Duration::ZERO);
+        send(&bench.keyboard, "status\nput a b 1");
+        bench.keyboard.shutdown(Shutdown::Write).unwrap();
+        let client = bench.client();
+        send(&bench.appliance, "*starting\r\ntotebox> ");
+        expect(&bench.appliance, "status\nput a b 1\n\x04");
+        // Nothing a document says is taken for the end.
+        send(&bench.appliance, "+status\r\n+person\r\ntotebox> ");
+        expect(&bench.screen, "*starting\r\ntotebox> +status\r\n+person\r\ntotebox> ");
+        send(&bench.appliance, "the last");
+        expect(&bench.screen, "the last");
+        send(&bench.appliance, &format!("\r\n{answer}"));
+        assert_eq!(bench.end(), End::InputDone { refused });
+        expect(&bench.screen, "\r\n");
+        drop(client);
+    }
 }
 
 #[test]
-fn after_a_script_clients_are_served() {
+fn after_a_script_clients_are_served_at_once() {
     for script in ["", "status\n"] {
-        let bench = Bench::new(false, false);
+        let bench = Bench::new(false, false, LONG);
         send(&bench.keyboard, script);
         bench.keyboard.shutdown(Shutdown::Write).unwrap();
         let client = bench.client();
         if !script.is_empty() {
             send(&bench.appliance, "totebox> ");
             expect(&bench.screen, "totebox> ");
-            expect(&bench.appliance, "status\n\nperson\n");
-            send(&bench.appliance, "+status\r\n+person\r\n");
-            expect(&bench.screen, "+status\r\n+person\r\n");
+            expect(&bench.appliance, "status\n\n\x04");
+            send(&bench.appliance, "+status\r\n\x06");
+            expect(&bench.screen, "+status\r\n");
         }
-        expect(&bench.appliance, "\x03");
+        expect(&bench.appliance, AWAY);
         send(&client, "ls");
         expect(&bench.appliance, "ls");
     }
 }
 
 #[test]
+fn a_terminal_that_closes_ends_as_a_script_does() {
+    let mut bench = Bench::new(true, true, LONG);
+    send(&bench.keyboard, "\r");
+    expect(&bench.appliance, "\r");
+    bench.keyboard.shutdown(Shutdown::Write).unwrap();
+    expect(&bench.appliance, "\n\x04");
+    send(&bench.appliance, "\x06");
+    assert_eq!(bench.end(), End::InputDone { refused: false });
+}
+
+#[test]
+fn a_terminal_that_closes_does_not_disturb_the_client_at_the_line() {
+    let bench = Bench::new(true, false, Duration::ZERO);
+    send(&bench.keyboard, "\r");
+    expect(&bench.appliance, "\r");
+    let client = bench.client();
+    expect(&bench.appliance, AWAY);
+    bench.keyboard.shutdown(Shutdown::Write).unwrap();
+    for sent in ["one", "two"] {
+        send(&client, sent);
+        expect(&bench.appliance, sent);
+    }
+    drop(client);
+    expect(&bench.appliance, "\x0f");
+}
+
+#[test]
 fn a_screen_nobody_reads_does_not_stop_the_service() {
-    let bench = Bench::new(true, false);
+    let bench = Bench::new(true, false, Duration::ZERO);
     bench.screen.shutdown(Shutdown::Both).unwrap();
     for _ in 0..3 {
         send(&bench.appliance, "totebox> ");
@@ -227,7 +387,7 @@ fn a_screen_nobody_reads_does_not_stop_the_service() {
         expect(&bench.appliance, "x");
     }
     let client = bench.client();
-    expect(&bench.appliance, "\x03");
+    expect(&bench.appliance, AWAY);
     send(&bench.appliance, ".");
     // What was on its way to the screen may come first.
     let mut byte = [0];

@@ -10,6 +10,7 @@ mod disk;
 mod finder;
 mod socket;
 mod terminal;
+mod turns;
 
 use std::fs;
 use std::io::{stdin, stdout};
@@ -26,7 +27,7 @@ pub use backend::{Kind, die_with};
 pub use socket::default_console;
 
 use backend::Backend;
-use bridge::{Bridge, End, Ends};
+use bridge::{Bridge, End, Ends, PATIENCE};
 use socket::ConsoleSocket;
 use terminal::RawTerminal;
 
@@ -43,12 +44,13 @@ pub struct Options {
     pub new_disk: bool,
     /// The operator's socket, if not the default one.
     pub console: Option<PathBuf>,
-    /// When standard input is no terminal: end when it has ended and the last answer has come.
+    /// End when standard input has ended and the last answer has come.
     pub exit_on_eof: bool,
 }
 
-/// Runs the appliance until the operator leaves, a signal ends it, or (an error) it ends by itself.
-pub fn run(options: &Options) -> Result<()> {
+/// Runs the appliance until the operator leaves, a signal ends it, or (an error) it ends by itself. Returns whether
+/// everything of a script was carried out, if its end was to be the end.
+pub fn run(options: &Options) -> Result<bool> {
     // The manifests' folder, the disk, the socket: nothing of it is anybody else's.
     keep_to_owner();
     let deployment = Deployment::load(&options.deployment)?;
@@ -88,12 +90,16 @@ pub fn run(options: &Options) -> Result<()> {
         output: output.as_fd(),
         terminal: terminal.is_some(),
         exit_on_eof: options.exit_on_eof,
+        patience: PATIENCE,
     };
+    let scripted = options.exit_on_eof && !ends.terminal;
     let end = Bridge::new(ends).carry()?;
     drop(terminal);
     let status = backend.stop()?;
     match end {
-        End::Left => Ok(()),
+        End::Left if scripted => bail!("a signal came before the script on standard input was carried out"),
+        End::Left => Ok(true),
+        End::InputDone { refused } => Ok(!refused),
         End::BackendGone => bail!("the appliance has ended by itself ({status})"),
     }
 }

@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
+use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
@@ -23,6 +24,10 @@ const TESTS: &[(&str, fn())] = &[
         "what_was_acknowledged_survives_the_kill_and_nobody_else",
         what_was_acknowledged_survives_the_kill_and_nobody_else,
     ),
+    ("a_script_is_carried_out_to_its_end_whatever_it_says", a_script_is_carried_out_to_its_end_whatever_it_says),
+    ("a_script_that_was_not_carried_out_says_so", a_script_that_was_not_carried_out_says_so),
+    ("what_is_typed_through_a_takeover_is_no_command", what_is_typed_through_a_takeover_is_no_command),
+    ("a_silent_client_gives_way_to_one_that_waits", a_silent_client_gives_way_to_one_that_waits),
     ("a_second_run_of_a_deployment_is_refused", a_second_run_of_a_deployment_is_refused),
     ("a_terminal_is_raw_while_it_runs_and_restored_after", a_terminal_is_raw_while_it_runs_and_restored_after),
     ("sigterm_is_a_clean_end", sigterm_is_a_clean_end),
@@ -71,15 +76,21 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// Runs a script to its end; the exit code, what was shown and what was said.
+fn run_script(site: &Site, script: &str) -> (Option<i32>, String, String) {
+    let mut child = site.command().arg("--exit-on-eof").stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let [shown, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code(), shown, said)
+}
+
 fn a_script_puts_documents_and_the_next_run_has_them() {
     let site = Site::new();
     let run = |script: &str| {
-        let mut child = site.command().arg("--exit-on-eof").stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(0), "{said}");
-        (String::from_utf8(output.stdout).unwrap(), said)
+        let (code, shown, said) = run_script(&site, script);
+        assert_eq!(code, Some(0), "{said}");
+        (shown, said)
     };
     let (shown, said) = run("put a1 \"a note.txt\"\nfirst line\nsecond line\n.\nstatus");
     assert!(shown.contains("3 of 3 archives active"), "{shown}");
@@ -91,6 +102,79 @@ fn a_script_puts_documents_and_the_next_run_has_them() {
     let (shown, said) = run("get a1 1\n");
     assert!(shown.contains("first line\r\nsecond line\r\n"), "{shown}");
     assert!(!said.contains("made the disk"), "{said}");
+}
+
+fn a_script_is_carried_out_to_its_end_whatever_it_says() {
+    let site = Site::new();
+    let script = "put a1 first\n+person\ntotebox> \n\x06\x04\n.\nget a1 1\nput a2 second\nthe last\n.\n";
+    let (code, shown, said) = run_script(&site, script);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(shown.matches("+receipt ").count(), 2, "{shown}");
+    let (_, document) = shown.split_once("record 1: \"first\"").unwrap();
+    assert!(document.contains("\r\n+person\r\ntotebox> \r\n\r\n+end size=19 "), "{document}");
+}
+
+fn a_script_that_was_not_carried_out_says_so() {
+    let site = Site::new();
+    // Something is refused, and what comes after it is carried out.
+    let (code, shown, said) = run_script(&site, "get a1 7\nput a1 x\nyes\n.\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(shown.contains("-not-found ") && shown.contains("+receipt "), "{shown}");
+    // A text without its end is not committed, and the end comes all the same.
+    let (code, shown, said) = run_script(&site, "status\nput a1 y\nstatus\narchive a1 final\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(shown.contains("the input ended before the document did; nothing was committed"), "{shown}");
+    assert_eq!(shown.matches("+status ").count(), 1, "{shown}");
+    // What follows a refused `put` is its text.
+    let (code, shown, _) = run_script(&site, "put nowhere y\narchive a1 final\n.\nls a1\n");
+    assert_eq!(code, Some(1));
+    assert!(shown.contains("+ls records=2") && !shown.contains("+archive"), "{shown}");
+    // A script that a signal cuts short.
+    let mut command = site.command();
+    let mut running = site.start(command.arg("--exit-on-eof").stdin(Stdio::piped()));
+    let _script = running.child.stdin.take();
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    let (said, code) = running.end();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("before the script on standard input was carried out"), "{said}");
+}
+
+fn what_is_typed_through_a_takeover_is_no_command() {
+    let site = Site::new();
+    let (near, far) = pseudo_terminal();
+    let at = |far: &OwnedFd| Stdio::from(far.try_clone().unwrap());
+    let mut command = site.command();
+    let _running = site.start(command.stdin(at(&far)).stdout(at(&far)));
+    let mut keyboard = Peer::new(near.try_clone().unwrap(), near);
+    keyboard.wait_for("totebox> ");
+    keyboard.send("put a0 x\r");
+    keyboard.wait_for("+ready");
+    keyboard.send("a line\rhalf a ");
+    keyboard.wait_for("half a ");
+    let mut client = site.connect();
+    client.wait_for("totebox> ");
+    keyboard.send("line\rarchive a0 final\rhalf");
+    assert!(client.ask("status").contains("+status"));
+    drop(client);
+    let told = keyboard.wait_for("*what is typed now is skipped, up to a line with a single . or to Ctrl-C");
+    assert!(told.contains("nothing was committed") && !told.contains("totebox> "), "{told}");
+    keyboard.send(".\rarchive a0 final\r.\r");
+    keyboard.wait_for("totebox> ");
+    let listing = keyboard.ask("ls a0");
+    assert!(listing.contains("+ls records=1"), "{listing}");
+    let status = keyboard.ask("status");
+    assert!(status.contains("+status") && !status.contains("archived"), "{status}");
+}
+
+fn a_silent_client_gives_way_to_one_that_waits() {
+    let site = Site::new();
+    let _running = site.start(&mut site.command());
+    let mut silent = site.connect();
+    silent.wait_for("totebox> ");
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    assert!(peer.ask("status").contains("+status"));
+    silent.wait_for("*the line goes to another, who waits: nothing moved for 5 s #");
 }
 
 fn what_was_acknowledged_survives_the_kill_and_nobody_else() {
@@ -127,15 +211,21 @@ fn a_second_run_of_a_deployment_is_refused() {
     peer.wait_for("totebox> ");
 }
 
-fn a_terminal_is_raw_while_it_runs_and_restored_after() {
-    let site = Site::new();
+/// Both sides of a terminal.
+fn pseudo_terminal() -> (OwnedFd, OwnedFd) {
     let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     unlockpt(&near).unwrap();
     let far = ioctl_tiocgptpeer(&near, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&near, size).unwrap();
+    (near, far)
+}
+
+fn a_terminal_is_raw_while_it_runs_and_restored_after() {
+    let site = Site::new();
+    let (near, far) = pseudo_terminal();
     let before = tcgetattr(&far).unwrap();
-    let at = |far: &rustix::fd::OwnedFd| Stdio::from(far.try_clone().unwrap());
+    let at = |far: &OwnedFd| Stdio::from(far.try_clone().unwrap());
     let mut command = site.command();
     let running = site.start(command.stdin(at(&far)).stdout(at(&far)));
     let mut keyboard = Peer::new(near.try_clone().unwrap(), near);
@@ -188,7 +278,7 @@ fn qemu_has_the_line_and_ends_with_the_run() {
     let mut running = site.start(site.command().args(["--backend", "qemu"]));
     let mut peer = site.connect();
     peer.send("hello\n");
-    peer.wait_for("from stdio: \x03hello");
+    peer.wait_for("from stdio: \x0e\x03hello");
     let processes = running.processes();
     assert_eq!(processes.len(), 2);
     running.child.kill().unwrap();
