@@ -28,7 +28,7 @@ pub fn same_thing(one: &FlagRow, other: &FlagRow) -> bool {
 
 /// Whether the operator has not acknowledged it.
 pub fn is_open(row: &FlagRow) -> bool {
-    row.acknowledged != Acknowledged::Yes as u8
+    ![Acknowledged::Yes as u8, Acknowledged::Unrecorded as u8].contains(&row.acknowledged)
 }
 
 /// Where it stands among the others: the first comes first.

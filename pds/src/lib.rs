@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod archive;
+pub mod audit_room;
 pub mod auditor;
 pub mod clock;
 pub mod console;

@@ -357,8 +357,35 @@ fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_noth
     for archive in ["contracts", "correspondence"] {
         assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
     }
-    assert_eq!(operator.ask("resume finance").unwrap().error(), Some("not-recorded"));
-    assert_eq!(operator.ask("ack 2 seen").unwrap().error(), Some("not-recorded"));
+    // Whoever looks after it is not locked out: it is done, and said not to be recorded.
+    let asset = number(asset, "id");
+    assert_eq!(operator.ask(&format!("ack {asset} the copy is whole")).unwrap().error(), Some("unrecorded"));
+    assert_eq!(operator.ask("resume finance").unwrap().error(), Some("unrecorded"));
+    assert_eq!(state(&mut operator, "finance"), "active");
+    let sound = (1..DOCUMENTS).all(|document| fetch(&mut operator, "finance", document) == Ok(content(document)));
+    assert!(sound, "its undamaged documents are within reach");
+    operator.ask("audit finance").unwrap();
+    assert_eq!(state(&mut operator, "finance"), "active", "what is acknowledged does not suspend it again");
+    assert_eq!(operator.ask("suspend contracts").unwrap().error(), Some("unrecorded"));
+    assert_eq!(operator.ask("archive correspondence final").unwrap().error(), Some("unrecorded"));
+    let status = operator.ask("status").unwrap();
+    assert!(number(&status.end, "unrecorded") >= 5, "{}", status.end);
+
+    // At the next start the disk is sound again: what the archives became is recorded then.
+    operator.wire.world.settle();
+    drop(operator);
+    disk.borrow_mut().fail_when(|_| false);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+    operator.connect_settled().unwrap();
+    await_state(&mut operator, "contracts", "suspended");
+    await_state(&mut operator, "correspondence", "archived");
+    operator.wire.world.settle();
+    let record = audit_record(&deployment, disk.borrow().seen());
+    for (archive, to) in [("contracts", "suspended"), ("correspondence", "archived")] {
+        let is_it = |payload: &serde_json::Value| payload["archive"] == archive && payload["to"] == to;
+        let told = record.iter().any(|(kind, payload)| *kind == Kind::Lifecycle && is_it(payload));
+        assert!(told, "{archive}: {record:?}");
+    }
 }
 
 #[test]
@@ -384,8 +411,26 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
     let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
     operator.connect_settled().unwrap();
     await_event(&mut operator, "flag 1 audit audit-volume");
-    await_event(&mut operator, "flag 2 finance asset");
+    // The record does not say that finance was suspended.
+    await_event(&mut operator, "flag 2 finance lifecycle");
+    await_event(&mut operator, "flag 3 finance asset");
     await_state(&mut operator, "finance", "suspended");
+    assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
+
+    // The archive's undamaged documents are not out of reach for ever; and what it became lasts.
+    let flags = operator.ask("flags").unwrap();
+    for row in flags.rows.iter().filter(|row| value(row, "archive") == Some("finance")) {
+        let id = number(row, "id");
+        assert_eq!(operator.ask(&format!("ack {id} seen")).unwrap().error(), Some("unrecorded"), "{row}");
+    }
+    assert_eq!(operator.ask("resume finance").unwrap().error(), Some("unrecorded"));
+    assert!(fetch(&mut operator, "finance", 1) == Ok(content(1)));
+    operator.ask("suspend contracts").unwrap();
+    operator.wire.world.settle();
+    drop(operator);
+    let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), 3, None);
+    operator.connect_settled().unwrap();
+    await_state(&mut operator, "contracts", "suspended");
     assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
     assert_eq!(verify(&deployment, &disk, 3).findings, []);
 }

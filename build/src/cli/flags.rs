@@ -1,7 +1,6 @@
 //! `totebox flags` and `totebox ack`.
 
 use anyhow::{Result, bail};
-use serde_json::json;
 use totebox::client::flags::{Flag, acknowledge, flags};
 use totebox::{errln, out, outln};
 use totebox_pds::console::views::{FlagCount, FlagLine};
@@ -53,7 +52,7 @@ fn line(flag: &Flag) -> FlagLine<'_, &str> {
 
 /// Acknowledges a flag. The reason is recorded for good.
 #[derive(clap::Args)]
-#[command(after_help = "Exits with 2 if the flag stays open.\n\
+#[command(after_help = "Exits with 1 if it is acknowledged but not recorded, with 2 if the flag stays open.\n\
                         Example: totebox ack 7 restored from the copy of May --connect unix:target/run/console")]
 pub struct AckArgs {
     /// The flag's number; `totebox flags` shows it.
@@ -71,12 +70,16 @@ pub struct AckArgs {
 pub fn ack(args: AckArgs) -> Result<Outcome> {
     let (flag, reason) = (args.flag, args.reason.join(" "));
     let mut session = args.appliance.open_at_once(PATIENCE)?;
-    if let Err(refusal) = acknowledge(&mut session, flag, &reason)? {
-        bail!("{}: {}", refusal.name, refusal.text);
-    }
+    let done = match acknowledge(&mut session, flag, &reason)? {
+        Ok(done) => done,
+        Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),
+    };
     match args.json {
-        true => output::json(&json!({ "flag": flag, "reason": reason }))?,
+        true => output::json(&done)?,
         false => outln!("flag {flag} is acknowledged")?,
     }
-    Ok(Outcome::Fine)
+    if let Some(message) = &done.message {
+        errln!("totebox: unrecorded: {message}");
+    }
+    Ok(if done.recorded { Outcome::Fine } else { Outcome::Found })
 }

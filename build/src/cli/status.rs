@@ -85,8 +85,12 @@ fn text(status: &Status) -> String {
             None => say(format_args!("  the {name} is not working")),
         }
     }
-    let &Status { uptime_ms, time_ms, settled, durable, read_only, restored, flags, .. } = status;
-    say(format_args!("{}", Summary { uptime_ms, time_ms, settled, durable, read_only, restored, flags }));
+    let &Status {
+        uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded, ..
+    } = status;
+    let summary =
+        Summary { uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded };
+    say(format_args!("{summary}"));
     text
 }
 

@@ -49,7 +49,7 @@ pub struct Flag {
     /// The record of the audit record that states it; not there if it could not be recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_record: Option<u64>,
-    /// `no`, `recording` or `yes`.
+    /// `no`, `recording`, `yes` or `unrecorded`.
     pub acknowledged: String,
     /// What it says, in the appliance's words.
     pub text: String,
@@ -87,12 +87,29 @@ pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
     Ok(Ok(read.context("the appliance sent flags this tool does not understand")?))
 }
 
-/// Acknowledges a flag; returns when that is recorded.
-pub fn acknowledge(session: &mut Session, flag: u32, reason: &str) -> Result<Result<(), Refusal>> {
+/// An acknowledgement, as `--json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acknowledgement {
+    /// The flag.
+    pub flag: u32,
+    /// Why it need not be looked at any more.
+    pub reason: String,
+    /// The audit record tells of it. Where it takes no records a flag is acknowledged all the same.
+    pub recorded: bool,
+    /// The appliance's words, if it is not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Acknowledges a flag; returns when that is recorded, or cannot be. A refusal has changed nothing.
+pub fn acknowledge(session: &mut Session, flag: u32, reason: &str) -> Result<Result<Acknowledgement, Refusal>> {
     let command = format!("ack {flag} {}", Quoted(reason.as_bytes()));
-    Ok(match order(session, &command)? {
+    let (recorded, message) = match order(session, &command)? {
+        (Ok(_), _) => (true, None),
+        (Err(refusal), _) if refusal.name == "unrecorded" => (false, Some(refusal.text)),
         // The answer to an earlier try was lost.
-        (Err(refusal), true) if refusal.name == "already-acknowledged" => Ok(()),
-        (answer, _) => answer.map(|_| ()),
-    })
+        (Err(refusal), true) if refusal.name == "already-acknowledged" => (true, None),
+        (Err(refusal), _) => return Ok(Err(refusal)),
+    };
+    Ok(Ok(Acknowledgement { flag, reason: reason.into(), recorded, message }))
 }

@@ -47,8 +47,8 @@ pub struct Event {
 /// The keys of every kind of record that are texts, and those that are numbers.
 const TEXTS: [&str; 11] =
     ["audit", "verdict", "finding", "area", "flag_kind", "what", "reason", "from", "to", "cause", "fault"];
-const NUMBERS: [&str; 9] =
-    ["records", "bytes", "duration_ms", "findings", "block", "record", "flag", "detail", "address"];
+const NUMBERS: [&str; 10] =
+    ["records", "bytes", "duration_ms", "findings", "block", "record", "flag", "detail", "address", "late_ms"];
 
 impl Event {
     fn read(fields: &Fields) -> Option<Event> {

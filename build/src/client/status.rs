@@ -24,12 +24,16 @@ pub struct Status {
     pub settled: bool,
     /// The archives' states were read back from the audit record, or cannot be.
     pub restored: bool,
+    /// Some archive's volume is in service.
+    pub in_service: bool,
     /// The domains beside the archives that are not working.
     pub degraded: Vec<String>,
     /// Flags that are not acknowledged.
     pub flags: u64,
     /// Those of them that `flags` does not show.
     pub flags_hidden: u64,
+    /// Events of this start that the audit record does not tell of.
+    pub unrecorded: u64,
     /// Every volume: the archives', then the audit volume.
     pub volumes: Vec<Volume>,
 }
@@ -206,6 +210,7 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
             read_only: end.yes("read_only"),
             settled: end.yes("settled"),
             restored: end.yes("restored"),
+            in_service: end.yes("in_service"),
             degraded: end
                 .text("degraded")?
                 .split(',')
@@ -214,6 +219,7 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
                 .collect(),
             flags: end.number("flags")?,
             flags_hidden: end.number("hidden")?,
+            unrecorded: end.number("unrecorded")?,
             volumes: answer.rows.iter().map(Volume::read).collect::<Option<_>>()?,
         })
     })();

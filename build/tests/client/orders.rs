@@ -3,7 +3,7 @@
 use ledger_fmt::record::Kind;
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::{Event, NO_RECORD, Verdict};
-use totebox_pds::proto::flag::{FlagKind, NO_VOLUME};
+use totebox_pds::proto::flag::{Acknowledged, FlagKind, NO_VOLUME};
 use totebox_pds::proto::operator::{Completion, Outcome};
 use totebox_pds::proto::page::{ArchiveState, HISTORY_MAX, degraded};
 use totebox_pds::proto::vault::Area;
@@ -43,6 +43,7 @@ fn flags_are_shown_and_acknowledged() {
             (Outcome::Accepted, 2),
             (Outcome::AlreadyAcknowledged, 0),
             (Outcome::Accepted, 3),
+            (Outcome::Accepted, 4),
         ] {
             bench.answer_order(outcome, tag);
         }
@@ -50,7 +51,11 @@ fn flags_are_shown_and_acknowledged() {
     let meanwhile = at_each_call(|bench, number| match number {
         1 => bench.acknowledge(7, 1, false),
         2 => bench.acknowledge(7, 2, true),
-        4 => bench.acknowledge(8, 3, true),
+        4 => {
+            bench.acknowledge(8, 3, true);
+            bench.raise(9, FlagKind::Hung, 1);
+        }
+        5 => bench.end_acknowledgement(9, 4, Acknowledged::Unrecorded),
         _ => {}
     });
     let appliance = Appliance::listen(&at.join("console"), 9, prepare, meanwhile);
@@ -88,6 +93,12 @@ fn flags_are_shown_and_acknowledged() {
     assert!(stderr(&output).contains("already-acknowledged: "), "{}", stderr(&output));
     let output = totebox(at, &["ack", "8", "a new disk"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "flag 8 is acknowledged\n"));
+    // What the audit record does not take counts all the same, and is said not to be recorded.
+    let output = totebox(at, &["ack", "9", "it lives", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let ack = json("ack", &output);
+    assert_eq!((&ack["flag"], &ack["recorded"]), (&9.into(), &false.into()));
+    assert!(ack["message"].as_str().unwrap().starts_with("flag 9 is acknowledged, but "), "{ack}");
     let output = totebox(at, &["flags"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     appliance.end();

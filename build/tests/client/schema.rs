@@ -68,13 +68,13 @@ fn walk(keys: &Keys<'_>, at: &str, value: &Value) {
 
 #[test]
 fn a_document_that_is_not_as_the_page_says_is_found() {
-    let good = serde_json::json!({ "flag": 7, "reason": "because" });
+    let good = serde_json::json!({ "flag": 7, "reason": "because", "recorded": true });
     check("ack", &good);
     let bad = [
-        serde_json::json!({ "flag": 7 }),
-        serde_json::json!({ "flag": "7", "reason": "because" }),
-        serde_json::json!({ "flag": 7, "reason": "because", "more": 1 }),
-        serde_json::json!({ "flag": 7, "reason": null }),
+        serde_json::json!({ "flag": 7, "recorded": true }),
+        serde_json::json!({ "flag": "7", "reason": "because", "recorded": true }),
+        serde_json::json!({ "flag": 7, "reason": "because", "recorded": true, "more": 1 }),
+        serde_json::json!({ "flag": 7, "reason": null, "recorded": true }),
     ];
     for document in bad {
         assert!(std::panic::catch_unwind(|| check("ack", &document)).is_err(), "{document}");

@@ -309,6 +309,8 @@ impl Archive {
             State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {
                 return None;
             }
+            // Before the next start the ledger is not closed: but nothing is added to it any more.
+            State::Ready if self.target() == Standing::Archived => Refusal::new(Failure::Sealed),
             State::Starting | State::Ready => Refusal::new(Failure::NotActive),
         })
     }

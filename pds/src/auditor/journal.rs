@@ -5,7 +5,8 @@
 //! `docs/audit-record.md`.
 //!
 //! What nobody waits for, the clean results of scheduled audits, is committed together at the end of a round:
-//! each commit takes at least a block of the audit volume.
+//! each commit takes at least a block of the audit volume. When the volume is nearly full results and starts are
+//! *kept out*, so that there is room for flags and for what an operator does ([`audit_room`]).
 
 use heapless::Deque;
 use ledger_fmt::layout::Layout;
@@ -17,7 +18,8 @@ use super::memory::Memory;
 use super::payload::Text;
 use super::verification::{Claim, Verdicts};
 use super::{Purpose, payload};
-use crate::ledger_writer::{LedgerWriter, StageError, State};
+use crate::audit_room;
+use crate::ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State};
 use crate::proto::audit::{NO_RECORD, Op, Report, Request, Verdict, Verified};
 use crate::vault_client::{Received, VaultClient};
 
@@ -103,7 +105,7 @@ impl Journal {
             self.open = true;
             self.enter_boot(memory, wall_ms);
         }
-        let no_room = self.writer.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
+        let no_room = self.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
         if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
             self.urgent = false;
         }
@@ -123,6 +125,7 @@ impl Journal {
         report.bytes = u64::from(memory.flags_hidden()).into();
         self.urgent = true;
         let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
+        report.kept_out = self.keeps_out(sequence);
         self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
     }
 
@@ -134,7 +137,7 @@ impl Journal {
     /// Whether a result can be entered now, or certainly never. If not, it can when the vault has answered
     /// or the orchestrator has taken reports.
     pub fn can_enter(&self) -> bool {
-        let room = self.writer.room_for(Kind::AuditResult, payload::RESULT_MAX);
+        let room = self.room_for(Kind::AuditResult, payload::RESULT_MAX);
         self.open && !self.is_full() && room != Err(StageError::RunFull)
     }
 
@@ -144,12 +147,13 @@ impl Journal {
         self.urgent |= report.verdict != Verdict::Clean as u8 || report.tag.get() != 0;
         let text = payload::result(report, verified, *from, progress, name);
         let sequence = self.stage(Kind::AuditResult, &text, wall_ms);
-        self.wait(Waiting { report: *report, verified: *verified, sequence });
+        let report = Report { kept_out: self.keeps_out(sequence), ..*report };
+        self.wait(Waiting { report, verified: *verified, sequence });
     }
 
     /// Whether an entry can be made now, or certainly never.
     pub fn can_take(&self) -> bool {
-        let room = self.writer.room_for(Kind::Flag, payload::ENTRY_MAX);
+        let room = self.room_for(Kind::Flag, payload::ENTRY_MAX);
         self.open && !self.is_full() && room != Err(StageError::RunFull)
     }
 
@@ -168,7 +172,26 @@ impl Journal {
         self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence: None });
     }
 
+    /// Whether there is room for one more record of this kind, beside what is kept for others.
+    fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
+        let reserved = match kind {
+            Kind::Boot | Kind::AuditResult => audit_room::kept_blocks(self.writer.layout().ledger.blocks),
+            _ => RESERVED_BLOCKS,
+        };
+        self.writer.room_beside(reserved, payload_len)
+    }
+
+    /// 1 if what was not staged had no room only because others have: an entry can be made.
+    fn keeps_out(&self, staged: Option<u64>) -> u8 {
+        u8::from(
+            staged.is_none()
+                && self.room_for(Kind::Flag, payload::ENTRY_MAX) != Err(StageError::Full)
+                && self.writer.state() == State::Ready,
+        )
+    }
+
     fn stage(&mut self, kind: Kind, payload: &payload::Text, time_ms: u64) -> Option<u64> {
+        self.room_for(kind, payload.len()).ok()?;
         let draft = Draft { kind, time_ms, payload: payload.as_bytes(), content: None };
         self.writer.stage(&draft).ok().map(|staged| staged.sequence)
     }

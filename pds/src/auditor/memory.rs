@@ -179,6 +179,7 @@ impl Memory {
                 if let Some(reason) = object.text("reason") {
                     entry.reason_len = json::unescape(reason, &mut entry.reason)? as u8;
                 }
+                entry.duration_ms = number("late_ms").into();
             }
             Kind::Lifecycle => {
                 let standing = |key| Standing::from_name(object.text(key)?);
@@ -186,11 +187,13 @@ impl Memory {
                 let cause = object.text("cause")?;
                 let cause = (0..=u8::MAX).filter_map(Cause::from_wire).find(|known| known.name() == cause);
                 entry.cause = cause? as u8;
+                entry.duration_ms = number("late_ms").into();
             }
             Kind::Fault => {
                 let fault = object.text("fault")?;
                 let fault = (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|known| known.name() == fault);
                 (entry.what, entry.detail) = (fault? as u8, number("address").into());
+                entry.duration_ms = number("late_ms").into();
             }
             _ => {}
         }
@@ -240,7 +243,8 @@ fn flag(event: &Event) -> FlagRow {
     let (mut row, entry) = (FlagRow::new_zeroed(), &event.entry);
     (row.id, row.kind, row.volume, row.what) = (entry.flag, entry.what, entry.volume, entry.from);
     (row.area, row.block, row.record, row.detail) = (entry.area, entry.block, entry.record, entry.detail);
-    (row.raised_ms, row.audit_record) = (event.time_ms, event.sequence);
+    row.raised_ms = event.time_ms.get().saturating_sub(entry.duration_ms.get()).into();
+    row.audit_record = event.sequence;
     row
 }
 

@@ -160,19 +160,23 @@ pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Text)> {
             let kind = FlagKind::from_wire(entry.what)?.name();
             write!(out, r#"{{"flag":{},"kind":"{kind}","#, entry.flag).ok()?;
             archive(&mut out, name)?;
-            write!(out, r#""reason":"{}"}}"#, Escaped(reason)).ok()?;
+            write!(out, r#""reason":"{}""#, Escaped(reason)).ok()?;
         }
         Kind::Lifecycle => {
             let (from, to) = (Standing::from_wire(entry.from)?.name(), Standing::from_wire(entry.what)?.name());
             let (name, cause) = (name?, Cause::from_wire(entry.cause)?.name());
-            write!(out, r#"{{"archive":"{name}","from":"{from}","to":"{to}","cause":"{cause}"}}"#).ok()?;
+            write!(out, r#"{{"archive":"{name}","from":"{from}","to":"{to}","cause":"{cause}""#).ok()?;
         }
         Kind::Fault => {
             let (name, fault) = (name?, FaultKind::from_wire(entry.what)?.name());
-            write!(out, r#"{{"archive":"{name}","fault":"{fault}","address":{}}}"#, entry.detail).ok()?;
+            write!(out, r#"{{"archive":"{name}","fault":"{fault}","address":{}"#, entry.detail).ok()?;
         }
         _ => return None,
     }
+    if entry.duration_ms != 0 {
+        write!(out, r#","late_ms":{}"#, entry.duration_ms).ok()?;
+    }
+    out.write_char('}').ok()?;
     Some((kind, out))
 }
 
@@ -201,7 +205,7 @@ fn flag(out: &mut Text, entry: &Entry, name: Option<&str>) -> Option<()> {
     if entry.detail != 0 {
         write!(out, r#","detail":{}"#, entry.detail).ok()?;
     }
-    out.write_char('}').ok()
+    Some(())
 }
 
 /// The number behind a name of [`FlagKind::what_name`].
@@ -335,6 +339,9 @@ mod tests {
         entry.cause = Cause::Mismatch as u8;
         let text = r#"{"archive":"finance","from":"active","to":"suspended","cause":"mismatch"}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
+        entry.duration_ms = 60_000.into();
+        let text = r#"{"archive":"finance","from":"active","to":"suspended","cause":"mismatch","late_ms":60000}"#;
+        assert_eq!(written(&entry, finance).as_deref(), Some(text));
 
         let mut entry = Entry::new_zeroed();
         (entry.kind, entry.what, entry.detail) = (Kind::Fault as u8, FaultKind::Exception as u8, 9.into());
@@ -364,6 +371,7 @@ mod tests {
         (entry.kind, entry.what, entry.flag) =
             (Kind::Acknowledgement as u8, FlagKind::HeadDisagreement as u8, u32::MAX.into());
         entry.reason.fill(b'"');
+        entry.duration_ms = u64::MAX.into();
         entry.reason_len = entry.reason.len() as u8;
         assert!(written(&entry, Some(&"x".repeat(32))).unwrap().len() <= ENTRY_MAX);
         (entry.kind, entry.block, entry.record) = (Kind::Flag as u8, u64::MAX.into(), 1.into());

@@ -105,7 +105,13 @@ impl Display for FlagText {
             FlagKind::Refused => return write!(f, ": the vault refused {} requests", subject.detail),
             FlagKind::SelfCheck => "its own integrity pass and the audits disagree",
             FlagKind::Lifecycle => "its own ledger tells of another state than the audit record",
+            FlagKind::AuditVolume if subject.detail > 0 => {
+                return write!(f, ": {} events are not in the audit record: it took no records", subject.detail);
+            }
             FlagKind::AuditVolume => "the audit record takes no records: what happens is not recorded",
+            FlagKind::AuditNearlyFull => {
+                "the audit record is nearly full; soon it takes no results of audits, then nothing"
+            }
             FlagKind::Degraded => {
                 let who = kind.what_name(subject.what, subject.detail).unwrap_or("a domain");
                 return write!(f, ": the {who} is not working");
@@ -146,6 +152,7 @@ fn acknowledged(row: &FlagRow) -> &'static str {
     match Acknowledged::from_wire(row.acknowledged) {
         Some(Acknowledged::Yes) => "yes",
         Some(Acknowledged::Recording) => "recording",
+        Some(Acknowledged::Unrecorded) => "unrecorded",
         Some(Acknowledged::No) | None => "no",
     }
 }
@@ -233,14 +240,21 @@ impl Session {
         }
         self.activity = Activity::Idle;
         // Where there are too many flags, acknowledged ones go first.
-        let recorded = row.is_none_or(|row| !is_open(row));
-        if !recorded {
-            let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
-            self.output.error(Error::NotRecorded, None, text);
-        } else if self.machine {
-            self.output.line(format_args!("+ack flag={flag}"));
-        } else {
-            self.output.line(format_args!("+ack flag {flag} is acknowledged"));
+        let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
+        match acknowledged {
+            Some(Acknowledged::Yes) if self.machine => self.output.line(format_args!("+ack flag={flag}")),
+            Some(Acknowledged::Yes) => self.output.line(format_args!("+ack flag {flag} is acknowledged")),
+            Some(Acknowledged::Unrecorded) => {
+                let text = format_args!(
+                    "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
+                     it does, and lost if the appliance restarts before"
+                );
+                self.output.error(Error::Unrecorded, None, text);
+            }
+            _ => {
+                let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
+                self.output.error(Error::NotRecorded, None, text);
+            }
         }
     }
 }

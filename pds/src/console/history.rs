@@ -65,6 +65,23 @@ struct EventText<'a>(&'a Entry);
 impl Display for EventText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let entry = self.0;
+        self.event(f)?;
+        match late_ms(entry) {
+            Some(late_ms) => write!(f, " (entered {} late)", Duration(late_ms)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long after it happened an event was entered, if that was not possible at once.
+fn late_ms(entry: &Entry) -> Option<u64> {
+    let late_ms = entry.duration_ms.get();
+    (entry.kind != Kind::AuditResult as u8 && late_ms > 0).then_some(late_ms)
+}
+
+impl EventText<'_> {
+    fn event(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let entry = self.0;
         match Kind::from_u16(entry.kind.into()) {
             Some(Kind::Genesis) => f.write_str("the record begins"),
             Some(Kind::Boot) => f.write_str("the appliance started"),
@@ -122,7 +139,8 @@ impl Display for EventFields<'_> {
                 write!(f, " fault={fault} address={}", entry.detail)
             }
             _ => Ok(()),
-        }
+        }?;
+        late_ms(entry).map_or(Ok(()), |late_ms| write!(f, " late_ms={late_ms}"))
     }
 }
 

@@ -95,9 +95,10 @@ impl Session {
             Some(Completion::Stopped) => {
                 (Error::Stopped, "it did not come to rest in its time and was stopped; see flags")
             }
-            Some(Completion::Unrecorded) => {
-                (Error::Unrecorded, "that is done, but not both ledgers say so; see flags")
-            }
+            Some(Completion::Unrecorded) => (
+                Error::Unrecorded,
+                "that is done, but the audit record or its own ledger does not say so; see flags",
+            ),
             Some(Completion::Failed) => (Error::Failed, "it could not be done; see flags"),
             Some(Completion::None) | None => (Error::Failed, "the orchestrator does not say how it ended"),
         };

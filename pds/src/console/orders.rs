@@ -84,7 +84,7 @@ impl Display for Refused<'_> {
             }
             Outcome::ReasonUnreadable => "a reason is text without control characters; nothing was acknowledged",
             Outcome::NotRecorded => {
-                "nothing was changed: the audit record takes no records, and this has to be recorded; see flags"
+                "nothing was changed: too much waits to be entered into the audit record; try again in a moment"
             }
             Outcome::NotReady => {
                 "nothing was changed: the archives' states are still being read from the audit record; try again"

@@ -162,6 +162,8 @@ fn summary(surface: &Surface) -> Summary {
         uptime_ms: surface.uptime_ms.get(),
         time_ms: surface.wall_ms.get(),
         settled: surface.settled == 1,
+        in_service: surface.in_service == 1,
+        unrecorded: surface.unrecorded.get().into(),
         durable: surface.durable == 1,
         read_only: surface.read_only == 1,
         restored: surface.restored == 1,
@@ -200,16 +202,18 @@ impl Session {
             }
             let Summary { uptime_ms, time_ms, .. } = summary(surface);
             self.output.line(format_args!(
-                "+status archives={} uptime_ms={uptime_ms} time={time_ms} durable={} read_only={} settled={} \
-                 restored={} degraded={} flags={} hidden={}",
+                "+status archives={} uptime_ms={uptime_ms} time={time_ms} durable={} read_only={} in_service={} \
+                 settled={} restored={} degraded={} flags={} hidden={} unrecorded={}",
                 self.links.len(),
                 yes(surface.durable),
                 yes(surface.read_only),
+                yes(surface.in_service),
                 yes(surface.settled),
                 yes(surface.restored),
                 Degraded(surface.degraded),
                 surface.flags_open,
-                surface.flags_hidden
+                surface.flags_hidden,
+                surface.unrecorded
             ));
             return;
         }

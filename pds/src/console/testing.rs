@@ -381,6 +381,7 @@ impl Bench {
             (row.target, row.audit_due_ms) = (ArchiveState::Active as u8, u64::MAX.into());
         }
         (bench.surface.settled, bench.surface.restored, bench.surface.durable) = (1, 1, 1);
+        bench.surface.in_service = 1;
         bench.publish();
         bench.output();
         bench

@@ -62,8 +62,9 @@ impl VolumeLine<'_> {
                 title: "state",
                 right: false,
                 cell: |line, out| match line.moving_to {
-                    Some(target) => write!(out, "{}->{target}", line.state),
-                    None => out.write_str(line.state),
+                    // Until an archive has said that it is what it was told to be, it is on its way there.
+                    Some(target) if target != line.state => write!(out, "{}->{target}", line.state),
+                    _ => out.write_str(line.state),
                 },
             },
             Column { title: "records", right: true, cell: |line, out| write!(out, "{}", line.records) },
@@ -106,7 +107,7 @@ pub struct FlagLine<'a, T> {
     pub raised_ms: u64,
     /// The volume it is about; empty if it is about none.
     pub archive: &'a str,
-    /// `no`, `recording` or `yes`.
+    /// `no`, `recording`, `yes` or `unrecorded`.
     pub acknowledged: &'a str,
     /// What it says.
     pub text: T,
@@ -178,6 +179,8 @@ pub struct Summary {
     pub time_ms: u64,
     /// Every archive has come up or failed to.
     pub settled: bool,
+    /// Some archive's volume is in service.
+    pub in_service: bool,
     /// What is acknowledged is durable.
     pub durable: bool,
     /// The disk refuses writes.
@@ -186,6 +189,8 @@ pub struct Summary {
     pub restored: bool,
     /// Flags that are not acknowledged.
     pub flags: u64,
+    /// Events that the audit record does not tell of.
+    pub unrecorded: u64,
 }
 
 impl Display for Summary {
@@ -193,6 +198,7 @@ impl Display for Summary {
         let state = match self {
             Summary { restored: false, .. } => "still reading the archives' states from the audit record",
             Summary { settled: false, .. } => "still starting",
+            Summary { in_service: false, .. } => "NOTHING CAN BE PUT: no archive's volume is in service",
             Summary { read_only: true, .. } => "READ ONLY: the disk refuses writes",
             Summary { durable: true, .. } => "durable",
             _ => "NOT DURABLE: this disk cannot flush",
@@ -202,6 +208,11 @@ impl Display for Summary {
             0 => {}
             1 => f.write_str("1 flag open, ")?,
             flags => write!(f, "{flags} flags open, ")?,
+        }
+        match self.unrecorded {
+            0 => {}
+            1 => f.write_str("1 event not recorded, ")?,
+            events => write!(f, "{events} events not recorded, ")?,
         }
         match self.time_ms {
             0 => f.write_str("the clock has not told the time"),

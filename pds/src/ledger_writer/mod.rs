@@ -340,11 +340,16 @@ impl<P: Copy> LedgerWriter<P> {
     /// Whether there is room for one more record with a payload of this length, besides what is staged:
     /// in the run (else it must be committed first), and in `ledger/`.
     pub fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
-        let len = self.staged_len + padded_len(payload_len);
         let reserved = match kind {
             Kind::Genesis | Kind::Lifecycle | Kind::Checkpoint => 0,
             _ => RESERVED_BLOCKS,
         };
+        self.room_beside(reserved, payload_len)
+    }
+
+    /// As [`LedgerWriter::room_for`], where so many blocks of `ledger/` are to stay free.
+    pub fn room_beside(&self, reserved: u64, payload_len: usize) -> Result<(), StageError> {
+        let len = self.staged_len + padded_len(payload_len);
         let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);
         // A record that opens a new run takes the blocks of both.
         let blocks = match len <= RUN_PAYLOAD_MAX {

@@ -96,7 +96,7 @@ impl Orchestrator {
             (None, ArchiveState::Active | ArchiveState::Suspended) => {}
             (None, _) => return Err(Outcome::ImpossibleTransition),
         }
-        if !self.recording.takes_records() || !self.records.transition(archive, from, to, Cause::Operator) {
+        if !self.records.transition(archive, from, to, Cause::Operator) {
             return Err(Outcome::NotRecorded);
         }
         let tag = self.next_tag();
@@ -122,7 +122,7 @@ impl Orchestrator {
             return Err(Outcome::ReasonMissing);
         }
         let tag = self.next_tag();
-        if !self.recording.takes_records() || !self.records.acknowledgement(&known, reason, tag) {
+        if !self.records.acknowledgement(&known, reason, tag) {
             return Err(Outcome::NotRecorded);
         }
         self.flags.change(known.id.get(), |row| row.acknowledged = Acknowledged::Recording as u8);

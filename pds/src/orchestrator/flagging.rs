@@ -6,9 +6,11 @@ use zerocopy::FromZeros;
 
 use super::Orchestrator;
 use super::audits::Job;
+use crate::audit_room;
+use crate::flags::is_open;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{NO_RECORD, Place, Report, Verdict, Verified};
-use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
+use crate::proto::flag::{FlagKind, FlagRow, NO_VOLUME};
 use crate::proto::vault::VolumeState;
 
 /// Milliseconds the wall clock may go back without a flag: it is read and set in whole seconds.
@@ -55,6 +57,17 @@ impl Orchestrator {
         if !self.flags.covers(&row) {
             row.id = self.flags.take_id().into();
             self.flags.insert(row);
+            self.records.keep_flag(row, self.time.uptime_ms.get());
+        }
+    }
+
+    /// The audit record takes records again, and everything that was kept for it is in it: the operator is told
+    /// how much was not.
+    pub(super) fn tell_left_out(&mut self) {
+        if let Some(events) = self.records.take_left_out() {
+            let mut row = flag(FlagKind::AuditVolume, Some(self.archives.len()));
+            row.detail = u64::from(events).into();
+            self.raise(row);
         }
     }
 
@@ -69,7 +82,7 @@ impl Orchestrator {
         for place in verified.findings.iter().filter(|place| place.kind != 0 && report.findings.get() > 0) {
             let row = flag_at(FlagKind::from_wire(place.kind).unwrap_or(FlagKind::Unreadable), volume, place);
             let known = self.flags.about(&row);
-            unacknowledged |= known.is_none_or(|known| known.acknowledged != Acknowledged::Yes as u8);
+            unacknowledged |= known.is_none_or(is_open);
             self.raise(row);
         }
         if volume == self.archives.len() {
@@ -117,6 +130,11 @@ impl Orchestrator {
             if closed && !noted.closed {
                 self.raise(flag(FlagKind::Protocol, Some(volume)));
             }
+        }
+        let audit = self.archives.len();
+        let used = self.vault_page.volumes[audit].ledger_next.get();
+        if audit_room::is_nearly_full(self.audit_ledger_blocks, used) {
+            self.raise(flag(FlagKind::AuditNearlyFull, Some(audit)));
         }
     }
 

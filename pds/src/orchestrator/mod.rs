@@ -103,6 +103,18 @@ impl Recording {
     }
 }
 
+/// Who tells at a start what each archive is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldBy {
+    /// The audit record.
+    Record,
+    /// The archive's own ledger where it has come up, else the audit record: this could be read, but takes no
+    /// records, so what happened last may not be in it.
+    LedgerFirst,
+    /// The archive's own ledger: the audit record could not be read.
+    Ledger,
+}
+
 /// The orchestrator's logic.
 pub struct Orchestrator {
     archives: Vec<Archive>,
@@ -117,14 +129,16 @@ pub struct Orchestrator {
     recording: Recording,
     /// Whether the archives' states were read back from the audit record, or cannot be.
     restored: bool,
-    /// They cannot be: each archive's own word counts.
-    standings_unknown: bool,
+    /// How far the audit record tells what each archive is to be.
+    told_by: ToldBy,
     vault: VaultClient<usize>,
     vault_reader: PageReader<VaultPage>,
     /// The vault's page as last believed.
     vault_page: Box<VaultPage>,
     /// What was flagged of each volume.
     noted: Vec<Noted>,
+    /// Blocks of the audit volume's `ledger/`.
+    audit_ledger_blocks: u64,
     clock: Channel,
     time_page: PageReader<Time>,
     /// The time as last read.
@@ -153,6 +167,7 @@ impl Orchestrator {
         if volumes.len() != usize::from(archives) + 1 {
             return Err(SetupError::Volumes);
         }
+        let audit_layout = volumes.last().and_then(|audit| audit.layout()).ok_or(SetupError::Volumes)?;
         let page = |peer| {
             let missing = SetupError::Link(peer, LinkKind::Page);
             manifest.link(peer, 0, LinkKind::Page).ok_or(missing).map(|link| (link, missing))
@@ -177,11 +192,12 @@ impl Orchestrator {
             link: AuditorLink::new(manifest, mapped)?,
             recording: Recording::Unknown,
             restored: false,
-            standings_unknown: false,
+            told_by: ToldBy::Record,
             vault: VaultClient::new(manifest, mapped)?,
             vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
             vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
             noted: vec![Noted::default(); volumes.len()],
+            audit_ledger_blocks: audit_layout.ledger.blocks,
             clock: Channel::of(clock).ok_or(no_clock)?,
             time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
             time: Time::new_zeroed(),
@@ -230,6 +246,7 @@ impl Orchestrator {
                 }
             }
             self.link.beat(self.due_of_the_auditor());
+            self.records.beat();
         }
         self.audits.tick(now_ms);
     }
@@ -287,23 +304,33 @@ impl Orchestrator {
             Heard::Opened(report) if !self.restored => {
                 self.recording = Recording::Records(report.records.get());
                 self.flags.go_on_from(report.findings.get(), report.bytes.get().min(u32::MAX.into()) as u32);
-                self.learn(report.audit_record.get());
+                if report.kept_out != 1 {
+                    self.learn(report.audit_record.get());
+                }
                 self.continue_from(report.duration_ms.get());
-                // An audit record without a record in it was not read.
-                self.standings_unknown = report.records.get() == 0;
+                self.told_by = match report.records.get() {
+                    // An audit record without a record in it was not read.
+                    0 => ToldBy::Ledger,
+                    _ if self.recording.takes_records() => ToldBy::Record,
+                    _ => ToldBy::LedgerFirst,
+                };
                 self.restore();
             }
             Heard::Volume(..) | Heard::Flag(_) | Heard::Opened(_) => return Err(PeerError),
             Heard::Verified(report, verified) => {
                 let job = self.audits.verified(&report, self.time.wall_ms.get())?;
                 self.flag_findings(&report, &verified, &job);
-                if report.verdict != Verdict::NotVerified as u8 {
+                if report.verdict != Verdict::NotVerified as u8 && report.kept_out != 1 {
                     self.learn(report.audit_record.get());
                 }
             }
             Heard::Entered(report) => {
-                let ended = self.records.entered(&report)?;
+                let now_ms = self.time.uptime_ms.get();
+                let ended = self.records.entered(&report, now_ms)?;
                 self.recorded(kernel, &ended);
+                while let Some(ended) = self.records.refused(&mut self.flags, now_ms) {
+                    self.recorded(kernel, &ended);
+                }
             }
             Heard::Event(report, event) => self.history.event(&report, &event)?,
             Heard::Complete(report) => self.history.complete(&report)?,
@@ -325,26 +352,37 @@ impl Orchestrator {
     /// Whether the audit record takes records: something was entered with this sequence number, or could not be.
     fn learn(&mut self, sequence: u64) {
         self.recording.learn(sequence);
-        if !self.recording.takes_records() {
+        if self.recording.takes_records() {
+            self.records.takes_again();
+            self.tell_left_out();
+        } else {
             self.raise_unrecorded();
         }
     }
 
-    /// Something was entered into the audit record, or cannot be: only now it is shown, or done.
+    /// Something was entered into the audit record, or cannot be: only now it is shown, or done. What was kept
+    /// has been shown and done; now the record tells of it, too.
     fn recorded(&mut self, kernel: &mut dyn Kernel, ended: &Ended) {
+        let sequence = ended.sequence;
         match ended.subject {
+            Subject::Flag(row) if ended.kept => {
+                let number = sequence.unwrap_or(NO_RECORD).into();
+                self.flags.change(row.id.get(), |row| row.audit_record = number);
+            }
             Subject::Flag(mut row) => {
-                row.audit_record = ended.sequence.unwrap_or(NO_RECORD).into();
+                row.audit_record = sequence.unwrap_or(NO_RECORD).into();
                 self.flags.insert(row);
             }
             Subject::Acknowledgement(id, tag) => {
-                let state = if ended.sequence.is_some() { Acknowledged::Yes } else { Acknowledged::No };
+                let state = if sequence.is_some() { Acknowledged::Yes } else { Acknowledged::Unrecorded };
                 self.flags.change(id, |row| (row.acknowledged, row.tag) = (state as u8, tag.into()));
             }
-            Subject::Transition(archive) => self.transition_recorded(kernel, archive, ended.sequence.is_some()),
-            Subject::Fault => {}
+            Subject::Transition(archive) if !ended.kept => {
+                self.transition_recorded(kernel, archive, sequence.is_some());
+            }
+            Subject::Transition(_) | Subject::Fault => {}
         }
-        self.learn(ended.sequence.unwrap_or(NO_RECORD));
+        self.learn(sequence.unwrap_or(NO_RECORD));
     }
 
     /// The auditor was cut off: nothing is verified or recorded any more.
@@ -352,7 +390,9 @@ impl Orchestrator {
         self.degraded |= degraded::AUDITOR;
         self.flag_degraded(Role::Auditor);
         self.learn(NO_RECORD);
-        self.standings_unknown |= !self.restored;
+        if !self.restored {
+            self.told_by = ToldBy::Ledger;
+        }
         self.restore();
         self.audits.lose(self.time.wall_ms.get());
         self.history.lose();
@@ -390,7 +430,7 @@ impl Orchestrator {
             self.lose_records(kernel);
         } else if self.restored {
             self.audits.send(&mut self.link);
-            self.records.send(&mut self.link, &mut self.flags);
+            self.records.send(&mut self.link, &mut self.flags, self.time.uptime_ms.get());
         }
         self.link.announce(kernel);
         self.vault.announce(kernel);

@@ -7,6 +7,7 @@ use totebox_manifest::{LinkKind, Manifest, NO_CHANNEL, Role};
 use totebox_shm::{Mapped, PageReader, PageWriter};
 use zerocopy::FromZeros;
 
+use crate::ledger_writer::RESERVED_BLOCKS;
 use crate::lifecycle::Standing;
 use crate::proto::audit::Place;
 use crate::proto::page::{ArchiveState, Cause, Check, Health, Lifecycle};
@@ -66,7 +67,8 @@ pub struct Archive {
     stopped: bool,
     heartbeat: u64,
     missed: u32,
-    /// Records its ledger has room for.
+    /// Blocks of its ledger, and records there is room for.
+    ledger_blocks: u64,
     records_max: u64,
     /// Bytes its assets have room for.
     asset_bytes_max: u64,
@@ -92,6 +94,7 @@ impl Archive {
             stopped: false,
             heartbeat: 0,
             missed: 0,
+            ledger_blocks: layout.ledger.blocks,
             records_max: layout.ledger.blocks * (BLOCK_SIZE / HEADER_SIZE) as u64,
             asset_bytes_max: layout.assets.blocks * BLOCK_SIZE as u64,
         })
@@ -125,6 +128,12 @@ impl Archive {
     /// Where its own ledger says its lifecycle has come to, once it has come up.
     pub fn recorded(&self) -> Option<Standing> {
         self.claim.filter(|_| self.state != ArchiveState::Starting).map(|claim| claim.recorded)
+    }
+
+    /// Whether its ledger, of which so many blocks are used, has room for its lifecycle records. What is left of
+    /// a full one is kept for its end.
+    pub fn has_room_to_tell(&self, used: u64) -> bool {
+        self.ledger_blocks.saturating_sub(used) > RESERVED_BLOCKS
     }
 
     /// Why the kernel stopped it, if it did.

@@ -72,10 +72,13 @@ impl SurfacePage {
         let mut changed = self.publish_rows(known) | self.publish_flags(known.flags);
         changed |= self.publish_history(known.history);
         let surface = &mut self.surface;
-        changed |= replace(&mut surface.durable, flag(known.vault.durable));
+        let in_service = known.archives.iter().zip(&known.vault.volumes).any(|(_, volume)| is_in_service(volume));
+        changed |= replace(&mut surface.in_service, u8::from(in_service));
+        changed |= replace(&mut surface.durable, flag(known.vault.durable) & u8::from(in_service));
         changed |= replace(&mut surface.read_only, flag(known.vault.read_only));
         changed |= replace(&mut surface.settled, u8::from(known.settled));
         changed |= replace(&mut surface.restored, u8::from(known.restored));
+        changed |= replace(&mut surface.unrecorded, known.records.unrecorded().into());
         if !known.records.has_flags_about(NO_VOLUME) {
             changed |= replace(&mut surface.degraded, known.degraded);
         }
@@ -147,6 +150,12 @@ fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
 /// A flag of a page: anything but 1 is no.
 fn flag(value: u8) -> u8 {
     u8::from(value == 1)
+}
+
+/// Whether a volume is in service, as far as it could be looked at.
+fn is_in_service(of_vault: &VolumeRow) -> bool {
+    VolumeState::from_wire(of_vault.state)
+        .is_some_and(|state| state.readable() || state == VolumeState::Recovering)
 }
 
 fn volume_fields(row: &mut SurfaceRow, of_vault: &VolumeRow) {

@@ -1,7 +1,8 @@
 //! An archive on its way from one lifecycle state to another.
 //!
 //! 1. The transition is entered into the audit record. Until that is durable nothing happens, so that after a
-//!    power cut the state is the old one, or the record says where to go on.
+//!    power cut the state is the old one, or the record says where to go on. If the record takes nothing, it is
+//!    done all the same, and shown as not recorded: nobody is locked out by a full record.
 //! 2. The archive is told, enters it into its own ledger and comes to rest, or goes on.
 //! 3. An archive that is to rest has its thread stopped; one that is closed has its volume sealed by the
 //!    vault, and from then on nothing depends on the archive any more.
@@ -9,12 +10,14 @@
 //! An archive that does not obey in its time is stopped all the same, and flagged.
 //!
 //! A start goes the same way, from step 2 on, to what the audit record says each archive is. Where that
-//! cannot be read, each archive's own ledger is believed.
+//! cannot be read, or takes no records, each archive's own ledger is believed; and where the record takes
+//! records, an archive that its own ledger calls suspended, or whose volume is sealed, stays so: that may have
+//! been ordered when it took none.
 
 use totebox_manifest::OnMismatch;
 
-use super::Orchestrator;
 use super::flagging::flag;
+use super::{Orchestrator, ToldBy};
 use crate::Kernel;
 use crate::lifecycle::Standing;
 use crate::proto::flag::FlagKind;
@@ -171,14 +174,9 @@ impl Orchestrator {
     /// The transition is recorded, or cannot be.
     pub(super) fn transition_recorded(&mut self, kernel: &mut dyn Kernel, archive: usize, recorded: bool) {
         let Some(transition) = self.lifecycles[archive].moving else { return };
-        // What a mismatch leads to protects the records; that it is not recorded is flagged.
-        if !recorded && transition.cause == Cause::Operator {
-            self.finish(archive, Completion::Failed);
-        } else {
-            self.change(archive, |transition| transition.unrecorded = !recorded);
-            self.lifecycles[archive].standing = transition.to;
-            self.tell(kernel, archive, &transition);
-        }
+        self.change(archive, |transition| transition.unrecorded = !recorded);
+        self.lifecycles[archive].standing = transition.to;
+        self.tell(kernel, archive, &transition);
     }
 
     fn tell(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition) {
@@ -198,7 +196,9 @@ impl Orchestrator {
             let sound = self.archives[archive].is_sound();
             let in_time = self.time.uptime_ms.get() < until_ms;
             if sound
-                && (in_time || self.standings_unknown || self.volume_state(archive) == VolumeState::Recovering)
+                && (in_time
+                    || self.told_by == ToldBy::Ledger
+                    || self.volume_state(archive) == VolumeState::Recovering)
             {
                 return false;
             }
@@ -209,16 +209,40 @@ impl Orchestrator {
             self.tell(kernel, archive, transition);
             return true;
         };
-        let (lifecycle, mut transition) = (&mut self.lifecycles[archive], *transition);
-        if self.standings_unknown {
-            lifecycle.standing = recorded;
-            transition.to = recorded;
-            self.change(archive, |moving| moving.to = recorded);
-        } else if recorded != lifecycle.standing && recorded != lifecycle.before && self.is_in_service(archive) {
-            self.flag_lifecycle(archive, recorded);
+        let mut transition = *transition;
+        if let Some(adopted) = self.adopts(archive, recorded) {
+            self.lifecycles[archive].standing = adopted;
+            transition.to = adopted;
+            self.change(archive, |moving| moving.to = adopted);
         }
         self.tell(kernel, archive, &transition);
         true
+    }
+
+    /// What an archive is to be of which its own ledger tells this, if that is not what the audit record says.
+    fn adopts(&mut self, archive: usize, recorded: Standing) -> Option<Standing> {
+        let Lifecycle { standing, before, .. } = self.lifecycles[archive];
+        if self.told_by == ToldBy::Ledger {
+            return Some(recorded);
+        }
+        if recorded == standing || !self.is_in_service(archive) {
+            return None;
+        }
+        let is_behind = recorded == before;
+        if !is_behind {
+            self.flag_lifecycle(archive, recorded);
+        }
+        let sealed = self.volume_state(archive) == VolumeState::Sealed;
+        let believed = match (standing, recorded) {
+            (Standing::Archived, _) => false,
+            (_, Standing::Archived) => sealed || self.told_by == ToldBy::LedgerFirst,
+            _ if self.told_by == ToldBy::LedgerFirst => self.can_tell(archive),
+            (_, recorded) => !is_behind && recorded == Standing::Suspended,
+        };
+        if believed {
+            self.records.keep_transition(archive, standing, recorded, self.time.uptime_ms.get());
+        }
+        believed.then_some(recorded)
     }
 
     fn obey(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition, until_ms: u64) -> bool {
@@ -262,6 +286,11 @@ impl Orchestrator {
         VolumeState::from_wire(self.vault_page.volumes[archive].state).unwrap_or(VolumeState::Recovering)
     }
 
+    /// Whether the archive's own ledger can tell of every state it comes into.
+    fn can_tell(&self, archive: usize) -> bool {
+        self.archives[archive].has_room_to_tell(self.vault_page.volumes[archive].ledger_next.get())
+    }
+
     /// Whether the archive's word on its own ledger counts.
     fn is_in_service(&self, archive: usize) -> bool {
         use ArchiveState::{Active, Archived, Suspended};
@@ -293,7 +322,9 @@ impl Orchestrator {
     fn arrived(&mut self, archive: usize) -> bool {
         let Some(transition) = self.lifecycles[archive].moving else { return false };
         let recorded = self.archives[archive].claim().recorded;
-        let disagrees = recorded != transition.to && !transition.forced && self.is_in_service(archive);
+        // That a full ledger cannot tell of it is no disagreement: the audit record does.
+        let tells = transition.to == Standing::Archived || self.can_tell(archive);
+        let disagrees = recorded != transition.to && !transition.forced && self.is_in_service(archive) && tells;
         if disagrees {
             self.flag_lifecycle(archive, recorded);
         }

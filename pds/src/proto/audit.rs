@@ -115,8 +115,11 @@ pub struct Report {
     pub findings: U32,
     /// The [`Area`](super::vault::Area) of the first finding.
     pub area: u8,
+    /// 1 if this is not entered because what room is left is kept for what an operator does: see
+    /// [`audit_room`](crate::audit_room). The audit record goes on taking that.
+    pub kept_out: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// The block of the first finding, in its area.
     pub block: U64,
     /// The record the first finding concerns; all ones if none.
@@ -219,7 +222,8 @@ pub struct Entry {
     pub records: U64,
     /// Audit result: bytes read.
     pub bytes: U64,
-    /// Audit result: how long it took.
+    /// Audit result: how long it took. Else: how long before it was entered it happened, if that was not possible
+    /// at once.
     pub duration_ms: U64,
     /// Acknowledgement: why, in UTF-8.
     pub reason: [u8; REASON_MAX],

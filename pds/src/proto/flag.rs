@@ -56,12 +56,15 @@ wire_enum! {
         /// The archive's own ledger tells of another lifecycle state than the audit record, or its volume could
         /// not be sealed; `detail` is the [`ArchiveState`](super::page::ArchiveState) its ledger tells of.
         Lifecycle = 39,
-        /// The audit record takes no records: what happens is not recorded any more.
+        /// The audit record takes no records: what happens is not recorded any more. With a `detail`: so many
+        /// events had to be left out before it took some again.
         AuditVolume = 40,
         /// A domain beside the archives is not working; `what` is its [`Role`](totebox_manifest::Role).
         Degraded = 41,
         /// The wall clock was set back; `detail` is by how many milliseconds.
         ClockBack = 42,
+        /// The audit record has little room left, and that is kept: see [`audit_room`](crate::audit_room).
+        AuditNearlyFull = 43,
     }
 }
 
@@ -90,6 +93,7 @@ impl FlagKind {
             FlagKind::AuditVolume => "audit-volume",
             FlagKind::Degraded => "degraded",
             FlagKind::ClockBack => "clock-back",
+            FlagKind::AuditNearlyFull => "audit-nearly-full",
         }
     }
 
@@ -99,14 +103,14 @@ impl FlagKind {
         use FlagKind::*;
         match self {
             Superblock | Hint | Stamp | Record | Chain | Tree | Asset | Rollback | HeadDisagreement => true,
-            Unreadable | MissingVolume | SelfCheck | Lifecycle | AuditVolume => true,
+            Unreadable | MissingVolume | SelfCheck | Lifecycle | AuditVolume | AuditNearlyFull => true,
             Fault | Hung | StopTimeout | Protocol | Refused | Degraded | ClockBack => false,
         }
     }
 
     /// Whether [`FlagRow::detail`] tells a state: with another one it is another flag.
     pub const fn detail_is_a_state(self) -> bool {
-        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle)
+        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle | FlagKind::AuditVolume)
     }
 
     /// The kind with this name.
@@ -137,6 +141,7 @@ impl FlagKind {
             FlagKind::AuditVolume => 5,
             FlagKind::Rollback | FlagKind::Superblock | FlagKind::Stamp | FlagKind::Chain | FlagKind::Tree => 4,
             FlagKind::Record | FlagKind::Asset | FlagKind::HeadDisagreement | FlagKind::MissingVolume => 3,
+            FlagKind::AuditNearlyFull => 3,
             FlagKind::Unreadable | FlagKind::SelfCheck | FlagKind::Lifecycle | FlagKind::Fault => 2,
             FlagKind::Hung | FlagKind::StopTimeout | FlagKind::Protocol | FlagKind::Refused => 2,
             FlagKind::Hint | FlagKind::Degraded | FlagKind::ClockBack => 1,
@@ -159,12 +164,15 @@ fn role_name(role: u8) -> Option<&'static str> {
 wire_enum! {
     /// Where a flag's acknowledgement stands.
     Acknowledged: u8 {
-        /// The operator has not acknowledged it, or that could not be recorded.
+        /// The operator has not acknowledged it.
         No = 0,
         /// The operator has; it is being recorded.
         Recording = 1,
         /// Acknowledged and recorded.
         Yes = 2,
+        /// Acknowledged; the audit record does not say so, and if it does not before the next start, the flag is
+        /// open again.
+        Unrecorded = 3,
     }
 }
 

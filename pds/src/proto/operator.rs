@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Op::Verify`] | [`SurfaceRow::verify_tag`](super::page::SurfaceRow::verify_tag) of each volume |
 //! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`SurfaceRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
-//! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged, and recorded; or not recorded |
+//! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
 //! | [`Op::History`] | [`Surface::history_tag`](super::page::Surface::history_tag) |
 
 use zerocopy::little_endian::{U32, U64};
@@ -71,7 +71,7 @@ wire_enum! {
         ReasonTooLong = 10,
         /// The reason is not UTF-8 or has control characters.
         ReasonUnreadable = 11,
-        /// The audit record takes no records, and without one this may not be done.
+        /// Too much waits to be entered into the audit record already.
         NotRecorded = 12,
         /// The states of the archives have not been read back from the audit record yet.
         NotReady = 13,

@@ -339,8 +339,12 @@ pub struct Surface {
     pub restored: u8,
     /// Bits of [`degraded`].
     pub degraded: u8,
+    /// 1 if some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
+    pub in_service: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
+    /// Events of this start that the audit record does not tell of, because it took no records.
+    pub unrecorded: U32,
     /// Flags that are not acknowledged, shown or not.
     pub flags_open: U32,
     /// Flags there is no row for.
@@ -349,6 +353,8 @@ pub struct Surface {
     pub history_tag: U32,
     /// Rows of `history` in use.
     pub history_len: U32,
+    /// Zero.
+    pub reserved_counts: [u8; 4],
     /// Records in the audit record, when that history was read.
     pub history_end: U64,
     /// One row a volume, as numbered in the manifest; the audit volume's is the last in use.

@@ -97,7 +97,7 @@ fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
 
         bench.command(ArchiveState::Active);
         assert_eq!(bench.state(), ArchiveState::Archived, "there is no way back");
-        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
+        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::Sealed);
         assert_eq!(bench.get(1, 0).1, b"kept", "it can still be read");
         let bench = bench.restart();
         assert_eq!(bench.state(), ArchiveState::Archived, "sealed or not");

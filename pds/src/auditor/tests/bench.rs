@@ -187,6 +187,8 @@ pub struct Bench {
     pub orchestrator_region: Shared,
     pub health: Vec<PageWriter<Health>>,
     pub time: PageWriter<Time>,
+    /// The report that came unasked.
+    pub boot: Report,
     /// What was told at start: of volumes, and of flags.
     pub restored: Vec<(Report, Remembered)>,
     pub flags: Vec<FlagRow>,
@@ -224,6 +226,7 @@ impl Bench {
             orchestrator_region: Shared::new(mapped(), orchestrator_end.mine).unwrap(),
             health: pages.into_iter().map(|page| PageWriter::new(mapped(), page).unwrap()).collect(),
             time: PageWriter::new(mapped(), clock_end.mine).unwrap(),
+            boot: Report::new_zeroed(),
             restored: Vec::new(),
             flags: Vec::new(),
         }
@@ -258,6 +261,7 @@ impl Bench {
                 op => panic!("{op:?} before the report on the boot record"),
             }
         }
+        self.boot = boot;
         boot
     }
 

@@ -108,6 +108,52 @@ fn without_room_an_entry_is_reported_as_not_recorded() {
 }
 
 #[test]
+fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
+    let mut bench = Bench::started();
+    let room = |bench: &mut Bench| 64 - bench.audit_disk().volume.frontier.ledger_next;
+    let kept_out = loop {
+        let (report, _) = bench.verify(0);
+        assert_eq!(verdict(&report), Some(Verdict::Clean));
+        if report.audit_record == NO_RECORD {
+            break report.kept_out;
+        }
+    };
+    assert_eq!(kept_out, 1);
+    assert!(room(&mut bench) >= crate::audit_room::kept_blocks(64));
+    let mut bench = restart(bench);
+    assert_eq!(bench.boot.kept_out, 1, "starts are kept out, too");
+    let mut entered = 0;
+    loop {
+        let entry = match entered % 3 {
+            0 => flag(entered, FlagKind::Hung, 1),
+            1 => acknowledgement(entered, FlagKind::Hung, 1, "seen"),
+            _ => transition(0, Standing::Active, Standing::Suspended),
+        };
+        let report = enter(&mut bench, &entry);
+        if verdict(&report) == Some(Verdict::NotRecorded) {
+            assert_eq!(report.kept_out, 0);
+            break;
+        }
+        entered += 1;
+    }
+    assert!(entered >= 4, "{entered} entries");
+    assert_eq!(bench.verify(0).0.kept_out, 0, "nothing is taken any more");
+    assert_eq!(restart(bench).boot.kept_out, 0);
+}
+
+#[test]
+fn an_entry_that_comes_late_says_so_and_is_told_as_of_its_time() {
+    let mut bench = Bench::started();
+    bench.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
+    let late = flag(1, FlagKind::Hung, 1).with(|entry| entry.duration_ms = 3000.into());
+    enter(&mut bench, &late);
+    assert_eq!(&*bench.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung","late_ms":3000}"#);
+    let (events, _) = history(&mut bench, 2, 1);
+    assert_eq!(events[0].entry.duration_ms.get(), 3000);
+    assert_eq!(restart(bench).flags[0].raised_ms.get(), 2000);
+}
+
+#[test]
 fn entries_without_a_meaning_are_refused() {
     let mut bench = Bench::started();
     for entry in [

@@ -42,10 +42,14 @@ impl Bench {
 
     /// The orchestrator has done with an acknowledgement.
     pub fn acknowledge(&mut self, id: u32, tag: u32, recorded: bool) {
+        self.end_acknowledgement(id, tag, if recorded { Acknowledged::Yes } else { Acknowledged::No });
+    }
+
+    /// The orchestrator has done with an acknowledgement, and this is where it stands.
+    pub fn end_acknowledgement(&mut self, id: u32, tag: u32, state: Acknowledged) {
         let row = self.surface.flags.iter_mut().find(|row| row.id.get() == id).unwrap();
-        row.tag = tag.into();
-        if recorded {
-            row.acknowledged = Acknowledged::Yes as u8;
+        (row.tag, row.acknowledged) = (tag.into(), state as u8);
+        if state != Acknowledged::No {
             self.surface.flags_open = (self.surface.flags_open.get() - 1).into();
         }
     }

@@ -11,7 +11,7 @@ use zerocopy::FromZeros;
 use crate::console::testing::{Bench, RECORD_TIME_MS};
 use crate::kernel::FaultKind;
 use crate::proto::audit::{Event, NO_RECORD, Op as Audit, Verdict};
-use crate::proto::flag::{FLAGS_MAX, FlagKind, NO_VOLUME};
+use crate::proto::flag::{Acknowledged, FLAGS_MAX, FlagKind, NO_VOLUME};
 use crate::proto::operator::{Completion, LATEST, Op, Outcome, REASON_MAX};
 use crate::proto::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 use crate::proto::vault::{Area, VolumeState};
@@ -112,7 +112,7 @@ fn flags_are_a_table_or_rows() {
     assert_eq!(lines[8], "+flags open=7 hidden=2");
     let status = bench.ask("status");
     assert!(status[1].ends_with(" flags=3"), "{status:?}");
-    assert!(status[3].ends_with(" degraded=none flags=7 hidden=2"), "{status:?}");
+    assert!(status[3].ends_with(" degraded=none flags=7 hidden=2 unrecorded=0"), "{status:?}");
 }
 
 #[test]
@@ -144,6 +144,53 @@ fn an_acknowledgement_is_done_when_it_is_recorded() {
     bench.acknowledge(8, 42, true);
     bench.publish();
     assert_eq!(bench.lines(), ["+ack flag=8"]);
+}
+
+#[test]
+fn an_acknowledgement_that_is_not_recorded_counts_and_says_so() {
+    let mut bench = Bench::up_machine(&NAMES);
+    bench.raise(7, FlagKind::Hung, 1);
+    bench.publish();
+    bench.lines();
+    bench.answer_order(Outcome::Accepted, 40);
+    assert_eq!(bench.ask("ack 7 seen"), [""; 0]);
+    bench.end_acknowledgement(7, 40, Acknowledged::Unrecorded);
+    bench.surface.unrecorded = 1.into();
+    bench.publish();
+    let lines = bench.lines();
+    assert!(
+        lines[0].starts_with("-unrecorded flag 7 is acknowledged, but the audit record takes no "),
+        "{lines:?}"
+    );
+    let flags = bench.ask("flags");
+    assert!(flags[0].contains(" acknowledged=unrecorded "), "{flags:?}");
+    assert_eq!(flags[1], "+flags open=0 hidden=0");
+    assert!(bench.ask("status").last().unwrap().ends_with(" unrecorded=1"));
+    bench.ask("person");
+    bench.output();
+    let shown = bench.type_line("status");
+    assert!(shown.contains(", 1 event not recorded, "), "{shown}");
+}
+
+#[test]
+fn an_archive_is_on_its_way_only_to_another_state() {
+    let mut bench = Bench::up(&NAMES);
+    bench.surface.rows[0].moving = 1;
+    bench.publish();
+    let shown = bench.type_line("status");
+    assert!(!shown.contains("active->active"), "{shown}");
+    bench.surface.rows[0].target = ArchiveState::Suspended as u8;
+    bench.publish();
+    assert!(bench.type_line("status").contains("active->suspended"));
+}
+
+#[test]
+fn an_appliance_without_a_volume_in_service_is_not_called_durable() {
+    let mut bench = Bench::up(&NAMES);
+    (bench.surface.durable, bench.surface.in_service) = (0, 0);
+    bench.publish();
+    let shown = bench.type_line("status");
+    assert!(shown.contains(", NOTHING CAN BE PUT: no archive's volume is in service, "), "{shown}");
 }
 
 #[test]
@@ -189,7 +236,7 @@ fn a_lifecycle_command_says_how_it_ended() {
             Op::Suspend,
             ArchiveState::Suspended,
             Completion::Unrecorded,
-            "-unrecorded finance is suspended: that is done, but not both ledgers say so; see flags",
+            "-unrecorded finance is suspended: that is done, but the audit record or its own ledger does not say so; see flags",
         ),
         (
             "archive finance final",

@@ -62,6 +62,7 @@ pub struct Bench {
     pub auditor_region: Shared,
     pub vault_region: Shared,
     pub clock_region: Shared,
+    ledger_blocks: u64,
 }
 
 impl Bench {
@@ -124,6 +125,7 @@ impl Bench {
             auditor_region: Shared::new(mapped, auditor_end.mine).unwrap(),
             vault_region: Shared::new(mapped, vault_queue.mine).unwrap(),
             clock_region: Shared::new(mapped, clock_end.mine).unwrap(),
+            ledger_blocks: manifest.volumes()[0].layout().unwrap().ledger.blocks,
         };
         bench.vault_page.publish(&bench.vault);
         bench.time_page.publish(&bench.time);
@@ -260,6 +262,16 @@ impl Bench {
         reply.state = self.vault.volumes[usize::from(request.volume)].state;
         assert!(self.seal_replies.send(reply.as_bytes(), &[]).unwrap());
         self.notify(self.vault_channel);
+    }
+
+    /// Blocks of an archive's `ledger/`.
+    pub fn archive_ledger_blocks(&self) -> u64 {
+        self.ledger_blocks
+    }
+
+    /// Blocks of the audit volume's `ledger/`.
+    pub fn audit_ledger_blocks(&self) -> u64 {
+        self.orchestrator.audit_ledger_blocks
     }
 
     // ---- the auditor ----

@@ -198,7 +198,7 @@ fn an_archive_that_only_says_that_it_obeys_is_found_out() {
 }
 
 #[test]
-fn what_cannot_be_recorded_is_not_done() {
+fn what_cannot_be_recorded_is_done_all_the_same_and_said_to_be_unrecorded() {
     for lost in [false, true] {
         let mut bench = with_standing(Standing::Active);
         let tag = bench.command(Op::Archive, 1).unwrap();
@@ -209,10 +209,31 @@ fn what_cannot_be_recorded_is_not_done() {
         } else {
             bench.fail_record(&request);
         }
-        assert_eq!(ended(&bench), (tag, Some(Completion::Failed)));
-        assert_eq!((bench.target(1), bench.row(1).target), (Some(Standing::Active), ArchiveState::Active as u8));
+        assert_eq!((bench.target(1), ended(&bench).0), (Some(Standing::Archived), 0));
+        bench.obey(1);
+        seal(&mut bench, Status::Ok);
+        assert_eq!(ended(&bench), (tag, Some(Completion::Unrecorded)));
         assert_eq!(bench.flagged()[0], (FlagKind::AuditVolume, AUDIT as u8));
-        assert_eq!(bench.command(Op::Suspend, 1), Err(Outcome::NotRecorded));
+    }
+}
+
+#[test]
+fn an_archive_whose_full_ledger_cannot_tell_of_it_is_suspended_without_a_flag() {
+    for (blocks_left, completion) in [(4, Completion::Done), (5, Completion::Unrecorded)] {
+        let mut bench = with_standing(Standing::Active);
+        bench.vault.volumes[1].ledger_next = (bench.archive_ledger_blocks() - blocks_left).into();
+        bench.publish_vault();
+        for op in [Op::Suspend, Op::Resume] {
+            let tag = bench.command(op, 1).unwrap();
+            bench.record_all();
+            let told = bench.told(1).unwrap();
+            // It does what it was told, and its ledger still says `active`, or what it said before.
+            bench.say(1, |health| (health.state, health.obeyed) = (told.target, told.sequence));
+            let flagged = if (op, completion) == (Op::Suspend, Completion::Unrecorded) { "lifecycle" } else { "" };
+            assert_eq!(kinds(&bench.record_all()), flagged, "{blocks_left} blocks left");
+            let expected = if op == Op::Suspend { completion } else { Completion::Done };
+            assert_eq!(ended(&bench), (tag, Some(expected)), "{op:?}, {blocks_left} blocks left");
+        }
     }
 }
 

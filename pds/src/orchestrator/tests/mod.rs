@@ -10,7 +10,9 @@ mod link;
 mod messages;
 mod opinion;
 mod start;
+mod unrecorded;
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use ledger_fmt::layout::Area;

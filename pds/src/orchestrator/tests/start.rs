@@ -339,7 +339,6 @@ fn the_surface_shows_health_vault_and_time_and_wakes_the_console_for_news_only()
     let mut bench = Bench::settled();
     (bench.vault.durable, bench.vault.read_only) = (1, 7);
     bench.vault.volumes[0].assets_next = 2.into();
-    bench.vault.volumes[AUDIT].ledger_next = u64::MAX.into();
     bench.publish_vault();
     let woken = [bench.console];
     assert_eq!(bench.kernel.notified, woken);
@@ -349,19 +348,39 @@ fn the_surface_shows_health_vault_and_time_and_wakes_the_console_for_news_only()
     assert_eq!((row.records.get(), row.documents.get(), row.bytes.get()), (5, 4, 9000));
     assert_eq!(row.volume_state, VolumeState::Ready as u8);
     assert_eq!((row.free.get(), row.left.get()), ((256 - 32 - 64 - 2) * 4096, 32 - RESERVED_BLOCKS));
-    let (free, left) = (surface.rows[AUDIT].free.get(), surface.rows[AUDIT].left.get());
-    assert_eq!((free, left), (0, 0), "more blocks used than there are");
     // Whatever room there is for content, without room for its record there is none.
     bench.vault.volumes[0].ledger_next = (32 - RESERVED_BLOCKS).into();
     bench.publish_vault();
     let row = bench.surface().rows[0];
     assert_eq!((row.free.get(), row.left.get()), (0, 0));
+    bench.vault.volumes[AUDIT].ledger_next = u64::MAX.into();
+    bench.publish_vault();
+    assert_eq!(kinds(&bench.record_all()), "audit-nearly-full");
+    let (free, left) = (bench.row(AUDIT).free.get(), bench.row(AUDIT).left.get());
+    assert_eq!((free, left), (0, 0), "more blocks used than there are");
 
     bench.kernel.notified.clear();
     bench.tick(900);
     let surface = bench.surface();
     assert_eq!((surface.uptime_ms.get(), surface.wall_ms.get()), (900, bench::WALL_MS + 900));
     assert!(!bench.kernel.notified.contains(&bench.console), "the time alone wakes nobody");
+}
+
+#[test]
+fn nothing_is_called_durable_when_no_archives_volume_is_in_service() {
+    let mut bench = Bench::settled();
+    let shown = |bench: &Bench| (bench.surface().durable, bench.surface().in_service);
+    for archive in 0..ARCHIVES {
+        assert_eq!(shown(&bench), (1, 1));
+        bench.set_volume(archive, VolumeState::Failed);
+        bench.record_all();
+    }
+    assert_eq!(shown(&bench), (0, 0));
+    for state in [VolumeState::Sealed, VolumeState::ReadOnly, VolumeState::Recovering] {
+        bench.set_volume(1, state);
+        bench.record_all();
+        assert_eq!(shown(&bench), (1, 1), "{state:?}");
+    }
 }
 
 #[test]
