@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open, set_parent_process_death_signal,
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process, pidfd_open, set_child_subreaper,
+    set_parent_process_death_signal, waitpgid,
 };
 
 use crate::errln;
@@ -74,6 +75,8 @@ impl Backend {
         let (line, theirs) = UnixStream::pair()?;
         let (input, output) = (theirs.try_clone()?, theirs);
         line.set_nonblocking(true)?;
+        // What outlives the child becomes this process's own, which can wait for its end.
+        set_child_subreaper(Some(getpid()))?;
         // In a group of its own the terminal's Ctrl-C does not reach it before this process has ended it.
         let child = command
             .stdin(Stdio::from(OwnedFd::from(input)))
@@ -91,12 +94,20 @@ impl Backend {
         &self.line
     }
 
-    /// Ends the backend, if it has not ended yet, and returns how it did.
+    /// Ends the backend, if it has not ended yet, and returns how it did. Then nobody has the disk any more.
     pub fn stop(mut self) -> Result<ExitStatus> {
         self.end()
     }
 
     fn end(&mut self) -> Result<ExitStatus> {
+        let status = self.end_child()?;
+        // The domains of the hosted backend die with their supervisor, each in its own time.
+        let group = Pid::from_child(&self.child);
+        while waitpgid(group, WaitOptions::empty()).is_ok() {}
+        Ok(status)
+    }
+
+    fn end_child(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
             return Ok(status);
         }

@@ -224,6 +224,18 @@ pub fn a_block_device_in_use_is_nobody_elses_through_any_node() {
     };
     let said = site.refused(&mut create(&[]));
     assert!(said.contains("is a block device and holds zeros where a disk begins; --force"), "{said}");
+    let small = site.path("small.img");
+    fs::write(&small, [vec![0; 1080], b"\x53\xef".to_vec(), vec![1; 1 << 20]].concat()).unwrap();
+    let (before, too_small) = (fs::read(&small).unwrap(), LoopDevice::over(&small));
+    let mut command = Command::new(site.path("bin/totebox"));
+    command.args(["disk", "create", "--deployment"]).arg(site.path("deployment")).arg(&too_small.0);
+    let said = site.refused(&mut command);
+    assert!(said.contains("is a block device and holds an ext file system; --force"), "{said}");
+    let said = site.refused(command.arg("--force"));
+    assert!(said.contains("and the deployment's disk needs 64 MiB"), "{said}");
+    drop(too_small);
+    assert!(fs::read(&small).unwrap() == before, "it was written");
+
     let output = create(&["--force"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 

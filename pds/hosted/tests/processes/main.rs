@@ -12,7 +12,7 @@ use std::time::Instant;
 use deployment::{Deployment, ORDERS, PATIENCE};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 /// Set where this program is the backend.
 const BACKEND: &str = "TOTEBOX_HOSTED_UNDER_TEST";
@@ -36,6 +36,7 @@ const TESTS: &[Test] = &[
     ("the_disk_is_written_and_read", the_disk_is_written_and_read),
     ("a_disk_may_be_missing_or_read_only", a_disk_may_be_missing_or_read_only),
     ("two_runs_do_not_share_a_disk", two_runs_do_not_share_a_disk),
+    ("the_lock_lasts_as_long_as_a_domains_descriptor", the_lock_lasts_as_long_as_a_domains_descriptor),
     ("two_writers_of_a_region_are_refused_by_name", two_writers_of_a_region_are_refused_by_name),
     ("what_does_not_fit_together_is_refused", what_does_not_fit_together_is_refused),
 ];
@@ -190,6 +191,29 @@ fn two_runs_do_not_share_a_disk() {
     let _system = deployment.start();
     let said = deployment.refused();
     assert!(said.contains("disk.img: it is in use by processes-"), "{said}");
+}
+
+/// The supervisor has ended before its domains have: as long as one has the disk, it is in use.
+fn the_lock_lasts_as_long_as_a_domains_descriptor() {
+    let deployment = Deployment::new(1);
+    deployment.write("disk.img", &[0; 4096]);
+    let mut system = deployment.start();
+    let pid: i32 = system.ask("p0")[2..].parse().unwrap();
+    let disk = deployment.path("disk.img").canonicalize().unwrap();
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap());
+    let its_disk = { descriptors }.find(|entry| std::fs::read_link(entry.path()).is_ok_and(|file| file == disk));
+    let number = its_disk.expect("it has the disk").file_name().into_string().unwrap().parse().unwrap();
+    let process = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+    // Stands in for a domain that takes long to die.
+    let kept = pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).unwrap();
+    system.backend.kill().unwrap();
+    system.backend.wait().unwrap();
+    let timeout = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    assert_eq!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)).unwrap(), 1);
+    let said = deployment.refused();
+    assert!(said.contains("disk.img: it is in use by processes-"), "{said}");
+    drop(kept);
+    drop(deployment.start());
 }
 
 fn two_writers_of_a_region_are_refused_by_name() {
