@@ -1,5 +1,7 @@
 //! What the commands that speak with a running appliance share.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -33,17 +35,28 @@ impl Appliance {
         Ok(session)
     }
 
-    /// Opens a session, whether the appliance is up or still starting.
-    pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
-        self.open_with(patience, Box::new(|text| errln!("appliance: {text}")))
+    /// Looks whether there may be an appliance, without taking its line.
+    pub fn look_for(&self) -> Result<()> {
+        self.connect.look_for()
     }
 
-    /// The same, and `news` is told what happens meanwhile.
-    pub fn open_with(&self, patience: Duration, news: Box<dyn FnMut(&str)>) -> Result<Session> {
+    /// Opens a session, whether the appliance is up or still starting.
+    pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
+        let news = Box::new(|text: &str| errln!("appliance: {text}"));
+        Session::open(Connection::open(&self.connect)?, self.timing(patience), news)
+    }
+
+    /// The same for a look that ends soon after `ended` is set, with [`totebox::client::Interrupted`]. What happens
+    /// meanwhile is not told.
+    pub fn open_until(&self, patience: Duration, ended: &Arc<AtomicBool>) -> Result<Session> {
+        let mut connection = Connection::open(&self.connect)?;
+        connection.end_with(ended.clone());
+        Session::open(connection, self.timing(patience), Box::new(|_| {}))
+    }
+
+    fn timing(&self, patience: Duration) -> Timing {
         let patience = self.timeout.map_or(patience, Duration::from_secs);
-        let default = Timing::default();
-        let timing = Timing { quiet: default.quiet.min(patience), patience };
-        Session::open(Connection::open(&self.connect)?, timing, news)
+        Timing { quiet: Timing::default().quiet.min(patience), patience }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(flags) => flags,
         Err(refusal) => return Ok(refused(&refusal)),
     };
+    drop(session);
     if args.json {
         output::json(&flags)?;
     } else {

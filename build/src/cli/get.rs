@@ -64,6 +64,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(fetched) => fetched,
         Err(refusal) => return Ok(refused(&refusal)),
     };
+    // Whoever reads what is printed may be slow; the line is for others, then.
+    drop(session);
     if to_stdout {
         output::content(fetched.content()?)?;
         return Ok(Outcome::Fine);

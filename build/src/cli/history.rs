@@ -36,6 +36,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(history) => history,
         Err(refusal) => return Ok(refused(&refusal)),
     };
+    drop(session);
     if let Some(kind) = args.kind {
         history.events.retain(|event| event.kind == kind);
     }

@@ -1,9 +1,10 @@
 //! `totebox put`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
+use totebox::client::content::{FileContent, STDIN};
 use totebox::client::ls::Record;
 use totebox::client::put::{Order, Outcome as Fate, put};
 use totebox::client::sources::{Folders, Found, Source, sources};
@@ -23,7 +24,7 @@ use super::{Outcome, output};
 pub struct Args {
     /// The archive.
     archive: String,
-    /// The files.
+    /// The files; - is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Put all files in a folder; their names begin with the folder's.
@@ -48,6 +49,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let folders = Folders { recursive: args.recursive, follow: args.follow };
     let found = match (&args.name, args.files.as_slice()) {
+        (None, files) if files.iter().any(|path| path == Path::new(STDIN)) => {
+            bail!("the document from standard input needs a --name")
+        }
         (None, files) => sources(files, folders)?,
         (Some(name), [path]) if !path.is_dir() => {
             Found { sources: vec![Source { path: path.clone(), name: name.clone() }], others: Vec::new() }
@@ -60,6 +64,9 @@ pub fn run(args: Args) -> Result<Outcome> {
         tally.take(&Source { path: other.path.clone(), name }, &Fate::NotRead(other.why.clone()));
     }
     let order = Order { archive: &args.archive, sources: &found.sources, skip_existing: args.skip_existing };
+    args.appliance.look_for()?;
+    // All of it is read before the line is taken, for which others may wait.
+    let contents = FileContent::read_all(&found.sources, &mut Bar::default());
     let mut session = match args.appliance.open(PATIENCE) {
         Ok(session) => session,
         Err(error) => {
@@ -67,7 +74,8 @@ pub fn run(args: Args) -> Result<Outcome> {
             return tally.finish(Err(error));
         }
     };
-    let put = put(&mut session, order, &mut Bar::default(), &mut |source, fate| tally.take(source, fate));
+    let put =
+        put(&mut session, order, &contents, &mut Bar::default(), &mut |source, fate| tally.take(source, fate));
     tally.finish(put)
 }
 

@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use totebox::client::news::News;
 use totebox::client::status::{Status, Volume, status};
 use totebox::out;
 use totebox_pds::console::views::{Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;
 
 use super::appliance::{Appliance, PATIENCE, refused};
-use super::watch::{self, Screen};
+use super::watch::{self, Screen, Seen};
 use super::{Outcome, output};
 
 /// Shows the state of every archive.
@@ -39,13 +40,18 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     if let Some(seconds) = args.watch {
-        let screen = Screen::new();
-        let mut session = args.appliance.open_with(PATIENCE, screen.news())?;
-        return watch::run(seconds, &screen, &mut session, |session| {
-            Ok(match status(session)? {
-                Ok(status) if args.json => (serde_json::to_string(&status)? + "\n", outcome(&status)),
-                Ok(status) => (text(&status), outcome(&status)),
-                Err(refusal) => (format!("{}: {}\n", refusal.name, refusal.text), Outcome::Found),
+        let mut news = News::default();
+        return watch::run(seconds, &Screen::new(), |ended| {
+            let mut session = args.appliance.open_until(PATIENCE, ended)?;
+            Ok(match news.look(&mut session)? {
+                Ok((status, news)) => {
+                    let text = if args.json { serde_json::to_string(&status)? + "\n" } else { text(&status) };
+                    Seen { text, news, outcome: outcome(&status) }
+                }
+                Err(refusal) => {
+                    let text = format!("{}: {}\n", refusal.name, refusal.text);
+                    Seen { text, news: Vec::new(), outcome: Outcome::Found }
+                }
             })
         });
     }
@@ -54,6 +60,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Ok(status) => status,
         Err(refusal) => return Ok(refused(&refusal)),
     };
+    drop(session);
     match args.json {
         true => output::json(&status)?,
         false => out!("{}", text(&status))?,

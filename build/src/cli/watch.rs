@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{IsTerminal, stdout};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use totebox::client::Session;
+use totebox::client::{Interrupted, NoAnswer};
 use totebox::output;
 use totebox::{errln, out, outln};
 
@@ -28,31 +27,35 @@ const NEWS_MAX: usize = 5;
 /// How long Ctrl-C may go unnoticed.
 const PIECE: Duration = Duration::from_millis(100);
 
+/// What a look saw.
+pub struct Seen {
+    pub text: String,
+    pub news: Vec<String>,
+    pub outcome: Outcome,
+}
+
 /// Where it is shown.
 pub struct Screen {
     terminal: bool,
-    news: Rc<RefCell<VecDeque<String>>>,
+    news: RefCell<VecDeque<String>>,
 }
 
 impl Screen {
     /// Standard output.
     pub fn new() -> Screen {
-        Screen { terminal: stdout().is_terminal(), news: Rc::default() }
+        Screen { terminal: stdout().is_terminal(), news: RefCell::default() }
     }
 
-    /// What to do with news of the appliance: at a terminal they are shown below.
-    pub fn news(&self) -> Box<dyn FnMut(&str)> {
-        let (terminal, news) = (self.terminal, self.news.clone());
-        Box::new(move |text| {
-            if !terminal {
-                return errln!("appliance: {text}");
-            }
-            let mut news = news.borrow_mut();
-            if news.len() == NEWS_MAX {
-                news.pop_front();
-            }
-            news.push_back(text.to_string());
-        })
+    /// Tells news of the appliance: at a terminal they are shown below, with what is shown next.
+    fn tell(&self, text: &str) {
+        if !self.terminal {
+            return errln!("appliance: {text}");
+        }
+        let mut news = self.news.borrow_mut();
+        if news.len() == NEWS_MAX {
+            news.pop_front();
+        }
+        news.push_back(text.to_string());
     }
 
     fn show(&self, text: &str) -> Result<()> {
@@ -71,28 +74,36 @@ impl Screen {
     }
 }
 
-/// Shows what `look` sees, every so many seconds. Ends on Ctrl-C, with what was seen last; a second Ctrl-C
-/// ends it wherever it is.
+/// Shows what `look` sees, every so many seconds, and the news it brings. Between two looks nothing is held. Ends on
+/// Ctrl-C, with what was seen last; a second Ctrl-C ends it wherever it is. While the console does not answer, because
+/// others are at work with it, what was seen last stays.
 pub fn run(
     seconds: u64,
     screen: &Screen,
-    session: &mut Session,
-    mut look: impl FnMut(&mut Session) -> Result<(String, Outcome)>,
+    mut look: impl FnMut(&Arc<AtomicBool>) -> Result<Seen>,
 ) -> Result<Outcome> {
     let ended = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_default(signal, ended.clone())?;
         flag::register(signal, ended.clone())?;
     }
-    loop {
-        let (text, outcome) = look(session)?;
-        screen.show(&text)?;
-        let shown = Instant::now();
-        while shown.elapsed() < Duration::from_secs(seconds) {
-            if ended.load(Ordering::Relaxed) {
-                return Ok(outcome);
+    // Until something was seen it is not known to be sound.
+    let mut last = Outcome::Found;
+    while !ended.load(Ordering::Relaxed) {
+        let seen = Instant::now();
+        match look(&ended) {
+            Ok(Seen { text, news, outcome }) => {
+                news.iter().for_each(|text| screen.tell(text));
+                screen.show(&text)?;
+                last = outcome;
             }
-            session.pause(PIECE)?;
+            Err(error) if error.is::<Interrupted>() => break,
+            Err(error) if error.is::<NoAnswer>() => screen.tell(&format!("{error}")),
+            Err(error) => return Err(error),
+        }
+        while seen.elapsed() < Duration::from_secs(seconds) && !ended.load(Ordering::Relaxed) {
+            std::thread::sleep(PIECE);
         }
     }
+    Ok(last)
 }

@@ -7,19 +7,22 @@
 //! | [`session`] | handshake, commands, recovery from noise |
 //! | [`put`], [`get`], [`ls`] | documents |
 //! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`] | the appliance |
+//! | [`news`] | what has changed between two looks at it |
 
 pub mod audit;
 pub mod connection;
+pub mod content;
 pub mod flags;
 pub mod get;
 pub mod history;
 pub mod lifecycle;
 pub mod lines;
 pub mod ls;
+pub mod news;
 pub mod put;
 pub mod session;
 pub mod sources;
 pub mod status;
 
-pub use connection::{Address, Connection};
-pub use session::{Session, Timing};
+pub use connection::{Address, Connection, Interrupted};
+pub use session::{NoAnswer, Session, Timing};

@@ -1,21 +1,20 @@
-//! Putting files: each is hashed first, then sent; the next begins as soon as the data of one are taken,
-//! so that the archive can commit together what waits together. How each ended is in `fates.rs`.
+//! Putting files. What is in them is known [before](super::content) the line is taken. The next begins as soon as the
+//! data of one are taken, so that the archive can commit together what waits together. How each ended is in `fates.rs`.
 
 mod fates;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use ledger_fmt::Hash;
+use anyhow::{Result, bail};
 use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_pds::console::data::{CONTENT_MAX, Content};
 use totebox_pds::console::text::Hex;
 use totebox_pds::console::words::Quoted;
 
+use super::content::{Declared, FileContent};
 use super::lines::{Line, Receipt, Refusal};
 use super::ls::{Record, ls};
 use super::session::{Heard, Session, TRIES};
@@ -74,17 +73,20 @@ pub struct Order<'a> {
 }
 
 /// Puts files into an archive, and says of each how it ended, as soon as that is known. Each is told of exactly
-/// once, also if this ends with an error.
+/// once, also if this ends with an error. `contents` are those of the order's files.
 pub fn put(
     session: &mut Session,
     order: Order<'_>,
+    contents: &[FileContent],
     progress: &mut dyn Progress,
     done: &mut dyn FnMut(&Source, &Outcome),
 ) -> Result<()> {
     let files = order.sources.len();
+    assert_eq!(contents.len(), files, "each file was read");
     let mut sender = Sender {
         session,
         order,
+        contents,
         present: Present::default(),
         records_before: 0,
         todo: (0..files).collect(),
@@ -100,13 +102,6 @@ pub fn put(
         sender.close(&format!("{error:#}"));
     }
     finished
-}
-
-/// What is known of a file before it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Declared {
-    size: u64,
-    hash: Hash,
 }
 
 /// Documents an archive has, by name and hash.
@@ -148,6 +143,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(200);
 struct Sender<'a> {
     session: &'a mut Session,
     order: Order<'a>,
+    contents: &'a [FileContent],
     /// What is not to be put again.
     present: Present,
     /// How many records the archive had before.
@@ -197,7 +193,7 @@ impl Sender<'_> {
         if let Some(refusal) = bad_name(&source.name) {
             return self.report(index, Outcome::Refused(refusal));
         }
-        let (file, declared) = match declare(source, progress) {
+        let (file, declared) = match self.contents[index].open() {
             Ok(known) => known,
             Err(error) => return self.report(index, Outcome::NotRead(format!("{error:#}"))),
         };
@@ -421,31 +417,4 @@ fn bad_name(name: &str) -> Option<Refusal> {
          another"
     );
     (!fits).then_some(Refusal { name: "bad-name".into(), tag: None, text, event: false })
-}
-
-/// Opens a file and finds its size and hash, in a first pass over it.
-fn declare(source: &Source, progress: &mut dyn Progress) -> Result<(File, Declared)> {
-    let mut file = File::open(&source.path).with_context(|| format!("cannot open {}", source.path.display()))?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        bail!("{} is not a file; a folder is put with -r", source.path.display());
-    }
-    progress.begin(&format!("hashing {}", source.name), metadata.len());
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 128 * 1024];
-    let mut size = 0;
-    let hashed = loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                size += count as u64;
-                progress.at(size);
-            }
-            Err(error) => break Err(error),
-        }
-    };
-    progress.end();
-    hashed.with_context(|| format!("cannot read {}", source.path.display()))?;
-    Ok((file, Declared { size, hash: *hasher.finalize().as_bytes() }))
 }

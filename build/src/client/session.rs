@@ -1,6 +1,7 @@
 //! A session with an appliance's console: the handshake, commands and their answers, and starting anew
 //! when the line was disturbed.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -41,7 +42,7 @@ pub const TRIES: usize = 10;
 pub enum Heard {
     /// A whole line.
     Line(Line),
-    /// A line that is damaged.
+    /// A line that is damaged; or another client was given the line, and it is to be taken again.
     Disturbed,
     /// Nothing, for as long as was waited.
     Silence,
@@ -76,6 +77,26 @@ pub enum Fate {
     Refused(Refusal),
 }
 
+/// The console did not answer the handshake: it is not up, or others have its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// How long it was waited for.
+    pub waited: Duration,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.waited.as_secs();
+        write!(
+            f,
+            "the console does not answer: no handshake within {seconds} s. Is the appliance up, and no other client \
+             at work?"
+        )
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
 /// An open session.
 pub struct Session {
     connection: Connection,
@@ -100,10 +121,19 @@ impl Session {
         Ok(session)
     }
 
-    /// The handshake: ends whatever is under way, and both sides know again where they are.
+    /// The handshake: ends whatever is under way, and both sides know again where they are. If another client was
+    /// given the line, waits until it is this one's turn again.
     pub fn start_anew(&mut self) -> Result<()> {
         let start = Instant::now();
+        let mut renewed = 0;
         while start.elapsed() < self.timing.patience {
+            if self.connection.is_closed() {
+                renewed += 1;
+                if renewed > TRIES {
+                    break;
+                }
+                self.connection.renew()?;
+            }
             self.handshakes += 1;
             self.connection.send_raw(format!("\x03\nmachine {}\n", self.handshakes).as_bytes())?;
             let expected = format!("+machine {PROTOCOL} {}", self.handshakes);
@@ -117,11 +147,7 @@ impl Session {
                 }
             }
         }
-        bail!(
-            "the console does not answer: no handshake within {} s. Is the appliance up, and nobody else \
-             connected to it?",
-            self.timing.patience.as_secs()
-        )
+        Err(NoAnswer { waited: start.elapsed() }.into())
     }
 
     /// Sends a line.
@@ -139,7 +165,9 @@ impl Session {
         let deadline = Instant::now() + within;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(bytes) = self.connection.line(left)? else { return Ok(Heard::Silence) };
+            let Some(bytes) = self.connection.line(left)? else {
+                return Ok(if self.connection.is_closed() { Heard::Disturbed } else { Heard::Silence });
+            };
             let Some(line) = verified(&bytes).ok().and_then(|line| std::str::from_utf8(line).ok()) else {
                 return Ok(Heard::Disturbed);
             };

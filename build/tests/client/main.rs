@@ -6,6 +6,7 @@ mod commands;
 mod orders;
 mod putting;
 mod schema;
+mod shared;
 mod watch;
 
 use std::cell::RefCell;
@@ -15,6 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::{Appliance, Noise};
+use totebox::client::content::FileContent;
 use totebox::client::get::get;
 use totebox::client::ls::ls;
 use totebox::client::put::{Order, Outcome, Progress, put};
@@ -75,7 +77,8 @@ fn order<'a>(archive: &'a str, sources: &'a [Source]) -> Order<'a> {
 fn put_all(session: &mut Session, archive: &str, sources: &[Source]) -> Vec<(Source, Outcome)> {
     let mut outcomes = Vec::new();
     let mut done = |source: &Source, outcome: &Outcome| outcomes.push((source.clone(), outcome.clone()));
-    put(session, order(archive, sources), &mut Quiet, &mut done).unwrap();
+    put(session, order(archive, sources), &FileContent::read_all(sources, &mut Quiet), &mut Quiet, &mut done)
+        .unwrap();
     outcomes
 }
 
@@ -200,7 +203,8 @@ fn a_file_that_changes_while_it_is_put_is_not_committed() {
         let mut outcomes = Vec::new();
         let mut done = |_: &Source, outcome: &Outcome| outcomes.push(outcome.clone());
         let mut vandal = Vandal(&path, RefCell::new(change));
-        put(&mut session, order("finance", &source), &mut vandal, &mut done).unwrap();
+        let contents = FileContent::read_all(&source, &mut Quiet);
+        put(&mut session, order("finance", &source), &contents, &mut vandal, &mut done).unwrap();
         outcomes.pop().unwrap()
     };
     let Outcome::Refused(refusal) = put_over("what was hashee") else { panic!("not refused") };
@@ -315,7 +319,8 @@ fn an_archive_that_stops_taking_data_is_named() {
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
     let mut outcomes = Vec::new();
     let mut done = |_: &Source, outcome: &Outcome| outcomes.push(outcome.clone());
-    let error = put(&mut session, order("contracts", &sources), &mut Quiet, &mut done).unwrap_err();
+    let contents = FileContent::read_all(&sources, &mut Quiet);
+    let error = put(&mut session, order("contracts", &sources), &contents, &mut Quiet, &mut done).unwrap_err();
     assert!(error.to_string().starts_with("archive contracts "), "{error}");
     // The console is still there.
     assert_eq!(ls(&mut session, "finance", 0, 0).unwrap().unwrap().records, 1);

@@ -11,6 +11,7 @@ use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
+use totebox::client::content::FileContent;
 use totebox::client::lines::Line;
 use totebox::client::put::{Outcome, put};
 use totebox::client::sources::Source;
@@ -100,7 +101,8 @@ fn put_at(
     let mut session = session(scripted(answer));
     let mut outcomes = Vec::new();
     let mut done = |source: &Source, outcome: &Outcome| outcomes.push((source.name.clone(), outcome.clone()));
-    let ended = put(&mut session, order("contracts", &sources), &mut Quiet, &mut done);
+    let contents = FileContent::read_all(&sources, &mut Quiet);
+    let ended = put(&mut session, order("contracts", &sources), &contents, &mut Quiet, &mut done);
     let names: BTreeSet<_> = outcomes.iter().map(|(name, _)| name).collect();
     assert_eq!((names.len(), outcomes.len()), (files, files), "each exactly once: {outcomes:?}");
     (outcomes, ended.err().map(|error| format!("{error:#}")))

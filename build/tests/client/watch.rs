@@ -1,7 +1,8 @@
 //! `totebox status --watch`, at a terminal and into a pipe.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -10,12 +11,12 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::flag::FlagKind;
 
-use crate::appliance::Appliance;
 use crate::commands::command;
 use crate::schema;
+use crate::shared::Shared;
 
 /// An appliance that raises a flag once it was looked at.
-fn appliance(at: &Path) -> Appliance {
+fn appliance(at: &Path) -> Shared {
     let mut looks = 0;
     let meanwhile = move |bench: &mut Bench| {
         looks += 1;
@@ -24,7 +25,7 @@ fn appliance(at: &Path) -> Appliance {
             bench.publish();
         }
     };
-    Appliance::listen(&at.join("console"), 1, |_| {}, meanwhile)
+    Shared::listen(&at.join("console"), usize::MAX, |_| {}, meanwhile)
 }
 
 fn start(mut command: Command, stdout: Stdio) -> Child {
@@ -99,5 +100,27 @@ fn at_a_terminal_it_is_refreshed_in_place_with_the_news_below() {
     assert_eq!((code, said.as_str()), (Some(1), ""));
     assert!(shown.starts_with("\x1b[Harchive "), "{shown:?}");
     assert!(shown.matches("\x1b[H").count() >= 2, "{shown:?}");
+    appliance.end();
+}
+
+#[test]
+fn between_two_looks_the_line_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = appliance(folder.path());
+    let mut child = start(command(folder.path(), &["status", "--watch=1"]), Stdio::piped());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut look = || while !lines.next().unwrap().unwrap().starts_with("up ") {};
+    for _ in 0..2 {
+        look();
+        let output = command(folder.path(), &["ls", "finance"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // Another keeps the line: Ctrl-C ends it all the same, quietly.
+    let mut other = UnixStream::connect(folder.path().join("console")).unwrap();
+    other.write_all(b"\x03\nmachine 1\n").unwrap();
+    assert_ne!(other.read(&mut [0]).unwrap(), 0);
+    let (code, said) = interrupt(child);
+    assert!(matches!(code, Some(0 | 1)) && !said.contains("totebox:"), "{code:?} {said}");
+    drop(other);
     appliance.end();
 }
