@@ -1,7 +1,7 @@
 //! Files written whole or not at all, and what of them others may read.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::Write;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,10 @@ impl Draft {
     }
 
     fn with_mode(destination: &Path, mode: u32) -> Result<Draft> {
+        if is_stream(destination) {
+            let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+            return Ok(Draft { file, destination: destination.to_owned() });
+        }
         let destination = fs::canonicalize(destination).unwrap_or(destination.to_owned());
         let directory = match destination.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -58,8 +62,11 @@ impl Draft {
 
     /// Makes the file durable and puts it at its destination; with `replace` false only if there is
     /// nothing. A reader, or a crash, sees what was there before or this.
-    pub fn publish(self, replace: bool) -> Result<()> {
+    pub fn publish(mut self, replace: bool) -> Result<()> {
         let failed = format!("cannot write {}", self.destination.display());
+        if replace && is_stream(&self.destination) {
+            return pour(self.file.as_file_mut(), &self.destination);
+        }
         self.file.as_file().sync_all().context(failed.clone())?;
         let published = match replace {
             true => self.file.persist(&self.destination),
@@ -87,6 +94,20 @@ pub fn open_to_others(path: &Path, others: u32) -> Result<Option<String>> {
     let mode = metadata.permissions().mode() & 0o777;
     let mend = if metadata.is_dir() { "700" } else { "600" };
     Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.display())))
+}
+
+/// Whether something is there that is written into and not replaced: a FIFO, a terminal, `/dev/stdout`.
+pub fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
+}
+
+/// Writes the content of a file, from its start, into a stream.
+pub fn pour(content: &mut File, stream: &Path) -> Result<()> {
+    let poured = content.seek(SeekFrom::Start(0)).and_then(|_| {
+        let mut stream = File::options().write(true).open(stream)?;
+        io::copy(content, &mut stream)
+    });
+    poured.map(drop).with_context(|| format!("cannot write {}", stream.display()))
 }
 
 /// Replaces a file by one with these bytes, such that a reader, or a crash, sees the old one or the new.

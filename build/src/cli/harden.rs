@@ -67,12 +67,14 @@ impl Distribution {
 pub fn run(args: Args) -> Result<Outcome> {
     let system = check::read(&args.system)?;
     for path in &args.files {
-        harden(path, &system, &args.system).with_context(|| path.display().to_string())?;
+        let (built, each) = harden(path, &system, &args.system).with_context(|| path.display().to_string())?;
+        print(path, &built, &built.lowerings(), each)?;
     }
     Ok(Outcome::Fine)
 }
 
-fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
+/// Hardens a file: what was built, as it was before, and whether it is worth saying what of it was lowered.
+fn harden(path: &Path, system: &System, description: &Path) -> Result<(Built, bool)> {
     let mut file = Distribution::read(path)?;
     let built = Built::of(&file.spec()?, system)?;
     refuse_strangers(&built, system, description)?;
@@ -84,8 +86,7 @@ fn harden(path: &Path, system: &System, description: &Path) -> Result<()> {
         write_secret(path, file.bytes(), true)?;
     }
     // The JSON says nothing that the image beside it does not.
-    print(path, &built, &lowered, matches!(file, Distribution::Image(_)))?;
-    Ok(())
+    Ok((built, matches!(file, Distribution::Image(_))))
 }
 
 /// Refuses what is not of this description, or has capabilities that no Microkit system has.

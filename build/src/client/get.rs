@@ -15,6 +15,7 @@ use totebox_pds::console::words::Quoted;
 use super::lines::{Line, Refusal};
 use super::put::Progress;
 use super::session::{Heard, Session, TRIES};
+use crate::files::{is_stream, pour};
 
 /// What a record says of its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +169,10 @@ impl Fetch {
 
 impl Fetched {
     /// Gives the content its name. An existing file is only replaced with `force`.
-    pub fn save(self, path: &Path, force: bool) -> Result<()> {
+    pub fn save(mut self, path: &Path, force: bool) -> Result<()> {
+        if force && is_stream(path) {
+            return pour(self.content.as_file_mut(), path);
+        }
         self.content.as_file().sync_all().context("cannot write what came")?;
         let saved = match force {
             true => self.content.persist(path).map_err(|error| error.error),

@@ -6,6 +6,7 @@
 //! so the console also hears whether keys were lost meanwhile. What is in between is never more than a few
 //! kilobytes: a side is only read when the other has taken everything.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -93,6 +94,8 @@ pub struct Bridge<'a> {
     ends: Ends<'a>,
     input: Input,
     output_open: bool,
+    /// Why the operator's output takes nothing any more.
+    output_lost: Option<Errno>,
     turns: Turns<Client>,
     /// On its way to the appliance.
     to_line: Vec<u8>,
@@ -188,6 +191,7 @@ impl<'a> Bridge<'a> {
             ends,
             input: Input::Open { used: false },
             output_open: true,
+            output_lost: None,
             turns: Turns::new(ends.patience),
             to_line: Vec::new(),
             to_holder: Vec::new(),
@@ -195,6 +199,11 @@ impl<'a> Bridge<'a> {
             until_back: false,
             lost: Lost::Nothing,
         }
+    }
+
+    /// Why what the operator was to see could not all be written, if that is so.
+    pub fn output_lost(&self) -> Option<io::Error> {
+        self.output_lost.map(io::Error::from)
     }
 
     /// Carries bytes until the end.
@@ -364,9 +373,9 @@ impl<'a> Bridge<'a> {
     }
 
     fn write_output(&mut self) -> Result<Option<End>> {
-        self.output_open = write_some(self.ends.output, &mut self.to_holder);
-        if !self.output_open {
+        if let Err(error) = write(self.ends.output, &mut self.to_holder) {
             // Nobody sees what is shown any more; the socket is served on.
+            (self.output_open, self.output_lost) = (false, Some(error));
             self.to_holder.clear();
         }
         Ok(self.done())
@@ -494,15 +503,21 @@ fn void_unsent(unsent: &mut Vec<u8>) -> Vec<u8> {
     unsent.split_off(unsent.iter().rposition(acts).map_or(0, |at| at + 1))
 }
 
-/// Writes what the other side takes now; false if it takes nothing any more.
-fn write_some(to: impl AsFd, bytes: &mut Vec<u8>) -> bool {
+/// Writes what the other side takes now; an error if it takes nothing any more.
+fn write(to: impl AsFd, bytes: &mut Vec<u8>) -> rustix::io::Result<()> {
     match rustix::io::write(to, bytes) {
         Ok(count) => {
             bytes.drain(..count);
-            true
+            Ok(())
         }
-        Err(error) => matches!(error, Errno::AGAIN | Errno::INTR),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+/// As [`write`]; false if it takes nothing any more.
+fn write_some(to: impl AsFd, bytes: &mut Vec<u8>) -> bool {
+    write(to, bytes).is_ok()
 }
 
 /// Reads what is there: empty at the end, `None` if there is nothing for now.

@@ -22,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use crate::errln;
 use crate::files::{keep_to_owner, secret_directory};
 use crate::model::{self, Deployment, SYSTEM_FILE};
+use crate::output::OutputError;
 
 pub use backend::{Kind, die_with};
 pub use socket::default_console;
@@ -93,9 +94,15 @@ pub fn run(options: &Options) -> Result<bool> {
         patience: PATIENCE,
     };
     let scripted = options.exit_on_eof && !ends.terminal;
-    let end = Bridge::new(ends).carry()?;
+    let mut bridge = Bridge::new(ends);
+    let end = bridge.carry()?;
+    // Without a script the line is there for clients, whoever sees what is shown here.
+    let lost = bridge.output_lost().filter(|_| scripted);
     drop(terminal);
     let status = backend.stop()?;
+    if let Some(error) = lost {
+        return Err(OutputError(error).into());
+    }
     match end {
         End::Left if scripted => bail!("a signal came before the script on standard input was carried out"),
         End::Left => Ok(true),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::Verdict;
 use totebox_pds::proto::operator::Outcome;
+use totebox_pds::proto::page::ArchiveState;
 
 use crate::appliance::Appliance;
 use crate::schema;
@@ -152,6 +153,40 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
         "{}",
         stdout(&output)
     );
+    appliance.end();
+}
+
+#[test]
+fn status_right_after_a_start_waits_until_there_is_something_to_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let set = |bench: &mut Bench, settled: u8, state: u8| {
+        bench.surface.settled = settled;
+        bench.surface.rows.iter_mut().for_each(|row| row.state = state);
+        bench.publish();
+    };
+    let starting = move |bench: &mut Bench| set(bench, 0, 0);
+    let mut asked = 0;
+    let rise = move |bench: &mut Bench| {
+        asked += 1;
+        if asked == 4 {
+            set(bench, 1, ArchiveState::Active as u8);
+        }
+    };
+    let appliance = Appliance::listen(&at.join("console"), 1, starting, rise);
+    let output = totebox(at, &["status", "--json"]);
+    let status = json("status", &output);
+    assert_eq!((output.status.code(), &status["settled"]), (Some(0), &true.into()), "{status}");
+    appliance.end();
+
+    // What is still starting when the time is over needs a look.
+    fs::remove_file(at.join("console")).unwrap();
+    let appliance = Appliance::listen(&at.join("console"), 1, starting, |_| {});
+    let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+    command.current_dir(at).args(["status", "--json", "--connect", "unix:console", "--timeout", "1"]);
+    let output = command.output().unwrap();
+    let status = json("status", &output);
+    assert_eq!((output.status.code(), &status["settled"]), (Some(1), &false.into()), "{status}");
     appliance.end();
 }
 

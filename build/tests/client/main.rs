@@ -3,7 +3,10 @@
 
 mod appliance;
 mod commands;
+#[path = "../common/mod.rs"]
+mod common;
 mod orders;
+mod printing;
 mod putting;
 mod schema;
 mod shared;

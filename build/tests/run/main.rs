@@ -26,6 +26,7 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("a_script_is_carried_out_to_its_end_whatever_it_says", a_script_is_carried_out_to_its_end_whatever_it_says),
     ("a_script_that_was_not_carried_out_says_so", a_script_that_was_not_carried_out_says_so),
+    ("a_script_whose_answers_are_not_taken_fails", a_script_whose_answers_are_not_taken_fails),
     ("what_is_typed_through_a_takeover_is_no_command", what_is_typed_through_a_takeover_is_no_command),
     ("a_silent_client_gives_way_to_one_that_waits", a_silent_client_gives_way_to_one_that_waits),
     ("a_second_run_of_a_deployment_is_refused", a_second_run_of_a_deployment_is_refused),
@@ -112,6 +113,21 @@ fn a_script_is_carried_out_to_its_end_whatever_it_says() {
     assert_eq!(shown.matches("+receipt ").count(), 2, "{shown}");
     let (_, document) = shown.split_once("record 1: \"first\"").unwrap();
     assert!(document.contains("\r\n+person\r\ntotebox> \r\n\r\n+end size=19 "), "{document}");
+}
+
+fn a_script_whose_answers_are_not_taken_fails() {
+    let site = Site::new();
+    let (reader, closed_pipe) = std::io::pipe().unwrap();
+    drop(reader);
+    let full_disk = fs::File::options().write(true).open("/dev/full").unwrap();
+    let complaint = "totebox: cannot write to standard output";
+    for (stdout, code, complains) in [(Stdio::from(full_disk), 2, true), (Stdio::from(closed_pipe), 141, false)] {
+        let mut child = site.command().arg("--exit-on-eof").stdin(Stdio::piped()).stdout(stdout).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"status\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.contains(complaint)), (Some(code), complains), "{said}");
+    }
 }
 
 fn a_script_that_was_not_carried_out_says_so() {

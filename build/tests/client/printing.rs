@@ -1,0 +1,222 @@
+//! What every command does when its output is not taken: onto a full disk it fails and says so, into a pipe nobody
+//! reads it ends quietly. The commands are those that help lists, so that a new one cannot be forgotten.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use ledger_fmt::testing::TestVolume;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use totebox::model::Deployment;
+use totebox_pds::console::testing::{Bench, Document};
+use totebox_pds::proto::audit::{Event, Verdict};
+use totebox_pds::proto::flag::FlagKind;
+use totebox_pds::proto::operator::{Completion, Op, Outcome};
+use totebox_pds::proto::page::ArchiveState;
+use zerocopy::FromZeros;
+
+use crate::appliance::Appliance;
+use crate::common::with_archives;
+
+/// How each command is called so that it prints something. `{n}` is another number for each call.
+const CALLS: &[(&str, &[&str])] = &[
+    ("new", &["new made{n}"]),
+    ("provision", &["provision more --deployment made{n}"]),
+    ("keys", &["keys"]),
+    ("system", &["system", "system --check", "system --manifests out"]),
+    ("check", &["check --closures", "check --json", "check --sarif", "check foreign.system --capdl foreign.json"]),
+    (
+        "diff",
+        &[
+            "diff system.xml foreign.system",
+            "diff system.xml system.xml --markdown",
+            "diff system.xml system.xml --json",
+        ],
+    ),
+    ("graph", &["graph -o {n}.svg", "graph -o {n}.dot"]),
+    ("report", &["report -o {n}.html"]),
+    ("harden", &["harden foreign.json --system foreign.system"]),
+    ("disk create", &["disk create {n}.img"]),
+    ("disk ls", &["disk ls disk.img", "disk ls disk.img a0", "disk ls disk.img a0 --json"]),
+    ("disk verify", &["disk verify disk.img", "disk verify disk.img --json"]),
+    ("disk extract", &["disk extract disk.img out{n}"]),
+    ("disk checkpoint", &["disk checkpoint disk.img a0"]),
+    ("disk prove", &["disk prove disk.img a0 --record 1"]),
+    ("disk tiles", &["disk tiles disk.img a0 -o tiles{n}"]),
+    ("check-proof", &["check-proof proof --key keys/a0.vkey"]),
+    ("put", &["put contracts text --connect unix:console", "put contracts text --json --connect unix:console"]),
+    ("get", &["get contracts 1 -o - --connect unix:console", "get contracts 1 -o got{n} --connect unix:console"]),
+    ("ls", &["ls contracts --connect unix:console", "ls contracts --json --connect unix:console"]),
+    (
+        "status",
+        &[
+            "status --connect unix:console",
+            "status --json --connect unix:console",
+            "status --watch=1 --connect unix:console",
+        ],
+    ),
+    ("audit", &["audit --connect unix:console", "audit --json --connect unix:console"]),
+    ("flags", &["flags --connect unix:console", "flags --json --connect unix:console"]),
+    ("ack", &["ack {n} seen --connect unix:console"]),
+    ("history", &["history --connect unix:console", "history --from 0 --json --connect unix:console"]),
+    ("suspend", &["suspend finance --connect unix:console"]),
+    ("resume", &["resume finance --connect unix:console", "resume finance --json --connect unix:console"]),
+    ("archive", &["archive finance --final --connect unix:console"]),
+];
+
+/// What prints nothing itself: it shows the appliance's line.
+const SILENT: [&str; 1] = ["run"];
+
+/// The number of the first flag that is there to acknowledge.
+const FIRST: usize = 1;
+
+fn totebox(at: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+    command.current_dir(at).args(line.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+/// All that can be called, as help lists it.
+fn commands(at: &Path, above: &str) -> Vec<String> {
+    let output = totebox(at, &format!("{above} --help")).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let Some((_, list)) = help.split_once("\nCommands:\n") else { return vec![above.trim().to_string()] };
+    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    names.filter(|&name| name != "help").flat_map(|name| commands(at, &format!("{above} {name}"))).collect()
+}
+
+/// A deployment, its disk with something on it, a foreign system, and a console.
+fn prepare(at: &Path) {
+    fs::write(at.join("totebox.toml"), with_archives(2)).unwrap();
+    let deployment = Deployment::load(at).unwrap();
+    deployment.make_keys().unwrap();
+    deployment.create_disk(&at.join("disk.img")).unwrap();
+    let disk = File::options().write(true).open(at.join("disk.img")).unwrap();
+    let seed = *deployment.keys().unwrap()[0].seed();
+    for (index, place) in deployment.volumes.iter().enumerate() {
+        let mut volume = TestVolume::of(place.superblock());
+        volume.start();
+        if index == 0 {
+            volume.document("text", b"text");
+            volume.commit();
+            volume.signed_checkpoint(&seed);
+            volume.commit();
+        }
+        volume.hint(0);
+        volume.hint(1);
+        disk.write_all_at(&volume.bytes, place.offset()).unwrap();
+    }
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/built");
+    fs::copy(corpus.join("one-of-each.json"), at.join("foreign.json")).unwrap();
+    fs::copy(corpus.join("one-of-each.system"), at.join("foreign.system")).unwrap();
+    fs::write(at.join("text"), "no line feed at the end").unwrap();
+    for line in ["system", "disk prove disk.img a0 --record 1 -o proof"] {
+        assert!(totebox(at, line).output().unwrap().status.success(), "{line}");
+    }
+}
+
+/// A console whose orchestrator does everything it is asked to.
+fn serve(at: &Path) -> Appliance {
+    let prepare = |bench: &mut Bench| {
+        let document = Document { name: "text".into(), content: b"no line feed at the end".to_vec() };
+        bench.archives[0].documents.push(document);
+        for flag in FIRST..FIRST + 2 {
+            bench.raise(flag as u32, FlagKind::Hung, 1);
+        }
+        bench.publish();
+        (1..1000).for_each(|tag| bench.answer_order(Outcome::Accepted, tag));
+    };
+    let mut seen = 0;
+    let meanwhile = move |bench: &mut Bench| {
+        if bench.kernel.calls.len() == seen {
+            return;
+        }
+        seen = bench.kernel.calls.len();
+        let tag = seen as u32;
+        let (op, volume, number, _) = bench.last_order();
+        bench.kernel.calls.push((bench.orchestrator, Vec::new()));
+        let mut done = |state| bench.complete(volume.into(), tag, state, Completion::Done);
+        match op {
+            Op::Suspend => done(ArchiveState::Suspended),
+            Op::Resume => done(ArchiveState::Active),
+            Op::Archive => done(ArchiveState::Archived),
+            Op::Acknowledge => bench.acknowledge(number as u32, tag, true),
+            Op::History => bench.bring_history(tag, &[Event::new_zeroed()], 1),
+            Op::Verify => {
+                for row in &mut bench.surface.rows {
+                    (row.verify_tag, row.verdict) = (tag.into(), Verdict::Clean as u8);
+                }
+            }
+        }
+        bench.publish();
+    };
+    Appliance::listen(&at.join("console"), usize::MAX, prepare, meanwhile)
+}
+
+fn said(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A call of a command, with its own number.
+fn call(at: &Path, line: &str, number: usize, stdout: impl Into<Stdio>) -> Output {
+    totebox(at, &line.replace("{n}", &number.to_string())).stdout(stdout).output().unwrap()
+}
+
+#[test]
+fn no_command_loses_what_it_prints_or_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    prepare(at);
+    let _appliance = serve(at);
+    let mut calls: BTreeMap<&str, &[&str]> = CALLS.iter().copied().collect();
+    let mut lines: Vec<String> = ["--help", "--version", "help"].map(String::from).to_vec();
+    for command in commands(at, "") {
+        lines.push(format!("{command} --help"));
+        match calls.remove(command.as_str()) {
+            Some(calls) => lines.extend(calls.iter().map(ToString::to_string)),
+            None if SILENT.contains(&command.as_str()) => {}
+            None => panic!("say in CALLS how `totebox {command}` is called so that it prints something"),
+        }
+    }
+    assert!(calls.is_empty(), "{calls:?} are no commands");
+    for line in &lines {
+        let output = call(at, line, FIRST, File::options().write(true).open("/dev/full").unwrap());
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", said(&output));
+        let complaint = "totebox: cannot write to standard output: No space left on device";
+        assert_eq!(said(&output).matches(complaint).count(), 1, "{line}: {}", said(&output));
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = call(at, line, FIRST + 1, writer);
+        assert_eq!((output.status.code(), said(&output)), (Some(141), ""), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_written_into_and_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    prepare(at);
+    let _appliance = serve(at);
+    let fifo = at.join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    for line in
+        ["report -o", "disk checkpoint disk.img a0 -o", "get contracts 1 --connect unix:console --force -o"]
+    {
+        let path = fifo.clone();
+        let reader = thread::spawn(move || fs::read(path).unwrap());
+        let output = totebox(at, &format!("{line} fifo")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", said(&output));
+        assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+        let read = reader.join().unwrap();
+        assert!(!read.is_empty());
+
+        let output = totebox(at, &format!("{line} /dev/stdout")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", said(&output));
+        assert!(output.stdout.starts_with(&read), "{line}");
+    }
+}
