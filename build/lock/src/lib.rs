@@ -7,23 +7,26 @@
 //! bytes exclusively, which goes together with none of that, and with no other lock either.
 //!
 //! A block device is opened with `O_EXCL` besides: the kernel then refuses a disk that is mounted or has a mounted
-//! partition, and one that was opened so through another node.
+//! partition, and one that was opened so through another node. Of a loop device the image below it is locked, too.
 //!
 //! The lock belongs to the opening: it is held until it is given up or the last descriptor of the opening is closed,
 //! in whichever process. Renaming a file over a disk, or removing it, goes around the lock, so nothing does that.
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
+use std::mem::forget;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 
 /// QEMU's bytes: what is done, and what others must not do. (`RAW_LOCK_PERM_BASE` and `RAW_LOCK_SHARED_BASE` in its
@@ -62,6 +65,8 @@ impl Bytes {
 #[derive(Debug)]
 pub struct LockedDisk {
     file: File,
+    /// The image below a loop device.
+    image: Option<File>,
     kept: bool,
 }
 
@@ -70,25 +75,35 @@ impl LockedDisk {
     /// [`ErrorKind::ResourceBusy`] says who has it.
     pub fn open(path: &Path) -> Result<LockedDisk> {
         patiently(|| {
-            let file = open(path, OpenOptions::new().read(true).write(true))?;
-            lock(&file, ALL, libc::F_WRLCK)?;
-            Ok(LockedDisk { file, kept: false })
+            let mut options = OpenOptions::new();
+            let file = open(path, options.read(true).write(true))?;
+            let image = image_below(&file, &options)?;
+            for file in image.iter().chain([&file]) {
+                lock(file, ALL, libc::F_WRLCK)?;
+            }
+            Ok(LockedDisk { file, image, kept: false })
         })
     }
 
     /// Opens a disk for an appliance that only reads it: others may read it, too, and nobody writes it meanwhile.
     pub fn open_read_only(path: &Path) -> Result<LockedDisk> {
         patiently(|| {
-            let file = open(path, OpenOptions::new().read(true))?;
-            share(&file)?;
-            Ok(LockedDisk { file, kept: false })
+            let mut options = OpenOptions::new();
+            let file = open(path, options.read(true))?;
+            let image = image_below(&file, &options)?;
+            image.iter().chain([&file]).try_for_each(share)?;
+            Ok(LockedDisk { file, image, kept: false })
         })
     }
 
-    /// The disk's descriptor; the lock lasts until it and all its copies are closed.
+    /// The disk's descriptor; the lock lasts until it and all its copies are closed, and that of an image below a loop
+    /// device until this process ends.
     pub fn keep(mut self) -> Result<File> {
         let file = self.file.try_clone()?;
         self.kept = true;
+        if let Some(image) = self.image.take() {
+            forget(image);
+        }
         Ok(file)
     }
 
@@ -97,6 +112,10 @@ impl LockedDisk {
     /// first, and ours then ends.
     pub fn leave_to_qemu(self) -> Result<File> {
         lock(&self.file, QEMUS, libc::F_UNLCK)?;
+        if let Some(image) = &self.image {
+            // QEMU inherits it and knows nothing of it.
+            fcntl(image, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
         self.keep()
     }
 }
@@ -104,8 +123,10 @@ impl LockedDisk {
 impl Drop for LockedDisk {
     fn drop(&mut self) {
         if !self.kept {
-            // Fails only if the descriptor is no file's.
-            let _ = lock(&self.file, ALL, libc::F_UNLCK);
+            for file in self.image.iter().chain([&self.file]) {
+                // Fails only if the descriptor is no file's.
+                let _ = lock(file, ALL, libc::F_UNLCK);
+            }
         }
     }
 }
@@ -130,10 +151,10 @@ pub fn writer(disk: &File) -> Result<Option<String>> {
     Ok(written.then(|| holder(disk).unwrap_or("another program".into())))
 }
 
-fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
+fn open(path: &Path, options: &OpenOptions) -> Result<File> {
     // Of anything but a block device the flag means nothing.
     let device = fs::metadata(path)?.file_type().is_block_device();
-    let disk = options.custom_flags(if device { libc::O_EXCL } else { 0 }).open(path).map_err(|error| {
+    let disk = options.clone().custom_flags(if device { libc::O_EXCL } else { 0 }).open(path).map_err(|error| {
         let busy = "it is in use: it or a partition on it is mounted, or another program has it; unmount it, or \
                     end that program";
         if device && error.kind() == ErrorKind::ResourceBusy { Error::new(error.kind(), busy) } else { error }
@@ -143,6 +164,20 @@ fn open(path: &Path, options: &mut OpenOptions) -> Result<File> {
         return Ok(disk);
     }
     Err(Error::new(ErrorKind::InvalidInput, "it is neither a file nor a block device"))
+}
+
+/// The image below a loop device or a partition of one, as far as it can be opened.
+fn image_below(disk: &File, options: &OpenOptions) -> Result<Option<File>> {
+    let metadata = disk.metadata()?;
+    if !metadata.file_type().is_block_device() {
+        return Ok(None);
+    }
+    let device = metadata.rdev();
+    let device = format!("/sys/dev/block/{}:{}", libc::major(device), libc::minor(device));
+    let named = ["loop", "../loop"].map(|place| fs::read(format!("{device}/{place}/backing_file")));
+    let Some(name) = named.into_iter().find_map(Result::ok) else { return Ok(None) };
+    let path = Path::new(OsStr::from_bytes(name.trim_ascii_end()));
+    Ok(options.open(path).ok())
 }
 
 /// Tries again for a moment while the disk is in use: the processes of an appliance that has just been ended close it

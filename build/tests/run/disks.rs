@@ -246,6 +246,8 @@ pub fn a_block_device_in_use_is_nobody_elses_through_any_node() {
     let _running = site.start(site.command().arg("--disk").arg(&device.0));
     let mut peer = site.connect();
     peer.wait_for("totebox> ");
+    // The image below it is the same disk.
+    Takers { site: &site, disk: &image }.are_refused("totebox-hosted");
     let number = rustix::fs::stat(&device.0).unwrap().st_rdev;
     let other = site.path("node");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
