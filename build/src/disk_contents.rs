@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use anyhow::{Result, bail};
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError};
 
+use crate::disk::container;
 use crate::model::Deployment;
 use crate::model::units::{MIB, show_size};
 use crate::model::volume::Volume;
@@ -17,10 +18,9 @@ use crate::partitions::{self, Entry, PARTITION_TYPE};
 const NAMES_MAX: usize = 8;
 
 /// What a disk can hold, by the bytes at an offset.
-const SIGNATURES: [(u64, &[u8], &str); 13] = [
+const SIGNATURES: [(u64, &[u8], &str); 12] = [
     (0, b"LUKS\xba\xbe", "an encrypted LUKS volume"),
     (0, b"XFSB", "an XFS file system"),
-    (0, b"QFI\xfb", "a QEMU image of the format qcow2"),
     (0, b"hsqs", "a SquashFS file system"),
     (3, b"NTFS    ", "an NTFS file system"),
     (3, b"EXFAT   ", "an exFAT file system"),
@@ -41,6 +41,9 @@ pub fn describe(disk: &mut File) -> Result<String> {
     }
     if let Some(table) = partitions::read(disk).ok().filter(|table| !table.is_empty()) {
         return Ok(describe_table(disk, &table));
+    }
+    if let Some(what) = container::name(disk) {
+        return Ok(what.into());
     }
     for (offset, signature, what) in SIGNATURES {
         let mut bytes = vec![0; signature.len()];

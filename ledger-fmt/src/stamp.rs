@@ -12,7 +12,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::hash::Domain;
-use crate::layout::{BLOCK_SIZE, FORMAT_VERSION};
+use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, Layout};
 use crate::{Hash, ZERO_HASH};
 
 /// Bytes of a stamp at the start of a run.
@@ -338,5 +338,16 @@ impl Hint {
             && hint.sealed.get() <= 1
             && hint.reserved.get() == 0;
         (valid && possible).then_some((frontier, last_stamp_block))
+    }
+
+    /// As [`Hint::decode`], of a volume with this layout: the frontier lies within it, and the last stamp's run can
+    /// end there.
+    pub fn find(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<(Frontier, u64)> {
+        let (frontier, last_stamp_block) = Hint::decode(block, volume)?;
+        let possible = frontier.ledger_next <= layout.ledger.blocks
+            && frontier.assets_next <= layout.assets.blocks
+            && frontier.runs <= frontier.ledger_next
+            && frontier.ledger_next - last_stamp_block.min(frontier.ledger_next) <= RUN_BLOCKS_MAX as u64;
+        possible.then_some((frontier, last_stamp_block))
     }
 }

@@ -32,6 +32,8 @@ class VolumeReport:
 
     name: str
     id: str
+    offset: int
+    found_by: str
     findings: int = 0
     runs: int = 0
     records: int = 0

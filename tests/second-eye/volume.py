@@ -21,7 +21,8 @@ def verify(disk: Image, partition: Partition, kept: Kept, taken: set[str]) -> Vo
     block = _read(volume, 0)
     found = Superblock.parse(block) if block is not None else None
     superblock = found or _made_up_for(volume, partition, block or bytes(BLOCK))
-    report = VolumeReport(_name(superblock, partition, taken), str(UUID(bytes=partition.id)))
+    name, identity = _name(superblock, partition, taken), str(UUID(bytes=partition.id))
+    report = VolumeReport(name, identity, partition.start, partition.found_by)
     if block is None and superblock is not None:
         report.add_unreadable("volume", 0, None)
     elif block is None or found is None:
@@ -37,10 +38,14 @@ def verify(disk: Image, partition: Partition, kept: Kept, taken: set[str]) -> Vo
 
 
 def _name(superblock: Superblock | None, partition: Partition, taken: set[str]) -> str:
-    """What the volume is called: as its superblock says, else as its partition does, else by its id."""
+    """What the volume is called: as its superblock says, else as its partition does, else by its id, with a number
+    behind that if another one is called so, too."""
     name = superblock.name if superblock is not None else partition.name
     if NAME.fullmatch(name) is None or name in taken:
-        name = str(UUID(bytes=partition.id))
+        name = identity = str(UUID(bytes=partition.id))
+        copy = 2
+        while name in taken:
+            name, copy = f"{identity}-{copy}", copy + 1
     taken.add(name)
     return name
 

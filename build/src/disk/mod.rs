@@ -2,7 +2,9 @@
 //! whole, and what is in them.
 
 mod ahead;
+pub(crate) mod container;
 mod extract;
+mod find;
 mod image;
 mod jsonl;
 mod kept;
@@ -11,11 +13,13 @@ mod log;
 mod prehash;
 mod report;
 mod restore;
+mod search;
 mod table;
 mod tiles;
 mod walk;
 
 pub use extract::{extract, prepare};
+pub use find::{FoundBy, Searching};
 pub use image::{Image, Volume};
 pub use jsonl::time;
 pub use kept::Kept;

@@ -7,6 +7,7 @@ use ledger_fmt::verify::{Finding, FindingKind, Summary, Visitor};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::find::FoundBy;
 use super::image::{Image, Volume};
 use super::kept::Kept;
 
@@ -48,6 +49,10 @@ pub struct VolumeReport {
     pub name: String,
     /// Its id.
     pub id: String,
+    /// The byte of the disk it begins at.
+    pub offset: u64,
+    /// Who says that it is there.
+    pub found_by: FoundBy,
     /// Findings.
     pub findings: u64,
     /// Runs committed.
@@ -158,6 +163,8 @@ impl VolumeReport {
         VolumeReport {
             name: volume.name.clone(),
             id: Uuid::from_bytes(volume.id).to_string(),
+            offset: volume.start,
+            found_by: volume.found_by,
             findings: findings.count,
             runs: count(|summary| summary.frontier.runs),
             records: count(|summary| summary.records),

@@ -47,10 +47,16 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
 /// The superblock, if this is the first block of `ledger/`, `start` blocks into the volume.
 fn from_first_run(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
     let layout = Layout::new(blocks, blocks - start)?;
+    let genesis = first_genesis(block, &volume.id, &layout)?;
+    Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
+}
+
+/// The genesis record, if this is the first block of the `ledger/` of such a volume.
+pub fn first_genesis(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Genesis> {
     // A record fits the block its stamp begins.
-    Stamp::find(block, &volume.id, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
+    Stamp::find(block, volume, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
     let (record, _) = Record::decode(&block[STAMP_SIZE..]).ok()?;
     let genesis = Genesis::read_from_bytes(record.payload).ok().filter(|_| record.kind == Kind::Genesis)?;
     volume_name(&genesis.name)?;
-    Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
+    Some(genesis)
 }

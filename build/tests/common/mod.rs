@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod disk;
+
 use std::path::Path;
 
 use totebox::model::Deployment;

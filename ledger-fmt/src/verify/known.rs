@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 use super::window::{Window, first_nonzero};
 use super::{FindingKind, Reporter, Visitor};
 use crate::layout::{Area, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock};
-use crate::stamp::{Frontier, Hint, RUN_BLOCKS_MAX};
+use crate::stamp::{Frontier, Hint};
 
 /// Frontiers the walk has to pass through, and where its word comes from.
 pub(super) struct Known {
@@ -172,11 +172,7 @@ impl Mark {
 
 /// The frontier a hint block names, if it is one this volume can have.
 fn hint(bytes: &[u8], block: u64, volume: &[u8; 16], layout: &Layout) -> Option<Mark> {
-    let (frontier, last_stamp_block) = Hint::decode(bytes, volume)?;
-    let possible = frontier.ledger_next <= layout.ledger.blocks
-        && frontier.assets_next <= layout.assets.blocks
-        && frontier.runs <= frontier.ledger_next
-        && frontier.ledger_next - last_stamp_block.min(frontier.ledger_next) <= RUN_BLOCKS_MAX as u64;
+    let (frontier, last_stamp_block) = Hint::find(bytes, volume, layout)?;
     let last_stamp_block = (frontier.runs > 0).then_some(last_stamp_block);
-    possible.then_some(Mark { frontier, last_stamp_block, kind: FindingKind::Hint, area: Area::Volume, block })
+    Some(Mark { frontier, last_stamp_block, kind: FindingKind::Hint, area: Area::Volume, block })
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::ProgressBar;
-use totebox::disk::{Image, Log, Report, Volume};
+use totebox::disk::{Image, Log, Report, Searching, Volume};
 use totebox::errln;
 use totebox::model::Deployment;
 
@@ -58,12 +58,25 @@ struct Source {
     /// its own word.
     #[arg(long, value_name = "DIR")]
     deployment: Option<PathBuf>,
+    /// Search the disk for volumes, whatever its partition table says. Done without being asked where the table is
+    /// lost or has none.
+    #[arg(long)]
+    search: bool,
 }
 
 impl Source {
     fn open(&self) -> Result<Image> {
         let deployment = self.deployment.as_deref().map(Deployment::load).transpose()?;
-        let image = Image::open(&self.image, deployment.as_ref())?;
+        let searching = if self.search { Searching::Always } else { Searching::IfNeeded };
+        let mut bar = None;
+        let mut progress = |done, size| {
+            bar.get_or_insert_with(|| output::progress_bytes("searching", size)).set_position(done);
+        };
+        let image = Image::open_searching(&self.image, deployment.as_ref(), searching, &mut progress);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let image = image?;
         // A read lock would keep an appliance from starting while a large disk is read.
         if let Some(writer) = image.writer()? {
             errln!(
@@ -71,6 +84,9 @@ impl Source {
                  looks damaged",
                 self.image.display()
             );
+        }
+        if let Some(note) = &image.note {
+            errln!("{}: {note}", self.image.display());
         }
         Ok(image)
     }
@@ -105,7 +121,11 @@ struct VolumeProgress(ProgressBar);
 
 impl VolumeProgress {
     fn new(doing: &str, volume: &Volume) -> VolumeProgress {
-        VolumeProgress(output::progress_bytes(format!("{doing} {}", volume.name), 0))
+        VolumeProgress::of(format!("{doing} {}", volume.name))
+    }
+
+    fn of(label: String) -> VolumeProgress {
+        VolumeProgress(output::progress_bytes(label, 0))
     }
 
     fn show(&self, done: u64, expected: u64) {
