@@ -30,8 +30,8 @@ class Partition:
     name: str
     start: int
     blocks: int
-    typed: bool
-    found_by: str
+    typed: bool = True
+    found_by: str = "partition-table"
 
 
 class NoDisk(Exception):

@@ -10,6 +10,7 @@
 //! | [`image`] | images for seL4, put together and hardened |
 //! | [`attacks`] | attacks by rights a domain should not have |
 //! | [`kills`] | an appliance killed at random moments of an operator's work |
+//! | [`repaired`] | a volume out of service, repaired offline and in service again, on every backend |
 //! | [`notebook`] | what such an operator knows, and what must hold |
 //! | [`operator`] | the operator's side of the line protocol, over any wire |
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
@@ -31,6 +32,7 @@ pub mod notebook;
 pub mod operator;
 pub mod orchestrated;
 pub mod orchestration;
+pub mod repaired;
 pub mod scripts;
 pub mod sim;
 pub mod vault_bench;

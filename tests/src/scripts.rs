@@ -14,18 +14,20 @@ use serde_json::Value;
 
 use crate::appliance::{Answer, Appliance, row, state};
 use crate::orchestrated::audited;
+use crate::repaired::a_repaired_volume_goes_on;
 
 /// A script; the number is the size of the largest document the backend bears, in bytes.
 pub type Script = fn(&mut dyn Appliance, u64);
 
 /// The scripts, by the names their tests have.
-pub const SCRIPTS: [(&str, Script); 6] = [
+pub const SCRIPTS: [(&str, Script); 7] = [
     ("a_person_types", a_person_types),
     ("text_is_never_taken_for_commands", text_is_no_command),
     ("documents_survive_power_cuts", documents_survive_power_cuts),
     ("refusals_have_names_and_commit_nothing", refusals),
     ("peers_may_vanish_half_way", peers_may_vanish),
     ("damage_is_found_offline_and_by_the_auditor", damage_is_found),
+    ("a_repaired_volume_goes_on", a_repaired_volume_goes_on),
 ];
 
 /// A person at a bare terminal: status, a typed document, a listing, a reading, a verification.

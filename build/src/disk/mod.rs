@@ -11,6 +11,7 @@ mod kept;
 mod list;
 mod log;
 mod prehash;
+pub mod repair;
 mod report;
 mod restore;
 mod search;

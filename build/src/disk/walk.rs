@@ -27,7 +27,8 @@ impl Walk {
         Walk::with(image.reader(volume), superblock, mode)
     }
 
-    fn with(reader: Reader, superblock: &Superblock, mode: Mode) -> Self {
+    /// Of a volume that is read so.
+    pub fn with(reader: Reader, superblock: &Superblock, mode: Mode) -> Self {
         let verifier = Box::new(Verifier::new(superblock, None, mode));
         let [_, assets] = verifier.expected();
         let ahead = works(assets.start).map(|works| ReadAhead::new(reader.clone(), works));
@@ -63,6 +64,11 @@ impl Walk {
         let done = self.verifier.bytes_read();
         let expected: u64 = self.verifier.expected().iter().map(|extent| extent.blocks * BLOCK_SIZE as u64).sum();
         (done, expected.max(done))
+    }
+
+    /// The block of `ledger/` in which the last stamp stands: see [`Verifier::last_stamp_block`].
+    pub fn last_stamp_block(&self) -> Option<u64> {
+        self.verifier.last_stamp_block()
     }
 
     /// What was found out.

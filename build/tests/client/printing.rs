@@ -46,6 +46,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("disk checkpoint", &["disk checkpoint disk.img a0"]),
     ("disk prove", &["disk prove disk.img a0 --record 1"]),
     ("disk tiles", &["disk tiles disk.img a0 -o tiles{n}"]),
+    ("disk repair", &["disk repair disk.img", "disk repair disk.img --json"]),
     ("check-proof", &["check-proof proof --key keys/a0.vkey"]),
     ("put", &["put contracts text --connect unix:console", "put contracts text --json --connect unix:console"]),
     ("get", &["get contracts 1 -o - --connect unix:console", "get contracts 1 -o got{n} --connect unix:console"]),

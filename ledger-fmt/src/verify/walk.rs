@@ -152,6 +152,12 @@ impl Verifier {
         Point { frontier: self.frontier, head: self.chain.head, tree: self.chain.whole_tree() }
     }
 
+    /// The block of `ledger/` in which the last stamp before where the walk stands is, 0 if there is none; `None`
+    /// directly behind lost stamps.
+    pub fn last_stamp_block(&self) -> Option<u64> {
+        self.last_stamp_block
+    }
+
     /// The blocks to be read next; `None` when the verification is complete.
     pub fn want(&self) -> Option<Want> {
         let (area, next, end) = self.reading()?;

@@ -22,7 +22,7 @@
 mod accept;
 mod client;
 mod disk;
-mod recovery;
+pub mod recovery;
 mod start;
 mod volume;
 

@@ -94,6 +94,12 @@ pub enum Outcome {
     Unusable(VolumeState),
 }
 
+impl Default for Recovery {
+    fn default() -> Self {
+        Recovery::new()
+    }
+}
+
 impl Recovery {
     /// A recovery at its start.
     pub fn new() -> Recovery {

@@ -25,12 +25,13 @@ const SEEDS: u64 = 100;
 
 type Test = fn(&Python);
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("its_own_tests_pass", Python::own_tests),
     ("disks_the_appliance_wrote", disks_the_appliance_wrote),
     ("a_clean_disk", a_clean_disk),
     ("one_flipped_bit_in_each_structure", one_flipped_bit),
     ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
+    ("disks_without_a_partition_table", disks_without_a_table),
     ("kept_checkpoints", kept::kept_checkpoints),
     ("signatures", kept::signatures),
     ("proofs", kept::proofs),
@@ -91,6 +92,33 @@ fn a_rolled_back_volume(python: &Python) {
     let report = disk.agreed(python, &Kept::default()).expect("a disk");
     let finding = &report["findings"][0];
     assert_eq!(json!([finding["volume"], finding["kind"]]), json!(["contracts", "rollback"]), "{report}");
+}
+
+/// Volumes that have to be searched for: a volume alone, all of them at an odd place, and spoilt ones.
+fn disks_without_a_table(python: &Python) {
+    let whole = Disk::new();
+    let lose_table = |disk: &mut Disk| {
+        let end = disk.bytes.len().saturating_sub(33 * 512);
+        disk.bytes[..34 * 512].fill(0);
+        disk.bytes[end..].fill(0);
+    };
+    let mut lost = whole.clone();
+    lose_table(&mut lost);
+    let volume = &whole.volumes[0];
+    let mut alone = whole.clone();
+    alone.bytes = whole.bytes[volume.offset() as usize..][..volume.size() as usize].to_vec();
+    let mut shifted = lost.clone();
+    shifted.bytes.splice(0..0, [0x5a; 63 * 512]);
+    for (disk, findings, volumes) in [(lost.clone(), 1, 4), (alone, 0, 1), (shifted, 1, 4)] {
+        let report = disk.agreed(python, &Kept::default()).expect("a disk");
+        let count = |list: &str| report[list].as_array().expect("a list").len();
+        assert_eq!((count("findings"), count("volumes")), (findings, volumes), "{report}");
+    }
+    for_each_seed("--test second_eye disks_without", SEEDS / 4, |seed| {
+        let mut disk = lost.clone();
+        spoil::spoil(&mut disk, &mut fastrand::Rng::with_seed(seed));
+        disk.agreed(python, &Kept::default());
+    });
 }
 
 fn spoilt_disks(python: &Python) {

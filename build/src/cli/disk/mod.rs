@@ -5,6 +5,7 @@ mod create;
 mod extract;
 mod ls;
 mod prove;
+mod repair;
 mod tiles;
 mod verify;
 
@@ -35,6 +36,7 @@ enum Command {
     Checkpoint(checkpoint::Args),
     Prove(prove::Args),
     Tiles(tiles::Args),
+    Repair(repair::Args),
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
@@ -46,6 +48,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Command::Checkpoint(args) => checkpoint::run(args),
         Command::Prove(args) => prove::run(args),
         Command::Tiles(args) => tiles::run(args),
+        Command::Repair(args) => repair::run(args),
     }
 }
 
