@@ -24,6 +24,8 @@ pub enum Domain {
     Hint,
     /// An archive's head snapshot in `app-console-input/`.
     Snapshot,
+    /// Where an archive's own integrity pass had come to, in `app-console-input/`.
+    Position,
 }
 
 const fn key(text: &str) -> [u8; 32] {
@@ -49,6 +51,7 @@ impl Domain {
             Domain::Superblock => key("totebox.v1.superblock"),
             Domain::Hint => key("totebox.v1.hint"),
             Domain::Snapshot => key("totebox.v1.snapshot"),
+            Domain::Position => key("totebox.v1.position"),
         }
     }
 

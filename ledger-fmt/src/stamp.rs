@@ -292,6 +292,16 @@ impl Hint {
     /// `"TBXHINT\0"`.
     pub const MAGIC: [u8; 8] = *b"TBXHINT\0";
 
+    /// What stands where no hint was written yet: zeros.
+    pub const BLANK: Hint = zerocopy::transmute!([0u8; 128]);
+
+    /// What a hint's block holds: a valid hint of this volume, or [`Hint::BLANK`]; `None` if it is damaged.
+    pub fn held(block: &[u8], volume: &[u8; 16]) -> Option<Hint> {
+        let (hint, rest) = Hint::read_from_prefix(block).ok()?;
+        let written = hint == Hint::BLANK || Hint::decode(block, volume).is_some();
+        (written && rest.iter().all(|&byte| byte == 0)).then_some(hint)
+    }
+
     /// The hint for `frontier`, whose last stamp stands at `last_stamp_block`.
     pub fn new(volume: [u8; 16], frontier: &Frontier, last_stamp_block: u64) -> Hint {
         let mut hint = Hint {

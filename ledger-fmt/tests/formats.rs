@@ -39,6 +39,7 @@ fn the_same_bytes_hash_differently_in_every_domain() {
         Domain::Superblock,
         Domain::Hint,
         Domain::Snapshot,
+        Domain::Position,
     ];
     let mut hashes: Vec<Hash> = domains.iter().map(|domain| domain.hash(b"same")).collect();
     hashes.push(hash::content(b"same"));

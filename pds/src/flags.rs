@@ -93,8 +93,7 @@ impl Flags {
     /// Whether there is no news in a flag: the same is there, and not acknowledged, or it tells of a
     /// condition that was acknowledged and still is. What *happens* again is news.
     pub fn covers(&self, row: &FlagRow) -> bool {
-        let lasts = FlagKind::from_wire(row.kind).is_some_and(FlagKind::is_condition);
-        self.rows.iter().any(|known| same_thing(known, row) && (lasts || is_open(known)))
+        self.rows.iter().any(|known| same_thing(known, row) && (row.is_condition() || is_open(known)))
     }
 
     /// Adds a flag, or replaces the one with its id.

@@ -17,6 +17,8 @@ use crate::{Channel, Kernel, SetupError};
 /// Requests under way at most, over all roles: the most slots a ring to the vault has.
 const IN_FLIGHT_MAX: usize = 16;
 
+const _: () = assert!(conversation::slots_max(Role::Vault) <= IN_FLIGHT_MAX);
+
 /// A request under way. `P` is what its sender wants to know when the reply comes.
 #[derive(Clone, Copy, Debug)]
 struct InFlight<P> {
@@ -60,6 +62,14 @@ struct Outgoing<'a> {
     data: &'a [u8],
     /// Bytes wanted back.
     wanted: usize,
+    background: bool,
+}
+
+impl Outgoing<'_> {
+    /// A request of this kind that needs nothing else.
+    fn new(op: Op, area: Area, volume: u8) -> Outgoing<'static> {
+        Outgoing { op, area, volume, block: 0, data: &[], wanted: 0, background: false }
+    }
 }
 
 /// The client's end.
@@ -133,49 +143,51 @@ impl<P: Copy> VaultClient<P> {
     /// no slot free.
     pub fn hello(&mut self, purpose: P, volume: u8) -> bool {
         let wanted = size_of::<VolumeInfo>();
-        self.send(purpose, Outgoing { op: Op::Hello, area: Area::Volume, volume, block: 0, data: &[], wanted })
+        self.send(purpose, Outgoing { wanted, ..Outgoing::new(Op::Hello, Area::Volume, volume) })
     }
 
     /// Asks for blocks of an area.
     pub fn read(&mut self, purpose: P, volume: u8, area: Area, block: u64, blocks: usize) -> bool {
         let wanted = blocks * BLOCK_SIZE;
-        self.send(purpose, Outgoing { op: Op::Read, area, volume, block, data: &[], wanted })
+        self.send(purpose, Outgoing { block, wanted, ..Outgoing::new(Op::Read, area, volume) })
+    }
+
+    /// Asks for blocks of an area, which are in no hurry: see [`Request::background`].
+    pub fn read_in_background(&mut self, purpose: P, volume: u8, area: Area, block: u64, blocks: usize) -> bool {
+        let wanted = blocks * BLOCK_SIZE;
+        self.send(purpose, Outgoing { block, wanted, background: true, ..Outgoing::new(Op::Read, area, volume) })
     }
 
     /// Writes whole blocks of `app-console-input/`.
     pub fn write_input(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
-        self.send(purpose, Outgoing { op: Op::WriteInput, area: Area::Input, volume, block, data, wanted: 0 })
+        self.send(purpose, Outgoing { block, data, ..Outgoing::new(Op::WriteInput, Area::Input, volume) })
     }
 
     /// Appends to `assets/`, at its append position.
     pub fn append(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
-        self.send(purpose, Outgoing { op: Op::Append, area: Area::Assets, volume, block, data, wanted: 0 })
+        self.send(purpose, Outgoing { block, data, ..Outgoing::new(Op::Append, Area::Assets, volume) })
     }
 
     /// Gives up the asset blocks appended since the last commit.
     pub fn abandon(&mut self, purpose: P, volume: u8) -> bool {
-        self.send(
-            purpose,
-            Outgoing { op: Op::Abandon, area: Area::Assets, volume, block: 0, data: &[], wanted: 0 },
-        )
+        self.send(purpose, Outgoing::new(Op::Abandon, Area::Assets, volume))
     }
 
     /// Commits a run of records at the ledger's frontier, and the asset blocks appended so far.
     pub fn commit(&mut self, purpose: P, volume: u8, block: u64, records: &[u8]) -> bool {
-        let data = records;
-        self.send(purpose, Outgoing { op: Op::Commit, area: Area::Ledger, volume, block, data, wanted: 0 })
+        self.send(purpose, Outgoing { block, data: records, ..Outgoing::new(Op::Commit, Area::Ledger, volume) })
     }
 
     /// Seals a volume (the orchestrator alone may).
     pub fn seal(&mut self, purpose: P, volume: u8) -> bool {
-        self.send(purpose, Outgoing { op: Op::Seal, area: Area::Ledger, volume, block: 0, data: &[], wanted: 0 })
+        self.send(purpose, Outgoing::new(Op::Seal, Area::Ledger, volume))
     }
 
     fn send(&mut self, purpose: P, outgoing: Outgoing<'_>) -> bool {
         if self.free() == 0 {
             return false;
         }
-        let Outgoing { op, area, volume, block, data, wanted } = outgoing;
+        let Outgoing { op, area, volume, block, data, wanted, background } = outgoing;
         let tag = self.next_tag;
         let len = if op == Op::Read { wanted } else { data.len() };
         let request = Request {
@@ -185,7 +197,8 @@ impl<P: Copy> VaultClient<P> {
             tag: tag.into(),
             block: block.into(),
             len: (len as u32).into(),
-            reserved: [0; 44],
+            background: u8::from(background),
+            reserved: [0; 43],
         };
         self.producer.write(0, request.as_bytes());
         self.producer.write(MESSAGE_HEADER, data);

@@ -1,12 +1,14 @@
 //! The whole appliance in the simulator, driven over its serial line.
 
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use ledger_fmt::record::HEADER_SIZE;
 use totebox_manifest::Role;
 use totebox_pds::{Fault, FaultKind};
 use totebox_tests::operator::{number, value};
 use totebox_tests::sim::{
     Abilities, DiskHandle, SimWire, World, blank_disk, deployment, domain, for_each_seed, operator,
 };
-use totebox_tests::vault_bench::{SMALL, bytes};
+use totebox_tests::vault_bench::{SMALL, bytes, offset};
 
 /// An operator at a settled machine with a blank disk.
 fn settled() -> (totebox::model::Deployment, DiskHandle, totebox_tests::operator::Operator<SimWire>) {
@@ -136,6 +138,69 @@ fn the_room_that_is_shown_is_the_room_there_is() {
         assert_eq!(free == 0, now == 0, "there is room for some document, or for none");
         left = now;
     }
+}
+
+/// Whatever record or stamp is damaged while the appliance is off, with and without the archive's snapshot and the
+/// vault's hints: every other document is given out and listed.
+#[test]
+fn what_one_damaged_block_does_not_touch_stays_readable() {
+    let (deployment, disk, mut operator) = settled();
+    let documents: Vec<_> = (0..18).map(|i| bytes(3000 + i, i as u8)).collect();
+    for content in &documents {
+        operator.put("finance", "document", content).unwrap().unwrap();
+    }
+    let first = number(&operator.ask("ls finance 1 1").unwrap().rows[0], "seq");
+    operator.wire.world.settle();
+    drop(operator);
+    let content = disk.borrow().seen().to_vec();
+    let at = |area, block| offset(&deployment, 1, area, block);
+    type Lose<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let snapshot = |content: &mut Vec<u8>| {
+        let input = at(Area::Input, 0);
+        content[input..input + 20 * BLOCK_SIZE].fill(0);
+    };
+    let hints =
+        |content: &mut Vec<u8>| HINT_BLOCKS.into_iter().for_each(|block| content[at(Area::Volume, block)] ^= 1);
+    let lost: [Lose; 3] = [&|_| {}, &snapshot, &|content| {
+        snapshot(content);
+        hints(content);
+    }];
+    let (mut damaged, mut active) = (0, 0);
+    for (case, lose) in lost.into_iter().enumerate() {
+        // A stamp, the header of the first record behind it, its payload.
+        for (run, byte) in
+            (0..=documents.len() as u64).flat_map(|run| [(run, 60), (run, 256 + 90), (run, 256 + HEADER_SIZE + 2)])
+        {
+            let what = format!("case {case}, run {run}, byte {byte}");
+            let mut content = content.clone();
+            lose(&mut content);
+            content[at(Area::Ledger, run) + byte] ^= 4;
+            let mut operator = totebox_tests::sim::operator(&deployment, DiskHandle::new(content), run, None);
+            operator.connect_settled().unwrap();
+            let status = operator.ask("status").unwrap();
+            match value(row(&status.rows, "finance"), "state") {
+                Some("damaged") => damaged += 1,
+                Some("active") => active += 1,
+                other => panic!("{what}: {other:?}"),
+            }
+            // Run `i` holds record `i`; the last one is not missed if no hint names it.
+            let whole = |sequence: u64| byte == 60 || sequence != run;
+            let end = documents.len() as u64;
+            let unhinted = |sequence: u64| case == 2 && run == end && sequence == end;
+            for sequence in (first..=end).filter(|&sequence| whole(sequence) && !unhinted(sequence)) {
+                let got = operator.get("finance", sequence).unwrap();
+                assert!(
+                    got.as_ref() == Ok(&documents[sequence as usize - 1]),
+                    "{what}, record {sequence}: {got:?}"
+                );
+            }
+            let ls = operator.ask("ls finance").unwrap();
+            let listed: Vec<_> = ls.rows.iter().filter(|row| row.starts_with("=record ")).collect();
+            let expected = (0..=end).filter(|&sequence| whole(sequence) && !unhinted(sequence)).count();
+            assert_eq!(listed.len(), expected, "{what}: {ls:?}");
+        }
+    }
+    assert!(damaged > 20 && active > 5, "{damaged} times it was damaged, {active} times it went on");
 }
 
 #[test]

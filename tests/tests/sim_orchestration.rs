@@ -1,7 +1,9 @@
 //! Orchestration in the simulator: whatever changes on a disk is flagged within an audit period, recorded
 //! before it is shown, and leads to what the deployment wants; archives go through their lifecycle.
 
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::Kind;
+use ledger_fmt::stamp::Hint;
 use totebox::model::Deployment;
 use totebox_manifest::Role;
 use totebox_pds::{Fault, FaultKind};
@@ -9,7 +11,7 @@ use totebox_tests::archive_bench::verify;
 use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
 use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, for_each_seed, operator};
-use totebox_tests::vault_bench::bytes;
+use totebox_tests::vault_bench::{bytes, offset};
 
 /// Documents in each archive of a machine at work.
 const DOCUMENTS: usize = 3;
@@ -124,6 +126,37 @@ fn one_flipped_bit_in_any_structure_is_flagged_within_a_period() {
                 assert_eq!(operator.ask("flags").unwrap().rows[0], *first, "{what}");
             }
         }
+    });
+}
+
+/// The vault writes a newer hint over the damaged one before any audit sees it: then it is the vault that has seen it,
+/// and that leads to the same.
+#[test]
+fn a_damaged_hint_does_not_vanish_under_a_newer_one() {
+    let deployment = deployment(SCHEDULED);
+    for_each_seed("a_damaged_hint_does_not_vanish_under_a_newer_one", 3, |seed| {
+        let (disk, mut operator) = at_work(&deployment, seed);
+        a_round(&mut operator);
+        assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0");
+        let at = HINT_BLOCKS.map(|block| offset(&deployment, 1, Area::Volume, block));
+        let hints = |disk: &DiskHandle| at.map(|at| disk.borrow().seen()[at..at + BLOCK_SIZE].to_vec());
+        let runs = hints(&disk).map(|hint| Hint::decode(&hint, &deployment.volumes[1].id).map(|(f, _)| f.runs));
+        let older = usize::from(runs[1] < runs[0]);
+        disk.borrow_mut().damage(at[older] + 20, |byte| *byte ^= 0x08);
+        let damaged = hints(&disk);
+        operator.put("finance", "meanwhile", b"a newer run").unwrap().unwrap();
+        let block = HINT_BLOCKS[older];
+        await_event(
+            &mut operator,
+            &format!("flag 1 finance hint at volume block {block}: the vault found it damaged"),
+        );
+        assert_ne!(hints(&disk)[older], damaged[older], "it was overwritten");
+        let flags = operator.ask("flags").unwrap();
+        assert_eq!(value(&flags.rows[0], "what"), Some("overwritten"), "{flags:?}");
+        let recorded = audit_record(&deployment, disk.borrow().seen());
+        let (_, flag) = recorded.iter().find(|(kind, _)| *kind == Kind::Flag).expect("it is recorded");
+        assert_eq!((flag["kind"].as_str(), flag["what"].as_str()), (Some("hint"), Some("overwritten")));
+        await_state(&mut operator, "finance", "suspended");
     });
 }
 

@@ -237,7 +237,7 @@ fn damage_below_a_hint_is_found_and_not_taken_for_the_end() {
     assert_eq!(hello(&deployment, content.clone()), (Status::Ok, VolumeState::Ready, Some(3), 3));
     let mut damaged = content;
     damaged[offset(&deployment, 0, Area::Ledger, 2) + 60] ^= 4;
-    assert_eq!(hello(&deployment, damaged), (Status::Unavailable, VolumeState::Damaged, None, 3));
+    assert_eq!(hello(&deployment, damaged), (Status::Ok, VolumeState::Damaged, Some(3), 3));
 }
 
 #[test]
@@ -250,7 +250,16 @@ fn without_hints_damage_shows_by_the_stamps_behind_it() {
     for (area, block, found) in [(Area::Ledger, 1, 1), (Area::Assets, 0, 0)] {
         let mut damaged = content.clone();
         damaged[offset(&deployment, 0, area, block) + 60] ^= 4;
-        assert_eq!(hello(&deployment, damaged), (Status::Unavailable, VolumeState::Damaged, None, found));
+        assert_eq!(hello(&deployment, damaged.clone()), (Status::Ok, VolumeState::Damaged, Some(found), found));
+        // What was seen behind the damage its archive is told of, and it can read it.
+        let mut bench = VaultBench::new(&deployment, DiskHandle::new(damaged), 1);
+        let (archive, auditor) = (bench.archive(0), bench.auditor());
+        let info = bench.hello(archive, 0).info();
+        assert_eq!((info.ledger_next.get(), info.assets_next.get()), (3, 3));
+        let stamp = bench.read(archive, 0, Area::Ledger, 2, 1);
+        assert!(stamp.status() == Status::Ok && stamp.data.starts_with(b"TBXSTAMP"));
+        assert_eq!(bench.write(archive, Op::Append, 3, b"more").status(), Status::Unavailable);
+        assert_eq!(bench.hello(auditor, 0).info().ledger_next.get(), found, "the auditor is told the frontier");
     }
     let mut last = content;
     last[offset(&deployment, 0, Area::Assets, 2) + 60] ^= 4;

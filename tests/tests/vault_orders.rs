@@ -93,6 +93,9 @@ fn the_two_hints_are_never_at_risk_together() {
     let hints = HINT_BLOCKS.map(|block| deployment.volumes[1].first_block + block);
     let is_hint =
         |operation: &Operation| matches!(operation, Operation::Write { block, .. } if hints.contains(block));
+    // The vault looks at a hint before it overwrites it.
+    let is_look =
+        |operation: &Operation| matches!(operation, Operation::Read { block, .. } if hints.contains(block));
     let is_run = |operation: &Operation| matches!(operation, Operation::Write { .. }) && !is_hint(operation);
     let is_flush = |operation: &Operation| *operation == Operation::Flush;
     let complete = |bench: &mut VaultBench, which: &dyn Fn(&Operation) -> bool| {
@@ -114,6 +117,7 @@ fn the_two_hints_are_never_at_risk_together() {
     begin(&mut bench, 63);
     begin(&mut bench, 64);
     complete(&mut bench, &is_flush);
+    complete(&mut bench, &is_look);
     assert!(disk.borrow().in_flight().iter().any(is_flush) && disk.borrow().in_flight().iter().any(is_hint));
     complete(&mut bench, &is_hint);
     complete(&mut bench, &is_flush);
@@ -121,6 +125,7 @@ fn the_two_hints_are_never_at_risk_together() {
     assert_eq!(disk.borrow().in_flight(), [], "idle, but the last flush did not cover the hint that is there");
     begin(&mut bench, 65);
     complete(&mut bench, &is_flush);
+    complete(&mut bench, &is_look);
     assert!(disk.borrow().in_flight().iter().any(is_hint), "now it is durable");
 }
 
@@ -217,4 +222,167 @@ fn what_an_unacknowledged_run_left_behind_never_comes_to_life() {
     let hello = bench.hello(archive, 0);
     assert_eq!(hello.info().last_stamp, first.check, "the run the forger foresaw");
     assert_eq!((hello.info().runs.get(), hello.info().sealed), (1, 0), "the forged stamp was taken for a run");
+}
+
+/// The block of the hint that is going to be overwritten next, in the disk's bytes: of two valid ones the older.
+fn next_hint(deployment: &Deployment, disk: &DiskHandle) -> (usize, usize) {
+    let (slot, block) = older_hint(deployment, disk);
+    (slot, offset(deployment, 1, Area::Volume, block))
+}
+
+fn older_hint(deployment: &Deployment, disk: &DiskHandle) -> (usize, u64) {
+    let id = deployment.volumes[1].id;
+    let runs = HINT_BLOCKS.map(|block| {
+        let at = offset(deployment, 1, Area::Volume, block);
+        Hint::decode(&disk.borrow().seen()[at..at + BLOCK_SIZE], &id).map(|(frontier, _)| frontier.runs)
+    });
+    let slot = usize::from(runs[1] < runs[0]);
+    (slot, HINT_BLOCKS[slot])
+}
+
+/// Commits one run and lets the vault come to rest, so that it writes a hint.
+fn commit(bench: &mut VaultBench, run: u64) {
+    let archive = bench.archive(1);
+    assert_eq!(bench.write(archive, Op::Commit, run, b"a record").status(), Status::Ok);
+    bench.world.settle();
+}
+
+#[test]
+fn a_hint_that_was_damaged_is_told_of_when_it_is_overwritten() {
+    let deployment = long_ledger();
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let told = |bench: &VaultBench| bench.page().volumes[1].hints_damaged.map(|count| count.get());
+    for run in 0..5 {
+        commit(&mut bench, run);
+    }
+    assert_eq!(told(&bench), [0, 0]);
+    // Any byte of its block, one that nothing is in too.
+    let mut expected = [0, 0];
+    for (run, byte) in [(5, 0), (6, 20), (7, 127), (8, 128), (9, BLOCK_SIZE - 1)] {
+        let (slot, at) = next_hint(&deployment, &disk);
+        disk.borrow_mut().damage(at + byte, |byte| *byte ^= 0x08);
+        commit(&mut bench, run);
+        expected[slot] += 1;
+        assert_eq!(told(&bench), expected, "byte {byte} of slot {slot}");
+    }
+    commit(&mut bench, 10);
+    assert_eq!(told(&bench), expected, "nothing was damaged since");
+    // One that is gone altogether.
+    let (slot, at) = next_hint(&deployment, &disk);
+    (at..at + BLOCK_SIZE).for_each(|at| disk.borrow_mut().damage(at, |byte| *byte = 0));
+    commit(&mut bench, 11);
+    expected[slot] += 1;
+    assert_eq!(told(&bench), expected);
+    // Damaged while the appliance is off; told of when the vault writes over it, not before.
+    let (slot, at) = next_hint(&deployment, &disk);
+    disk.borrow_mut().damage(at + 40, |byte| *byte ^= 1);
+    let mut bench = bench.restarted(&deployment, 2);
+    let archive = bench.archive(1);
+    bench.hello(archive, 0);
+    bench.world.settle();
+    assert_eq!(told(&bench), [0, 0]);
+    commit(&mut bench, 12);
+    let mut expected = [0, 0];
+    expected[slot] = 1;
+    assert_eq!(told(&bench), expected);
+}
+
+#[test]
+fn a_hint_is_not_overwritten_while_the_auditor_reads_it() {
+    let deployment = long_ledger();
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let (auditor, archive, vault) = (bench.auditor(), bench.archive(1), bench.world.pd(Role::Vault, 0));
+    bench.hello(auditor, 1);
+    bench.world.settle();
+    let first = deployment.volumes[1].first_block;
+    let reading =
+        move |operation: &Operation| matches!(operation, Operation::Read { block, .. } if *block == first);
+    let len = (3 * BLOCK_SIZE as u32).into();
+    bench.send(auditor, Request { volume: 1, area: Area::Volume as u8, len, ..request(Op::Read) }, &[]);
+    bench.world.run(vault);
+    disk.borrow_mut().hold_while(reading);
+    // So many runs that a hint is due however busy the vault is.
+    for run in 0..130 {
+        assert_eq!(bench.write(archive, Op::Commit, run, b"a record").status(), Status::Ok);
+    }
+    assert!(disk.borrow().in_flight().iter().any(reading), "it is still being read");
+    disk.borrow_mut().hold_while(|_| false);
+    bench.world.settle();
+    assert_eq!(bench.receive(auditor).map(|answer| answer.status()), Some(Status::Ok));
+    let (_, newest) = HINT_BLOCKS
+        .map(|block| (block, offset(&deployment, 1, Area::Volume, block)))
+        .into_iter()
+        .find(|(block, _)| *block != older_hint(&deployment, &disk).1)
+        .unwrap();
+    let hint = Hint::decode(&disk.borrow().seen()[newest..newest + BLOCK_SIZE], &deployment.volumes[1].id);
+    assert_eq!(hint.map(|(frontier, _)| frontier.runs), Some(130));
+}
+
+/// A read of the first block of an archive's ledger that is in no hurry.
+fn in_background() -> Request {
+    let len = (BLOCK_SIZE as u32).into();
+    Request { area: Area::Ledger as u8, len, background: 1, ..request(Op::Read) }
+}
+
+#[test]
+fn a_background_read_waits_for_whatever_the_disk_has_to_do() {
+    let (deployment, mut bench) = VaultBench::small();
+    let (first, second) = (bench.archive(0), bench.archive(1));
+    for archive in [first, second] {
+        bench.hello(archive, 0);
+    }
+    bench.world.settle();
+    let disk = bench.world.devices().disk.clone();
+    let vault = bench.world.pd(Role::Vault, 0);
+    let reads = |disk: &DiskHandle| {
+        let is_read = |operation: &&Operation| matches!(operation, Operation::Read { .. });
+        disk.borrow().in_flight().iter().filter(is_read).count()
+    };
+    // Not while a commit is written, nor while it is flushed.
+    bench.send(first, write(Op::Commit, 0, b"first"), b"first");
+    bench.world.run(vault);
+    bench.send(second, in_background(), &[]);
+    bench.world.run(vault);
+    assert_eq!(reads(&disk), 0);
+    disk.borrow_mut().complete(0);
+    bench.world.run(vault);
+    assert_eq!(disk.borrow().in_flight(), [Operation::Flush]);
+    disk.borrow_mut().complete(0);
+    bench.world.run(vault);
+    assert_eq!(bench.receive(first).map(|answer| answer.status()), Some(Status::Ok));
+    assert_eq!(bench.answer(second).status(), Status::Ok);
+    bench.world.settle();
+    // One at a time, whoever asks.
+    disk.borrow_mut().hold_while(|_| true);
+    for archive in [first, second] {
+        bench.send(archive, in_background(), &[]);
+        bench.world.run(vault);
+    }
+    assert_eq!(reads(&disk), 1);
+    // What waits behind one does not wait for the disk to be idle.
+    bench.send(second, Request { background: 0, ..in_background() }, &[]);
+    bench.world.run(vault);
+    assert_eq!(reads(&disk), 3);
+    disk.borrow_mut().hold_while(|_| false);
+    for archive in [first, second, second] {
+        assert_eq!(bench.answer(archive).status(), Status::Ok);
+    }
+    // And it keeps no hint from being written.
+    bench.world.settle();
+    let ledger = offset(&deployment, 1, Area::Ledger, 0) / BLOCK_SIZE;
+    disk.borrow_mut().hold_while(
+        move |operation| matches!(operation, Operation::Read { block, .. } if *block == ledger as u64),
+    );
+    bench.send(second, in_background(), &[]);
+    bench.world.run(vault);
+    bench.write(first, Op::Commit, 1, b"second");
+    bench.world.settle();
+    assert_eq!(reads(&disk), 1, "it is still under way");
+    let hinted = HINT_BLOCKS.map(|block| {
+        let at = offset(&deployment, 0, Area::Volume, block);
+        Hint::decode(&disk.borrow().seen()[at..at + BLOCK_SIZE], &deployment.volumes[0].id).map(|(f, _)| f.runs)
+    });
+    assert_eq!(hinted.iter().max(), Some(&Some(2)), "{hinted:?}");
 }

@@ -60,6 +60,21 @@ pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
     }
 }
 
+/// The most slots a ring between `with` and anybody else has.
+pub const fn slots_max(with: Role) -> usize {
+    let roles = [Role::Archive, Role::Orchestrator, Role::Auditor, Role::Vault, Role::Console, Role::Clock];
+    let (mut max, mut i) = (0, 0);
+    while i < roles.len() {
+        if let Some(form) = queue(with, roles[i])
+            && form.slots > max
+        {
+            max = form.slots;
+        }
+        i += 1;
+    }
+    max
+}
+
 /// Bytes of the page `from` publishes for `to` (and for whoever else reads it); `None` if none.
 pub const fn page(from: Role, to: Role) -> Option<usize> {
     match (from, to) {

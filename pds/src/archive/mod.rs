@@ -6,7 +6,7 @@
 //! | `submission`, `staging` | documents on their way in |
 //! | `patience` | how long they wait for company |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
-//! | `check` | its own integrity pass |
+//! | `check`, `position` | its own integrity pass |
 //! | `signing` | its signed checkpoints |
 //! | [`ledger_writer`](crate::ledger_writer) | the ledger: recovery, commits, head |
 //!
@@ -19,6 +19,7 @@
 mod check;
 mod console;
 mod patience;
+mod position;
 mod reading;
 mod records;
 mod search;
@@ -200,7 +201,7 @@ impl Archive {
             Purpose::Assets => None,
             Purpose::Check => {
                 let now = self.now();
-                self.check.receive(&self.vault, reply, now);
+                self.check.receive(&self.vault, &self.ledger, reply, now);
                 None
             }
             Purpose::Delay => {
@@ -302,6 +303,9 @@ impl Archive {
         Some(match self.ledger.state() {
             State::Closed(VolumeState::Sealed) => Refusal::new(Failure::Sealed),
             State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::new(Failure::Sealed),
+            State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
+                Refusal::new(Failure::Damaged)
+            }
             State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => unavailable(state),
             State::Failed(Trouble::Refused(Status::Unavailable)) => unavailable(self.volume_state),
             State::Failed(Trouble::Damaged(_)) => Refusal::new(Failure::Damaged),
@@ -319,7 +323,7 @@ impl Archive {
     fn refuses_readings(&self) -> Option<Refusal> {
         match self.ledger.state() {
             State::Starting => Some(Refusal::new(Failure::NotActive)),
-            State::Failed(Trouble::Unavailable(_)) => self.refuses_submissions(),
+            State::Failed(Trouble::Unavailable(_)) if !self.ledger.is_readable() => self.refuses_submissions(),
             _ => None,
         }
     }
@@ -334,6 +338,10 @@ impl Archive {
             State::Ready => self.ledger.totals().standing.state(),
             State::Closed(VolumeState::Sealed) => ArchiveState::Archived,
             State::Failed(Trouble::Refused(Status::Sealed)) => ArchiveState::Archived,
+            State::Failed(Trouble::Damaged(_)) => ArchiveState::Damaged,
+            State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
+                ArchiveState::Damaged
+            }
             State::Closed(_) | State::Failed(Trouble::Unavailable(_)) => ArchiveState::Unavailable,
             State::Failed(_) => ArchiveState::Failed,
         }

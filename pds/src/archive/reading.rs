@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::ops::Range;
 
 use ledger_fmt::Hash;
 use ledger_fmt::hash::Hasher;
@@ -191,14 +192,28 @@ impl Task {
             &mut Step::List { left: 0, gap } => Next::End(self.listed(gap, ledger)),
             &mut Step::List { left, gap } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
-                Found::End => Next::End(self.listed(gap || search.is_missing(), ledger)),
-                Found::Record => {
-                    let gap = gap || search.sequence(buffer) != search.wanted;
-                    self.describe(Answer::Entry, &search.records.record(buffer), console);
-                    search.pass(buffer);
-                    self.step = Step::List { left: left - 1, gap };
-                    Next::Again
-                }
+                found => match (search.missing(found, buffer), found) {
+                    // First what is missing before the record found, then the record.
+                    (Some(missing), _) => {
+                        self.tell_gap(&missing, console);
+                        search.wanted = missing.end;
+                        self.step = Step::List { left, gap: true };
+                        Next::Again
+                    }
+                    (None, Found::Record) => {
+                        self.describe(Answer::Entry, &search.records.record(buffer), console);
+                        search.pass(buffer);
+                        self.step = Step::List { left: left - 1, gap };
+                        Next::Again
+                    }
+                    (None, _) => {
+                        let gap = gap || search.is_missing();
+                        if search.has_damaged_end() {
+                            self.tell_gap(&(search.wanted..search.wanted), console);
+                        }
+                        Next::End(self.listed(gap, ledger))
+                    }
+                },
             },
             &mut Step::Find { offset } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
@@ -235,11 +250,19 @@ impl Task {
         console.answer(answer, reply, name.as_bytes());
     }
 
+    /// Says which records are missing from a listing; an empty range if that is not known.
+    fn tell_gap(&self, missing: &Range<u64>, console: &mut Console) {
+        let mut reply = reply(self.tag, missing.start);
+        reply.extra = (missing.end - missing.start).into();
+        console.answer(Answer::Gap, reply, &[]);
+    }
+
     /// How a listing ends.
     fn listed(&self, gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Reply, Refusal> {
+        let records = ledger.totals().head.records;
         match gap {
-            true => Err(Refusal::new(Failure::Damaged)),
-            false => Ok(reply(self.tag, ledger.totals().head.records)),
+            true => Err(Refusal { failure: Failure::Damaged, value: records }),
+            false => Ok(reply(self.tag, records)),
         }
     }
 }

@@ -28,7 +28,9 @@ pub struct Records {
     found: usize,
     /// Some read failed: blocks are read one by one.
     careful: bool,
+    /// Something since [`Records::seek`], and since the last record, was not what it should be.
     damaged: bool,
+    damaged_since_record: bool,
 }
 
 /// What is at the place.
@@ -58,12 +60,14 @@ impl Records {
             found: 0,
             careful: false,
             damaged: false,
+            damaged_since_record: false,
         }
     }
 
     /// Goes to the run at `block` of a ledger that ends before block `end`.
     pub fn seek(&mut self, block: u64, end: u64) {
-        (self.end, self.careful, self.damaged) = (end, false, false);
+        (self.end, self.careful) = (end, false);
+        (self.damaged, self.damaged_since_record) = (false, false);
         self.fetch(block, 0);
     }
 
@@ -80,6 +84,15 @@ impl Records {
         self.damaged
     }
 
+    /// Whether something behind the last record was not what it should be.
+    pub fn damaged_since_record(&self) -> bool {
+        self.damaged_since_record
+    }
+
+    fn note_damage(&mut self) {
+        (self.damaged, self.damaged_since_record) = (true, true);
+    }
+
     /// The blocks asked for are the first `len` bytes of the buffer.
     pub fn filled(&mut self, len: usize) {
         self.len = len;
@@ -88,7 +101,7 @@ impl Records {
     /// The blocks asked for could not be read.
     pub fn unreadable(&mut self) {
         if self.careful {
-            self.damaged = true;
+            self.note_damage();
             self.fetch(self.block + 1, 0);
         }
         self.careful = true;
@@ -120,9 +133,13 @@ impl Records {
         let limit = if self.stamped { self.records_end } else { self.len };
         match Record::decode(&buffer[self.at..limit]) {
             Ok((_, len)) => self.found = len,
+            // What is left of the last block of a run whose stamp is gone.
+            Err(_) if !self.stamped && buffer[self.at..self.records_end].iter().all(|&byte| byte == 0) => {
+                self.at = self.records_end;
+            }
             Err(_) => {
                 // Records start at multiples of 8.
-                self.damaged = true;
+                self.note_damage();
                 self.at += 8;
             }
         }
@@ -136,7 +153,9 @@ impl Records {
         if self.at.is_multiple_of(BLOCK_SIZE) {
             match Run::at(block, &self.volume, &self.layout, &buffer[self.at..self.len]) {
                 Ok(run) => {
-                    self.damaged |= !run.whole;
+                    if !run.whole {
+                        self.note_damage();
+                    }
                     self.resume = self.at + run.len;
                     self.at += STAMP_SIZE;
                     self.records_end = self.at + run.records.len();
@@ -147,7 +166,7 @@ impl Records {
                 Err(_) => {}
             }
         }
-        self.damaged = true;
+        self.note_damage();
         self.stamped = false;
         self.records_end = (self.at + 1).next_multiple_of(BLOCK_SIZE);
     }
@@ -162,5 +181,6 @@ impl Records {
     pub fn pass(&mut self) {
         self.at += self.found;
         self.found = 0;
+        self.damaged_since_record = false;
     }
 }

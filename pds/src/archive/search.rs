@@ -1,6 +1,8 @@
 //! Finds a record by its sequence number: from the nearest way-mark, run by run. Memory does not grow with
 //! the ledger.
 
+use core::ops::Range;
+
 use super::Purpose;
 use super::records::{Found, Records};
 use crate::ledger_writer::{LedgerWriter, Mark, State};
@@ -76,6 +78,21 @@ impl Search {
         self.wanted = self.sequence(buffer).saturating_add(1);
         self.mark_holds = Some(true);
         self.records.pass();
+    }
+
+    /// The records that are missing before what was found: a later record than the one wanted, or the ledger's end.
+    pub fn missing(&self, found: Found, buffer: &[u8]) -> Option<Range<u64>> {
+        let until = match found {
+            Found::Record => self.sequence(buffer),
+            Found::End => self.known?,
+            Found::Blocks(..) => return None,
+        };
+        (self.wanted < until).then_some(self.wanted..until)
+    }
+
+    /// Whether nobody knows how many records there are, and behind the last one found there is damage.
+    pub fn has_damaged_end(&self) -> bool {
+        self.known.is_none() && self.records.damaged_since_record()
     }
 
     /// Whether the record wanted should have been found.

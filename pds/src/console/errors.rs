@@ -122,7 +122,7 @@ impl fmt::Display for Refused<'_> {
                 write!(f, "that record carries no document; see which do with: ls {archive}")
             }
             Failure::Damaged => {
-                write!(f, "the content on disk is not what was committed; find out more with: audit {archive}")
+                write!(f, "what is on the disk is not what was committed; find out more with: audit {archive}")
             }
             Failure::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
             Failure::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),

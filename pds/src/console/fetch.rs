@@ -9,13 +9,13 @@ use zerocopy::FromZeros;
 
 use super::answers::failure;
 use super::data::{CONTENT_MAX, Content};
-use super::errors::Refused;
+use super::errors::{Error, Refused};
 use super::links::{Message, Misbehaviour};
 use super::output::Output;
 use super::session::{Activity, Session};
 use super::text::{Hex, Size, Time};
 use super::words::Quoted;
-use crate::proto::intake::{Answer, Op, Request};
+use crate::proto::intake::{Answer, Failure, Op, Request};
 
 /// The longest part of a character that a message can end with; a return is shorter.
 pub const PART_MAX: usize = 3;
@@ -135,6 +135,20 @@ impl Session {
                 }
                 Ok(())
             }
+            Answer::Gap => {
+                let last = sequence.checked_add(size).ok_or(Misbehaviour("more records than there can be"))?;
+                let last = Some(last.wrapping_sub(1)).filter(|_| size > 0);
+                match (self.machine, last) {
+                    (true, Some(last)) => self.output.line(format_args!("=damaged seq={sequence} last={last}")),
+                    (true, None) => self.output.line(format_args!("=damaged seq={sequence}")),
+                    (false, Some(last)) if last == sequence => {
+                        self.output.line(format_args!("{sequence:>8}  DAMAGED"));
+                    }
+                    (false, Some(last)) => self.output.line(format_args!("{sequence:>8}  DAMAGED, up to {last}")),
+                    (false, None) => self.output.line(format_args!("{sequence:>8}  DAMAGED, and what follows")),
+                }
+                Ok(())
+            }
             Answer::End => {
                 self.output.line(format_args!("+ls records={sequence}"));
                 self.activity = Activity::Idle;
@@ -142,7 +156,15 @@ impl Session {
             }
             Answer::Failed => {
                 let link = list.link;
-                self.fetch_failed(link, message)
+                if failure(message)? != Failure::Damaged {
+                    return self.fetch_failed(link, message);
+                }
+                self.activity = Activity::Idle;
+                let archive = &self.volumes[link];
+                let text = "what is whole is listed; find out more with: audit";
+                let text = format_args!("some records of archive {archive} are damaged, {text} {archive}");
+                self.output.error(Error::Damaged, None, text);
+                Ok(())
             }
             _ => Err(Misbehaviour("an answer that does not belong to a listing")),
         }

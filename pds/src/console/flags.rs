@@ -17,7 +17,7 @@ use crate::Kernel;
 use crate::flags::is_open;
 use crate::kernel::FaultKind;
 use crate::proto::audit::{Entry, NO_RECORD};
-use crate::proto::flag::{Acknowledged, FlagKind, FlagRow};
+use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, OVERWRITTEN};
 use crate::proto::operator::{Op, Outcome, REASON_MAX};
 use crate::proto::vault::VolumeState;
 
@@ -99,6 +99,9 @@ impl Display for FlagText {
                 state.and_then(trouble).unwrap_or("its volume is not in service")
             }
             FlagKind::Fault => return write!(f, ": {}", FaultText(subject.what, subject.detail)),
+            FlagKind::Hint if subject.what == OVERWRITTEN => {
+                "the vault found it damaged and has written a newer one over it"
+            }
             FlagKind::Hung => "it gives no sign of life",
             FlagKind::StopTimeout => "it did not come to rest in its time and was stopped",
             FlagKind::Protocol => "what it publishes cannot be, or the vault has cut it off",

@@ -63,7 +63,7 @@ impl Display for Condition<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let row = self.0;
         f.write_str(state_name(row))?;
-        if let Some(trouble) = volume_trouble(row) {
+        if let Some(trouble) = row_trouble(row) {
             write!(f, ": {trouble}")?;
         }
         match row.fault {
@@ -71,6 +71,16 @@ impl Display for Condition<'_> {
             fault => write!(f, ": {}", FaultText(fault, row.fault_address.get())),
         }
     }
+}
+
+/// Why an archive whose ledger is damaged takes nothing, what it still does, and the way out.
+const DAMAGED: &str = "what is whole of its ledger can be read, nothing can be put; keep the disk, see totebox disk \
+                       verify, and use another archive";
+
+/// What is wrong with an archive's ledger, or else with its volume.
+fn row_trouble(row: &SurfaceRow) -> Option<&'static str> {
+    let damaged = row.state == ArchiveState::Damaged as u8;
+    damaged.then_some(DAMAGED).or_else(|| volume_trouble(row))
 }
 
 fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
@@ -92,7 +102,7 @@ fn yes(flag: u8) -> &'static str {
 
 /// Whether the reason for a volume's state is worth a line of its own.
 fn is_troubled(row: &SurfaceRow) -> bool {
-    volume_trouble(row).is_some() || row.fault != 0
+    row_trouble(row).is_some() || row.fault != 0
 }
 
 /// What is shown of one volume: a column each.

@@ -28,6 +28,7 @@ use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
 use totebox_manifest::{Header, Volume};
 use zerocopy::{FromZeros, IntoBytes};
 
+use crate::lifecycle::Standing;
 use crate::proto::vault::{Op, Status, VolumeState};
 use crate::vault_client::{Received, VaultClient};
 
@@ -36,6 +37,7 @@ use start::{Start, Step};
 
 pub use marks::Mark;
 pub(crate) use run::{NoRun, Run};
+pub(crate) use snapshot::SNAPSHOTS_END;
 pub use walk::{Broken, Observer, Totals, Walk};
 
 /// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
@@ -243,6 +245,11 @@ impl<P: Copy> LedgerWriter<P> {
         self.ledger_next().max(self.start.info.ledger_next.get())
     }
 
+    /// Whether its blocks can be read: the vault has said how far it goes, whatever else it said.
+    pub fn is_readable(&self) -> bool {
+        self.start.told
+    }
+
     /// Blocks of `assets/` committed, as the vault says.
     pub fn assets_end(&self) -> u64 {
         self.committed.frontier.assets_next.max(self.start.info.assets_next.get())
@@ -424,11 +431,17 @@ impl<P: Copy> LedgerWriter<P> {
         true
     }
 
+    /// Whether writes other than of records are in order: the volume of an archive that is closed may be sealed at any
+    /// moment.
+    fn is_open(&self) -> bool {
+        self.state == State::Ready && self.planned.standing != Standing::Archived
+    }
+
     /// Has a snapshot written if the ledger has grown by `blocks_min` blocks since the last one. Nothing
     /// waits for it. It takes a question and a write, each of which the vault serves without a flush.
     pub fn save(&mut self, vault: &mut VaultClient<P>, blocks_min: u64) {
         let grown = self.ledger_next() - self.saved_next;
-        let due = self.state == State::Ready && grown >= blocks_min.max(1) && !self.start.under_way;
+        let due = self.is_open() && grown >= blocks_min.max(1) && !self.start.under_way;
         if due {
             // Only the vault knows the stamp of the last run, by which a snapshot is told from a stale one.
             self.start.under_way = vault.hello(self.purpose, self.number);
@@ -438,7 +451,7 @@ impl<P: Copy> LedgerWriter<P> {
     /// Writes the snapshot of the ledger as `self.start.info` says it stands.
     fn write_snapshot(&mut self, vault: &mut VaultClient<P>) {
         let info = self.start.info;
-        if info.runs.get() != self.runs() || info.ledger_next.get() != self.ledger_next() {
+        if !self.is_open() || info.runs.get() != self.runs() || info.ledger_next.get() != self.ledger_next() {
             return;
         }
         self.snapshot.fill(&self.id, &info, &self.committed.totals);

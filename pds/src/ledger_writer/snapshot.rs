@@ -23,6 +23,9 @@ pub const SNAPSHOT_BLOCKS: usize = 5;
 /// Where the two copies start, in blocks of `app-console-input/`.
 pub const COPIES: [u64; 2] = [0, SNAPSHOT_BLOCKS as u64];
 
+/// The block of `app-console-input/` behind both.
+pub const SNAPSHOTS_END: u64 = 2 * SNAPSHOT_BLOCKS as u64;
+
 /// Bytes of the fields before the tree.
 const HEADER: usize = 144;
 const TAIL: usize = SNAPSHOT_BLOCKS * BLOCK_SIZE - HEADER - size_of::<Edge>() - size_of::<Marks>() - 32;
@@ -69,7 +72,7 @@ pub struct Snapshot {
 
 const _: () = assert!(core::mem::offset_of!(Snapshot, tree) == HEADER);
 const _: () = assert!(size_of::<Snapshot>() == SNAPSHOT_BLOCKS * BLOCK_SIZE);
-const _: () = assert!(2 * SNAPSHOT_BLOCKS as u64 <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= RUN_BLOCKS_MAX);
+const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= RUN_BLOCKS_MAX);
 
 impl Snapshot {
     /// `"TBXSNAP\0"`.

@@ -52,6 +52,8 @@ pub(super) struct Start {
     pub(super) under_way: bool,
     /// The frontier as the vault last said.
     pub(super) info: VolumeInfo,
+    /// Whether it has said so.
+    pub(super) told: bool,
     /// The volume's state then.
     state: VolumeState,
     /// Whether snapshots are looked for at all.
@@ -66,6 +68,7 @@ impl Start {
             step: Step::Ask,
             under_way: false,
             info: VolumeInfo::new_zeroed(),
+            told: false,
             state: VolumeState::Recovering,
             snapshots: true,
             snapshot: false,
@@ -117,18 +120,21 @@ impl<P: Copy> LedgerWriter<P> {
             }
             return Ok(None);
         }
-        if !reply.state.readable() {
-            return Err(Trouble::Unavailable(reply.state));
-        }
         if reply.status != Status::Ok {
-            return Err(Trouble::Refused(reply.status));
+            return Err(match reply.state.readable() {
+                true => Trouble::Refused(reply.status),
+                false => Trouble::Unavailable(reply.state),
+            });
         }
         let info = vault.volume_info();
         if info.ledger_next.get() > self.layout.ledger.blocks || info.assets_next.get() > self.layout.assets.blocks
         {
             return Err(Trouble::VaultBroken);
         }
-        (self.start.info, self.start.state) = (info, reply.state);
+        (self.start.info, self.start.state, self.start.told) = (info, reply.state, true);
+        if !reply.state.readable() {
+            return Err(Trouble::Unavailable(reply.state));
+        }
         if info.ledger_next.get() == 0 {
             return self.walked();
         }

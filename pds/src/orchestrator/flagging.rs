@@ -1,6 +1,6 @@
 //! What is flagged: findings of audits, conditions of volumes, and what happens to archives and domains.
 
-use ledger_fmt::layout::Area;
+use ledger_fmt::layout::{Area, HINT_BLOCKS};
 use totebox_manifest::{OnMismatch, Role};
 use zerocopy::FromZeros;
 
@@ -10,7 +10,7 @@ use crate::audit_room;
 use crate::flags::is_open;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{NO_RECORD, Place, Report, Verdict, Verified};
-use crate::proto::flag::{FlagKind, FlagRow, NO_VOLUME};
+use crate::proto::flag::{FlagKind, FlagRow, NO_VOLUME, OVERWRITTEN};
 use crate::proto::vault::VolumeState;
 
 /// Milliseconds the wall clock may go back without a flag: it is read and set in whole seconds.
@@ -21,6 +21,7 @@ const CLOCK_BACK_MS: u64 = 2_000;
 pub struct Noted {
     refused: u64,
     closed: bool,
+    hints_damaged: [u16; 2],
 }
 
 /// A flag about nothing in particular.
@@ -121,7 +122,8 @@ impl Orchestrator {
                 self.raise(missing);
             }
             let (refused, closed) = (row.refused.get(), row.closed == 1);
-            let noted = core::mem::replace(&mut self.noted[volume], Noted { refused, closed });
+            let hints_damaged = row.hints_damaged.map(|count| count.get());
+            let noted = core::mem::replace(&mut self.noted[volume], Noted { refused, closed, hints_damaged });
             if refused > noted.refused {
                 let mut more = flag(FlagKind::Refused, Some(volume));
                 more.detail = refused.into();
@@ -130,11 +132,27 @@ impl Orchestrator {
             if closed && !noted.closed {
                 self.raise(flag(FlagKind::Protocol, Some(volume)));
             }
+            for (slot, block) in HINT_BLOCKS.into_iter().enumerate() {
+                if hints_damaged[slot] > noted.hints_damaged[slot] {
+                    self.flag_overwritten_hint(volume, block);
+                }
+            }
         }
         let audit = self.archives.len();
         let used = self.vault_page.volumes[audit].ledger_next.get();
         if audit_room::is_nearly_full(self.audit_ledger_blocks, used) {
             self.raise(flag(FlagKind::AuditNearlyFull, Some(audit)));
+        }
+    }
+
+    /// Flags a hint that the vault found damaged when it wrote a newer one over it. No audit can find that any more, but
+    /// the disk was changed all the same: it leads to what a mismatch leads to.
+    fn flag_overwritten_hint(&mut self, volume: usize, block: u64) {
+        let mut row = flag(FlagKind::Hint, Some(volume));
+        (row.what, row.area, row.block) = (OVERWRITTEN, Area::Volume as u8, block.into());
+        self.raise(row);
+        if volume < self.archives.len() && self.on_mismatch[volume] == OnMismatch::Suspend {
+            self.lifecycles[volume].must_suspend = true;
         }
     }
 

@@ -20,7 +20,8 @@ wire_enum! {
     FlagKind: u8 {
         /// The superblock is not the one this volume must have.
         Superblock = 1,
-        /// A frontier hint is neither blank nor valid, or contradicts the stamps.
+        /// A frontier hint is neither blank nor valid, or contradicts the stamps. With [`OVERWRITTEN`] as `what`, it
+        /// was not an audit that found that but the vault, and it has written a newer one over it.
         Hint = 2,
         /// A stamp is damaged, stray, missing or contradicts itself.
         Stamp = 3,
@@ -126,6 +127,7 @@ impl FlagKind {
     /// The name of what a flag of this kind says beside it in `what` or `detail`, where that has one.
     pub fn what_name(self, what: u8, detail: u64) -> Option<&'static str> {
         match self {
+            FlagKind::Hint => (what == OVERWRITTEN).then_some("overwritten"),
             FlagKind::Fault => FaultKind::from_wire(what).map(FaultKind::name),
             FlagKind::Degraded => role_name(what),
             FlagKind::MissingVolume => {
@@ -176,6 +178,9 @@ wire_enum! {
     }
 }
 
+/// In [`FlagRow::what`] of a [`FlagKind::Hint`]: the vault found it damaged, and overwrote it.
+pub const OVERWRITTEN: u8 = 1;
+
 /// No volume, in [`FlagRow::volume`].
 pub const NO_VOLUME: u8 = 0xff;
 
@@ -209,4 +214,13 @@ pub struct FlagRow {
     pub acknowledged: u8,
     /// Zero.
     pub reserved: [u8; 3],
+}
+
+impl FlagRow {
+    /// Whether it tells of a condition that lasts: see [`FlagKind::is_condition`]. What the vault has overwritten does
+    /// not.
+    pub fn is_condition(&self) -> bool {
+        let overwritten = self.kind == FlagKind::Hint as u8 && self.what == OVERWRITTEN;
+        FlagKind::from_wire(self.kind).is_some_and(FlagKind::is_condition) && !overwritten
+    }
 }

@@ -61,6 +61,9 @@ wire_enum! {
         End = 6,
         /// One record of a listing: fields as in `Receipt`, `code` its kind; the data are its name.
         Entry = 7,
+        /// Records that belong into a listing here and are damaged: `value` is the first one's sequence number, `extra`
+        /// how many they are; 0 if nobody knows, because the ledger's end is damaged.
+        Gap = 8,
     }
 }
 
@@ -82,7 +85,8 @@ wire_enum! {
         /// The record carries no document.
         NotADocument = 7,
         /// What is on disk is not what was committed: of a `Get`, the record or its content; of a `List`, some
-        /// record that should have been listed; of a submission, the ledger, so that it cannot be continued.
+        /// record that should have been listed (those that are whole were; `value` is the number of records, if that
+        /// is known); of a submission, the ledger, so that it cannot be continued.
         Damaged = 8,
         /// The archive is sealed.
         Sealed = 9,

@@ -3,7 +3,7 @@
 use ledger_fmt::Hash;
 use totebox_manifest::conversation::{PAGE, SURFACE_SIZE};
 use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
-use zerocopy::little_endian::{U32, U64};
+use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::audit::Event;
@@ -35,10 +35,12 @@ wire_enum! {
         Archived = 3,
         /// Its volume is not usable.
         Unavailable = 4,
-        /// It cannot continue its ledger: what it recovered contradicts itself, or a write failed.
+        /// It cannot continue its ledger: a read or write failed, or the vault contradicts itself.
         Failed = 5,
         /// Stopped by a fault (said by the orchestrator alone).
         Faulted = 6,
+        /// Its ledger is not whole, so it cannot be continued. What is whole of it can be read.
+        Damaged = 7,
     }
 }
 
@@ -53,6 +55,7 @@ impl ArchiveState {
             ArchiveState::Unavailable => "unavailable",
             ArchiveState::Failed => "failed",
             ArchiveState::Faulted => "faulted",
+            ArchiveState::Damaged => "damaged",
         }
     }
 }
@@ -190,8 +193,10 @@ pub struct VolumeRow {
     pub state: u8,
     /// 1 if the client whose volume this is broke the protocol and was cut off.
     pub closed: u8,
+    /// How often the vault has written a newer hint over each of the two that it had found damaged, since its start.
+    pub hints_damaged: [U16; 2],
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 2],
     /// Requests refused since start: those that break a rule, and a client's cutting-off.
     pub refused: U64,
     /// Runs committed.

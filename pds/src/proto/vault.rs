@@ -15,8 +15,9 @@ wire_enum! {
     /// What is asked.
     Op: u16 {
         /// The state of a volume; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
-        /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is; a
-        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can.
+        /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is. A
+        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can if
+        /// the superblock is right, and is then told how far runs were seen behind the damage.
         Hello = 1,
         /// `len` bytes from block `block` of `area`, whole blocks; the reply carries them.
         Read = 2,
@@ -152,8 +153,11 @@ pub struct Request {
     pub block: U64,
     /// Data bytes (of a read: bytes wanted).
     pub len: U32,
+    /// 1 for a read that is in no hurry: it is served when the disk has nothing else to do, one of them at a time over
+    /// all clients, or as soon as another request of the same client waits behind it. 0 for any other request.
+    pub background: u8,
     /// Zero.
-    pub reserved: [u8; 44],
+    pub reserved: [u8; 43],
 }
 
 /// The header of a reply; its data follow at [`MESSAGE_HEADER`].

@@ -4,7 +4,7 @@
 
 use heapless::Deque;
 use totebox_manifest::Role;
-use totebox_manifest::conversation::MESSAGE_HEADER;
+use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_shm::{Consumer, PeerError, Producer};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -16,6 +16,8 @@ use crate::proto::vault::{Area, Op, Reply, Request, Status, VolumeState};
 
 /// Requests of one client that wait for the disk, at most: as many as the largest ring has slots.
 pub const PENDING_MAX: usize = 16;
+
+const _: () = assert!(conversation::slots_max(Role::Vault) <= PENDING_MAX);
 
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Rights {
         }
     }
 
-    /// Whether it can read the volume as it is. Damage is for the auditor to see, not for the archive.
+    /// Whether it can read the volume as it is. One that is not its own an archive never sees.
     pub fn can_read(self, volume: &Volume) -> bool {
         match self {
             Rights::Archive { .. } => volume.readable(),
@@ -152,6 +154,8 @@ pub struct Client {
     pending: Deque<Pending, PENDING_MAX>,
     /// Of the others, those answered so far: the serial number of the oldest pending one.
     answered: u64,
+    /// Requests in the ring when it was last looked at.
+    waiting: usize,
     notify: bool,
 }
 
@@ -159,7 +163,17 @@ impl Client {
     /// A client with these ends of its link.
     pub fn new(channel: Channel, rights: Rights, ends: (Producer, Consumer), data_max: usize) -> Client {
         let (runs, pending) = (Deque::new(), Deque::new());
-        Client { channel, rights, ends: Some(ends), data_max, runs, pending, answered: 0, notify: false }
+        Client {
+            channel,
+            rights,
+            ends: Some(ends),
+            data_max,
+            runs,
+            pending,
+            answered: 0,
+            waiting: 0,
+            notify: false,
+        }
     }
 
     /// What it may do.
@@ -186,12 +200,18 @@ impl Client {
     pub fn request(&mut self) -> Result<Option<Request>, PeerError> {
         let Some((producer, consumer)) = &mut self.ends else { return Ok(None) };
         let unanswered = self.runs.len() + self.pending.len();
-        if consumer.available()? == 0 || producer.free()? <= unanswered || unanswered >= PENDING_MAX {
+        self.waiting = consumer.available()?;
+        if self.waiting == 0 || producer.free()? <= unanswered || unanswered >= PENDING_MAX {
             return Ok(None);
         }
         let mut request = Request::new_zeroed();
         consumer.read(0, request.as_mut_bytes());
         Ok(Some(request))
+    }
+
+    /// Whether requests wait behind the oldest one.
+    pub fn has_more(&self) -> bool {
+        self.waiting > 1
     }
 
     /// The data of the oldest request: `len` bytes, at most what a message carries.
@@ -258,7 +278,7 @@ impl Client {
             let data: &[u8] = match (&front.outcome, volume) {
                 (Outcome::Reading, _) => break,
                 (Outcome::Hello, Some(volume)) if rights.can_read(volume) => {
-                    info = volume.info(durable);
+                    info = volume.info(durable, matches!(rights, Rights::Archive { .. }));
                     info.as_bytes()
                 }
                 (Outcome::Hello, _) => {

@@ -51,9 +51,13 @@ pub enum Purpose {
         client: usize,
         /// The request's number among all of that client.
         serial: u64,
+        /// It is in no hurry.
+        background: bool,
     },
     /// A write to a volume in service.
     Write,
+    /// A look at a hint before it is overwritten.
+    Hint,
 }
 
 /// An operation in flight.
@@ -188,9 +192,15 @@ impl<D: BlockDevice> Disk<D> {
         in_flight.filter(|transfer| transfer.volume == volume && transfer.write.is_some()).count()
     }
 
-    /// Whether anything at all is in flight.
+    /// Whether nothing at all is in flight.
     pub fn idle(&self) -> bool {
         self.in_flight.iter().all(Option::is_none)
+    }
+
+    /// Whether nothing is in flight but reads that are in no hurry.
+    pub fn idle_enough(&self) -> bool {
+        let hurry = |transfer: &Transfer| !matches!(transfer.purpose, Purpose::Read { background: true, .. });
+        !self.in_flight.iter().flatten().any(hurry)
     }
 
     /// A ticket of its own, behind all writes so far.

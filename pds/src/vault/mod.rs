@@ -119,7 +119,7 @@ impl<D: BlockDevice> Vault<D> {
             }
             changed |= self.advance_flush();
             changed |= self.send_replies();
-            let idle = !changed && matches!(self.flush, Flush::Idle) && self.disk.idle();
+            let idle = !changed && matches!(self.flush, Flush::Idle) && self.disk.idle_enough();
             for volume in &mut self.volumes {
                 volume.refresh_hint(&mut self.disk, idle);
             }
@@ -145,9 +145,13 @@ impl<D: BlockDevice> Vault<D> {
                         volume.recovered(&mut self.disk, buffer, transfer.write.is_none(), result);
                         self.stale = true;
                     }
-                    Purpose::Read { client, serial } => {
+                    Purpose::Read { client, serial, .. } => {
                         let unwanted = self.clients[client].read_ended(serial, buffer, result.is_ok());
                         unwanted.into_iter().for_each(|buffer| self.disk.give_back(buffer));
+                    }
+                    Purpose::Hint => {
+                        let volume = &mut self.volumes[transfer.volume];
+                        self.stale |= volume.hint_read(&mut self.disk, buffer, result.is_ok());
                     }
                     Purpose::Write => {
                         self.disk.give_back(buffer);
@@ -266,7 +270,12 @@ impl<D: BlockDevice> Vault<D> {
                     return Err(Status::Unavailable.into());
                 }
                 let area = Area::from_u8(request.area).ok_or(Status::BadRequest)?;
-                let purpose = Purpose::Read { client: number, serial: client.next_serial() };
+                let background = request.background == 1;
+                let busy = !matches!(self.flush, Flush::Idle) || !disk.idle();
+                if background && busy && !client.has_more() {
+                    return Err(Refusal::Later);
+                }
+                let purpose = Purpose::Read { client: number, serial: client.next_serial(), background };
                 volume.read(disk, purpose, area, block, len).map(|()| Outcome::Reading)
             }
             Op::WriteInput => volume.write_input(disk, block, &payload).map(|()| done),

@@ -5,9 +5,9 @@
 //! Head ─ superblock wrong ──────────────────────────────► Unusable
 //!  │ a hint is valid          │ both blank    │ neither
 //!  ▼                          │               │ (then `thorough`)
-//! HintedStamp ─ gone ─► Damaged ▼             ▼
+//! HintedStamp ─ gone ─► Search  ▼             ▼
 //!  └──────────────────► Ledger ⇄ Assets     a run that is not whole, twice, ends the walk
-//!                         │ thorough: Search ─ a later stamp ─► Damaged
+//!                         │ thorough: Search ─ later stamps, or a hinted one gone ─► Damaged
 //!                         ▼
 //!                       Clear ──────────────────────────► Found
 //! ```
@@ -39,6 +39,8 @@ pub struct Recovery {
     found: Found,
     /// There were hints, but none is valid: the walk's end must be distrusted.
     thorough: bool,
+    /// There is damage for certain; what is looked for is how far the ledger went all the same.
+    damaged: bool,
     /// What stands at the frontier was not a whole run when it was looked at first.
     doubted: bool,
     /// The run at the frontier while its assets are read, and the digest of those read so far.
@@ -57,8 +59,14 @@ pub struct Found {
     pub hinted_runs: Option<u64>,
     /// Which of the two hints to write next.
     pub hint_slot: usize,
+    /// What the two hints' blocks hold; `None` if one is damaged.
+    pub hints: [Option<Hint>; 2],
     /// Leftovers were overwritten.
     pub cleared: bool,
+    /// The superblock is the one this volume must have: whatever else is wrong, its archive may look at its blocks.
+    pub identified: bool,
+    /// Where the farthest run ends that was seen behind damage, in blocks of `ledger/` and of `assets/`.
+    pub seen: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -88,8 +96,8 @@ pub enum Outcome {
     Read,
     /// First write the same blocks back: they were changed.
     WriteBack,
-    /// The volume can be used.
-    Found(Found),
+    /// The volume can be used: see [`Recovery::found`].
+    Found,
     /// The volume cannot be used; the frontier is as far as it is known.
     Unusable(VolumeState),
 }
@@ -103,12 +111,21 @@ impl Default for Recovery {
 impl Recovery {
     /// A recovery at its start.
     pub fn new() -> Recovery {
-        let found =
-            Found { frontier: Frontier::EMPTY, stamp_block: 0, hinted_runs: None, hint_slot: 0, cleared: false };
+        let found = Found {
+            frontier: Frontier::EMPTY,
+            stamp_block: 0,
+            hinted_runs: None,
+            hint_slot: 0,
+            hints: [Some(Hint::BLANK); 2],
+            cleared: false,
+            identified: false,
+            seen: (0, 0),
+        };
         Recovery {
             step: Step::Head,
             found,
             thorough: false,
+            damaged: false,
             doubted: false,
             stamp: Stamp::new_zeroed(),
             assets: Domain::RunAssets.hasher(),
@@ -178,7 +195,7 @@ impl Recovery {
     /// What is to be done next, after a [`Outcome::WriteBack`] too.
     pub fn resume(&self, layout: &Layout) -> Outcome {
         match self.step {
-            Step::Clear { next } if next == self.clear_end(layout) => Outcome::Found(self.found),
+            Step::Clear { next } if next == self.clear_end(layout) => Outcome::Found,
             _ => Outcome::Read,
         }
     }
@@ -193,10 +210,12 @@ impl Recovery {
                 SuperblockError::OtherDeployment => VolumeState::OtherDeployment,
             });
         }
+        self.found.identified = true;
         let mut blank = true;
         for (slot, block) in HINT_BLOCKS.into_iter().enumerate() {
             let bytes = &bytes[block as usize * BLOCK_SIZE..][..BLOCK_SIZE];
-            blank &= bytes.iter().all(|&b| b == 0);
+            self.found.hints[slot] = Hint::held(bytes, &expected.volume);
+            blank &= self.found.hints[slot] == Some(Hint::BLANK);
             let Some((frontier, stamp_block)) = Hint::decode(bytes, &expected.volume) else { continue };
             if self.found.hinted_runs.is_none_or(|runs| runs < frontier.runs) {
                 self.found.frontier = frontier;
@@ -205,9 +224,15 @@ impl Recovery {
                 self.found.hint_slot = 1 - slot;
             }
         }
+        // Only the other slot of a hint without runs was never written.
+        for slot in 0..2 {
+            let other_has_runs = self.found.hints[1 - slot].is_some_and(|hint| hint.runs.get() > 0);
+            self.found.hints[slot].take_if(|hint| *hint == Hint::BLANK && other_has_runs);
+        }
         let Frontier { runs, ledger_next, assets_next, .. } = self.found.frontier;
         // Every run takes a block at least.
         if runs > ledger_next || ledger_next > layout.ledger.blocks || assets_next > layout.assets.blocks {
+            self.found.identified = false;
             return Outcome::Unusable(VolumeState::Damaged);
         }
         self.thorough = self.found.hinted_runs.is_none() && !blank;
@@ -222,10 +247,23 @@ impl Recovery {
             stamp.check == self.found.frontier.last_stamp
                 && stamp.check == Domain::Stamp.hash(&block[..STAMP_SIZE - size_of_val(&stamp.check)])
         });
-        if !there {
-            return Outcome::Unusable(VolumeState::Damaged);
+        if there {
+            self.step = self.at_frontier(layout);
+            return Outcome::Read;
         }
-        self.step = self.at_frontier(layout);
+        self.damaged = true;
+        self.search(self.found.frontier.ledger_next, layout)
+    }
+
+    /// Looks for later runs in `ledger/` from block `next` on, or ends.
+    fn search(&mut self, next: u64, layout: &Layout) -> Outcome {
+        if next < layout.ledger.blocks {
+            self.step = Step::Search { next };
+        } else if self.damaged {
+            return Outcome::Unusable(VolumeState::Damaged);
+        } else {
+            self.step = Step::Clear { next: self.found.frontier.ledger_next };
+        }
         Outcome::Read
     }
 
@@ -283,15 +321,15 @@ impl Recovery {
             return Outcome::Read;
         }
         let next = self.found.frontier.ledger_next;
-        self.step = if self.thorough && next < layout.ledger.blocks {
-            Step::Search { next }
-        } else {
-            Step::Clear { next }
-        };
+        if self.thorough {
+            return self.search(next, layout);
+        }
+        self.step = Step::Clear { next };
         Outcome::Read
     }
 
-    /// Looks for a stamp of a later run than the one missing at the frontier.
+    /// Looks for stamps of later runs than the one missing at the frontier: there is damage if there are any, and what
+    /// is whole of them can be read.
     fn take_search(&mut self, bytes: &[u8], at: u64, volume: &[u8; 16], layout: &Layout) -> Outcome {
         for (block, number) in bytes.chunks_exact(BLOCK_SIZE).zip(at..) {
             let Ok((stamp, _)) = Stamp::read_from_prefix(block) else { continue };
@@ -304,13 +342,17 @@ impl Recovery {
                 sealed: false,
             };
             let whole = Stamp::decode(block, volume, &before, layout.ledger.blocks, layout.assets.blocks);
-            if whole.is_ok() && stamp.run.get() > self.found.frontier.runs {
-                return Outcome::Unusable(VolumeState::Damaged);
+            let Ok(stamp) = whole.map(|stamp| stamp.frontier_after()) else { continue };
+            // Its number is one more than that of the run it is behind.
+            if stamp.runs > self.found.frontier.runs + 1 {
+                self.damaged = true;
             }
+            let (ledger, assets) = self.found.seen;
+            self.found.seen = (ledger.max(stamp.ledger_next), assets.max(stamp.assets_next));
         }
-        if matches!(self.step, Step::Search { next } if next == layout.ledger.blocks) {
-            self.step = Step::Clear { next: self.found.frontier.ledger_next };
+        match self.step {
+            Step::Search { next } => self.search(next, layout),
+            _ => Outcome::Read,
         }
-        Outcome::Read
     }
 }

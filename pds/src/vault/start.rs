@@ -108,6 +108,8 @@ impl Volume {
         };
         *busy = false;
         if result.is_err() {
+            let found = *recovery.found();
+            self.take_found(&found);
             disk.give_back(buffer);
             return self.give_up(VolumeState::Failed);
         }
@@ -133,7 +135,8 @@ impl Volume {
                 self.take_found(&found);
                 self.give_up(state);
             }
-            Outcome::Found(found) => {
+            Outcome::Found => {
+                let found = *recovery.found();
                 self.take_found(&found);
                 // The newest hint may be in the disk's cache alone: see `HintState::ticket`.
                 self.hint.ticket = disk.mark();
@@ -151,6 +154,8 @@ impl Volume {
         self.next = found.frontier;
         self.upload = Upload::after(&found.frontier);
         self.hint.slot = found.hint_slot;
+        self.hint.held = found.hints;
+        (self.identified, self.seen) = (found.identified, found.seen);
         self.hint.runs = found.hinted_runs;
         self.hint.assets_next = found.frontier.assets_next;
     }

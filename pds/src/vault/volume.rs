@@ -37,6 +37,10 @@ pub struct Volume {
     pub(super) layout: Layout,
     pub(super) state: VolumeState,
     pub(super) start: Start,
+    /// Its superblock is what it must be, and where its runs end that were seen behind damage: see
+    /// [`Found`](super::recovery::Found).
+    pub(super) identified: bool,
+    pub(super) seen: (u64, u64),
     /// The frontier that is durable.
     pub(super) committed: Frontier,
     /// Where its last stamp stands.
@@ -126,6 +130,12 @@ pub struct HintState {
     /// The write of the newest. Only once it is durable may the other one be overwritten, or a power
     /// cut could take both.
     pub ticket: Ticket,
+    /// What the two blocks hold, as read at the start or written since; `None` if one was found damaged.
+    pub held: [Option<Hint>; 2],
+    /// The slot to be written next is being read, to see whether it still holds that.
+    pub looking: bool,
+    /// How often a damaged one was overwritten since the start.
+    pub damaged: [u16; 2],
 }
 
 impl Volume {
@@ -138,13 +148,23 @@ impl Volume {
             layout,
             state: VolumeState::Recovering,
             start: Start::new(),
+            identified: false,
+            seen: (0, 0),
             committed: Frontier::EMPTY,
             committed_stamp: 0,
             next: Frontier::EMPTY,
             runs: Deque::new(),
             upload: Upload::after(&Frontier::EMPTY),
             ledger_tail: None,
-            hint: HintState { slot: 0, runs: None, assets_next: 0, ticket: 0 },
+            hint: HintState {
+                slot: 0,
+                runs: None,
+                assets_next: 0,
+                ticket: 0,
+                held: [Some(Hint::BLANK); 2],
+                looking: false,
+                damaged: [0; 2],
+            },
             submitted: 0,
             covered: 0,
             durable: 0,
@@ -167,9 +187,10 @@ impl Volume {
         (self.next.ledger_next, self.upload.next)
     }
 
-    /// Whether its archive can read it: the frontier is known.
+    /// Whether its archive can read it: it is this volume's, and has been looked through. In a damaged one the archive
+    /// finds what is whole.
     pub fn readable(&self) -> bool {
-        matches!(self.start, Start::Served)
+        matches!(self.start, Start::Served) || (self.identified && matches!(self.start, Start::GivenUp))
     }
 
     /// Whether its blocks are on the disk, for a reader that wants to see damage too.
@@ -182,11 +203,13 @@ impl Volume {
         self.refused += 1;
     }
 
-    /// What `Hello` tells.
-    pub fn info(&self, durable: bool) -> VolumeInfo {
+    /// What `Hello` tells, the volume's own archive or somebody else. In a damaged volume the archive is told of what
+    /// was seen behind the damage, too; the frontier it is not.
+    pub fn info(&self, durable: bool, own: bool) -> VolumeInfo {
+        let (ledger, assets) = if own && !self.state.readable() { self.seen } else { (0, 0) };
         VolumeInfo {
-            ledger_next: self.committed.ledger_next.into(),
-            assets_next: self.committed.assets_next.into(),
+            ledger_next: self.committed.ledger_next.max(ledger).into(),
+            assets_next: self.committed.assets_next.max(assets).into(),
             runs: self.committed.runs.into(),
             last_stamp: self.committed.last_stamp,
             last_stamp_block: self.committed_stamp.into(),
@@ -202,7 +225,8 @@ impl Volume {
         VolumeRow {
             state: self.state as u8,
             closed: 0,
-            reserved: [0; 6],
+            reserved: [0; 2],
+            hints_damaged: self.hint.damaged.map(Into::into),
             refused: self.refused.into(),
             runs: self.committed.runs.into(),
             assets_next: self.committed.assets_next.into(),
@@ -259,33 +283,73 @@ impl Volume {
 
     // ---- hints ----
 
-    /// Writes a hint if one is due: when there is nothing else to do, or the last one is far behind.
+    /// Begins to write a hint if one is due: when there is nothing else to do, or the last one is far behind. First
+    /// the block it overwrites is read: whether that was damaged could not be seen any more afterwards.
     pub fn refresh_hint<D: BlockDevice>(&mut self, disk: &mut Disk<D>, idle: bool) {
-        let in_service = matches!(self.state, VolumeState::Ready | VolumeState::Sealed);
         let behind = self.committed.runs - self.hint.runs.unwrap_or(0);
         let far = behind >= HINT_RUNS || self.committed.assets_next - self.hint.assets_next >= HINT_ASSET_BLOCKS;
-        if in_service && behind > 0 && (idle || far) && self.hint.ticket <= self.durable {
-            self.write_hint(disk);
+        let due = behind > 0 && (idle || far) && self.hint.ticket <= self.durable;
+        let span = self.hint_span();
+        if self.in_service()
+            && due
+            && !self.hint.looking
+            && !disk.conflicts(span, true)
+            && let Some(buffer) = disk.take()
+        {
+            self.hint.looking = true;
+            disk.read(buffer, self.number, Purpose::Hint, span);
         }
+    }
+
+    fn in_service(&self) -> bool {
+        matches!(self.state, VolumeState::Ready | VolumeState::Sealed)
+    }
+
+    /// The block of the hint to be written next.
+    fn hint_span(&self) -> Span {
+        self.span(Area::Volume, HINT_BLOCKS[self.hint.slot], 1)
+    }
+
+    /// The block that is to be overwritten was read: takes note if it is not what it was, and writes the hint. Returns
+    /// whether a damaged one was overwritten.
+    pub fn hint_read<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer, ok: bool) -> bool {
+        self.hint.looking = false;
+        let slot = self.hint.slot;
+        let found = Hint::held(&disk.bytes(&buffer)[..BLOCK_SIZE], &self.superblock.volume).filter(|_| ok);
+        self.hint.held[slot].take_if(|held| Some(*held) != found);
+        // A client may be looking at the block; then it is tried again.
+        if !self.in_service() || disk.conflicts(self.hint_span(), true) {
+            disk.give_back(buffer);
+            return false;
+        }
+        let damaged = self.hint.held[slot].is_none();
+        self.write_hint_with(disk, buffer);
+        damaged
     }
 
     /// Submits the hint that names the committed frontier; `None` if no buffer is free. It names only what is
     /// durable, so it needs no flush of its own.
     pub(super) fn write_hint<D: BlockDevice>(&mut self, disk: &mut Disk<D>) -> Option<Ticket> {
         let buffer = disk.take()?;
+        Some(self.write_hint_with(disk, buffer))
+    }
+
+    fn write_hint_with<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer) -> Ticket {
         let hint = Hint::new(self.superblock.volume, &self.committed, self.committed_stamp);
         let block = &mut disk.bytes(&buffer)[..BLOCK_SIZE];
         block.fill(0);
         block[..size_of::<Hint>()].copy_from_slice(hint.as_bytes());
-        let span = self.span(Area::Volume, HINT_BLOCKS[self.hint.slot], 1);
+        let span = self.hint_span();
         let ticket = self.write(disk, buffer, span);
-        self.hint = HintState {
-            slot: 1 - self.hint.slot,
-            runs: Some(self.committed.runs),
-            assets_next: self.committed.assets_next,
-            ticket,
-        };
-        Some(ticket)
+        let slot = self.hint.slot;
+        if self.hint.held[slot].replace(hint).is_none() {
+            self.hint.damaged[slot] = self.hint.damaged[slot].saturating_add(1);
+        }
+        self.hint.slot = 1 - self.hint.slot;
+        self.hint.runs = Some(self.committed.runs);
+        self.hint.assets_next = self.committed.assets_next;
+        self.hint.ticket = ticket;
+        ticket
     }
 
     // ---- failure ----

@@ -455,7 +455,7 @@ fn recover(reader: &Reader, superblock: &Superblock, layout: &Layout) -> Result<
         }
         match recovery.take(&mut bytes, superblock, layout, false) {
             Outcome::Read | Outcome::WriteBack => {}
-            Outcome::Found(found) => return Ok(found),
+            Outcome::Found => return Ok(*recovery.found()),
             Outcome::Unusable(_) => return Err(()),
         }
     }

@@ -147,7 +147,7 @@ fn random_bytes_on_the_disk_do_no_harm() {
             disk.at(area, 0)[byte] = random.number() as u8;
         }
         let mut bench = Bench::on(disk);
-        failed += usize::from(bench.state() == ArchiveState::Failed);
+        failed += usize::from(bench.state() == ArchiveState::Damaged);
         for sequence in 0..22 {
             let (_, content, end) = bench.get(sequence, 0);
             if end.answer == Answer::End {

@@ -31,6 +31,9 @@ use vault::{Disk, FakeVault};
 /// What the wall clock says.
 const NOW_MS: u64 = 1_770_000_000_000;
 
+/// A record of a listing: its sequence number and name.
+type Entry = (u64, Vec<u8>);
+
 /// An answer and its data.
 #[derive(Clone, Debug)]
 struct Answered {
@@ -291,14 +294,25 @@ impl Bench {
 
     /// Lists records: sequence numbers and names, and what ended the listing.
     fn list(&mut self, from: u64, count: u64) -> (Vec<(u64, Vec<u8>)>, Answered) {
+        let (entries, _, end) = self.list_with_gaps(from, count);
+        (entries, end)
+    }
+
+    /// As [`Bench::list`], with the gaps: the first record missing and how many.
+    fn list_with_gaps(&mut self, from: u64, count: u64) -> (Vec<Entry>, Vec<(u64, u64)>, Answered) {
         let tag = self.tag();
         let mut answers = self.send(Op::List, tag, from, count, &[]);
         let end = answers.pop().unwrap();
-        let entry = |answered: Answered| {
-            assert_eq!(answered.answer, Answer::Entry);
-            (answered.reply.value.get(), answered.data)
-        };
-        (answers.into_iter().map(entry).collect(), end)
+        let (mut entries, mut gaps) = (Vec::new(), Vec::new());
+        for answered in answers {
+            let value = answered.reply.value.get();
+            match answered.answer {
+                Answer::Entry => entries.push((value, answered.data)),
+                Answer::Gap => gaps.push((value, answered.reply.extra.get())),
+                other => panic!("{other:?} in a listing"),
+            }
+        }
+        (entries, gaps, end)
     }
 }
 

@@ -187,7 +187,7 @@ fn records_of_a_long_run_without_a_stamp_are_all_found() {
     assert_eq!((disk.records, disk.frontier.runs), (201, 2));
     disk.at(Area::Ledger, 1)[0] ^= 1;
     let mut bench = Bench::on(disk);
-    assert_eq!(bench.state(), ArchiveState::Failed);
+    assert_eq!(bench.state(), ArchiveState::Damaged);
     for sequence in 1..=200 {
         let (document, _, end) = bench.get(sequence, 0);
         assert_eq!(end.answer, Answer::End, "{sequence}");
@@ -237,11 +237,11 @@ fn records_are_found_in_a_ledger_of_thousands() {
 #[test]
 fn a_damaged_ledger_is_not_continued_but_read() {
     let bench = with_runs(12, 512);
-    for (block, byte) in [(5, 10), (5, 300), (5, 386), (12, 0)] {
+    for (block, byte) in [(5, 10), (5, 300), (5, 386), (12, 0), (12, 300)] {
         let mut disk = bench.vault.disk.clone();
         disk.at(Area::Ledger, block)[byte] ^= 1;
         let mut bench = Bench::on(disk);
-        assert_eq!(bench.state(), ArchiveState::Failed, "block {block}, byte {byte}");
+        assert_eq!(bench.state(), ArchiveState::Damaged, "block {block}, byte {byte}");
         let tag = bench.tag();
         let answers = bench.send(Op::PutBegin, tag, 1, 0, b"more");
         assert_eq!(answers[0].failure(), Failure::Damaged);
@@ -255,8 +255,11 @@ fn a_damaged_ledger_is_not_continued_but_read() {
                 assert_eq!((end.answer, &content[..]), (Answer::End, &(sequence - 1).to_le_bytes()[..]));
             }
         }
-        let (entries, end) = bench.list(0, 100);
+        let (entries, gaps, end) = bench.list_with_gaps(0, 100);
         assert_eq!(entries.len(), 13 - lost.iter().len());
+        // Nobody knows how many records come behind the last whole one.
+        let expected: Vec<_> = lost.iter().map(|&lost| (lost, u64::from(lost < 12))).collect();
+        assert_eq!(gaps, expected, "block {block}, byte {byte}");
         assert_eq!(end.failure(), Failure::Damaged);
     }
 }
@@ -275,6 +278,49 @@ fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
             assert_eq!(answers[0].reply.value.get(), state as u64);
         }
     }
+}
+
+/// The vault could not find the frontier, but says how far it has seen runs.
+#[test]
+fn a_volume_whose_frontier_is_damaged_is_read_as_far_as_it_is_whole() {
+    for (state, archive, put) in [
+        (VolumeState::Damaged, ArchiveState::Damaged, Failure::Damaged),
+        (VolumeState::Failed, ArchiveState::Unavailable, Failure::Unavailable),
+    ] {
+        let mut disk = with_runs(12, 512).vault.disk;
+        disk.at(Area::Ledger, 12)[20] ^= 1;
+        disk.at(Area::Ledger, 7)[300] ^= 1;
+        let mut bench = Bench::off(disk);
+        (bench.vault.state, bench.vault.shows_damage) = (state, true);
+        bench.start();
+        assert_eq!(bench.state(), archive);
+        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), put);
+        for sequence in (1..=12).filter(|&sequence| sequence != 7) {
+            assert_eq!(bench.get(sequence, 0).1, (sequence - 1).to_le_bytes(), "{sequence}");
+        }
+        assert_eq!(bench.get(7, 0).2.failure(), Failure::Damaged);
+        let (entries, gaps, end) = bench.list_with_gaps(3, 100);
+        assert_eq!((entries.len(), &gaps[..]), (9, &[(7, 1)][..]));
+        assert_eq!(end.failure(), Failure::Damaged);
+    }
+}
+
+/// One damaged record in a ledger in service keeps no other back, and the listing says which it is.
+#[test]
+fn a_listing_names_what_is_damaged_in_a_ledger_in_service() {
+    let mut bench = with_runs(12, 512);
+    for block in [5, 6, 12] {
+        bench.vault.disk.at(Area::Ledger, block)[300] ^= 1;
+    }
+    let (entries, gaps, end) = bench.list_with_gaps(0, 100);
+    assert_eq!(entries.len(), 10);
+    assert_eq!(gaps, [(5, 2), (12, 1)]);
+    assert_eq!((end.failure(), end.reply.value.get()), (Failure::Damaged, 13));
+    // As many whole ones as were asked for, and none beyond.
+    let (entries, gaps, _) = bench.list_with_gaps(4, 2);
+    assert_eq!((entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), &gaps[..]), (vec![4, 7], &[(5, 2)][..]));
+    let (entries, gaps, end) = bench.list_with_gaps(0, 3);
+    assert_eq!((entries.len(), gaps.len(), end.answer), (3, 0, Answer::End));
 }
 
 #[test]

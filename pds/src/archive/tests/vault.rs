@@ -89,10 +89,15 @@ pub struct FakeVault {
     /// Commits served, and bytes read.
     pub commits: usize,
     pub read: usize,
+    /// Reads served, and those of them that were in no hurry.
+    pub reads: usize,
+    pub background: usize,
     /// Every operation in the order it was served.
     pub log: Vec<Op>,
     /// The answer to every request of this kind.
     pub refuse: Option<(Op, Status)>,
+    /// What it says of the volume's state keeps it from nothing but writing.
+    pub shows_damage: bool,
     /// Blocks that cannot be read.
     pub unreadable: Vec<(Area, u64)>,
     /// Spoils every reply.
@@ -112,8 +117,11 @@ impl FakeVault {
             form,
             commits: 0,
             read: 0,
+            reads: 0,
+            background: 0,
             log: Vec::new(),
             refuse: None,
+            shows_damage: false,
             unreadable: Vec::new(),
             spoil: None,
         }
@@ -189,7 +197,7 @@ impl FakeVault {
         let layout = self.disk.layout;
         let done = (Status::Ok, Vec::new());
         match op {
-            Op::Hello if !self.state.readable() => return (Status::Unavailable, Vec::new()),
+            Op::Hello if !self.state.readable() && !self.shows_damage => return (Status::Unavailable, Vec::new()),
             Op::Hello => {
                 let info = VolumeInfo {
                     ledger_next: self.disk.frontier.ledger_next.into(),
@@ -205,6 +213,8 @@ impl FakeVault {
                 return (Status::Ok, info.as_bytes().to_vec());
             }
             Op::Read => {
+                self.reads += 1;
+                self.background += usize::from(request.background);
                 let area = Area::from_u8(request.area).unwrap();
                 assert!(block + blocks <= layout.extent(area).blocks, "read outside its area");
                 let within = |&(of, bad): &(Area, u64)| of == area && (block..block + blocks).contains(&bad);

@@ -99,7 +99,7 @@ fn an_archive_that_answers_nonsense_loses_its_link_alone() {
             random.fill(header.as_mut_bytes());
             if random.below(4) > 0 {
                 // Nearly right.
-                (header.answer, header.code) = (1 + random.below(7) as u8, random.below(15) as u8);
+                (header.answer, header.code) = (1 + random.below(8) as u8, random.below(15) as u8);
                 (header.tag, header.value) = (1.into(), random.below(3).into());
                 header.len = (random.below(64) as u16).into();
             }

@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use ledger_fmt::hash;
 
 use crate::console::data::{CONTENT_MAX, Content, LINE_MAX, WINDOW, decode};
-use crate::console::testing::{Bench, Document};
+use crate::console::testing::{Bench, Document, reply};
 use crate::console::text::Hex;
+use crate::proto::intake::{Answer, Failure};
 
 const NAMES: [&str; 2] = ["contracts", "finance"];
 
@@ -271,4 +272,28 @@ fn status_and_listings_are_rows() {
     assert!(lines[0].starts_with("-not-found archive finance has 2 records"), "{lines:?}");
     let lines = bench.ask("get finance 0");
     assert!(lines[0].starts_with("-not-a-document "), "{lines:?}");
+}
+
+#[test]
+fn a_listing_names_what_is_damaged_and_goes_on() {
+    let mut bench = Bench::up_machine(&NAMES);
+    let gap = |bench: &mut Bench, sequence: u64, count: u64| {
+        let mut gap = reply(Answer::Gap, 1);
+        (gap.value, gap.extra) = (sequence.into(), count.into());
+        bench.archives[1].answer(gap, &[]);
+    };
+    bench.archives[1].hung = true;
+    bench.send("ls finance");
+    gap(&mut bench, 3, 1);
+    gap(&mut bench, 5, 3);
+    gap(&mut bench, 9, 0);
+    let mut end = reply(Answer::Failed, 1);
+    end.code = Failure::Damaged as u8;
+    bench.archives[1].answer(end, &[]);
+    bench.notify_from(1);
+    let lines = bench.lines();
+    assert_eq!(lines[..3], ["=damaged seq=3 last=3", "=damaged seq=5 last=7", "=damaged seq=9"]);
+    assert!(
+        lines[3].starts_with("-damaged some records of archive finance are damaged, what is whole is listed;")
+    );
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::proto::audit::Verified;
-use crate::proto::flag::FLAGS_MAX;
+use crate::proto::flag::{FLAGS_MAX, OVERWRITTEN};
+use ledger_fmt::layout::HINT_BLOCKS;
 
 fn acknowledge_all(bench: &mut Bench) {
     for row in bench.flags() {
@@ -105,6 +106,25 @@ fn what_happens_again_after_it_was_acknowledged_is_news() {
     bench.vault.volumes[1].refused = 5.into();
     bench.publish_vault();
     assert_eq!((&*kinds(&bench.record_all()), bench.flags().len()), ("refused", 2));
+}
+
+#[test]
+fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
+    let mut bench = Bench::settled();
+    for (count, open) in [(1, 1), (1, 0), (2, 1)] {
+        bench.vault.volumes[1].hints_damaged[1] = count.into();
+        bench.publish_vault();
+        let entries = bench.record_all();
+        let flags: Vec<_> = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).collect();
+        assert_eq!(flags.len(), open, "{entries:?}");
+        for flag in flags {
+            assert_eq!((flag.what, flag.from), (FlagKind::Hint as u8, OVERWRITTEN));
+            assert_eq!((flag.volume, flag.area, flag.block.get()), (1, Area::Volume as u8, HINT_BLOCKS[1]));
+        }
+        if open == 1 && count == 1 {
+            acknowledge_all(&mut bench);
+        }
+    }
 }
 
 #[test]
