@@ -177,13 +177,12 @@ impl Writer {
     }
 
     fn channels(&mut self) -> fmt::Result {
-        for Channel { ends, caller, notifies } in self.graph.channels.clone() {
+        for Channel { ends, notifies } in self.graph.channels.clone() {
             self.line(format_args!("<channel>"))?;
             for (end, (pd, id)) in ends.into_iter().enumerate() {
                 let name = self.graph.pd(pd).name.clone();
                 let notify = if notifies[end] { "" } else { r#" notify="false""# };
-                let pp = if caller == Some(end) { r#" pp="true""# } else { "" };
-                self.line(format_args!(r#"    <end pd="{name}" id="{id}"{notify}{pp} />"#))?;
+                self.line(format_args!(r#"    <end pd="{name}" id="{id}"{notify} />"#))?;
             }
             self.line(format_args!("</channel>"))?;
         }

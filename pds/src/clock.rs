@@ -1,5 +1,5 @@
-//! The clock: turns the timer's interrupt into ticks, and publishes the time for whoever writes it into
-//! records. What the wall clock says is passed on as it is; order is kept by sequence numbers, not by time.
+//! The clock: turns the timer's interrupt into ticks, which wake orchestrator and console, and publishes the time
+//! for whoever writes it into records. What the wall clock says is passed on as it is; order is kept by sequence numbers, not by time.
 
 use alloc::vec::Vec;
 
@@ -15,7 +15,8 @@ pub struct Clock<T> {
     ticker: T,
     /// A page for each reader, so that no frame is mapped by two archives.
     pages: Vec<PageWriter<Time>>,
-    orchestrator: Channel,
+    /// Those that a tick wakes: the orchestrator, and the console.
+    woken: Vec<Channel>,
     interrupt: Channel,
     period_ms: u64,
     ticks: u64,
@@ -29,9 +30,10 @@ impl<T: Ticker> Clock<T> {
         if manifest.role() != Role::Clock {
             return Err(SetupError::Role(manifest.role()));
         }
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
-        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
-        let orchestrator = Channel::of(link).ok_or(missing)?;
+        let woken: Vec<Channel> = manifest.links().iter().filter_map(Channel::of).collect();
+        if woken.is_empty() {
+            return Err(SetupError::Link(Role::Orchestrator, LinkKind::Page));
+        }
         let page = |link: &Link| {
             let peer = Role::from_u8(link.peer).unwrap_or(Role::Orchestrator);
             PageWriter::new(mapped, link.mine).ok_or(SetupError::Link(peer, LinkKind::Page))
@@ -45,13 +47,17 @@ impl<T: Ticker> Clock<T> {
         };
         // The ticker counts milliseconds, so a tick is never shorter.
         let period_ms = 1000 / u64::from(manifest.header().tick_hz.get()).clamp(1, 1000);
-        Ok(Clock { ticker, pages, orchestrator, interrupt, period_ms, ticks: 0, due_ms: 0 })
+        Ok(Clock { ticker, pages, woken, interrupt, period_ms, ticks: 0, due_ms: 0 })
     }
 
     fn publish(&mut self, uptime_ms: u64) {
         let time =
             Time { wall_ms: self.ticker.wall_ms().into(), uptime_ms: uptime_ms.into(), ticks: self.ticks.into() };
         self.pages.iter_mut().for_each(|page| page.publish(&time));
+    }
+
+    fn wake(&self, kernel: &mut dyn Kernel) {
+        self.woken.iter().for_each(|&channel| kernel.notify(channel));
     }
 
     /// Arms the next tick, at a multiple of the period: a late tick does not move those after it, and
@@ -68,7 +74,7 @@ impl<T: Ticker> Domain for Clock<T> {
         let uptime_ms = self.ticker.uptime_ms();
         self.publish(uptime_ms);
         self.arm(uptime_ms);
-        kernel.notify(self.orchestrator);
+        self.wake(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
@@ -83,7 +89,7 @@ impl<T: Ticker> Domain for Clock<T> {
             self.ticks += 1;
             self.publish(uptime_ms);
             self.arm(uptime_ms);
-            kernel.notify(self.orchestrator);
+            self.wake(kernel);
         }
         kernel.acknowledge(self.interrupt);
     }
@@ -127,6 +133,7 @@ mod tests {
         page: PageReader<Time>,
         archive_page: PageReader<Time>,
         orchestrator: Channel,
+        console: Channel,
         interrupt: Channel,
     }
 
@@ -135,6 +142,7 @@ mod tests {
             let mut description = TestManifest::new(Role::Clock);
             description.tick_hz = tick_hz;
             let (link, _) = description.link(Role::Orchestrator, 0, LinkKind::Page);
+            let (console, _) = description.link(Role::Console, 0, LinkKind::Page);
             let (archive_link, _) = description.link(Role::Archive, 0, LinkKind::Page);
             let interrupt = description.device(DeviceKind::Timer);
             let bytes = description.bytes();
@@ -144,8 +152,17 @@ mod tests {
             let clock = Clock::new(&manifest, mapped, TestTicker(times.clone())).unwrap();
             let page = PageReader::new(mapped, link.mine).unwrap();
             let archive_page = PageReader::new(mapped, archive_link.mine).unwrap();
-            let orchestrator = Channel(link.channel);
-            Bench { clock, times, kernel: TestKernel::default(), page, archive_page, orchestrator, interrupt }
+            let (orchestrator, console) = (Channel(link.channel), Channel(console.channel));
+            Bench {
+                clock,
+                times,
+                kernel: TestKernel::default(),
+                page,
+                archive_page,
+                orchestrator,
+                console,
+                interrupt,
+            }
         }
 
         /// Lets the interrupt arrive at these times; returns the published page.
@@ -175,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn every_tick_publishes_the_time_and_tells_the_orchestrator() {
+    fn every_tick_publishes_the_time_and_tells_orchestrator_and_console() {
         let mut bench = Bench::new(10);
         *bench.times.borrow_mut() = Times { uptime_ms: 30, wall_ms: 1_000_000, armed: None };
         bench.clock.start(&mut bench.kernel);
@@ -186,7 +203,7 @@ mod tests {
         assert_eq!((time.uptime_ms.get(), time.wall_ms.get(), time.ticks.get()), (101, 1_000_071, 1));
         assert_eq!(bench.armed(), Some(99), "the late tick does not move the next one");
         assert_eq!(bench.kernel.acknowledged, [bench.interrupt]);
-        assert_eq!(bench.kernel.notified, [bench.orchestrator; 2]);
+        assert_eq!(bench.kernel.notified, [bench.orchestrator, bench.console].repeat(2));
     }
 
     #[test]

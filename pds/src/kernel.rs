@@ -86,16 +86,14 @@ pub struct Fault {
     pub instruction: u64,
 }
 
-/// Bytes of a protected call's request or reply at most: 32 message registers of seL4's 116.
-pub const CALL_BYTES_MAX: usize = 256;
-
-/// What a domain may ask of its kernel. Nothing here blocks but [`Kernel::call`], which only goes to a
-/// domain that answers at once.
+/// What a domain may ask of its kernel. Nothing here blocks.
 pub trait Kernel {
     /// Wakes the other end of a channel.
     fn notify(&mut self, channel: Channel);
-    /// Calls the domain at the other end and returns the bytes of its reply; 0 if it did not answer.
-    fn call(&mut self, channel: Channel, request: &[u8], reply: &mut [u8]) -> usize;
+    /// Milliseconds by the CPU's own counter, from some moment in the past: it never goes back, and goes on
+    /// whatever becomes of the clock domain. To judge how long another domain has been silent, and for nothing
+    /// that is shown or written.
+    fn counter_ms(&mut self) -> u64;
     /// Lets the interrupt of this channel arrive again.
     fn acknowledge(&mut self, interrupt: Channel);
     /// Stops a child's thread where it is.
@@ -110,16 +108,6 @@ pub trait Domain {
     fn start(&mut self, kernel: &mut dyn Kernel);
     /// Notifications (and interrupts) have arrived.
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet);
-    /// A protected call has arrived; returns the bytes written to `reply`.
-    fn protected(
-        &mut self,
-        _kernel: &mut dyn Kernel,
-        _from: Channel,
-        _request: &[u8],
-        _reply: &mut [u8],
-    ) -> usize {
-        0
-    }
     /// A child has faulted and is stopped.
     fn fault(&mut self, _kernel: &mut dyn Kernel, _child: Child, _fault: Fault) {}
 }

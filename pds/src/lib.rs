@@ -25,6 +25,7 @@ pub mod setup;
 pub mod testing;
 pub mod vault;
 pub mod vault_client;
+pub mod watch;
 
-pub use kernel::{CALL_BYTES_MAX, Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
+pub use kernel::{Channel, ChannelSet, Child, Domain, Fault, FaultKind, Kernel};
 pub use setup::SetupError;

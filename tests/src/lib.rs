@@ -9,6 +9,7 @@
 //! | [`hostile`] | archives that are taken over |
 //! | [`image`] | images for seL4, put together and hardened |
 //! | [`attacks`] | attacks by rights a domain should not have |
+//! | [`life`] | domains beside the archives that are lost |
 //! | [`kills`] | an appliance killed at random moments of an operator's work |
 //! | [`repaired`] | a volume out of service, repaired offline and in service again, on every backend |
 //! | [`notebook`] | what such an operator knows, and what must hold |
@@ -28,6 +29,7 @@ pub mod checkpoints;
 pub mod hostile;
 pub mod image;
 pub mod kills;
+pub mod life;
 pub mod notebook;
 pub mod operator;
 pub mod orchestrated;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
+use totebox_hostile::Failure;
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
 use totebox_tests::attacks::{ATTACKS, only_hardening_stops};
 use totebox_tests::checkpoints::kept_checkpoints_bind_the_disk;
 use totebox_tests::orchestrated::{self, WATCHED};
 use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
-use totebox_tests::{hostile, image, kills};
+use totebox_tests::{hostile, image, kills, life};
 
 /// The reference deployment's archives, on volumes small enough to be simulated.
 const SMALL: &str = r#"
@@ -101,6 +102,21 @@ fn main() -> ExitCode {
         kept_checkpoints_bind_the_disk(&mut Hosted::new(signing_soon()));
         Ok(())
     }));
+    for domain in life::DOMAINS {
+        let hosted = || Hosted::new(Site::new(life::DEPLOYMENT));
+        trials.push(Trial::test(format!("hosted::a_killed_{domain}_is_shown"), move || {
+            life::killed(&mut hosted(), domain);
+            Ok(())
+        }));
+        trials.push(Trial::test(format!("hosted::a_stopped_{domain}_is_shown_and_comes_back"), move || {
+            life::stopped(&mut hosted(), domain);
+            Ok(())
+        }));
+    }
+    trials.push(Trial::test("hosted::a_stopped_console_leaves_a_trace", || {
+        life::a_stopped_console_leaves_a_trace(&mut Hosted::new(Site::new(life::DEPLOYMENT)));
+        Ok(())
+    }));
     for (name, config) in [("qemu_debug", "debug"), ("qemu_release", "release")] {
         let mut on_sel4 = vec![
             Trial::test(format!("{name}::taken_over_archives_reach_nothing"), move || {
@@ -156,6 +172,15 @@ fn main() -> ExitCode {
             Ok(())
         }),
     ];
+    for domain in life::DOMAINS {
+        for (how, failure) in [("spins", Failure::Spin), ("faults", Failure::Panic)] {
+            on_sel4.push(Trial::test(format!("qemu_release::a_{domain}_that_{how}_is_shown"), move || {
+                let mut appliance = Qemu::new(Site::new(life::DEPLOYMENT), "release");
+                life::fails(&mut appliance, domain, failure, |qemu| qemu.put_together("release"));
+                Ok(())
+            }));
+        }
+    }
     for (name, script) in ORCHESTRATED {
         on_sel4.push(Trial::test(format!("qemu_release::{name}"), move || {
             script(&mut Qemu::new(Site::new(WATCHED), "release"), 0);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use totebox_manifest::conversation::{channel, page, protected_call, queue};
+use totebox_manifest::conversation::{channel, page, queue};
 use totebox_manifest::{LinkKind, Role};
 
 use crate::authority::{Control, How};
@@ -48,8 +48,8 @@ impl Policy {
         match how {
             How::Write(_) => writes,
             How::Signal => writes && (channel(from, to, LinkKind::Queue) || channel(from, to, LinkKind::Page)),
-            How::Call => protected_call(from, to),
-            How::Answer => protected_call(to, from),
+            // Nothing of the product can be kept waiting by another domain.
+            How::Call | How::Answer => false,
             How::Control(control) => {
                 *control == Control::Parent && (from, to) == (Role::Orchestrator, Role::Archive)
             }

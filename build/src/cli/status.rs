@@ -6,6 +6,7 @@ use anyhow::Result;
 use totebox::client::news::News;
 use totebox::client::status::{Status, Volume, status};
 use totebox::out;
+use totebox_pds::console::text::Duration;
 use totebox_pds::console::views::{Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;
 
@@ -87,16 +88,33 @@ fn text(status: &Status) -> String {
         }
     }
     for name in &status.degraded {
-        match degraded::ALL.iter().find(|(_, known, _)| known == name) {
-            Some((_, _, meaning)) => say(format_args!("  {meaning}")),
-            None => say(format_args!("  the {name} is not working")),
+        // A domain may be lost in more than one way, and its name does not say in which.
+        let mut meanings =
+            degraded::ALL.iter().filter(|(_, known, _)| known == name).map(|(_, _, meaning)| meaning);
+        match (meanings.next(), meanings.next()) {
+            (Some(meaning), None) => say(format_args!("  {meaning}")),
+            _ => say(format_args!("  the {name} is not working")),
+        }
+        if name == "orchestrator" {
+            say(format_args!("  all of this is {} old", Duration(status.age_ms)));
         }
     }
     let &Status {
         uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded, ..
     } = status;
-    let summary =
-        Summary { uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded };
+    let reachable = !status.degraded.iter().any(|name| name == "vault" || name == "disk");
+    let summary = Summary {
+        uptime_ms,
+        time_ms,
+        settled,
+        in_service,
+        durable,
+        reachable,
+        read_only,
+        restored,
+        flags,
+        unrecorded,
+    };
     say(format_args!("{summary}"));
     text
 }

@@ -16,6 +16,8 @@ pub struct Status {
     pub uptime_ms: u64,
     /// Its wall clock, in milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
+    /// Milliseconds since the orchestrator last said that all this is so.
+    pub age_ms: u64,
     /// An acknowledged document survives a power cut.
     pub durable: bool,
     /// The disk refuses writes.
@@ -26,7 +28,7 @@ pub struct Status {
     pub restored: bool,
     /// Some archive's volume is in service.
     pub in_service: bool,
-    /// The domains beside the archives that are not working.
+    /// What beside the archives is not working.
     pub degraded: Vec<String>,
     /// Flags that are not acknowledged.
     pub flags: u64,
@@ -206,6 +208,7 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
         Some(Status {
             uptime_ms: end.number("uptime_ms")?,
             time_ms: end.number("time")?,
+            age_ms: end.number("age_ms")?,
             durable: end.yes("durable"),
             read_only: end.yes("read_only"),
             settled: end.yes("settled"),

@@ -66,10 +66,9 @@ pub fn service(role: Role) -> Schedule {
         Role::Vault => {
             (180, "before its clients, so that the disk is never idle while they work; digests every run")
         }
-        Role::Orchestrator => (
-            160,
-            "above the archives it stops, the auditor it commands and the console that calls it; little work",
-        ),
+        Role::Orchestrator => {
+            (160, "above the archives it stops, the auditor it commands and the console it answers; little work")
+        }
         Role::Console => (140, "keeps up with the serial line while archives and auditor work"),
         Role::Auditor => (120, "hashes whole volumes for as long as it is let, so its share is a bound on audits"),
         Role::Archive => unreachable!("archives have shares of their own"),

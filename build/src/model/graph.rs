@@ -2,7 +2,7 @@
 //! `system.xml` and the manifests are both written from it. What flows between whom comes from
 //! [`totebox_manifest::conversation`] alone.
 
-use totebox_manifest::conversation::{PAGE, channel, page, protected_call, queue};
+use totebox_manifest::conversation::{PAGE, channel, page, queue};
 use totebox_manifest::{DeviceKind, LinkKind, MANIFEST_SIZE, OnMismatch, Role};
 
 use super::Archive;
@@ -141,8 +141,6 @@ pub struct Channel {
     pub ends: [(PdIndex, u8); 2],
     /// Which ends may notify the other: those that write something for it.
     pub notifies: [bool; 2],
-    /// Which end may make protected calls to the other.
-    pub caller: Option<usize>,
 }
 
 /// A deployment's domains and what joins them.
@@ -296,11 +294,8 @@ impl Builder {
         let (role_a, role_b) = (self.graph.pd(a).role, self.graph.pd(b).role);
         let [channel_a, channel_b] = if channel(role_a, role_b, kind) {
             let ids = [a, b].map(|pd| self.channel_id(pd));
-            // Protected calls are between the services, which are joined by one channel.
-            let caller = [protected_call(role_a, role_b), protected_call(role_b, role_a)];
-            let caller = caller.iter().position(|&calls| calls);
             let notifies = [forth.is_some(), back.is_some()];
-            self.graph.channels.push(Channel { ends: [(a, ids[0]), (b, ids[1])], notifies, caller });
+            self.graph.channels.push(Channel { ends: [(a, ids[0]), (b, ids[1])], notifies });
             ids.map(Some)
         } else {
             [None; 2]

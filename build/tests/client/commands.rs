@@ -108,10 +108,10 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
     };
     let mut verified = 0;
     let meanwhile = move |bench: &mut Bench| {
-        if bench.kernel.calls.len() == verified {
+        if bench.peer.orders.len() == verified {
             return;
         }
-        verified = bench.kernel.calls.len();
+        verified = bench.peer.orders.len();
         let verdicts =
             [Verdict::Clean, if verified == 1 { Verdict::Clean } else { Verdict::Mismatch }, Verdict::Clean];
         for (row, verdict) in bench.surface.rows.iter_mut().zip(verdicts) {

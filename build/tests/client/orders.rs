@@ -4,7 +4,7 @@ use ledger_fmt::record::Kind;
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::{Event, NO_RECORD, Verdict};
 use totebox_pds::proto::flag::{Acknowledged, FlagKind, NO_VOLUME};
-use totebox_pds::proto::operator::{Completion, Outcome};
+use totebox_pds::proto::operator::{Completion, Outcome, Request};
 use totebox_pds::proto::page::{ArchiveState, HISTORY_MAX, degraded};
 use totebox_pds::proto::vault::Area;
 use zerocopy::FromZeros;
@@ -20,8 +20,8 @@ fn at_each_call(
 ) -> impl FnMut(&mut Bench) + Send + 'static {
     let mut seen = 0;
     move |bench| {
-        if bench.kernel.calls.len() > seen {
-            seen = bench.kernel.calls.len();
+        if bench.peer.orders.len() > seen {
+            seen = bench.peer.orders.len();
             act(bench, seen);
             bench.publish();
         }
@@ -162,12 +162,12 @@ fn the_audit_record_is_read_page_by_page() {
     let prepare = |bench: &mut Bench| (1..100).for_each(|tag| bench.answer_order(Outcome::Accepted, tag));
     let mut seen = 0;
     let meanwhile = move |bench: &mut Bench| {
-        if bench.kernel.calls.len() == seen {
+        if bench.peer.orders.len() == seen {
             return;
         }
-        seen = bench.kernel.calls.len();
+        seen = bench.peer.orders.len();
         let from = bench.last_order().2;
-        bench.kernel.calls.push((bench.orchestrator, Vec::new()));
+        bench.peer.orders.push((Request::new_zeroed(), Vec::new()));
         let from = if from == u64::MAX { RECORDS - HISTORY_MAX as u64 } else { from };
         let events: Vec<Event> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
         bench.bring_history(seen as u32, &events, RECORDS);

@@ -14,7 +14,7 @@ use totebox::model::Deployment;
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::proto::audit::{Event, Verdict};
 use totebox_pds::proto::flag::FlagKind;
-use totebox_pds::proto::operator::{Completion, Op, Outcome};
+use totebox_pds::proto::operator::{Completion, Op, Outcome, Request};
 use totebox_pds::proto::page::ArchiveState;
 use zerocopy::FromZeros;
 
@@ -133,13 +133,13 @@ fn serve(at: &Path) -> Appliance {
     };
     let mut seen = 0;
     let meanwhile = move |bench: &mut Bench| {
-        if bench.kernel.calls.len() == seen {
+        if bench.peer.orders.len() == seen {
             return;
         }
-        seen = bench.kernel.calls.len();
+        seen = bench.peer.orders.len();
         let tag = seen as u32;
         let (op, volume, number, _) = bench.last_order();
-        bench.kernel.calls.push((bench.orchestrator, Vec::new()));
+        bench.peer.orders.push((Request::new_zeroed(), Vec::new()));
         let mut done = |state| bench.complete(volume.into(), tag, state, Completion::Done);
         match op {
             Op::Suspend => done(ArchiveState::Suspended),
@@ -147,6 +147,7 @@ fn serve(at: &Path) -> Appliance {
             Op::Archive => done(ArchiveState::Archived),
             Op::Acknowledge => bench.acknowledge(number as u32, tag, true),
             Op::History => bench.bring_history(tag, &[Event::new_zeroed()], 1),
+            Op::Ping => {}
             Op::Verify => {
                 for row in &mut bench.surface.rows {
                     (row.verify_tag, row.verdict) = (tag.into(), Verdict::Clean as u8);

@@ -47,16 +47,6 @@ pub enum Grant {
         /// Its number in this PD.
         id: u8,
     },
-    /// The socket over which this PD makes protected calls on a channel.
-    Caller {
-        /// The channel.
-        id: u8,
-    },
-    /// The socket over which protected calls arrive from a channel.
-    Server {
-        /// The channel.
-        id: u8,
-    },
     /// The disk image.
     Disk {
         /// Whether it takes no writes.
@@ -118,14 +108,12 @@ impl Grant {
         match self {
             Grant::Region { vaddr, size, access } => [1, vaddr, size, access as u64, 0],
             Grant::Channel { id } => [2, id.into(), 0, 0, 0],
-            Grant::Caller { id } => [3, id.into(), 0, 0, 0],
-            Grant::Server { id } => [4, id.into(), 0, 0, 0],
-            Grant::Disk { read_only } => [5, read_only.into(), 0, 0, 0],
-            Grant::Line { listening } => [6, listening.into(), 0, 0, 0],
-            Grant::Checkpoint => [7, 0, 0, 0, 0],
-            Grant::Start { manifest, size } => [8, manifest, size, 0, 0],
+            Grant::Disk { read_only } => [3, read_only.into(), 0, 0, 0],
+            Grant::Line { listening } => [4, listening.into(), 0, 0, 0],
+            Grant::Checkpoint => [5, 0, 0, 0, 0],
+            Grant::Start { manifest, size } => [6, manifest, size, 0, 0],
             Grant::Fault { child, kind, address, instruction } => {
-                [9, child.into(), kind as u64, address, instruction]
+                [7, child.into(), kind as u64, address, instruction]
             }
         }
     }
@@ -143,13 +131,11 @@ impl Grant {
                 Grant::Region { vaddr: a, size: b, access }
             }
             2 => Grant::Channel { id: a.try_into().ok()? },
-            3 => Grant::Caller { id: a.try_into().ok()? },
-            4 => Grant::Server { id: a.try_into().ok()? },
-            5 => Grant::Disk { read_only: a != 0 },
-            6 => Grant::Line { listening: a != 0 },
-            7 => Grant::Checkpoint,
-            8 => Grant::Start { manifest: a, size: b },
-            9 => {
+            3 => Grant::Disk { read_only: a != 0 },
+            4 => Grant::Line { listening: a != 0 },
+            5 => Grant::Checkpoint,
+            6 => Grant::Start { manifest: a, size: b },
+            7 => {
                 let kind = match b {
                     1 => FaultKind::Memory,
                     2 => FaultKind::Exception,

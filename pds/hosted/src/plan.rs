@@ -70,8 +70,6 @@ pub struct End {
     pub id: u8,
     /// Whether it may notify the other end.
     pub notifies: bool,
-    /// Whether it may make protected calls to the other end.
-    pub calls: bool,
 }
 
 impl Plan {
@@ -144,12 +142,12 @@ impl Plan {
             });
         }
 
-        let end = |end: &totebox_sdf::End| End {
-            pd: numbers[&*end.pd],
-            id: end.id,
-            notifies: end.notify,
-            calls: end.pp,
-        };
+        for end in system.channels.iter().flat_map(|channel| &channel.ends).filter(|end| end.pp) {
+            let message = format!("'{}' may make protected calls, which this backend does not carry out", end.pd);
+            error(end.place, message);
+        }
+
+        let end = |end: &totebox_sdf::End| End { pd: numbers[&*end.pd], id: end.id, notifies: end.notify };
         plan.channels = system.channels.iter().map(|channel| channel.ends.each_ref().map(end)).collect();
         if errors.is_empty() { Ok(plan) } else { Err(Errors(errors)) }
     }

@@ -8,11 +8,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::io::retry_on_intr;
 use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use totebox_manifest::{CHANNELS_MAX, Manifest};
-use totebox_pds::{CALL_BYTES_MAX, Channel, ChannelSet, Child, Domain, Fault, Kernel};
+use totebox_pds::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
 
 use crate::control::{self, Grant, Report};
 use crate::fault;
@@ -26,14 +26,12 @@ const EVENTS: usize = 64;
 enum Source {
     Notification(usize),
     Interrupt(Channel),
-    Call(usize),
     Supervisor,
 }
 
 const NOTIFICATION: u64 = 0;
 const INTERRUPT: u64 = 0x100;
-const CALL: u64 = 0x200;
-const SUPERVISOR: u64 = 0x300;
+const SUPERVISOR: u64 = 0x200;
 
 impl Source {
     fn of(event: &Event) -> Source {
@@ -42,7 +40,6 @@ impl Source {
         match data & !0xff {
             NOTIFICATION => Source::Notification(channel.into()),
             INTERRUPT => Source::Interrupt(Channel(channel)),
-            CALL => Source::Call(channel.into()),
             _ => Source::Supervisor,
         }
     }
@@ -55,10 +52,6 @@ struct Wires {
     arriving: Option<OwnedFd>,
     /// Notifications to the peer, if this PD may make them.
     waking: Option<OwnedFd>,
-    /// Protected calls made over it.
-    caller: Option<OwnedFd>,
-    /// Protected calls that arrive over it.
-    server: Option<OwnedFd>,
 }
 
 /// Everything granted to this process.
@@ -110,8 +103,6 @@ fn take_grants(supervisor: BorrowedFd<'static>) -> Result<Option<(World, Granted
                 let wires = granted.wires(id)?;
                 (wires.arriving, wires.waking) = (Some(descriptor()?), descriptor().ok());
             }
-            Grant::Caller { id } => granted.wires(id)?.caller = Some(descriptor()?),
-            Grant::Server { id } => granted.wires(id)?.server = Some(descriptor()?),
             Grant::Disk { read_only } => disk = Some((File::from(descriptor()?), read_only)),
             Grant::Line { listening: true } => line = Some(Line::Listening(UnixListener::from(descriptor()?))),
             Grant::Line { listening: false } => line = Some(Line::Connected(UnixStream::from(descriptor()?))),
@@ -142,9 +133,6 @@ impl Granted {
             if let Some(arriving) = &wires.arriving {
                 add(arriving.as_fd(), NOTIFICATION + id as u64)?;
             }
-            if let Some(server) = &wires.server {
-                add(server.as_fd(), CALL + id as u64)?;
-            }
         }
         for (Channel(id), interrupt) in &world.interrupts {
             let taken = self.wires[usize::from(*id)].arriving.is_some();
@@ -174,7 +162,6 @@ impl Granted {
                         from.insert(Channel(id as u8));
                     }
                     Source::Interrupt(channel) => from.insert(channel),
-                    Source::Call(id) => self.serve_call(domain, events, id)?,
                     Source::Supervisor => {
                         let Some((grant, _)) = control::next_grant(self.supervisor)? else { return Ok(()) };
                         let Grant::Fault { child, kind, address, instruction } = grant else {
@@ -188,27 +175,6 @@ impl Granted {
                 domain.notified(self, from);
             }
         }
-    }
-
-    /// Answers one protected call, or stops listening to a caller that is gone.
-    fn serve_call(&mut self, domain: &mut dyn Domain, events: &OwnedFd, id: usize) -> Result<()> {
-        let (mut request, mut reply) = ([0; CALL_BYTES_MAX], [0; CALL_BYTES_MAX]);
-        let Some(server) = &self.wires[id].server else { return Ok(()) };
-        let received = match retry_on_intr(|| recv(server, &mut request, RecvFlags::empty())) {
-            Ok((received, _)) => received,
-            Err(Errno::CONNRESET) => 0,
-            Err(error) => return Err(error.into()),
-        };
-        if received == 0 {
-            epoll::delete(events, server)?;
-            return Ok(());
-        }
-        let replied = domain.protected(self, Channel(id as u8), &request[..received], &mut reply);
-        if let Some(server) = &self.wires[id].server {
-            // Fails only if the caller is gone, which the next event says.
-            let _ = retry_on_intr(|| send(server, &reply[..replied], SendFlags::NOSIGNAL));
-        }
-        Ok(())
     }
 
     fn ask_supervisor(&self, report: Report) {
@@ -225,17 +191,9 @@ impl Kernel for Granted {
         let _ = rustix::io::write(peer, &1u64.to_ne_bytes());
     }
 
-    fn call(&mut self, Channel(id): Channel, request: &[u8], reply: &mut [u8]) -> usize {
-        assert!(
-            !request.is_empty() && request.len() <= CALL_BYTES_MAX,
-            "a protected call has 1 to {CALL_BYTES_MAX} bytes"
-        );
-        let caller = self.wires.get(usize::from(id)).and_then(|wires| wires.caller.as_ref());
-        let caller = caller.expect("a domain calls over its own channels only");
-        if retry_on_intr(|| send(caller, request, SendFlags::NOSIGNAL)).is_err() {
-            return 0;
-        }
-        retry_on_intr(|| recv(caller, &mut *reply, RecvFlags::empty())).map_or(0, |(received, _)| received)
+    fn counter_ms(&mut self) -> u64 {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+        tv_sec as u64 * 1000 + tv_nsec as u64 / 1_000_000
     }
 
     fn acknowledge(&mut self, _: Channel) {

@@ -127,11 +127,6 @@ impl Supervisor {
                 let granted = if end.notifies { &descriptors[..] } else { &descriptors[..1] };
                 self.processes[end.pd].grant(Grant::Channel { id: end.id }, granted)?;
             }
-            for (caller, server) in [(a, b), (b, a)].into_iter().filter(|(caller, _)| caller.calls) {
-                let (calls, serves) = socket_pair()?;
-                self.processes[caller.pd].grant(Grant::Caller { id: caller.id }, &[calls.as_fd()])?;
-                self.processes[server.pd].grant(Grant::Server { id: server.id }, &[serves.as_fd()])?;
-            }
         }
         Ok(())
     }

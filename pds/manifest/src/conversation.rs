@@ -18,6 +18,9 @@ pub const INTAKE_DATA: usize = 4096;
 /// Body bytes of an audit request or report: a record of the audit record, or a verification's findings.
 pub const AUDIT_DATA: usize = 256;
 
+/// Bytes behind an order's header: an acknowledgement's reason, and room to see that one is too long.
+pub const ORDER_DATA: usize = 128;
+
 /// Page granularity of regions.
 pub const PAGE: usize = 4096;
 
@@ -56,6 +59,9 @@ pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
         (Role::Orchestrator, Role::Auditor) | (Role::Auditor, Role::Orchestrator) => {
             Some(QueueForm::new(AUDIT_DATA, 64))
         }
+        (Role::Console, Role::Orchestrator) | (Role::Orchestrator, Role::Console) => {
+            Some(QueueForm::new(ORDER_DATA, 16))
+        }
         _ => None,
     }
 }
@@ -84,25 +90,27 @@ pub const fn page(from: Role, to: Role) -> Option<usize> {
         (Role::Vault, Role::Orchestrator) => Some(PAGE),
         // What the operator sees.
         (Role::Orchestrator, Role::Console) => Some(SURFACE_SIZE),
-        // The time, for whoever writes it into records.
-        (Role::Clock, Role::Orchestrator | Role::Archive | Role::Auditor) => Some(PAGE),
+        // The time, for whoever writes it into records, and for the console, which watches the clock.
+        (Role::Clock, Role::Orchestrator | Role::Archive | Role::Auditor | Role::Console) => Some(PAGE),
         _ => None,
     }
 }
 
 /// Whether two domains share a channel, and of which kind: each needs one only where something must
-/// wake the other.
+/// wake the other. Where they share a queue, its channel serves their pages, too: the orchestrator of the
+/// largest deployment has no channel to spare.
 pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
     use Role::*;
     match kind {
         LinkKind::Queue => queue(a, b).is_some(),
         LinkKind::Page => {
-            matches!((a, b), (Orchestrator, Archive | Console | Clock) | (Archive | Console | Clock, Orchestrator))
+            matches!(
+                (a, b),
+                (Orchestrator, Archive | Clock)
+                    | (Archive | Clock, Orchestrator)
+                    | (Console, Clock)
+                    | (Clock, Console)
+            )
         }
     }
-}
-
-/// Whether `from` may make protected calls to `to`: only the operator's orchestration commands are.
-pub const fn protected_call(from: Role, to: Role) -> bool {
-    matches!((from, to), (Role::Console, Role::Orchestrator))
 }

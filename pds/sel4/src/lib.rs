@@ -3,6 +3,7 @@
 
 #![no_std]
 
+mod counter;
 mod dma;
 mod fault;
 mod generic_timer;

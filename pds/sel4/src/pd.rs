@@ -1,12 +1,12 @@
 //! A domain as a Microkit protection domain: found by its manifest, driven by the events of its endpoint.
 
-use sel4_microkit::{Channel, ChannelSet, Child, Handler, Infallible, MessageInfo, var};
+use sel4_microkit::{ChannelSet, Child, Handler, Infallible, MessageInfo, var};
 use totebox_manifest::{DeviceKind, MANIFEST_SIZE, Manifest, Region};
-use totebox_pds::{CALL_BYTES_MAX, Domain, SetupError};
+use totebox_pds::{Domain, SetupError};
 use totebox_shm::Mapped;
 
 use crate::fault;
-use crate::kernel::{Microkit, receive_bytes, send_bytes};
+use crate::kernel::Microkit;
 
 /// A domain and its kernel.
 pub struct Pd<D> {
@@ -68,14 +68,6 @@ impl<D: Domain> Handler for Pd<D> {
         }
         self.domain.notified(&mut self.kernel, from);
         Ok(())
-    }
-
-    fn protected(&mut self, channel: Channel, message: MessageInfo) -> Result<MessageInfo, Infallible> {
-        let from = totebox_pds::Channel(channel.index() as u8);
-        let request = receive_bytes(&message);
-        let mut reply = [0; CALL_BYTES_MAX];
-        let len = self.domain.protected(&mut self.kernel, from, &request, &mut reply);
-        Ok(send_bytes(&reply[..len]))
     }
 
     /// Takes the child's thread off its pending reply and leaves it stopped: answering nothing would

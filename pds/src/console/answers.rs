@@ -6,8 +6,12 @@ use super::links::{Message, Misbehaviour};
 use super::session::{Activity, Session};
 use super::submissions::{Fate, Receipt};
 use super::text::{Hex, Time};
-use crate::proto::intake::{Answer, Failure};
+use crate::proto::intake::{Answer, Failure, Op};
 use crate::proto::page::ArchiveState;
+
+/// Milliseconds in which an archive that is waited for must have taken or sent something: far more than a slow disk
+/// takes for a flush.
+pub const ANSWER_MS: u64 = 45_000;
 
 impl Session {
     /// Whether a request can go to this archive; says why not.
@@ -45,6 +49,7 @@ impl Session {
                 self.close(link, misbehaviour);
             }
             self.next_link = (link + 1) % count;
+            self.links[link].moved_ms = self.now_ms;
             received = true;
             break;
         }
@@ -129,9 +134,12 @@ impl Session {
                 self.output.submission_error(watched, refused.error(), tag, format_args!("{refused}"));
             }
             Fate::Lost(error) => {
-                let text = format_args!(
-                    "archive {archive} was lost before it answered; whether this was committed shows in: ls {archive}"
-                );
+                let why = match error {
+                    Error::NotAnswering => "has not answered in its time",
+                    _ => "was lost before it answered",
+                };
+                let text =
+                    format_args!("archive {archive} {why}; whether this was committed shows in: ls {archive}");
                 self.output.submission_error(watched, error, tag, text);
             }
         }
@@ -152,16 +160,23 @@ impl Session {
         for link in 0..self.links.len() {
             match self.links[link].settle() {
                 Ok(false) => {}
-                Ok(true) => return true,
+                Ok(true) => {
+                    self.links[link].moved_ms = self.now_ms;
+                    return true;
+                }
                 Err(misbehaviour) => {
                     self.close(link, misbehaviour);
                     return true;
                 }
             }
         }
+        let to = self.outbox.link();
         match self.outbox.flush(&mut self.links) {
             Ok(None) => false,
             Ok(Some(op)) => {
+                if let Some(link) = to {
+                    self.links[link].moved_ms = self.now_ms;
+                }
                 self.put_sent(op);
                 true
             }
@@ -191,6 +206,47 @@ impl Session {
             }
         }
         false
+    }
+
+    /// Ends what waits for an archive that has neither taken nor sent anything for [`ANSWER_MS`]; whether there was
+    /// something. Only to be called when nothing of it waits to be read.
+    pub(super) fn abandon_silent(&mut self) -> bool {
+        for link in 0..self.links.len() {
+            let overdue = self.now_ms.saturating_sub(self.links[link].moved_ms) >= ANSWER_MS;
+            if overdue && !self.links[link].broken && self.give_up_on(link) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn give_up_on(&mut self, link: usize) -> bool {
+        if let Some((tag, watched)) = self.submissions.lose(link, Error::NotAnswering) {
+            if matches!(&self.activity, Activity::Put(put) if put.awaits() == (link, tag)) {
+                self.activity = Activity::Idle;
+            }
+            self.tell_fate(tag, link, Fate::Lost(Error::NotAnswering), watched);
+            return true;
+        }
+        let waits = match &self.activity {
+            Activity::Put(put) => put.is_kept_waiting(!self.outbox.is_empty()),
+            Activity::Get(_) | Activity::List(_) => true,
+            _ => false,
+        };
+        let Some((_, tag)) = self.activity.awaits().filter(|&(of, _)| waits && of == link) else { return false };
+        let text = heapless::format!(96; "archive {} has not answered in its time", self.volumes[link]);
+        let text = text.unwrap_or_default();
+        if matches!(self.activity, Activity::Put(_)) {
+            self.cancel_put(Error::NotAnswering, text);
+            self.leave_put();
+            return true;
+        }
+        if self.outbox.withdraw().is_none() {
+            self.links[link].owe(Op::Cancel, tag);
+        }
+        self.output.error(Error::NotAnswering, None, format_args!("{text}; see status"));
+        self.activity = Activity::Idle;
+        true
     }
 
     /// Ends the activity with this archive and every submission that waits for it; whether there was any.

@@ -13,7 +13,6 @@ use super::history::FoundFields;
 use super::orders::Order;
 use super::session::{Activity, Session};
 use super::text::{Duration, Found, Size};
-use crate::Kernel;
 use crate::proto::audit::{NO_RECORD, Verdict};
 use crate::proto::operator::{ALL_VOLUMES, Op};
 use crate::proto::page::SurfaceRow;
@@ -78,14 +77,17 @@ impl fmt::Display for FindingFields<'_> {
 }
 
 impl Session {
-    pub(super) fn begin_audit(&mut self, kernel: &mut dyn Kernel, volume: Option<usize>) {
+    pub(super) fn begin_audit(&mut self, volume: Option<usize>) {
+        let volume = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
+        self.order(Order { op: Op::Verify, volume, number: 0 }, "");
+    }
+
+    /// The audit was taken up under this name.
+    pub(super) fn await_audit(&mut self, volume: u8, tag: u32) {
         let volumes = match volume {
-            Some(volume) => volume..volume + 1,
-            None => 0..self.volumes.len(),
+            ALL_VOLUMES => 0..self.volumes.len(),
+            volume => usize::from(volume)..usize::from(volume) + 1,
         };
-        let number = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
-        let order = Order { op: Op::Verify, volume: number, number: 0, reason: "" };
-        let Some(tag) = self.order(kernel, order) else { return };
         if !self.machine {
             self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
         }

@@ -13,11 +13,10 @@ use super::table::Table;
 use super::text::{Duration, Found};
 use super::views::{FlagCount, FlagLine};
 use super::words::QuotedText;
-use crate::Kernel;
 use crate::flags::is_open;
 use crate::kernel::FaultKind;
 use crate::proto::audit::{Entry, NO_RECORD};
-use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, OVERWRITTEN};
+use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
 use crate::proto::operator::{Op, Outcome, REASON_MAX};
 use crate::proto::vault::VolumeState;
 
@@ -117,7 +116,12 @@ impl Display for FlagText {
             }
             FlagKind::Degraded => {
                 let who = kind.what_name(subject.what, subject.detail).unwrap_or("a domain");
-                return write!(f, ": the {who} is not working");
+                let loss = u8::try_from(subject.detail).ok().and_then(Loss::from_wire);
+                return match loss {
+                    Some(Loss::Silent) => write!(f, ": the {who} does not answer"),
+                    Some(Loss::Device) => write!(f, ": the {who}'s disk does not answer"),
+                    Some(Loss::Fails) | None => write!(f, ": the {who} is not working"),
+                };
             }
             FlagKind::ClockBack => {
                 return write!(f, ": the clock was set back by {}", Duration(subject.detail));
@@ -167,11 +171,12 @@ fn line<'a>(volumes: &'a [String], row: &FlagRow) -> FlagLine<'a, FlagText> {
 }
 
 impl Session {
-    /// The `flags` command.
+    /// The `flags` command: what is known of them now.
     pub(super) fn flags(&mut self) {
         if !self.refresh_surface() {
             return;
         }
+        let lost = self.orchestrator.is_lost(self.now_ms);
         let Some(surface) = self.surface.last() else { return };
         let rows = || surface.flags.iter().take_while(|row| row.id.get() != 0);
         let (open, hidden) = (surface.flags_open, surface.flags_hidden);
@@ -187,14 +192,20 @@ impl Session {
                      acknowledged={acknowledged} text={text}"
                 ));
             }
-            return self.output.line(format_args!("+flags open={open} hidden={hidden}"));
-        }
-        if rows().next().is_some() {
+        } else if rows().next().is_some() {
             let table = Table::new(FlagLine::columns(), rows().map(|row| line(&self.volumes, row)));
             self.output.line(format_args!("{}", table.header()));
             for row in rows() {
                 self.output.line(format_args!("{}", table.row(&line(&self.volumes, row))));
             }
+        }
+        if lost {
+            let age = Duration(self.orchestrator.age_ms(self.now_ms));
+            let text = format_args!("the orchestrator does not answer: these are the flags of {age} ago");
+            return self.output.error(Error::NotAnswering, None, text);
+        }
+        if self.machine {
+            return self.output.line(format_args!("+flags open={open} hidden={hidden}"));
         }
         let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
         self.output.line(format_args!("+flags {count}"));
@@ -219,18 +230,16 @@ impl Session {
         true
     }
 
-    pub(super) fn begin_acknowledge(&mut self, kernel: &mut dyn Kernel, flag: u32, words: &[&str]) {
+    pub(super) fn begin_acknowledge(&mut self, flag: u32, words: &[&str]) {
         let mut reason: heapless::String<REASON_MAX> = heapless::String::new();
         let mut fits = true;
         for (index, word) in words.iter().enumerate() {
             fits &= (index == 0 || reason.push(' ').is_ok()) && reason.push_str(word).is_ok();
         }
-        let order = Order { op: Op::Acknowledge, volume: 0, number: flag.into(), reason: &reason };
-        if !fits {
-            return self.refuse(order, Outcome::ReasonTooLong);
-        }
-        if let Some(tag) = self.order(kernel, order) {
-            self.activity = Activity::Acknowledge { tag, flag };
+        let order = Order { op: Op::Acknowledge, volume: 0, number: flag.into() };
+        match fits {
+            true => self.order(order, &reason),
+            false => self.refuse(order, Outcome::ReasonTooLong),
         }
     }
 

@@ -15,7 +15,6 @@ use super::table::Table;
 use super::text::{Duration, Found, Size};
 use super::views::EventLine;
 use super::words::{Quoted, QuotedText};
-use crate::Kernel;
 use crate::kernel::FaultKind;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Entry, Event, NO_RECORD, Op as Audit, Verdict};
@@ -163,11 +162,8 @@ fn line<'a>(volumes: &'a [String], event: &'a Event) -> EventLine<'a, EventText<
 }
 
 impl Session {
-    pub(super) fn begin_history(&mut self, kernel: &mut dyn Kernel, from: Option<u64>) {
-        let order = Order { op: Op::History, volume: 0, number: from.unwrap_or(LATEST), reason: "" };
-        if let Some(tag) = self.order(kernel, order) {
-            self.activity = Activity::History { tag };
-        }
+    pub(super) fn begin_history(&mut self, from: Option<u64>) {
+        self.order(Order { op: Op::History, volume: 0, number: from.unwrap_or(LATEST) }, "");
     }
 
     /// Shows the records that were asked for, if they have come.

@@ -5,7 +5,6 @@ use super::errors::Error;
 use super::orders::Order;
 use super::session::{Activity, Session};
 use super::status::state_name;
-use crate::Kernel;
 use crate::proto::operator::{Completion, Op};
 use crate::proto::page::{ArchiveState, SurfaceRow};
 
@@ -67,9 +66,12 @@ impl Transition {
 }
 
 impl Session {
-    pub(super) fn begin_transition(&mut self, kernel: &mut dyn Kernel, archive: usize, change: Change) {
-        let order = Order { op: change.op(), volume: archive as u8, number: 0, reason: "" };
-        let Some(tag) = self.order(kernel, order) else { return };
+    pub(super) fn begin_transition(&mut self, archive: usize, change: Change) {
+        self.order(Order { op: change.op(), volume: archive as u8, number: 0 }, "");
+    }
+
+    /// The transition was taken up under this name.
+    pub(super) fn await_transition(&mut self, archive: usize, change: Change, tag: u32) {
         if !self.machine {
             let (name, target) = (&self.volumes[archive], change.target().name());
             self.output.line(format_args!("{name} is to be {target}; Ctrl-C stops waiting"));

@@ -54,6 +54,8 @@ pub struct ArchiveLink {
     channel: Channel,
     /// It broke its protocol: nothing is read from it or sent to it any more.
     pub broken: bool,
+    /// When something last went over it, in either direction, by the CPU's counter.
+    pub moved_ms: u64,
     /// A cancellation that must go out before anything else.
     owed: Option<(Op, u32)>,
     /// The archive is to look again.
@@ -67,7 +69,7 @@ impl ArchiveLink {
         let link = manifest.link(Role::Archive, index, LinkKind::Queue).ok_or(missing)?;
         let (requests, answers) = queue_pair(mapped, link, RING).ok_or(missing)?;
         let channel = Channel::of(link).ok_or(missing)?;
-        Ok(ArchiveLink { requests, answers, channel, broken: false, owed: None, wake: false })
+        Ok(ArchiveLink { requests, answers, channel, broken: false, moved_ms: 0, owed: None, wake: false })
     }
 
     /// Copies the next answer out, if there is one. Its numbers are known to be in range, no more.

@@ -15,10 +15,13 @@
 //! | [`put`], [`fetch`], [`status`] | the commands that take more than one step or line |
 //! | [`orders`], [`audit`], [`lifecycle`], [`flags`], [`history`] | what the orchestrator is to do, and shows |
 //! | [`table`], [`views`] | tables for a person |
-//! | [`links`], [`submissions`], [`surface`] | the archives, their receipts, the orchestrator's page |
+//! | [`links`], [`submissions`] | the archives and their receipts |
+//! | [`orchestrator`], [`surface`] | the orchestrator's queue, and its page |
+//! | [`clock`] | whether the clock ticks |
 
 mod answers;
 mod audit;
+mod clock;
 mod commands;
 pub mod control;
 pub mod data;
@@ -31,6 +34,7 @@ mod input;
 mod lifecycle;
 mod line;
 mod links;
+mod orchestrator;
 mod orders;
 mod output;
 mod put;
@@ -47,7 +51,7 @@ pub mod text;
 pub mod views;
 pub mod words;
 
-use totebox_manifest::{DeviceKind, LinkKind, Manifest, NO_CHANNEL, Role};
+use totebox_manifest::{DeviceKind, Manifest, NO_CHANNEL, Role};
 use totebox_shm::Mapped;
 
 use crate::device::Uart;
@@ -59,7 +63,6 @@ use session::Session;
 pub struct Console<U> {
     uart: U,
     interrupt: Channel,
-    orchestrator: Channel,
     session: Session,
 }
 
@@ -74,15 +77,12 @@ impl<U: Uart> Console<U> {
             NO_CHANNEL => return Err(no_uart),
             channel => Channel(channel),
         };
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
-        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
-        let orchestrator = Channel::of(link).ok_or(missing)?;
-        let session = Session::new(manifest, mapped, link, orchestrator)?;
-        Ok(Console { uart, interrupt, orchestrator, session })
+        Ok(Console { uart, interrupt, session: Session::new(manifest, mapped)? })
     }
 
     /// Goes on with everything that can go on.
     fn pump(&mut self, kernel: &mut dyn Kernel) {
+        self.session.listen(kernel.counter_ms());
         loop {
             let mut moved = self.session.output.drain(&mut self.uart);
             moved |= self.session.input.fill(&mut self.uart);
@@ -90,17 +90,18 @@ impl<U: Uart> Console<U> {
                 self.session.hung_up();
                 moved = true;
             }
-            moved |= self.session.step(kernel);
+            moved |= self.session.step();
             if !moved {
                 break;
             }
         }
-        self.session.wake_archives(kernel);
+        self.session.wake_peers(kernel);
     }
 }
 
 impl<U: Uart> Domain for Console<U> {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.session.orchestrator.start(kernel.counter_ms());
         self.pump(kernel);
     }
 
@@ -108,7 +109,7 @@ impl<U: Uart> Domain for Console<U> {
         if from.contains(self.interrupt) {
             self.uart.acknowledge();
         }
-        if from.contains(self.orchestrator) {
+        if from.contains(self.session.orchestrator.channel()) {
             self.session.surface.expire();
         }
         self.pump(kernel);

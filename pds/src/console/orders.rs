@@ -1,32 +1,42 @@
-//! What the operator has the orchestrator do: the call, and the name of every reason not to do it. What it
-//! led to shows on the surface later, where the tag the call returned names it.
+//! What the operator has the orchestrator do: the order, its answer, and the name of every reason not to do it.
+//! What it led to shows on the surface later, under the name the answer gave it.
 
 use core::fmt::{self, Display, Formatter};
 
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
-
 use super::errors::Error;
 use super::flags::volume_name;
+use super::lifecycle::Change;
+use super::orchestrator::Answered;
 use super::session::{Activity, Session};
 use super::status::state_name;
-use crate::Kernel;
-use crate::kernel::CALL_BYTES_MAX;
-use crate::proto::operator::{Op, Outcome, REASON_MAX, Reply, Request};
+use super::text::Duration;
+use crate::proto::operator::{Op, Outcome, REASON_MAX};
 
 /// An order: an operation and what it is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
+pub struct Order {
     pub op: Op,
-    /// See [`Request::volume`].
+    /// See [`Request::volume`](crate::proto::operator::Request::volume).
     pub volume: u8,
-    /// See [`Request::number`].
+    /// See [`Request::number`](crate::proto::operator::Request::number).
     pub number: u64,
-    pub reason: &'a str,
+}
+
+impl Order {
+    /// Asks for a sign of life, and for a surface that is up to date.
+    pub const PING: Order = Order { op: Op::Ping, volume: 0, number: 0 };
+}
+
+/// What is shown of the surface once that is up to date.
+#[derive(Clone, Copy, Debug)]
+pub enum Look {
+    Status,
+    Flags,
 }
 
 /// An order that was not taken up, and changed nothing.
 struct Refused<'a> {
-    order: Order<'a>,
+    order: Order,
     outcome: Outcome,
     /// The volume's name, and its state's.
     volume: &'a str,
@@ -94,37 +104,101 @@ impl Display for Refused<'_> {
 }
 
 impl Session {
-    /// Has the orchestrator take an order up; its tag. Says why if that did not come about.
-    pub(super) fn order(&mut self, kernel: &mut dyn Kernel, order: Order<'_>) -> Option<u32> {
-        let mut request = Request::new_zeroed();
-        (request.op, request.volume, request.number) = (order.op as u8, order.volume, order.number.into());
-        let mut bytes: heapless::Vec<u8, CALL_BYTES_MAX> = heapless::Vec::new();
-        if bytes.extend_from_slice(request.as_bytes()).is_err()
-            || bytes.extend_from_slice(order.reason.as_bytes()).is_err()
-        {
-            self.refuse(order, Outcome::ReasonTooLong);
-            return None;
+    /// Gives the orchestrator an order, and waits for the answer.
+    pub(super) fn order(&mut self, order: Order, reason: &str) {
+        match self.orders_tag(order, reason) {
+            Some(tag) => self.activity = Activity::Order { tag, order },
+            None => {
+                let text = format_args!("{}; nothing was changed", self.orchestrator_lost());
+                self.output.error(Error::NotAnswering, None, text);
+            }
         }
-        let mut reply = [0; size_of::<Reply>()];
-        let len = kernel.call(self.orchestrator, &bytes, &mut reply).min(reply.len());
-        let reply = Reply::read_from_bytes(&reply[..len]).ok();
-        match reply.and_then(|reply| Outcome::from_wire(reply.outcome).zip(Some(reply.tag.get()))) {
-            Some((Outcome::Accepted, tag)) => {
+    }
+
+    /// Has the orchestrator bring the surface up to date, and shows it then; or what there is, if it does not.
+    pub(super) fn look(&mut self, look: Look) {
+        match self.orders_tag(Order::PING, "") {
+            Some(tag) => self.activity = Activity::Look { tag, look },
+            None => self.show(look),
+        }
+    }
+
+    /// Sends an order to an orchestrator that is not lost.
+    fn orders_tag(&mut self, order: Order, reason: &str) -> Option<u32> {
+        let lost = self.orchestrator.is_lost(self.now_ms);
+        if lost { None } else { self.orchestrator.send(self.now_ms, &order, reason) }
+    }
+
+    fn show(&mut self, look: Look) {
+        match look {
+            Look::Status => self.status(),
+            Look::Flags => self.flags(),
+        }
+    }
+
+    /// Goes on with what waits for an answer of the orchestrator; whether that could go on.
+    pub(super) fn take_answer(&mut self) -> bool {
+        let (Activity::Order { tag, .. } | Activity::Look { tag, .. }) = self.activity else { return false };
+        let answer = self.answered.take_if(|answered| answered.tag == tag);
+        if answer.is_none() && !self.orchestrator.is_lost(self.now_ms) {
+            return false;
+        }
+        match (core::mem::replace(&mut self.activity, Activity::Idle), answer) {
+            (Activity::Look { look, .. }, _) => self.show(look),
+            (Activity::Order { order, .. }, Some(Answered { outcome: Outcome::Accepted, name, .. })) => {
+                self.accepted(order, name);
                 // What it leads to may be there already.
                 self.surface.expire();
-                return Some(tag);
             }
-            Some((outcome, _)) => self.refuse(order, outcome),
-            None => {
-                let text = "the orchestrator did not answer; try again";
-                self.output.error(Error::NotAnswering, None, format_args!("{text}"));
+            (Activity::Order { order, .. }, Some(Answered { outcome, .. })) => self.refuse(order, outcome),
+            _ => {
+                let text =
+                    format_args!("{}; the order may still be carried out, see status", self.orchestrator_lost());
+                self.output.error(Error::NotAnswering, None, text);
             }
         }
-        None
+        true
+    }
+
+    fn accepted(&mut self, order: Order, name: u32) {
+        let archive = usize::from(order.volume);
+        match order.op {
+            Op::Verify => self.await_audit(order.volume, name),
+            Op::Suspend => self.await_transition(archive, Change::Suspend, name),
+            Op::Resume => self.await_transition(archive, Change::Resume, name),
+            Op::Archive => self.await_transition(archive, Change::Archive, name),
+            Op::Acknowledge => self.activity = Activity::Acknowledge { tag: name, flag: order.number as u32 },
+            Op::History => self.activity = Activity::History { tag: name },
+            Op::Ping => {}
+        }
+    }
+
+    /// In words, since when the orchestrator is lost.
+    fn orchestrator_lost(&self) -> heapless::String<96> {
+        let lost = match self.orchestrator.broken {
+            true => return heapless::format!("the orchestrator broke its protocol").unwrap_or_default(),
+            false => Duration(self.orchestrator.age_ms(self.now_ms)),
+        };
+        heapless::format!("the orchestrator has not answered for {lost}").unwrap_or_default()
+    }
+
+    /// Ends the wait for what an order leads to, if nobody tells of it any more; whether something was ended.
+    pub(super) fn abandon_order(&mut self) -> bool {
+        let waits = matches!(
+            self.activity,
+            Activity::Audit(_) | Activity::Transition(_) | Activity::Acknowledge { .. } | Activity::History { .. }
+        );
+        if !waits || !self.orchestrator.is_lost(self.now_ms) {
+            return false;
+        }
+        self.activity = Activity::Idle;
+        let text = format_args!("{}; the order may still be carried out, see status", self.orchestrator_lost());
+        self.output.error(Error::NotAnswering, None, text);
+        true
     }
 
     /// Says why an order was not taken up.
-    pub(super) fn refuse(&mut self, order: Order<'_>, outcome: Outcome) {
+    pub(super) fn refuse(&mut self, order: Order, outcome: Outcome) {
         let row = self.surface.refresh().and_then(|surface| surface.rows.get(usize::from(order.volume)));
         let state = row.map_or("unknown", state_name);
         let volume = volume_name(&self.volumes, order.volume).unwrap_or("");
@@ -141,6 +215,7 @@ impl Session {
             Activity::History { tag } => self.show_history(tag),
             Activity::Idle | Activity::Away | Activity::Skip(_) => {}
             Activity::Put(_) | Activity::Get(_) | Activity::List(_) => {}
+            Activity::Order { .. } | Activity::Look { .. } => {}
         }
     }
 }

@@ -74,6 +74,14 @@ impl Put {
         (self.link, self.tag)
     }
 
+    /// Whether it waits for the archive: `sending` is whether the archive has not taken what was to be sent.
+    pub fn is_kept_waiting(&self, sending: bool) -> bool {
+        match self.phase {
+            Phase::Opening | Phase::Ending | Phase::AwaitingReceipt => true,
+            Phase::Receiving { .. } => sending,
+        }
+    }
+
     /// Whether lines are data lines, as opposed to text or commands.
     pub fn takes_data(&self) -> bool {
         self.size.is_some() && matches!(self.phase, Phase::Receiving { .. })
@@ -137,7 +145,7 @@ impl Session {
     }
 
     /// The submission came to nothing. If a person's text still comes, its lines are no commands.
-    fn leave_put(&mut self) {
+    pub(super) fn leave_put(&mut self) {
         match &self.activity {
             Activity::Put(put) if put.size.is_none() && put.stage() == Stage::Incoming => {
                 self.skip(Place::LineStart, false);
@@ -153,7 +161,7 @@ impl Session {
     }
 
     /// Gives the submission up, for a reason the operator is told.
-    fn cancel_put(&mut self, error: Error, text: impl fmt::Display) {
+    pub(super) fn cancel_put(&mut self, error: Error, text: impl fmt::Display) {
         let Activity::Put(put) = &self.activity else { return };
         let (link, tag) = (put.link, put.tag);
         if self.outbox.withdraw() != Some(Op::PutBegin) {

@@ -4,10 +4,11 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use totebox_manifest::{Link, LinkKind, Manifest, Role, name_str};
+use totebox_manifest::{LinkKind, Manifest, Role, name_str};
 use totebox_shm::Mapped;
 
 use super::audit::Verification;
+use super::clock::ClockView;
 use super::commands::{COMMANDS, Command, Help, ParseError, parse};
 use super::control;
 use super::data::{self, Damage, LINE_MAX, PROTOCOL, parse_decimal};
@@ -18,6 +19,8 @@ use super::input::Input;
 use super::lifecycle::Transition;
 use super::line::{Ending, LineEditor};
 use super::links::{ArchiveLink, Message, Outbox};
+use super::orchestrator::{Answered, OrchestratorLink};
+use super::orders::{Look, Order};
 use super::output::Output;
 use super::put::Put;
 use super::status::Told;
@@ -26,7 +29,7 @@ use super::surface::SurfaceView;
 use super::words::{Quoted, split};
 use crate::proto::flag::FLAGS_MAX;
 use crate::proto::intake::Op;
-use crate::{Channel, Kernel, SetupError};
+use crate::{Kernel, SetupError};
 
 const PROMPT: &str = "totebox> ";
 
@@ -49,6 +52,16 @@ pub enum Activity {
     History {
         tag: u32,
     },
+    /// The orchestrator is to answer an order.
+    Order {
+        tag: u32,
+        order: Order,
+    },
+    /// It is to bring the surface up to date, so that it can be shown.
+    Look {
+        tag: u32,
+        look: Look,
+    },
 }
 
 impl Activity {
@@ -68,7 +81,12 @@ pub struct Session {
     /// The volumes' names: archive i's is the i-th, the audit volume's the last.
     pub(super) volumes: Vec<String>,
     pub(super) links: Vec<ArchiveLink>,
-    pub(super) orchestrator: Channel,
+    pub(super) orchestrator: OrchestratorLink,
+    /// Its last answer to an order that was waited for.
+    pub(super) answered: Option<Answered>,
+    pub(super) clock: ClockView,
+    /// What the CPU's counter showed when this event came. Signs of life are judged by it.
+    pub(super) now_ms: u64,
     pub(super) surface: SurfaceView,
     /// What the operator was told, a volume each.
     pub(super) told: Vec<Told>,
@@ -105,24 +123,23 @@ pub struct Session {
 }
 
 impl Session {
-    /// A fresh session; `orchestrator` is the channel of `link`.
-    pub fn new(
-        manifest: &Manifest<'_>,
-        mapped: Mapped,
-        link: &Link,
-        orchestrator: Channel,
-    ) -> Result<Self, SetupError> {
+    /// A fresh session.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let header = manifest.header();
         let volumes: Vec<String> = manifest.volumes().iter().map(|volume| volume.name().to_string()).collect();
         if volumes.len() != usize::from(header.archives) + 1 {
             return Err(SetupError::Volumes);
         }
         let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
+        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
         let links = (0..header.archives).map(|index| ArchiveLink::new(manifest, mapped, index));
         let mut session = Session {
             deployment: name_str(&header.deployment_name).to_string(),
             links: links.collect::<Result<_, _>>()?,
-            orchestrator,
+            orchestrator: OrchestratorLink::new(manifest, mapped)?,
+            answered: None,
+            clock: ClockView::new(manifest, mapped)?,
+            now_ms: 0,
             surface: SurfaceView::new(mapped, link.theirs).ok_or(missing)?,
             told: vec![Told::default(); volumes.len()],
             told_degraded: 0,
@@ -153,7 +170,7 @@ impl Session {
     }
 
     /// Handles one thing, if there is one and its answer fits; whether there was.
-    pub fn step(&mut self, kernel: &mut dyn Kernel) -> bool {
+    pub fn step(&mut self) -> bool {
         if !self.output.ready() {
             return false;
         }
@@ -167,16 +184,38 @@ impl Session {
         // First the flags, then what came of them.
         self.announce_flag()
             || self.tell_news()
+            || self.tell_degraded()
+            || self.take_answer()
             || self.receive()
+            || self.abandon_order()
             || self.abandon_stopped()
             || self.send()
+            || self.abandon_silent()
             || self.prompt()
-            || self.read_input(kernel)
+            || self.read_input()
     }
 
-    /// Wakes every archive that was sent something or has room again.
-    pub fn wake_archives(&mut self, kernel: &mut dyn Kernel) {
+    /// Something has happened: looks who lives, whether or not the line takes anything.
+    pub fn listen(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.clock.look(now_ms);
+        while let Some(answered) = self.orchestrator.receive(now_ms) {
+            let awaited = match self.activity {
+                Activity::Order { tag, .. } | Activity::Look { tag, .. } => tag == answered.tag,
+                _ => false,
+            };
+            if awaited {
+                self.answered = Some(answered);
+            }
+            self.surface.expire();
+        }
+        self.orchestrator.beat(now_ms);
+    }
+
+    /// Wakes everybody who was sent something or has room again.
+    pub fn wake_peers(&mut self, kernel: &mut dyn Kernel) {
         self.links.iter_mut().for_each(|link| link.wake(kernel));
+        self.orchestrator.wake(kernel);
     }
 
     /// A new tag; every answer of an archive carries its request's.
@@ -210,6 +249,8 @@ impl Session {
             Activity::Transition(_) => self.stop_waiting("it goes on, status will show how it ended"),
             Activity::Acknowledge { .. } => self.stop_waiting("flags will show whether it was recorded"),
             Activity::History { .. } => self.stop_waiting("what comes is dropped"),
+            Activity::Order { .. } => self.stop_waiting("it may still be carried out, see status"),
+            Activity::Look { .. } => self.output.error(Error::Cancelled, None, format_args!("stopped")),
         }
         self.activity = Activity::Idle;
     }
@@ -232,7 +273,7 @@ impl Session {
     }
 
     /// Takes bytes up to the end of the next line and handles it; whether there were any.
-    fn read_input(&mut self, kernel: &mut dyn Kernel) -> bool {
+    fn read_input(&mut self) -> bool {
         let mut moved = false;
         let raw = self.machine || self.takes_data();
         while self.takes_lines() && self.output.ready() {
@@ -249,7 +290,7 @@ impl Session {
             if let Some(ending) = ending {
                 let mut line = core::mem::take(&mut self.line);
                 self.editor.finish(&mut line);
-                self.handle_line(kernel, &line, ending);
+                self.handle_line(&line, ending);
                 self.line = line;
                 break;
             }
@@ -257,7 +298,7 @@ impl Session {
         moved
     }
 
-    fn handle_line(&mut self, kernel: &mut dyn Kernel, line: &[u8], ending: Ending) {
+    fn handle_line(&mut self, line: &[u8], ending: Ending) {
         let takes_data = self.takes_data();
         match &mut self.activity {
             Activity::Put(_) if takes_data => self.data_line(line, ending),
@@ -266,10 +307,10 @@ impl Session {
             Activity::Skip(_) => {
                 if self.skipped_line(line, ending) {
                     self.activity = Activity::Idle;
-                    self.command_line(kernel, line, ending);
+                    self.command_line(line, ending);
                 }
             }
-            _ => self.command_line(kernel, line, ending),
+            _ => self.command_line(line, ending),
         }
     }
 
@@ -281,7 +322,7 @@ impl Session {
         self.output.input_ended();
     }
 
-    fn command_line(&mut self, kernel: &mut dyn Kernel, line: &[u8], ending: Ending) {
+    fn command_line(&mut self, line: &[u8], ending: Ending) {
         // Empty lines are free, and data lines may still come for a submission that was refused.
         if line.is_empty() || line.starts_with(b"@") {
             return;
@@ -291,7 +332,7 @@ impl Session {
         }
         self.greeted = true;
         let text_may_follow = !self.machine && begins_put(line);
-        let sized = self.try_command(kernel, line, ending);
+        let sized = self.try_command(line, ending);
         if text_may_follow && !sized && !matches!(self.activity, Activity::Put(_)) {
             // Whoever sends a text with its `put` in one go has not seen that it was refused.
             self.skip(Place::LineStart, false);
@@ -299,7 +340,7 @@ impl Session {
     }
 
     /// Carries out a command; returns whether it has a size, as a `put` has that is followed by data lines.
-    fn try_command(&mut self, kernel: &mut dyn Kernel, line: &[u8], ending: Ending) -> bool {
+    fn try_command(&mut self, line: &[u8], ending: Ending) -> bool {
         if ending == Ending::TooLong {
             let text = format_args!("a line has at most {LINE_MAX} bytes; nothing was done");
             self.output.error(Error::LineTooLong, None, text);
@@ -328,7 +369,7 @@ impl Session {
         let size = words.as_ref().ok().and_then(|words| words.get(3));
         let sized = size.is_some_and(|size| parse_decimal(size).is_some());
         match command {
-            Ok(command) => self.carry_out(kernel, command),
+            Ok(command) => self.carry_out(command),
             Err(error) => self.output.error(error.error(), None, format_args!("{error}")),
         }
         drop(words);
@@ -336,21 +377,21 @@ impl Session {
         sized
     }
 
-    fn carry_out(&mut self, kernel: &mut dyn Kernel, command: Command<'_>) {
+    fn carry_out(&mut self, command: Command<'_>) {
         self.commanded(matches!(command, Command::Machine { .. }));
         match command {
             Command::Help(None) => self.help(),
             Command::Help(Some(help)) => self.help_for(help),
-            Command::Status => self.status(),
-            Command::Flags => self.flags(),
-            Command::Acknowledge { flag, reason } => self.begin_acknowledge(kernel, flag, reason),
-            Command::History { from } => self.begin_history(kernel, from),
-            Command::Change { archive, change } => self.begin_transition(kernel, archive, change),
+            Command::Status => self.look(Look::Status),
+            Command::Flags => self.look(Look::Flags),
+            Command::Acknowledge { flag, reason } => self.begin_acknowledge(flag, reason),
+            Command::History { from } => self.begin_history(from),
+            Command::Change { archive, change } => self.begin_transition(archive, change),
             Command::List { archive, from, count } => self.begin_list(archive, from, count),
             Command::Put { archive, name, size, hash } => self.begin_put(archive, name, size, hash),
             Command::Get { archive, sequence, offset } => self.begin_get(archive, sequence, offset),
             Command::Receipt { tag } => self.receipt(tag),
-            Command::Audit(volume) => self.begin_audit(kernel, volume),
+            Command::Audit(volume) => self.begin_audit(volume),
             Command::Machine { number } => {
                 self.machine = true;
                 self.output.set_checked(true);

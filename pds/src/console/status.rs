@@ -8,6 +8,7 @@ use super::flags::FaultText;
 use super::history::audit_name;
 use super::session::{Activity, Session};
 use super::table::Table;
+use super::text::Duration;
 use super::views::{Summary, VolumeLine};
 use super::words::QuotedText;
 use crate::proto::audit::Verdict;
@@ -159,9 +160,12 @@ struct Degraded(u8);
 impl Display for Degraded {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut comma = "";
+        let mut last = "";
         for (_, name, _) in degraded::ALL.iter().filter(|(bit, ..)| self.0 & bit != 0) {
-            write!(f, "{comma}{name}")?;
-            comma = ",";
+            if *name != last {
+                write!(f, "{comma}{name}")?;
+            }
+            (comma, last) = (",", name);
         }
         if comma.is_empty() { f.write_str("none") } else { Ok(()) }
     }
@@ -175,6 +179,7 @@ fn summary(surface: &Surface) -> Summary {
         in_service: surface.in_service == 1,
         unrecorded: surface.unrecorded.get().into(),
         durable: surface.durable == 1,
+        reachable: surface.degraded & (degraded::VAULT | degraded::UNWRITABLE) == 0,
         read_only: surface.read_only == 1,
         restored: surface.restored == 1,
         flags: surface.flags_open.get().into(),
@@ -185,8 +190,11 @@ impl Session {
     /// Reads the surface anew; says so if there is none yet.
     pub(super) fn refresh_surface(&mut self) -> bool {
         if self.surface.refresh().is_none() {
-            let text = "the orchestrator has said nothing yet; try again in a moment";
-            self.output.error(Error::Unavailable, None, format_args!("{text}"));
+            let (error, text) = match self.orchestrator.is_lost(self.now_ms) {
+                true => (Error::NotAnswering, "the orchestrator has not said anything and does not answer"),
+                false => (Error::Unavailable, "the orchestrator has said nothing yet; try again in a moment"),
+            };
+            self.output.error(error, None, format_args!("{text}"));
             return false;
         }
         // What is new in it is told as well.
@@ -194,11 +202,12 @@ impl Session {
         true
     }
 
-    /// The `status` command.
+    /// The `status` command: what is known now.
     pub(super) fn status(&mut self) {
         if !self.refresh_surface() {
             return;
         }
+        let (degraded, age_ms) = (self.degraded(), self.orchestrator.age_ms(self.now_ms));
         let Some(surface) = self.surface.last() else { return };
         let line = |volume: usize| {
             let broken = self.links.get(volume).is_some_and(|link| link.broken);
@@ -212,15 +221,15 @@ impl Session {
             }
             let Summary { uptime_ms, time_ms, .. } = summary(surface);
             self.output.line(format_args!(
-                "+status archives={} uptime_ms={uptime_ms} time={time_ms} durable={} read_only={} in_service={} \
-                 settled={} restored={} degraded={} flags={} hidden={} unrecorded={}",
+                "+status archives={} uptime_ms={uptime_ms} time={time_ms} age_ms={age_ms} durable={} read_only={} \
+                 in_service={} settled={} restored={} degraded={} flags={} hidden={} unrecorded={}",
                 self.links.len(),
                 yes(surface.durable),
                 yes(surface.read_only),
                 yes(surface.in_service),
                 yes(surface.settled),
                 yes(surface.restored),
-                Degraded(surface.degraded),
+                Degraded(degraded),
                 surface.flags_open,
                 surface.flags_hidden,
                 surface.unrecorded
@@ -240,23 +249,36 @@ impl Session {
                 self.output.line(format_args!("  {name} does not verify: {}", FirstFinding(row)));
             }
         }
-        for (_, _, text) in degraded::ALL.iter().filter(|(bit, ..)| surface.degraded & bit != 0) {
+        for (_, _, text) in degraded::ALL.iter().filter(|(bit, ..)| degraded & bit != 0) {
             self.output.line(format_args!("  {text}"));
+        }
+        if degraded & degraded::ORCHESTRATOR != 0 {
+            self.output.line(format_args!("  all of this is {} old", Duration(age_ms)));
         }
         self.output.line(format_args!("+status {}", summary(surface)));
     }
 
-    /// Says what has changed in the domains beside the archives.
-    fn tell_degraded(&mut self) {
-        let Some(surface) = self.surface.last() else { return };
-        let before = core::mem::replace(&mut self.told_degraded, surface.degraded);
+    /// The domains that do not work, as bits of [`degraded`]: by the orchestrator's word, and the console's own
+    /// judgement of those it watches.
+    fn degraded(&self) -> u8 {
+        let told = self.surface.last().map_or(0, |surface| surface.degraded) & !degraded::ORCHESTRATOR;
+        let orchestrator = if self.orchestrator.is_lost(self.now_ms) { degraded::ORCHESTRATOR } else { 0 };
+        let clock = if self.clock.is_silent(self.now_ms) { degraded::CLOCK } else { 0 };
+        told | orchestrator | clock
+    }
+
+    /// Says what has changed in the domains beside the archives; whether there was anything.
+    pub(super) fn tell_degraded(&mut self) -> bool {
+        let now = self.degraded();
+        let before = core::mem::replace(&mut self.told_degraded, now);
         for (bit, name, text) in degraded::ALL {
-            match (before & bit != 0, surface.degraded & bit != 0) {
+            match (before & bit != 0, now & bit != 0) {
                 (false, true) => self.output.line(format_args!("*{text}")),
                 (true, false) => self.output.line(format_args!("*the {name} is working again")),
                 _ => {}
             }
         }
+        before != now
     }
 
     /// Tells what has changed on the surface since the operator was last told; whether there was anything to
@@ -286,7 +308,6 @@ impl Session {
             }
         }
         self.news = false;
-        self.tell_degraded();
         self.welcome();
         self.answer_order();
         true
@@ -305,7 +326,7 @@ impl Session {
         self.output.line(format_args!("*Totebox {name}: {active} of {archives} archives active. Type help."));
         if surface.read_only == 1 {
             self.output.line(format_args!("*The disk refuses writes: documents can be read, none can be put."));
-        } else if surface.durable != 1 {
+        } else if surface.durable != 1 && surface.degraded & degraded::UNWRITABLE == 0 {
             self.output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
         }
         self.meet();

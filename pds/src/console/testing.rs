@@ -6,6 +6,8 @@
 
 mod orchestrator;
 
+pub use orchestrator::TestOrchestrator;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -26,7 +28,7 @@ use super::Console;
 use super::data::{checksum, verified};
 use crate::device::Uart;
 use crate::proto::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
-use crate::proto::page::{ArchiveState, Surface};
+use crate::proto::page::{ArchiveState, Surface, Time};
 use crate::testing::{TestKernel, TestManifest};
 use crate::{Channel, ChannelSet, Domain};
 
@@ -328,6 +330,13 @@ pub struct Bench {
     page: PageWriter<Surface>,
     pub uart: Channel,
     pub orchestrator: Channel,
+    pub peer: TestOrchestrator,
+    clock: PageWriter<Time>,
+    clock_channel: Channel,
+    /// What the clock last published.
+    pub time: Time,
+    /// The clock ticks.
+    pub ticks: bool,
     /// Notifications on their way to the console.
     waiting: ChannelSet,
     regions: Vec<Region>,
@@ -344,6 +353,8 @@ impl Bench {
     pub fn starting(names: &[&str]) -> Bench {
         let mut description = TestManifest::new(Role::Console);
         let (page, _) = description.link(Role::Orchestrator, 0, LinkKind::Page);
+        let (orders, peer) = description.link(Role::Orchestrator, 0, LinkKind::Queue);
+        let (clock, _) = description.link(Role::Clock, 0, LinkKind::Page);
         let mut links = Vec::new();
         for (index, name) in names.iter().enumerate() {
             description.volume(name);
@@ -364,7 +375,12 @@ impl Bench {
             surface: Surface::new_box_zeroed().unwrap(),
             page: PageWriter::new(mapped(), page.theirs).unwrap(),
             uart,
-            orchestrator: Channel(page.channel),
+            orchestrator: Channel(orders.channel),
+            peer: TestOrchestrator::new(&peer),
+            clock: PageWriter::new(mapped(), clock.theirs).unwrap(),
+            clock_channel: Channel(clock.channel),
+            time: Time::new_zeroed(),
+            ticks: true,
             waiting: ChannelSet::default(),
             regions: description.links.iter().flat_map(|link| [link.mine, link.theirs]).collect(),
         };
@@ -400,6 +416,33 @@ impl Bench {
     /// Publishes the surface and tells the console.
     pub fn publish(&mut self) {
         self.page.publish(&self.surface);
+        self.waiting.insert(self.orchestrator);
+        self.run();
+    }
+
+    /// Lets so many seconds pass by the CPU's counter, in which the clock ticks, unless it stands still.
+    pub fn seconds(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.kernel.counter_ms += 1000;
+            if self.ticks {
+                self.time.ticks += 1;
+                self.clock.publish(&self.time);
+                self.waiting.insert(self.clock_channel);
+                self.run();
+            }
+        }
+    }
+
+    /// Tells the console that the orchestrator wants it to look.
+    pub fn notify_from_orchestrator(&mut self) {
+        self.waiting.insert(self.orchestrator);
+        self.run();
+    }
+
+    /// Lets the orchestrator look again by itself, after it was hung.
+    pub fn revive_orchestrator(&mut self) {
+        self.peer.hung = false;
+        self.peer.run();
         self.waiting.insert(self.orchestrator);
         self.run();
     }
@@ -470,6 +513,10 @@ impl Bench {
                 self.console.notified(&mut self.kernel, from);
             }
             let woken = core::mem::take(&mut self.kernel.notified);
+            if woken.contains(&self.orchestrator) && self.peer.run() {
+                self.waiting.insert(self.orchestrator);
+                idle = false;
+            }
             for (archive, channel) in self.archives.iter_mut().zip(&self.archive_channels) {
                 if woken.contains(channel) && archive.run() {
                     self.waiting.insert(*channel);

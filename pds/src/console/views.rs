@@ -183,6 +183,8 @@ pub struct Summary {
     pub in_service: bool,
     /// What is acknowledged is durable.
     pub durable: bool,
+    /// Vault and disk answer.
+    pub reachable: bool,
     /// The disk refuses writes.
     pub read_only: bool,
     /// The archives' states were read back from the audit record.
@@ -201,6 +203,7 @@ impl Display for Summary {
             Summary { in_service: false, .. } => "NOTHING CAN BE PUT: no archive's volume is in service",
             Summary { read_only: true, .. } => "READ ONLY: the disk refuses writes",
             Summary { durable: true, .. } => "durable",
+            Summary { reachable: false, .. } => "NOT DURABLE: the disk cannot be reached",
             _ => "NOT DURABLE: this disk cannot flush",
         };
         write!(f, "up {}, {state}, ", Duration(self.uptime_ms))?;

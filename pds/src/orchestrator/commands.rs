@@ -1,39 +1,51 @@
-//! The operator's commands: each is taken up, or refused by name and nothing changes.
+//! The operator's orders: each is taken up, or refused by name and nothing changes.
 
-use zerocopy::{FromBytes, IntoBytes};
+use totebox_manifest::Role;
+use totebox_manifest::conversation;
+use zerocopy::FromZeros;
 
 use super::Orchestrator;
+use super::console::Order;
 use super::link::UNASKED;
 use super::transitions::Step;
 use crate::lifecycle::Standing;
 use crate::proto::flag::Acknowledged;
-use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, REASON_MAX, Reply, Request};
+use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, REASON_MAX, Reply};
 use crate::proto::page::{ArchiveState, Cause, HISTORY_MAX};
 
+/// Orders taken up at a time, at most.
+const ORDERS: usize = match conversation::queue(Role::Console, Role::Orchestrator) {
+    Some(form) => form.slots,
+    None => 0,
+};
+
 impl Orchestrator {
-    /// Carries out a command, and writes the answer.
-    pub(super) fn answer(&mut self, request: &[u8], reply: &mut [u8]) -> usize {
-        let (outcome, tag) = match self.command(request) {
-            Ok(tag) => (Outcome::Accepted, tag),
-            Err(outcome) => (outcome, 0),
-        };
-        let answer = Reply { outcome: outcome as u8, reserved: [0; 3], tag: tag.into() };
-        match answer.write_to_prefix(reply) {
-            Ok(()) => size_of::<Reply>(),
-            Err(_) => 0,
+    /// Carries out the orders that have come: no more than the queue holds, however fast more of them follow.
+    pub(super) fn take_orders(&mut self) {
+        for _ in 0..ORDERS {
+            let Some(order) = self.console.order(self.now_ms) else { return };
+            let (outcome, name) = match self.command(&order) {
+                Ok(name) => (Outcome::Accepted, name),
+                Err(outcome) => (outcome, UNASKED),
+            };
+            let mut reply = Reply::new_zeroed();
+            (reply.op, reply.outcome) = (order.request.op, outcome as u8);
+            (reply.tag, reply.name) = (order.request.tag, name.into());
+            self.console.answer(reply);
         }
     }
 
-    fn command(&mut self, request: &[u8]) -> Result<u32, Outcome> {
-        let (request, reason) = Request::read_from_prefix(request).map_err(|_| Outcome::BadRequest)?;
+    fn command(&mut self, order: &Order) -> Result<u32, Outcome> {
+        let request = &order.request;
+        let reason = order.reason.as_deref().ok_or(Outcome::BadRequest)?;
         let op = Op::from_wire(request.op).ok_or(Outcome::BadRequest)?;
-        let (takes_number, takes_reason) = match op {
-            Op::Acknowledge => (true, true),
-            Op::History => (true, false),
-            Op::Verify | Op::Suspend | Op::Resume | Op::Archive => (false, false),
+        let (takes_volume, takes_number, takes_reason) = match op {
+            Op::Acknowledge => (false, true, true),
+            Op::History => (false, true, false),
+            Op::Verify | Op::Suspend | Op::Resume | Op::Archive => (true, false, false),
+            Op::Ping => (false, false, false),
         };
-        let takes_volume = !takes_number;
-        if request.reserved != [0; 6]
+        if request.reserved != [0; 48]
             || (!takes_number && request.number.get() != 0)
             || (!takes_volume && request.volume != 0)
             || (!takes_reason && !reason.is_empty())
@@ -47,6 +59,7 @@ impl Orchestrator {
             Op::Archive => self.command_transition(request.volume, Standing::Archived),
             Op::Acknowledge => self.command_acknowledgement(request.number.get(), reason),
             Op::History => self.command_history(request.number.get()),
+            Op::Ping => Ok(UNASKED),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::audit_room;
 use crate::flags::is_open;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{NO_RECORD, Place, Report, Verdict, Verified};
-use crate::proto::flag::{FlagKind, FlagRow, NO_VOLUME, OVERWRITTEN};
+use crate::proto::flag::{FlagKind, FlagRow, Loss, NO_VOLUME, OVERWRITTEN};
 use crate::proto::vault::VolumeState;
 
 /// Milliseconds the wall clock may go back without a flag: it is read and set in whole seconds.
@@ -167,9 +167,9 @@ impl Orchestrator {
     }
 
     /// Flags a domain beside the archives that does not work.
-    pub(super) fn flag_degraded(&mut self, role: Role) {
+    pub(super) fn flag_degraded(&mut self, role: Role, loss: Loss) {
         let mut row = flag(FlagKind::Degraded, None);
-        row.what = role as u8;
+        (row.what, row.detail) = (role as u8, u64::from(loss as u8).into());
         self.raise(row);
     }
 

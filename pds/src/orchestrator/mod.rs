@@ -16,15 +16,18 @@
 //! | [`flagging`] | what is flagged, and when |
 //! | [`records`] | what is to be entered into the audit record |
 //! | [`transitions`] | archives on their way from one state to another |
+//! | [`console`] | the queues to and from the console |
 //! | [`commands`], [`history`] | what the operator commands |
 //! | [`surface`] | the page the operator sees |
 //!
 //! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
 //! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it,
-//! nor of degraded domains as long as flags about no volume wait.
+//! nor of degraded domains as long as flags about no volume wait. But while vault or disk do not answer, nothing
+//! can be recorded, and everything is shown at once.
 
 mod audits;
 mod commands;
+mod console;
 mod flagging;
 mod history;
 mod link;
@@ -47,12 +50,14 @@ use zerocopy::FromZeros;
 use crate::flags::Flags;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{NO_RECORD, Remembered, Report, Verdict};
-use crate::proto::flag::{Acknowledged, FlagKind};
+use crate::proto::flag::{Acknowledged, FlagKind, Loss};
 use crate::proto::page::{ArchiveState, Time, VaultPage, degraded};
 use crate::proto::vault::VolumeState;
 use crate::vault_client::VaultClient;
+use crate::watch::{BEAT_MS, ClockWatch, Watch};
 use crate::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
 use audits::Audits;
+use console::ConsoleLink;
 use flagging::{Noted, flag};
 use history::History;
 use link::{AuditorLink, Due, Heard};
@@ -65,14 +70,6 @@ use transitions::Lifecycle;
 /// Milliseconds after the machine's start when the surface settles though some archive is still starting:
 /// more than a healthy recovery takes, less than an operator waits.
 const SETTLE_MS: u64 = 30_000;
-
-/// Milliseconds between two beats: signs of life asked of every archive, which also let it go on with its own
-/// integrity pass.
-const BEAT_MS: u64 = 1_000;
-
-/// Changes of the surface without a tick after which the clock stands still: far more than there are commits,
-/// or anything else worth showing, between two ticks. Without a clock there is no other measure of time.
-const NEWS_WITHOUT_TICK: u32 = 1_000;
 
 /// The auditor's own ledger, as its reports tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +132,9 @@ pub struct Orchestrator {
     vault_reader: PageReader<VaultPage>,
     /// The vault's page as last believed.
     vault_page: Box<VaultPage>,
+    vault_watch: Watch,
+    /// Something is due while the disk has anything to do.
+    disk_watch: Watch,
     /// What was flagged of each volume.
     noted: Vec<Noted>,
     /// Blocks of the audit volume's `ledger/`.
@@ -143,8 +143,10 @@ pub struct Orchestrator {
     time_page: PageReader<Time>,
     /// The time as last read.
     time: Time,
-    /// News published since the last tick.
-    news: u32,
+    clock_watch: ClockWatch,
+    /// What the CPU's counter showed when this event came. Signs of life are judged by it.
+    now_ms: u64,
+    /// When the next signs of life are to be asked for, by the same counter.
     beat_due_ms: u64,
     /// Bits of [`degraded`].
     degraded: u8,
@@ -152,7 +154,7 @@ pub struct Orchestrator {
     settled: bool,
     /// The tag of the operator's last command.
     tag: u32,
-    console: Channel,
+    console: ConsoleLink,
     surface: SurfacePage,
 }
 
@@ -196,17 +198,20 @@ impl Orchestrator {
             vault: VaultClient::new(manifest, mapped)?,
             vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
             vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            vault_watch: Watch::default(),
+            disk_watch: Watch::default(),
             noted: vec![Noted::default(); volumes.len()],
             audit_ledger_blocks: audit_layout.ledger.blocks,
             clock: Channel::of(clock).ok_or(no_clock)?,
             time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
             time: Time::new_zeroed(),
-            news: 0,
+            clock_watch: ClockWatch::default(),
+            now_ms: 0,
             beat_due_ms: 0,
             degraded: 0,
             settled: false,
             tag: 0,
-            console: Channel::of(console).ok_or(no_console)?,
+            console: ConsoleLink::new(manifest, mapped)?,
             surface: SurfacePage::new(manifest, mapped, console.mine).ok_or(no_console)?,
             archives,
         })
@@ -216,13 +221,12 @@ impl Orchestrator {
         let mut time = Time::new_zeroed();
         // The time since the start never goes back; a page where it does is as good as none.
         let sensible = self.time_page.read(&mut time) && time.uptime_ms.get() >= self.time.uptime_ms.get();
-        let ticked = sensible && time.ticks != self.time.ticks;
-        if ticked {
-            self.news = 0;
-        }
         if sensible {
+            self.clock_watch.ticked(time.ticks.get(), self.now_ms);
             self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
             self.time = time;
+        } else {
+            self.clock_watch.nothing(self.now_ms);
         }
     }
 
@@ -235,24 +239,42 @@ impl Orchestrator {
         }
     }
 
-    /// What is done once per clock tick.
-    fn tick(&mut self, kernel: &mut dyn Kernel) {
-        let now_ms = self.time.uptime_ms.get();
-        if now_ms >= self.beat_due_ms {
-            self.beat_due_ms = now_ms.saturating_add(BEAT_MS);
-            for archive in 0..self.archives.len() {
-                if self.archives[archive].beat(kernel) {
-                    self.raise(flag(FlagKind::Hung, Some(archive)));
-                }
-            }
-            self.link.beat(self.due_of_the_auditor());
-            self.records.beat();
+    /// Something has happened, perhaps after a long time in which nothing did, or in which this domain did not run:
+    /// looks first at what has come meanwhile, before anybody is called silent.
+    fn wake(&mut self, kernel: &mut dyn Kernel) {
+        self.now_ms = kernel.counter_ms();
+        if self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS {
+            // Nothing has woken the console either.
+            self.console.excuse();
         }
-        self.audits.tick(now_ms);
+        self.read_time();
+        self.read_vault();
     }
 
-    /// What the auditor is to report next.
+    /// Asks everybody for a sign of life, if it is time: with a tick, or with whatever happens if there are none.
+    /// That an archive is asked also lets it go on with its own integrity pass.
+    fn beat(&mut self, kernel: &mut dyn Kernel, ticked: bool) {
+        let stands = self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS;
+        if self.now_ms < self.beat_due_ms || !(ticked || stands) {
+            return;
+        }
+        self.beat_due_ms = self.now_ms.saturating_add(BEAT_MS);
+        for archive in 0..self.archives.len() {
+            if self.archives[archive].beat(kernel) {
+                self.raise(flag(FlagKind::Hung, Some(archive)));
+            }
+        }
+        self.link.beat(self.due_of_the_auditor());
+        self.records.beat();
+        self.vault_watch.expect(self.now_ms);
+        kernel.notify(self.vault.channel());
+    }
+
+    /// What the auditor is to report next; nothing as long as it cannot.
     fn due_of_the_auditor(&self) -> Option<Due> {
+        if self.degraded & degraded::UNWRITABLE != 0 {
+            return None;
+        }
         if !self.restored {
             return Some(Due::Restoration);
         }
@@ -274,8 +296,20 @@ impl Orchestrator {
         let mut page = VaultPage::new_zeroed();
         let sensible = self.vault_reader.read(&mut page)
             && page.volumes[..volumes].iter().all(|row| VolumeState::from_wire(row.state).is_some());
-        if sensible && page != *self.vault_page {
-            *self.vault_page = page;
+        if !sensible || page == *self.vault_page {
+            return;
+        }
+        let before = core::mem::replace(&mut *self.vault_page, page);
+        if page.heartbeat != before.heartbeat {
+            self.vault_watch.lives();
+        }
+        if page.in_flight.get() == 0 || page.completed != before.completed {
+            self.disk_watch.lives();
+        }
+        if page.in_flight.get() > 0 {
+            self.disk_watch.expect(self.now_ms);
+        }
+        if page.volumes != before.volumes {
             self.flag_volumes();
         }
     }
@@ -388,7 +422,7 @@ impl Orchestrator {
     /// The auditor was cut off: nothing is verified or recorded any more.
     fn lose_auditor(&mut self, kernel: &mut dyn Kernel) {
         self.degraded |= degraded::AUDITOR;
-        self.flag_degraded(Role::Auditor);
+        self.flag_degraded(Role::Auditor, Loss::Fails);
         self.learn(NO_RECORD);
         if !self.restored {
             self.told_by = ToldBy::Ledger;
@@ -408,12 +442,19 @@ impl Orchestrator {
 
     /// Notices domains that do not work.
     fn watch(&mut self) {
-        let clock_stands = self.news >= NEWS_WITHOUT_TICK;
-        for (bit, role, fails) in
-            [(degraded::VAULT, Role::Vault, self.vault.is_broken()), (degraded::CLOCK, Role::Clock, clock_stands)]
-        {
+        let now_ms = self.now_ms;
+        let vault_fails = self.vault.is_broken();
+        let vault_silent = !vault_fails && self.vault_watch.is_silent(now_ms);
+        let disk_silent = !vault_silent && self.disk_watch.is_silent(now_ms);
+        for (bit, role, loss, fails) in [
+            (degraded::VAULT, Role::Vault, Loss::Fails, vault_fails),
+            (degraded::VAULT_SILENT, Role::Vault, Loss::Silent, vault_silent),
+            (degraded::DISK, Role::Vault, Loss::Device, disk_silent),
+            (degraded::CLOCK, Role::Clock, Loss::Fails, self.clock_watch.is_silent(now_ms)),
+            (degraded::CONSOLE, Role::Console, Loss::Silent, self.console.is_lost(now_ms)),
+        ] {
             if fails && self.degraded & bit == 0 {
-                self.flag_degraded(role);
+                self.flag_degraded(role, loss);
             }
             self.degraded = if fails { self.degraded | bit } else { self.degraded & !bit };
         }
@@ -422,6 +463,7 @@ impl Orchestrator {
     /// Does all there is to do.
     fn work(&mut self, kernel: &mut dyn Kernel) {
         self.read_vault();
+        self.take_orders();
         self.hear(kernel);
         self.take_seals(kernel);
         self.advance_transitions(kernel);
@@ -456,24 +498,24 @@ impl Orchestrator {
             restored: self.restored,
             degraded: self.degraded,
         };
-        if self.surface.publish(&known) {
-            self.news = self.news.saturating_add(1);
-            kernel.notify(self.console);
-        }
+        let changed = self.surface.publish(&known);
+        self.console.send_answers();
+        self.console.announce(kernel, changed);
     }
 }
 
 impl Domain for Orchestrator {
     fn start(&mut self, kernel: &mut dyn Kernel) {
-        self.read_time();
+        self.wake(kernel);
         self.work(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
-        self.read_time();
+        self.wake(kernel);
         let ticked = from.contains(self.clock);
+        self.beat(kernel, ticked);
         if ticked {
-            self.tick(kernel);
+            self.audits.tick(self.time.uptime_ms.get());
         }
         for archive in 0..self.archives.len() {
             if ticked || from.contains(self.archives[archive].channel()) {
@@ -483,16 +525,8 @@ impl Domain for Orchestrator {
         self.work(kernel);
     }
 
-    fn protected(&mut self, kernel: &mut dyn Kernel, from: Channel, request: &[u8], reply: &mut [u8]) -> usize {
-        if from != self.console {
-            return 0;
-        }
-        let len = self.answer(request, reply);
-        self.work(kernel);
-        len
-    }
-
     fn fault(&mut self, kernel: &mut dyn Kernel, child: Child, fault: Fault) {
+        self.wake(kernel);
         if let Some(archive) = self.archives.iter().position(|archive| archive.child() == child) {
             self.archives[archive].faulted(kernel, fault);
             self.records.fault(archive, fault);

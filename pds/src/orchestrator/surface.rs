@@ -19,7 +19,7 @@ use crate::ledger_writer::ledger_room;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{Event, NO_RECORD};
 use crate::proto::flag::{FlagRow, NO_VOLUME};
-use crate::proto::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow};
+use crate::proto::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow, degraded};
 use crate::proto::vault::VolumeState;
 
 /// What the surface is made of.
@@ -50,6 +50,13 @@ pub struct Known<'a> {
     pub degraded: u8,
 }
 
+impl Known<'_> {
+    /// Whether nothing new of a volume is shown yet, because flags about it are to be recorded first and can be.
+    fn waits_for_flags_about(&self, volume: u8) -> bool {
+        self.degraded & degraded::UNWRITABLE == 0 && self.records.has_flags_about(volume)
+    }
+}
+
 /// The published surface.
 pub struct SurfacePage {
     page: PageWriter<Surface>,
@@ -74,12 +81,13 @@ impl SurfacePage {
         let surface = &mut self.surface;
         let in_service = known.archives.iter().zip(&known.vault.volumes).any(|(_, volume)| is_in_service(volume));
         changed |= replace(&mut surface.in_service, u8::from(in_service));
-        changed |= replace(&mut surface.durable, flag(known.vault.durable) & u8::from(in_service));
+        let durable = known.vault.durable == 1 && in_service && known.degraded & degraded::UNWRITABLE == 0;
+        changed |= replace(&mut surface.durable, u8::from(durable));
         changed |= replace(&mut surface.read_only, flag(known.vault.read_only));
         changed |= replace(&mut surface.settled, u8::from(known.settled));
         changed |= replace(&mut surface.restored, u8::from(known.restored));
         changed |= replace(&mut surface.unrecorded, known.records.unrecorded().into());
-        if !known.records.has_flags_about(NO_VOLUME) {
+        if !known.waits_for_flags_about(NO_VOLUME) {
             changed |= replace(&mut surface.degraded, known.degraded);
         }
         let time_changed = replace(&mut surface.uptime_ms, known.time.uptime_ms)
@@ -93,7 +101,7 @@ impl SurfacePage {
     fn publish_rows(&mut self, known: &Known) -> bool {
         let mut changed = false;
         for (volume, (layout, of_vault)) in self.layouts.iter().zip(&known.vault.volumes).enumerate() {
-            if known.records.has_flags_about(volume as u8) {
+            if known.waits_for_flags_about(volume as u8) {
                 continue;
             }
             let mut row = SurfaceRow::new_zeroed();

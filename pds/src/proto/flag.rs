@@ -60,12 +60,25 @@ wire_enum! {
         /// The audit record takes no records: what happens is not recorded any more. With a `detail`: so many
         /// events had to be left out before it took some again.
         AuditVolume = 40,
-        /// A domain beside the archives is not working; `what` is its [`Role`](totebox_manifest::Role).
+        /// A domain beside the archives is not working; `what` is its [`Role`](totebox_manifest::Role), `detail`
+        /// the [`Loss`].
         Degraded = 41,
         /// The wall clock was set back; `detail` is by how many milliseconds.
         ClockBack = 42,
         /// The audit record has little room left, and that is kept: see [`audit_room`](crate::audit_room).
         AuditNearlyFull = 43,
+    }
+}
+
+wire_enum! {
+    /// How a domain beside the archives is not working.
+    Loss: u8 {
+        /// It breaks its protocol, or does not do what it is there for.
+        Fails = 0,
+        /// It gives no sign of life.
+        Silent = 1,
+        /// It lives, but its device completes nothing.
+        Device = 2,
     }
 }
 
@@ -111,7 +124,7 @@ impl FlagKind {
 
     /// Whether [`FlagRow::detail`] tells a state: with another one it is another flag.
     pub const fn detail_is_a_state(self) -> bool {
-        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle | FlagKind::AuditVolume)
+        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle | FlagKind::AuditVolume | FlagKind::Degraded)
     }
 
     /// The kind with this name.

@@ -6,7 +6,7 @@
 //! | [`vault`] | archives, auditor, orchestrator ⇄ vault |
 //! | [`intake`] | console ⇄ archive |
 //! | [`audit`] | orchestrator ⇄ auditor |
-//! | [`operator`] | console → orchestrator (protected calls) |
+//! | [`operator`] | console ⇄ orchestrator |
 //! | [`flag`] | flags, between auditor, orchestrator and console |
 //! | [`page`] | the published pages |
 //!

@@ -1,19 +1,20 @@
-//! The operator's orchestration commands: protected calls from the console to the orchestrator. Short,
-//! bounded, answered at once; what takes time shows in the [surface](super::page::Surface) later, where
-//! a completed command is named by the tag its call returned.
+//! The operator's orders: requests of the console to the orchestrator, and its answers, by queue. An answer comes
+//! at once; what takes time shows in the [surface](super::page::Surface) later, where a completed order is named
+//! by what its answer called it. When an answer comes, the surface is up to date.
 //!
-//! | command | named when it is complete in |
+//! | order | named when it is complete in |
 //! |---|---|
 //! | [`Op::Verify`] | [`SurfaceRow::verify_tag`](super::page::SurfaceRow::verify_tag) of each volume |
 //! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`SurfaceRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
 //! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
 //! | [`Op::History`] | [`Surface::history_tag`](super::page::Surface::history_tag) |
+//! | [`Op::Ping`] | its answer |
 
-use zerocopy::little_endian::{U32, U64};
+use totebox_manifest::conversation::{MESSAGE_HEADER, ORDER_DATA};
+use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::wire_enum;
-use crate::kernel::CALL_BYTES_MAX;
 
 /// Bytes of an acknowledgement's reason at most: a line an operator types.
 pub const REASON_MAX: usize = 120;
@@ -34,6 +35,8 @@ wire_enum! {
         /// Show records of the audit record on the surface, from sequence number [`Request::number`] on
         /// ([`LATEST`]: the last ones).
         History = 6,
+        /// Say that you are there. The console asks once a second, which tells each of the other's life.
+        Ping = 7,
     }
 }
 
@@ -44,7 +47,7 @@ pub const ALL_VOLUMES: u8 = 0xff;
 pub const LATEST: u64 = u64::MAX;
 
 wire_enum! {
-    /// The orchestrator's answer. Everything but `Accepted` changes nothing.
+    /// What the orchestrator answers. Everything but `Accepted` changes nothing.
     Outcome: u8 {
         /// Taken up.
         Accepted = 0,
@@ -95,7 +98,7 @@ wire_enum! {
     }
 }
 
-/// A command: 16 bytes; behind it the reason, if it has one.
+/// The header of an order; the reason follows it, if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
@@ -103,23 +106,34 @@ pub struct Request {
     pub op: u8,
     /// The volume's number in the manifest, or [`ALL_VOLUMES`]; 0 where no volume is meant.
     pub volume: u8,
-    /// Zero.
-    pub reserved: [u8; 6],
+    /// Bytes of the reason.
+    pub len: U16,
+    /// Chosen by the console, returned in the answer.
+    pub tag: U32,
     /// See [`Op`]; else 0.
     pub number: U64,
+    /// Zero.
+    pub reserved: [u8; 48],
 }
 
-/// The answer: 8 bytes.
+/// The answer. They come in the order of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
+    /// The request's.
+    pub op: u8,
     /// [`Outcome`].
     pub outcome: u8,
     /// Zero.
-    pub reserved: [u8; 3],
-    /// Names this command in the surface.
+    pub reserved: [u8; 2],
+    /// The request's.
     pub tag: U32,
+    /// What the surface will call this order; 0 if it was not taken up, or is [`Op::Ping`].
+    pub name: U32,
+    /// Zero.
+    pub reserved_tail: [u8; 52],
 }
 
-// The longest command, and one byte more to see that a reason is too long.
-const _: () = assert!(size_of::<Request>() + REASON_MAX < CALL_BYTES_MAX);
+const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);
+// The longest reason, and one byte more to see that it is too long.
+const _: () = assert!(REASON_MAX < ORDER_DATA);

@@ -225,6 +225,12 @@ pub struct VaultPage {
     pub recovered: u8,
     /// Zero.
     pub reserved: [u8; 5],
+    /// Counts up whenever the orchestrator asks for a sign of life.
+    pub heartbeat: U64,
+    /// Operations the disk was given and has not completed.
+    pub in_flight: U64,
+    /// Operations the disk has completed since start.
+    pub completed: U64,
     /// One row a volume.
     pub volumes: [VolumeRow; VOLUMES_MAX],
 }
@@ -312,15 +318,34 @@ pub mod degraded {
     pub const AUDITOR: u8 = 1;
     /// The vault breaks its protocol: nothing can be sealed.
     pub const VAULT: u8 = 2;
-    /// The clock stands still: nothing is scheduled, and a hung archive is not noticed.
+    /// The clock stands still: nothing is scheduled, and a hung archive is not noticed. The console says it, too.
     pub const CLOCK: u8 = 4;
+    /// The console does not answer, or breaks its protocol. Nobody sees it on the surface before it is back.
+    pub const CONSOLE: u8 = 8;
+    /// The vault does not answer: nothing is committed or read.
+    pub const VAULT_SILENT: u8 = 16;
+    /// The vault answers, but the disk completes nothing it was given.
+    pub const DISK: u8 = 32;
+    /// The orchestrator does not answer, or breaks its protocol; said by the console alone.
+    pub const ORCHESTRATOR: u8 = 64;
 
-    /// Each bit with the domain's name and what its loss means.
-    pub const ALL: [(u8, &str, &str); 3] = [
+    /// Each bit with a name and what that loss means; a domain's two bits share its name.
+    pub const ALL: [(u8, &str, &str); 7] = [
         (AUDITOR, "auditor", "the auditor is not working: nothing is verified or recorded"),
         (VAULT, "vault", "the vault breaks its protocol: nothing can be archived"),
+        (VAULT_SILENT, "vault", "the vault does not answer: nothing is committed or read"),
+        (DISK, "disk", "the disk does not answer: what waits for it is neither committed nor read"),
         (CLOCK, "clock", "the clock stands still: nothing is scheduled, and a hung archive is not noticed"),
+        (CONSOLE, "console", "the console does not answer: nobody can be told anything"),
+        (
+            ORCHESTRATOR,
+            "orchestrator",
+            "the orchestrator does not answer: what is shown is old, no order is carried out, documents go on",
+        ),
     ];
+
+    /// While one of these is set, nothing can be entered into the audit record.
+    pub const UNWRITABLE: u8 = VAULT_SILENT | DISK;
 }
 
 /// Records of the audit record the surface shows at a time.

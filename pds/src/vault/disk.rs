@@ -91,6 +91,8 @@ pub struct Disk<D> {
     /// Operations the device did not take: they count as failed.
     rejected: Vec<usize>,
     last_ticket: Ticket,
+    flushing: bool,
+    completed: u64,
 }
 
 impl<D: BlockDevice> Disk<D> {
@@ -102,7 +104,15 @@ impl<D: BlockDevice> Disk<D> {
         }
         let free = (1..buffers).rev().map(Buffer).collect();
         let in_flight = (0..buffers).map(|_| None).collect();
-        Some(Disk { device, free, in_flight, rejected: Vec::with_capacity(buffers), last_ticket: 0 })
+        Some(Disk {
+            device,
+            free,
+            in_flight,
+            rejected: Vec::with_capacity(buffers),
+            last_ticket: 0,
+            flushing: false,
+            completed: 0,
+        })
     }
 
     /// The device, for what it says of itself.
@@ -162,6 +172,7 @@ impl<D: BlockDevice> Disk<D> {
 
     /// Starts a flush: it covers every write that has completed by now. One at a time.
     pub fn flush(&mut self) {
+        self.flushing = true;
         if self.device.submit(FLUSH, Operation::Flush).is_err() {
             self.rejected.push(FLUSH);
         }
@@ -171,7 +182,9 @@ impl<D: BlockDevice> Disk<D> {
     pub fn completed(&mut self) -> Option<Event> {
         let rejected = self.rejected.pop().map(|index| (index, Err(IoError)));
         let (index, result) = rejected.or_else(|| self.device.completed())?;
+        self.completed += 1;
         if index == FLUSH {
+            self.flushing = false;
             return Some(Event::Flush(result));
         }
         let transfer = self.in_flight[index].take().expect("a buffer completes once");
@@ -201,6 +214,16 @@ impl<D: BlockDevice> Disk<D> {
     pub fn idle_enough(&self) -> bool {
         let hurry = |transfer: &Transfer| !matches!(transfer.purpose, Purpose::Read { background: true, .. });
         !self.in_flight.iter().flatten().any(hurry)
+    }
+
+    /// Operations the device was given and has not completed, flushes among them.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.iter().flatten().count() as u64 + u64::from(self.flushing)
+    }
+
+    /// Operations it has completed since start.
+    pub fn completed_operations(&self) -> u64 {
+        self.completed
     }
 
     /// A ticket of its own, behind all writes so far.

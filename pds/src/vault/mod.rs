@@ -318,6 +318,7 @@ impl<D: BlockDevice> Vault<D> {
         page.durable = u8::from(durable);
         page.read_only = u8::from(device.read_only());
         let recovering = |volume: &Volume| volume.state() == VolumeState::Recovering;
+        (page.in_flight, page.completed) = (self.disk.in_flight().into(), self.disk.completed_operations().into());
         page.recovered = u8::from(!self.volumes.iter().any(recovering));
         let mut news = false;
         for (row, volume) in page.volumes.iter_mut().zip(&self.volumes) {
@@ -343,6 +344,10 @@ impl<D: BlockDevice> Domain for Vault<D> {
         if let Some(interrupt) = self.interrupt.filter(|&interrupt| from.contains(interrupt)) {
             self.disk.acknowledge();
             kernel.acknowledge(interrupt);
+        }
+        if self.orchestrator.is_some_and(|orchestrator| from.contains(orchestrator)) {
+            self.published.heartbeat += 1;
+            self.stale = true;
         }
         self.work(kernel);
     }

@@ -72,7 +72,7 @@ fn typist(input: &[u8]) {
         }
     }
     bench.revive(0);
-    assert!(bench.kernel.calls.is_empty(), "a line of a text was an order");
+    assert!(bench.peer.orders.is_empty(), "a line of a text was an order");
     let asked = |op: &Op| matches!(op, Op::Get | Op::List);
     assert!(
         !bench.archives.iter().any(|archive| archive.seen.iter().any(asked)),

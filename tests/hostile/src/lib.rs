@@ -4,6 +4,7 @@
 
 #![no_std]
 
+mod failing;
 mod requests;
 
 use totebox_manifest::{LinkKind, Manifest, Role};
@@ -14,6 +15,7 @@ use zerocopy::FromZeros;
 
 use requests::Requests;
 
+pub use failing::{Failing, Failure};
 pub use requests::{APPENDING_REQUESTS, FORBIDDEN_REQUESTS};
 
 /// What a taken-over archive tries, as the `kind` of a device entry; its region's `vaddr` is the address.

@@ -94,6 +94,24 @@ impl Hosted {
     }
 }
 
+impl Hosted {
+    /// The process of a domain of the appliance that runs.
+    pub fn process(&self, domain: &str) -> Pid {
+        let group = self.machine.running.as_ref().expect("it runs").child.id().to_string();
+        let is_it = |process: &str| {
+            let read = |file| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+            // The name may have blanks; behind it stand the state, the parent and the group.
+            let stat = read("stat");
+            let of_group = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(2)) == Some(&*group);
+            of_group && read("cmdline").split('\0').skip(1).take(2).eq(["--pd", domain])
+        };
+        let processes = std::fs::read_dir("/proc").expect("Linux has it").flatten();
+        let mut names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+        let found = names.find(|name| is_it(name)).unwrap_or_else(|| panic!("{domain} does not run"));
+        Pid::from_raw(found.parse().expect("a number")).expect("not zero")
+    }
+}
+
 impl Appliance for Hosted {
     fn backend(&self) -> &'static str {
         "hosted"

@@ -124,7 +124,10 @@ impl Uart for SimUart {
     }
 }
 
-/// What the clock reads.
+/// Milliseconds that pass at a time while the clock waits for nothing.
+const STEP_MS: u64 = 100;
+
+/// What the clock reads, and the CPU's counter.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     uptime_ms: u64,
@@ -158,13 +161,19 @@ impl SimTicker {
         self.0.borrow().due_ms.is_some()
     }
 
-    /// Lets time pass until the next tick is due.
+    /// Milliseconds since the machine started, whatever the clock makes of them: the CPU's counter.
+    pub fn passed_ms(&self) -> u64 {
+        self.0.borrow().uptime_ms
+    }
+
+    /// Lets time pass until the next tick is due; or, if the clock waits for none, a little.
     pub fn pass(&self) {
         let mut times = self.0.borrow_mut();
-        let Some(due_ms) = times.due_ms.take() else { return };
-        times.wall_ms += due_ms.saturating_sub(times.uptime_ms);
-        times.uptime_ms = times.uptime_ms.max(due_ms);
-        times.interrupt = true;
+        let due_ms = times.due_ms.take();
+        let until_ms = due_ms.unwrap_or(times.uptime_ms + STEP_MS);
+        times.wall_ms += until_ms.saturating_sub(times.uptime_ms);
+        times.uptime_ms = times.uptime_ms.max(until_ms);
+        times.interrupt |= due_ms.is_some();
     }
 
     /// Whether an interrupt is due.

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use totebox_pds::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
 
+use super::SimTicker;
+
 /// A protection domain.
 pub(super) struct Pd {
     pub name: String,
@@ -32,14 +34,14 @@ pub(super) struct Core {
     pub peers: HashMap<End, End>,
     /// Ends that may notify the other.
     pub notifiers: HashSet<End>,
-    /// Ends that may make protected calls to the other.
-    pub callers: HashSet<End>,
     /// The domain behind every child id.
     pub children: HashMap<End, usize>,
     /// Interrupts delivered and not acknowledged.
     pub masked: HashSet<End>,
     /// What parents did to their children, by name, in order.
     pub interventions: Vec<(String, Intervention)>,
+    /// What the CPU's counter shows is the time of the machine.
+    pub ticker: SimTicker,
 }
 
 /// What a parent did to a child.
@@ -102,17 +104,8 @@ impl Kernel for SimKernel<'_> {
         self.core.pds[peer].pending.insert(Channel(id));
     }
 
-    fn call(&mut self, channel: Channel, request: &[u8], reply: &mut [u8]) -> usize {
-        let end = (self.pd, channel.0);
-        assert!(self.core.callers.contains(&end), "{} may not call {channel:?}", self.name());
-        let (peer, id) = self.core.peers[&end];
-        let mut domain = self.core.pds[peer].domain.take().expect("protected calls go upward only");
-        if !std::mem::replace(&mut self.core.pds[peer].started, true) {
-            domain.start(&mut SimKernel { core: self.core, pd: peer });
-        }
-        let len = domain.protected(&mut SimKernel { core: self.core, pd: peer }, Channel(id), request, reply);
-        self.core.pds[peer].domain = Some(domain);
-        len
+    fn counter_ms(&mut self) -> u64 {
+        self.core.ticker.passed_ms()
     }
 
     fn acknowledge(&mut self, interrupt: Channel) {

@@ -141,7 +141,7 @@ impl World {
             }
         }
         World {
-            core: core(pds, &graph),
+            core: core(pds, &graph, devices.ticker.clone()),
             devices,
             interrupts,
             manifests: manifests.into_iter().map(|(_, bytes)| bytes).collect(),
@@ -207,6 +207,16 @@ impl World {
     pub fn hang(&mut self, role: Role, index: u8) {
         let pd = self.pd(role, index);
         self.core.pds[pd].domain = Some(Box::new(Silent));
+    }
+
+    /// Has a domain stand still where it is, as a stopped process or one that spins does for everybody else.
+    pub fn freeze(&mut self, pd: usize) {
+        self.core.pds[pd].stopped = true;
+    }
+
+    /// Lets it go on, with all that has come meanwhile.
+    pub fn thaw(&mut self, pd: usize) {
+        self.core.pds[pd].stopped = false;
     }
 
     /// Whether a domain has something to do.
@@ -315,15 +325,15 @@ fn fill_key(manifest: &[u8]) {
     }
 }
 
-fn core(pds: Vec<Pd>, graph: &Graph) -> Core {
+fn core(pds: Vec<Pd>, graph: &Graph, ticker: SimTicker) -> Core {
     let mut core = Core {
         pds,
         peers: HashMap::new(),
         notifiers: HashSet::new(),
-        callers: HashSet::new(),
         children: HashMap::new(),
         masked: HashSet::new(),
         interventions: Vec::new(),
+        ticker,
     };
     for channel in &graph.channels {
         let ends = channel.ends.map(|(pd, id)| (pd.0, id));
@@ -331,9 +341,6 @@ fn core(pds: Vec<Pd>, graph: &Graph) -> Core {
             core.peers.insert(ends[own], ends[other]);
             if channel.notifies[own] {
                 core.notifiers.insert(ends[own]);
-            }
-            if channel.caller == Some(own) {
-                core.callers.insert(ends[own]);
             }
         }
     }

@@ -58,14 +58,13 @@ fn in_manifest(channel: &Channel, policy: &Policy, found: &mut Found) {
         return;
     };
     for (end, at) in ends.iter().zip(order) {
-        let may_call = declared.caller == Some(at);
         let id = declared.ends[at].1;
         let [me, peer] = if end.pd == names[0] { names } else { [names[1], names[0]] };
         let mut wrong = |message: String, help: &str| found.error(end.place, &[me, peer], message, help);
         if end.notify && !declared.notifies[at] {
             wrong(format!("'{me}' may notify '{peer}', which is not in the manifest"), "write notify=\"false\"");
         }
-        if end.pp && !may_call {
+        if end.pp {
             wrong(format!("'{me}' may call '{peer}', which is not in the manifest"), "remove pp=\"true\"");
         }
         if end.id != id {

@@ -58,9 +58,7 @@ impl Deployment {
                 </protection_domain>"#,
                 orders.vaddr, answers.vaddr,
             );
-            channels += &format!(
-                r#"<channel><end pd="driver" id="{n}" pp="true"/><end pd="child-{n}" id="0"/></channel>"#
-            );
+            channels += &format!(r#"<channel><end pd="driver" id="{n}"/><end pd="child-{n}" id="0"/></channel>"#);
             driver.push(link(Role::Archive, n, n, n, orders, answers));
             let to_driver = link(Role::Orchestrator, 0, 0, NO_CHANNEL, answers, orders);
             let disk = [device(DeviceKind::VirtioBlock)];

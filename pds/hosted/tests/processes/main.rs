@@ -22,9 +22,8 @@ type Test = (&'static str, fn());
 const TESTS: &[Test] = &[
     ("a_reader_cannot_write", a_reader_cannot_write),
     ("a_domain_has_only_its_own_descriptors", a_domain_has_only_its_own_descriptors),
-    ("calls_and_notifications_arrive", calls_and_notifications_arrive),
+    ("notifications_arrive", notifications_arrive),
     ("a_fault_reaches_the_parent_and_siblings_go_on", a_fault_reaches_the_parent_and_siblings_go_on),
-    ("a_call_to_a_dead_domain_returns_nothing", a_call_to_a_dead_domain_returns_nothing),
     ("a_stopped_child_waits_until_it_is_resumed", a_stopped_child_waits_until_it_is_resumed),
     ("nothing_survives_the_supervisor", nothing_survives_the_supervisor),
     ("the_system_ends_when_its_line_hangs_up", the_system_ends_when_its_line_hangs_up),
@@ -62,14 +61,14 @@ fn a_reader_cannot_write() {
 
 fn a_domain_has_only_its_own_descriptors() {
     let mut system = Deployment::new(2).start();
-    // The channel's two eventfds and its socket for calls, the disk's interrupt (twice), the epoll over them,
-    // and the folder this is read from.
-    assert_eq!(system.ask("f0"), "0 eventfd eventfd eventfd eventfd eventpoll fd socket");
+    // The channel's two eventfds, the disk's interrupt (twice), the epoll over them, and the folder this is read
+    // from.
+    assert_eq!(system.ask("f0"), "0 eventfd eventfd eventfd eventfd eventpoll fd");
 }
 
-fn calls_and_notifications_arrive() {
+fn notifications_arrive() {
     let mut system = Deployment::new(2).start();
-    assert_eq!(system.ask("c1"), "1 replied reward");
+    assert_eq!(system.ask("c1"), "1 is called back");
     assert!(system.ask("p0").starts_with("0 "));
     assert!(system.ask("p1").starts_with("1 "));
 }
@@ -81,13 +80,7 @@ fn a_fault_reaches_the_parent_and_siblings_go_on() {
     assert_eq!(system.ask("a2"), "2 faulted Exception 0x0");
     assert!(system.ask("o3").starts_with("3 faulted Memory 0x7"));
     assert_eq!(system.ask("x4"), "4 faulted Other 0x0");
-    assert_eq!(system.ask("c5"), "5 replied reward");
-}
-
-fn a_call_to_a_dead_domain_returns_nothing() {
-    let mut system = Deployment::new(1).start();
-    assert_eq!(system.ask("w0"), "0 faulted Memory 0x1000");
-    assert_eq!(system.ask("c0"), "0 replied");
+    assert_eq!(system.ask("c5"), "5 is called back");
 }
 
 fn a_stopped_child_waits_until_it_is_resumed() {
@@ -102,7 +95,7 @@ fn a_stopped_child_waits_until_it_is_resumed() {
         std::thread::yield_now();
     }
     system.tell("p0");
-    assert_eq!(system.ask("c1"), "1 replied reward", "a sibling is kept waiting");
+    assert_eq!(system.ask("c1"), "1 is called back", "a sibling is kept waiting");
     assert_eq!(system.ask("r0"), answer);
 }
 
@@ -138,12 +131,12 @@ fn a_listening_line_has_one_peer_at_a_time() {
     let (first, mut second) = (connect(), connect());
     second.write_all(b"c0").unwrap();
     system.connect(first);
-    assert_eq!(system.ask("c0"), "0 replied reward");
+    assert_eq!(system.ask("c0"), "0 is called back");
     second.set_nonblocking(true).unwrap();
     assert_eq!(second.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "two peers at a time");
     second.set_nonblocking(false).unwrap();
     system.connect(second);
-    assert_eq!(system.answer(), "0 replied reward", "the second peer's turn did not come");
+    assert_eq!(system.answer(), "0 is called back", "the second peer's turn did not come");
 }
 
 fn a_socket_left_behind_is_cleared_away_and_one_in_use_is_not() {
@@ -156,7 +149,7 @@ fn a_socket_left_behind_is_cleared_away_and_one_in_use_is_not() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("console is another run's"), "{said}");
     system.connect(UnixStream::connect(path).unwrap());
-    assert_eq!(system.ask("c0"), "0 replied reward");
+    assert_eq!(system.ask("c0"), "0 is called back");
 }
 
 fn the_disk_is_written_and_read() {
@@ -232,6 +225,11 @@ fn what_does_not_fit_together_is_refused() {
     deployment.edit("driver.elf", "absent.elf");
     let said = deployment.refused();
     assert!(said.contains("cannot start 'driver': no program is called 'absent.elf'"), "{said}");
+
+    let deployment = Deployment::new(1);
+    deployment.edit(r#"<end pd="driver" id="0"/>"#, r#"<end pd="driver" id="0" pp="true"/>"#);
+    let said = deployment.refused();
+    assert!(said.contains("'driver' may make protected calls, which this backend does not carry out"), "{said}");
 
     let deployment = Deployment::new(1);
     std::fs::remove_file(deployment.path("child-0.manifest")).unwrap();

@@ -38,8 +38,8 @@ pub const PROGRAMS: &[(&str, Program)] = &[
 
 type Text = [u8; 512];
 
-/// Takes commands of two bytes: what, and to which child. `s` stop, `r` resume, `c` protected call; anything
-/// else is the child's order.
+/// Takes commands of two bytes: what, and to which child. `s` stop, `r` resume; anything else is the
+/// child's order.
 struct Driver {
     children: Vec<(PageWriter<u8>, PageReader<Text>)>,
     line: SocketUart,
@@ -55,11 +55,6 @@ impl Driver {
         match command {
             b's' => kernel.stop(Child(child)),
             b'r' => kernel.resume(Child(child)),
-            b'c' => {
-                let mut reply = [0; 64];
-                let len = kernel.call(Channel(child), b"drawer", &mut reply);
-                self.say(format!("{child} replied {}", String::from_utf8_lossy(&reply[..len])));
-            }
             order => {
                 self.children[usize::from(child)].0.publish(&order);
                 kernel.notify(Channel(child));
@@ -122,6 +117,7 @@ impl Obedient {
 
     fn obey(&mut self, kernel: &mut dyn Kernel, order: u8) {
         let answer = match order {
+            b'c' => "is called back".into(),
             b'p' => std::process::id().to_string(),
             b'f' => descriptors(),
             b'b' => break_in(self.theirs),
@@ -172,12 +168,6 @@ impl Domain for Obedient {
                 self.say(kernel, &text);
             }
         }
-    }
-
-    fn protected(&mut self, _: &mut dyn Kernel, _: Channel, request: &[u8], reply: &mut [u8]) -> usize {
-        let reversed: Vec<u8> = request.iter().copied().rev().collect();
-        reply[..reversed.len()].copy_from_slice(&reversed);
-        reversed.len()
     }
 }
 

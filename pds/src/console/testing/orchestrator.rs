@@ -1,9 +1,16 @@
 //! The orchestrator as the console meets it: answers to orders, and what they lead to on the surface. What is
 //! done here shows when the surface is published.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use zerocopy::{FromBytes, IntoBytes};
+use totebox_manifest::conversation::{MESSAGE_HEADER, queue};
+use totebox_manifest::{Link, Role};
+use totebox_shm::testing::mapped;
+use totebox_shm::{Consumer, Producer, queue_pair};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::{Bench, RECORD_TIME_MS};
 use crate::proto::audit::{Event, NO_RECORD};
@@ -11,20 +18,81 @@ use crate::proto::flag::{Acknowledged, FlagKind, FlagRow};
 use crate::proto::operator::{Completion, Op, Outcome, Reply, Request};
 use crate::proto::page::ArchiveState;
 
+/// The orchestrator's end of the queue. It answers pings at once, and orders as it is told to.
+pub struct TestOrchestrator {
+    requests: Consumer,
+    pub replies: Producer,
+    /// It takes nothing.
+    pub hung: bool,
+    /// The order it is busy with.
+    busy: Option<Request>,
+    /// The answers to the next orders; without one it stays busy with an order.
+    answers: VecDeque<(Outcome, u32)>,
+    /// Orders that came and were not looked at by the test: not pings.
+    pub orders: Vec<(Request, Vec<u8>)>,
+    /// Pings it has answered.
+    pub pings: usize,
+}
+
+impl TestOrchestrator {
+    pub(super) fn new(link: &Link) -> Self {
+        let form = queue(Role::Orchestrator, Role::Console).unwrap();
+        let (replies, requests) = queue_pair(mapped(), link, form).unwrap();
+        let (answers, orders) = (VecDeque::new(), Vec::new());
+        TestOrchestrator { requests, replies, hung: false, busy: None, answers, orders, pings: 0 }
+    }
+
+    /// Does what it can; whether that was something.
+    pub(super) fn run(&mut self) -> bool {
+        let mut moved = false;
+        while !self.hung {
+            let request = match self.busy.take() {
+                Some(request) => request,
+                None if self.requests.available().unwrap() == 0 => break,
+                None => self.take_request(),
+            };
+            let (outcome, name) = if request.op == Op::Ping as u8 {
+                self.pings += 1;
+                (Outcome::Accepted, 0)
+            } else if let Some(answer) = self.answers.pop_front() {
+                answer
+            } else {
+                self.busy = Some(request);
+                break;
+            };
+            let mut reply = Reply::new_zeroed();
+            (reply.op, reply.outcome) = (request.op, outcome as u8);
+            (reply.tag, reply.name) = (request.tag, name.into());
+            assert!(self.replies.send(reply.as_bytes(), &[]).unwrap());
+            moved = true;
+        }
+        moved
+    }
+
+    fn take_request(&mut self) -> Request {
+        let mut request = Request::new_zeroed();
+        self.requests.read(0, request.as_mut_bytes());
+        let mut reason = vec![0; request.len.get().into()];
+        self.requests.read(MESSAGE_HEADER, &mut reason);
+        self.requests.release();
+        if request.op != Op::Ping as u8 {
+            self.orders.push((request, reason));
+        }
+        request
+    }
+}
+
 impl Bench {
     /// Has the orchestrator answer the next order like this.
     pub fn answer_order(&mut self, outcome: Outcome, tag: u32) {
-        let reply = Reply { outcome: outcome as u8, reserved: [0; 3], tag: tag.into() };
-        self.kernel.replies.push_back(reply.as_bytes().to_vec());
+        self.peer.answers.push_back((outcome, tag));
     }
 
     /// The last order that came to the orchestrator: what is asked, of which volume, the number, the reason.
     pub fn last_order(&mut self) -> (Op, u8, u64, String) {
-        let (channel, bytes) = self.kernel.calls.pop().expect("an order");
-        assert_eq!(channel, self.orchestrator);
-        let (request, reason) = Request::read_from_prefix(&bytes).unwrap();
+        let (request, reason) = self.peer.orders.pop().expect("an order");
         let op = Op::from_wire(request.op).unwrap();
-        (op, request.volume, request.number.get(), String::from_utf8(reason.to_vec()).unwrap())
+        (op, request.volume, request.number.get(), String::from_utf8(reason).unwrap())
     }
 
     /// Raises a flag, already recorded.

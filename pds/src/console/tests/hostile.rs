@@ -16,6 +16,7 @@ use crate::kernel::FaultKind;
 use crate::proto::audit::{Op as Audit, Verdict};
 use crate::proto::flag::{Acknowledged, FLAGS_MAX, FlagKind};
 use crate::proto::intake::{Answer, Reply};
+use crate::proto::operator::Outcome;
 use crate::proto::page::{ArchiveState, Check};
 use crate::proto::vault::VolumeState;
 use crate::testing::Random;
@@ -59,6 +60,9 @@ fn no_bytes_disturb_the_console_for_good() {
         let mut bench = Bench::up(&NAMES);
         bench.archives[1].documents.push(Document { name: "d".into(), content: (0..=255).collect() });
         let before = bench.archives[1].documents[0].clone();
+        for _ in 0..200 {
+            bench.answer_order(Outcome::NotReady, 0);
+        }
         for _ in 0..200 {
             match random.below(4) {
                 0 => {

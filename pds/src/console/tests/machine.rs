@@ -254,8 +254,8 @@ fn status_and_listings_are_rows() {
     assert!(lines[2].starts_with("=archive name=audit kind=audit "));
     assert_eq!(
         lines[3],
-        "+status archives=2 uptime_ms=0 time=0 durable=yes read_only=no in_service=yes settled=yes restored=yes \
-         degraded=none flags=0 hidden=0 unrecorded=0"
+        "+status archives=2 uptime_ms=0 time=0 age_ms=0 durable=yes read_only=no in_service=yes settled=yes \
+         restored=yes degraded=none flags=0 hidden=0 unrecorded=0"
     );
 
     put(&mut bench, "finance", "\"a \\\"b\\\"\"", b"xyz");

@@ -1,6 +1,7 @@
 //! The console as it is met from outside: bytes in, transcript out.
 
 mod hostile;
+mod life;
 mod machine;
 mod orders;
 mod person;

@@ -39,7 +39,7 @@ fn handshake(bench: &mut Bench) -> String {
 /// Commands were carried out: an order came to the orchestrator, or an archive was asked for something.
 fn commanded(bench: &Bench) -> bool {
     let asked = |op: &Op| matches!(op, Op::Get | Op::List);
-    !bench.kernel.calls.is_empty() || bench.archives.iter().any(|archive| archive.seen.iter().any(asked))
+    !bench.peer.orders.is_empty() || bench.archives.iter().any(|archive| archive.seen.iter().any(asked))
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn what_was_sent_ahead_and_not_taken_up_counts_as_begun() {
     assert_eq!(bench.type_line("final"), "final\r\n");
     assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
     assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_client_is_not_bothered_with_what_the_terminal_owes() {
     bench.bytes(b"\x0f");
     let shown = bench.output();
     assert!(shown.ends_with("\x0ftotebox> "), "{shown:?}");
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
         // In one go, as a script or the clipboard has it.
         bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
         let shown = bench.output();
-        assert!(shown.contains(SKIPPING) && bench.kernel.calls.is_empty(), "{shown:.500}");
+        assert!(shown.contains(SKIPPING) && bench.peer.orders.is_empty(), "{shown:.500}");
         assert!(shown.ends_with("+ls records=1\r\ntotebox> "), "{shown:.500}");
     }
     // As the archive itself says.
@@ -281,7 +281,7 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
     bench.bytes(b"put one note\rarchive two final\r.\rls two\r");
     let shown = bench.output();
     assert!(shown.contains("-sealed:1 ") && shown.contains(SKIPPING) && shown.contains("+ls "), "{shown}");
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
     // Data lines are known by themselves, and a program goes on.
     for put in ["put one note 3", "put nowhere note 3"] {
         assert!(!bench.type_line(put).contains(SKIPPING));
@@ -300,7 +300,7 @@ fn text_behind_an_archive_that_stops_is_skipped() {
         bench.bytes(b"archive two final\r.\rls two\r");
         let shown = bench.output();
         assert!(shown.contains(SKIPPING) && shown.ends_with("+ls records=1\r\ntotebox> "), "{shown}");
-        assert!(bench.kernel.calls.is_empty());
+        assert!(bench.peer.orders.is_empty());
     }
 }
 
@@ -317,7 +317,7 @@ fn text_behind_a_line_that_is_too_long_is_skipped() {
         bench.type_line("."),
         [&".".repeat(4095), &"\x07".repeat(905)[..], "\r\narchive two final\r\n.\r\ntotebox> "].concat()
     );
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn a_break_on_the_line_does_not_make_text_a_command() {
     bench.bytes(b"");
     assert!(bench.output().ends_with(SKIPPING));
     bench.bytes(b"archive two final\rarchive one final\r");
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
     // A new peer begins with Ctrl-C.
     bench.bytes(b"\x03");
     bench.output();
@@ -352,7 +352,7 @@ fn what_was_typed_before_the_first_prompt_is_no_command() {
         assert!(shown.contains(SKIPPING) && !shown.contains("totebox> "), "{shown:?}");
         assert_eq!(bench.type_line("archive two final"), "archive two final\r\n");
         assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(bench.kernel.calls.is_empty());
+        assert!(bench.peer.orders.is_empty());
     }
 }
 
@@ -378,7 +378,7 @@ fn the_end_of_the_input_is_answered_once_everything_before_it_was() {
         bench.output();
     }
     assert_eq!(bench.archives[0].documents.len(), 1);
-    assert!(bench.kernel.calls.is_empty());
+    assert!(bench.peer.orders.is_empty());
     // Within a line it is nothing.
     bench.bytes(b"stat\x04us\r");
     assert!(bench.output().contains("+status "));

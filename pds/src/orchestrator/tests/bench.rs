@@ -8,7 +8,7 @@ use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{Link, LinkKind, Manifest, Role};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageReader, PageWriter, Producer, Shared, queue_pair};
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::super::Orchestrator;
 use super::messages::{Past, child, clean, healthy, mismatch};
@@ -49,6 +49,12 @@ pub struct Bench {
     pub clock: Channel,
     surface: PageReader<Surface>,
     pub console: Channel,
+    orders: Producer,
+    answers: Consumer,
+    last_tag: u32,
+    /// Vault and console give signs of life when asked.
+    pub vault_lives: bool,
+    pub console_lives: bool,
     requests: Consumer,
     reports: Producer,
     /// Requests taken from the ring, pings left out, with their bodies.
@@ -61,6 +67,7 @@ pub struct Bench {
     /// The peers' own regions, for what broken ones would do to them.
     pub auditor_region: Shared,
     pub vault_region: Shared,
+    pub console_region: Shared,
     pub clock_region: Shared,
     ledger_blocks: u64,
 }
@@ -86,12 +93,15 @@ impl Bench {
         let (auditor, auditor_end) = description.link(Role::Auditor, 0, LinkKind::Queue);
         let (_, vault_end) = description.link(Role::Vault, 0, LinkKind::Page);
         let (vault, vault_queue) = description.link(Role::Vault, 0, LinkKind::Queue);
-        let (console, console_end) = description.link(Role::Console, 0, LinkKind::Page);
+        let (_, console_end) = description.link(Role::Console, 0, LinkKind::Page);
+        let (console, console_queue) = description.link(Role::Console, 0, LinkKind::Queue);
         let (clock, clock_end) = description.link(Role::Clock, 0, LinkKind::Page);
 
         let mapped = mapped();
         let form = queue(Role::Auditor, Role::Orchestrator).unwrap();
         let (reports, requests) = queue_pair(mapped, &auditor_end, form).unwrap();
+        let form = queue(Role::Console, Role::Orchestrator).unwrap();
+        let (orders, answers) = queue_pair(mapped, &console_queue, form).unwrap();
         let form = queue(Role::Vault, Role::Orchestrator).unwrap();
         let (seal_replies, seals) = queue_pair(mapped, &vault_queue, form).unwrap();
         let mut vault_page = VaultPage::new_zeroed();
@@ -116,6 +126,11 @@ impl Bench {
             clock: Channel(clock.channel),
             surface: PageReader::new(mapped, console_end.theirs).unwrap(),
             console: Channel(console.channel),
+            orders,
+            answers,
+            last_tag: 0,
+            vault_lives: true,
+            console_lives: true,
             requests,
             reports,
             asked: Vec::new(),
@@ -124,6 +139,7 @@ impl Bench {
             auditor: Channel(auditor.channel),
             auditor_region: Shared::new(mapped, auditor_end.mine).unwrap(),
             vault_region: Shared::new(mapped, vault_queue.mine).unwrap(),
+            console_region: Shared::new(mapped, console_queue.mine).unwrap(),
             clock_region: Shared::new(mapped, clock_end.mine).unwrap(),
             ledger_blocks: manifest.volumes()[0].layout().unwrap().ledger.blocks,
         };
@@ -212,7 +228,21 @@ impl Bench {
 
     pub fn publish_time(&mut self) {
         self.time_page.publish(&self.time);
+        self.kernel.counter_ms = self.kernel.counter_ms.max(self.time.uptime_ms.get());
+        self.live();
         self.notify(self.clock);
+    }
+
+    /// Vault and console give the sign of life that is due by now.
+    pub fn live(&mut self) {
+        if self.vault_lives {
+            self.vault.heartbeat += 1;
+            self.vault_page.publish(&self.vault);
+        }
+        if self.console_lives {
+            self.answers();
+            self.leave_order(Request { op: Op::Ping as u8, ..Request::new_zeroed() }, &[]);
+        }
     }
 
     /// So many seconds go by; the archives live.
@@ -419,34 +449,56 @@ impl Bench {
         self.flags().iter().map(|row| (FlagKind::from_wire(row.kind).unwrap(), row.volume)).collect()
     }
 
-    /// Makes a protected call as the console.
-    pub fn call(&mut self, request: &[u8]) -> Result<u32, Outcome> {
-        let mut reply = [0xee; 16];
-        let len = self.orchestrator.protected(&mut self.kernel, self.console, request, &mut reply);
-        let reply = Reply::read_from_bytes(&reply[..len]).unwrap();
+    /// Puts an order into the console's ring without waking the orchestrator; returns its tag.
+    pub fn leave_order(&mut self, mut request: Request, reason: &[u8]) -> u32 {
+        self.last_tag += 1;
+        request.tag = self.last_tag.into();
+        if !reason.is_empty() {
+            request.len = (reason.len() as u16).into();
+        }
+        assert!(self.orders.send(request.as_bytes(), reason).unwrap());
+        self.last_tag
+    }
+
+    /// The answers that have come.
+    pub fn answers(&mut self) -> Vec<Reply> {
+        let mut answers = Vec::new();
+        for _ in 0..self.answers.available().unwrap() {
+            let mut reply = Reply::new_zeroed();
+            self.answers.read(0, reply.as_mut_bytes());
+            self.answers.release();
+            answers.push(reply);
+        }
+        answers
+    }
+
+    /// Gives an order as the console.
+    pub fn call(&mut self, request: Request, reason: &[u8]) -> Result<u32, Outcome> {
+        self.answers();
+        let tag = self.leave_order(request, reason);
+        self.notify(self.console);
+        let [reply] = self.answers()[..] else { panic!("one answer to one order") };
+        assert_eq!((reply.tag.get(), reply.op), (tag, request.op));
         match Outcome::from_wire(reply.outcome) {
-            Some(Outcome::Accepted) => {
-                assert_ne!(reply.tag.get(), 0);
-                Ok(reply.tag.get())
-            }
+            Some(Outcome::Accepted) => Ok(reply.name.get()),
             refusal => {
-                assert_eq!(reply.tag.get(), 0);
+                assert_eq!(reply.name.get(), 0);
                 Err(refusal.unwrap())
             }
         }
     }
 
     pub fn command(&mut self, op: Op, volume: usize) -> Result<u32, Outcome> {
-        self.call(Request { op: op as u8, volume: volume as u8, ..Request::new_zeroed() }.as_bytes())
+        self.call(Request { op: op as u8, volume: volume as u8, ..Request::new_zeroed() }, &[])
     }
 
     pub fn history(&mut self, from: u64) -> Result<u32, Outcome> {
-        self.call(Request { op: Op::History as u8, number: from.into(), ..Request::new_zeroed() }.as_bytes())
+        self.call(Request { op: Op::History as u8, number: from.into(), ..Request::new_zeroed() }, &[])
     }
 
     pub fn acknowledge(&mut self, id: u64, reason: &[u8]) -> Result<u32, Outcome> {
         let request = Request { op: Op::Acknowledge as u8, number: id.into(), ..Request::new_zeroed() };
         assert!(reason.len() <= REASON_MAX + 1);
-        self.call(&[request.as_bytes(), reason].concat())
+        self.call(request, reason)
     }
 }

@@ -1,6 +1,8 @@
-//! The form of the operator's commands, and the ones refused for what they say.
+//! The form of the operator's orders, and the ones refused for what they say.
 
 use super::*;
+use totebox_manifest::conversation::ORDER_DATA;
+
 use crate::proto::operator::{ALL_VOLUMES, LATEST, REASON_MAX};
 
 const OPS: [Op; 6] = [Op::Verify, Op::Suspend, Op::Resume, Op::Archive, Op::Acknowledge, Op::History];
@@ -12,6 +14,7 @@ fn good(op: Op) -> (Request, &'static [u8]) {
         Op::Acknowledge => (request.volume, request.number) = (0, 1.into()),
         Op::History => (request.volume, request.number) = (0, LATEST.into()),
         Op::Verify | Op::Suspend | Op::Resume | Op::Archive => {}
+        Op::Ping => request.volume = 0,
     }
     (request, if op == Op::Acknowledge { b"seen" } else { b"" })
 }
@@ -35,31 +38,30 @@ fn a_command_with_anything_it_does_not_take_is_refused() {
         let (request, reason) = good(op);
         let mut bench = bench(op);
         let before = bench.surface();
-        let mut refuse = |bytes: &[u8], why: &str| {
-            assert_eq!(bench.call(bytes), Err(Outcome::BadRequest), "{op:?}: {why}");
+        let mut refuse = |request: Request, reason: &[u8], why: &str| {
+            assert_eq!(bench.call(request, reason), Err(Outcome::BadRequest), "{op:?}: {why}");
         };
-        for len in 0..size_of::<Request>() {
-            refuse(&request.as_bytes()[..len], "cut short");
+        for len in [ORDER_DATA as u16 + 1, u16::MAX] {
+            refuse(Request { len: len.into(), ..request }, &[], "longer than a message");
         }
-        for byte in 0..6 {
-            let mut reserved = [0; 6];
+        for byte in 0..48 {
+            let mut reserved = [0; 48];
             reserved[byte] = 1;
-            refuse(&[Request { reserved, ..request }.as_bytes(), reason].concat(), "a reserved byte");
+            refuse(Request { reserved, ..request }, reason, "a reserved byte");
         }
-        for unknown in [0, 7, 255] {
-            refuse(Request { op: unknown, ..request }.as_bytes(), "an unknown command");
+        for unknown in [0, 8, 255] {
+            refuse(Request { op: unknown, ..request }, &[], "an unknown command");
         }
         if op != Op::Acknowledge {
-            refuse(&[request.as_bytes(), b"x"].concat(), "a reason");
+            refuse(request, b"x", "a reason");
         }
         match op {
-            Op::Acknowledge | Op::History => {
-                refuse(&[Request { volume: 1, ..request }.as_bytes(), reason].concat(), "a volume");
-            }
-            _ => refuse(Request { number: 1.into(), ..request }.as_bytes(), "a number"),
+            Op::Acknowledge | Op::History => refuse(Request { volume: 1, ..request }, reason, "a volume"),
+            _ => refuse(Request { number: 1.into(), ..request }, &[], "a number"),
         }
         assert_eq!(bench.surface(), before, "{op:?}");
-        bench.call(&[request.as_bytes(), reason].concat()).unwrap_or_else(|outcome| panic!("{op:?}: {outcome:?}"));
+        let name = bench.call(request, reason).unwrap_or_else(|outcome| panic!("{op:?}: {outcome:?}"));
+        assert_ne!(name, 0);
     }
 }
 
@@ -67,13 +69,39 @@ fn a_command_with_anything_it_does_not_take_is_refused() {
 fn only_the_console_commands() {
     let mut bench = Bench::settled();
     let (request, _) = good(Op::Suspend);
-    let mut reply = [0; 8];
+    bench.answers();
     for channel in [bench.auditor, bench.clock, bench.archives[0], bench.vault_channel] {
-        assert_eq!(bench.orchestrator.protected(&mut bench.kernel, channel, request.as_bytes(), &mut reply), 0);
+        bench.notify(channel);
     }
-    assert_eq!((reply, bench.entries().len()), ([0; 8], 0));
-    let len = bench.orchestrator.protected(&mut bench.kernel, bench.console, &[], &mut []);
-    assert_eq!(len, 0, "no room for the answer");
+    assert_eq!((bench.answers().len(), bench.entries().len()), (0, 0));
+    bench.call(request, &[]).expect("its queue has the order");
+}
+
+#[test]
+fn no_more_orders_are_taken_than_there_is_room_for_answers() {
+    let mut bench = Bench::settled();
+    bench.answers();
+    let ping = Request { op: Op::Ping as u8, ..Request::new_zeroed() };
+    let tags: Vec<u32> = (0..16).map(|_| bench.leave_order(ping, &[])).collect();
+    bench.notify(bench.console);
+    let more = bench.leave_order(ping, &[]);
+    bench.notify(bench.console);
+    let answered: Vec<u32> = bench.answers().iter().map(|reply| reply.tag.get()).collect();
+    assert_eq!(answered, tags, "in their order");
+    bench.notify(bench.console);
+    assert_eq!(bench.answers()[0].tag.get(), more);
+    assert_eq!(bench.surface().degraded, 0);
+}
+
+#[test]
+fn a_console_whose_queue_cannot_be_is_cut_off_and_flagged() {
+    let mut bench = Bench::settled();
+    bench.console_region.store(0, u64::MAX);
+    bench.notify(bench.console);
+    assert_eq!(kinds(&bench.record_all()), "degraded");
+    assert_eq!(bench.surface().degraded, degraded::CONSOLE);
+    let flag = bench.flags()[0];
+    assert_eq!((flag.what, flag.detail.get()), (Role::Console as u8, Loss::Silent as u64));
 }
 
 #[test]
@@ -82,7 +110,7 @@ fn before_the_record_was_read_nothing_is_taken_up() {
         let mut bench = Bench::new();
         bench.start();
         let (request, reason) = good(op);
-        assert_eq!(bench.call(&[request.as_bytes(), reason].concat()), Err(Outcome::NotReady), "{op:?}");
+        assert_eq!(bench.call(request, reason), Err(Outcome::NotReady), "{op:?}");
     }
 }
 
@@ -93,7 +121,7 @@ fn each_command_has_a_tag_of_its_own() {
         .into_iter()
         .map(|op| {
             let (request, reason) = good(op);
-            bench.call(&[request.as_bytes(), reason].concat()).unwrap()
+            bench.call(request, reason).unwrap()
         })
         .collect();
     tags.dedup();

@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod flags;
 mod history;
+mod life;
 mod lifecycle;
 mod link;
 mod messages;
@@ -27,6 +28,7 @@ use crate::proto::flag::{FlagRow, NO_VOLUME};
 use crate::proto::operator::{Completion, Op, Outcome, Request};
 use crate::proto::page::{Cause, Check, Health};
 use crate::proto::vault::Status;
+use crate::watch::SILENT_MS;
 use bench::{ARCHIVES, AUDIT, Bench};
 use messages::{Past, child, clean, healthy, kinds, mismatch};
 

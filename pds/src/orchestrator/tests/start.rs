@@ -360,6 +360,7 @@ fn the_surface_shows_health_vault_and_time_and_wakes_the_console_for_news_only()
     assert_eq!((free, left), (0, 0), "more blocks used than there are");
 
     bench.kernel.notified.clear();
+    bench.console_lives = false;
     bench.tick(900);
     let surface = bench.surface();
     assert_eq!((surface.uptime_ms.get(), surface.wall_ms.get()), (900, bench::WALL_MS + 900));

@@ -1,0 +1,20 @@
+//! A clock that fails after a while, to be put in the clock's place.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_hostile::Failing;
+use totebox_pds::clock::Clock;
+use totebox_sel4::{GenericTimer, start};
+
+/// As the clock's.
+const HEAP_SIZE: usize = 0x1_0000;
+
+#[protection_domain(heap_size = HEAP_SIZE)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| {
+        let clock = Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?)?;
+        Ok(Failing::new(manifest, clock))
+    })
+}

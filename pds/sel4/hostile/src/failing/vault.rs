@@ -1,0 +1,20 @@
+//! A vault that fails after a while, to be put in the vault's place.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_hostile::Failing;
+use totebox_pds::vault::Vault;
+use totebox_sel4::{VirtioBlock, start};
+
+/// As the vault's.
+const HEAP_SIZE: usize = 0xa_0000;
+
+#[protection_domain(heap_size = HEAP_SIZE)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| {
+        let vault = Vault::new(manifest, mapped, VirtioBlock::new(manifest, mapped)?)?;
+        Ok(Failing::new(manifest, vault))
+    })
+}

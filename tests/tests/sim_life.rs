@@ -1,0 +1,151 @@
+//! Every domain stands still in turn, in the simulator: that is shown within its limit, what does not need the domain
+//! goes on, and when it goes on itself, that is shown too.
+
+use ledger_fmt::record::Kind;
+use totebox_manifest::Role;
+use totebox_tests::operator::{Operator, number, value};
+use totebox_tests::orchestration::{NAMES, SCHEDULED, audit_record};
+use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, operator};
+
+/// More than any domain may be silent unseen, but for the auditor.
+const LONG_MS: u64 = 30_000;
+
+/// An operator at a settled machine.
+fn at_work(seed: u64) -> (DiskHandle, Operator<SimWire>) {
+    let deployment = deployment(SCHEDULED);
+    let disk = DiskHandle::new(blank_disk(&deployment));
+    let mut operator = operator(&deployment, disk.clone(), seed, None);
+    operator.connect_settled().unwrap();
+    (disk, operator)
+}
+
+/// Lets so much time pass.
+fn pass(operator: &mut Operator<SimWire>, ms: u64) {
+    let ticker = operator.wire.world.devices().ticker.clone();
+    let until_ms = ticker.passed_ms() + ms;
+    let world = &mut operator.wire.world;
+    assert!(world.run_until(20_000_000, |_| ticker.passed_ms() >= until_ms), "time does not pass");
+    world.settle();
+}
+
+/// What is degraded, how old what is shown is, and whether it is called durable.
+fn status(operator: &mut Operator<SimWire>) -> (String, u64, String) {
+    let end = operator.ask("status").unwrap().end;
+    let text = |key| value(&end, key).unwrap_or_else(|| panic!("no {key} in {end}")).to_string();
+    (text("degraded"), number(&end, "age_ms"), text("durable"))
+}
+
+fn put_everywhere(operator: &mut Operator<SimWire>) {
+    for name in NAMES {
+        assert!(operator.put(name, "goes on", b"x").unwrap().is_ok(), "{name}");
+    }
+}
+
+/// The flags about domains in the audit record: which, and how.
+fn recorded(disk: &DiskHandle) -> Vec<(String, u64)> {
+    let records = audit_record(&deployment(SCHEDULED), disk.borrow().seen());
+    let flags = records.into_iter().filter(|(kind, flag)| *kind == Kind::Flag && flag["kind"] == "degraded");
+    flags
+        .map(|(_, flag)| (flag["what"].as_str().unwrap().to_string(), flag["detail"].as_u64().unwrap_or(0)))
+        .collect()
+}
+
+#[test]
+fn a_vault_that_stands_still_is_shown_and_recorded_when_it_goes_on() {
+    let (disk, mut operator) = at_work(1);
+    let vault = operator.wire.world.pd(Role::Vault, 0);
+    operator.wire.world.freeze(vault);
+    pass(&mut operator, LONG_MS);
+    assert_eq!(status(&mut operator), ("vault".into(), 0, "no".into()));
+    // Not even after minutes is the auditor blamed for it.
+    pass(&mut operator, 150_000);
+    assert_eq!(status(&mut operator).0, "vault");
+    operator.wire.world.thaw(vault);
+    pass(&mut operator, 5_000);
+    assert_eq!(status(&mut operator), ("none".into(), 0, "yes".into()));
+    put_everywhere(&mut operator);
+    assert_eq!(recorded(&disk), [("vault".into(), 1)]);
+}
+
+#[test]
+fn a_disk_that_completes_nothing_is_shown_as_that() {
+    let (disk, mut operator) = at_work(2);
+    disk.borrow_mut().hold_while(|_| true);
+    operator.submit("finance", "waits", b"x").unwrap().unwrap();
+    pass(&mut operator, LONG_MS);
+    assert_eq!(status(&mut operator), ("disk".into(), 0, "no".into()));
+    disk.borrow_mut().hold_while(|_| false);
+    pass(&mut operator, 5_000);
+    assert_eq!(status(&mut operator), ("none".into(), 0, "yes".into()));
+    put_everywhere(&mut operator);
+    assert_eq!(recorded(&disk), [("vault".into(), 2)]);
+}
+
+#[test]
+fn an_orchestrator_that_stands_still_is_shown_with_the_age_of_the_page() {
+    let (_, mut operator) = at_work(3);
+    let orchestrator = operator.wire.world.pd(Role::Orchestrator, 0);
+    operator.wire.world.freeze(orchestrator);
+    put_everywhere(&mut operator);
+    pass(&mut operator, 150_000);
+    put_everywhere(&mut operator);
+    let (degraded, age_ms, _) = status(&mut operator);
+    assert_eq!(degraded, "orchestrator");
+    assert!(age_ms >= 150_000, "{age_ms}");
+    assert_eq!(operator.ask("suspend finance").unwrap().error(), Some("not-answering"));
+    assert_eq!(operator.ask("flags").unwrap().error(), Some("not-answering"));
+    operator.wire.world.thaw(orchestrator);
+    pass(&mut operator, 5_000);
+    let (degraded, age_ms, durable) = status(&mut operator);
+    assert_eq!((&*degraded, &*durable), ("none", "yes"));
+    assert!(age_ms < 15_000, "{age_ms}");
+    assert!(operator.ask("suspend finance").unwrap().ok());
+}
+
+#[test]
+fn a_clock_that_stands_still_is_shown_at_the_next_look() {
+    let (disk, mut operator) = at_work(4);
+    let clock = operator.wire.world.pd(Role::Clock, 0);
+    operator.wire.world.freeze(clock);
+    put_everywhere(&mut operator);
+    pass(&mut operator, 150_000);
+    assert_eq!(status(&mut operator), ("clock".into(), 0, "yes".into()));
+    put_everywhere(&mut operator);
+    assert_eq!(operator.ask("audit").unwrap().end, "+audit clean volumes=4");
+    // Whoever is lost after the clock is found at the next look but one: the first one asks.
+    let vault = operator.wire.world.pd(Role::Vault, 0);
+    operator.wire.world.freeze(vault);
+    pass(&mut operator, LONG_MS);
+    status(&mut operator);
+    pass(&mut operator, LONG_MS);
+    assert_eq!(status(&mut operator).0, "vault,clock");
+    operator.wire.world.thaw(vault);
+    operator.wire.world.thaw(clock);
+    pass(&mut operator, 5_000);
+    assert_eq!(status(&mut operator).0, "none");
+    put_everywhere(&mut operator);
+    assert_eq!(recorded(&disk), [("clock".into(), 0), ("vault".into(), 1)]);
+}
+
+#[test]
+fn a_console_that_stands_still_leaves_a_trace_in_the_audit_record() {
+    let (disk, mut operator) = at_work(5);
+    let console = operator.wire.world.pd(Role::Console, 0);
+    operator.wire.world.freeze(console);
+    pass(&mut operator, LONG_MS);
+    operator.wire.world.thaw(console);
+    pass(&mut operator, 5_000);
+    assert_eq!(status(&mut operator).0, "none");
+    put_everywhere(&mut operator);
+    assert_eq!(recorded(&disk), [("console".into(), 1)]);
+}
+
+#[test]
+fn an_auditor_that_stands_still_is_cut_off_and_nobody_else_is() {
+    let (_, mut operator) = at_work(6);
+    let auditor = operator.wire.world.pd(Role::Auditor, 0);
+    operator.wire.world.freeze(auditor);
+    pass(&mut operator, 90_000);
+    assert_eq!(status(&mut operator).0, "auditor");
+    put_everywhere(&mut operator);
+}
