@@ -89,6 +89,12 @@ impl Session {
         self.met = true;
         match signal {
             Signal::Interrupt if machine => self.left_machine_mode(true),
+            // Lines came behind a Ctrl-C that ended something, and nobody saw whether they were a program's.
+            Signal::Interrupt if voided != Lost::Nothing && matches!(self.holders.here, Doubt::Asked(_)) => {
+                let before = self.holders.here.cut().unwrap_or_default();
+                self.holders.here = Doubt::Cut(Cut { put: cut.put.or(before.put), ..cut });
+                self.left_machine_mode(true);
+            }
             Signal::Interrupt if cut.is_any() => {
                 let put = cut.put.or(self.holders.here.cut().and_then(|before| before.put));
                 self.holders.here = Doubt::Asked(Cut { put, ..cut });
@@ -115,7 +121,10 @@ impl Session {
     /// The line hung up: as Ctrl-C. That may also have been a break on a line at which a person types on.
     pub(super) fn hung_up(&mut self) {
         let voided = self.input.clear();
-        let cut = self.cut(voided);
+        let cut = match self.holders.here {
+            Doubt::Cut(before) => before,
+            Doubt::Asked(_) | Doubt::None => self.cut(voided),
+        };
         if self.output.mid_line() {
             self.output.end_line();
         }

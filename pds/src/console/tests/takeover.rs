@@ -179,6 +179,24 @@ fn a_takeover_and_its_end_may_come_in_one_piece() {
 }
 
 #[test]
+fn a_handshake_and_its_end_may_come_in_one_piece() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one x");
+    bench.bytes(b"text\r\x03\nmachine 5\n\x03");
+    assert!(bench.output().ends_with(SKIPPING));
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    // Another program, and a break on the line.
+    bench.bytes(b"\x03\nmachine 6\n");
+    assert!(bench.output().contains("+machine totebox/1 6 #"));
+    bench.line.borrow_mut().hung_up = true;
+    bench.bytes(b"");
+    assert!(bench.output().ends_with(SKIPPING));
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&bench));
+}
+
+#[test]
 fn text_that_was_refused_before_is_skipped_behind_the_takeover_too() {
     for by_handshake in [false, true] {
         let mut bench = Bench::up(&NAMES);
