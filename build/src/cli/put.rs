@@ -64,11 +64,12 @@ pub fn run(args: Args) -> Result<Outcome> {
         tally.take(&Source { path: other.path.clone(), name }, &Fate::NotRead(other.why.clone()));
     }
     let order = Order { archive: &args.archive, sources: &found.sources, skip_existing: args.skip_existing };
-    args.appliance.look_for()?;
     // All of it is read before the line is taken, for which others may wait.
-    let contents = FileContent::read_all(&found.sources, &mut Bar::default());
-    let mut session = match args.appliance.open(PATIENCE) {
-        Ok(session) => session,
+    let read = || FileContent::read_all(&found.sources, &mut Bar::default());
+    let opened = args.appliance.look_for().map(|()| read());
+    let opened = opened.and_then(|contents| Ok((contents, args.appliance.open(PATIENCE)?)));
+    let (contents, mut session) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             tally.take_unsent(&found.sources, &error);
             return tally.finish(Err(error));

@@ -89,7 +89,7 @@ pub fn history(session: &mut Session, from: Option<u64>) -> Result<Result<Histor
         let after = history.take(next, events);
         // Only forward: what the appliance says of its place is not trusted.
         if after == next && next < records {
-            history.damaged.push(Range { first: next, last: records - 1 });
+            history.damaged.push(Range { first: next, last: Some(records - 1) });
         }
         if after == next || after >= records {
             return Ok(Ok(history));
@@ -106,7 +106,7 @@ impl History {
                 break;
             }
             if event.sequence > next {
-                self.damaged.push(Range { first: next, last: event.sequence - 1 });
+                self.damaged.push(Range { first: next, last: Some(event.sequence - 1) });
             }
             next = event.sequence + 1;
             self.events.push(event);

@@ -47,15 +47,17 @@ impl Record {
 pub struct Range {
     /// The first.
     pub first: u64,
-    /// The last.
-    pub last: u64,
+    /// The last; without it nobody knows how many they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
 }
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Range { first, last } if first == last => write!(f, "record {first}"),
-            Range { first, last } => write!(f, "records {first} to {last}"),
+            Range { first, last: None } => write!(f, "what stands at record {first} and behind it"),
+            Range { first, last: Some(last) } if first == last => write!(f, "record {first}"),
+            Range { first, last: Some(last) } => write!(f, "records {first} to {last}"),
         }
     }
 }
@@ -77,7 +79,7 @@ pub fn ls(session: &mut Session, archive: &str, from: u64, count: u64) -> Result
     let mut next = from;
     loop {
         let left = count - listing.entries.len() as u64;
-        let Page { entries, end } = page(session, archive, next, left.min(PAGE))?;
+        let Page { entries, open_end, end } = page(session, archive, next, left.min(PAGE))?;
         let found = entries.len() as u64;
         for record in entries {
             listing.pass_to(next, record.sequence);
@@ -104,6 +106,9 @@ pub fn ls(session: &mut Session, archive: &str, from: u64, count: u64) -> Result
                     if found < left {
                         listing.pass_to(next, records);
                     }
+                    // There is damage, although nothing of what was asked for is missing.
+                    let somewhere = open_end.or(listing.damaged.is_empty().then_some(next));
+                    listing.damaged.extend(somewhere.map(|first| Range { first, last: None }));
                 }
                 Err(refusal) => return Ok(Err(refusal)),
             },
@@ -117,7 +122,7 @@ impl Listing {
     /// Notes that nothing is listed from number `next` on up to `until`.
     fn pass_to(&mut self, next: u64, until: u64) {
         if next < until {
-            self.damaged.push(Range { first: next, last: until - 1 });
+            self.damaged.push(Range { first: next, last: Some(until - 1) });
         }
     }
 }
@@ -125,6 +130,8 @@ impl Listing {
 /// One answer: its records, and how many the archive has, or why it ended otherwise.
 struct Page {
     entries: Vec<Record>,
+    /// From where on nobody knows how many records there are, because the ledger's end is damaged.
+    open_end: Option<u64>,
     end: Result<u64, Refusal>,
 }
 
@@ -136,11 +143,13 @@ fn page(session: &mut Session, archive: &str, from: u64, count: u64) -> Result<P
     if !in_order || entries.first().is_some_and(|first| first.sequence < from) {
         bail!("the appliance sent records that it was not asked for");
     }
+    let is_open = |row: &&Fields| row.text("kind").is_none() && row.text("last").is_none();
+    let open_end = answer.rows.last().filter(is_open).and_then(|row| row.number("seq"));
     let end = match answer.end {
         Ok(end) => {
             Ok(end.number("records").context("the appliance sent a listing this tool does not understand")?)
         }
         Err(refusal) => Err(refusal),
     };
-    Ok(Page { entries, end })
+    Ok(Page { entries, open_end, end })
 }

@@ -5,6 +5,7 @@ mod appliance;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod listing;
 mod orders;
 mod printing;
 mod putting;

@@ -16,7 +16,7 @@ use totebox::client::lines::Line;
 use totebox::client::put::{Outcome, put};
 use totebox::client::sources::Source;
 use totebox_pds::console::data::{checksum, verified};
-use totebox_pds::console::testing::{Bench, Document};
+use totebox_pds::console::testing::Bench;
 
 use crate::appliance::{Appliance, Noise};
 use crate::commands::{json, stderr, stdout, totebox};
@@ -55,9 +55,20 @@ fn more_files_than_may_wait_are_all_put() {
     assert_eq!(appliance.end()[0], documents(&sources));
 }
 
+#[test]
+fn without_an_appliance_each_file_is_told_of_too() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "a").unwrap();
+    let output = totebox(folder.path(), &["put", "contracts", "a", "missing", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = json("put", &output);
+    assert_eq!((&told[0]["error"], &told[1]["error"]), (&"not-sent".into(), &"not-sent".into()));
+    assert!(stderr(&output).contains("is the appliance running?"), "{}", stderr(&output));
+}
+
 /// A console that is played by a script: `answer` is told each line that is no handshake, and says what comes
 /// back; nothing more comes after it says `None`.
-fn scripted(answer: impl FnMut(&str) -> Option<Vec<String>> + Send + 'static) -> UnixStream {
+pub fn scripted(answer: impl FnMut(&str) -> Option<Vec<String>> + Send + 'static) -> UnixStream {
     let (ours, mut line) = UnixStream::pair().unwrap();
     let mut answer = answer;
     thread::spawn(move || {
@@ -86,7 +97,7 @@ fn scripted(answer: impl FnMut(&str) -> Option<Vec<String>> + Send + 'static) ->
 }
 
 /// What a record of this content says in a listing.
-fn row(sequence: u64, name: &str, content: &str) -> String {
+pub fn row(sequence: u64, name: &str, content: &str) -> String {
     let hash = blake3::hash(content.as_bytes()).to_hex();
     format!("=record seq={sequence} kind=document time=9 size={} hash={hash} name=\"{name}\"", content.len())
 }
@@ -272,42 +283,4 @@ fn everything_in_a_folder_is_put_or_reported() {
         names,
         ["all/a", "all/real/b", "all/real/sub/c", "all/to-file", "all/to-folder/d", "real/b", "real/sub/c"]
     );
-}
-
-#[test]
-fn a_listing_shows_what_is_whole_and_names_what_is_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        for index in 0..8 {
-            let (name, content) = (format!("document {index}"), b"x".to_vec());
-            bench.archives[0].documents.push(Document { name, content });
-        }
-        bench.archives[0].unreadable = vec![2, 5, 6, 8];
-    };
-    let appliance = Appliance::listen(&at.join("console"), 4, prepare, |_| {});
-    let output = totebox(at, &["ls", "contracts"]);
-    assert_eq!(output.status.code(), Some(1));
-    let first = |line: &str| line.split_whitespace().next().unwrap().to_string();
-    let numbers: Vec<String> = stdout(&output).lines().skip(1).map(first).collect();
-    assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "7", "8", "9"], "{}", stdout(&output));
-    assert!(stdout(&output).contains("\n       5  records 5 to 6: damaged\n"), "{}", stdout(&output));
-    let said = stderr(&output);
-    assert!(
-        said.contains("totebox: record 2 of archive contracts cannot be read; the others are listed"),
-        "{said}"
-    );
-
-    let output = totebox(at, &["ls", "contracts", "--json"]);
-    let listing = json("ls", &output);
-    assert_eq!(listing["entries"].as_array().unwrap().len(), 5);
-    assert_eq!(listing["damaged"][1], serde_json::json!({ "first": 5, "last": 6 }));
-    assert_eq!(listing["records"], 9);
-
-    // What was not asked for is not complained of.
-    let output = totebox(at, &["ls", "contracts", "--from", "3", "--count", "2"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let output = totebox(at, &["ls", "contracts", "--from", "6", "--count", "1"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    appliance.end();
 }
