@@ -20,6 +20,7 @@ mod provision;
 mod put;
 mod report;
 mod run;
+mod sign;
 mod status;
 mod system;
 mod watch;
@@ -77,6 +78,7 @@ enum Command {
     Status(status::Args),
     #[command(visible_alias = "verify")]
     Audit(audit::Args),
+    Sign(sign::Args),
     Flags(flags::Args),
     Ack(flags::AckArgs),
     History(history::Args),
@@ -128,6 +130,7 @@ fn command(command: Command) -> Result<Outcome> {
         Command::Ls(args) => ls::run(args),
         Command::Status(args) => status::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Sign(args) => sign::run(args),
         Command::Flags(args) => flags::run(args),
         Command::Ack(args) => flags::ack(args),
         Command::History(args) => history::run(args),

@@ -6,7 +6,7 @@
 //! | [`lines`] | what the lines say |
 //! | [`session`] | handshake, commands, recovery from noise |
 //! | [`put`], [`get`], [`ls`] | documents |
-//! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`] | the appliance |
+//! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`], [`sign`] | the appliance |
 //! | [`news`] | what has changed between two looks at it |
 
 pub mod audit;
@@ -21,6 +21,7 @@ pub mod ls;
 pub mod news;
 pub mod put;
 pub mod session;
+pub mod sign;
 pub mod sources;
 pub mod status;
 

@@ -16,9 +16,12 @@ use std::fs;
 use std::io::{stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::client::sign::sign_before_stop;
+use crate::client::{Connection, Session, Timing};
 use crate::errln;
 use crate::files::{keep_to_owner, secret_directory};
 use crate::model::{self, Deployment, SYSTEM_FILE};
@@ -31,6 +34,9 @@ use backend::Backend;
 use bridge::{Bridge, End, Ends, PATIENCE};
 use socket::ConsoleSocket;
 use terminal::RawTerminal;
+
+/// How long archives may take to sign before the appliance is stopped all the same.
+const SIGN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to run and how.
 #[derive(Clone, Debug)]
@@ -99,6 +105,9 @@ pub fn run(options: &Options) -> Result<bool> {
     // Without a script the line is there for clients, whoever sees what is shown here.
     let lost = bridge.output_lost().filter(|_| scripted);
     drop(terminal);
+    if end != End::BackendGone {
+        sign_checkpoints(&backend);
+    }
     let status = backend.stop()?;
     if let Some(error) = lost {
         return Err(OutputError(error).into());
@@ -108,6 +117,24 @@ pub fn run(options: &Options) -> Result<bool> {
         End::Left => Ok(true),
         End::InputDone { refused } => Ok(!refused),
         End::BackendGone => bail!("the appliance has ended by itself ({status})"),
+    }
+}
+
+/// Has every archive sign a checkpoint before the appliance stops. What is not signed within [`SIGN_PATIENCE`] is
+/// signed soon after the next start.
+fn sign_checkpoints(backend: &Backend) {
+    let deadline = Instant::now() + SIGN_PATIENCE;
+    let signed = (|| {
+        let line = backend.line().try_clone()?;
+        line.set_nonblocking(false)?;
+        let timing = Timing { quiet: Duration::from_secs(1), patience: SIGN_PATIENCE / 2 };
+        let mut session = Session::open(Connection::over(line)?, timing, Box::new(|_| {}))?;
+        sign_before_stop(&mut session, deadline, |archive, why| {
+            errln!("{archive} did not sign a checkpoint before the stop: {why}");
+        })
+    })();
+    if let Err(error) = signed {
+        errln!("no checkpoints were signed before the stop: {error:#}");
     }
 }
 

@@ -60,6 +60,7 @@ const CALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("audit", &["audit --connect unix:console", "audit --json --connect unix:console"]),
+    ("sign", &["sign contracts --connect unix:console", "sign contracts --json --connect unix:console"]),
     ("flags", &["flags --connect unix:console", "flags --json --connect unix:console"]),
     ("ack", &["ack {n} seen --connect unix:console"]),
     ("history", &["history --connect unix:console", "history --from 0 --json --connect unix:console"]),

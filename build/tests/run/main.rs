@@ -29,6 +29,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_script_whose_answers_are_not_taken_fails", a_script_whose_answers_are_not_taken_fails),
     ("what_is_typed_through_a_takeover_is_no_command", what_is_typed_through_a_takeover_is_no_command),
     ("a_silent_client_gives_way_to_one_that_waits", a_silent_client_gives_way_to_one_that_waits),
+    ("a_stop_signs_what_is_new_and_adds_nothing_else", a_stop_signs_what_is_new_and_adds_nothing_else),
     ("a_second_run_of_a_deployment_is_refused", a_second_run_of_a_deployment_is_refused),
     ("a_terminal_is_raw_while_it_runs_and_restored_after", a_terminal_is_raw_while_it_runs_and_restored_after),
     ("sigterm_is_a_clean_end", sigterm_is_a_clean_end),
@@ -213,6 +214,37 @@ fn what_was_acknowledged_survives_the_kill_and_nobody_else() {
     assert!(peer.ask("get a0 1").contains("kept\r\n"));
     let verdict = peer.ask("verify");
     assert!(verdict.contains("+audit clean volumes=4"), "{verdict}");
+}
+
+/// An appliance that never runs for a whole audit period leaves a signed checkpoint behind all the same; and
+/// however often it is started, without news nothing is added.
+fn a_stop_signs_what_is_new_and_adds_nothing_else() {
+    let site = Site::new();
+    let run = |script: &str| {
+        let mut child = site.command().arg("--exit-on-eof").stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run("put a0 note\nfirst\n.\n");
+    for _ in 0..2 {
+        let shown = run("ls a0\n");
+        assert!(shown.contains("  checkpoint  ") && shown.contains("+ls records=3"), "{shown}");
+    }
+    // Whoever leaves something half done takes nothing away from it.
+    let running = site.start(&mut site.command());
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    peer.send("put a0 second\rmore\r.\r");
+    peer.wait_for("+receipt");
+    peer.send("put a1 third\rnever ended\r");
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    let (said, code) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    let shown = run("ls a0\nls a1\n");
+    assert!(shown.contains("+ls records=5"), "{shown}");
+    assert!(!shown.contains("third"), "{shown}");
 }
 
 fn a_second_run_of_a_deployment_is_refused() {

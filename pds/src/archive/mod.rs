@@ -36,14 +36,14 @@ use zerocopy::FromZeros;
 
 use crate::ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
 use crate::lifecycle::{self, Standing};
-use crate::proto::intake::{Failure, Op};
+use crate::proto::intake::{Answer, Failure, Op};
 use crate::proto::page::{ArchiveState, Cause, Health, Lifecycle, Time};
 use crate::proto::vault::{Status, VolumeState};
 use crate::vault_client::{Received, VaultClient};
 use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 
 use check::SelfCheck;
-use console::{Console, Message, Refusal};
+use console::{Console, Message, Refusal, reply};
 use patience::{COMMITS_AHEAD, COMPANY_BLOCKS, Patience};
 use reading::Reading;
 use signing::Signing;
@@ -213,7 +213,10 @@ impl Archive {
 
     fn take_event(&mut self, event: Event) {
         match event {
-            Event::Started => self.submissions.start(self.ledger.assets_end()),
+            Event::Started => {
+                self.submissions.start(self.ledger.assets_end());
+                self.signing.start(&self.ledger);
+            }
             Event::Committed { first, records } => {
                 self.publish();
                 self.submissions.committed(first + u64::from(records));
@@ -267,7 +270,33 @@ impl Archive {
                 None => self.reading.list(message, &self.ledger),
             },
             Op::Cancel => self.reading.cancel(console),
+            Op::Sign => return self.serve_sign(message.tag),
         }
+        Served::Done
+    }
+
+    /// Signs a checkpoint because the operator asks, and answers when it is durable.
+    fn serve_sign(&mut self, tag: u32) -> Served {
+        let now = self.now();
+        let refusal = match self.refuses_submissions() {
+            // Nobody could send the rest of it.
+            None if self.submissions.is_open() => Refusal::new(Failure::BadRequest),
+            None if !self.is_quiet() || self.ledger.totals().head.records == 0 => return Served::Blocked,
+            None if self.ledger.is_signed() => {
+                let head = self.ledger.totals().head;
+                let mut answer = reply(tag, head.records - 1);
+                (answer.extra, answer.hash) = ((head.records - 1).into(), head.hash);
+                self.console.answer(Answer::Signed, answer, &[]);
+                return Served::Done;
+            }
+            None if !Signing::has_room(&self.ledger) => Refusal::new(Failure::Full),
+            None => match self.signing.sign(&mut self.ledger, now) {
+                Ok(()) => return Served::Blocked,
+                Err(_) => Refusal::new(Failure::Full),
+            },
+            Some(refusal) => refusal,
+        };
+        self.console.refuse(tag, refusal);
         Served::Done
     }
 
@@ -365,8 +394,11 @@ impl Archive {
     /// Whether it is what it is to be: nothing is under way, and its ledger says so, or cannot.
     fn has_obeyed(&self) -> bool {
         let totals = self.ledger.totals();
-        let closed = totals.standing == Standing::Archived && !totals.signed;
-        let told = (totals.standing == self.target() && !closed)
+        // What comes to rest signs first, if it can.
+        let signs = totals.standing == Standing::Archived
+            || (totals.standing == Standing::Suspended && Signing::has_room(&self.ledger));
+        let owes = signs && !totals.signed;
+        let told = (totals.standing == self.target() && !owes)
             || self.unrecorded == Some(self.command.sequence.get())
             || self.ledger.state() != State::Ready;
         let at_rest = !self.is_quiescing() || self.is_quiet();

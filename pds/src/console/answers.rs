@@ -65,6 +65,7 @@ impl Session {
         match &self.activity {
             Activity::Put(_) => self.put_answer(message),
             Activity::Get(_) => self.get_answer(message),
+            Activity::Sign { .. } => self.sign_answer(link, message),
             _ => self.list_answer(message),
         }
     }

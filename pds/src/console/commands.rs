@@ -75,6 +75,15 @@ pub const COMMANDS: &[Help] = &[
         details: &["The vault seals its volume: what is in it can be read, and nothing is added ever again."],
     },
     Help {
+        name: "sign",
+        arguments: "ARCHIVE",
+        summary: "have an archive sign a checkpoint over all its records now",
+        details: &[
+            "It does so by itself once an audit period, when it is suspended or archived, and soon after a start.",
+            "Where nothing is new nothing is added; the last checkpoint is named.",
+        ],
+    },
+    Help {
         name: "ls",
         arguments: "ARCHIVE [FROM [COUNT]]",
         summary: "the records of an archive, from number FROM on",
@@ -126,6 +135,7 @@ pub enum Command<'a> {
     Help(Option<&'static Help>),
     Status,
     List { archive: usize, from: u64, count: u64 },
+    Sign { archive: usize },
     Put { archive: usize, name: &'a str, size: Option<u64>, hash: Option<Hash> },
     Get { archive: usize, sequence: u64, offset: u64 },
     Receipt { tag: u32 },
@@ -233,6 +243,7 @@ pub fn parse<'a>(words: &'a [&'a str], volumes: &[String]) -> Result<Command<'a>
             archive(name)?;
             return Err(ParseError::NotConfirmed(name));
         }
+        ("sign", &[name]) => Command::Sign { archive: archive(name)? },
         ("ls", &[name, ref range @ ..]) => {
             let (from, count) = match *range {
                 [] => (0, u64::MAX),
@@ -301,6 +312,7 @@ mod tests {
             (&["suspend", "finance"], Command::Change { archive: 1, change: Change::Suspend }),
             (&["resume", "contracts"], Command::Change { archive: 0, change: Change::Resume }),
             (&["archive", "finance", "final"], Command::Change { archive: 1, change: Change::Archive }),
+            (&["sign", "finance"], Command::Sign { archive: 1 }),
             (&["ls", "finance"], Command::List { archive: 1, from: 0, count: u64::MAX }),
             (&["ls", "contracts", "3", "4"], Command::List { archive: 0, from: 3, count: 4 }),
             (&["put", "finance", "a b"], put(None, None)),

@@ -1,4 +1,5 @@
-//! Getting a document and listing records: what an archive sends, passed on to the line as it has room.
+//! Getting a document, listing records, and having a checkpoint signed: what an archive sends, passed on to the
+//! line as it has room.
 
 use core::str;
 
@@ -59,6 +60,38 @@ impl Session {
         let tag = self.new_tag();
         self.outbox.put(link, request(Op::List, tag, from, count), &[]);
         self.activity = Activity::List(List { link, tag, begun: false });
+    }
+
+    pub(super) fn begin_sign(&mut self, link: usize) {
+        if !self.reachable(link) {
+            return;
+        }
+        let tag = self.new_tag();
+        self.outbox.put(link, request(Op::Sign, tag, 0, 0), &[]);
+        self.activity = Activity::Sign { link, tag };
+    }
+
+    /// The archive's answer to the `sign` under way.
+    pub(super) fn sign_answer(&mut self, link: usize, message: &Message) -> Result<(), Misbehaviour> {
+        let (header, archive) = (&message.header, &self.volumes[link]);
+        let (sequence, records) = (header.value.get(), header.extra.get());
+        match message.answer {
+            Answer::Signed if self.machine => {
+                let hash = Hex(&header.hash);
+                self.output.line(format_args!("+sign archive={archive} seq={sequence} records={records} record={hash}"));
+            }
+            Answer::Signed => self.output.line(format_args!(
+                "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {records} records"
+            )),
+            Answer::Failed if failure(message)? == Failure::Full => {
+                let text = format_args!("archive {archive} has no room for a checkpoint but its last, when it is archived");
+                self.output.error(Error::Full, None, text);
+            }
+            Answer::Failed => return self.fetch_failed(link, message),
+            _ => return Err(Misbehaviour("an answer that does not belong to a signature")),
+        }
+        self.activity = Activity::Idle;
+        Ok(())
     }
 
     /// The archive's answer to the `get` under way.

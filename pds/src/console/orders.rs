@@ -214,7 +214,7 @@ impl Session {
             Activity::Acknowledge { tag, flag } => self.show_acknowledgement(tag, flag),
             Activity::History { tag } => self.show_history(tag),
             Activity::Idle | Activity::Away | Activity::Skip(_) => {}
-            Activity::Put(_) | Activity::Get(_) | Activity::List(_) => {}
+            Activity::Put(_) | Activity::Get(_) | Activity::List(_) | Activity::Sign { .. } => {}
             Activity::Order { .. } | Activity::Look { .. } => {}
         }
     }

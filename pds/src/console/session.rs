@@ -43,6 +43,11 @@ pub enum Activity {
     Put(Put),
     Get(Get),
     List(List),
+    /// An archive signs a checkpoint.
+    Sign {
+        link: usize,
+        tag: u32,
+    },
     Audit(Verification),
     Transition(Transition),
     Acknowledge {
@@ -70,6 +75,7 @@ impl Activity {
         match self {
             Activity::Put(put) => Some(put.awaits()),
             &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => Some((link, tag)),
+            &Activity::Sign { link, tag } => Some((link, tag)),
             _ => None,
         }
     }
@@ -245,6 +251,10 @@ impl Session {
                 }
                 self.output.error(Error::Cancelled, None, format_args!("stopped"));
             }
+            Activity::Sign { .. } => {
+                self.outbox.withdraw();
+                self.stop_waiting("ls will show the checkpoint");
+            }
             Activity::Audit(_) => self.stop_waiting("the auditor goes on, status will show its verdict"),
             Activity::Transition(_) => self.stop_waiting("it goes on, status will show how it ended"),
             Activity::Acknowledge { .. } => self.stop_waiting("flags will show whether it was recorded"),
@@ -389,6 +399,7 @@ impl Session {
             Command::Change { archive, change } => self.begin_transition(archive, change),
             Command::List { archive, from, count } => self.begin_list(archive, from, count),
             Command::Put { archive, name, size, hash } => self.begin_put(archive, name, size, hash),
+            Command::Sign { archive } => self.begin_sign(archive),
             Command::Get { archive, sequence, offset } => self.begin_get(archive, sequence, offset),
             Command::Receipt { tag } => self.receipt(tag),
             Command::Audit(volume) => self.begin_audit(volume),

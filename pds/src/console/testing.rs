@@ -216,6 +216,12 @@ impl TestArchive {
                     self.sending = Some(Sending::Document { tag, index, offset: request.extra.get() as usize });
                 }
             },
+            Op::Sign => {
+                let mut header = reply(Answer::Signed, tag);
+                let records = self.documents.len() as u64 + 1;
+                (header.value, header.extra) = (records.into(), records.into());
+                self.answer(header, &[]);
+            }
             Op::List => {
                 let end = value.saturating_add(request.extra.get()).min(self.documents.len() as u64 + 1);
                 self.sending = Some(Sending::List { tag, next: value, end, gap: false });

@@ -36,6 +36,9 @@ wire_enum! {
         /// Stop the document or listing being sent. Ends it with `Failed`, `Cancelled`; no answer if it has
         /// ended.
         Cancel = 7,
+        /// Sign a checkpoint over everything committed, if the last record is none. Ends in `Signed` or `Failed`;
+        /// what is asked later waits for that.
+        Sign = 8,
     }
 }
 
@@ -64,6 +67,9 @@ wire_enum! {
         /// Records that belong into a listing here and are damaged: `value` is the first one's sequence number, `extra`
         /// how many they are; 0 if nobody knows, because the ledger's end is damaged.
         Gap = 8,
+        /// Everything before record `value`, `extra` records, is below the signed checkpoint in that record, which
+        /// is durable; `hash` is the record's.
+        Signed = 9,
     }
 }
 

@@ -9,6 +9,7 @@ use ledger_fmt::record::{Kind, TreeHead};
 use super::lifecycle::records;
 use super::*;
 use crate::archive::check::period_ms;
+use crate::archive::signing::SOON_MS;
 use crate::proto::vault::Op as VaultOp;
 
 /// Lets so much time pass since the start, and everybody notice.
@@ -105,14 +106,100 @@ fn without_a_pause_there_is_a_moment_to_sign_in_all_the_same() {
 }
 
 #[test]
-fn an_archive_at_rest_signs_nothing_and_a_closed_one_its_end() {
+fn an_archive_signs_when_it_comes_to_rest_and_when_it_is_closed() {
     let mut bench = Bench::on(blank(512, 64));
     bench.put("document", b"one");
     bench.command(ArchiveState::Suspended);
+    assert_eq!(bench.health().obeyed.get(), 1);
+    assert_eq!(signed(&bench.vault.disk), [3], "with the record that says it is at rest");
     pass_time(&mut bench, 2 * period());
-    assert_eq!(signed(&bench.vault.disk), []);
+    assert_eq!(signed(&bench.vault.disk), [3], "once");
+    let mut bench = bench.restart();
+    bench.command(ArchiveState::Suspended);
+    pass_time(&mut bench, 2 * period());
+    assert_eq!((bench.state(), signed(&bench.vault.disk)), (ArchiveState::Suspended, vec![3]));
     bench.command(ArchiveState::Archived);
-    assert_eq!(signed(&bench.vault.disk), [4], "with its last lifecycle record");
+    assert_eq!(signed(&bench.vault.disk), [3, 5], "with its last lifecycle record");
+}
+
+#[test]
+fn what_a_start_finds_unsigned_is_signed_soon_and_once() {
+    let mut bench = Bench::on(blank(512, 64)).restart();
+    for _ in 0..3 {
+        pass_time(&mut bench, SOON_MS);
+        assert_eq!(signed(&bench.vault.disk), [], "a genesis record alone is no news");
+        bench = bench.restart();
+    }
+    bench.put("document", b"one");
+    pass_time(&mut bench, SOON_MS);
+    assert_eq!(signed(&bench.vault.disk), [], "what is new since the start waits for the period");
+    // It never runs for a whole period.
+    for _ in 0..5 {
+        bench = bench.restart();
+        pass_time(&mut bench, SOON_MS - 1);
+    }
+    assert_eq!(signed(&bench.vault.disk), []);
+    for _ in 0..5 {
+        pass_time(&mut bench, SOON_MS);
+        assert_eq!(signed(&bench.vault.disk), [2], "once");
+        bench = bench.restart();
+    }
+    bench.put("document", b"two");
+    let mut bench = bench.restart();
+    pass_time(&mut bench, SOON_MS);
+    assert_eq!(signed(&bench.vault.disk), [2, 4]);
+}
+
+fn sign(bench: &mut Bench) -> Vec<Answered> {
+    bench.send(Op::Sign, 7, 0, 0, b"")
+}
+
+#[test]
+fn an_operator_has_a_checkpoint_signed_once_as_often_as_it_is_asked_for() {
+    let mut bench = Bench::on(blank(512, 64));
+    bench.put("document", b"one");
+    for _ in 0..3 {
+        let answers = sign(&mut bench);
+        let [answered] = &answers[..] else { panic!("{answers:?}") };
+        let reply = &answered.reply;
+        assert_eq!((answered.answer, reply.tag.get()), (Answer::Signed, 7));
+        assert_eq!((reply.value.get(), reply.extra.get(), reply.hash), (2, 2, bench.health().head));
+        assert_eq!(signed(&bench.vault.disk), [2]);
+    }
+    bench.put("document", b"two");
+    assert_eq!(sign(&mut bench)[0].answer, Answer::Signed);
+    assert_eq!(signed(&bench.vault.disk), [2, 4]);
+}
+
+#[test]
+fn a_checkpoint_is_asked_for_between_submissions_and_only_of_an_archive_in_service() {
+    let mut bench = Bench::on(blank(1024, 128));
+    let first = bench.submission("first", &document(100_000, 1));
+    let (begin, rest) = first.split_at(5);
+    for (op, tag, value, data) in begin {
+        bench.send(*op, *tag, *value, 0, data);
+    }
+    assert_eq!(sign(&mut bench)[0].failure(), Failure::BadRequest, "nobody could send the rest");
+    bench.send_all(rest);
+    assert_eq!(sign(&mut bench)[0].answer, Answer::Signed);
+    assert_eq!(signed(&bench.vault.disk), [2]);
+    bench.command(ArchiveState::Suspended);
+    assert_eq!(sign(&mut bench)[0].failure(), Failure::NotActive);
+    bench.command(ArchiveState::Archived);
+    assert_eq!(sign(&mut bench)[0].failure(), Failure::Sealed);
+
+    let mut bench = Bench::on(blank(256, 16));
+    loop {
+        let messages = bench.submission("document", b"");
+        if bench.send_all(&messages).last().unwrap().answer == Answer::Failed {
+            break;
+        }
+    }
+    assert_eq!(sign(&mut bench)[0].failure(), Failure::Full, "the rest is kept for its end");
+    let mut bench = Bench::on(blank(512, 64));
+    bench.put("document", b"one");
+    bench.vault.refuse = Some((VaultOp::Commit, Status::Io));
+    assert_eq!(sign(&mut bench)[0].failure(), Failure::Io);
 }
 
 /// A cut between the two records an archive ends with: the next start makes up for it.

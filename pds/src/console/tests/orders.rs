@@ -173,6 +173,19 @@ fn an_acknowledgement_that_is_not_recorded_counts_and_says_so() {
 }
 
 #[test]
+fn an_archive_signs_when_it_is_asked_to() {
+    let mut bench = Bench::up(&NAMES);
+    let expected = "+sign finance is signed up to here: record 1 is the checkpoint over its 1 records\r\n";
+    assert!(bench.type_line("sign finance").contains(expected));
+    bench.surface.rows[1].state = ArchiveState::Suspended as u8;
+    bench.publish();
+    assert!(bench.type_line("sign finance").contains("\r\n-not-active archive finance is suspended"));
+    bench.type_line("machine");
+    let lines = bench.ask("sign contracts");
+    assert!(lines[0].starts_with("+sign archive=contracts seq=1 records=1 record="), "{lines:?}");
+}
+
+#[test]
 fn an_archive_is_on_its_way_only_to_another_state() {
     let mut bench = Bench::up(&NAMES);
     bench.surface.rows[0].moving = 1;

@@ -1,0 +1,55 @@
+//! `totebox sign`.
+
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use totebox::client::sign::{Signed, in_service, sign};
+use totebox::{errln, outln};
+
+use super::appliance::{Appliance, PATIENCE};
+use super::{Outcome, output};
+
+/// Has archives sign a checkpoint over all their records now.
+///
+/// They do so by themselves once an audit period, when they are suspended or archived, soon after a start, and before
+/// `totebox run` stops the appliance. Where nothing is new nothing is added.
+#[derive(clap::Args)]
+#[command(after_help = "Exits with 1 if an archive did not sign.\n\
+                        Example: totebox sign finance --connect unix:target/run/console")]
+pub struct Args {
+    /// Archives; every one in service if none is named.
+    archives: Vec<String>,
+    /// Print the checkpoints as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    appliance: Appliance,
+}
+
+pub fn run(args: Args) -> Result<Outcome> {
+    let mut session = args.appliance.open(PATIENCE)?;
+    let archives = match args.archives {
+        all if all.is_empty() => match in_service(&mut session)? {
+            Ok(archives) => archives,
+            Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),
+        },
+        named => named,
+    };
+    let (mut rows, mut outcome) = (Vec::<Value>::new(), Outcome::Fine);
+    for archive in archives {
+        match sign(&mut session, &archive)? {
+            Ok(signed) if args.json => rows.push(json!(signed)),
+            Ok(Signed { archive, checkpoint, records, .. }) => {
+                outln!("{archive}: record {checkpoint} is the checkpoint over its {records} records")?;
+            }
+            Err(refusal) => {
+                outcome = Outcome::Found;
+                errln!("totebox: {archive}: {}: {}", refusal.name, refusal.text);
+                rows.push(json!({ "archive": archive, "error": refusal.name, "message": refusal.text }));
+            }
+        }
+    }
+    if args.json {
+        output::json(&rows)?;
+    }
+    Ok(outcome)
+}

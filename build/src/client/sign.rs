@@ -1,0 +1,69 @@
+//! Having archives sign checkpoints.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use totebox_pds::console::words::Quoted;
+
+use super::lines::Refusal;
+use super::session::Session;
+use super::status::status;
+
+/// The last checkpoint of an archive, as `--json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Signed {
+    /// The archive.
+    pub archive: String,
+    /// The record that is the checkpoint.
+    pub checkpoint: u64,
+    /// Records it is over: all before it.
+    pub records: u64,
+    /// The record's hash, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// Has an archive sign a checkpoint, if its last record is none; returns when that is durable.
+pub fn sign(session: &mut Session, archive: &str) -> Result<Result<Signed, Refusal>> {
+    let answer = session.ask(&format!("sign {}", Quoted(archive.as_bytes())), session.timing.patience)?;
+    let end = match answer.end {
+        Ok(end) => end,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let read = (|| {
+        Some(Signed {
+            archive: end.owned("archive")?,
+            checkpoint: end.number("seq")?,
+            records: end.number("records")?,
+            hash: end.owned("record")?,
+        })
+    })();
+    Ok(Ok(read.context("the appliance sent an answer this tool does not understand")?))
+}
+
+/// The archives that can sign: those in service.
+pub fn in_service(session: &mut Session) -> Result<Result<Vec<String>, Refusal>> {
+    Ok(status(session)?.map(|status| {
+        let active =
+            status.volumes.into_iter().filter(|volume| volume.kind == "archive" && volume.state == "active");
+        active.map(|volume| volume.name).collect()
+    }))
+}
+
+/// Has every archive in service sign, before an appliance is stopped. Ends at the deadline; tells of each archive
+/// that did not.
+pub fn sign_before_stop(session: &mut Session, deadline: Instant, mut tell: impl FnMut(&str, &str)) -> Result<()> {
+    let Ok(archives) = in_service(session)? else { return Ok(()) };
+    for archive in archives {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            tell(&archive, "there was no time left");
+            continue;
+        }
+        session.timing.patience = session.timing.patience.min(left);
+        if let Err(refusal) = sign(session, &archive)? {
+            tell(&archive, &refusal.text);
+        }
+    }
+    Ok(())
+}
