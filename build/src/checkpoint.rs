@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use ledger_fmt::Hash;
 use ledger_fmt::checkpoint::{Checkpoint, CheckpointError};
 use ledger_fmt::note::{NOTE_MAX, Note, Unverified, Verifier};
+use totebox_shown::ShowPath;
 
 /// A signed checkpoint; what it states is to be believed if [`SignedCheckpoint::verify`] says so, or if
 /// whoever has it has kept it safe.
@@ -34,7 +35,7 @@ impl SignedCheckpoint {
     /// Reads one from a file.
     pub fn read(path: &Path) -> Result<SignedCheckpoint> {
         let bytes = read_bounded(path, NOTE_MAX)?;
-        SignedCheckpoint::parse(&bytes).with_context(|| format!("{} is no checkpoint", path.display()))
+        SignedCheckpoint::parse(&bytes).with_context(|| format!("{} is no checkpoint", path.shown()))
     }
 
     /// Checks that one of these keys has signed it for the log it speaks of.
@@ -57,6 +58,6 @@ pub fn read_bounded(path: &Path, len_max: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = len_max as u64 + 1;
     let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read {}", path.display()))?;
+    read.with_context(|| format!("cannot read {}", path.shown()))?;
     Ok(bytes)
 }

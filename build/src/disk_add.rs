@@ -11,6 +11,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, SuperblockError};
 use rustix::fs::{SeekFrom as Whence, seek};
 use rustix::io::Errno;
 use totebox_lock::LockedDisk;
+use totebox_shown::ShowPath;
 
 use crate::disk_contents::superblock;
 use crate::disk_create::write_superblock;
@@ -33,7 +34,7 @@ pub struct Undo {
 
 /// Lays out the volume that `new` has and `old` has not. An error leaves the disk as it was.
 pub fn add_volume(path: &Path, old: &Deployment, new: &Deployment) -> Result<Undo> {
-    let context = || format!("the disk {}", path.display());
+    let context = || format!("the disk {}", path.shown());
     let mut disk = LockedDisk::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!("{} is not there: see that it is mounted, or leave --disk out", context()),
         _ => anyhow!(error).context(context()),
@@ -59,7 +60,7 @@ pub fn add_volume(path: &Path, old: &Deployment, new: &Deployment) -> Result<Und
 impl Undo {
     /// Puts the disk back.
     pub fn run(mut self) -> Result<()> {
-        self.write().with_context(|| format!("the disk {} could not be put back as it was", self.path.display()))
+        self.write().with_context(|| format!("the disk {} could not be put back as it was", self.path.shown()))
     }
 
     fn write(&mut self) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use totebox_lock::LockedDisk;
+use totebox_shown::ShowPath;
 use zerocopy::IntoBytes;
 
 use crate::disk_contents::describe;
@@ -40,7 +41,7 @@ impl Deployment {
         existing: Existing,
         wrote: &mut dyn FnMut(u64),
     ) -> Result<Option<String>> {
-        let shown = path.display();
+        let shown = path.shown();
         let Ok(kind) = fs::metadata(path).map(|metadata| metadata.file_type()) else {
             let mut draft = Draft::secret(path)?;
             self.lay_out(draft.file()).with_context(|| format!("cannot make {shown}"))?;

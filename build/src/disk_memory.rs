@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use toml_edit::{DocumentMut, value};
+use totebox_shown::ShowPath;
 
 use crate::files::write_atomically;
 use crate::model::Deployment;
@@ -31,11 +32,11 @@ impl Deployment {
         let path = self.disk_memory();
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let memory: Memory = toml::from_str(&text).with_context(|| path.display().to_string())?;
+                let memory: Memory = toml::from_str(&text).with_context(|| path.shown().to_string())?;
                 Ok(Some(memory.disk))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.shown())),
         }
     }
 
@@ -50,7 +51,7 @@ impl Deployment {
             return Ok(());
         }
         let directory = self.directory.join(STATE_DIRECTORY);
-        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.shown()))?;
         // It speaks of this installation, not of the deployment's sources.
         write_atomically(&directory.join(".gitignore"), b"*\n")?;
         write_atomically(&path, text.as_bytes())

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tempfile::NamedTempFile;
+use totebox_shown::ShowPath;
 
 /// A new file beside its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
 /// is dropped, whatever is at the destination stays.
@@ -24,7 +25,7 @@ impl Draft {
         // was given its mode on purpose.
         let mut draft = Draft::with_mode(destination, 0o666)?;
         if let Ok(there) = fs::metadata(destination) {
-            let cannot = || format!("cannot write {}", destination.display());
+            let cannot = || format!("cannot write {}", destination.shown());
             let mode = Permissions::from_mode(there.permissions().mode() & 0o777);
             draft.file().set_permissions(mode).with_context(cannot)?;
         }
@@ -51,7 +52,7 @@ impl Draft {
             .prefix(".totebox-")
             .permissions(permissions)
             .tempfile_in(directory)
-            .with_context(|| format!("cannot write {}", destination.display()))?;
+            .with_context(|| format!("cannot write {}", destination.shown()))?;
         Ok(Draft { file, destination })
     }
 
@@ -63,7 +64,7 @@ impl Draft {
     /// Makes the file durable and puts it at its destination; with `replace` false only if there is
     /// nothing. A reader, or a crash, sees what was there before or this.
     pub fn publish(mut self, replace: bool) -> Result<()> {
-        let failed = format!("cannot write {}", self.destination.display());
+        let failed = format!("cannot write {}", self.destination.shown());
         if replace && is_stream(&self.destination) {
             return pour(self.file.as_file_mut(), &self.destination);
         }
@@ -85,15 +86,15 @@ pub fn keep_to_owner() {
 /// Makes a directory, and those above it, for its owner alone. One that is there already stays as it is.
 pub fn secret_directory(path: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot make {}", path.display()))
+    made.with_context(|| format!("cannot make {}", path.shown()))
 }
 
 /// The mode of a file in digits if others than its owner may do with it what `others` says, and what mends that.
 pub fn open_to_others(path: &Path, others: u32) -> Result<Option<String>> {
-    let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.shown()))?;
     let mode = metadata.permissions().mode() & 0o777;
     let mend = if metadata.is_dir() { "700" } else { "600" };
-    Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.display())))
+    Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.shown())))
 }
 
 /// Whether something is there that is written into and not replaced: a FIFO, a terminal, `/dev/stdout`.
@@ -107,7 +108,7 @@ pub fn pour(content: &mut File, stream: &Path) -> Result<()> {
         let mut stream = File::options().write(true).open(stream)?;
         io::copy(content, &mut stream)
     });
-    poured.map(drop).with_context(|| format!("cannot write {}", stream.display()))
+    poured.map(drop).with_context(|| format!("cannot write {}", stream.shown()))
 }
 
 /// Replaces a file by one with these bytes, such that a reader, or a crash, sees the old one or the new.
@@ -118,13 +119,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write_atomically`], for a file that its owner alone may read.
 pub fn write_secret(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     let mut draft = Draft::secret(path)?;
-    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.shown()))?;
     draft.publish(replace)
 }
 
 /// A file with these bytes, to be published later.
 pub fn draft(path: &Path, bytes: &[u8]) -> Result<Draft> {
     let mut draft = Draft::new(path)?;
-    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.shown()))?;
     Ok(draft)
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use ledger_fmt::checkpoint;
 use ledger_fmt::note::{Seed, Signer, Verifier};
 use rustix::rand::{GetRandomFlags, getrandom};
+use totebox_shown::ShowPath;
 
 use crate::files::{open_to_others, secret_directory, write_atomically, write_secret};
 use crate::model::Deployment;
@@ -48,7 +49,7 @@ impl Deployment {
         // So that a deployment may be kept in a repository, and its keys cannot by mistake.
         write_atomically(&directory.join(".gitignore"), b"*.key\n")?;
         let path = self.key_file(archive);
-        let missing = !path.try_exists().with_context(|| format!("cannot read {}", path.display()))?;
+        let missing = !path.try_exists().with_context(|| format!("cannot read {}", path.shown()))?;
         if missing {
             let signer = Signer::new(&self.origin(archive), &random_seed()?)?;
             write_secret(&path, format!("{}\n", signer.secret()).as_bytes(), false)?;
@@ -73,16 +74,16 @@ impl Deployment {
         })?;
         if let Some(mode) = open_to_others(&path, 0o077)? {
             let who = "others than its owner can read or replace it, and sign in the archive's name";
-            bail!("the key {} is not secret: {who}: {mode}", path.display());
+            bail!("the key {} is not secret: {who}: {mode}", path.shown());
         }
         let directory = self.directory.join(KEYS_DIRECTORY);
         if let Some(mode) = open_to_others(&directory, 0o022)? {
-            bail!("others can replace the keys in {}: {mode}", directory.display());
+            bail!("others can replace the keys in {}: {mode}", directory.shown());
         }
-        let read = Signer::parse(text.trim_end()).with_context(|| format!("{} is no key", path.display()))?;
+        let read = Signer::parse(text.trim_end()).with_context(|| format!("{} is no key", path.shown()))?;
         let origin = self.origin(archive);
         if read.verifier().name() != origin {
-            bail!("{} is the key of {}, not of {origin}", path.display(), read.verifier().name());
+            bail!("{} is the key of {}, not of {origin}", path.shown(), read.verifier().name());
         }
         Ok(read)
     }
@@ -98,17 +99,17 @@ impl Deployment {
 pub fn read_verifiers(path: &Path) -> Result<Vec<Verifier>> {
     let text = read_key_file(path)?;
     let key = |(number, line): (usize, &str)| {
-        Verifier::parse(line).with_context(|| format!("{}:{}: no public key", path.display(), number + 1))
+        Verifier::parse(line).with_context(|| format!("{}:{}: no public key", path.shown(), number + 1))
     };
     let keys: Vec<Verifier> = text.lines().enumerate().map(key).collect::<Result<_>>()?;
     if keys.is_empty() {
-        bail!("{} has no key in it", path.display());
+        bail!("{} has no key in it", path.shown());
     }
     Ok(keys)
 }
 
 fn read_key_file(path: &Path) -> Result<String> {
-    let cannot = || format!("cannot read {}", path.display());
+    let cannot = || format!("cannot read {}", path.shown());
     let mut text = String::new();
     fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text)).with_context(cannot)?;
     Ok(text)

@@ -14,6 +14,7 @@ mod disk_add;
 mod disk_contents;
 mod disk_create;
 mod disk_memory;
+mod file_name;
 mod files;
 pub mod keys;
 mod manifests;

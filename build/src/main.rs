@@ -8,7 +8,6 @@ mod cli;
 
 use std::process::ExitCode;
 
-use totebox::errln;
 use totebox::output::{self, OutputError};
 
 /// 128 and the number of SIGPIPE.
@@ -21,7 +20,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.downcast_ref().is_some_and(OutputError::is_closed_pipe) => READER_GONE.into(),
         Err(error) => {
-            errln!("totebox: {error:#}");
+            output::error(&error);
             ExitCode::from(2)
         }
     }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use totebox_shown::ShowPath;
 use uuid::Uuid;
 
 use crate::model::units::{MIB, parse_size, show_size};
@@ -17,7 +18,7 @@ const AUDIT_SIZE: &str = "32 MiB";
 
 /// Makes the files and keys of a deployment with these archives in `directory`, which must be empty or not there.
 pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[String]) -> Result<Deployment> {
-    let shown = directory.display();
+    let shown = directory.shown();
     match directory.read_dir().map(|mut entries| entries.next().is_some()) {
         Ok(false) => {}
         Ok(true) => bail!("{shown} is not empty; name a new directory"),

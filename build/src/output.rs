@@ -3,11 +3,20 @@
 //! Nothing else here writes to either (`clippy.toml` forbids the standard library's macros, which panic when
 //! nobody reads any more). What standard output does not take is an error of the command, and its exit code;
 //! what standard error does not take there is nobody left to tell.
+//!
+//! Nothing that a terminal would obey goes through: names, files and what an appliance says are foreign, and what is
+//! not printable in them is escaped here ([`totebox_shown`]). A line is one line, whatever is in it; only [`out!`] and
+//! errors have line feeds of their own, and what is foreign there is [`Shown`] before it comes here.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
-/// Prints to standard output; the error is the command's: `out!(...)?`.
+use totebox_shown::{Lines, Shown};
+
+use crate::problem::{Obstacle, Problems};
+
+/// Prints text with its own lines to standard output; the error is the command's: `out!(...)?`.
 #[macro_export]
 macro_rules! out {
     ($($text:tt)*) => { $crate::output::out(format_args!($($text)*)) };
@@ -43,16 +52,16 @@ impl fmt::Display for OutputError {
     }
 }
 
-impl std::error::Error for OutputError {}
+impl Error for OutputError {}
 
-/// Prints to standard output.
+/// Prints text with its own lines to standard output.
 pub fn out(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
-    io::stdout().write_fmt(text).map_err(OutputError)
+    write!(io::stdout(), "{}", Lines(text)).map_err(OutputError)
 }
 
 /// Prints a line to standard output.
 pub fn line(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
-    out(format_args!("{text}\n"))
+    writeln!(io::stdout(), "{}", Shown(text)).map_err(OutputError)
 }
 
 /// Prints bytes as they are to standard output.
@@ -67,6 +76,41 @@ pub fn flush() -> Result<(), OutputError> {
 
 /// Prints a line to standard error, if that can be written.
 pub fn error_line(text: fmt::Arguments<'_>) {
+    error_text(format_args!("{}", Shown(text)));
+}
+
+/// Prints why a command cannot run, with its causes, to standard error.
+pub fn error(error: &anyhow::Error) {
+    error_text(format_args!("totebox: {}", causes(error)));
+}
+
+/// Prints text with its own lines to standard error, if that can be written.
+pub fn error_text(text: fmt::Arguments<'_>) {
     // In one piece, so that lines of several processes do not mix.
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{}\n", Lines(text)).as_bytes());
+}
+
+/// An error and its causes, separated by colons. Only errors that look after their lines themselves have some.
+pub fn causes(error: &anyhow::Error) -> String {
+    let cause = |cause: &(dyn Error + 'static)| {
+        let has_lines = cause.is::<Problems>()
+            || cause.is::<Obstacle>()
+            || cause.is::<totebox_sdf::Errors>()
+            || cause.is::<totebox_capdl::Error>();
+        if has_lines { cause.to_string() } else { Shown(cause).to_string() }
+    };
+    error.chain().map(cause).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_has_no_lines_but_its_own() {
+        let foreign = anyhow::anyhow!("no \"a\n\u{202e}\"").context("b\nc");
+        assert_eq!(causes(&foreign), r#"b\x0ac: no "a\x0a\xe2\x80\xae""#);
+        let obstacle = Obstacle { message: "a\n".into(), help: "b\n".into() };
+        assert_eq!(causes(&anyhow::Error::new(obstacle).context("c")), "c: a\\x0a\n    b\\x0a");
+    }
 }

@@ -1,7 +1,10 @@
-//! What is wrong with a file a person wrote: all of it, each with its place and the way out.
+//! What is wrong with a file a person wrote: all of it, each with its place and the way out. The lines of these errors
+//! are their own: what is foreign in them is on one line.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use totebox_shown::{ShowPath, Shown};
 
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,15 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What was expected and how to mend it.
+    pub help: String,
+}
+
+/// Why something cannot be done, and the way out on a line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is in the way.
+    pub message: String,
+    /// The way out.
     pub help: String,
 }
 
@@ -45,10 +57,18 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file.display(), self.line, self.column, self.message)?;
-        if self.help.is_empty() { Ok(()) } else { write!(f, "\n    {}", self.help) }
+        write!(f, "{}:{}:{}: {}", self.file.shown(), self.line, self.column, Shown(&self.message))?;
+        if self.help.is_empty() { Ok(()) } else { write!(f, "\n    {}", Shown(&self.help)) }
     }
 }
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    {}", Shown(&self.message), Shown(&self.help))
+    }
+}
+
+impl std::error::Error for Obstacle {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

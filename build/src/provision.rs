@@ -11,6 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
+use totebox_shown::ShowPath;
 
 use crate::disk_add::{Undo, add_volume};
 use crate::files::draft;
@@ -26,7 +27,7 @@ pub const VOLUME_SIZE: &str = "128 MiB";
 pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path>) -> Result<Deployment> {
     let file = model::file(path);
     let current = Deployment::load(&file)?;
-    let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.shown()))?;
     if let (Some(disk), true) = (disk, current.archives.last().is_some_and(|last| last.name == name)) {
         return catch_up(&file, &source, current, size, disk);
     }
@@ -50,7 +51,7 @@ fn catch_up(file: &Path, source: &str, new: Deployment, size: Option<&str>, disk
     let volume = new.volumes[new.archives.len() - 1].clone();
     if size.is_some_and(|size| parse_size(size) != Some(volume.size())) {
         let (name, has) = (&volume.name, show_size(volume.size()));
-        bail!("the archive \"{name}\" is in {} already, with {has}; leave --size out", file.display());
+        bail!("the archive \"{name}\" is in {} already, with {has}; leave --size out", file.shown());
     }
     let mut document: DocumentMut = source.parse()?;
     let archives = archives(&mut document)?;

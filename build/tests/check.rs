@@ -12,6 +12,7 @@ use serde_json::Value;
 use totebox::check::{Judge, Level, Policy, RULES, Report, Verdict, Waivers, check, sarif};
 use totebox::model::Deployment;
 use totebox_sdf::System;
+use totebox_shown::testing::FORGED_DESCRIPTION;
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check")
@@ -198,5 +199,33 @@ fn the_published_rules_are_the_rules() {
     for rule in RULES {
         let expected = words(&format!("## {}: {} {}", rule.id, rule.title, rule.sentence));
         assert!(published.contains(&expected), "docs/isolation-rules.md does not say: {expected}");
+    }
+}
+
+#[test]
+fn no_name_forges_a_line_of_the_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("forged-name.system"), FORGED_DESCRIPTION).unwrap();
+    fs::copy(corpus().join("microkit/iso-01-passing.system"), at("good.system")).unwrap();
+    let commands: [&[&str]; 6] = [
+        &["check", "forged-name.system"],
+        &["check", "forged-name.system", "--json"],
+        &["check", "forged-name.system", "--sarif"],
+        &["diff", "good.system", "forged-name.system"],
+        &["diff", "good.system", "forged-name.system", "--markdown"],
+        &["graph", "forged-name.system", "-o", "forged.svg"],
+    ];
+    for arguments in commands {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+        let output = command.args(arguments).current_dir(directory.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            said,
+            "totebox: forged-name.system:4:24: attribute 'name' of <protection_domain> is 'a\\x0aforged-name.system: 19 \
+             of 19 rules hold (profile totebox)\\x0a\\xe2\\x80\\xae'; expected printable characters other than ' \" and `\n"
+        );
     }
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::with_archives;
 use totebox::model::Deployment;
+use totebox_shown::Quoted;
 
 /// Runs `totebox` in `directory`: exit code, standard output, standard error.
 fn totebox(directory: &Path, args: &[&str]) -> (i32, String, String) {
@@ -54,7 +55,7 @@ fn a_deployment_is_not_made_over_another_or_with_a_bad_name() {
         for name in ["a\"b", "a\\b", "a\nb", "a\n[disk]\nsize = \"1 MiB\"", "'", "\u{202e}a", ""] {
             let (code, _, error) = run(&["new", "yard", option, name]);
             assert_eq!(code, 2);
-            let expected = format!("{what}, \"{}\", cannot be used", name.escape_debug());
+            let expected = format!("{what}, {}, cannot be used", Quoted(name.as_bytes()));
             assert!(error.contains(&expected) && error.contains("a name is a small letter"), "{name:?}: {error}");
         }
     }

@@ -309,7 +309,7 @@ fn listings_show_volumes_and_records() {
         out.contains("2026-01-01T00:00:03.003Z  document               10000  Vertrag März 2026.pdf"),
         "{out}"
     );
-    assert!(!out.contains('\u{1b}') && out.contains("line\u{fffd}break\u{fffd}[31m"), "{out}");
+    assert!(!out.contains('\u{1b}') && out.contains(r"line\x0abreak\x1b[31m"), "{out}");
     let (_, out, _) = disk.run(&["ls", "disk.img", "a0", "--json"]);
     let rows = json(&out);
     assert_eq!(rows[6]["name"], "line\nbreak\u{1b}[31m");

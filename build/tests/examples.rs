@@ -3,6 +3,7 @@
 //! MICROKIT_SDK may point to as well. Those that are not there are reported as ignored, with the reason; they
 //! never count as passed.
 
+#![allow(clippy::disallowed_methods, reason = "the paths are the test's own")]
 #![allow(clippy::disallowed_macros, reason = "a test program's own output")]
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! What others than its owner may read of what the commands make: nothing that holds a key or a document,
 //! whatever the operator's umask is.
 
+#![allow(clippy::disallowed_methods, reason = "the paths are the test's own")]
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

@@ -15,6 +15,8 @@ pub mod testing;
 
 use std::fmt;
 
+use totebox_shown::Shown;
+
 pub use content::*;
 pub use image::Image;
 pub use json::Json;
@@ -38,7 +40,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n    {}", self.message, self.help)
+        write!(f, "{}\n    {}", Shown(&self.message), Shown(&self.help))
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use roxmltree::{Document, Node};
+use totebox_shown::{Shown, is_printable};
 
 use crate::{Error, Errors, ID_MAX, Perms, Place};
 
@@ -16,7 +17,9 @@ pub struct Source<'a> {
 
 impl Source<'_> {
     pub fn error(&self, place: Place, message: impl Into<String>) {
-        let error = Error { file: self.file.to_owned(), place, message: message.into() };
+        // One line, whatever names are in it.
+        let message = Shown(message.into()).to_string();
+        let error = Error { file: self.file.to_owned(), place, message };
         self.errors.borrow_mut().push(error);
     }
 
@@ -31,6 +34,11 @@ impl Source<'_> {
         let position = self.document.text_pos_at(byte);
         Place { line: position.row, column: position.col }
     }
+}
+
+/// Whether a character may stand in a name, a path or any other value.
+fn is_quotable(character: char) -> bool {
+    is_printable(character) && !matches!(character, '\'' | '"' | '`')
 }
 
 /// An element.
@@ -63,9 +71,15 @@ impl<'a> Element<'a> {
         self.error(format!("unknown element <{}> in <{parent}>", self.name()));
     }
 
-    /// Reports every attribute that is not in `known`.
+    /// Reports every attribute that is not in `known`, and every value that cannot be quoted as it is: a name with a
+    /// line feed would forge a line of whatever speaks of it, one with a quote the end of its name. (The Microkit tool
+    /// takes any name.)
     pub fn attributes(self, known: &[&str]) {
         for attribute in self.node.attributes() {
+            if !attribute.value().chars().all(is_quotable) {
+                let expected = "printable characters other than ' \" and `";
+                self.bad_value::<()>(attribute.name(), expected);
+            }
             if !known.contains(&attribute.name()) {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let message =

@@ -3,7 +3,8 @@
 //! The description is read as the Microkit tool reads it, with its defaults, for every architecture. What
 //! is unknown, missing, malformed, named twice or refers to nothing is an error, and all errors are
 //! reported. What depends on a board or on other files (page sizes, address space limits, overlaps,
-//! program images) is not judged here.
+//! program images) is not judged here. Values are printable and without quotes, so that whoever speaks of a
+//! description can quote its names as they are.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,8 @@ mod resolve;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use totebox_shown::ShowPath;
 
 /// The largest channel, interrupt, I/O port and child id of a protection domain.
 pub const ID_MAX: u8 = 61;
@@ -45,7 +48,7 @@ pub struct Errors(pub Vec<Error>);
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { line, column } = self.place;
-        write!(f, "{}:{line}:{column}: {}", self.file.display(), self.message)
+        write!(f, "{}:{line}:{column}: {}", self.file.shown(), self.message)
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use roxmltree::Document;
+use totebox_shown::Shown;
 
 use crate::element::{Element, Source};
 use crate::resolve::resolve;
@@ -22,7 +23,8 @@ pub fn system(file: &Path, xml: &str) -> Result<System, Errors> {
     let document = Document::parse(xml).map_err(|error| {
         let position = error.pos();
         let place = Place { line: position.row, column: position.col };
-        Errors(vec![Error { file: file.to_owned(), place, message: format!("not well-formed XML: {error}") }])
+        let message = Shown(format_args!("not well-formed XML: {error}")).to_string();
+        Errors(vec![Error { file: file.to_owned(), place, message }])
     })?;
     let source = Source { file, document: &document, errors: RefCell::default() };
     let root = Element::new(document.root_element(), &source);

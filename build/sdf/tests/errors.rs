@@ -40,6 +40,14 @@ fn every_error_says_where_what_and_what_was_expected() {
             "<memory_region name='a' size='1'/>\n<memory_region name='a' size='1'/>".into(),
             "3:1: the memory region name 'a' is taken by line 2",
         ),
+        (
+            "<memory_region name='a&#10;b&#x202E;' size='1'/>".into(),
+            r#"2:16: attribute 'name' of <memory_region> is 'a\x0ab\xe2\x80\xae'; expected printable characters other than ' " and `"#,
+        ),
+        (
+            "<memory_region name='a&apos; and &apos;b' size='1'/>".into(),
+            "2:16: attribute 'name' of <memory_region> is 'a' and 'b'; expected printable characters other than ' \" and `",
+        ),
         ("<protection_domain name='p'/>".into(), "2:1: protection domain 'p' has 0 <program_image>; expected one"),
         (
             "<protection_domain><program_image path='p'/></protection_domain>".into(),

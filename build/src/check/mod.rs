@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use totebox_manifest::Role;
 use totebox_sdf::{Place, System};
+use totebox_shown::Shown;
 
 use crate::authority::{Authority, Reach};
 use crate::built::Built;
@@ -156,8 +157,9 @@ impl<'a> Found<'a> {
             line: place.line,
             column: place.column,
             names: names.iter().map(|&name| name.to_owned()).collect(),
-            message,
-            help,
+            // Sentences for people, of one line each: names in what was built may hold anything.
+            message: Shown(message).to_string(),
+            help: Shown(help).to_string(),
             waived: None,
         });
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use toml::Spanned;
+use totebox_shown::Shown;
 
 use super::{Finding, RULES};
 use crate::problem::{Problem, Problems};
@@ -67,7 +68,7 @@ impl Waivers {
             |waiver: &&mut Waiver| waiver.rule.get_ref() == finding.rule && finding.names.contains(&waiver.name);
         if let Some(waiver) = self.waive.iter_mut().find(accepts) {
             waiver.used = true;
-            finding.waived = Some(waiver.reason.get_ref().clone());
+            finding.waived = Some(Shown(waiver.reason.get_ref()).to_string());
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::json;
 use totebox::client::audit::{Verdict, audit};
+use totebox::outln;
 use totebox::output::OutputError;
-use totebox::{out, outln};
 use totebox_pds::console::text;
 
 use super::appliance::{Appliance, refused};
@@ -54,9 +54,6 @@ pub fn run(args: Args) -> Result<Outcome> {
 fn tell(verdict: &Verdict) -> Result<(), OutputError> {
     let Verdict { name, verdict: word, records, findings, .. } = verdict;
     let (size, time) = (text::Size(verdict.bytes), text::Duration(verdict.duration_ms));
-    out!("{name:<32}  {word:<12}  {records} records, {size} read in {time}")?;
-    match findings.first() {
-        Some(found) => outln!("; {found}"),
-        None => outln!(),
-    }
+    let found = findings.first().map_or(String::new(), |found| format!("; {found}"));
+    outln!("{name:<32}  {word:<12}  {records} records, {size} read in {time}{found}")
 }

@@ -12,6 +12,7 @@ use totebox::output::OutputError;
 use totebox::{errln, outln};
 use totebox_capdl::{Image, Json, Spec};
 use totebox_sdf::System;
+use totebox_shown::ShowPath;
 
 use super::{Outcome, output};
 
@@ -108,7 +109,7 @@ impl Source {
 
 /// Reads a system description.
 pub fn read(path: &Path) -> Result<System> {
-    let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
     Ok(System::parse(path, &xml)?)
 }
 
@@ -121,14 +122,14 @@ pub fn judge(
     waivers: &mut Waivers,
 ) -> Result<Report> {
     let Some((image, spec)) = built else { return Ok(check::check(file, system, policy, waivers)) };
-    let built = Built::of(&spec, system).with_context(|| image.display().to_string())?;
+    let built = Built::of(&spec, system).with_context(|| image.shown().to_string())?;
     let made = Made { built: &built, declared: system };
     Ok(check::check_built(image, file, &made, policy, waivers))
 }
 
 /// What was built, if that is to be judged.
 fn built(args: &Args) -> Result<Option<(&Path, Spec)>> {
-    let named = |path: &Path| path.display().to_string();
+    let named = |path: &Path| path.shown().to_string();
     Ok(match (&args.image, &args.capdl) {
         (Some(path), _) => Some((path, read_image(path)?.spec().with_context(|| named(path))?)),
         (None, Some(path)) => Some((path, read_json(path)?.spec().with_context(|| named(path))?)),
@@ -138,26 +139,26 @@ fn built(args: &Args) -> Result<Option<(&Path, Spec)>> {
 
 /// Reads an image.
 pub fn read_image(path: &Path) -> Result<Image> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Image::parse(bytes).with_context(|| path.display().to_string())
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.shown()))?;
+    Image::parse(bytes).with_context(|| path.shown().to_string())
 }
 
 /// Reads what the Microkit tool wrote with `--capdl-json`.
 pub fn read_json(path: &Path) -> Result<Json> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Json::parse(text).with_context(|| path.display().to_string())
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
+    Json::parse(text).with_context(|| path.shown().to_string())
 }
 
 /// Reads a file of waivers, if there is one.
 pub fn waivers(path: Option<&Path>, has_policy: bool) -> Result<Waivers> {
     let Some(path) = path else { return Ok(Waivers::default()) };
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
     Ok(Waivers::parse(path, &text, has_policy)?)
 }
 
 fn print(report: &Report, closures: bool) -> Result<(), OutputError> {
     for finding in &report.findings {
-        let (file, line, column) = (finding.file.display(), finding.line, finding.column);
+        let (file, line, column) = (finding.file.shown(), finding.line, finding.column);
         let level = match (&finding.waived, finding.level) {
             (Some(_), _) => "waived: ",
             (None, Level::Note) => "note: ",
@@ -183,7 +184,7 @@ fn print(report: &Report, closures: bool) -> Result<(), OutputError> {
         }
     }
     let judged = report.verdicts.iter().filter(|(_, verdict)| !matches!(verdict, Verdict::NotJudged(_))).count();
-    let (file, profile) = (report.file.display(), report.profile);
+    let (file, profile) = (report.file.shown(), report.profile);
     match report.broken() {
         0 => outln!("{file}: {judged} of {} rules hold (profile {profile})", RULES.len()),
         1 => outln!("{file}: 1 finding (profile {profile})"),

@@ -11,6 +11,8 @@ use totebox::disk::{hex, time};
 use totebox::keys::read_verifiers;
 use totebox::outln;
 use totebox::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
+use totebox_shown::Quoted;
+use totebox_shown::ShowPath;
 
 use super::Outcome;
 
@@ -40,7 +42,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     for path in &args.key {
         keys.extend(read_verifiers(path)?);
     }
-    let path = args.proof.display();
+    let path = args.proof.shown();
     let bytes = read_bounded(&args.proof, PROOF_MAX)?;
     let proof = Proof::parse(&bytes).with_context(|| format!("{path} is no proof"))?;
     let checked = match (&proof, &args.content, &args.from) {
@@ -94,15 +96,15 @@ fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>
     let when = time(header.time_ms.get()).unwrap_or_else(|| "no time".into());
     outln!("proved: record {} of {}, {}, {when}", proof.index, proof.checkpoint.origin, record.kind.name())?;
     if let Some(name) = record.document_name() {
-        outln!("name: {}", name.escape_debug())?;
+        outln!("name: {}", Quoted(name.as_bytes()))?;
         outln!("content: {} bytes, BLAKE3 {}", header.content_len, hex(&header.content_hash))?;
     }
     let Some(path) = content else { return Ok(Outcome::Fine) };
-    let cannot = || format!("cannot read {}", path.display());
+    let cannot = || format!("cannot read {}", path.shown());
     let mut hasher = blake3::Hasher::new();
     let len = io::copy(&mut File::open(path).with_context(cannot)?, &mut hasher).with_context(cannot)?;
     let same = record.kind.has_content()
         && (len, *hasher.finalize().as_bytes()) == (header.content_len.get(), header.content_hash);
-    outln!("{} is {} content", path.display(), if same { "its" } else { "not its" })?;
+    outln!("{} is {} content", path.shown(), if same { "its" } else { "not its" })?;
     Ok(if same { Outcome::Fine } else { Outcome::Found })
 }

@@ -1,11 +1,13 @@
 //! `totebox diff`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox::diff::{Change, Kind, diff};
-use totebox::outln;
 use totebox::output::OutputError;
+use totebox::{out, outln};
+use totebox_shown::{Markdown, MarkdownCode};
 
 use super::check::read;
 use super::{Outcome, output};
@@ -49,17 +51,32 @@ pub fn run(args: Args) -> Result<Outcome> {
 }
 
 fn markdown(changes: &[Change]) -> Result<(), OutputError> {
-    outln!("## Authority\n")?;
+    out!("## Authority\n\n")?;
     if changes.is_empty() {
         outln!("Nothing changed.")?;
     }
     for (kind, _, heading) in KINDS {
         let of_kind: Vec<&Change> = changes.iter().filter(|change| change.kind == kind).collect();
         if !of_kind.is_empty() {
-            outln!("**{heading}**\n")?;
-            of_kind.iter().try_for_each(|change| outln!("- {}", change.text.replace('\'', "`")))?;
+            out!("**{heading}**\n\n")?;
+            of_kind.iter().try_for_each(|change| outln!("- {}", Quotes(&change.text)))?;
             outln!()?;
         }
     }
     Ok(())
+}
+
+/// A sentence in Markdown: what it has in quotes is a name, and names have no quotes.
+struct Quotes<'a>(&'a str);
+
+impl fmt::Display for Quotes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.0.split('\'').enumerate() {
+            match index % 2 {
+                0 => write!(f, "{}", Markdown(part))?,
+                _ => write!(f, "{}", MarkdownCode(part))?,
+            }
+        }
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ use totebox::keep_to_owner;
 use totebox::outln;
 use totebox_pds::console::text::{Hex, Size};
 use totebox_pds::console::words::Quoted;
+use totebox_shown::ShowPath;
 
 use super::appliance::{Appliance, Bar, PATIENCE, refused};
 use super::{Outcome, output};
@@ -44,7 +45,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let folder = match &args.output {
         Some(path) if !to_stdout => {
             if path.exists() && !args.force {
-                bail!("{} is there already; --force replaces it", path.display());
+                bail!("{} is there already; --force replaces it", path.shown());
             }
             path.parent().filter(|parent| !parent.as_os_str().is_empty())
         }
@@ -87,7 +88,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         }))?;
     } else {
         let (name, size) = (Quoted(document.name.as_bytes()), Size(document.size));
-        outln!("{}: {name}, {size}, {}", path.display(), Hex(&document.hash))?;
+        outln!("{}: {name}, {size}, {}", path.shown(), Hex(&document.hash))?;
     }
     Ok(Outcome::Fine)
 }

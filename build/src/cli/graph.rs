@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use totebox::check::{self, Waivers};
 use totebox::outln;
 use totebox::{picture, write_atomically};
+use totebox_shown::ShowPath;
 
 use super::Outcome;
 use super::check::Source;
@@ -26,11 +27,11 @@ pub fn run(args: Args) -> Result<Outcome> {
     let draw = match args.output.extension().and_then(|extension| extension.to_str()) {
         Some("svg") => picture::svg,
         Some("dot") => picture::dot,
-        _ => bail!("{}: the name of a picture ends in .svg or .dot", args.output.display()),
+        _ => bail!("{}: the name of a picture ends in .svg or .dot", args.output.shown()),
     };
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let report = check::check(&args.source.system, &system, policy.as_ref(), &mut Waivers::default());
     write_atomically(&args.output, draw(&system, policy.as_ref(), &report).as_bytes())?;
-    outln!("wrote {}", args.output.display())?;
+    outln!("wrote {}", args.output.shown())?;
     Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use totebox::built::{Built, Grant, Purpose, compare};
 use totebox::model::SYSTEM_FILE;
 use totebox::outln;
 use totebox::output::OutputError;
+use totebox::problem::Obstacle;
 use totebox::write_secret;
 use totebox_capdl::{Image, Json, Lowering, Spec};
 use totebox_sdf::System;
+use totebox_shown::ShowPath;
 
 use super::{Outcome, check};
 
@@ -67,7 +69,7 @@ impl Distribution {
 pub fn run(args: Args) -> Result<Outcome> {
     let system = check::read(&args.system)?;
     for path in &args.files {
-        let (built, each) = harden(path, &system, &args.system).with_context(|| path.display().to_string())?;
+        let (built, each) = harden(path, &system, &args.system).with_context(|| path.shown().to_string())?;
         print(path, &built, &built.lowerings(), each)?;
     }
     Ok(Outcome::Fine)
@@ -103,16 +105,14 @@ fn refuse_strangers(built: &Built, system: &System, description: &Path) -> Resul
         1 => String::new(),
         count => format!(" (and {} more)", count - 1),
     };
-    bail!(
-        "not hardened, since it is not what {} declares: {first}{more}\n    \
-         `totebox check --image` shows all; build it anew with `make image`",
-        description.display()
-    )
+    let message = format!("not hardened, since it is not what {} declares: {first}{more}", description.shown());
+    let help = "`totebox check --image` shows all; build it anew with `make image`".into();
+    Err(Obstacle { message, help }.into())
 }
 
 /// Says what was lowered: of each domain, what to what, how often.
 fn print(path: &Path, built: &Built, lowered: &[(&Grant, Lowering)], each: bool) -> Result<(), OutputError> {
-    let path = path.display();
+    let path = path.shown();
     if lowered.is_empty() {
         outln!("{path}: every capability has the rights it needs; nothing to lower")?;
         return Ok(());

@@ -30,8 +30,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use totebox::errln;
 use totebox::output::OutputError;
 use totebox_pds::console::Change;
+use totebox_shown::ShownBytes;
 
 /// How a command that could run ended. That it could not run is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,14 +101,24 @@ pub fn run() -> Result<ExitCode> {
     match Cli::try_parse() {
         Ok(cli) => Ok(command(cli.command)?.into()),
         Err(wrong) if wrong.use_stderr() => {
-            // If that cannot be written, there is nobody to tell.
-            let _ = wrong.print();
+            complain();
             Ok(ExitCode::from(2))
         }
         Err(asked) => {
             asked.print().map_err(OutputError)?;
             Ok(Outcome::Fine.into())
         }
+    }
+}
+
+/// Says what is wrong with the command line. clap quotes words of it as they are, and the shell may have made them
+/// of the names of files: so it is asked again, about what can be shown of them.
+fn complain() {
+    let shown = std::env::args_os().map(|word| ShownBytes(word.as_encoded_bytes()).to_string());
+    match Cli::try_parse_from(shown) {
+        // If that cannot be written, there is nobody to tell.
+        Err(wrong) => drop(wrong.print()),
+        Ok(_) => errln!("totebox: a word on the command line is not UTF-8 text, or has characters it cannot have"),
     }
 }
 

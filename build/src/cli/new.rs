@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use totebox::new_deployment;
 use totebox::outln;
+use totebox_shown::ShowPath;
 
 use super::Outcome;
 
@@ -29,8 +30,8 @@ pub fn run(args: Args) -> Result<Outcome> {
     let directory_name = || Some(args.directory.file_name()?.to_str()?.to_owned());
     let name = args.name.or_else(directory_name).context("the directory has no name to use; give --name NAME")?;
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
-    outln!("made the deployment \"{}\" in {}", deployment.name, args.directory.display())?;
-    outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.display())?;
-    outln!("next: totebox disk create DISK --deployment {}", args.directory.display())?;
+    outln!("made the deployment \"{}\" in {}", deployment.name, args.directory.shown())?;
+    outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.shown())?;
+    outln!("next: totebox disk create DISK --deployment {}", args.directory.shown())?;
     Ok(Outcome::Fine)
 }

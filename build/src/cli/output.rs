@@ -8,12 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use totebox::{out, outln};
+use totebox::out;
 use totebox_pds::console::table::{Column, Table};
+use totebox_shown::{Json, Shown};
 
 /// Prints a value as one JSON document, for `--json`.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    outln!("{}", serde_json::to_string_pretty(value)?)?;
+    out!("{}\n", Json(serde_json::to_string_pretty(value)?))?;
     Ok(())
 }
 
@@ -48,7 +49,7 @@ pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.
 pub fn progress_bytes(label: impl Into<String>, total: u64) -> ProgressBar {
     let style = "{msg:<24} {bar:30} {bytes:>11} of {total_bytes:<11} {bytes_per_sec:>12} {eta:>4}";
-    let bar = ProgressBar::new(total).with_message(label.into());
+    let bar = ProgressBar::new(total).with_message(Shown(label.into()).to_string());
     bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
     bar.enable_steady_tick(Duration::from_millis(100));
     bar

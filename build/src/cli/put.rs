@@ -9,8 +9,10 @@ use totebox::client::ls::Record;
 use totebox::client::put::{Order, Outcome as Fate, put};
 use totebox::client::sources::{Folders, Found, Source, sources};
 use totebox::output::OutputError;
+use totebox::output::causes;
 use totebox::{errln, outln};
 use totebox_pds::console::text::{Hex, Size};
+use totebox_shown::ShowPath;
 
 use super::appliance::{Appliance, Bar, PATIENCE};
 use super::{Outcome, output};
@@ -103,7 +105,7 @@ impl Tally {
     /// None of the files was sent. A person is told why once, a program of each file.
     fn take_unsent(&mut self, sources: &[Source], error: &anyhow::Error) {
         if self.json {
-            sources.iter().for_each(|source| self.take(source, &Fate::NotSent(format!("{error:#}"))));
+            sources.iter().for_each(|source| self.take(source, &Fate::NotSent(causes(error))));
         }
     }
 
@@ -126,7 +128,7 @@ impl Tally {
 }
 
 fn tell(source: &Source, fate: &Fate) -> Result<(), OutputError> {
-    let (path, name) = (source.path.display(), &source.name);
+    let (path, name) = (source.path.shown(), &source.name);
     match fate {
         Fate::Committed(receipt) => {
             let (size, hash) = (Size(receipt.size), Hex(&receipt.hash));

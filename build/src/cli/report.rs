@@ -7,6 +7,7 @@ use totebox::check::Policy;
 use totebox::outln;
 use totebox::report::{self, HashedFile, Inputs, hash, shown};
 use totebox::write_atomically;
+use totebox_shown::ShowPath;
 
 use super::Outcome;
 use super::check::{Source, judge, read_image, waivers};
@@ -50,7 +51,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         commands: commands(&args),
     });
     write_atomically(&args.output, page.as_bytes())?;
-    outln!("wrote {}", args.output.display())?;
+    outln!("wrote {}", args.output.shown())?;
     Ok(if checked.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }
 

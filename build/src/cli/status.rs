@@ -9,6 +9,7 @@ use totebox::out;
 use totebox_pds::console::text::Duration;
 use totebox_pds::console::views::{Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;
+use totebox_shown::{Json, Shown};
 
 use super::appliance::{Appliance, PATIENCE, refused};
 use super::watch::{self, Screen, Seen};
@@ -46,11 +47,15 @@ pub fn run(args: Args) -> Result<Outcome> {
             let mut session = args.appliance.open_until(PATIENCE, ended)?;
             Ok(match news.look(&mut session)? {
                 Ok((status, news)) => {
-                    let text = if args.json { serde_json::to_string(&status)? + "\n" } else { text(&status) };
+                    let text = if args.json {
+                        format!("{}\n", Json(serde_json::to_string(&status)?))
+                    } else {
+                        text(&status)
+                    };
                     Seen { text, news, outcome: outcome(&status) }
                 }
                 Err(refusal) => {
-                    let text = format!("{}: {}\n", refusal.name, refusal.text);
+                    let text = format!("{}\n", Shown(format_args!("{}: {}", refusal.name, refusal.text)));
                     Seen { text, news: Vec::new(), outcome: Outcome::Found }
                 }
             })
@@ -78,7 +83,7 @@ fn outcome(status: &Status) -> Outcome {
 fn text(status: &Status) -> String {
     let lines = status.volumes.iter().map(|volume| line(status, volume));
     let mut text = output::table(VolumeLine::columns(), lines);
-    let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{line}").expect("writing to memory");
+    let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{}", Shown(line)).expect("writing to memory");
     for Volume { name, trouble, verdict, findings, .. } in &status.volumes {
         if let Some(trouble) = trouble {
             say(format_args!("  {name} is {trouble}"));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use totebox::model::{self, Deployment, SYSTEM_FILE};
 use totebox::outln;
 use totebox::{secret_directory, write_atomically};
+use totebox_shown::ShowPath;
 
 use super::Outcome;
 
@@ -34,24 +35,24 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     // A file that is right already keeps its time, for whoever builds by it.
     if fs::read_to_string(&path).is_ok_and(|found| found == xml) {
-        outln!("{} is up to date", path.display())?;
+        outln!("{} is up to date", path.shown())?;
     } else {
         write_atomically(&path, xml.as_bytes())?;
-        outln!("wrote {}", path.display())?;
+        outln!("wrote {}", path.shown())?;
     }
     if let Some(directory) = args.manifests {
         secret_directory(&directory)?;
         let count = deployment.write_manifests(&directory)?;
-        outln!("wrote {count} manifests to {}", directory.display())?;
+        outln!("wrote {count} manifests to {}", directory.shown())?;
     }
     Ok(Outcome::Fine)
 }
 
 /// Compares the file with what it must be, and shows the first line that differs.
 fn check(path: &Path, expected: &str) -> Result<Outcome> {
-    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
     if found == expected {
-        outln!("{} is what totebox.toml says", path.display())?;
+        outln!("{} is what totebox.toml says", path.shown())?;
         return Ok(Outcome::Fine);
     }
     let mut lines = (found.lines(), expected.lines());
@@ -62,7 +63,7 @@ fn check(path: &Path, expected: &str) -> Result<Outcome> {
             (a, b) => break (a.unwrap_or("(end of file)"), b.unwrap_or("(end of file)")),
         }
     };
-    outln!("{}:{number}:1: stale: not what totebox.toml says", path.display())?;
+    outln!("{}:{number}:1: stale: not what totebox.toml says", path.shown())?;
     outln!("    there:    {}", found.trim())?;
     outln!("    expected: {}", expected.trim())?;
     outln!("    `totebox system` writes it anew")?;

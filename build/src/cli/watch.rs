@@ -12,14 +12,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use totebox::client::{Interrupted, NoAnswer};
 use totebox::output;
-use totebox::{errln, out, outln};
+use totebox::{errln, out};
+use totebox_shown::Shown;
 
 use super::Outcome;
 
 /// The cursor goes to the top left; the rest of a line is cleared; what is below is cleared.
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K";
-const CLEAR_BELOW: &str = "\x1b[J";
+const HOME: &[u8] = b"\x1b[H";
+const CLEAR_LINE: &[u8] = b"\x1b[K\n";
+const CLEAR_BELOW: &[u8] = b"\x1b[J";
 
 /// News shown below, the last ones.
 const NEWS_MAX: usize = 5;
@@ -65,11 +66,12 @@ impl Screen {
         }
         let news = self.news.borrow();
         let news = news.iter().map(|text| format!("appliance: {text}"));
-        out!("{HOME}")?;
+        output::bytes(HOME)?;
         for line in text.lines().map(str::to_string).chain(news) {
-            outln!("{line}{CLEAR_LINE}")?;
+            out!("{}", Shown(line))?;
+            output::bytes(CLEAR_LINE)?;
         }
-        out!("{CLEAR_BELOW}")?;
+        output::bytes(CLEAR_BELOW)?;
         Ok(output::flush()?)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Word;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
@@ -51,7 +52,8 @@ pub struct Audit {
 
 /// Has a volume verified, or all. Waits its turn if an audit is under way already.
 pub fn audit(session: &mut Session, volume: Option<&str>, pause: Duration) -> Result<Audit> {
-    let command = format!("audit {}", volume.unwrap_or_default());
+    let volume = volume.map_or(String::new(), |name| Word(name).to_string());
+    let command = format!("audit {volume}");
     let answer = session.ask_in_turn(command.trim_end(), session.timing.patience, pause)?;
     let verdicts = answer.rows.iter().map(Verdict::read).collect::<Option<_>>();
     let verdicts = verdicts.context("the appliance sent a verdict this tool does not understand")?;

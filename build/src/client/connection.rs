@@ -10,6 +10,7 @@ use std::{fmt, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use totebox_pds::console::data::checksum;
+use totebox_shown::ShowPath;
 
 /// A line that is longer than any the appliance sends: noise without an end.
 const NOISE_MAX: usize = 64 * 1024;
@@ -35,7 +36,7 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address::Unix(path) = self;
-        write!(f, "unix:{}", path.display())
+        write!(f, "unix:{}", path.shown())
     }
 }
 

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
+use totebox_shown::ShowPath;
 
 use super::put::Progress;
 use super::sources::Source;
+use crate::output::causes;
 
 /// The path that stands for standard input.
 pub const STDIN: &str = "-";
@@ -42,10 +44,7 @@ struct Known {
 impl FileContent {
     /// Reads every file to its end.
     pub fn read_all(sources: &[Source], progress: &mut dyn Progress) -> Vec<FileContent> {
-        sources
-            .iter()
-            .map(|source| FileContent(read(source, progress).map_err(|error| format!("{error:#}"))))
-            .collect()
+        sources.iter().map(|source| FileContent(read(source, progress).map_err(|error| causes(&error)))).collect()
     }
 
     /// The file, to be read again, and what is known of it; an error if it could not be read.
@@ -53,7 +52,7 @@ impl FileContent {
         let Known { path, declared, kept } = self.0.as_ref().map_err(|why| anyhow::anyhow!("{why}"))?;
         let file = match kept {
             Some(file) => file.try_clone().context("cannot open what was kept of it")?,
-            None => File::open(path).with_context(|| format!("cannot open {}", path.display()))?,
+            None => File::open(path).with_context(|| format!("cannot open {}", path.shown()))?,
         };
         Ok((file, *declared))
     }
@@ -66,14 +65,14 @@ fn read(source: &Source, progress: &mut dyn Progress) -> Result<Known> {
         return Ok(Known { path, declared, kept: Some(kept) });
     }
     // A pipe that nobody writes to is waited for here.
-    let mut file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut file = File::open(&path).with_context(|| format!("cannot open {}", path.shown()))?;
     let metadata = file.metadata()?;
     if metadata.file_type().is_fifo() {
         let (declared, kept) = keep(&mut file, source, progress)?;
         return Ok(Known { path, declared, kept: Some(kept) });
     }
     if !metadata.is_file() {
-        bail!("{} is not a file; a folder is put with -r", path.display());
+        bail!("{} is not a file; a folder is put with -r", path.shown());
     }
     let declared = pass_over(&mut file, source, metadata.len(), progress, |_| Ok(()))?;
     Ok(Known { path, declared, kept: None })
@@ -113,7 +112,7 @@ fn pass_over(
                 progress.at(size);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => break Err(error).with_context(|| format!("cannot read {}", source.path.display())),
+            Err(error) => break Err(error).with_context(|| format!("cannot read {}", source.path.shown())),
         }
     };
     progress.end();

@@ -7,14 +7,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::Word;
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
+use std::ffi::OsStr;
 use tempfile::{Builder, NamedTempFile};
 use totebox_pds::console::words::Quoted;
+use totebox_shown::ShowPath;
 
 use super::lines::{Line, Refusal};
 use super::put::Progress;
 use super::session::{Heard, Session, TRIES};
+use crate::file_name::portable;
 use crate::files::{is_stream, pour};
 
 /// What a record says of its document.
@@ -50,13 +54,13 @@ pub fn get(
 ) -> Result<Result<Fetched, Refusal>> {
     // As any new file: who may read it is the operator's umask to say.
     let content = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
-    let content = content.with_context(|| format!("cannot write to {}", folder.display()))?;
+    let content = content.with_context(|| format!("cannot write to {}", folder.shown()))?;
     let hasher = blake3::Hasher::new();
     let mut fetch = Fetch { content, hasher, received: 0, document: None, moved: Instant::now() };
     let (mut disturbances, mut silent_for) = (0, session.timing.quiet);
     let fetched = loop {
         let before = fetch.received;
-        session.send(&format!("get {archive} {sequence} {before}"))?;
+        session.send(&format!("get {} {sequence} {before}", Word(archive)))?;
         let silence = match fetch.receive(session, silent_for, progress)? {
             Received::End(end) => break end,
             Received::Disturbed => false,
@@ -180,9 +184,9 @@ impl Fetched {
         };
         match saved {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                bail!("{} is there already; --force replaces it, -o names another file", path.display())
+                bail!("{} is there already; --force replaces it, -o names another file", path.shown())
             }
-            saved => saved.map(drop).with_context(|| format!("cannot write {}", path.display())),
+            saved => saved.map(drop).with_context(|| format!("cannot write {}", path.shown())),
         }
     }
 
@@ -194,10 +198,14 @@ impl Fetched {
     }
 }
 
-/// The file a document gets when the operator names none: the last part of the document's name.
+/// The file a document gets when the operator names none: the last part of the document's name, without what means
+/// something to a file system, a shell or a terminal.
 pub fn default_path(document: &Document) -> Result<PathBuf> {
-    match Path::new(&document.name).file_name() {
-        Some(name) => Ok(PathBuf::from(name)),
-        None => bail!("the document's name, {:?}, is no file name; name a file with -o", document.name),
+    match Path::new(&document.name).file_name().and_then(OsStr::to_str) {
+        Some(name) => Ok(portable(name).into()),
+        None => bail!(
+            "the document's name, {}, is no file name; name a file with -o",
+            Quoted(document.name.as_bytes())
+        ),
     }
 }

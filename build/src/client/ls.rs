@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::Word;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
@@ -136,7 +137,7 @@ struct Page {
 }
 
 fn page(session: &mut Session, archive: &str, from: u64, count: u64) -> Result<Page> {
-    let answer = session.ask(&format!("ls {archive} {from} {count}"), session.timing.quiet)?;
+    let answer = session.ask(&format!("ls {} {from} {count}", Word(archive)), session.timing.quiet)?;
     // A row that is no record leaves a gap, as a damaged one does.
     let entries: Vec<Record> = answer.rows.iter().filter_map(Record::read).collect();
     let in_order = entries.windows(2).all(|pair| pair[0].sequence < pair[1].sequence);

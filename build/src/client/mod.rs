@@ -9,6 +9,10 @@
 //! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`], [`sign`] | the appliance |
 //! | [`news`] | what has changed between two looks at it |
 
+use std::fmt;
+
+use totebox_shown::Quoted;
+
 pub mod audit;
 pub mod connection;
 pub mod content;
@@ -27,3 +31,16 @@ pub mod status;
 
 pub use connection::{Address, Connection, Interrupted};
 pub use session::{NoAnswer, Session, Timing};
+
+/// A word of a command: as it is if it is plain, else in quotes, so that it stays one word whatever it is.
+struct Word<'a>(&'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        match self.0 {
+            word if !word.is_empty() && word.bytes().all(is_plain) => f.write_str(word),
+            word => write!(f, "{}", Quoted(word.as_bytes())),
+        }
+    }
+}

@@ -13,12 +13,15 @@ use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_pds::console::data::{CONTENT_MAX, Content};
 use totebox_pds::console::text::Hex;
 use totebox_pds::console::words::Quoted;
+use totebox_shown::ShowPath;
 
+use super::Word;
 use super::content::{Declared, FileContent};
 use super::lines::{Line, Receipt, Refusal};
 use super::ls::{Record, ls};
 use super::session::{Heard, Session, TRIES};
 use super::sources::Source;
+use crate::output::causes;
 
 /// How putting one file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ pub fn put(
     };
     let finished = sender.prepare().and_then(|()| sender.run(progress));
     if let Err(error) = &finished {
-        sender.close(&format!("{error:#}"));
+        sender.close(&causes(error));
     }
     finished
 }
@@ -195,7 +198,7 @@ impl Sender<'_> {
         }
         let (file, declared) = match self.contents[index].open() {
             Ok(known) => known,
-            Err(error) => return self.report(index, Outcome::NotRead(format!("{error:#}"))),
+            Err(error) => return self.report(index, Outcome::NotRead(causes(&error))),
         };
         if let Some(record) = self.present.records(&source.name, declared).first().cloned() {
             return self.report(index, Outcome::Skipped(record));
@@ -276,7 +279,7 @@ impl Sender<'_> {
     /// Opens a submission: its tag and window, or the refusal; `None` if that was disturbed.
     fn begin(&mut self, source: &Source, declared: Declared) -> Result<Option<Result<(u32, usize), Refusal>>> {
         let (archive, name, hash) = (self.order.archive, Quoted(source.name.as_bytes()), Hex(&declared.hash));
-        self.session.send(&format!("put {archive} {name} {} {hash}", declared.size))?;
+        self.session.send(&format!("put {} {name} {} {hash}", Word(archive), declared.size))?;
         let start = Instant::now();
         loop {
             match self.session.hear(self.session.timing.quiet)? {
@@ -291,7 +294,7 @@ impl Sender<'_> {
                     return Ok(None);
                 }
                 Heard::Silence if start.elapsed() > self.session.timing.patience => {
-                    bail!("archive {archive} does not say whether it takes {}", source.path.display())
+                    bail!("archive {archive} does not say whether it takes {}", source.path.shown())
                 }
                 // If the end of the command was lost, this is it; if not, it means nothing.
                 Heard::Silence => self.session.send_raw(b"\n")?,

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use totebox_shown::ShowPath;
 
 /// A file to put, and the name its document gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub fn sources(paths: &[PathBuf], folders: Folders) -> Result<Found> {
         let name = name.file_name().map(PathBuf::from).unwrap_or_default();
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() && folders.recursive => walk.folder(path, &name, &metadata),
-            Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; -r puts all files in it", path.display()),
+            Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; -r puts all files in it", path.shown()),
             // What is wrong with it shows when it is opened.
             _ => walk.file(path.clone(), &name),
         }

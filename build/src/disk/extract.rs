@@ -7,7 +7,7 @@
 //! VOLUME/documents/SEQUENCE NAME         on request: the documents by name, as links to their content
 //! ```
 //!
-//! Names from the disk are hostile: no file is named by one unless it was made harmless.
+//! Names from the disk are hostile: no file is named by one unless it was made harmless (`file_name.rs`).
 
 use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -17,23 +17,22 @@ use anyhow::{Context, Result, bail};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::record::Record;
 use ledger_fmt::verify::{Finding, Mode, Visitor};
+use totebox_shown::{Json, ShowPath};
 
 use super::image::{Image, Volume};
 use super::jsonl::Line;
 use super::report::{Findings, VolumeReport};
 use super::walk::Walk;
-
-/// Bytes of a file's name at most, on all common file systems.
-const FILE_NAME_MAX: usize = 255;
+use crate::file_name::portable;
 
 /// Makes sure that nothing can be overwritten: `directory` is made, or is there and empty.
 pub fn prepare(directory: &Path) -> Result<()> {
-    let cannot = || format!("cannot make {}", directory.display());
+    let cannot = || format!("cannot make {}", directory.shown());
     fs::create_dir_all(directory).with_context(cannot)?;
     if fs::read_dir(directory).with_context(cannot)?.next().is_some() {
         bail!(
             "{} is not empty, and nothing is overwritten: give a directory that is empty or does not exist",
-            directory.display()
+            directory.shown()
         );
     }
     Ok(())
@@ -52,14 +51,14 @@ pub fn extract(
     let Ok(superblock) = &volume.superblock else {
         return Ok(VolumeReport::new(volume, None, findings));
     };
-    let mut extraction = Extraction::new(directory.join(&volume.name), names, findings)?;
+    let mut extraction = Extraction::new(directory.join(portable(&volume.name)), names, findings)?;
     let mut walk = Walk::new(image, volume, superblock, Mode::Full);
     while extraction.error.is_none() && walk.step(&mut extraction) {
         let (done, expected) = walk.progress();
         progress(done, expected);
     }
     let findings = extraction.end()?;
-    copy_input(image, volume, superblock, &directory.join(&volume.name))?;
+    copy_input(image, volume, superblock, &directory.join(portable(&volume.name)))?;
     Ok(VolumeReport::new(volume, Some(&walk.summary()), findings))
 }
 
@@ -130,8 +129,8 @@ impl Extraction {
     fn write_line(&mut self) -> Result<()> {
         let Some((line, _)) = self.line.take() else { return Ok(()) };
         let cannot = || cannot_write(&self.records_path);
-        serde_json::to_writer(&mut self.records, &line).with_context(cannot)?;
-        self.records.write_all(b"\n").with_context(cannot)
+        let line = serde_json::to_string(&line).with_context(cannot)?;
+        writeln!(self.records, "{}", Json(line)).with_context(cannot)
     }
 
     fn partial_path(&self) -> PathBuf {
@@ -205,23 +204,14 @@ impl Visitor for Extraction {
     }
 }
 
-/// The file name for a document: its sequence number, which makes it the only one, and its name without
-/// anything that means something to a file system or a terminal.
+/// The file name for a document: its sequence number, which makes it the only one on every file system, and its name
+/// without anything that means something to a file system, a shell or a terminal.
 fn file_name(sequence: u64, name: &str) -> String {
-    let mut file = format!("{sequence:06} ");
-    for character in name.chars() {
-        let harmless = !character.is_control() && !matches!(character, '/' | '\\');
-        let character = if harmless { character } else { '_' };
-        if file.len() + character.len_utf8() > FILE_NAME_MAX {
-            break;
-        }
-        file.push(character);
-    }
-    file
+    portable(&format!("{sequence:06} {name}"))
 }
 
 fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
+    format!("cannot write {}", path.shown())
 }
 
 #[cfg(test)]
@@ -233,8 +223,8 @@ mod tests {
         assert_eq!(file_name(7, "Vertrag März.pdf"), "000007 Vertrag März.pdf");
         assert_eq!(file_name(7, "../../etc/passwd"), "000007 .._.._etc_passwd");
         assert_eq!(file_name(7, "a\0b\nc\u{1b}[2J\\d"), "000007 a_b_c_[2J_d");
-        assert_eq!(file_name(1, "").trim_end(), "000001");
+        assert_eq!(file_name(1, ""), "000001_");
         let long = file_name(1, &"ü".repeat(200));
-        assert!(long.len() <= FILE_NAME_MAX && long.len() > FILE_NAME_MAX - 4 && long.ends_with('ü'));
+        assert!(long.len() <= 255 && long.len() > 251 && long.ends_with('ü'));
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use anyhow::{Result, bail};
+use totebox_shown::ShowPath;
 
 use super::container;
 use super::image::{Image, Volume};
@@ -13,6 +14,7 @@ use super::restore::restore;
 use super::search::{Found, Search, VOLUMES_MAX, search};
 use super::table::{self, Partition};
 use crate::model::Deployment;
+use crate::problem::Obstacle;
 
 /// Volumes that are named in one sentence at most.
 const NAMED_MAX: usize = 8;
@@ -47,7 +49,7 @@ pub fn find(
 ) -> Result<()> {
     let table = table::read(image.file(), image.size);
     if let Some(form) = container::describe(image.file()).filter(|_| table.is_err()) {
-        bail!("{} is {form}", image.path().display());
+        bail!("{} is {form}", image.path().shown());
     }
     let shown = table.as_ref().is_ok_and(|table| !table.partitions.is_empty());
     let placed = deployment.is_some_and(|deployment| is_placed(image, deployment));
@@ -79,11 +81,14 @@ pub fn find(
             image.troubles.push(format!("{error}; the volumes are read where the deployment has them"));
             image.take(deployment);
         }
-        (Err(error), None) => bail!(
-            "{} has no usable partition table: {error}; and there is no superblock of a volume anywhere on it\n    If \
-             it is a Totebox disk, give its deployment with --deployment DIR",
-            image.path().display()
-        ),
+        (Err(error), None) => {
+            let path = image.path().shown();
+            let message = format!(
+                "{path} has no usable partition table: {error}; and there is no superblock of a volume anywhere on it"
+            );
+            let help = "If it is a Totebox disk, give its deployment with --deployment DIR".into();
+            return Err(Obstacle { message, help }.into());
+        }
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use totebox_shown::ShowPath;
 
 use super::find::{FoundBy, Searching, find};
 use crate::model::Deployment;
@@ -66,7 +67,7 @@ impl Image {
         searching: Searching,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Image> {
-        let cannot = || format!("cannot read {}", path.display());
+        let cannot = || format!("cannot read {}", path.shown());
         Image::of(path, File::open(path).with_context(cannot)?, deployment, searching, progress)
     }
 
@@ -79,12 +80,12 @@ impl Image {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Image> {
         // Of a device, the metadata do not tell the size.
-        let size = file.seek(SeekFrom::End(0)).with_context(|| format!("cannot read {}", path.display()))?;
+        let size = file.seek(SeekFrom::End(0)).with_context(|| format!("cannot read {}", path.shown()))?;
         let (path, file) = (path.to_owned(), Arc::new(file));
         let mut image = Image { path, file, size, volumes: Vec::new(), troubles: Vec::new(), note: None };
         find(&mut image, deployment, searching, progress)?;
         if image.volumes.is_empty() {
-            bail!("{} has no Totebox volumes; `totebox disk create` makes a disk that has", image.path.display());
+            bail!("{} has no Totebox volumes; `totebox disk create` makes a disk that has", image.path.shown());
         }
         Ok(image)
     }
@@ -106,14 +107,14 @@ impl Image {
 
     /// Who writes the disk now, in words; `None` if nobody does.
     pub fn writer(&self) -> Result<Option<String>> {
-        totebox_lock::writer(&self.file).with_context(|| format!("cannot read {}", self.path.display()))
+        totebox_lock::writer(&self.file).with_context(|| format!("cannot read {}", self.path.shown()))
     }
 
     /// The volume of this name.
     pub fn volume(&self, name: &str) -> Result<&Volume> {
         self.volumes.iter().find(|volume| volume.name == name).with_context(|| {
             let names: Vec<&str> = self.volumes.iter().map(|volume| volume.name.as_str()).collect();
-            format!("{} has no volume {name:?}; it has: {}", self.path.display(), names.join(", "))
+            format!("{} has no volume {name:?}; it has: {}", self.path.shown(), names.join(", "))
         })
     }
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::{Finding, FindingKind, Summary, Visitor};
 use serde::Serialize;
+use totebox_shown::Shown;
 use uuid::Uuid;
 
 use super::find::FoundBy;
@@ -120,20 +121,21 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: ", self.volume.as_deref().unwrap_or("disk"), self.kind)?;
+        write!(f, "{}: {}: ", Shown(self.volume.as_deref().unwrap_or("disk")), self.kind)?;
         if let (Some(area), Some(block)) = (self.area, self.block) {
             write!(f, "{area} block {block}, ")?;
         }
         if let Some(record) = self.record {
             write!(f, "record {record}, ")?;
         }
-        f.write_str(&self.text)
+        write!(f, "{}", Shown(&self.text))
     }
 }
 
 impl fmt::Display for VolumeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VolumeReport { name, records, documents, content_bytes, root, .. } = self;
+        let name = Shown(name);
         match self.findings {
             0 => write!(f, "{name}: clean")?,
             1 => write!(f, "{name}: 1 finding")?,

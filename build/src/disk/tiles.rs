@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ledger_fmt::Hash;
 use ledger_fmt::tree::{leaf, node};
+use totebox_shown::ShowPath;
 
 use super::extract::prepare;
 use super::log::Log;
@@ -55,7 +56,7 @@ fn write(directory: &Path, level: &str, number: usize, width: usize, bytes: &[u8
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().expect("a file is in a directory");
     let written = fs::create_dir_all(directory).and_then(|()| fs::write(path, bytes));
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.with_context(|| format!("cannot write {}", path.shown()))
 }
 
 /// A tile's number as a path: `x001/x234/067`, and of one that is not full its width, `067.p/5`.

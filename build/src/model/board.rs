@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use totebox_shown::ShowPath;
 
 use super::units::parse_size;
 
@@ -141,8 +142,8 @@ impl Board {
         }
         let path = directory.join("boards").join(format!("{name}.toml"));
         if path.is_file() {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            return Board::parse(name, &text).with_context(|| format!("{}", path.display())).map(Some);
+            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.shown()))?;
+            return Board::parse(name, &text).with_context(|| format!("{}", path.shown())).map(Some);
         }
         let Some(file) = BOARDS.get_file(format!("{name}.toml")) else { return Ok(None) };
         let text = file.contents_utf8().context("a board file is not UTF-8")?;

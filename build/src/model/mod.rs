@@ -15,6 +15,7 @@ use totebox_manifest::OnMismatch;
 
 use board::Board;
 use graph::Graph;
+use totebox_shown::ShowPath;
 use volume::Volume;
 
 use crate::problem::Problems;
@@ -74,7 +75,7 @@ impl Deployment {
     pub fn load(path: &Path) -> Result<Deployment> {
         let path = file(path);
         let source = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {} (`totebox new DIR` makes a deployment)", path.display()))?;
+            .with_context(|| format!("cannot read {} (`totebox new DIR` makes a deployment)", path.shown()))?;
         Ok(Deployment::parse(&path, &source)?)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN};
 use totebox_manifest::OnMismatch;
+use totebox_shown::Quoted;
 
 use super::board::Board;
 use super::graph::{SERVICES, archives_max, program};
@@ -12,6 +13,7 @@ use super::read::{At, Report, Table};
 use super::units::{MIB, parse_duration, parse_share, parse_size, show_share, show_size};
 use super::volume::{self, TABLE_SIZE, Volume};
 use super::{Archive, Audit, Deployment, cpu};
+use crate::output::causes;
 use crate::problem::Problems;
 
 /// Characters of an archive's name at most: its domain's name has a prefix, and regions and files are
@@ -113,7 +115,7 @@ fn identity(report: &Report, table: Table, directory: &Path) -> Option<Identity>
             None
         }
         Err(error) => {
-            report.problem(offset, format!("the board \"{name}\" cannot be used: {error:#}"), "");
+            report.problem(offset, format!("the board \"{name}\" cannot be used: {}", causes(&error)), "");
             None
         }
     });
@@ -212,7 +214,7 @@ fn usable_name(report: &Report, name: At<&str>, what: &str, max: usize) -> bool 
         && !text.contains("--")
         && !text.ends_with('-');
     if !usable {
-        let message = format!("{what}, \"{}\", cannot be used", text.escape_debug());
+        let message = format!("{what}, {}, cannot be used", Quoted(text.as_bytes()));
         let help = format!(
             "a name is a small letter, then small letters, digits and single `-` between them, at most {max} in all"
         );

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use totebox_sdf::System;
+use totebox_shown::{Dot, Shown};
 
 use super::Scene;
 use crate::check::{Policy, Report};
@@ -16,24 +17,18 @@ pub fn dot(system: &System, policy: Option<&Policy>, report: &Report) -> String 
 }
 
 fn write(scene: &Scene, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "// {}", scene.title.replace('\n', " "))?;
+    writeln!(out, "// {}", Shown(&scene.title))?;
     writeln!(out, "digraph system {{\n    rankdir = LR;\n    node [shape = box, style = rounded];")?;
-    let name = |subject: usize| quote(scene.authority.name(subject));
+    let name = |subject: usize| Dot(scene.authority.name(subject));
     for subject in 0..scene.authority.subjects.len() {
         let label = [vec![scene.authority.name(subject).to_owned()], scene.devices(subject)].concat().join("\n");
         let colour = if scene.wrong(subject).is_empty() { "" } else { ", color = red" };
-        writeln!(out, "    {} [label = {}{colour}];", name(subject), quote(&label))?;
+        writeln!(out, "    {} [label = {}{colour}];", name(subject), Dot(&label))?;
     }
     for (&(from, to), link) in &scene.links {
         let mut edge = |label: String, style: &str| {
             let colour = if link.broken.is_empty() { "" } else { ", color = red, fontcolor = red" };
-            writeln!(
-                out,
-                "    {} -> {} [label = {}, style = {style}{colour}];",
-                name(from),
-                name(to),
-                quote(&label)
-            )
+            writeln!(out, "    {} -> {} [label = {}, style = {style}{colour}];", name(from), name(to), Dot(&label))
         };
         if !link.data.is_empty() {
             let signal = if link.signal { "\n(and notifies)" } else { "" };
@@ -49,9 +44,4 @@ fn write(scene: &Scene, out: &mut String) -> std::fmt::Result {
         }
     }
     writeln!(out, "}}")
-}
-
-/// A string as DOT has it.
-fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

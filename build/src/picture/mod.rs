@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use totebox_manifest::Role;
 use totebox_sdf::{IrqSource, System};
+use totebox_shown::ShownBytes;
 
 use crate::authority::{Authority, Control, How, SubjectKind};
 use crate::check::{Finding, Policy, Report};
@@ -68,7 +69,7 @@ impl<'a> Scene<'a> {
             link.broken = findings.iter().filter(concerns).map(|f| format!("{}: {}", f.rule, f.message)).collect();
         }
         let domains = authority.subjects.iter().filter(|subject| subject.kind == SubjectKind::Domain).count();
-        let file = report.file.file_name().unwrap_or_default().to_string_lossy();
+        let file = ShownBytes(report.file.file_name().unwrap_or_default().as_encoded_bytes());
         let title = format!(
             "What {file} allows: {}, {}, {}",
             count(domains, "domain"),

@@ -2,6 +2,7 @@
 //! pixels, so that the same picture is the same text.
 
 use std::fmt::Write;
+use totebox_shown::Xml;
 
 use super::Scene;
 
@@ -102,7 +103,7 @@ impl Canvas {
                 marks += &format!(r#" marker-{name}="url(#{class})""#);
             }
         }
-        let title = escape(&[&[line.title.to_owned()], line.broken].concat().join("\n"));
+        let title = Xml([&[line.title.to_owned()], line.broken].concat().join("\n"));
         let out = &mut self.lines;
         writeln!(out, r#"<g><title>{title}</title><path class="halo" d="{path}"/>"#).expect("writing to a string");
         write!(out, r#"<path class="{class} {style}" d="{path}"{marks}/>"#).expect("writing to a string");
@@ -122,7 +123,7 @@ impl Canvas {
         let Node { x, y, width, height, class, label, lines, .. } = node;
         self.grow((x + width, y + height));
         let broken = if node.broken { " broken" } else { "" };
-        let title = escape(node.title);
+        let title = Xml(node.title);
         let out = &mut self.boxes;
         let rx = if class == "hardware" { 2 } else { 7 };
         write!(out, r#"<g><title>{title}</title><rect class="box {class}{broken}" "#)
@@ -139,13 +140,13 @@ impl Canvas {
         for top in tops {
             let middle = x + width / 2;
             if !label.is_empty() {
-                let label = escape(label);
+                let label = Xml(label);
                 writeln!(out, r#"<text x="{middle}" y="{}">{label}</text>"#, top + 14)
                     .expect("writing to a string");
             }
             let first = top + if label.is_empty() { 10 } else { 30 };
             for (line, y) in lines.iter().zip((first..).step_by(SMALL as usize)) {
-                let line = escape(line);
+                let line = Xml(line);
                 writeln!(out, r#"<text class="small" x="{middle}" y="{y}">{line}</text>"#)
                     .expect("writing to a string");
             }
@@ -168,7 +169,7 @@ impl Canvas {
         y += if findings.is_empty() { 0 } else { 12 };
         for finding in findings.iter().take(FINDINGS_MAX) {
             y += 18;
-            let text = escape(&format!("{}: {}", finding.rule, finding.message));
+            let text = Xml(format!("{}: {}", finding.rule, finding.message)).to_string();
             writeln!(below, r#"<text class="left wrong" x="24" y="{y}">{text}</text>"#)
                 .expect("writing to a string");
             self.width = self.width.max(40 + 7 * text.len() as i32);
@@ -179,7 +180,7 @@ impl Canvas {
                 .expect("writing to a string");
         }
         let (width, height) = (self.width + 24, y + 24);
-        let (title, heading) = (escape(&scene.title), escape(&scene.title));
+        let (title, heading) = (Xml(&scene.title), Xml(&scene.title));
         let (lines, boxes) = (self.lines, self.boxes);
         format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="DejaVu Sans, Verdana, Helvetica, Arial, sans-serif" font-size="14">
@@ -227,10 +228,6 @@ fn legend(out: &mut String, y: &mut i32, width: i32) {
         writeln!(out, r#"<text class="small left" x="{x}" y="{y}">{text}</text>"#).expect("writing to a string");
     }
     *y += (entries.len().div_ceil(columns) as i32 - 1) * 22;
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Styles and arrows.

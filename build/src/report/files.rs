@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+use totebox_shown::{ShowPath, Shown};
 
 /// A file by its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub fn hash(path: &Path, name: String) -> Result<HashedFile> {
         hasher.finalize().iter().for_each(|byte| write!(sha256, "{byte:02x}").expect("writing to a string"));
         Ok(HashedFile { name: name.clone(), size, sha256 })
     };
-    read().with_context(|| format!("cannot read {}", path.display()))
+    read().with_context(|| format!("cannot read {}", path.shown()))
 }
 
 /// Hashes what a Microkit SDK puts into an image for a board, or for all of them, and what puts it there:
@@ -57,17 +58,21 @@ pub fn sdk(directory: &Path, board: Option<&str>) -> Result<Vec<HashedFile>> {
         }
     }
     let is_file = |name: &String| directory.join(name).is_file();
-    names.into_iter().filter(is_file).map(|name| hash(&directory.join(&name), format!("SDK: {name}"))).collect()
+    names
+        .into_iter()
+        .filter(is_file)
+        .map(|name| hash(&directory.join(&name), format!("SDK: {}", Shown(&name))))
+        .collect()
 }
 
 /// The names in a directory.
 fn entries(directory: &Path) -> Result<BTreeSet<String>> {
     let read = directory.read_dir();
-    let read = read.with_context(|| format!("cannot read {} (is it a Microkit SDK?)", directory.display()))?;
+    let read = read.with_context(|| format!("cannot read {} (is it a Microkit SDK?)", directory.shown()))?;
     let mut names = BTreeSet::new();
     for entry in read {
         let Ok(name) = entry?.file_name().into_string() else {
-            bail!("{}: the name of a file is not UTF-8", directory.display());
+            bail!("{}: the name of a file is not UTF-8", directory.shown());
         };
         names.insert(name);
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use totebox_sdf::System;
+use totebox_shown::{Lines, ShowPath, Shown};
 
 use crate::authority::Authority;
 use crate::check::{self, Case, Finding, Judge, Level, Policy, RULES, Rule, Verdict};
@@ -39,7 +40,7 @@ pub struct Inputs<'a> {
 /// A path as a report names it: as it was given, but for what leads to it from the root of this machine.
 pub fn shown(path: &Path) -> String {
     let named = if path.is_absolute() { path.file_name().map_or(path, Path::new) } else { path };
-    named.display().to_string()
+    named.shown().to_string()
 }
 
 /// The report, as the text of an HTML file.
@@ -84,7 +85,8 @@ pub fn page(inputs: &Inputs) -> String {
             }
         }
     };
-    page.into_string()
+    // Its own lines; names have none, and what else is not printable in them is escaped.
+    Lines(page.into_string()).to_string()
 }
 
 fn heading(inputs: &Inputs, case: &Case, file: &str) -> Markup {
@@ -174,7 +176,7 @@ fn rules(inputs: &Inputs, case: &Case) -> Markup {
                     @for (rule, name) in &inputs.waivers_unused {
                         tr {
                             td { (rule) }
-                            td { "none that names '" (name) "'" }
+                            td { "none that names '" (Shown(name)) "'" }
                             td { "This waiver accepts nothing any more; remove it." }
                         }
                     }

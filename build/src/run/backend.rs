@@ -16,9 +16,11 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, getpid, getppid, kill_process, pidfd_open, set_child_subreaper,
     set_parent_process_death_signal, waitpgid,
 };
+use totebox_shown::ShowPath;
 
 use crate::errln;
 use crate::model::Deployment;
+use crate::output::causes;
 
 /// The hosted backend's program, beside this one.
 const HOSTED: &str = "totebox-hosted";
@@ -49,7 +51,7 @@ impl Backend {
     /// Starts the hosted backend.
     pub fn hosted(system: &Path, manifests: &Path, disk: &Path) -> Result<Backend> {
         let program = std::env::current_exe()?.with_file_name(HOSTED);
-        ensure!(program.exists(), "there is no {}; `cargo build --release` builds it", program.display());
+        ensure!(program.exists(), "there is no {}; `cargo build --release` builds it", program.shown());
         let mut command = Command::new(program);
         command.arg(system).arg("--manifests").arg(manifests).arg("--disk").arg(disk);
         Backend::start(command.args(["--console", "stdin"]))
@@ -59,7 +61,7 @@ impl Backend {
     pub fn qemu(deployment: &Deployment, image: &Path, disk: File) -> Result<Backend> {
         let board = &deployment.board;
         let qemu = board.qemu.as_ref().with_context(|| format!("the board {} has no [qemu]", board.name))?;
-        ensure!(image.exists(), "there is no image {}; `make image` builds it", image.display());
+        ensure!(image.exists(), "there is no image {}; `make image` builds it", image.shown());
         fcntl_setfd(&disk, FdFlags::empty())?;
         // By its descriptor, so that it is this disk, whatever its path names by now.
         let path = format!("/proc/self/fd/{}", disk.as_raw_fd());
@@ -83,7 +85,7 @@ impl Backend {
             .stdout(Stdio::from(OwnedFd::from(output)))
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+            .with_context(|| format!("cannot start {}", Path::new(command.get_program()).shown()))?;
         // The command keeps our copies of the far end, which would keep the line from closing.
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Backend { child, line })
@@ -125,7 +127,7 @@ impl Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            errln!("the backend could not be ended: {error:#}");
+            errln!("the backend could not be ended: {}", causes(&error));
         }
     }
 }
@@ -137,6 +139,6 @@ pub fn die_with(parent: i32, command: &[OsString]) -> Result<Infallible> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     ensure!(getppid() == Pid::from_raw(parent), "the process to die with has ended already");
     let error = Command::new(program).args(arguments).exec();
-    let program = program.display();
+    let program = Path::new(program).shown();
     Err(error).with_context(|| format!("cannot start {program}; is it installed?"))
 }

@@ -17,10 +17,11 @@ use rustix::io::{Errno, retry_on_intr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use totebox_pds::console::control;
 use totebox_pds::console::data::checksum;
+use totebox_shown::Shown;
 
 use super::finder::Finder;
 use super::turns::{Next, Turns};
-use crate::errln;
+use crate::output::error_text;
 
 /// Ctrl-], the key that leaves.
 const LEAVE: u8 = 0x1d;
@@ -492,7 +493,7 @@ impl<'a> Bridge<'a> {
     /// Tells an operator at a terminal.
     fn notice(&self, text: &str) {
         if self.ends.terminal {
-            errln!("\n[{text}]");
+            error_text(format_args!("\n[{}]", Shown(text)));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use totebox_lock::LockedDisk;
+use totebox_shown::ShowPath;
 
 use crate::disk_contents::check_belongs;
 use crate::errln;
@@ -15,19 +16,19 @@ use crate::model::units::show_size;
 
 /// Opens the deployment's disk for this run alone, and makes it if the deployment has never had one, or `new` says so.
 pub fn open(deployment: &Deployment, path: &Path, new: bool) -> Result<LockedDisk> {
-    let cannot = || format!("cannot use the disk {}", path.display());
+    let cannot = || format!("cannot use the disk {}", path.shown());
     let opened = match LockedDisk::open(path) {
         Ok(_) if new => bail!(
             "{} exists, and --new-disk replaces nothing; leave --new-disk out to use it, or give it up with `totebox \
              disk create --force`",
-            path.display()
+            path.shown()
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if !new {
                 refuse_if_one_is_gone(deployment, path)?;
             }
             deployment.create_disk(path)?;
-            errln!("made the disk {} ({})", path.display(), show_size(deployment.disk_size));
+            errln!("made the disk {} ({})", path.shown(), show_size(deployment.disk_size));
             LockedDisk::open(path)
         }
         // Documents can be read from it all the same.
@@ -42,7 +43,7 @@ pub fn open(deployment: &Deployment, path: &Path, new: bool) -> Result<LockedDis
     if disk.metadata().with_context(cannot)?.is_file()
         && let Some(mode) = open_to_others(path, 0o077)?
     {
-        errln!("the disk {} is open to others than its owner, and its documents with it: {mode}", path.display());
+        errln!("the disk {} is open to others than its owner, and its documents with it: {mode}", path.shown());
     }
     Ok(disk)
 }
@@ -52,7 +53,7 @@ fn refuse_if_one_is_gone(deployment: &Deployment, path: &Path) -> Result<()> {
         bail!(
             "there is no disk {}, and this deployment has had one, last at {last}: see that it is mounted or put back, \
              or name it with --disk FILE; to begin anew with an empty one, say --new-disk",
-            path.display()
+            path.shown()
         );
     }
     Ok(())

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use totebox_shown::ShowPath;
 
 use crate::client::sign::sign_before_stop;
 use crate::client::{Connection, Session, Timing};
@@ -87,7 +88,7 @@ pub fn run(options: &Options) -> Result<bool> {
     };
     let terminal = RawTerminal::enter()?;
     let leave = if terminal.is_some() { "; Ctrl-] leaves" } else { "" };
-    errln!("console at unix:{}{leave}", socket.path().display());
+    errln!("console at unix:{}{leave}", socket.path().shown());
     let (input, output) = (stdin(), stdout());
     let ends = Ends {
         line: backend.line(),
@@ -140,9 +141,9 @@ fn sign_checkpoints(backend: &Backend) {
 
 fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
     let found = fs::read_to_string(system)
-        .with_context(|| format!("cannot read {}; `totebox system` writes it", system.display()))?;
+        .with_context(|| format!("cannot read {}; `totebox system` writes it", system.shown()))?;
     if found != deployment.system_xml() {
-        bail!("{} is not what totebox.toml says; `totebox system` writes it anew", system.display());
+        bail!("{} is not what totebox.toml says; `totebox system` writes it anew", system.shown());
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use totebox_shown::ShowPath;
 
 use crate::model::Deployment;
 
@@ -25,7 +26,7 @@ impl ConsoleSocket {
     /// Listens at `path`, or where the deployment's tools look by default.
     pub fn open(deployment: &Deployment, path: Option<&Path>) -> Result<ConsoleSocket> {
         let path = path.map_or_else(|| default_console(deployment), Path::to_owned);
-        let shown = path.display();
+        let shown = path.shown();
         let length = path.as_os_str().as_bytes().len();
         ensure!(length <= PATH_MAX, "{shown} has {length} bytes; a socket's path has at most {PATH_MAX}");
         if path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {

@@ -10,6 +10,8 @@ use totebox_pds::proto::audit::Verdict;
 use totebox_pds::proto::operator::Outcome;
 use totebox_pds::proto::page::ArchiveState;
 
+use totebox_shown::testing::{hostile_texts, unprintable};
+
 use crate::appliance::Appliance;
 use crate::schema;
 
@@ -197,4 +199,35 @@ fn without_an_appliance_the_tool_says_how_to_start_one() {
     assert_eq!(output.status.code(), Some(2));
     let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it: ";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+}
+
+#[test]
+fn hostile_names_come_and_go_whole_and_are_shown_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let names: Vec<String> = hostile_texts().into_iter().filter(|name| !name.contains(char::is_control)).collect();
+    let appliance = Appliance::listen(&at.join("console"), 2 * names.len() + 2, |_| {}, |_| {});
+    fs::write(at.join("file"), "content").unwrap();
+    for name in &names {
+        let output = totebox(at, &["put", "contracts", "file", &format!("--name={name}")]);
+        assert_eq!(output.status.code(), Some(0), "{name:?}: {}", stderr(&output));
+        assert_eq!(unprintable(&stdout(&output)), None, "{name:?}");
+    }
+    let listing = json("ls", &totebox(at, &["ls", "contracts", "--json"]));
+    let listed = listing["entries"].as_array().unwrap()[1..].iter().map(|entry| entry["name"].as_str().unwrap());
+    assert_eq!(listed.collect::<Vec<_>>(), names);
+    assert_eq!(unprintable(&stdout(&totebox(at, &["ls", "contracts"]))), None);
+    for (index, name) in names.iter().enumerate() {
+        let output = totebox(at, &["get", "contracts", &(index + 1).to_string(), "--force", "--json"]);
+        if [".", ".."].contains(&name.as_str()) {
+            assert!(stderr(&output).contains("is no file name; name a file with -o"), "{output:?}");
+            continue;
+        }
+        let got = json("get", &output);
+        assert_eq!(got["name"], name.as_str());
+        let file = got["file"].as_str().unwrap();
+        assert_eq!((unprintable(file), file.contains('/')), (None, false), "{name:?}");
+        assert_eq!(fs::read(at.join(file)).unwrap(), b"content", "{name:?}");
+    }
+    assert_eq!(appliance.end()[0].len(), names.len());
 }

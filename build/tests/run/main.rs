@@ -1,6 +1,8 @@
 //! `totebox run` from end to end. This program is the tests and, under the name `totebox-hosted`, the
 //! hosted backend that `totebox` finds beside itself.
 
+#![allow(clippy::disallowed_methods, reason = "the paths are the test's own")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod disks;

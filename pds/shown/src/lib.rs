@@ -19,13 +19,19 @@
 
 #[cfg(any(test, feature = "testing"))]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod documents;
+#[cfg(feature = "std")]
+mod path;
 mod printable;
 mod terminal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use documents::{Dot, Json, Markdown, MarkdownCode, Xml};
+#[cfg(feature = "std")]
+pub use path::ShowPath;
 pub use printable::is_printable;
 pub use terminal::{Lines, Quoted, QuotedText, Shown, ShownBytes};

@@ -3,6 +3,7 @@
 use totebox::client::lines::Line;
 use totebox_pds::console::data::{CONTENT_MAX, Content, decode, verified};
 use totebox_pds::console::words::{Quoted, split};
+use totebox_shown::testing::unprintable;
 
 use crate::Target;
 
@@ -28,6 +29,7 @@ fn run(input: &[u8]) {
 /// A text that was quoted is one word, and the same text.
 fn quoted(input: &[u8]) {
     let line = Quoted(input).to_string();
+    assert_eq!(unprintable(&line), None);
     let mut buffer = vec![0; line.len()];
     match str::from_utf8(input) {
         Ok(text) => assert_eq!(split(line.as_bytes(), &mut buffer).as_deref(), Ok(&[text][..])),

@@ -7,6 +7,8 @@ use totebox_pds::console::control;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::proto::intake::Op;
+use totebox_shown::Quoted;
+use totebox_shown::testing::{hostile_texts, unprintable};
 
 use crate::Target;
 use crate::repository;
@@ -107,6 +109,8 @@ fn anybody(input: &[u8]) {
     bench.bytes(b"\x03\nmachine\n");
     let output = bench.output();
     assert!(!output.contains("broke its protocol"), "the archives keep to theirs");
+    // Beside the bell, what takes a character back, and a text's tabs.
+    assert_eq!(unprintable(&output.replace("\x08 \x08", "").replace(['\x07', '\t'], "")), None);
     for command in ["get finance 1", "ls contracts", "ls finance", "status", "flags", "history", "help"] {
         for line in bench.ask(command) {
             assert!(Line::parse(&line).is_some(), "{command}: the host tool does not understand {line:?}");
@@ -145,6 +149,11 @@ fn seeds() -> Vec<Vec<u8>> {
             "help put",
         ]),
     ];
+    // Whatever a name has, in a command that puts it and in one that quotes it.
+    let named = |name: &String| format!("put finance {} 0 #\n@0 #\nls {name} #\n", Quoted(name.as_bytes()));
+    let names: String = hostile_texts().iter().map(named).collect();
+    seeds.push(format!("machine\n{names}").into());
+    seeds.push(names.replace(" #\n", "\n").into());
     // What an operator types in the guide.
     let guide = repository::text("docs/operator.md");
     let typed = guide.lines().filter_map(|line| line.trim_start().strip_prefix("totebox> "));

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use totebox::authority::Authority;
 use totebox::check::{Waivers, check};
 use totebox::diff::diff;
 use totebox::picture::{dot, svg};
 use totebox_sdf::System;
+use totebox_shown::testing::{FORGED_DESCRIPTION, unprintable};
 
 use crate::{Target, assert_place, repository};
 
@@ -20,6 +22,8 @@ fn run(input: &[u8]) {
         Ok(system) => system,
         Err(errors) => {
             assert!(!errors.0.is_empty(), "refused for nothing");
+            assert_eq!(unprintable(&errors.to_string()), None);
+            assert_eq!(errors.to_string().lines().count(), errors.0.len(), "a name makes a line: {errors}");
             for error in &errors.0 {
                 assert_place(text, error.place.line as usize, error.place.column as usize, &error.message);
             }
@@ -30,13 +34,22 @@ fn run(input: &[u8]) {
     for finding in &report.findings {
         assert_place(text, finding.line as usize, finding.column as usize, &finding.message);
     }
-    svg(&system, None, &report);
-    dot(&system, None, &report);
+    for finding in &report.findings {
+        assert_eq!(unprintable(&format!("{}{}", finding.message, finding.help)), None);
+        assert!(!finding.message.contains('\n'), "a name makes a line: {}", finding.message);
+    }
+    for picture in [svg(&system, None, &report), dot(&system, None, &report)] {
+        assert_eq!(unprintable(&picture), None);
+    }
+    for subject in &Authority::of(&system).subjects {
+        assert!(!subject.name.contains(['\n', '\'']), "a name ends its quotes: {}", subject.name);
+    }
     assert_eq!(diff(&system, &system), []);
 }
 
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![repository::file("system.xml"), repository::file("build/tests/built/one-of-each.system")];
+    seeds.push(FORGED_DESCRIPTION.into());
     seeds.extend(repository::files("build/tests/check/microkit", ".system"));
     seeds.extend(repository::files("build/tests/check/totebox", ".system"));
     seeds

@@ -7,6 +7,7 @@ use totebox::Existing;
 use totebox::model::Deployment;
 use totebox::model::units::show_size;
 use totebox::outln;
+use totebox_shown::ShowPath;
 
 use crate::cli::{Outcome, output};
 
@@ -31,10 +32,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     let created = deployment.create_disk_over(&args.disk, existing, &mut |bytes| progress.inc(bytes));
     progress.finish_and_clear();
     if let Some(held) = created? {
-        outln!("gave up what {} held: {held}", args.disk.display())?;
+        outln!("gave up what {} held: {held}", args.disk.shown())?;
     }
     deployment.remember_disk(&args.disk)?;
     let (size, volumes) = (show_size(deployment.disk_size), deployment.volumes.len());
-    outln!("made {}: {size}, {volumes} volumes", args.disk.display())?;
+    outln!("made {}: {size}, {volumes} volumes", args.disk.shown())?;
     Ok(Outcome::Fine)
 }

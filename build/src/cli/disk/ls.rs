@@ -78,13 +78,8 @@ fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {
 fn print_record(row: &RecordRow) -> Result<(), OutputError> {
     let time = row.time.as_deref().unwrap_or("-");
     let size = row.size.map_or(String::new(), |size| size.to_string());
-    // A name may hold what a terminal would obey.
-    let name: String = row.name.iter().flat_map(|name| name.chars()).map(visible).collect();
+    let name = row.name.as_deref().unwrap_or_default();
     outln!("{:>9}  {time:<24}  {:<15} {size:>12}  {name}", row.sequence, row.kind)
-}
-
-fn visible(character: char) -> char {
-    if character.is_control() { char::REPLACEMENT_CHARACTER } else { character }
 }
 
 /// Tells what is wrong apart from the listing.

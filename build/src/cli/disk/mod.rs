@@ -17,6 +17,7 @@ use indicatif::ProgressBar;
 use totebox::disk::{Image, Log, Report, Searching, Volume};
 use totebox::errln;
 use totebox::model::Deployment;
+use totebox_shown::ShowPath;
 
 use super::{Outcome, output};
 
@@ -85,11 +86,11 @@ impl Source {
             errln!(
                 "totebox: {} is in use by {writer}: what is read here changes meanwhile, and what is only half written \
                  looks damaged",
-                self.image.display()
+                self.image.shown()
             );
         }
         if let Some(note) = &image.note {
-            errln!("{}: {note}", self.image.display());
+            errln!("{}: {note}", self.image.shown());
         }
         Ok(image)
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use totebox::disk::repair::{Plan, Repair, RepairReport, beside};
 use totebox::model::Deployment;
 use totebox::outln;
+use totebox_shown::ShowPath;
 
 use super::VolumeProgress;
 use crate::cli::{Outcome, output};
@@ -88,7 +89,7 @@ fn print(plan: &Plan, saved: Option<&Path>) -> Result<()> {
     match (plan.pieces.len(), saved) {
         (0, _) if plan.is_empty() => outln!("nothing needs to be repaired")?,
         (0, _) => outln!("nothing can be repaired")?,
-        (_, Some(saved)) => outln!("repaired and verified; what stood there is in {}", saved.display())?,
+        (_, Some(saved)) => outln!("repaired and verified; what stood there is in {}", saved.shown())?,
         (_, None) => outln!("nothing was written: --write does it")?,
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use totebox::disk::write_tiles;
 use totebox::outln;
+use totebox_shown::ShowPath;
 
 use super::LogSource;
 use crate::cli::Outcome;
@@ -24,6 +25,6 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let log = args.log.read(None)?;
     let records = write_tiles(&log, &args.output)?;
-    outln!("wrote the log {} with {records} entries to {}", log.origin, args.output.display())?;
+    outln!("wrote the log {} with {records} entries to {}", log.origin, args.output.shown())?;
     Ok(Outcome::Fine)
 }

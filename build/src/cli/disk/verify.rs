@@ -7,6 +7,7 @@ use totebox::checkpoint::SignedCheckpoint;
 use totebox::disk::{self, Kept, Report};
 use totebox::keys::read_verifiers;
 use totebox::out;
+use totebox_shown::ShowPath;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
@@ -59,7 +60,7 @@ impl Args {
             if !kept.keys.is_empty() {
                 checkpoint
                     .verify(&kept.keys)
-                    .with_context(|| format!("{} is not to be believed", path.display()))?;
+                    .with_context(|| format!("{} is not to be believed", path.shown()))?;
             }
             kept.checkpoints.push(checkpoint);
         }

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use totebox_shown::ShowPath;
 
 use super::{Begun, Outcome, Present, Sender};
 use crate::client::lines::{Line, Refusal};
@@ -153,7 +154,7 @@ impl Sender<'_> {
         self.todo.push_back(begun.index);
         match self.tries[begun.index] {
             TRIES => {
-                let path = self.order.sources[begun.index].path.display();
+                let path = self.order.sources[begun.index].path.shown();
                 bail!("the line is too disturbed: {path} could not be sent in {TRIES} tries")
             }
             _ => Ok(()),

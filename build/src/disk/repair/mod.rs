@@ -23,6 +23,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START};
 use rustix::io::Errno;
 use serde::Serialize;
 use totebox_lock::LockedDisk;
+use totebox_shown::ShowPath;
 
 use super::find::Searching;
 use super::image::{Image, Volume};
@@ -82,8 +83,8 @@ impl Repair {
     /// Of a disk that is to be written; nobody else may have it.
     pub fn writing(path: &Path, deployment: Option<Deployment>) -> Result<Repair> {
         let lock = LockedDisk::open(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => anyhow!("{} is not there", path.display()),
-            _ => anyhow!(error).context(format!("cannot write {}", path.display())),
+            ErrorKind::NotFound => anyhow!("{} is not there", path.shown()),
+            _ => anyhow!(error).context(format!("cannot write {}", path.shown())),
         })?;
         Ok(Repair { lock: Some(lock), ..Repair::looking(path, deployment) })
     }
@@ -101,7 +102,7 @@ impl Repair {
             Some(lock) => lock.try_clone(),
             None => File::open(&self.path),
         };
-        let file = file.with_context(|| format!("cannot read {}", self.path.display()))?;
+        let file = file.with_context(|| format!("cannot read {}", self.path.shown()))?;
         let search = &mut |done, size| progress("the disk", done, size);
         let image = Image::of(&self.path, file, self.deployment.as_ref(), Searching::IfNeeded, search)?;
         if self.lock.is_none()
@@ -109,7 +110,7 @@ impl Repair {
         {
             bail!(
                 "{} is in use by {writer}: what only half is written looks damaged; stop it first",
-                self.path.display()
+                self.path.shown()
             );
         }
         Ok(image)
@@ -142,8 +143,8 @@ impl Repair {
                     format!(
                         "the {} could not be written at byte {offset} of {}; what stood there is in {}",
                         piece.what,
-                        self.path.display(),
-                        saved.display()
+                        self.path.shown(),
+                        saved.shown()
                     )
                 })?;
             }
@@ -179,7 +180,7 @@ impl Repair {
 
     /// Whether the disk has these bytes there. Its cache is given up first, where the system lets that be done.
     fn reads_back(&self, offset: u64, bytes: &[u8]) -> Result<bool> {
-        let disk = File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        let disk = File::open(&self.path).with_context(|| format!("cannot read {}", self.path.shown()))?;
         // A hint to the system only.
         let _: Result<(), Errno> = rustix::fs::fadvise(&disk, offset, None, rustix::fs::Advice::DontNeed);
         let mut read = vec![0; bytes.len()];
@@ -280,7 +281,7 @@ impl<'a> RepairReport<'a> {
             repairs: repairs.collect(),
             refused: &plan.refusals,
             written: saved.is_some(),
-            saved: saved.map(|path| path.display().to_string()),
+            saved: saved.map(|path| path.shown().to_string()),
         }
     }
 }

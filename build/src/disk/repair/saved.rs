@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use totebox_shown::ShowPath;
 
 use super::Plan;
 use crate::disk::report::hex;
@@ -41,7 +42,7 @@ pub fn beside(disk: &Path) -> Option<PathBuf> {
 /// Saves what the plan overwrites.
 pub fn save(disk: &File, plan: &Plan, path: &Path, to: &Path) -> Result<()> {
     if to.symlink_metadata().is_ok() {
-        bail!("{} exists already, and nothing is overwritten: give another file with --save", to.display());
+        bail!("{} exists already, and nothing is overwritten: give another file with --save", to.shown());
     }
     let mut overwritten = Vec::new();
     for piece in &plan.pieces {
@@ -52,7 +53,7 @@ pub fn save(disk: &File, plan: &Plan, path: &Path, to: &Path) -> Result<()> {
             overwritten.push(Row { volume, what, offset: *offset, length, hex: old });
         }
     }
-    let saved = Saved { disk: path.display().to_string(), overwritten };
+    let saved = Saved { disk: path.shown().to_string(), overwritten };
     let text = serde_json::to_string_pretty(&saved)? + "\n";
     // For its owner alone: nobody knows what stood there.
     files::write_secret(to, text.as_bytes(), false)?;
@@ -61,5 +62,5 @@ pub fn save(disk: &File, plan: &Plan, path: &Path, to: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     let durable = File::open(directory).and_then(|directory| directory.sync_all());
-    durable.with_context(|| format!("cannot make {} durable; nothing was written to the disk", to.display()))
+    durable.with_context(|| format!("cannot make {} durable; nothing was written to the disk", to.shown()))
 }
