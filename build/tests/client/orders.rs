@@ -58,7 +58,7 @@ fn flags_are_shown_and_acknowledged() {
         5 => bench.end_acknowledgement(9, 4, Acknowledged::Unrecorded),
         _ => {}
     });
-    let appliance = Appliance::listen(&at.join("console"), 9, prepare, meanwhile);
+    let appliance = Appliance::listen(&at.join("console"), 10, prepare, meanwhile);
 
     let output = totebox(at, &["status"]);
     assert_eq!(output.status.code(), Some(1));
