@@ -325,6 +325,7 @@ fn cases() -> BTreeMap<&'static str, Cases> {
             .concat(),
         ),
         ("ls", appliance("NAME")),
+        ("sign", [appliance(""), appliance("NAME")].concat()),
         ("status", [appliance(""), lines(&["--connect unix:NAME", "--connect NAME"])].concat()),
         ("audit", [appliance(""), appliance("NAME")].concat()),
         ("flags", appliance("")),
