@@ -17,17 +17,23 @@ fn system(xml: &str) -> System {
 /// The changes that edits make in the description of two archives, each with its sign.
 fn changes(edits: &[(&str, &str)]) -> Vec<String> {
     let old = deployment(&with_archives(2)).system_xml();
-    let mut new = old.clone();
-    for (from, to) in edits {
-        assert!(new.contains(from), "{from}");
-        new = new.replacen(from, to, 1);
-    }
+    let new = edits.iter().fold(old.clone(), |xml, (from, to)| edited(&xml, from, to));
+    signed(&old, &new)
+}
+
+fn edited(xml: &str, from: &str, to: &str) -> String {
+    assert!(xml.contains(from), "{from}");
+    xml.replacen(from, to, 1)
+}
+
+/// The changes from one description to another, each with its sign.
+fn signed(old: &str, new: &str) -> Vec<String> {
     let sign = |kind| match kind {
         Kind::Gained => '+',
         Kind::Changed => '~',
         Kind::Lost => '-',
     };
-    diff(&system(&old), &system(&new))
+    diff(&system(old), &system(new))
         .iter()
         .map(|change| format!("{} {}", sign(change.kind), change.text))
         .collect()
@@ -60,8 +66,10 @@ fn every_change_of_authority_is_told_in_words() {
         r#"<channel><end pd="archive-a1" id="50" /><end pd="auditor" id="50" notify="false" /></channel>"#;
     let told = one("</system>", &format!("{channel}</system>"));
     assert_eq!(told, "+ 'archive-a1' can now notify 'auditor'");
-    let told = one(r#"notify="false" pp="true""#, r#"notify="false""#);
-    assert_eq!(told, "- 'console' can no longer call 'orchestrator'");
+    let without_call = deployment(&with_archives(2)).system_xml();
+    let with_call =
+        edited(&without_call, r#"<end pd="console" id="2" />"#, r#"<end pd="console" id="2" pp="true" />"#);
+    assert_eq!(signed(&with_call, &without_call), ["- 'console' can no longer call 'orchestrator'"]);
     let told =
         one(r#"name="archive-a0-to-vault" size="0x41000""#, r#"name="archive-a0-to-vault" size="0x200000""#);
     assert_eq!(
