@@ -2,7 +2,7 @@
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{CNTP_CTL_EL0, CNTP_CVAL_EL0};
-use tock_registers::interfaces::Writeable;
+use tock_registers::interfaces::{Readable, Writeable};
 use totebox_manifest::{DeviceKind, Manifest};
 use totebox_pds::SetupError;
 use totebox_pds::device::Ticker;
