@@ -171,7 +171,7 @@ fn refusals(appliance: &mut dyn Appliance, _: u64) {
     drop(terminal);
     let missing = appliance.site().folder.path().join("missing");
     let answer = appliance.tool().call(&["put", "contracts", missing.to_str().expect("made of UTF-8")]);
-    assert!(answer.code == 2 && answer.stderr.contains("missing"), "{answer:?}");
+    assert!(answer.code == 1 && answer.stderr.contains("missing"), "{answer:?}");
     let answer = appliance.tool().call(&["get", "contracts", "77"]).expect(1);
     assert!(answer.stderr.contains("not-found"), "{answer:?}");
 }
