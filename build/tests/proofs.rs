@@ -235,7 +235,7 @@ fn a_record_is_proved_without_the_disk() {
     let lines: Vec<&str> = out.lines().collect();
     let origin = "totebox/00112233445566778899aabbccddeeff/a0";
     assert_eq!(lines[0], format!("proved: record 2 of {origin}, document, 2026-01-01T00:00:02.002Z"));
-    assert_eq!((lines[1], lines[3]), ("name: document 1", "content is its content"));
+    assert_eq!((lines[1], lines[3]), ("name: \"document 1\"", "content is its content"));
     site.fails(&format!("{check} --content other"), 1, "other is not its content");
     site.fails(
         "check-proof 2.tlog-proof --key keys/a1.vkey",

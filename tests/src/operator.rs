@@ -67,6 +67,9 @@ pub type Outcome = Result<Receipt, String>;
 /// Times a command is given before it has no answer: more than a noisy line needs.
 const TRIES_MAX: u32 = 100;
 
+/// Times a submission's offset is asked for before the line is begun anew.
+const UNHEARD_MAX: u32 = 20;
+
 /// An operator at a line.
 pub struct Operator<W> {
     /// The line.
@@ -248,6 +251,7 @@ impl<W: Wire> Operator<W> {
         self.begun.insert(tag);
         let (mut sent, mut taken) = (0u64, 0u64);
         let size = content.len() as u64;
+        let mut unheard = 0;
         loop {
             let mut in_window = (sent - taken).div_ceil(CONTENT_MAX as u64);
             while in_window < window && (sent < size || size == 0 && in_window == 0) {
@@ -258,8 +262,17 @@ impl<W: Wire> Operator<W> {
                 in_window += 1;
             }
             match self.line()? {
+                // Noise may have ended machine mode, and with it the submission.
+                None if unheard == UNHEARD_MAX => {
+                    self.connect()?;
+                    self.ask(&format!("receipt {tag}"))?;
+                    return Ok(self.outcomes.get(&tag).cloned().unwrap_or(Err("cancelled".into())).map(|_| tag));
+                }
                 // Nothing heard. Where data are expected this is answered with the offset.
-                None => self.say(&format!("receipt {tag}"))?,
+                None => {
+                    unheard += 1;
+                    self.say(&format!("receipt {tag}"))?;
+                }
                 Some(line) if line == format!("+pending {tag}") => return Ok(Ok(tag)),
                 Some(line) if line.starts_with('?') => {
                     let mut words = line[1..].split(' ');
@@ -299,11 +312,14 @@ impl<W: Wire> Operator<W> {
         }
     }
 
-    /// Sends a document and waits for its end.
+    /// Sends a document and waits for its end; again if noise gave it up, of which nothing is committed.
     pub fn put(&mut self, archive: &str, name: &str, content: &[u8]) -> Result<Outcome, Gone> {
-        match self.submit(archive, name, content)? {
-            Ok(tag) => self.await_outcome(tag),
-            Err(error) => Ok(Err(error)),
+        loop {
+            match self.submit(archive, name, content)? {
+                Ok(tag) => return self.await_outcome(tag),
+                Err(error) if error == "cancelled" => {}
+                Err(error) => return Ok(Err(error)),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use totebox_pds::console::control;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::proto::intake::Op;
+use totebox_pds::proto::operator::Outcome;
 use totebox_shown::Quoted;
 use totebox_shown::testing::{hostile_texts, unprintable};
 
@@ -26,22 +27,22 @@ const UNBLOCK: u8 = 0xfd;
 const HANG: u8 = 0xfc;
 const REVIVE: u8 = 0xfb;
 
-/// Keys that take typed ones back, give up what is typed or end it, and bytes that no key sends.
-const NOT_TYPED: [u8; 9] = [
-    0x08,
-    0x15,
-    0x7f,
-    control::INTERRUPT,
-    control::END,
-    control::AWAY,
-    control::BACK,
-    control::BACK_LINES_LOST,
-    control::BACK_WITHIN_LINE,
+/// What others do to a line at which a person types on, piece by piece.
+const TAKEOVERS: [&[&[u8]]; 5] = [
+    &[b"\x0e\x03", b"\x03\nmachine 1\n", b"\x0f"],
+    &[b"\x0e\x18"],
+    &[b"\x0e\x03", b"ls nowhere\n", b"\x19"],
+    &[b"\x03\nmachine 2\n", b"\x03\nmachine 3\n", b"\x03"],
+    &[b"\x0f"],
 ];
 
-/// What others do to a line at which a person types on.
-const TAKEOVERS: [&[u8]; 5] =
-    [b"\x0e\x03\x03\nmachine 1\n\x0f", b"\x0e\x18", b"\x0e\x19", b"\x03\nmachine 2\n\x03", b"\x0f"];
+/// Whether a byte becomes text. Keys that edit a line, give it up or are ignored would make other lines.
+fn is_text(byte: &u8) -> bool {
+    !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n')
+}
+
+/// Orders the input can have left with the orchestrator, and one: more than their queue has slots.
+const ORDERS_MAX: usize = 32;
 
 /// The end of a line that is to get its checksum.
 const UNSUMMED: &[u8] = b" #\n";
@@ -57,15 +58,16 @@ fn typist(input: &[u8]) {
     bench.bytes(b"put contracts \"a text\"\r");
     let mut turn = 0;
     for line in input.split_inclusive(|&byte| byte == b'\n' || byte == b'\r' || byte >= REVIVE) {
+        let typed: Vec<u8> = line.iter().copied().filter(is_text).collect();
         // The text has no line that ends it.
-        bench.bytes(b"+");
-        for part in line.split(|byte| NOT_TYPED.contains(byte)) {
-            bench.bytes(part);
+        if typed.trim_ascii_end() == b"." {
+            bench.bytes(b"+");
         }
+        bench.bytes(&typed);
         match line.last() {
             Some(&HANG_UP) => bench.line.borrow_mut().hung_up = true,
             Some(&BLOCK) => {
-                bench.bytes(TAKEOVERS[turn % TAKEOVERS.len()]);
+                TAKEOVERS[turn % TAKEOVERS.len()].iter().for_each(|piece| bench.bytes(piece));
                 turn += 1;
             }
             Some(&HANG) => bench.archives[0].hung = true,
@@ -105,12 +107,18 @@ fn anybody(input: &[u8]) {
     }
     bench.let_out(usize::MAX);
     bench.revive(0);
+    // The orchestrator has done with what it was asked, and is asked once more below.
+    for _ in 0..ORDERS_MAX {
+        bench.answer_order(Outcome::NotReady, 0);
+    }
     // The next operator.
     bench.bytes(b"\x03\nmachine\n");
     let output = bench.output();
     assert!(!output.contains("broke its protocol"), "the archives keep to theirs");
-    // Beside the bell, what takes a character back, and a text's tabs.
-    assert_eq!(unprintable(&output.replace("\x08 \x08", "").replace(['\x07', '\t'], "")), None);
+    // Beside the bell, what takes a character back, a text's tabs, and answers to whoever shares the line out.
+    let answers = [control::BACK, control::DONE, control::NOT_DONE].map(char::from);
+    let shown = output.replace("\x08 \x08", "").replace(['\x07', '\t'], "").replace(answers, "");
+    assert_eq!(unprintable(&shown), None);
     for command in ["get finance 1", "ls contracts", "ls finance", "status", "flags", "history", "help"] {
         for line in bench.ask(command) {
             assert!(Line::parse(&line).is_some(), "{command}: the host tool does not understand {line:?}");

@@ -7,7 +7,7 @@ mod sim;
 mod site;
 mod tool;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ pub use tool::{Answer, Tool};
 /// How long anything may take before a test gives up on it. Only a test that fails waits for it: QEMU on a
 /// loaded machine is slow.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a console that is up may be silent before it is spoken to again.
+const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// Something that boots.
 pub trait Appliance {
@@ -88,12 +91,18 @@ impl Terminal {
             }
             std::thread::yield_now();
         };
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
         let mut terminal = Terminal { stream, received: Vec::new() };
-        // Whatever the last peer left behind is given up; the answer to this line ends it.
-        terminal.type_bytes(b"\x03\r");
-        terminal.type_bytes(b"help nothing-of-the-kind\r");
-        terminal.wait_for("unknown-command");
+        // Whatever the last peer left behind is given up; the answer to a line of our own ends it. A machine that is
+        // still starting may not hear the first tries.
+        for attempt in 0.. {
+            let unknown = format!("nothing-{attempt}");
+            terminal.type_bytes(format!("\x03\r{unknown}\r").as_bytes());
+            if terminal.wait_at_most(ATTEMPT, &format!("no command \"{unknown}\"")).is_ok() {
+                break;
+            }
+            let heard = String::from_utf8_lossy(&terminal.received);
+            assert!(started.elapsed() < PATIENCE, "the console answers nobody:\n{heard}");
+        }
         terminal.wait_for(PROMPT);
         terminal
     }
@@ -105,19 +114,25 @@ impl Terminal {
 
     /// Waits until `text` has appeared, and returns everything up to its end.
     pub fn wait_for(&mut self, text: &str) -> String {
+        self.wait_at_most(PATIENCE, text).unwrap_or_else(|error| {
+            panic!("{error} while waiting for {text:?} after:\n{}", String::from_utf8_lossy(&self.received))
+        })
+    }
+
+    /// As [`Terminal::wait_for`], with an error if for so long nothing was shown.
+    fn wait_at_most(&mut self, silence: Duration, text: &str) -> std::io::Result<String> {
+        self.stream.set_read_timeout(Some(silence))?;
         loop {
             let found = self.received.windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(at) = found {
                 let rest = self.received.split_off(at + text.len());
                 let shown = std::mem::replace(&mut self.received, rest);
-                return String::from_utf8_lossy(&shown).replace('\r', "");
+                return Ok(String::from_utf8_lossy(&shown).replace('\r', ""));
             }
             let mut buffer = [0; 4096];
-            let shown = || String::from_utf8_lossy(&self.received).into_owned();
-            match self.stream.read(&mut buffer) {
-                Ok(0) => panic!("the line was closed while waiting for {text:?} after:\n{}", shown()),
-                Ok(len) => self.received.extend(&buffer[..len]),
-                Err(error) => panic!("{error} while waiting for {text:?} after:\n{}", shown()),
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                len => self.received.extend(&buffer[..len]),
             }
         }
     }
