@@ -9,7 +9,7 @@ use totebox_sel4::start;
 
 /// The surface, the flags, what waits to be recorded and the registry of the largest deployment take 140 kB;
 /// the allocator's step is 64 KiB.
-const HEAP_SIZE: usize = 0x3_0000;
+const HEAP_SIZE: usize = 0x5_0000;
 
 #[protection_domain(heap_size = HEAP_SIZE)]
 fn init() -> impl Handler {

@@ -9,7 +9,7 @@ use totebox_pds::orchestrator::Orchestrator;
 use totebox_sel4::start;
 
 /// As the orchestrator's.
-const HEAP_SIZE: usize = 0x3_0000;
+const HEAP_SIZE: usize = 0x5_0000;
 
 #[protection_domain(heap_size = HEAP_SIZE)]
 fn init() -> impl Handler {

@@ -9,7 +9,7 @@ use totebox_pds::vault::Vault;
 use totebox_sel4::{VirtioBlock, start};
 
 /// As the vault's.
-const HEAP_SIZE: usize = 0xa_0000;
+const HEAP_SIZE: usize = 0x14_0000;
 
 #[protection_domain(heap_size = HEAP_SIZE)]
 fn init() -> impl Handler {
