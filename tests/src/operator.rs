@@ -265,7 +265,9 @@ impl<W: Wire> Operator<W> {
                 // Noise may have ended machine mode, and with it the submission.
                 None if unheard == UNHEARD_MAX => {
                     self.connect()?;
-                    self.ask(&format!("receipt {tag}"))?;
+                    if self.ask(&format!("receipt {tag}"))?.end == format!("+pending {tag}") {
+                        return Ok(Ok(tag));
+                    }
                     return Ok(self.outcomes.get(&tag).cloned().unwrap_or(Err("cancelled".into())).map(|_| tag));
                 }
                 // Nothing heard. Where data are expected this is answered with the offset.
