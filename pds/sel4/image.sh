@@ -2,7 +2,8 @@
 # image.sh CONFIG SYSTEM_XML MANIFESTS: the bootable image of a deployment, for a Microkit configuration
 # (debug or release), at target/sel4/CONFIG/totebox.img, with the tool's report and the capabilities
 # (capdl.json) beside it, and the programs in elf/: those the system description names are in the image;
-# hostile, the failing ones and those of pds/sel4/attacks are for tests. MANIFESTS is the folder `totebox system --manifests` wrote.
+# hostile, the failing ones and those of pds/sel4/attacks are for tests. MANIFESTS is the folder
+# `totebox system --manifests` wrote.
 # The rights in the image are the Microkit tool's: `totebox harden` lowers them, which `make image` does next.
 set -euo pipefail
 config=$1 system=$2 manifests=$3

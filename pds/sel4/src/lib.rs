@@ -7,6 +7,7 @@ mod counter;
 mod dma;
 mod fault;
 mod generic_timer;
+pub mod heap;
 mod kernel;
 mod pd;
 mod pl011;

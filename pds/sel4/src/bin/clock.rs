@@ -5,12 +5,9 @@
 
 use sel4_microkit::{Handler, protection_domain};
 use totebox_pds::clock::Clock;
-use totebox_sel4::{GenericTimer, start};
+use totebox_sel4::{GenericTimer, heap, start};
 
-/// Its list of time pages takes 3 kB; the allocator's step is 64 KiB.
-const HEAP_SIZE: usize = 0x1_0000;
-
-#[protection_domain(heap_size = HEAP_SIZE)]
+#[protection_domain(heap_size = heap::CLOCK)]
 fn init() -> impl Handler {
     start(|manifest, mapped| Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?))
 }

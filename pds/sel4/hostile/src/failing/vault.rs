@@ -6,12 +6,9 @@
 use sel4_microkit::{Handler, protection_domain};
 use totebox_hostile::Failing;
 use totebox_pds::vault::Vault;
-use totebox_sel4::{VirtioBlock, start};
+use totebox_sel4::{VirtioBlock, heap, start};
 
-/// As the vault's.
-const HEAP_SIZE: usize = 0x14_0000;
-
-#[protection_domain(heap_size = HEAP_SIZE)]
+#[protection_domain(heap_size = heap::VAULT)]
 fn init() -> impl Handler {
     start(|manifest, mapped| {
         let vault = Vault::new(manifest, mapped, VirtioBlock::new(manifest, mapped)?)?;
