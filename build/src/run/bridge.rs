@@ -425,6 +425,10 @@ impl<'a> Bridge<'a> {
             self.turns.moved(Instant::now());
         }
         if gone {
+            if self.turns.waiting().len() == 0 {
+                // Whoever came before it went is next, taken in by now or not.
+                self.take_in_client()?;
+            }
             self.pass(self.turns.longest_waiting().unwrap_or(Next::Operator), Why::Gone);
         }
         Ok(None)

@@ -280,6 +280,45 @@ fn more_clients_wait_than_are_taken_in() {
 }
 
 #[test]
+fn who_came_before_the_holder_went_is_next() {
+    let bench = Bench::new(true, false, LONG);
+    let mut holder = bench.client();
+    expect(&bench.appliance, AWAY);
+    for _ in 0..200 {
+        let next = bench.client();
+        drop(holder);
+        expect(&bench.appliance, AWAY);
+        holder = next;
+    }
+}
+
+#[test]
+fn a_client_that_only_reads_moves_something() {
+    let [(line, _appliance), (client, _reader), (signals, _)] = [(); 3].map(|()| UnixStream::pair().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join("console")).unwrap();
+    let ends = Ends {
+        line: &line,
+        listener: &listener,
+        signals: &signals,
+        input: signals.as_fd(),
+        output: signals.as_fd(),
+        terminal: true,
+        exit_on_eof: false,
+        patience: LONG,
+    };
+    let mut bridge = Bridge::new(ends);
+    let start = Instant::now();
+    bridge.turns.queue(Client { stream: client.try_clone().unwrap(), sent_all: true }, start);
+    bridge.pass(Next::Client, Why::Gone);
+    bridge.turns.queue(Client { stream: client, sent_all: true }, start);
+    let due = bridge.turns.due();
+    bridge.to_holder = b"a line of what it asked for".to_vec();
+    bridge.client_ready(PollFlags::OUT).unwrap();
+    assert!(bridge.to_holder.is_empty() && bridge.turns.due() > due, "it has to give way no earlier for that");
+}
+
+#[test]
 fn a_client_that_has_sent_everything_still_gets_its_answer() {
     let bench = Bench::new(true, false, LONG);
     let client = bench.client();
