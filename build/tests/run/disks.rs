@@ -1,10 +1,10 @@
 //! The disk of a run: one program at a time has it, whichever, and none is replaced by an empty one in silence.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::common;
@@ -85,8 +85,20 @@ impl StorageDaemon {
 
     /// It must not get the disk.
     fn is_refused(site: &Site, disk: &Path) {
-        let Output { status, stderr, .. } = StorageDaemon::command(site, disk, "file").output().unwrap();
-        let said = String::from_utf8(stderr).unwrap();
+        let mut child = StorageDaemon::command(site, disk, "file").stderr(Stdio::piped()).spawn().unwrap();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            // It would run for ever, and writes this file when it has the disk.
+            if fs::read(site.path("pid")).map_or(0, |pid| pid.len()) > 0 {
+                drop(StorageDaemon(child));
+                panic!("it has the disk");
+            }
+            std::thread::yield_now();
+        };
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(!status.success() && said.contains("Failed to ") && said.contains("lock"), "{said}");
     }
 }

@@ -95,9 +95,23 @@ impl Site {
 
     /// Runs the command, which must fail; returns what it complained of.
     pub fn refused(&self, command: &mut Command) -> String {
-        let output = command.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        loop {
+            let begin = said.len();
+            if lines.read_line(&mut said).unwrap() == 0 {
+                break;
+            }
+            // An appliance that is not refused would run for ever.
+            if ["console at ", "the operator's line is "].iter().any(|up| said[begin..].starts_with(up)) {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("{command:?} was not refused: {said}");
+            }
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
         said
     }
 }
