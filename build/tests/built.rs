@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -241,6 +242,10 @@ fn hardening_lowers_rights_and_changes_nothing_else() {
         assert_eq!((code, out.ends_with("14 of 19 rules hold (profile microkit)\n")), (0, true), "{out}{error}");
     }
     let hardened = (read("image"), read("capdl.json"));
+    for name in ["image", "capdl.json"] {
+        let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name} holds the archives' keys");
+    }
     let (code, out, _) = totebox(folder.path(), &["harden", "image", "capdl.json"]);
     assert_eq!((code, out.matches("nothing to lower").count()), (0, 2), "{out}");
     assert!(hardened == (read("image"), read("capdl.json")));

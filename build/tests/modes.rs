@@ -86,3 +86,42 @@ fn a_file_that_is_written_anew_keeps_its_mode() {
         assert_eq!(mode(&path(name)), 0o640, "{name}");
     }
 }
+
+/// The script that builds the image, with a Microkit tool and a build that only write files of these names.
+#[test]
+fn the_image_and_its_capabilities_are_their_owners() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../pds/sel4/image.sh");
+    fs::create_dir_all(path("pds/sel4")).unwrap();
+    fs::copy(script, path("pds/sel4/image.sh")).unwrap();
+    let stub = |name: &str, text: &str| {
+        fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        fs::write(path(name), format!("#!/bin/bash\n{text}\n")).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    stub("pds/sel4/cargo.sh", "");
+    stub("programs/cp", "");
+    stub(
+        "sdk/bin/microkit",
+        "while [ $# -gt 0 ]; do case $1 in -o|-r|--capdl-json) echo > $2;; esac; shift; done",
+    );
+    // What an earlier build left may be open.
+    let made = ["totebox.img", "capdl.json"].map(|name| path("target/sel4/debug").join(name));
+    fs::create_dir_all(path("target/sel4/debug")).unwrap();
+    for file in &made {
+        fs::write(file, "old").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let programs = format!("{}:{}", path("programs").display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 0; exec \"$@\"", "sh"])
+        .arg(path("pds/sel4/image.sh"))
+        .args(["debug", "system", "run"]);
+    let output = command.env("MICROKIT_SDK", path("sdk")).env("PATH", programs).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for file in &made {
+        assert_eq!((mode(file), fs::read_to_string(file).unwrap().as_str()), (0o600, "\n"), "{}", file.display());
+    }
+}
