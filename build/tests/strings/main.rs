@@ -358,6 +358,38 @@ fn no_command_shows_what_a_terminal_would_obey_or_a_line_that_a_name_forged() {
     written(site.at());
 }
 
+/// A name that a description may have, though its characters mean something in the documents it comes to stand in.
+#[test]
+fn what_means_something_in_a_document_is_escaped_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let domain = |name: &str| {
+        format!("<protection_domain name=\"{name}\"><program_image path=\"a.elf\"/></protection_domain>")
+    };
+    let name = r"a<img>&n*b*[x](y)|\n_c_";
+    let in_xml = r"a&lt;img&gt;&amp;n*b*[x](y)|\n_c_";
+    fs::write(at("one.system"), format!("<system>{}</system>", domain("one"))).unwrap();
+    fs::write(at("two.system"), format!("<system>{}{}</system>", domain("one"), domain(in_xml))).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+        let output = command.args(arguments).current_dir(directory.path()).output().unwrap();
+        assert_ne!(output.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let markdown = run(&["diff", "one.system", "two.system", "--markdown"]);
+    let code = format!("`{name}`");
+    assert!(markdown.contains(&code) && !markdown.replace(&code, "").contains("<img>"), "{markdown}");
+    for picture in ["two.svg", "two.html"] {
+        let command = if picture == "two.html" { "report" } else { "graph" };
+        run(&[command, "two.system", "-o", picture]);
+        let text = fs::read_to_string(at(picture)).unwrap();
+        assert!(text.contains(in_xml) && !text.contains("<img>"), "{text}");
+    }
+    run(&["graph", "two.system", "-o", "two.dot"]);
+    let dot = fs::read_to_string(at("two.dot")).unwrap();
+    assert!(dot.contains(&name.replace('\\', r"\\")) && !dot.contains(name), "{dot}");
+}
+
 /// Asserts the same of the files that were written for people.
 fn written(at: &Path) {
     let mut seen = BTreeSet::new();
