@@ -143,3 +143,19 @@ fn kind(of: FileType) -> &'static str {
         _ => "thing of an unknown kind",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let metadata = folder.path().metadata().unwrap();
+        let gone = folder.path().join("gone");
+        let mut walk = Walk { follow: false, found: Found::default(), above: Vec::new() };
+        walk.folder(&gone, Path::new("gone"), &metadata);
+        let [Unputtable { path, why }] = &walk.found.others[..] else { panic!("{:?}", walk.found) };
+        assert!(*path == gone && why.starts_with("cannot list this folder: "), "{why}");
+    }
+}

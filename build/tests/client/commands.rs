@@ -8,7 +8,7 @@ use serde_json::Value;
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::Verdict;
 use totebox_pds::proto::operator::Outcome;
-use totebox_pds::proto::page::ArchiveState;
+use totebox_pds::proto::page::{ArchiveState, degraded};
 
 use totebox_shown::testing::{hostile_texts, unprintable};
 
@@ -156,6 +156,32 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
         stdout(&output)
     );
     appliance.end();
+}
+
+#[test]
+fn status_exits_with_1_whichever_domain_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = folder.path().join("console");
+    // With none lost the same appliance is in order.
+    for bit in [0].into_iter().chain(degraded::ALL.map(|(bit, ..)| bit)) {
+        let lost = move |bench: &mut Bench| match bit {
+            degraded::ORCHESTRATOR => {
+                bench.peer.hung = true;
+                bench.seconds(20);
+            }
+            bit => {
+                bench.surface.degraded = bit;
+                bench.publish();
+            }
+        };
+        let appliance = Appliance::listen(&console, 1, lost, |_| {});
+        let output = totebox(folder.path(), &["status", "--json"]);
+        let status = json("status", &output);
+        assert_eq!(output.status.code(), Some(i32::from(bit != 0)), "{status}");
+        assert_eq!(status["degraded"].as_array().map(Vec::len), Some(usize::from(bit != 0)), "{status}");
+        appliance.end();
+        fs::remove_file(&console).unwrap();
+    }
 }
 
 #[test]

@@ -152,6 +152,48 @@ fn a_refusal_without_a_tag_ends_no_submission() {
 }
 
 #[test]
+fn a_refusal_of_an_earlier_submission_is_no_answer_to_the_next() {
+    let mut tag = 0;
+    let (outcomes, _) = put_at(2, move |said| match said.split(' ').next().unwrap() {
+        "ls" => Some(vec!["+ls records=1".into()]),
+        "put" if tag == 1 => {
+            tag = 2;
+            Some(vec!["-wrong-hash:1 not what was declared".into(), "+ready 2 8".into()])
+        }
+        "receipt" => {
+            let hash = blake3::hash(b"content 1").to_hex();
+            Some(vec![format!("+receipt 2 seq=1 size=9 hash={hash} record={hash} time=9")])
+        }
+        _ => takes(said, &mut tag),
+    });
+    assert!(
+        matches!(&outcomes[0], (of, Outcome::Refused(refusal)) if of == "000" && refusal.name == "wrong-hash")
+    );
+    assert!(matches!(&outcomes[1], (of, Outcome::Committed(_)) if of == "001"), "{outcomes:?}");
+}
+
+/// The console remembers a limited number of submissions, so the oldest is asked for while it is among them.
+#[test]
+fn what_the_console_may_forget_soon_is_asked_for() {
+    let (mut tag, mut told) = (0, 0);
+    let (outcomes, error) = put_at(70, move |said| match said.split(' ').collect::<Vec<_>>()[..] {
+        ["ls", ..] => Some(vec!["+ls records=1".into()]),
+        ["receipt", of] => {
+            told = of.parse().unwrap();
+            let content = format!("content {}", told - 1);
+            let (size, hash) = (content.len(), blake3::hash(content.as_bytes()).to_hex());
+            Some(vec![format!("+receipt {told} seq={told} size={size} hash={hash} record={hash} time=9")])
+        }
+        // It hangs up on who lets it forget.
+        ["put", ..] if tag > told + 32 => None,
+        ["@0", content, ..] => Some(vec![format!("?{}", content.trim_end_matches('=').len() * 3 / 4)]),
+        _ => takes(said, &mut tag),
+    });
+    assert_eq!(error, None);
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Committed(_))), "{outcomes:?}");
+}
+
+#[test]
 fn what_has_no_receipt_is_asked_for_and_then_looked_for() {
     // The appliance was restarted: it knows neither submission, but lists one of the documents, as the second
     // record of that name and content. The other is sent once more.
@@ -219,7 +261,7 @@ fn the_forms_the_script_speaks_are_those_of_the_protocol() {
 fn everything_in_a_folder_is_put_or_reported() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let appliance = Appliance::listen(&at.join("console"), 3, |_| {}, |_| {});
+    let appliance = Appliance::listen(&at.join("console"), 4, |_| {}, |_| {});
     let top = at.join("all");
     fs::create_dir_all(top.join("real/sub")).unwrap();
     fs::create_dir(at.join("elsewhere")).unwrap();
@@ -278,9 +320,33 @@ fn everything_in_a_folder_is_put_or_reported() {
     let output = totebox(at, &["put", "contracts", "-r", "all/real", "--skip-existing", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(json("put", &output).as_array().unwrap().len(), 3);
+
+    // Another content under the same name is another document; what cannot be read is told of, and not skipped.
+    fs::write(top.join("real/b"), "another b").unwrap();
+    let output = totebox(at, &["put", "contracts", "-r", "all/real", "missing", "--skip-existing", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let ended = |file: &Value| (each(file), file["skipped"] == true);
+    let told: BTreeSet<_> = json("put", &output).as_array().unwrap().iter().map(ended).collect();
+    let expected = [
+        (("missing", "not-read"), false),
+        (("real/b", ""), false),
+        (("real/loop", "not-read"), false),
+        (("real/sub/c", ""), true),
+    ];
+    let expected = expected.map(|((file, error), skipped)| ((file.to_string(), error.to_string()), skipped));
+    assert_eq!(told, expected.into());
     let names: Vec<String> = appliance.end()[0].iter().map(|document| document.name.clone()).collect();
     assert_eq!(
         names,
-        ["all/a", "all/real/b", "all/real/sub/c", "all/to-file", "all/to-folder/d", "real/b", "real/sub/c"]
+        [
+            "all/a",
+            "all/real/b",
+            "all/real/sub/c",
+            "all/to-file",
+            "all/to-folder/d",
+            "real/b",
+            "real/sub/c",
+            "real/b"
+        ]
     );
 }

@@ -151,6 +151,27 @@ fn an_appliance_that_has_ended_is_named() {
 }
 
 #[test]
+fn whoever_reads_what_was_fetched_may_be_slow_and_does_not_keep_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // More than a pipe holds.
+    let content = vec![b'x'; 1 << 20];
+    let document = Document { name: "large".into(), content: content.clone() };
+    let large = move |bench: &mut Bench| bench.archives[0].documents.push(document);
+    let shared = Shared::listen(&at.join("console"), usize::MAX, large, |_| {});
+    let mut get = command(at, &["get", "contracts", "1", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut fetched = get.stdout.take().unwrap();
+    let mut first = [0];
+    fetched.read_exact(&mut first).unwrap();
+    let output = command(at, &["ls", "contracts"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut rest = Vec::new();
+    fetched.read_to_end(&mut rest).unwrap();
+    assert!(get.wait().unwrap().success() && [&first[..], &rest].concat() == content);
+    shared.end();
+}
+
+#[test]
 fn a_put_from_a_pipe_takes_the_line_when_all_of_it_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
