@@ -178,6 +178,12 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_disk_is_not_said_to_have_failed_an_archive() {
+        let refused = Refused { archive: "two", failure: Failure::Io, value: 0 };
+        assert_eq!(format!("{refused}"), "a read or write of the disk failed for archive two; see status");
+    }
+
+    #[test]
     fn the_protocol_lists_every_error() {
         let protocol = include_str!("../../../docs/console-protocol.md");
         let errors = protocol.split("\n## ").find(|part| part.starts_with("Errors\n")).unwrap();

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use totebox_shown::testing::{hostile_texts, unprintable};
 
+use crate::console::control;
 use crate::console::testing::{Bench, Document};
 use crate::console::words::{Quoted, split};
 
@@ -70,7 +71,7 @@ fn what_is_typed_is_not_obeyed_by_the_terminal() {
 
 #[test]
 fn content_that_a_terminal_obeys_is_no_text() {
-    let obeyed: [&[u8]; 8] = [
+    let obeyed: [&[u8]; 15] = [
         b"\x1b]0;title\x07",
         "\u{9b}31m".as_bytes(),
         "invoice\u{202e}fdp.exe".as_bytes(),
@@ -79,6 +80,14 @@ fn content_that_a_terminal_obeys_is_no_text() {
         b"good\rbad",
         b"good\r",
         b"a\x08b",
+        // Bytes between the console and whoever shares its line out.
+        &[control::INTERRUPT],
+        &[control::END],
+        &[control::DONE],
+        &[control::NOT_DONE],
+        &[control::BACK],
+        &[control::BACK_LINES_LOST],
+        &[control::BACK_WITHIN_LINE],
     ];
     for content in obeyed {
         let mut bench = Bench::up(&["contracts"]);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ledger_fmt::verify::FindingKind;
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, queue};
-use totebox_manifest::{Link, LinkKind, Manifest, Role};
+use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Role};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageReader, PageWriter, Producer, Shared, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
@@ -70,6 +70,11 @@ pub struct Bench {
     pub console_region: Shared,
     pub clock_region: Shared,
     ledger_blocks: u64,
+}
+
+/// Deploys such that an archive in which something does not match is suspended.
+pub fn suspends(description: &mut TestManifest) {
+    description.volumes.iter_mut().for_each(|volume| volume.on_mismatch = OnMismatch::Suspend as u8);
 }
 
 impl Bench {

@@ -110,7 +110,7 @@ fn what_happens_again_after_it_was_acknowledged_is_news() {
 
 #[test]
 fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
-    let mut bench = Bench::settled();
+    let mut bench = Bench::deployed(suspends);
     for (count, open) in [(1, 1), (1, 0), (2, 1)] {
         bench.vault.volumes[1].hints_damaged[1] = count.into();
         bench.publish_vault();
@@ -122,6 +122,8 @@ fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
             assert_eq!((flag.volume, flag.area, flag.block.get()), (1, Area::Volume as u8, HINT_BLOCKS[1]));
         }
         if open == 1 && count == 1 {
+            let suspension = entries.iter().find(|entry| entry.kind == Kind::Lifecycle as u8).unwrap();
+            assert_eq!((suspension.volume, suspension.cause), (1, Cause::Mismatch as u8));
             acknowledge_all(&mut bench);
         }
     }

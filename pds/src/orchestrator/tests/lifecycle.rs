@@ -3,8 +3,6 @@
 use super::transitions::OBEY_MS;
 use super::*;
 use crate::lifecycle::Standing;
-use crate::testing::TestManifest;
-use totebox_manifest::OnMismatch;
 
 const OBEY_S: u64 = OBEY_MS / 1000;
 
@@ -31,10 +29,6 @@ fn seal(bench: &mut Bench, status: Status) {
     let seals = bench.seals();
     assert_eq!(seals.iter().map(|seal| seal.volume).collect::<Vec<_>>(), [1]);
     bench.answer_seal(&seals[0], status);
-}
-
-fn suspends(description: &mut TestManifest) {
-    description.volumes.iter_mut().for_each(|volume| volume.on_mismatch = OnMismatch::Suspend as u8);
 }
 
 #[test]

@@ -17,6 +17,8 @@ fn assert_auditor_lost(bench: &mut Bench, tag: u32, why: &str) {
     let row = bench.row(1);
     assert_eq!((row.verifying, row.verdict), (0, Verdict::NotVerified as u8), "{why}");
     assert_eq!(row.verify_tag.get(), tag, "{why}");
+    // When it ended is known: a time of zero would be shown as one in 1970.
+    assert!((1..=bench.time.wall_ms.get()).contains(&row.verified_ms.get()), "{why}: {}", row.verified_ms);
     assert!(bench.surface().rows[..=AUDIT].iter().all(|row| row.audit_due_ms == u64::MAX), "{why}");
     assert_eq!(bench.command(Op::Verify, 0), Err(Outcome::AuditorUnavailable), "{why}");
     assert_eq!(bench.history(0), Err(Outcome::AuditorUnavailable), "{why}");

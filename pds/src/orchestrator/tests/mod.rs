@@ -29,7 +29,7 @@ use crate::proto::operator::{Completion, Op, Outcome, Request};
 use crate::proto::page::{Cause, Check, Health};
 use crate::proto::vault::Status;
 use crate::watch::SILENT_MS;
-use bench::{ARCHIVES, AUDIT, Bench};
+use bench::{ARCHIVES, AUDIT, Bench, suspends};
 use messages::{Past, child, clean, healthy, kinds, mismatch};
 
 /// The findings of most tests.

@@ -6,12 +6,6 @@ use super::*;
 use crate::audit_room::kept_blocks;
 use crate::lifecycle::Standing;
 use crate::proto::flag::FLAGS_MAX;
-use crate::testing::TestManifest;
-use totebox_manifest::OnMismatch;
-
-fn suspends(description: &mut TestManifest) {
-    description.volumes.iter_mut().for_each(|volume| volume.on_mismatch = OnMismatch::Suspend as u8);
-}
 
 /// The auditor has room for nothing that it is asked to enter.
 fn refuse_all(bench: &mut Bench) {
