@@ -13,7 +13,7 @@ sdk=${MICROKIT_SDK:-$HOME/microkit-sdk-2.3.0}
 
 "$here/cargo.sh" "$config" build --release --workspace --bins
 mkdir -p "$out/elf"
-for pd in archive auditor clock console orchestrator vault hostile failing-{vault,clock,orchestrator} \
+for pd in archive auditor clock console orchestrator vault hostile failing-{vault,clock,orchestrator,auditor,console} \
   last starter thief victim watcher; do
   cp "$out/cargo/aarch64-unknown-none/release/$pd" "$out/elf/$pd.elf"
 done

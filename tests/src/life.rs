@@ -2,6 +2,7 @@
 //! itself on seL4 ([`totebox_hostile::Failing`]). It is shown within its limit, and what does not need it goes on.
 
 use std::fs;
+use std::time::Instant;
 
 use ledger_fmt::record::Kind;
 use rustix::process::{Signal, kill_process};
@@ -9,8 +10,8 @@ use serde_json::Value;
 use totebox_hostile::Failure;
 use totebox_manifest::{Device, Manifest, NO_CHANNEL, Region, encode};
 
-use crate::appliance::{Appliance, Hosted, Site};
-use crate::orchestrated::call_until;
+use crate::appliance::{Appliance, Hosted, PATIENCE, Site};
+use crate::orchestrated::{audited, call_until};
 use crate::orchestration::audit_record;
 
 /// A deployment that is quick to start.
@@ -31,20 +32,36 @@ on_mismatch = "flag"
 "#;
 
 /// The domains that are lost in turn.
-pub const DOMAINS: [&str; 3] = ["vault", "clock", "orchestrator"];
+pub const DOMAINS: [&str; 5] = ["vault", "clock", "orchestrator", "auditor", "console"];
+
+/// What becomes of a loss, as a test's name has it: a console cannot show its own.
+pub fn outcome(domain: &str) -> &'static str {
+    if domain == "console" { "leaves_a_trace" } else { "is_shown" }
+}
 
 /// Milliseconds in which a domain that fails by itself does its work first: a start on a busy machine, and a document.
 const WORKS_MS: u64 = 30_000;
 
+/// What every document says.
+const CONTENT: &str = "a document";
+
 /// A document's file.
 fn document(site: &Site) -> String {
     let path = site.folder.path().join("document");
-    fs::write(&path, "a document").expect("the folder can be written");
+    fs::write(&path, CONTENT).expect("the folder can be written");
     path.to_str().expect("made of UTF-8").to_owned()
 }
 
 fn degraded(status: &Value) -> Vec<&str> {
     status["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The loss of this domain is known as far as it can be, and what does not need it goes on.
+fn is_known(appliance: &dyn Appliance, domain: &str) {
+    match domain {
+        "console" => leaves_a_trace(appliance),
+        _ => is_shown(appliance, domain),
+    }
 }
 
 /// The loss of this domain is shown, a document is put or refused by name, and the tool says so by its exit code.
@@ -65,6 +82,30 @@ fn is_shown(appliance: &dyn Appliance, domain: &str) {
         assert!(refused.stderr.contains("the orchestrator has not answered for "), "{refused:?}");
         appliance.tool().call(&["flags"]).expect(1);
     }
+    if domain == "auditor" {
+        let refused = appliance.tool().call(&["audit"]).expect(2);
+        assert!(refused.stderr.contains("the auditor cannot be asked"), "{refused:?}");
+    }
+}
+
+/// Without a console nothing is shown: the tool says so in its time, and the others record it.
+fn leaves_a_trace(appliance: &dyn Appliance) {
+    let started = Instant::now();
+    let lost = loop {
+        let answer = appliance.tool().call(&["status", "--timeout", "5"]);
+        if answer.code == 2 {
+            break answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "the console is there: {answer:?}");
+    };
+    // With a process its socket goes, too.
+    let says = |what, way_out| lost.stderr.contains(what) && lost.stderr.contains(way_out);
+    let told = says("the console does not answer", "restart") || says("cannot connect to", "`totebox run`");
+    assert!(told, "{lost:?}");
+    while losses(appliance.site()).is_empty() {
+        assert!(started.elapsed() < PATIENCE, "nothing is recorded");
+    }
+    assert_eq!(losses(appliance.site()), ["console"]);
 }
 
 fn starts(appliance: &mut dyn Appliance) {
@@ -73,17 +114,32 @@ fn starts(appliance: &mut dyn Appliance) {
     appliance.tool().call(&["put", "contracts", &document(appliance.site())]).expect(0);
 }
 
+/// The appliance starts anew with the domain whole: nothing is lost but it, and what was committed is there.
+fn restarts(appliance: &mut dyn Appliance, domain: &str) {
+    appliance.start();
+    appliance.wait_until_active();
+    // A loss that could be recorded was so before it was shown. Without vault or auditor nothing is recorded, and
+    // nobody could flag the orchestrator's but itself.
+    let code = i32::from(matches!(domain, "clock" | "console"));
+    let status = call_until(appliance, &["status", "--json"], code, |status| degraded(status).is_empty());
+    assert_eq!(status["durable"], true, "{status}");
+    // One was put before, and one beside the loss where that can be.
+    let documents = if matches!(domain, "vault" | "console") { 1 } else { 2 };
+    assert_eq!(status["volumes"][0]["documents"], documents, "{status}");
+    audited(appliance, &[], 0);
+    for record in 1..=documents {
+        let read = appliance.tool().call(&["get", "contracts", &record.to_string(), "-o", "-"]).expect(0);
+        assert_eq!(read.stdout, CONTENT);
+    }
+}
+
 /// The domain's process is killed.
 pub fn killed(appliance: &mut Hosted, domain: &str) {
     starts(appliance);
     kill_process(appliance.process(domain), Signal::KILL).expect("it runs");
-    is_shown(appliance, domain);
+    is_known(appliance, domain);
     appliance.power_cut();
-    starts(appliance);
-    // The flag of a dead clock was recorded before it was shown. A vault that is dead records nothing.
-    let code = i32::from(domain == "clock");
-    let status = call_until(appliance, &["status", "--json"], code, |status| degraded(status).is_empty());
-    assert_eq!(status["durable"], true, "{status}");
+    restarts(appliance, domain);
 }
 
 /// The domain's process is stopped, and goes on later: then that is shown, and what it was is recorded.
@@ -91,8 +147,13 @@ pub fn stopped(appliance: &mut Hosted, domain: &str) {
     starts(appliance);
     let process = appliance.process(domain);
     kill_process(process, Signal::STOP).expect("it runs");
-    is_shown(appliance, domain);
+    is_known(appliance, domain);
     kill_process(process, Signal::CONT).expect("it runs");
+    if domain == "auditor" {
+        // It was cut off, and is until the next start.
+        is_shown(appliance, domain);
+        return;
+    }
     let is_well = |status: &Value| degraded(status).is_empty() && status["durable"] == true;
     // That it was lost is a flag. Nobody could flag the orchestrator's loss but itself.
     let code = i32::from(domain != "orchestrator");
@@ -107,20 +168,6 @@ pub fn stopped(appliance: &mut Hosted, domain: &str) {
     }
 }
 
-/// A console that is stopped shows nothing, but leaves its trace.
-pub fn a_stopped_console_leaves_a_trace(appliance: &mut Hosted) {
-    starts(appliance);
-    let process = appliance.process("console");
-    kill_process(process, Signal::STOP).expect("it runs");
-    let started = std::time::Instant::now();
-    while losses(appliance.site()).is_empty() {
-        assert!(started.elapsed() < crate::appliance::PATIENCE, "nothing is recorded");
-    }
-    kill_process(process, Signal::CONT).expect("it runs");
-    call_until(appliance, &["status", "--json"], 1, |status| degraded(status).is_empty());
-    assert_eq!(losses(appliance.site()), ["console"]);
-}
-
 /// The flags about lost domains in the audit record on the disk: which.
 fn losses(site: &Site) -> Vec<String> {
     let disk = fs::read(&site.disk).expect("there is a disk");
@@ -129,19 +176,25 @@ fn losses(site: &Site) -> Vec<String> {
     flags.filter_map(|(_, flag)| flag["what"].as_str().map(str::to_owned)).collect()
 }
 
-/// The domain fails by itself, in an image in which it was replaced. `changed` is told when the system description is
-/// another.
+/// The domain fails by itself, in an image in which it was replaced, and is whole again in the next one. `changed` is
+/// told when the system description is another.
 pub fn fails<A: Appliance>(appliance: &mut A, domain: &str, failure: Failure, changed: impl Fn(&mut A)) {
     let site = appliance.site();
-    let path = site.manifest(domain);
-    let bytes = fs::read(&path).expect("the manifest is there");
-    fs::write(&path, with_failure(&bytes, failure)).expect("the folder can be written");
-    let system = fs::read_to_string(&site.system).expect("the description is there");
-    let system = system.replace(&format!("\"{domain}.elf\""), &format!("\"failing-{domain}.elf\""));
-    fs::write(&site.system, system).expect("the folder can be written");
-    changed(appliance);
+    let (path, system) = (site.manifest(domain), site.system.clone());
+    let manifest = fs::read(&path).expect("the manifest is there");
+    let description = fs::read_to_string(&system).expect("the description is there");
+    let replaced = description.replace(&format!("\"{domain}.elf\""), &format!("\"failing-{domain}.elf\""));
+    let put_together = |appliance: &mut A, manifest: &[u8], description: &str| {
+        fs::write(&path, manifest).expect("the folder can be written");
+        fs::write(&system, description).expect("the folder can be written");
+        changed(appliance);
+    };
+    put_together(appliance, &with_failure(&manifest, failure), &replaced);
     starts(appliance);
-    is_shown(appliance, domain);
+    is_known(appliance, domain);
+    appliance.power_cut();
+    put_together(appliance, &manifest, &description);
+    restarts(appliance, domain);
 }
 
 /// The manifest with one more entry in its device table.

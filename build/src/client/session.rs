@@ -90,7 +90,7 @@ impl fmt::Display for NoAnswer {
         write!(
             f,
             "the console does not answer: no handshake within {seconds} s. Is the appliance up, and no other client \
-             at work?"
+             at work? Then restart it: what was acknowledged is on its disk"
         )
     }
 }
