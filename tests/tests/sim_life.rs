@@ -50,94 +50,105 @@ fn recorded(disk: &DiskHandle) -> Vec<(String, u64)> {
         .collect()
 }
 
-#[test]
-fn a_vault_that_stands_still_is_shown_and_recorded_when_it_goes_on() {
-    let (disk, mut operator) = at_work(1);
-    let vault = operator.wire.world.pd(Role::Vault, 0);
-    operator.wire.world.freeze(vault);
-    pass(&mut operator, LONG_MS);
-    assert_eq!(status(&mut operator), ("vault".into(), 0, "no".into()));
-    // Not even after minutes is the auditor blamed for it.
-    pass(&mut operator, 150_000);
-    assert_eq!(status(&mut operator).0, "vault");
-    operator.wire.world.thaw(vault);
-    pass(&mut operator, 5_000);
-    assert_eq!(status(&mut operator), ("none".into(), 0, "yes".into()));
-    put_everywhere(&mut operator);
-    assert_eq!(recorded(&disk), [("vault".into(), 1)]);
+/// What stands still.
+enum Lost {
+    Domain(Role),
+    /// It completes nothing it is given.
+    Disk,
 }
 
-#[test]
-fn a_disk_that_completes_nothing_is_shown_as_that() {
-    let (disk, mut operator) = at_work(2);
-    disk.borrow_mut().hold_while(|_| true);
-    operator.submit("finance", "waits", b"x").unwrap().unwrap();
-    pass(&mut operator, LONG_MS);
-    assert_eq!(status(&mut operator), ("disk".into(), 0, "no".into()));
-    disk.borrow_mut().hold_while(|_| false);
-    pass(&mut operator, 5_000);
-    assert_eq!(status(&mut operator), ("none".into(), 0, "yes".into()));
-    put_everywhere(&mut operator);
-    assert_eq!(recorded(&disk), [("vault".into(), 2)]);
-}
-
-#[test]
-fn an_orchestrator_that_stands_still_is_shown_with_the_age_of_the_page() {
-    let (_, mut operator) = at_work(3);
-    let orchestrator = operator.wire.world.pd(Role::Orchestrator, 0);
-    operator.wire.world.freeze(orchestrator);
-    put_everywhere(&mut operator);
-    pass(&mut operator, 150_000);
-    put_everywhere(&mut operator);
-    let (degraded, age_ms, _) = status(&mut operator);
-    assert_eq!(degraded, "orchestrator");
-    assert!(age_ms >= 150_000, "{age_ms}");
-    assert_eq!(operator.ask("suspend finance").unwrap().error(), Some("not-answering"));
-    assert_eq!(operator.ask("flags").unwrap().error(), Some("not-answering"));
-    operator.wire.world.thaw(orchestrator);
+/// Something stands still at a settled machine, `meanwhile` looks, and it goes on: then everything is as before. The
+/// flags that were recorded, and the operator.
+fn stands_still(
+    seed: u64,
+    lost: Lost,
+    meanwhile: impl FnOnce(&mut Operator<SimWire>),
+) -> (Vec<(String, u64)>, Operator<SimWire>) {
+    let (disk, mut operator) = at_work(seed);
+    let world = &mut operator.wire.world;
+    let pd = match lost {
+        Lost::Domain(role) => Some(world.pd(role, 0)),
+        Lost::Disk => None,
+    };
+    match pd {
+        Some(pd) => world.freeze(pd),
+        None => disk.borrow_mut().hold_while(|_| true),
+    }
+    meanwhile(&mut operator);
+    match pd {
+        Some(pd) => operator.wire.world.thaw(pd),
+        None => disk.borrow_mut().hold_while(|_| false),
+    }
     pass(&mut operator, 5_000);
     let (degraded, age_ms, durable) = status(&mut operator);
     assert_eq!((&*degraded, &*durable), ("none", "yes"));
     assert!(age_ms < 15_000, "{age_ms}");
+    put_everywhere(&mut operator);
+    (recorded(&disk), operator)
+}
+
+#[test]
+fn a_vault_that_stands_still_is_shown_and_recorded_when_it_goes_on() {
+    let (recorded, _) = stands_still(1, Lost::Domain(Role::Vault), |operator| {
+        pass(operator, LONG_MS);
+        assert_eq!(status(operator), ("vault".into(), 0, "no".into()));
+        // Not even after minutes is the auditor blamed for it.
+        pass(operator, 150_000);
+        assert_eq!(status(operator).0, "vault");
+    });
+    assert_eq!(recorded, [("vault".into(), 1)]);
+}
+
+#[test]
+fn a_disk_that_completes_nothing_is_shown_as_that() {
+    let (recorded, _) = stands_still(2, Lost::Disk, |operator| {
+        operator.submit("finance", "waits", b"x").unwrap().unwrap();
+        pass(operator, LONG_MS);
+        assert_eq!(status(operator), ("disk".into(), 0, "no".into()));
+    });
+    assert_eq!(recorded, [("vault".into(), 2)]);
+}
+
+#[test]
+fn an_orchestrator_that_stands_still_is_shown_with_the_age_of_the_page() {
+    let (recorded, mut operator) = stands_still(3, Lost::Domain(Role::Orchestrator), |operator| {
+        put_everywhere(operator);
+        pass(operator, 150_000);
+        put_everywhere(operator);
+        let (degraded, age_ms, _) = status(operator);
+        assert_eq!(degraded, "orchestrator");
+        assert!(age_ms >= 150_000, "{age_ms}");
+        assert_eq!(operator.ask("suspend finance").unwrap().error(), Some("not-answering"));
+        assert_eq!(operator.ask("flags").unwrap().error(), Some("not-answering"));
+    });
+    assert_eq!(recorded, [], "nobody could flag it but itself");
     assert!(operator.ask("suspend finance").unwrap().ok());
 }
 
 #[test]
 fn a_clock_that_stands_still_is_shown_at_the_next_look() {
-    let (disk, mut operator) = at_work(4);
-    let clock = operator.wire.world.pd(Role::Clock, 0);
-    operator.wire.world.freeze(clock);
-    put_everywhere(&mut operator);
-    pass(&mut operator, 150_000);
-    assert_eq!(status(&mut operator), ("clock".into(), 0, "yes".into()));
-    put_everywhere(&mut operator);
-    assert_eq!(operator.ask("audit").unwrap().end, "+audit clean volumes=4");
-    // Whoever is lost after the clock is found at the next look but one: the first one asks.
-    let vault = operator.wire.world.pd(Role::Vault, 0);
-    operator.wire.world.freeze(vault);
-    pass(&mut operator, LONG_MS);
-    status(&mut operator);
-    pass(&mut operator, LONG_MS);
-    assert_eq!(status(&mut operator).0, "vault,clock");
-    operator.wire.world.thaw(vault);
-    operator.wire.world.thaw(clock);
-    pass(&mut operator, 5_000);
-    assert_eq!(status(&mut operator).0, "none");
-    put_everywhere(&mut operator);
-    assert_eq!(recorded(&disk), [("clock".into(), 0), ("vault".into(), 1)]);
+    let (recorded, _) = stands_still(4, Lost::Domain(Role::Clock), |operator| {
+        put_everywhere(operator);
+        pass(operator, 150_000);
+        assert_eq!(status(operator), ("clock".into(), 0, "yes".into()));
+        put_everywhere(operator);
+        assert_eq!(operator.ask("audit").unwrap().end, "+audit clean volumes=4");
+        // Whoever is lost after the clock is found at the next look but one: the first one asks.
+        let vault = operator.wire.world.pd(Role::Vault, 0);
+        operator.wire.world.freeze(vault);
+        pass(operator, LONG_MS);
+        status(operator);
+        pass(operator, LONG_MS);
+        assert_eq!(status(operator).0, "vault,clock");
+        operator.wire.world.thaw(vault);
+    });
+    assert_eq!(recorded, [("clock".into(), 0), ("vault".into(), 1)]);
 }
 
 #[test]
 fn a_console_that_stands_still_leaves_a_trace_in_the_audit_record() {
-    let (disk, mut operator) = at_work(5);
-    let console = operator.wire.world.pd(Role::Console, 0);
-    operator.wire.world.freeze(console);
-    pass(&mut operator, LONG_MS);
-    operator.wire.world.thaw(console);
-    pass(&mut operator, 5_000);
-    assert_eq!(status(&mut operator).0, "none");
-    put_everywhere(&mut operator);
-    assert_eq!(recorded(&disk), [("console".into(), 1)]);
+    let (recorded, _) = stands_still(5, Lost::Domain(Role::Console), |operator| pass(operator, LONG_MS));
+    assert_eq!(recorded, [("console".into(), 1)]);
 }
 
 #[test]
