@@ -93,12 +93,9 @@ fn text(status: &Status) -> String {
         }
     }
     for name in &status.degraded {
-        // A domain may be lost in more than one way, and its name does not say in which.
-        let mut meanings =
-            degraded::ALL.iter().filter(|(_, known, _)| known == name).map(|(_, _, meaning)| meaning);
-        match (meanings.next(), meanings.next()) {
-            (Some(meaning), None) => say(format_args!("  {meaning}")),
-            _ => say(format_args!("  the {name} is not working")),
+        match degraded::ALL.iter().find(|(_, known, _)| known == name) {
+            Some((_, _, meaning)) => say(format_args!("  {meaning}")),
+            None => say(format_args!("  the {name} is not working")),
         }
         if name == "orchestrator" {
             say(format_args!("  all of this is {} old", Duration(status.age_ms)));
@@ -107,7 +104,8 @@ fn text(status: &Status) -> String {
     let &Status {
         uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded, ..
     } = status;
-    let reachable = !status.degraded.iter().any(|name| name == "vault" || name == "disk");
+    let unreachable = degraded::ALL.iter().filter(|(bit, ..)| bit & degraded::UNREACHABLE != 0);
+    let reachable = !unreachable.into_iter().any(|(_, known, _)| status.degraded.iter().any(|name| name == known));
     let summary = Summary {
         uptime_ms,
         time_ms,

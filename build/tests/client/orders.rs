@@ -105,6 +105,34 @@ fn flags_are_shown_and_acknowledged() {
 }
 
 #[test]
+fn each_loss_of_a_vault_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for (bits, name, says) in [
+        (degraded::VAULT, "vault-broken", "the vault breaks its protocol: nothing can be archived"),
+        (degraded::VAULT_SILENT, "vault", "the vault does not answer: nothing is committed or read"),
+    ] {
+        let prepare = move |bench: &mut Bench| {
+            (bench.surface.degraded, bench.surface.durable) = (bits, 0);
+            bench.publish();
+        };
+        let appliance = Appliance::listen(&at.join("console"), 2, prepare, |_| ());
+        let shown = stdout(&totebox(at, &["status"]));
+        assert!(
+            shown.contains(&format!("\n  {says}\n")) && shown.contains("the disk cannot be reached"),
+            "{shown}"
+        );
+        let output = totebox(at, &["status", "--json"]);
+        assert_eq!(
+            (&json("status", &output)["degraded"], output.status.code()),
+            (&[name].as_slice().into(), Some(1))
+        );
+        appliance.end();
+        std::fs::remove_file(at.join("console")).unwrap();
+    }
+}
+
+#[test]
 fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

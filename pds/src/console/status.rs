@@ -154,18 +154,15 @@ impl Display for VolumeRow<'_> {
     }
 }
 
-/// The names of the domains that are degraded, separated by commas; `none` if none is.
+/// The names of what is degraded, separated by commas; `none` if none is.
 struct Degraded(u8);
 
 impl Display for Degraded {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut comma = "";
-        let mut last = "";
         for (_, name, _) in degraded::ALL.iter().filter(|(bit, ..)| self.0 & bit != 0) {
-            if *name != last {
-                write!(f, "{comma}{name}")?;
-            }
-            (comma, last) = (",", name);
+            write!(f, "{comma}{name}")?;
+            comma = ",";
         }
         if comma.is_empty() { f.write_str("none") } else { Ok(()) }
     }
@@ -179,7 +176,7 @@ fn summary(surface: &Surface) -> Summary {
         in_service: surface.in_service == 1,
         unrecorded: surface.unrecorded.get().into(),
         durable: surface.durable == 1,
-        reachable: surface.degraded & (degraded::VAULT | degraded::UNWRITABLE) == 0,
+        reachable: surface.degraded & degraded::UNREACHABLE == 0,
         read_only: surface.read_only == 1,
         restored: surface.restored == 1,
         flags: surface.flags_open.get().into(),

@@ -329,10 +329,10 @@ pub mod degraded {
     /// The orchestrator does not answer, or breaks its protocol; said by the console alone.
     pub const ORCHESTRATOR: u8 = 64;
 
-    /// Each bit with a name and what that loss means; a domain's two bits share its name.
+    /// Each bit with its name and what that loss means.
     pub const ALL: [(u8, &str, &str); 7] = [
         (AUDITOR, "auditor", "the auditor is not working: nothing is verified or recorded"),
-        (VAULT, "vault", "the vault breaks its protocol: nothing can be archived"),
+        (VAULT, "vault-broken", "the vault breaks its protocol: nothing can be archived"),
         (VAULT_SILENT, "vault", "the vault does not answer: nothing is committed or read"),
         (DISK, "disk", "the disk does not answer: what waits for it is neither committed nor read"),
         (CLOCK, "clock", "the clock stands still: nothing is scheduled, and a hung archive is not noticed"),
@@ -346,6 +346,9 @@ pub mod degraded {
 
     /// While one of these is set, nothing can be entered into the audit record.
     pub const UNWRITABLE: u8 = VAULT_SILENT | DISK;
+
+    /// While one of these is set, what is not durable may be so for that.
+    pub const UNREACHABLE: u8 = VAULT | UNWRITABLE;
 }
 
 /// Records of the audit record the surface shows at a time.

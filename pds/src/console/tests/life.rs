@@ -139,14 +139,14 @@ fn with_orchestrator_and_clock_lost_the_next_sign_of_the_operator_shows_it() {
 }
 
 #[test]
-fn the_two_losses_of_a_vault_have_one_name_and_the_disk_its_own() {
+fn every_loss_has_a_name_of_its_own() {
     let mut bench = Bench::up_machine(&NAMES);
     bench.surface.degraded = degraded::VAULT | degraded::VAULT_SILENT | degraded::DISK | degraded::AUDITOR;
     bench.surface.durable = 0;
     bench.publish();
     let told = bench.lines();
     assert!(told.contains(&"*the vault does not answer: nothing is committed or read".to_string()), "{told:?}");
-    assert_eq!(value(&bench.ask("status"), "degraded"), "auditor,vault,disk");
+    assert_eq!(value(&bench.ask("status"), "degraded"), "auditor,vault-broken,vault,disk");
     // What only the console can know is not believed of the page.
     bench.surface.degraded = degraded::ORCHESTRATOR;
     bench.publish();
