@@ -10,8 +10,10 @@ use super::{Outcome, output};
 
 /// Shows what was found and not acknowledged, the most serious first.
 #[derive(clap::Args)]
-#[command(after_help = "Exits with 1 if a flag is not acknowledged.\n\
-                        Example: totebox flags --connect unix:target/run/console")]
+#[command(
+    after_help = "Exits with 1 if a flag is not acknowledged, or the flags are only the last that were known.\n\
+                        Example: totebox flags --connect unix:target/run/console"
+)]
 pub struct Args {
     /// Print the flags as JSON.
     #[arg(long)]
@@ -33,12 +35,18 @@ pub fn run(args: Args) -> Result<Outcome> {
         if !flags.flags.is_empty() {
             out!("{}", output::table(FlagLine::columns(), flags.flags.iter().map(line)))?;
         }
-        outln!("{}", FlagCount { open: flags.open, hidden: flags.hidden })?;
+        if flags.message.is_none() {
+            outln!("{}", FlagCount { open: flags.open, hidden: flags.hidden })?;
+        }
+    }
+    if let Some(message) = &flags.message {
+        errln!("totebox: {message}");
     }
     if flags.not_understood > 0 {
         errln!("totebox: {} more flags are of a form this tool does not understand", flags.not_understood);
     }
-    Ok(if flags.open == 0 && flags.not_understood == 0 { Outcome::Fine } else { Outcome::Found })
+    let fine = flags.open == 0 && flags.not_understood == 0 && flags.message.is_none();
+    Ok(if fine { Outcome::Fine } else { Outcome::Found })
 }
 
 fn line(flag: &Flag) -> FlagLine<'_, &str> {

@@ -12,12 +12,15 @@ use super::status::Place;
 /// The flags of an appliance, as `--json` shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flags {
-    /// How many are not acknowledged, shown or not.
+    /// How many are not acknowledged, shown or not; of old ones those shown.
     pub open: u64,
-    /// How many there is no row for.
+    /// How many there is no row for; of old ones that is not known, and 0.
     pub hidden: u64,
     /// The flags: the unacknowledged first, of these the most serious first.
     pub flags: Vec<Flag>,
+    /// The appliance's words, if these are only the last that were known: why, and how old they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Rows of flags that this tool does not understand.
     #[serde(skip)]
     pub not_understood: usize,
@@ -73,17 +76,20 @@ impl Flag {
     }
 }
 
-/// Asks for the flags.
+/// Asks for the flags; the last known ones, where they are not known any more. A refusal shows none.
 pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
     let answer = session.ask("flags", session.timing.quiet)?;
-    let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
     let flags: Vec<Flag> = answer.rows.iter().filter_map(Flag::read).collect();
     let not_understood = answer.rows.len() - flags.len();
-    let read = end.number("open").zip(end.number("hidden"));
-    let read = read.map(|(open, hidden)| Flags { open, hidden, flags, not_understood });
+    let (read, message) = match answer.end {
+        Ok(end) => (end.number("open").zip(end.number("hidden")), None),
+        Err(refusal) if answer.rows.is_empty() => return Ok(Err(refusal)),
+        Err(refusal) => {
+            let open = flags.iter().filter(|flag| flag.acknowledged == "no").count();
+            (Some((open as u64, 0)), Some(refusal.text))
+        }
+    };
+    let read = read.map(|(open, hidden)| Flags { open, hidden, flags, message, not_understood });
     Ok(Ok(read.context("the appliance sent flags this tool does not understand")?))
 }
 

@@ -133,6 +133,48 @@ fn each_loss_of_a_vault_says_what_it_is() {
 }
 
 #[test]
+fn the_last_known_flags_are_shown_of_an_orchestrator_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        bench.raise(7, FlagKind::Hung, 1);
+        bench.publish();
+        bench.seconds(2);
+        bench.peer.hung = true;
+        bench.seconds(150);
+    };
+    let appliance = Appliance::listen(&at.join("console"), 2, prepare, |_| ());
+    let output = totebox(at, &["flags"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (shown, said) = (stdout(&output), stderr(&output));
+    assert!(shown.ends_with("  no            finance  hung: it gives no sign of life\n"), "{shown}");
+    assert!(said.contains("the orchestrator does not answer: these are the flags of 2 min 30 s ago"), "{said}");
+    let output = totebox(at, &["flags", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let flags = json("flags", &output);
+    assert_eq!((&flags["open"], &flags["flags"][0]["flag"]), (&1.into(), &7.into()));
+    assert!(flags["message"].as_str().is_some_and(|text| text.contains("does not answer")), "{flags}");
+    appliance.end();
+}
+
+#[test]
+fn that_there_were_no_flags_is_said_of_an_orchestrator_that_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        bench.seconds(2);
+        bench.peer.hung = true;
+        bench.seconds(150);
+    };
+    let appliance = Appliance::listen(&at.join("console"), 1, prepare, |_| ());
+    let output = totebox(at, &["flags"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    let said = stderr(&output);
+    assert!(said.contains("the orchestrator does not answer: there were no flags as of 2 min 30 s ago"), "{said}");
+    appliance.end();
+}
+
+#[test]
 fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -201,7 +201,8 @@ impl Session {
         }
         if lost {
             let age = Duration(self.orchestrator.age_ms(self.now_ms));
-            let text = format_args!("the orchestrator does not answer: these are the flags of {age} ago");
+            let these = if rows().next().is_some() { "these are the flags" } else { "there were no flags as" };
+            let text = format_args!("the orchestrator does not answer: {these} of {age} ago");
             return self.output.error(Error::NotAnswering, None, text);
         }
         if self.machine {

@@ -40,7 +40,7 @@ fn an_orchestrator_that_answers_nothing_is_told_shown_and_forgiven() {
     assert!((145_000..=152_000).contains(&value(&status, "age_ms").parse::<u64>().unwrap()), "{status:?}");
     let flags = bench.ask("flags");
     assert!(
-        flags[0].starts_with("-not-answering the orchestrator does not answer: these are the flags of "),
+        flags[0].starts_with("-not-answering the orchestrator does not answer: there were no flags as of "),
         "{flags:?}"
     );
     let order = bench.ask("suspend finance");
