@@ -2,7 +2,6 @@
 //! surface.
 
 use core::fmt;
-use core::ops::Range;
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
@@ -21,10 +20,12 @@ use crate::proto::page::SurfaceRow;
 pub const VERDICT_LINE_MAX: usize = 384;
 
 /// A verification the operator waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verification {
     /// The orchestrator's name for it.
     tag: u32,
-    volumes: Range<usize>,
+    /// The volume, or [`ALL_VOLUMES`].
+    volume: u8,
     /// The volumes whose verdict was shown, one bit each.
     shown: u64,
 }
@@ -32,9 +33,19 @@ pub struct Verification {
 const _: () = assert!(VOLUMES_MAX <= u64::BITS as usize);
 
 impl Verification {
+    /// The one the orchestrator took up under this name.
+    pub fn new(tag: u32, volume: u8) -> Verification {
+        Verification { tag, volume, shown: 0 }
+    }
+
+    /// The volume, or [`ALL_VOLUMES`].
+    pub fn volume(&self) -> u8 {
+        self.volume
+    }
+
     /// Whether the operator is shown the verdict with this tag anyway.
     pub fn awaits(&self, tag: u32, volume: usize) -> bool {
-        self.tag == tag && self.volumes.contains(&volume)
+        self.tag == tag && (self.volume == ALL_VOLUMES || usize::from(self.volume) == volume)
     }
 }
 
@@ -84,21 +95,21 @@ impl Session {
 
     /// The audit was taken up under this name.
     pub(super) fn await_audit(&mut self, volume: u8, tag: u32) {
-        let volumes = match volume {
-            ALL_VOLUMES => 0..self.volumes.len(),
-            volume => usize::from(volume)..usize::from(volume) + 1,
-        };
         if !self.machine {
             self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
         }
-        self.activity = Activity::Audit(Verification { tag, volumes, shown: 0 });
+        self.activity = Activity::Audit(Verification::new(tag, volume));
     }
 
     /// Shows the verdicts that have come for the verification under way, and ends it with the last.
     pub(super) fn show_verdicts(&mut self) {
         let Activity::Audit(verification) = &mut self.activity else { return };
         let Some(surface) = self.surface.last() else { return };
-        for volume in verification.volumes.clone() {
+        let volumes = match verification.volume {
+            ALL_VOLUMES => 0..self.volumes.len(),
+            volume => usize::from(volume)..usize::from(volume) + 1,
+        };
+        for volume in volumes.clone() {
             let row = &surface.rows[volume];
             let come = row.verify_tag.get() == verification.tag && row.verifying == 0;
             if !come || verification.shown >> volume & 1 == 1 {
@@ -119,10 +130,9 @@ impl Session {
                 ));
             }
         }
-        if verification.volumes.clone().any(|volume| verification.shown >> volume & 1 == 0) {
+        if volumes.clone().any(|volume| verification.shown >> volume & 1 == 0) {
             return;
         }
-        let volumes = verification.volumes.clone();
         self.activity = Activity::Idle;
         // The most serious verdict is the answer.
         let first =

@@ -6,9 +6,11 @@
 //! Either who shares the line out says that it changes hands ([`super::control`]), or it shows: a program
 //! begins with Ctrl-C and `machine`, on a line that is shared by nobody in particular, too.
 
+use super::begun::Begun;
 use super::errors::Error;
 use super::input::{Lost, Signal};
 use super::line::Ending;
+use super::orchestrator::Answered;
 use super::put::Stage;
 use super::session::{Activity, Session};
 use super::submissions::Submission;
@@ -18,6 +20,10 @@ use super::submissions::Submission;
 pub struct Cut {
     /// Its submission: it was not told how that ended.
     put: Option<u32>,
+    /// Its command: it was not told how that ended.
+    command: Option<Begun>,
+    /// It had typed something that was no command yet, or whose turn had not come.
+    untaken: bool,
     /// It may still send what belonged to what it was at.
     sending: Option<Place>,
 }
@@ -35,6 +41,22 @@ impl Cut {
     fn is_any(&self) -> bool {
         *self != Cut::default()
     }
+
+    /// This one, and what the one before it is still to be told.
+    fn behind(self, before: Cut) -> Cut {
+        Cut {
+            put: self.put.or(before.put),
+            command: self.command.or(before.command),
+            untaken: self.untaken || before.untaken,
+            sending: self.sending,
+        }
+    }
+
+    fn answered(&mut self, answered: &Answered) {
+        if let Some(begun) = &mut self.command {
+            begun.answered(answered);
+        }
+    }
 }
 
 /// The holders of the line.
@@ -43,6 +65,18 @@ pub struct Holders {
     /// Another holder has the line; this is what the terminal was cut off from.
     away: Option<Cut>,
     here: Doubt,
+}
+
+impl Holders {
+    /// The orchestrator has answered something that nobody waits for any more.
+    pub(super) fn answered(&mut self, answered: &Answered) {
+        if let Some(cut) = &mut self.away {
+            cut.answered(answered);
+        }
+        if let Doubt::Asked(cut) | Doubt::Cut(cut) = &mut self.here {
+            cut.answered(answered);
+        }
+    }
 }
 
 /// Whether who is at the line was cut off.
@@ -92,12 +126,12 @@ impl Session {
             // Lines came behind a Ctrl-C that ended something, and nobody saw whether they were a program's.
             Signal::Interrupt if voided != Lost::Nothing && matches!(self.holders.here, Doubt::Asked(_)) => {
                 let before = self.holders.here.cut().unwrap_or_default();
-                self.holders.here = Doubt::Cut(Cut { put: cut.put.or(before.put), ..cut });
+                self.holders.here = Doubt::Cut(cut.behind(before));
                 self.left_machine_mode(true);
             }
             Signal::Interrupt if cut.is_any() => {
-                let put = cut.put.or(self.holders.here.cut().and_then(|before| before.put));
-                self.holders.here = Doubt::Asked(Cut { put, ..cut });
+                let before = self.holders.here.cut().unwrap_or_default();
+                self.holders.here = Doubt::Asked(cut.behind(before));
             }
             Signal::Interrupt => {}
             Signal::Away => {
@@ -130,7 +164,7 @@ impl Session {
         }
         self.reset();
         self.holders = Holders::default();
-        self.tell_cut(Cut { put: None, ..cut }, false);
+        self.tell_cut(Cut { sending: cut.sending, ..Cut::default() }, false);
     }
 
     /// What the peer is in the middle of, if `voided` is what it sent last. A program knows by itself.
@@ -154,7 +188,11 @@ impl Session {
             Lost::Nothing if open => Some(Place::LineStart),
             Lost::Nothing => None,
         };
-        Cut { put: stage.map(|(tag, _)| tag), sending: place }
+        let mut command = Begun::of(&self.activity, self.outbox.is_empty());
+        if let (Some(begun), Some(answered)) = (&mut command, &self.answered) {
+            begun.answered(answered);
+        }
+        Cut { put: stage.map(|(tag, _)| tag), command, untaken: place.is_some() && !open, sending: place }
     }
 
     /// The terminal does not have the line any more, unless it had lost it before.
@@ -178,6 +216,13 @@ impl Session {
         if let Some(&mut Submission { tag, link, fate, .. }) = cut.put.and_then(|tag| self.submissions.get(tag)) {
             self.output.line(format_args!("*another had the line; this became of submission {tag}:"));
             self.tell_fate(tag, link, fate, false);
+        }
+        if let Some(begun) = cut.command {
+            self.tell_begun(begun);
+        }
+        if cut.untaken {
+            let text = "*another had the line; what was typed before and not taken up was not carried out";
+            self.output.line(format_args!("{text}"));
         }
         if let Some(place) = cut.sending {
             self.skip(place, fresh);

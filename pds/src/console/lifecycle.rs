@@ -47,7 +47,7 @@ impl Change {
 }
 
 /// A transition the operator waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     tag: u32,
     pub archive: usize,
@@ -55,6 +55,11 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// The one the orchestrator took up under this name.
+    pub fn new(tag: u32, archive: usize, change: Change) -> Transition {
+        Transition { tag, archive, change }
+    }
+
     /// Whether its end tells the operator that this volume has come into this state.
     pub fn tells(&self, volume: usize, state: u8) -> bool {
         self.archive == volume && self.change.target() as u8 == state
@@ -76,7 +81,13 @@ impl Session {
             let (name, target) = (&self.volumes[archive], change.target().name());
             self.output.line(format_args!("{name} is to be {target}; Ctrl-C stops waiting"));
         }
-        self.activity = Activity::Transition(Transition { tag, archive, change });
+        self.activity = Activity::Transition(Transition::new(tag, archive, change));
+    }
+
+    /// Whether the surface tells of another order for its archive by now.
+    pub(super) fn is_overtaken(&self, transition: &Transition) -> bool {
+        let row = self.surface.last().and_then(|surface| surface.rows.get(transition.archive));
+        row.is_some_and(|row| row.command_tag.get() != transition.tag)
     }
 
     /// Ends the wait if the transition has ended.

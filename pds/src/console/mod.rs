@@ -8,7 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`input`], [`output`] | bytes from and to the serial line |
-//! | [`holder`], [`control`] | who is at the line, and who was cut off from it |
+//! | [`holder`], [`control`], [`begun`] | who is at the line, who was cut off from it, and from what |
 //! | [`line`], [`words`], [`data`] | lines, words, data lines |
 //! | [`commands`], [`errors`], [`text`] | what can be said, and how values are shown |
 //! | [`session`], [`answers`] | what is under way: the operator's side and the archives' |
@@ -21,6 +21,7 @@
 
 mod answers;
 mod audit;
+mod begun;
 mod clock;
 mod commands;
 pub mod control;

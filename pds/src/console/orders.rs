@@ -13,7 +13,7 @@ use super::text::Duration;
 use crate::proto::operator::{Op, Outcome, REASON_MAX};
 
 /// An order: an operation and what it is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     pub op: Op,
     /// See [`Request::volume`](crate::proto::operator::Request::volume).

@@ -40,6 +40,8 @@ pub struct Output {
     bytes: VecDeque<u8>,
     /// Whether lines end in their checksum (machine mode).
     checked: bool,
+    /// Whether lines are events: they answer nothing.
+    events: bool,
     /// Whether the cursor stands behind something: a prompt, what was typed, text without a line end.
     mid_line: bool,
     /// Something was refused or given up since it was last asked.
@@ -49,7 +51,13 @@ pub struct Output {
 impl Output {
     /// An empty buffer.
     pub fn new() -> Self {
-        Output { bytes: VecDeque::with_capacity(CAPACITY), checked: false, mid_line: false, failed: false }
+        Output {
+            bytes: VecDeque::with_capacity(CAPACITY),
+            checked: false,
+            events: false,
+            mid_line: false,
+            failed: false,
+        }
     }
 
     /// Whether there is room for what one event can write.
@@ -60,6 +68,11 @@ impl Output {
     /// Whether lines end in their checksum from now on.
     pub fn set_checked(&mut self, checked: bool) {
         self.checked = checked;
+    }
+
+    /// Whether lines are events from now on.
+    pub fn set_events(&mut self, events: bool) {
+        self.events = events;
     }
 
     /// Whether the cursor stands behind something.
@@ -83,7 +96,8 @@ impl Output {
             self.end_line();
         }
         let mut line = Line { bytes: &mut self.bytes, checksum: crc32fast::Hasher::new() };
-        write!(line, "{}", Shown(text)).expect("writing to memory");
+        let event = if self.events { "*" } else { "" };
+        write!(line, "{event}{}", Shown(text)).expect("writing to memory");
         let checksum = line.checksum.finalize();
         if checked {
             write!(Line::unchecked(&mut self.bytes), " #{checksum:08x}").expect("writing to memory");

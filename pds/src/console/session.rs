@@ -210,8 +210,9 @@ impl Session {
                 Activity::Order { tag, .. } | Activity::Look { tag, .. } => tag == answered.tag,
                 _ => false,
             };
-            if awaited {
-                self.answered = Some(answered);
+            match awaited {
+                true => self.answered = Some(answered),
+                false => self.holders.answered(&answered),
             }
             self.surface.expire();
         }
@@ -240,7 +241,7 @@ impl Session {
     }
 
     /// Ends the activity on the operator's wish.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         match &self.activity {
             Activity::Idle | Activity::Away => {}
             Activity::Skip(_) => self.stop_skipping(),

@@ -5,8 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::console::testing::{Bench, Document};
+use crate::proto::audit::Verdict;
+use crate::proto::flag::FlagKind;
 use crate::proto::intake::Op;
-use crate::proto::operator::Outcome;
+use crate::proto::operator::{Completion, Outcome};
 use crate::proto::page::ArchiveState;
 use crate::testing::Random;
 
@@ -447,4 +449,135 @@ fn no_line_of_a_text_is_ever_a_command() {
         let documents: Vec<&Document> = bench.archives.iter().flat_map(|archive| &archive.documents).collect();
         assert_eq!(documents, [] as [&Document; 0], "seed {seed}");
     }
+}
+
+#[test]
+fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
+    const UNTAKEN: &str = "*another had the line; what was typed before and not taken up was not carried out\r\n";
+    for by_handshake in [false, true] {
+        let over = |bench: &mut Bench| match by_handshake {
+            true => handshake(bench),
+            false => takeover(bench, b"\x0f"),
+        };
+        let mut bench = Bench::up(&NAMES);
+        bench.bytes(b"archive one ");
+        let shown = over(&mut bench);
+        assert_eq!(shown.trim_start_matches("\r\n"), format!("{UNTAKEN}{SKIPPING}"));
+        bench.bytes(b"\x03");
+        bench.output();
+        // Whole lines, whose turn had not come.
+        bench.archives[0].hung = true;
+        bench.type_line("ls one");
+        bench.bytes(b"archive one final\r");
+        let shown = over(&mut bench);
+        assert!(shown.contains("this became of ls one:\r\n*-cancelled it was not shown to its end"), "{shown:?}");
+        assert!(shown.ends_with(&format!("{UNTAKEN}{SKIPPING}")), "{shown:?}");
+        assert!(bench.peer.orders.is_empty());
+        // Nothing was typed, and the rest of a text is no command.
+        let mut bench = Bench::up(&NAMES);
+        assert!(!over(&mut bench).contains("not carried out"));
+        bench.type_line("put one \"x\"");
+        bench.bytes(b"half a line");
+        assert!(!over(&mut bench).contains("not carried out"));
+    }
+}
+
+/// What a person is told who was cut off from an order; `answered` and `meanwhile` happen while the other has the line.
+fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Bench)) -> String {
+    let mut bench = Bench::up(&NAMES);
+    bench.raise(7, FlagKind::Asset, 1);
+    bench.publish();
+    bench.output();
+    bench.type_line(command);
+    bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+    if let Some(outcome) = answered {
+        bench.answer_order(outcome, 9);
+        bench.revive_orchestrator();
+    }
+    meanwhile(&mut bench);
+    bench.publish();
+    bench.output();
+    bench.bytes(b"\x0f");
+    let shown = bench.output();
+    let (_, told) = shown.rsplit_once('\x0f').expect("the console answers that the line is back");
+    told.strip_suffix("totebox> ").expect("nothing is skipped").to_string()
+}
+
+#[test]
+fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
+    let accepted = Some(Outcome::Accepted);
+    let complete = |state, completion| move |bench: &mut Bench| bench.complete(1, 9, state, completion);
+    let head = |command| format!("*another had the line; this became of {command}:\r\n");
+    let suspended = complete(ArchiveState::Suspended, Completion::Done);
+    assert_eq!(
+        told_of_an_order("suspend two", accepted, suspended),
+        format!("{}*+suspend two is suspended\r\n", head("suspend two"))
+    );
+    let stopped = complete(ArchiveState::Suspended, Completion::Stopped);
+    let shown = told_of_an_order("suspend two", accepted, stopped);
+    assert!(shown.starts_with(&format!("{}*-stopped two is suspended: ", head("suspend two"))), "{shown}");
+    // It goes on, it was not answered, it was refused.
+    let shown = told_of_an_order("suspend two", accepted, |bench| {
+        (bench.surface.rows[1].command_tag, bench.surface.rows[1].moving) = (9.into(), 1);
+    });
+    assert!(
+        shown.ends_with("*-cancelled no longer waiting; it goes on, status will show how it ended\r\n"),
+        "{shown}"
+    );
+    let shown = told_of_an_order("archive two final", None, |_| ());
+    assert!(shown.contains("*-cancelled no longer waiting; it may still be carried out"), "{shown}");
+    let shown = told_of_an_order("resume two", Some(Outcome::AlreadyThere), |_| ());
+    assert_eq!(
+        shown,
+        format!("{}*-already-there two is that already: active; nothing was changed\r\n", head("resume two"))
+    );
+    // Whoever had the line gave another order for the archive.
+    let shown = told_of_an_order("suspend two", accepted, |bench| {
+        bench.complete(1, 10, ArchiveState::Active, Completion::Done);
+    });
+    assert!(shown.ends_with("; history shows what this one led to\r\n"), "{shown}");
+
+    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, true));
+    assert_eq!(shown, format!("{}*+ack flag 7 is acknowledged\r\n", head("ack 7")));
+    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, false));
+    assert!(shown.contains("*-not-recorded flag 7 stays open"), "{shown}");
+
+    let verify = |volumes: core::ops::Range<usize>| {
+        move |bench: &mut Bench| {
+            for row in &mut bench.surface.rows[volumes.clone()] {
+                (row.verify_tag, row.verdict) = (9.into(), Verdict::Clean as u8);
+            }
+        }
+    };
+    let shown = told_of_an_order("audit", accepted, verify(0..3));
+    assert!(shown.starts_with(&head("audit")) && shown.ends_with("*+audit clean volumes=3\r\n"), "{shown}");
+    let shown = told_of_an_order("audit two", accepted, verify(1..2));
+    assert!(shown.starts_with(&head("audit two")) && shown.ends_with("*+audit clean volumes=1\r\n"), "{shown}");
+    let shown = told_of_an_order("audit", accepted, verify(0..1));
+    assert!(shown.contains("*-cancelled no longer waiting; the auditor goes on"), "{shown}");
+
+    for answered in [None, accepted] {
+        let shown = told_of_an_order("history", answered, |_| ());
+        assert_eq!(shown, format!("{}*-cancelled it was not shown to its end; ask again\r\n", head("history")));
+    }
+}
+
+#[test]
+fn what_became_of_an_order_is_told_behind_a_handshake_and_not_to_who_gave_it_up() {
+    let mut bench = Bench::up(&NAMES);
+    bench.answer_order(Outcome::Accepted, 9);
+    bench.type_line("suspend two");
+    bench.bytes(b"\x03\nmachine 7\n");
+    bench.complete(1, 9, ArchiveState::Suspended, Completion::Done);
+    bench.publish();
+    bench.output();
+    bench.bytes(b"\x03");
+    let shown = bench.output();
+    assert!(shown.contains("this became of suspend two:\r\n*+suspend two is suspended\r\n"), "{shown:?}");
+    // Ctrl-C is the person's own.
+    bench.type_line("archive two final");
+    bench.bytes(b"\x03");
+    let shown = bench.output();
+    assert!(shown.contains("-cancelled ") && !shown.contains("another had the line"), "{shown:?}");
+    assert!(!bench.type_line("status").contains("another had the line"));
 }
