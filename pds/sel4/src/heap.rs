@@ -1,6 +1,8 @@
 //! The heaps of those services that also run as failing ones in tests, so that both have the same. Sizes are bytes, in
 //! the allocator's steps of 64 KiB.
 
+use totebox_pds::console;
+
 /// The volumes and clients of the largest deployment take more than 600 kB.
 pub const VAULT: usize = 0x14_0000;
 /// The list of time pages takes 3 kB.
@@ -9,5 +11,11 @@ pub const CLOCK: usize = 0x1_0000;
 pub const ORCHESTRATOR: usize = 0x5_0000;
 /// The verifier and its read buffers take 500 kB, of them 200 kB in one piece.
 pub const AUDITOR: usize = 0x10_0000;
-/// What waits for the line takes twice the largest answer, its other buffers 100 kB.
-pub const CONSOLE: usize = 0x10_0000;
+/// What its buffers take, and as much again for the allocator, which gives each large piece whole steps, and for small
+/// values.
+pub const CONSOLE: usize = (2 * console::HEAP).next_multiple_of(STEP);
+
+const STEP: usize = 0x1_0000;
+
+// The image holds it whole. An answer that makes it larger is to be thought about, not allocated.
+const _: () = assert!(CONSOLE <= 0x10_0000, "the console's largest answer is too large for its heap");

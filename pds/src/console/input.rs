@@ -15,6 +15,9 @@ const CAPACITY: usize = (WINDOW + 1) * (LINE_MAX + 2);
 /// Signals kept at most, and bytes taken from the line at a time: each may be one.
 const SIGNALS_MAX: usize = 256;
 
+/// Bytes of heap it takes.
+pub const HEAP: usize = CAPACITY + SIGNALS_MAX * size_of::<(Signal, Lost)>();
+
 /// What acts at once, and voids everything that came before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -138,6 +141,12 @@ mod tests {
 
     fn drain(input: &mut Input) -> Vec<u8> {
         core::iter::from_fn(|| input.pop()).collect()
+    }
+
+    #[test]
+    fn it_takes_the_heap_it_says() {
+        let Input { bytes, signals } = Input::new();
+        assert_eq!(bytes.capacity() + signals.capacity() * size_of::<(Signal, Lost)>(), HEAP);
     }
 
     #[test]

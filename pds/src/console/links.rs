@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_manifest::{ARCHIVES_MAX, LinkKind, Manifest, Role};
 use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -16,6 +16,9 @@ const RING: QueueForm = match conversation::queue(Role::Console, Role::Archive) 
     Some(form) => form,
     None => panic!("console and archive share a queue"),
 };
+
+/// Bytes of heap the links take, the last answer and what waits to be sent.
+pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DATA;
 
 /// How an archive broke its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,6 +60,12 @@ use crate::{Channel, ChannelSet, Domain, Kernel, SetupError};
 pub use lifecycle::Change;
 use session::Session;
 
+/// Bytes of heap that the console of the largest deployment takes in large pieces: what waits for the line and what came
+/// over it, the surface, lines and words, requests and answers, submissions. Each volume's name, and what was told of it,
+/// come on top, some kilobytes in all.
+pub const HEAP: usize =
+    output::CAPACITY + input::HEAP + surface::HEAP + 3 * data::LINE_MAX + links::HEAP + submissions::HEAP;
+
 /// The console domain.
 pub struct Console<U> {
     uart: U,

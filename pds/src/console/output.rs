@@ -33,7 +33,7 @@ pub const BURST_MAX: usize = {
 const _: () = assert!(BURST_MAX > 2 * (INTAKE_DATA + PART_MAX) + 64 && CONTENT_MAX < INTAKE_DATA);
 
 /// Room for one event while the line still works on another.
-const CAPACITY: usize = 2 * BURST_MAX;
+pub const CAPACITY: usize = 2 * BURST_MAX;
 
 /// Bytes on their way to the serial line.
 pub struct Output {
@@ -210,6 +210,15 @@ mod tests {
             count
         }
         fn acknowledge(&mut self) {}
+    }
+
+    #[test]
+    fn it_takes_the_heap_it_says_however_much_it_is_written() {
+        let mut output = Output::new();
+        while output.ready() {
+            output.line(format_args!("a line"));
+        }
+        assert_eq!(output.bytes.capacity(), CAPACITY);
     }
 
     #[test]

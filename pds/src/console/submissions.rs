@@ -16,6 +16,9 @@ pub const PENDING_MAX: usize = 32;
 
 const _: () = assert!(PENDING_MAX < KEPT);
 
+/// Bytes of heap they take.
+pub const HEAP: usize = KEPT * size_of::<Submission>();
+
 /// A committed document, as its archive acknowledged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

@@ -8,6 +8,9 @@ use zerocopy::FromZeros;
 
 use crate::proto::page::{ArchiveState, Surface};
 
+/// Bytes of heap its two copies take.
+pub const HEAP: usize = 2 * size_of::<Surface>();
+
 /// The surface as last seen.
 pub struct SurfaceView {
     page: PageReader<Surface>,
