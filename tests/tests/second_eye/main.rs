@@ -10,6 +10,7 @@ mod spoil;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+use ledger_fmt::testing::TestVolume;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use totebox_tests::appliance::{Appliance, Sim, Site};
@@ -109,7 +110,19 @@ fn disks_without_a_table(python: &Python) {
     alone.bytes = whole.bytes[volume.offset() as usize..][..volume.size() as usize].to_vec();
     let mut shifted = lost.clone();
     shifted.bytes.splice(0..0, [0x5a; 63 * 512]);
-    for (disk, findings, volumes) in [(lost.clone(), 1, 4), (alone, 0, 1), (shifted, 1, 4)] {
+    // A document that is a whole volume is none.
+    let mut planted = TestVolume::new("planted");
+    planted.document("forged", b"never committed by anybody");
+    planted.commit();
+    planted.hint(1);
+    let mut outer = TestVolume::blank("outer", 1024, 64);
+    outer.start();
+    outer.document("volume", &planted.bytes);
+    outer.commit();
+    outer.hint(1);
+    let mut nested = whole.clone();
+    nested.bytes = outer.bytes;
+    for (disk, findings, volumes) in [(lost.clone(), 1, 4), (alone, 0, 1), (shifted, 1, 4), (nested, 0, 1)] {
         let report = disk.agreed(python, &Kept::default()).expect("a disk");
         let count = |list: &str| report[list].as_array().expect("a list").len();
         assert_eq!((count("findings"), count("volumes")), (findings, volumes), "{report}");
