@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_hosted::FileDisk;
 use totebox_manifest::{DeviceKind, LinkKind, Role};
 use totebox_pds::archive::Archive;

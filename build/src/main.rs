@@ -8,7 +8,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-use totebox::output::{self, OutputError};
+use totebox_common::output::{self, OutputError};
 
 /// 128 and the number of SIGPIPE.
 const READER_GONE: u8 = 141;

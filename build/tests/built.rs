@@ -11,10 +11,10 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use totebox::built::Built;
-use totebox::check::{Judge, Level, Made, RULES, Report, Verdict, Waivers, check_built};
 use totebox_capdl::testing::image_of;
 use totebox_capdl::{Image, Json, Lowering, Spec};
+use totebox_check::built::Built;
+use totebox_check::{Judge, Level, Made, RULES, Report, Verdict, Waivers, check_built};
 use totebox_sdf::System;
 
 /// A case of the corpus.

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use common::{deployment, with_archives};
 use serde_json::Value;
-use totebox::check::{Judge, Level, Policy, RULES, Report, Verdict, Waivers, check, sarif};
-use totebox::model::Deployment;
+use totebox_check::{Judge, Level, Policy, RULES, Report, Verdict, Waivers, check, sarif};
+use totebox_deployment::Deployment;
 use totebox_sdf::System;
 use totebox_shown::testing::FORGED_DESCRIPTION;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::with_archives;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_shown::Quoted;
 
 /// Runs `totebox` in `directory`: exit code, standard output, standard error.

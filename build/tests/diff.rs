@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{deployment, with_archives};
-use totebox::diff::{Kind, diff};
+use totebox_check::diff::{Kind, diff};
 use totebox_sdf::System;
 
 fn system(xml: &str) -> System {

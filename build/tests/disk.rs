@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use common::with_archives;
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use tempfile::TempDir;
-use totebox::model::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
-use totebox::{Existing, partitions, provision};
+use totebox_deployment::disk::Existing;
+use totebox_deployment::partitions;
+use totebox_deployment::provision;
+use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
 use totebox_lock::LockedDisk;
 use totebox_manifest::Manifest;
 
@@ -282,7 +284,7 @@ fn a_failure_half_way_puts_the_disk_back() {
     let text = fs::read_to_string(bench.path(DEPLOYMENT_FILE)).unwrap()
         + "\n[[archive]]\nname = \"minutes\"\nsize = \"80 MiB\"\non_mismatch = \"flag\"\n";
     let new = Deployment::parse(&bench.path(DEPLOYMENT_FILE), &text).unwrap();
-    let undo = totebox::add_volume(&bench.disk, &old, &new).unwrap();
+    let undo = totebox_deployment::disk::add_volume(&bench.disk, &old, &new).unwrap();
     assert!(fs::read(&bench.disk).unwrap() != disk);
     undo.run().unwrap();
     assert!(fs::read(&bench.disk).unwrap() == disk, "the disk is as it was");

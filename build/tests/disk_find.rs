@@ -12,7 +12,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use ledger_fmt::testing::{TestVolume, padded_name};
 use serde_json::Value;
 use tempfile::TempDir;
-use totebox::disk::Image;
+use totebox_disk::Image;
 use zerocopy::IntoBytes;
 
 const MIB: usize = 1 << 20;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use totebox::check::{Waivers, check};
+use totebox_check::{Waivers, check};
 use totebox_sdf::System;
 
 /// An example, and all that breaks a rule in it.

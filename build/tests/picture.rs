@@ -9,10 +9,10 @@ use std::process::Command;
 
 use common::{deployment, with_archives};
 use roxmltree::Document;
-use totebox::authority::{Authority, How};
-use totebox::check::{Policy, Waivers, check};
-use totebox::model::Deployment;
-use totebox::picture;
+use totebox_check::authority::{Authority, How};
+use totebox_check::picture;
+use totebox_check::{Policy, Waivers, check};
+use totebox_deployment::Deployment;
 use totebox_sdf::System;
 
 fn draw(deployment: &Deployment, xml: &str) -> (System, String, String) {

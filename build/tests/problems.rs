@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::with_archives;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::ARCHIVES_MAX;
 
 /// Lines of the file `with_archives(2)`.

@@ -18,8 +18,8 @@ use tlog_tiles::{
     Checkpoint, Error, Hash, Tile, TileHashReader, TileReader, check_record, check_tree, prove_record, prove_tree,
     record_hash, tree_hash,
 };
-use totebox::model::Deployment;
-use totebox::proof::{Inclusion, PROOF_MAX, Proof};
+use totebox_deployment::Deployment;
+use totebox_disk::proof::{Inclusion, PROOF_MAX, Proof};
 
 /// A deployment of two archives with keys, its disk, and the volumes on it.
 struct Site {
@@ -37,7 +37,7 @@ impl Site {
         fs::write(directory.path().join("totebox.toml"), with_archives(2)).unwrap();
         let deployment = Deployment::load(directory.path()).unwrap();
         assert_eq!(deployment.make_keys().unwrap(), ["a0", "a1"]);
-        let volume = |volume: &totebox::model::volume::Volume| {
+        let volume = |volume: &totebox_deployment::volume::Volume| {
             let mut volume = TestVolume::of(volume.superblock());
             volume.start();
             volume
@@ -270,7 +270,7 @@ fn a_record_is_proved_without_the_disk() {
 fn an_altered_proof_proves_nothing() {
     let site = Site::new();
     let proof = site.fine("disk prove disk.img a0 --record 2");
-    let keys = totebox::keys::read_verifiers(&site.directory.path().join("keys/a0.vkey")).unwrap();
+    let keys = totebox_deployment::keys::read_verifiers(&site.directory.path().join("keys/a0.vkey")).unwrap();
     let holds = |bytes: &[u8]| match Proof::parse(bytes) {
         Ok(Proof::Inclusion(inclusion)) => inclusion.check(&keys).is_ok(),
         _ => false,

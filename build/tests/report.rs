@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::with_archives;
-use totebox::authority::{Authority, How};
-use totebox::check::RULES;
+use totebox_check::RULES;
+use totebox_check::authority::{Authority, How};
 use totebox_sdf::System;
 
 /// Runs totebox in a directory: exit code, standard output, standard error.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use common::{deployment, with_archives};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::{
     ARCHIVES_MAX, DeviceKind, LinkKind, MANIFEST_SIZE, Manifest, NO_CHANNEL, PDS_MAX, Region, Role,
 };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::testing::Seen;
 use ledger_fmt::verify::Mode;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
 use totebox_pds::archive::Archive;

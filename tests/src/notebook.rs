@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use ledger_fmt::hash;
-use totebox::disk::hex;
+use totebox_disk::hex;
 
 use crate::operator::{Gone, Operator, Wire, number, value};
 use crate::vault_bench::bytes;

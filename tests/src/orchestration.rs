@@ -4,7 +4,7 @@
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
 use serde_json::Value;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 
 use crate::archive_bench::verify_content;
 use crate::operator::{Answer, Operator, Wire, value};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
 use totebox_pds::proto::page::VaultPage;

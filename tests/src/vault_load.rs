@@ -5,7 +5,7 @@
 use fastrand::Rng;
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::stamp::{Frontier, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_pds::proto::vault::{Op, Status, VolumeState};
 

@@ -11,7 +11,7 @@ use totebox_tests::sim::{
 use totebox_tests::vault_bench::{SMALL, bytes, offset};
 
 /// An operator at a settled machine with a blank disk.
-fn settled() -> (totebox::model::Deployment, DiskHandle, totebox_tests::operator::Operator<SimWire>) {
+fn settled() -> (totebox_deployment::Deployment, DiskHandle, totebox_tests::operator::Operator<SimWire>) {
     let deployment = deployment(SMALL);
     let disk = DiskHandle::new(blank_disk(&deployment));
     let mut operator = operator(&deployment, disk.clone(), 1, None);

@@ -10,7 +10,7 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::stamp::STAMP_SIZE;
 use ledger_fmt::testing::TestVolume;
 use ledger_fmt::verify::{FindingKind, Mode};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_tests::archive_bench::verify;
 use totebox_tests::operator::{number, value};
 use totebox_tests::orchestration::row;
@@ -60,7 +60,7 @@ fn a_skipped_flush_is_caught() {
 #[test]
 fn a_frontier_in_memory_only_is_caught() {
     is_caught("frontier in memory only", |deployment, disk| {
-        let ledger = |volume: &totebox::model::volume::Volume| {
+        let ledger = |volume: &totebox_deployment::volume::Volume| {
             let extent = volume.layout.extent(Area::Ledger);
             volume.first_block + extent.start..volume.first_block + extent.end()
         };

@@ -4,7 +4,7 @@
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::Kind;
 use ledger_fmt::stamp::Hint;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_pds::{Fault, FaultKind};
 use totebox_tests::archive_bench::verify;

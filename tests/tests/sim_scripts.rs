@@ -4,7 +4,7 @@
 //! that were not flushed can be tried. That nothing committed is written again, the simulated disk sees to.
 
 use fastrand::Rng;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_tests::archive_bench::all_clean;
 use totebox_tests::notebook::Notebook;
 use totebox_tests::operator::{Answer, Gone, Operator, value};

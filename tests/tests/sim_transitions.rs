@@ -4,7 +4,7 @@
 
 use fastrand::Rng;
 use ledger_fmt::record::Kind;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_tests::archive_bench::verify;
 use totebox_tests::operator::{Gone, value};
 use totebox_tests::orchestration::{SCHEDULED, records, row};

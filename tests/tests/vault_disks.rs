@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_pds::device::Operation;
 use totebox_pds::proto::vault::{Op, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, SECTOR, blank_disk, deployment};

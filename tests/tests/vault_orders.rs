@@ -4,7 +4,7 @@ use fastrand::Rng;
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint, Run, STAMP_SIZE, Stamp, StampKind};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_pds::device::Operation;

@@ -2,7 +2,7 @@
 //! completion), with every subset of what was not flushed for a tiny one, and at random moments of many lives.
 
 use fastrand::Rng;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed};
 use totebox_tests::vault_bench::{SMALL, VaultBench};
 use totebox_tests::vault_load::{Load, Sizes};

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use totebox::client::lines::Refusal;
-use totebox::client::put::Progress;
-use totebox::client::status::await_start;
-use totebox::client::{Address, Connection, Session, Timing};
-use totebox::errln;
+use totebox_common::errln;
+use totebox_operator::client::lines::Refusal;
+use totebox_operator::client::put::Progress;
+use totebox_operator::client::status::await_start;
+use totebox_operator::client::{Address, Connection, Session, Timing};
 
 use super::Outcome;
 use super::output::progress_bytes;
@@ -46,7 +46,7 @@ impl Appliance {
         Session::open(Connection::open(&self.connect)?, self.timing(patience), news)
     }
 
-    /// The same for a look that ends soon after `ended` is set, with [`totebox::client::Interrupted`]. What happens
+    /// The same for a look that ends soon after `ended` is set, with [`totebox_operator::client::Interrupted`]. What happens
     /// meanwhile is not told.
     pub fn open_until(&self, patience: Duration, ended: &Arc<AtomicBool>) -> Result<Session> {
         let mut connection = Connection::open(&self.connect)?;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use totebox::client::audit::{Verdict, audit};
-use totebox::outln;
-use totebox::output::OutputError;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_operator::client::audit::{Verdict, audit};
 use totebox_pds::console::text;
 
 use super::appliance::{Appliance, refused};

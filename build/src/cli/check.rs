@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use totebox::built::Built;
-use totebox::check::{self, Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
-use totebox::model::{self, DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
-use totebox::output::OutputError;
-use totebox::{errln, outln};
 use totebox_capdl::{Image, Json, Spec};
+use totebox_check::built::Built;
+use totebox_check::{Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
 use totebox_sdf::System;
 use totebox_shown::ShowPath;
 
@@ -102,7 +103,7 @@ impl Source {
         match (self.profile, &self.deployment) {
             (Some(Profile::Microkit), _) => None,
             (None, None) if !beside.is_file() => None,
-            (_, deployment) => Some(model::file(&deployment.clone().unwrap_or(beside))),
+            (_, deployment) => Some(totebox_deployment::file(&deployment.clone().unwrap_or(beside))),
         }
     }
 }
@@ -121,10 +122,10 @@ pub fn judge(
     policy: Option<&Policy>,
     waivers: &mut Waivers,
 ) -> Result<Report> {
-    let Some((image, spec)) = built else { return Ok(check::check(file, system, policy, waivers)) };
+    let Some((image, spec)) = built else { return Ok(totebox_check::check(file, system, policy, waivers)) };
     let built = Built::of(&spec, system).with_context(|| image.shown().to_string())?;
     let made = Made { built: &built, declared: system };
-    Ok(check::check_built(image, file, &made, policy, waivers))
+    Ok(totebox_check::check_built(image, file, &made, policy, waivers))
 }
 
 /// What was built, if that is to be judged.

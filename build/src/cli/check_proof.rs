@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::record::Record;
-use totebox::checkpoint::{SignedCheckpoint, read_bounded};
-use totebox::disk::{hex, time};
-use totebox::keys::read_verifiers;
-use totebox::outln;
-use totebox::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
+use totebox_common::outln;
+use totebox_deployment::keys::read_verifiers;
+use totebox_disk::checkpoint::{SignedCheckpoint, read_bounded};
+use totebox_disk::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
+use totebox_disk::{hex, time};
 use totebox_shown::Quoted;
 use totebox_shown::ShowPath;
 

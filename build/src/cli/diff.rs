@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::diff::{Change, Kind, diff};
-use totebox::output::OutputError;
-use totebox::{out, outln};
+use totebox_check::diff::{Change, Kind, diff};
+use totebox_common::out;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
 use totebox_shown::{Markdown, MarkdownCode};
 
 use super::check::read;

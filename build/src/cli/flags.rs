@@ -1,8 +1,10 @@
 //! `totebox flags` and `totebox ack`.
 
 use anyhow::{Result, bail};
-use totebox::client::flags::{Flag, acknowledge, flags};
-use totebox::{errln, out, outln};
+use totebox_common::errln;
+use totebox_common::out;
+use totebox_common::outln;
+use totebox_operator::client::flags::{Flag, acknowledge, flags};
 use totebox_pds::console::views::{FlagCount, FlagLine};
 
 use super::appliance::{Appliance, PATIENCE, refused};

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use totebox::client::get::{default_path, get};
-use totebox::keep_to_owner;
-use totebox::outln;
+use totebox_common::files::keep_to_owner;
+use totebox_common::outln;
+use totebox_operator::client::get::{default_path, get};
 use totebox_pds::console::text::{Hex, Size};
 use totebox_pds::console::words::Quoted;
 use totebox_shown::ShowPath;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use totebox::check::{self, Waivers};
-use totebox::outln;
-use totebox::{picture, write_atomically};
+use totebox_check::Waivers;
+use totebox_check::picture;
+use totebox_common::files::write_atomically;
+use totebox_common::outln;
 use totebox_shown::ShowPath;
 
 use super::Outcome;
@@ -30,7 +31,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         _ => bail!("{}: the name of a picture ends in .svg or .dot", args.output.shown()),
     };
     let (system, policy) = (args.source.read()?, args.source.policy()?);
-    let report = check::check(&args.source.system, &system, policy.as_ref(), &mut Waivers::default());
+    let report = totebox_check::check(&args.source.system, &system, policy.as_ref(), &mut Waivers::default());
     write_atomically(&args.output, draw(&system, policy.as_ref(), &report).as_bytes())?;
     outln!("wrote {}", args.output.shown())?;
     Ok(if report.broken() == 0 { Outcome::Fine } else { Outcome::Found })

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use totebox::built::{Built, Grant, Purpose, compare};
-use totebox::model::SYSTEM_FILE;
-use totebox::outln;
-use totebox::output::OutputError;
-use totebox::problem::Obstacle;
-use totebox::write_secret;
 use totebox_capdl::{Image, Json, Lowering, Spec};
+use totebox_check::built::{Built, Grant, Purpose, compare};
+use totebox_common::files::write_secret;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_common::problem::Obstacle;
+use totebox_deployment::SYSTEM_FILE;
 use totebox_sdf::System;
 use totebox_shown::ShowPath;
 

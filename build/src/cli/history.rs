@@ -1,8 +1,10 @@
 //! `totebox history`.
 
 use anyhow::Result;
-use totebox::client::history::{Event, history};
-use totebox::{errln, out, outln};
+use totebox_common::errln;
+use totebox_common::out;
+use totebox_common::outln;
+use totebox_operator::client::history::{Event, history};
 use totebox_pds::console::views::EventLine;
 
 use super::appliance::{Appliance, PATIENCE, refused};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::model::Deployment;
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_deployment::Deployment;
 
 use super::Outcome;
 

@@ -1,8 +1,9 @@
 //! `totebox suspend`, `resume` and `archive`.
 
 use anyhow::{Result, bail};
-use totebox::client::lifecycle::{Transition, change};
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_operator::client::lifecycle::{Transition, change};
 use totebox_pds::console::Change;
 
 use super::appliance::{Appliance, PATIENCE};

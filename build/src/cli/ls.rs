@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use serde_json::json;
-use totebox::client::ls::{Listing, Range, ls};
-use totebox::output::OutputError;
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_operator::client::ls::{Listing, Range, ls};
 use totebox_pds::console::text::{Size, Time};
 use totebox_pds::console::words::Quoted;
 

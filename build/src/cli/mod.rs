@@ -30,8 +30,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use totebox::errln;
-use totebox::output::OutputError;
+use totebox_common::errln;
+use totebox_common::output::OutputError;
 use totebox_pds::console::Change;
 use totebox_shown::ShownBytes;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use totebox::new_deployment;
-use totebox::outln;
+use totebox_common::outln;
+use totebox_deployment::new_deployment;
 use totebox_shown::ShowPath;
 
 use super::Outcome;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use totebox::out;
+use totebox_common::out;
 use totebox_pds::console::table::{Column, Table};
 use totebox_shown::{Json, Shown};
 
@@ -24,7 +24,7 @@ pub fn content(content: &mut impl Read) -> Result<()> {
     loop {
         match content.read(&mut piece).context("cannot read what was fetched")? {
             0 => return Ok(()),
-            len => totebox::output::bytes(&piece[..len])?,
+            len => totebox_common::output::bytes(&piece[..len])?,
         }
     }
 }
@@ -40,7 +40,7 @@ pub fn table<R, const N: usize>(columns: [Column<R>; N], rows: impl Iterator<Ite
 /// Writes what a command makes to a file, or prints it if none was named.
 pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
     if let Some(file) = file {
-        return totebox::write_atomically(file, text.as_bytes());
+        return totebox_common::files::write_atomically(file, text.as_bytes());
     }
     out!("{text}")?;
     Ok(())

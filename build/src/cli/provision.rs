@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::model::units::show_size;
-use totebox::outln;
-use totebox::provision;
+use totebox_common::outln;
+use totebox_common::units::show_size;
+use totebox_deployment::provision;
 
 use super::Outcome;
 

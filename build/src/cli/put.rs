@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
-use totebox::client::content::{FileContent, STDIN};
-use totebox::client::ls::Record;
-use totebox::client::put::{Order, Outcome as Fate, put};
-use totebox::client::sources::{Folders, Found, Source, sources};
-use totebox::output::OutputError;
-use totebox::output::causes;
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_common::output::causes;
+use totebox_operator::client::content::{FileContent, STDIN};
+use totebox_operator::client::ls::Record;
+use totebox_operator::client::put::{Order, Outcome as Fate, put};
+use totebox_operator::client::sources::{Folders, Found, Source, sources};
 use totebox_pds::console::text::{Hex, Size};
 use totebox_shown::ShowPath;
 

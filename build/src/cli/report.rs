@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use totebox::check::Policy;
-use totebox::outln;
-use totebox::report::{self, HashedFile, Inputs, hash, shown};
-use totebox::write_atomically;
+use totebox_check::Policy;
+use totebox_check::report::{self, HashedFile, Inputs, hash, shown};
+use totebox_common::files::write_atomically;
+use totebox_common::outln;
 use totebox_shown::ShowPath;
 
 use super::Outcome;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use totebox::run::{self, Kind, Options};
+use totebox_operator::run::{self, Kind, Options};
 
 use super::{Outcome, unix_path};
 

@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use totebox::client::sign::{Signed, in_service, sign};
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_operator::client::sign::{Signed, in_service, sign};
 
 use super::appliance::{Appliance, PATIENCE};
 use super::{Outcome, output};

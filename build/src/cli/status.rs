@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use totebox::client::news::News;
-use totebox::client::status::{Status, Volume, status};
-use totebox::out;
+use totebox_common::out;
+use totebox_operator::client::news::News;
+use totebox_operator::client::status::{Status, Volume, status};
 use totebox_pds::console::text::Duration;
 use totebox_pds::console::views::{Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;

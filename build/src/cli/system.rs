@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use totebox::model::{self, Deployment, SYSTEM_FILE};
-use totebox::outln;
-use totebox::{secret_directory, write_atomically};
+use totebox_common::files::secret_directory;
+use totebox_common::files::write_atomically;
+use totebox_common::outln;
+use totebox_deployment::{Deployment, SYSTEM_FILE};
 use totebox_shown::ShowPath;
 
 use super::Outcome;
@@ -28,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let deployment = Deployment::load(&args.deployment)?;
-    let path = model::file(&args.deployment).with_file_name(SYSTEM_FILE);
+    let path = totebox_deployment::file(&args.deployment).with_file_name(SYSTEM_FILE);
     let xml = deployment.system_xml();
     if args.check {
         return check(&path, &xml);

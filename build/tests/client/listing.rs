@@ -1,6 +1,6 @@
 //! Listing an archive that is not whole: what is damaged keeps nothing else back.
 
-use totebox::client::ls::{Range, ls};
+use totebox_operator::client::ls::{Range, ls};
 use totebox_pds::console::testing::{Bench, Document};
 
 use crate::appliance::Appliance;

@@ -20,13 +20,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::{Appliance, Noise};
-use totebox::client::content::FileContent;
-use totebox::client::get::get;
-use totebox::client::ls::ls;
-use totebox::client::put::{Order, Outcome, Progress, put};
-use totebox::client::sources::{Folders, Source, sources};
-use totebox::client::status::{await_start, status};
-use totebox::client::{Connection, Session, Timing};
+use totebox_operator::client::content::FileContent;
+use totebox_operator::client::get::get;
+use totebox_operator::client::ls::ls;
+use totebox_operator::client::put::{Order, Outcome, Progress, put};
+use totebox_operator::client::sources::{Folders, Source, sources};
+use totebox_operator::client::status::{await_start, status};
+use totebox_operator::client::{Connection, Session, Timing};
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::testing::Random;
 
@@ -287,7 +287,7 @@ fn an_appliance_that_does_not_answer_is_named() {
     let error = Connection::open(&"unix:/nowhere/at-all".parse().unwrap()).unwrap_err();
     assert!(error.to_string().contains("is the appliance running?"), "{error}");
     for address in ["", "unix:", "/a/path", "tcp:host"] {
-        let error = address.parse::<totebox::client::Address>().unwrap_err();
+        let error = address.parse::<totebox_operator::client::Address>().unwrap_err();
         assert!(error.starts_with("expected unix:PATH"), "{error}");
     }
 }

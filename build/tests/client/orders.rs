@@ -272,7 +272,7 @@ fn the_audit_record_is_read_page_by_page() {
 
 #[test]
 fn noise_on_the_line_does_not_do_a_thing_twice() {
-    use totebox::client::lifecycle::change;
+    use totebox_operator::client::lifecycle::change;
     use totebox_pds::console::Change;
     let mut lost = 0;
     for seed in 0..40 {

@@ -10,7 +10,7 @@ use std::thread;
 
 use ledger_fmt::testing::TestVolume;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_pds::console::testing::{Bench, Document};
 use totebox_pds::proto::audit::{Event, Verdict};
 use totebox_pds::proto::flag::FlagKind;

@@ -11,10 +11,10 @@ use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
-use totebox::client::content::FileContent;
-use totebox::client::lines::Line;
-use totebox::client::put::{Outcome, put};
-use totebox::client::sources::Source;
+use totebox_operator::client::content::FileContent;
+use totebox_operator::client::lines::Line;
+use totebox_operator::client::put::{Outcome, put};
+use totebox_operator::client::sources::Source;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::Bench;
 

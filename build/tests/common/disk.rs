@@ -10,7 +10,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::testing::TestVolume;
 use serde_json::Value;
 use tempfile::TempDir;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 
 use super::{deployment, with_archives};
 

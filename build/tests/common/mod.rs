@@ -6,7 +6,7 @@ pub mod disk;
 
 use std::path::Path;
 
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 
 /// A small deployment with archives `a0`, `a1`, ... of 1 MiB each.
 pub fn with_archives(count: usize) -> String {

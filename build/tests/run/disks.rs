@@ -119,7 +119,7 @@ fn emulated() -> Site {
     let qmp = site.path("qmp");
     let more = format!("{qemu} \"-S\", \"-qmp\", \"unix:{},server=on,wait=off\",", qmp.display());
     fs::create_dir_all(site.path("deployment/boards")).unwrap();
-    fs::write(site.path("deployment/boards/stopped.toml"), board.replace(qemu, &more)).unwrap();
+    fs::write(site.path("boards/stopped.toml"), board.replace(qemu, &more)).unwrap();
     site.deploy(&common::with_archives(3).replace("qemu_virt_aarch64", "stopped"));
     fs::create_dir_all(site.path("deployment/target/sel4/debug")).unwrap();
     fs::write(site.path("deployment/target/sel4/debug/totebox.img"), "an image").unwrap();

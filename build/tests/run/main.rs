@@ -370,7 +370,7 @@ fn emulated_by(site: &Site, command: &str) -> String {
     let (hardware, _) = board.split_once("[qemu]").unwrap();
     let board = format!("{hardware}[qemu]\ncommand = [\"sh\", \"-c\", \"{command}\"]\n");
     fs::create_dir_all(site.path("deployment/boards")).unwrap();
-    fs::write(site.path("deployment/boards/shell.toml"), board).unwrap();
+    fs::write(site.path("boards/shell.toml"), board).unwrap();
     fs::create_dir_all(site.path("deployment/target/sel4/debug")).unwrap();
     fs::write(site.path("deployment/target/sel4/debug/totebox.img"), "").unwrap();
     common::with_archives(1).replace("qemu_virt_aarch64", "shell")

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 
 use crate::common;
 

@@ -20,7 +20,7 @@ use console::OBEYED;
 use ledger_fmt::testing::TestVolume;
 use serde_json::Value;
 use tempfile::TempDir;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_shown::testing::{FORGED_DESCRIPTION, hostile_names, hostile_texts, unprintable};
 
 /// The line a name tries to forge begins so.

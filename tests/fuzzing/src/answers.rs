@@ -1,6 +1,6 @@
 //! The lines the appliance sends, before the host tool; and what both ends of the line quote and encode.
 
-use totebox::client::lines::Line;
+use totebox_operator::client::lines::Line;
 use totebox_pds::console::data::{CONTENT_MAX, Content, decode, verified};
 use totebox_pds::console::words::{Quoted, split};
 use totebox_shown::testing::unprintable;

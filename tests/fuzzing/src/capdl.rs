@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use totebox::built::Built;
-use totebox::check::{Made, Waivers, check_built};
 use totebox_capdl::testing::image_of;
 use totebox_capdl::{Image, Json, Lowering, Spec};
+use totebox_check::built::Built;
+use totebox_check::{Made, Waivers, check_built};
 use totebox_sdf::System;
 
 use crate::{Target, repository};

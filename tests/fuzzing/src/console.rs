@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use totebox::client::lines::Line;
+use totebox_operator::client::lines::Line;
 use totebox_pds::console::control;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::{Bench, Document};

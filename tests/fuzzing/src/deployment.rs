@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use totebox::check::{Policy, Waivers, check};
-use totebox::model::Deployment;
+use totebox_check::{Policy, Waivers, check};
+use totebox_deployment::Deployment;
 use totebox_manifest::Manifest;
 use totebox_sdf::System;
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use totebox::authority::Authority;
-use totebox::check::{Waivers, check};
-use totebox::diff::diff;
-use totebox::picture::{dot, svg};
+use totebox_check::authority::Authority;
+use totebox_check::diff::diff;
+use totebox_check::picture::{dot, svg};
+use totebox_check::{Waivers, check};
 use totebox_sdf::System;
 use totebox_shown::testing::{FORGED_DESCRIPTION, unprintable};
 

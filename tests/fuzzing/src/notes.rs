@@ -9,8 +9,8 @@ use ledger_fmt::record::{Record, TreeHead};
 use ledger_fmt::testing::{TestVolume, padded_name, verify};
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::Mode;
-use totebox::checkpoint::SignedCheckpoint;
-use totebox::proof::{Consistency, Inclusion, Proof};
+use totebox_disk::checkpoint::SignedCheckpoint;
+use totebox_disk::proof::{Consistency, Inclusion, Proof};
 
 use crate::Target;
 

@@ -9,7 +9,7 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint};
 use ledger_fmt::testing::verify;
 use ledger_fmt::verify::Mode;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_pds::proto::vault::{Op, Request, Status};

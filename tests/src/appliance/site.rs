@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 
 /// The root of the repository.
 pub fn workspace() -> &'static Path {

@@ -1,6 +1,6 @@
 //! The whole appliance on a simulated machine: every domain, and an operator at its line.
 
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_manifest::{Manifest, Role};
 use totebox_pds::Domain;
 use totebox_pds::archive::Archive;

@@ -14,7 +14,7 @@ use super::START_MS;
 use super::write_once::WriteOnce;
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
-use totebox::model::Deployment;
+use totebox_deployment::Deployment;
 use totebox_pds::device::{IoError, Operation};
 
 pub use driver::{DiskHandle, SimDisk};

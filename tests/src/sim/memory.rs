@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use totebox::model::graph::{Graph, RegionIndex, RegionKind};
+use totebox_deployment::graph::{Graph, RegionIndex, RegionKind};
 use totebox_manifest::Region;
 use totebox_manifest::conversation::PAGE;
 use totebox_shm::testing;

@@ -5,8 +5,8 @@
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint, STAMP_SIZE, Stamp};
-use totebox::model::Deployment;
-use totebox::model::volume::Volume;
+use totebox_deployment::Deployment;
+use totebox_deployment::volume::Volume;
 
 /// What is known of the disk of a deployment.
 pub(super) struct WriteOnce(Vec<Place>);

@@ -9,8 +9,8 @@ use ledger_fmt::stamp::STAMP_SIZE;
 use ledger_fmt::testing::TestVolume;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
-use totebox::disk::{Image, Kept, Log};
-use totebox::model::volume::Volume;
+use totebox_deployment::volume::Volume;
+use totebox_disk::{Image, Kept, Log};
 use totebox_tests::appliance::Site;
 
 use crate::python::{Python, agreed};

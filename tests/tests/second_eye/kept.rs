@@ -4,9 +4,9 @@ use fastrand::Rng;
 use ledger_fmt::note::Verifier;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use totebox::checkpoint::SignedCheckpoint;
-use totebox::disk::{Image, Kept};
-use totebox::proof::Proof;
+use totebox_disk::checkpoint::SignedCheckpoint;
+use totebox_disk::proof::Proof;
+use totebox_disk::{Image, Kept};
 use totebox_tests::sim::for_each_seed;
 
 use crate::disk::{Disk, in_use_otherwise, in_use_since, log};

@@ -19,7 +19,7 @@ use totebox_tests::sim::for_each_seed;
 
 use disk::{DEPLOYMENT, Disk};
 use python::{Python, agreed};
-use totebox::disk::Kept;
+use totebox_disk::Kept;
 
 /// Seeds of the fuzzing in a normal run; `TOTEBOX_SIM_SEEDS` asks for more.
 const SEEDS: u64 = 100;

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use totebox::disk::{Image, Kept, Report, verify};
+use totebox_disk::{Image, Kept, Report, verify};
 use totebox_tests::appliance::workspace;
 
 /// A Python that can run the verifier.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::Existing;
-use totebox::model::Deployment;
-use totebox::model::units::show_size;
-use totebox::outln;
+use totebox_common::outln;
+use totebox_common::units::show_size;
+use totebox_deployment::Deployment;
+use totebox_deployment::disk::Existing;
 use totebox_shown::ShowPath;
 
 use crate::cli::{Outcome, output};

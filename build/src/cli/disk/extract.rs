@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::disk::{self, Report};
-use totebox::keep_to_owner;
-use totebox::out;
+use totebox_common::files::keep_to_owner;
+use totebox_common::out;
+use totebox_disk::Report;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
@@ -31,12 +31,12 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     keep_to_owner();
     let image = args.source.open()?;
-    disk::prepare(&args.directory)?;
+    totebox_disk::prepare(&args.directory)?;
     let mut volumes = Vec::new();
     for volume in &image.volumes {
         let progress = VolumeProgress::new("extracting", volume);
         let show = |done, expected| progress.show(done, expected);
-        volumes.push(disk::extract(&image, volume, &args.directory, args.names, show)?);
+        volumes.push(totebox_disk::extract(&image, volume, &args.directory, args.names, show)?);
     }
     let report = Report::new(&image, volumes);
     if args.json {

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use indicatif::BinaryBytes;
-use totebox::disk::{self, Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
-use totebox::output::OutputError;
-use totebox::{errln, outln};
+use totebox_common::errln;
+use totebox_common::outln;
+use totebox_common::output::OutputError;
+use totebox_disk::{Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
 
 use super::{Source, outcome};
 use crate::cli::{Outcome, output};
@@ -33,7 +34,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 }
 
 fn volumes(image: &Image, json: bool) -> Result<Outcome> {
-    let rows: Vec<VolumeRow> = image.volumes.iter().map(|volume| disk::list(image, volume)).collect();
+    let rows: Vec<VolumeRow> = image.volumes.iter().map(|volume| totebox_disk::list(image, volume)).collect();
     if json {
         output::json(&rows)?;
     } else {
@@ -67,7 +68,7 @@ fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {
     if !json {
         outln!("{:>9}  {:<24}  {:<15} {:>12}  name", "record", "time", "kind", "bytes")?;
     }
-    let row = disk::records(image, volume, &mut each);
+    let row = totebox_disk::records(image, volume, &mut each);
     printed?;
     if json {
         output::json(&rows)?;

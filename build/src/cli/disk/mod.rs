@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::ProgressBar;
-use totebox::disk::{Image, Log, Report, Searching, Volume};
-use totebox::errln;
-use totebox::model::Deployment;
+use totebox_common::errln;
+use totebox_deployment::Deployment;
+use totebox_disk::{Image, Log, Report, Searching, Volume};
 use totebox_shown::ShowPath;
 
 use super::{Outcome, output};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::checkpoint::SignedCheckpoint;
-use totebox::proof::Proof;
+use totebox_disk::checkpoint::SignedCheckpoint;
+use totebox_disk::proof::Proof;
 
 use super::LogSource;
 use crate::cli::{Outcome, output};

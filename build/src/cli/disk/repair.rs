@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use totebox::disk::repair::{Plan, Repair, RepairReport, beside};
-use totebox::model::Deployment;
-use totebox::outln;
+use totebox_common::outln;
+use totebox_deployment::Deployment;
+use totebox_disk::repair::{Plan, Repair, RepairReport, beside};
 use totebox_shown::ShowPath;
 
 use super::VolumeProgress;

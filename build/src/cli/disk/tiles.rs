@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox::disk::write_tiles;
-use totebox::outln;
+use totebox_common::outln;
+use totebox_disk::write_tiles;
 use totebox_shown::ShowPath;
 
 use super::LogSource;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use totebox::checkpoint::SignedCheckpoint;
-use totebox::disk::{self, Kept, Report};
-use totebox::keys::read_verifiers;
-use totebox::out;
+use totebox_common::out;
+use totebox_deployment::keys::read_verifiers;
+use totebox_disk::checkpoint::SignedCheckpoint;
+use totebox_disk::{Kept, Report};
 use totebox_shown::ShowPath;
 
 use super::{Source, VolumeProgress, outcome};
@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let image = args.source.open()?;
     let verify = |volume| {
         let progress = VolumeProgress::new("verifying", volume);
-        disk::verify(&image, volume, &kept, |done, expected| progress.show(done, expected))
+        totebox_disk::verify(&image, volume, &kept, |done, expected| progress.show(done, expected))
     };
     let mut report = Report::new(&image, image.volumes.iter().map(verify).collect());
     report.add_missing(&image, &kept);

@@ -1,0 +1,149 @@
+//! `totebox graph`: what a system description allows, as a picture. An auditor reads it at a glance; it says
+//! what [`Authority`] says and nothing else.
+
+mod appliance;
+mod dot;
+mod free;
+mod svg;
+
+use std::collections::BTreeMap;
+
+use totebox_manifest::Role;
+use totebox_sdf::{IrqSource, System};
+use totebox_shown::ShownBytes;
+
+use crate::authority::{Authority, Control, How, SubjectKind};
+use crate::{Finding, Policy, Report};
+use totebox_common::units::count;
+
+pub use dot::dot;
+
+/// Everything one subject can do to another, as one bundle of lines.
+#[derive(Clone, Debug, Default)]
+struct Link {
+    /// The regions it writes for it.
+    data: Vec<String>,
+    signal: bool,
+    call: bool,
+    control: Vec<Control>,
+    /// What is wrong with it.
+    broken: Vec<String>,
+}
+
+/// What is drawn: a description, what it allows, and what the rules say of it.
+struct Scene<'a> {
+    system: &'a System,
+    authority: Authority,
+    policy: Option<&'a Policy>,
+    title: String,
+    links: BTreeMap<(usize, usize), Link>,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(system: &'a System, policy: Option<&'a Policy>, report: &'a Report) -> Scene<'a> {
+        let authority = Authority::of(system);
+        let findings: Vec<&Finding> = report.findings.iter().filter(|finding| finding.counts()).collect();
+        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
+        for edge in &authority.edges {
+            if matches!(edge.how, How::Answer | How::Fault) {
+                continue; // Part of the call, and of being a child.
+            }
+            let link = links.entry((edge.from, edge.to)).or_default();
+            match &edge.how {
+                How::Write(region) => link.data.push(region.clone()),
+                How::Signal => link.signal = true,
+                How::Call => link.call = true,
+                How::Control(control) => link.control.push(*control),
+                How::Answer | How::Fault => {}
+            }
+        }
+        let region = |name: &String| system.region(name).is_some();
+        for (&(from, to), link) in &mut links {
+            let concerns = |finding: &&&Finding| {
+                let names = |subject| finding.names.iter().any(|name| name == authority.name(subject));
+                let mut regions = finding.names.iter().filter(|name| region(name)).peekable();
+                let same_region = regions.peek().is_none() || regions.any(|name| link.data.contains(name));
+                names(from) && names(to) && same_region
+            };
+            link.broken = findings.iter().filter(concerns).map(|f| format!("{}: {}", f.rule, f.message)).collect();
+        }
+        let domains = authority.subjects.iter().filter(|subject| subject.kind == SubjectKind::Domain).count();
+        let file = ShownBytes(report.file.file_name().unwrap_or_default().as_encoded_bytes());
+        let title = format!(
+            "What {file} allows: {}, {}, {}",
+            count(domains, "domain"),
+            count(system.regions.len(), "memory region"),
+            count(system.channels.len(), "channel")
+        );
+        Scene { system, authority, policy, title, links, findings }
+    }
+
+    fn role(&self, subject: usize) -> Option<Role> {
+        self.policy?.role(self.authority.name(subject))
+    }
+
+    /// What is wrong with a subject itself: findings that no link shows.
+    fn wrong(&self, subject: usize) -> Vec<String> {
+        let name = self.authority.name(subject);
+        let named = self.findings.iter().filter(|finding| finding.names.iter().any(|other| other == name));
+        let says = named.map(|finding| format!("{}: {}", finding.rule, finding.message));
+        says.filter(|text| !self.links.values().any(|link| link.broken.contains(text))).collect()
+    }
+
+    /// The devices of a subject: each line says one thing about them.
+    fn devices(&self, subject: usize) -> Vec<String> {
+        devices(self.system, self.authority.name(subject))
+    }
+
+    /// What hovering over a link shows.
+    fn says(&self, from: usize, to: usize, what: &str, more: &[String]) -> String {
+        let mut text = format!("{} {what} {}", self.authority.name(from), self.authority.name(to));
+        if !more.is_empty() {
+            text += &format!(": {}", more.join(", "));
+        }
+        text
+    }
+
+    /// What hovering over a subject shows.
+    fn about(&self, subject: usize) -> String {
+        let Some(pd) = self.system.protection_domain(self.authority.name(subject)) else {
+            return self.authority.name(subject).to_owned();
+        };
+        let s = &pd.scheduling;
+        let mut text = format!(
+            "{}: {}, priority {}, {} us of CPU in every {} us",
+            pd.name, pd.program_image, s.priority, s.budget_us, s.period_us
+        );
+        for wrong in self.wrong(subject) {
+            text += &format!("\n{wrong}");
+        }
+        text
+    }
+}
+
+/// The picture of a description as SVG: in the appliance's own layout if there is a policy, else by priority.
+pub fn svg(system: &System, policy: Option<&Policy>, report: &Report) -> String {
+    let scene = Scene::new(system, policy, report);
+    let canvas = if policy.is_some() { appliance::draw(&scene) } else { free::draw(&scene) };
+    canvas.finish(&scene)
+}
+
+/// The devices of a domain, each as a few words: registers, memory for DMA, interrupts.
+pub fn devices(system: &System, domain: &str) -> Vec<String> {
+    let Some(pd) = system.protection_domain(domain) else { return vec![] };
+    let fixed = |region: &str| system.region(region).is_some_and(|region| region.phys_addr.is_some());
+    let registers = pd.maps.iter().filter(|map| fixed(&map.region)).map(|map| map.region.clone());
+    let dma = pd.setvars.iter().map(|setvar| format!("{} (DMA)", setvar.region_paddr));
+    let interrupts = pd.irqs.iter().map(|irq| interrupt(&irq.source));
+    registers.chain(dma).chain(interrupts).collect()
+}
+
+/// An interrupt as a person knows it.
+pub fn interrupt(source: &IrqSource) -> String {
+    match source {
+        IrqSource::Line { irq, .. } => format!("interrupt {irq}"),
+        IrqSource::IoApic { pin, .. } => format!("interrupt pin {pin}"),
+        IrqSource::Msi { vector, .. } => format!("MSI {vector}"),
+    }
+}

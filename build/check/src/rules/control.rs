@@ -1,0 +1,69 @@
+//! Rules about who controls whom and what else a domain is given: ISO-8, ISO-9.
+
+use totebox_manifest::Role;
+use totebox_sdf::{CapKind, Place};
+
+use crate::{Case, Found};
+
+pub fn parents(case: &Case, found: &mut Found) {
+    let Some(policy) = case.policy else { return };
+    for (pd, parent) in case.system.all_protection_domains() {
+        let role = policy.role(&pd.name);
+        if let Some(machine) = &pd.virtual_machine {
+            let message = format!("'{}' runs the virtual machine '{}' and controls it", pd.name, machine.name);
+            found.error(machine.place, &[&pd.name, &machine.name], message, "remove the virtual machine");
+        }
+        match parent {
+            None if role == Some(Role::Archive) => found.error(
+                pd.place,
+                &[&pd.name],
+                format!("the archive '{}' is nobody's child: its faults go to the monitor", pd.name),
+                "declare it inside the orchestrator",
+            ),
+            Some(parent) if policy.role(&parent.name) != Some(Role::Orchestrator) => found.error(
+                pd.place,
+                &[&parent.name, &pd.name],
+                format!("'{}' is the parent of '{}'; only the orchestrator may be a parent", parent.name, pd.name),
+                "declare the child inside the orchestrator if it is an archive, else at the top",
+            ),
+            Some(parent) if role != Some(Role::Archive) => found.error(
+                pd.place,
+                &[&parent.name, &pd.name],
+                format!("'{}' is a child of '{}' and no archive", pd.name, parent.name),
+                "declare it at the top",
+            ),
+            _ => {}
+        }
+    }
+}
+
+pub fn no_raw_capabilities(case: &Case, found: &mut Found) {
+    for (pd, _) in case.system.all_protection_domains() {
+        let mut raw = |place: Place, with: Option<&str>, what: String, help: &str| {
+            let names: Vec<&str> = [pd.name.as_str()].into_iter().chain(with).collect();
+            found.error(place, &names, format!("'{}' {what}", pd.name), help);
+        };
+        for cap in &pd.caps {
+            let (kind, can) = match cap.kind {
+                CapKind::Tcb => ("thread", "stop it and set its registers"),
+                CapKind::Sc => ("CPU time", "take it away"),
+                CapKind::VSpace => ("address space", "map into it and unmap from it"),
+            };
+            let what = if cap.pd == pd.name {
+                format!("is given its own {kind}")
+            } else {
+                format!("is given the {kind} of '{}', and can {can}", cap.pd)
+            };
+            raw(cap.place, Some(&cap.pd), what, "remove it from <cspace>, or waive it with a reason");
+        }
+        if pd.smc {
+            let what = "may make secure monitor calls, which the kernel does not check".to_owned();
+            raw(pd.place, None, what, "remove smc=\"true\", or waive it with a reason");
+        }
+        for port in &pd.ioports {
+            let last = port.addr.saturating_add(port.size.saturating_sub(1));
+            let what = format!("may use the I/O ports {:#x} to {last:#x}", port.addr);
+            raw(port.place, None, what, "remove <ioport>, or waive it with a reason");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Rules about time: ISO-15, ISO-17.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use totebox_sdf::{Place, ProtectionDomain, Scheduling};
+
+use crate::{Case, Found};
+use totebox_common::units::{share_ppm, show_share};
+
+/// A whole CPU in parts per million.
+const CPU_PPM: u64 = 1_000_000;
+
+/// What a thread may use of its core.
+fn share(scheduling: &Scheduling) -> u64 {
+    share_ppm(scheduling.budget_us, scheduling.period_us)
+}
+
+/// A thread with its own time: its name, when it runs, on which core, and where it is declared.
+struct Thread<'a> {
+    name: &'a str,
+    scheduling: &'a Scheduling,
+    cpu: u8,
+    place: Place,
+}
+
+fn threads<'a>(case: &Case<'a>) -> Vec<(Option<String>, Thread<'a>)> {
+    let (mut threads, x86) = (Vec::new(), case.system.is_for_x86());
+    for (pd, _) in case.system.all_protection_domains() {
+        let ProtectionDomain { name, scheduling, cpu, place, domain, .. } = pd;
+        if !pd.passive {
+            threads.push((domain.clone(), Thread { name, scheduling, cpu: *cpu, place: *place }));
+        }
+        // On x86 a virtual CPU runs as its monitor's thread.
+        if let Some(machine) = pd.virtual_machine.as_ref().filter(|_| !x86) {
+            for vcpu in &machine.vcpus {
+                let cpu = vcpu.cpu.unwrap_or(*cpu);
+                let thread =
+                    Thread { name: &machine.name, scheduling: &machine.scheduling, cpu, place: machine.place };
+                threads.push((domain.clone(), thread));
+            }
+        }
+    }
+    threads
+}
+
+pub fn budgets(case: &Case, found: &mut Found) {
+    // Scheduling domains have their own time: they cannot starve each other.
+    let mut cores: BTreeMap<(Option<String>, u8), Vec<Thread>> = BTreeMap::new();
+    for (domain, thread) in threads(case) {
+        if thread.scheduling.budget_us == 0 {
+            found.error(
+                thread.place,
+                &[thread.name],
+                format!("'{}' has no budget: it never runs", thread.name),
+                "give it a budget, or make it passive=\"true\" if it only serves calls",
+            );
+        }
+        cores.entry((domain, thread.cpu)).or_default().push(thread);
+    }
+    for ((_, core), mut threads) in cores {
+        threads.sort_by_key(|thread| (Reverse(thread.scheduling.priority), thread.place));
+        let total = |priority: u8| -> u64 {
+            threads.iter().filter(|t| t.scheduling.priority >= priority).map(|t| share(t.scheduling)).sum()
+        };
+        // A thread alone on its core may have all of it.
+        let starved = threads.iter().find(|thread| total(thread.scheduling.priority) > CPU_PPM);
+        if let Some(thread) = starved {
+            let priority = thread.scheduling.priority;
+            found.error(
+                thread.place,
+                &[thread.name],
+                format!(
+                    "on core {core} the budgets of priority {priority} and above add up to {}: '{}' can be starved, \
+                     and everybody below it",
+                    show_share(total(priority)),
+                    thread.name
+                ),
+                "bound the budgets above it, with budget=\"...\" and period=\"...\"",
+            );
+        }
+    }
+    let Some(policy) = case.policy else { return };
+    for (pd, _) in case.system.all_protection_domains() {
+        let Some(declared) = policy.pd(&pd.name) else { continue };
+        let schedule = declared.schedule;
+        let share = share(&pd.scheduling);
+        let allowed = share_ppm(schedule.budget_us.into(), schedule.period_us.into());
+        if share > allowed {
+            found.error(
+                pd.place,
+                &[&pd.name],
+                format!(
+                    "'{}' has {} of the CPU; its share is {}",
+                    pd.name,
+                    show_share(share),
+                    show_share(allowed)
+                ),
+                "write the description anew with `totebox system`",
+            );
+        }
+    }
+}
+
+pub fn domain_schedule(case: &Case, found: &mut Found) {
+    let Some(domains) = &case.system.domains else { return };
+    let scheduled: BTreeSet<&str> = domains.schedule.iter().filter_map(|entry| entry.domain.as_deref()).collect();
+    for domain in &domains.domains {
+        let name = domain.name.as_str();
+        if !scheduled.contains(name) {
+            let message =
+                format!("the scheduling domain '{name}' is not in the schedule: what is in it never runs");
+            found.error(domain.place, &[name], message, "add a <schedule_entry>, or remove the domain");
+        }
+        if domain.id.is_none() {
+            let message =
+                format!("the scheduling domain '{name}' has no id: the tool chooses one, not always the same");
+            found.error(domain.place, &[name], message, "write id=\"...\"");
+        }
+    }
+    let Some(monitor) = domains.domains.iter().find(|domain| domain.id == Some(0)) else {
+        let message = "no scheduling domain has the id 0, which is the monitor's: it never runs".to_owned();
+        found.error(domains.place, &[], message, "declare a <domain> with id=\"0\" and schedule it");
+        return;
+    };
+    for (pd, _) in case.system.all_protection_domains() {
+        if pd.domain.as_ref() == Some(&monitor.name) {
+            found.error(
+                pd.place,
+                &[&pd.name, &monitor.name],
+                format!("'{}' runs in '{}', the scheduling domain of the monitor", pd.name, monitor.name),
+                "give it a scheduling domain of its own",
+            );
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Rules about devices: ISO-10, ISO-11, ISO-12.
+
+use std::collections::{BTreeMap, HashMap};
+
+use totebox_manifest::DeviceKind;
+use totebox_sdf::{IrqSource, Place};
+
+use crate::authority::SubjectKind;
+use crate::{Case, Found, list};
+use totebox_deployment::graph::RegionKind;
+
+/// An interrupt as the machine knows it, and as a person does.
+fn show(source: &IrqSource) -> String {
+    match source {
+        IrqSource::Line { irq, .. } => format!("{irq}"),
+        IrqSource::IoApic { ioapic, pin, .. } => format!("pin {pin} of I/O APIC {ioapic}"),
+        IrqSource::Msi { pci_device, handle, .. } => format!("MSI {handle} of {pci_device}"),
+    }
+}
+
+pub fn interrupts(case: &Case, found: &mut Found) {
+    let mut owners: HashMap<String, (&str, Place)> = HashMap::new();
+    for (pd, _) in case.system.all_protection_domains() {
+        for irq in &pd.irqs {
+            let interrupt = show(&irq.source);
+            if let Some((first, place)) = owners.get(&interrupt) {
+                found.error(
+                    irq.place,
+                    &[first, &pd.name],
+                    format!("interrupt {interrupt} of '{}' is taken by '{first}' in line {}", pd.name, place.line),
+                    "let one domain handle the interrupt and notify the other",
+                );
+                continue;
+            }
+            owners.insert(interrupt.clone(), (&pd.name, irq.place));
+            let Some(policy) = case.policy else { continue };
+            let number = match irq.source {
+                IrqSource::Line { irq, .. } => Some(irq),
+                _ => None,
+            };
+            let on_board = policy.graph.pds.iter().find(|pd| {
+                pd.devices.iter().filter_map(|device| device.irq).any(|irq| Some(irq.number) == number)
+            });
+            let (message, help) = match on_board {
+                Some(owner) if owner.name == pd.name => continue,
+                Some(owner) => (
+                    format!("'{}' has interrupt {interrupt}, which is for '{}'", pd.name, owner.name),
+                    format!("move <irq> to '{}'", owner.name),
+                ),
+                None => (
+                    format!("'{}' has interrupt {interrupt}, which is not on the list of the board", pd.name),
+                    format!("remove <irq>; the list is {}.toml of the board", policy.board.name),
+                ),
+            };
+            found.error(irq.place, &[&pd.name], message, help);
+        }
+    }
+}
+
+pub fn registers(case: &Case, found: &mut Found) {
+    for (class, accesses) in case.authority.by_memory() {
+        let region = &case.system.regions[class];
+        let Some(paddr) = region.phys_addr else { continue };
+        let mapped = accesses.iter().filter(|access| access.vaddr.is_some());
+        let mut mappers: BTreeMap<usize, Place> = BTreeMap::new();
+        for access in mapped {
+            let who = case.authority.name(access.subject);
+            let name = case.system.regions[access.region].name.as_str();
+            mappers.entry(access.subject).or_insert(access.place);
+            if access.cached && case.authority.subjects[access.subject].kind != SubjectKind::Device {
+                found.error(
+                    access.place,
+                    &[who, name],
+                    format!("'{who}' maps the device memory '{name}' through the cache"),
+                    "write cached=\"false\"",
+                );
+            }
+            let Some(policy) = case.policy else { continue };
+            let owner = policy.graph.pds.iter().find(|pd| {
+                let pages = pd.devices.iter().filter_map(|device| device.region);
+                let registers = |kind: &RegionKind| *kind == RegionKind::Registers(paddr);
+                pages
+                    .map(|(region, _)| policy.graph.region(region))
+                    .any(|device| registers(&device.kind) && region.size == Some(device.size))
+            });
+            let (message, help) = match owner {
+                Some(owner) if owner.name == who => continue,
+                Some(owner) => (
+                    format!("'{who}' maps '{name}', the device at {paddr:#x}, which is for '{}'", owner.name),
+                    format!("move <map> to '{}'", owner.name),
+                ),
+                None => (
+                    format!("'{who}' maps '{name}' at {paddr:#x}, which is not on the list of the board"),
+                    format!("remove <map>; the list is {}.toml of the board", policy.board.name),
+                ),
+            };
+            found.error(access.place, &[who, name], message, help);
+        }
+        let mut mappers: Vec<(Place, &str)> =
+            mappers.into_iter().map(|(who, place)| (place, case.authority.name(who))).collect();
+        mappers.sort_unstable();
+        if let [_, (second, _), ..] = mappers[..] {
+            let who: Vec<&str> = mappers.iter().map(|&(_, name)| name).collect();
+            let names: Vec<&str> = [region.name.as_str()].into_iter().chain(who.iter().copied()).collect();
+            found.error(
+                second,
+                &names,
+                format!("the device memory '{}' is mapped by {}", region.name, list(&who)),
+                "let one domain drive the device and serve the others",
+            );
+        }
+    }
+}
+
+pub fn dma(case: &Case, found: &mut Found) {
+    let confined = |region: &str| {
+        case.system.io_address_spaces.iter().flat_map(|space| &space.maps).any(|map| map.region == region)
+    };
+    for (pd, _) in case.system.all_protection_domains() {
+        let unconfined = pd.setvars.iter().filter(|setvar| !confined(&setvar.region_paddr));
+        let regions: Vec<_> = unconfined.collect();
+        let Some(first) = regions.first() else { continue };
+        let told: Vec<&str> = regions.iter().map(|setvar| setvar.region_paddr.as_str()).collect();
+        let names: Vec<&str> = [pd.name.as_str()].into_iter().chain(told.iter().copied()).collect();
+        let reach = format!(
+            "'{}' is told the physical address of {}: its device can reach all memory, and it must be trusted",
+            pd.name,
+            list(&told)
+        );
+        let policy = case.policy.and_then(|policy| policy.pd(&pd.name));
+        if policy.is_some_and(|pd| pd.devices.iter().any(|device| device.kind == DeviceKind::DmaMemory)) {
+            found.note(first.place, &names, reach, "an IOMMU, on a board that has one, would confine it");
+        } else {
+            let help = "confine the device with an <io_address_space>, or take the address away and copy instead";
+            found.error(first.place, &names, reach, help);
+        }
+    }
+}

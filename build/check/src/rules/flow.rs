@@ -1,0 +1,188 @@
+//! Rules about what can go from whom to whom: ISO-6, ISO-7, ISO-18.
+
+use totebox_manifest::Role;
+
+use crate::authority::{Control, How, Reach};
+use crate::{Case, Found, Policy, list};
+use totebox_deployment::graph::RegionKind;
+
+pub fn influence(case: &Case, found: &mut Found) {
+    let Some(policy) = case.policy else { return };
+    let authority = case.authority;
+    let reach = authority.influence();
+    for (index, subject) in authority.subjects.iter().enumerate() {
+        if policy.role(&subject.name).is_none() {
+            let reached: Vec<&str> =
+                reach.closure(index, |_| true).into_iter().map(|to| authority.name(to)).collect();
+            found.error(
+                subject.place,
+                &[&subject.name],
+                format!("'{}' is not in the manifests; it can influence {}", subject.name, some(&reached)),
+                "remove it, or add it to the deployment with `totebox provision`",
+            );
+        }
+    }
+    for edge in &authority.edges {
+        let (from, to) = (authority.name(edge.from), authority.name(edge.to));
+        if !declared(policy, from, to, &edge.how) {
+            let message = format!("'{from}' {}, which their roles do not need", says(&edge.how, to));
+            found.error(edge.places[0], &names(from, to, &edge.how), message, way_out(&edge.how));
+        }
+    }
+    between_archives(case, policy, &reach, "can influence", found);
+}
+
+pub fn knowledge(case: &Case, found: &mut Found) {
+    let Some(policy) = case.policy else { return };
+    let authority = case.authority;
+    for edge in &authority.edges {
+        let (from, to) = (authority.name(edge.from), authority.name(edge.to));
+        if declared(policy, from, to, &edge.how) {
+            continue;
+        }
+        // Who controls another can read it; everything else tells the one who is acted on.
+        let (who, whom, place, what) = match &edge.how {
+            How::Signal | How::Control(Control::Time) => continue,
+            How::Control(_) => {
+                (from, to, edge.places[0], "the registers and memory of the domain it controls".into())
+            }
+            How::Write(region) => (to, from, edge.places[1], format!("the region '{region}'")),
+            How::Call => (to, from, edge.places[0], "the message of a call".into()),
+            How::Answer => (to, from, edge.places[1], "the answer to a call".into()),
+            How::Fault => (to, from, edge.places[0], "the message of a fault".into()),
+        };
+        let message = format!("'{who}' learns from '{whom}', by {what}, which their roles do not need");
+        found.error(place, &names(who, whom, &edge.how), message, way_out(&edge.how));
+    }
+    filled_for_another(case, policy, found);
+    between_archives(case, policy, &authority.knowledge(), "can pass data to", found);
+}
+
+/// What the build fills for one domain, its manifest or its signing key, and another one maps: whatever region it
+/// is filled into.
+fn filled_for_another(case: &Case, policy: &Policy, found: &mut Found) {
+    let graph = &policy.graph;
+    for access in &case.authority.accesses {
+        let region = &case.system.regions[access.region];
+        let who = case.authority.name(access.subject);
+        let filled = region.prefill_path.as_ref().map(|file| RegionKind::Prefilled(file.clone()));
+        let Some(declared) = graph.regions.iter().find(|region| Some(&region.kind) == filled.as_ref()) else {
+            continue;
+        };
+        let readers: Vec<&str> = declared.readers.iter().map(|&pd| graph.pd(pd).name.as_str()).collect();
+        if !readers.contains(&who) {
+            let message =
+                format!("'{who}' can read '{}', which is filled for {} alone", region.name, list(&readers));
+            let names: Vec<&str> = [who, &region.name].into_iter().chain(readers).collect();
+            found.error(access.place, &names, message, "remove the map");
+        }
+    }
+}
+
+/// Archives that reach each other by other than the named mediators.
+fn between_archives(case: &Case, policy: &Policy, reach: &Reach, what: &str, found: &mut Found) {
+    let authority = case.authority;
+    let is_archive = |subject: usize| case.role(subject) == Some(Role::Archive);
+    let may_pass = |subject: usize| !case.is_mediator(subject);
+    for (index, subject) in authority.subjects.iter().enumerate() {
+        if policy.role(&subject.name) != Some(Role::Archive) {
+            continue;
+        }
+        let Some(path) = reach.path(index, |to| is_archive(to) && authority.domain(to) != index, may_pass) else {
+            continue;
+        };
+        let names: Vec<&str> = path.iter().map(|&subject| authority.name(subject)).collect();
+        // One step is an edge that no role needs: it has been reported as such.
+        let [_, via @ .., to] = &names[..] else { continue };
+        if via.is_empty() {
+            continue;
+        }
+        found.error(
+            subject.place,
+            &names,
+            format!(
+                "the archive '{}' {what} the archive '{to}' through {}, and no mediator is between them",
+                subject.name,
+                list(via)
+            ),
+            "remove one of the steps; only the orchestrator, the vault, the console and the auditor may mediate",
+        );
+    }
+}
+
+pub fn audit_findings(case: &Case, found: &mut Found) {
+    let authority = case.authority;
+    let role = |subject: usize| case.role(subject);
+    let hears = |role: Option<Role>| matches!(role, Some(Role::Console | Role::Archive));
+    for edge in &authority.edges {
+        let place = match (role(edge.from), role(edge.to)) {
+            (Some(Role::Auditor), to) if hears(to) => edge.places[0],
+            (Some(Role::Archive), Some(Role::Auditor)) if matches!(edge.how, How::Write(_)) => continue,
+            (from, Some(Role::Auditor)) if hears(from) => edge.places[0],
+            _ => continue,
+        };
+        let (from, to) = (authority.name(edge.from), authority.name(edge.to));
+        let message = format!("'{from}' {}; findings must go through the orchestrator", says(&edge.how, to));
+        found.error(place, &names(from, to, &edge.how), message, way_out(&edge.how));
+    }
+    let Some(auditor) = (0..authority.subjects.len()).find(|&subject| role(subject) == Some(Role::Auditor)) else {
+        return;
+    };
+    let may_pass = |subject: usize| !matches!(role(subject), Some(Role::Orchestrator | Role::Vault));
+    let path = authority.knowledge().path(auditor, |to| hears(role(to)), may_pass);
+    // A path of one step has been reported above.
+    if let Some(path) = path.filter(|path| path.len() > 2) {
+        let names: Vec<&str> = path.iter().map(|&subject| authority.name(subject)).collect();
+        let (to, via) = (names[names.len() - 1], &names[1..names.len() - 1]);
+        found.error(
+            authority.subjects[auditor].place,
+            &names,
+            format!("what the auditor finds can reach '{to}' through {} instead of the orchestrator", list(via)),
+            "remove one of the steps",
+        );
+    }
+}
+
+fn declared(policy: &Policy, from: &str, to: &str, how: &How) -> bool {
+    match (policy.role(from), policy.role(to)) {
+        (Some(from), Some(to)) => Policy::allows(from, to, how),
+        _ => false,
+    }
+}
+
+/// "can write 'x', which 'b' maps".
+pub fn says(how: &How, to: &str) -> String {
+    match how {
+        How::Write(region) => format!("can write '{region}', which '{to}' maps"),
+        How::Signal => format!("can notify '{to}'"),
+        How::Call => format!("can call '{to}'"),
+        How::Answer => format!("answers calls of '{to}'"),
+        How::Control(Control::Parent) => format!("is the parent of '{to}' and controls it"),
+        How::Control(Control::Thread) => format!("has the thread of '{to}' and controls it"),
+        How::Control(Control::Time) => format!("has the CPU time of '{to}' and can stop it"),
+        How::Control(Control::Memory) => format!("has the address space of '{to}' and can map into it"),
+        How::Fault => format!("sends its faults to '{to}'"),
+    }
+}
+
+fn way_out(how: &How) -> &'static str {
+    match how {
+        How::Write(_) => "remove one of the two maps",
+        How::Signal => "remove the channel, or write notify=\"false\" at this end",
+        How::Call | How::Answer => "remove pp=\"true\" from the channel",
+        How::Control(Control::Parent) | How::Fault => "declare the child beside its parent, not in it",
+        How::Control(_) => "remove the capability from <cspace>",
+    }
+}
+
+fn names<'a>(a: &'a str, b: &'a str, how: &'a How) -> Vec<&'a str> {
+    match how {
+        How::Write(region) => vec![a, b, region],
+        _ => vec![a, b],
+    }
+}
+
+/// The names, or how many there are if they would fill the line.
+fn some(names: &[&str]) -> String {
+    if names.len() > 6 { format!("{} others", names.len()) } else { list(names) }
+}

@@ -1,0 +1,117 @@
+//! A deployment: what `totebox.toml` says, checked, and everything that follows from it.
+
+#![forbid(unsafe_code)]
+
+pub mod board;
+pub mod cpu;
+pub mod disk;
+pub mod graph;
+pub mod keys;
+mod manifests;
+mod new;
+mod parse;
+pub mod partitions;
+mod provision;
+mod read;
+mod system_xml;
+pub mod volume;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use totebox_manifest::OnMismatch;
+
+use board::Board;
+use graph::Graph;
+use totebox_shown::ShowPath;
+use volume::Volume;
+
+use totebox_common::problem::Problems;
+
+pub use new::new_deployment;
+pub use provision::provision;
+
+/// The name of the file a deployment is described in.
+pub const DEPLOYMENT_FILE: &str = "totebox.toml";
+
+/// The name of the system description beside it.
+pub const SYSTEM_FILE: &str = "system.xml";
+
+/// Clock ticks per second: often enough to notice a silent archive, too seldom to cost anything.
+pub const TICK_HZ: u32 = 10;
+
+/// A deployment. Always sound: every archive fits the board, the disk and the CPU.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The directory of its file.
+    pub directory: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// Its id, unique in the world.
+    pub id: [u8; 16],
+    /// The board it runs on.
+    pub board: Board,
+    /// Bytes of the disk.
+    pub disk_size: u64,
+    /// Scheduled audits.
+    pub audit: Audit,
+    /// The archives, in the order of the file.
+    pub archives: Vec<Archive>,
+    /// The volumes by number: archive i's is volume i, the audit volume is the last.
+    pub volumes: Vec<Volume>,
+}
+
+/// Scheduled audits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Seconds between audits of one archive; 0 is never.
+    pub period_s: u32,
+    /// Every so many of them reads everything.
+    pub full_every: u32,
+}
+
+/// An archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Its name.
+    pub name: String,
+    /// What a mismatch leads to.
+    pub on_mismatch: OnMismatch,
+    /// Its share of the CPU in parts per million.
+    pub share_ppm: u32,
+}
+
+impl Deployment {
+    /// Reads a deployment from its file, or from the directory its file is in.
+    pub fn load(path: &Path) -> Result<Deployment> {
+        let path = file(path);
+        let source = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {} (`totebox new DIR` makes a deployment)", path.shown()))?;
+        Ok(Deployment::parse(&path, &source)?)
+    }
+
+    /// Reads a deployment from text. `file` is named in problems, and boards are looked for beside it.
+    pub fn parse(file: &Path, source: &str) -> Result<Deployment, Problems> {
+        parse::deployment(file, source)
+    }
+
+    /// Its domains and what joins them.
+    pub fn graph(&self) -> Graph {
+        Graph::new(&self.archives, &self.board)
+    }
+
+    /// Bytes of the disk behind the last volume that another one could have.
+    pub fn free(&self) -> u64 {
+        let volumes: u64 = self.volumes.iter().map(Volume::size).sum();
+        self.disk_size - 2 * volume::TABLE_SIZE - volumes
+    }
+}
+
+/// A deployment's file: `path`, or the one in the directory `path`.
+pub fn file(path: &Path) -> PathBuf {
+    match path {
+        path if path == Path::new(".") => DEPLOYMENT_FILE.into(),
+        path if path.is_dir() => path.join(DEPLOYMENT_FILE),
+        path => path.to_owned(),
+    }
+}

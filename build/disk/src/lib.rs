@@ -1,0 +1,34 @@
+//! Disk images read without an appliance and never written: which volumes are on them, whether they are
+//! whole, and what is in them.
+
+#![forbid(unsafe_code)]
+
+mod ahead;
+pub mod checkpoint;
+mod extract;
+mod find;
+mod image;
+mod jsonl;
+mod kept;
+mod list;
+mod log;
+mod prehash;
+pub mod proof;
+pub mod repair;
+mod report;
+mod restore;
+mod search;
+mod table;
+mod tiles;
+mod walk;
+
+pub use extract::{extract, prepare};
+pub use find::{FoundBy, Searching};
+pub use image::{Image, Volume};
+pub use jsonl::time;
+pub use kept::Kept;
+pub use list::{RecordRow, VolumeRow, list, records};
+pub use log::Log;
+pub use report::{Report, Row, VolumeReport, hex};
+pub use tiles::write_tiles;
+pub use walk::verify;

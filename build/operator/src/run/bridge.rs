@@ -1,0 +1,543 @@
+//! Joins the appliance's one serial line to its holder: the operator at standard input and output, or a
+//! client at the console socket. One holds it at a time; whose turn it is, [`super::turns`] says.
+//!
+//! Whenever the line changes hands the console is told so by a control byte, which ends whatever the last holder
+//! left half done. The operator at a terminal does not lose the connection with the line and may be typing on,
+//! so the console also hears whether keys were lost meanwhile. What is in between is never more than a few
+//! kilobytes: a side is only read when the other has taken everything.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use totebox_pds::console::control;
+use totebox_pds::console::data::checksum;
+use totebox_shown::Shown;
+
+use super::finder::Finder;
+use super::turns::{Next, Turns};
+use totebox_common::output::error_text;
+
+/// Ctrl-], the key that leaves.
+const LEAVE: u8 = 0x1d;
+
+/// Bytes read at a time: what a pipe or terminal that is ready takes without waiting.
+const PIECE: usize = 4096;
+
+/// Bytes of what is typed or pasted at a terminal that may wait for the appliance. While more wait the terminal
+/// is not read: that text stays where it is, and so do Ctrl-C and Ctrl-].
+const TYPED_MAX: usize = 1 << 20;
+
+/// Clients that are told apart while they wait; more wait to be taken in.
+const WAITING_MAX: usize = 32;
+
+/// What the console shows when it is ready for a command. Before the first one it shows no content.
+const PROMPT: &[u8] = b"totebox> ";
+
+/// The end of a script: of its last line, and of its input.
+const END: &[u8] = &[b'\n', control::END];
+
+/// How long a holder may move nothing while another waits.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the bridge ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The operator left, or a signal came.
+    Left,
+    /// Standard input and its answers were complete.
+    InputDone {
+        /// The appliance refused or gave up something of it.
+        refused: bool,
+    },
+    /// The appliance closed the line.
+    BackendGone,
+}
+
+/// A socket that is readable once SIGTERM, SIGINT or SIGHUP has come.
+pub fn signals() -> Result<UnixStream> {
+    let (readable, written) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::low_level::pipe::register(signal, written.try_clone()?)?;
+    }
+    Ok(readable)
+}
+
+/// What the bridge joins.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// The appliance's line; never waits.
+    pub line: &'a UnixStream,
+    /// Where clients come from; never waits.
+    pub listener: &'a UnixListener,
+    /// Readable when a signal has come.
+    pub signals: &'a UnixStream,
+    /// What the operator types.
+    pub input: BorrowedFd<'a>,
+    /// What the operator sees.
+    pub output: BorrowedFd<'a>,
+    /// Whether the operator is at a terminal (in raw mode), rather than a script.
+    pub terminal: bool,
+    /// Whether a script's end is the end.
+    pub exit_on_eof: bool,
+    /// How long a holder may move nothing while another waits.
+    pub patience: Duration,
+}
+
+/// The bridge.
+#[derive(Debug)]
+pub struct Bridge<'a> {
+    ends: Ends<'a>,
+    input: Input,
+    output_open: bool,
+    /// Why the operator's output takes nothing any more.
+    output_lost: Option<Errno>,
+    turns: Turns<Client>,
+    /// On its way to the appliance.
+    to_line: Vec<u8>,
+    /// On its way from the appliance to the holder.
+    to_holder: Vec<u8>,
+    /// A script is held back until the appliance's first prompt.
+    until_ready: Option<Finder>,
+    /// The operator has got the line back; what comes was the client's, until the console says so.
+    until_back: bool,
+    /// What the operator typed since the line was lost, and nobody got.
+    lost: Lost,
+}
+
+/// Where the operator's input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Open {
+        /// Whether anything has come.
+        used: bool,
+    },
+    /// It has ended; its last answer has not come.
+    Ending,
+    Ended {
+        /// The appliance refused or gave up something of it.
+        refused: bool,
+    },
+}
+
+/// Keys that reached nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// None but line ends.
+    Nothing,
+    Lines,
+    /// The last line was not ended.
+    WithinLine,
+}
+
+impl Lost {
+    fn add(&mut self, keys: &[u8]) {
+        let ends_line = |key: &u8| matches!(key, b'\r' | b'\n');
+        match keys.last() {
+            Some(last) if !ends_line(last) => *self = Lost::WithinLine,
+            Some(_) if *self != Lost::Nothing || !keys.iter().all(ends_line) => *self = Lost::Lines,
+            _ => {}
+        }
+    }
+
+    /// The byte that tells the console that the terminal has the line again.
+    const fn signal(self) -> u8 {
+        match self {
+            Lost::Nothing => control::BACK,
+            Lost::Lines => control::BACK_LINES_LOST,
+            Lost::WithinLine => control::BACK_WITHIN_LINE,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    /// It will send nothing more, but may still read.
+    sent_all: bool,
+}
+
+/// Why a client does not have the line any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Gone,
+    /// It moved nothing while another waited.
+    Idle,
+    /// The operator's Ctrl-C.
+    TakenBack,
+}
+
+/// What can be ready.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Signal,
+    Line,
+    Listener,
+    Input,
+    Output,
+    Client,
+    /// One that waits.
+    Waiting(RawFd),
+}
+
+impl<'a> Bridge<'a> {
+    /// A bridge with the operator holding the line.
+    pub fn new(ends: Ends<'a>) -> Bridge<'a> {
+        Bridge {
+            ends,
+            input: Input::Open { used: false },
+            output_open: true,
+            output_lost: None,
+            turns: Turns::new(ends.patience),
+            to_line: Vec::new(),
+            to_holder: Vec::new(),
+            until_ready: (!ends.terminal).then(|| Finder::new(PROMPT)),
+            until_back: false,
+            lost: Lost::Nothing,
+        }
+    }
+
+    /// Why what the operator was to see could not all be written, if that is so.
+    pub fn output_lost(&self) -> Option<io::Error> {
+        self.output_lost.map(io::Error::from)
+    }
+
+    /// Carries bytes until the end.
+    pub fn carry(&mut self) -> Result<End> {
+        loop {
+            let mut gone = Vec::new();
+            for (source, events) in self.wait()? {
+                let end = match source {
+                    Source::Signal => Some(End::Left),
+                    Source::Line => self.line_ready(events)?,
+                    Source::Listener => self.take_in_client()?,
+                    Source::Input => self.read_input()?,
+                    Source::Output => self.write_output()?,
+                    Source::Client => self.client_ready(events)?,
+                    Source::Waiting(client) => {
+                        gone.push(client);
+                        None
+                    }
+                };
+                if let Some(end) = end {
+                    return Ok(end);
+                }
+            }
+            self.turns.forget(|client| gone.contains(&client.stream.as_raw_fd()));
+            self.take_turns();
+        }
+    }
+
+    /// Waits until something is ready that can be attended to, or a holder has to give way.
+    fn wait(&self) -> Result<Vec<(Source, PollFlags)>> {
+        let when = |condition, flags| if condition { flags } else { PollFlags::empty() };
+        let to_line = when(!self.to_line.is_empty() && self.until_ready.is_none(), PollFlags::OUT);
+        let from_line = when(self.to_holder.is_empty(), PollFlags::IN);
+        let mut watched = vec![
+            (Source::Signal, self.ends.signals.as_fd(), PollFlags::IN),
+            (Source::Line, self.ends.line.as_fd(), to_line | from_line),
+        ];
+        let wants_input = self.to_line.is_empty();
+        let to_holder = when(!self.to_holder.is_empty(), PollFlags::OUT);
+        match self.turns.holder() {
+            Some(client) => {
+                let from_client = when(wants_input && !client.sent_all, PollFlags::IN);
+                watched.push((Source::Client, client.stream.as_fd(), from_client | to_holder));
+            }
+            None => watched.push((Source::Output, self.ends.output, to_holder)),
+        }
+        // Those that wait are watched for going away alone.
+        watched.extend(self.turns.waiting().map(|Client { stream, .. }| {
+            (Source::Waiting(stream.as_raw_fd()), stream.as_fd(), PollFlags::empty())
+        }));
+        let room = when(self.turns.waiting().len() < WAITING_MAX, PollFlags::IN);
+        watched.push((Source::Listener, self.ends.listener.as_fd(), room));
+        // A script waits; the keys of a terminal can always take the line back, or leave.
+        let reads = match self.ends.terminal {
+            true => self.turns.holder().is_some() || self.to_line.len() < TYPED_MAX,
+            false => self.turns.holder().is_none() && wants_input,
+        };
+        if reads && matches!(self.input, Input::Open { .. }) {
+            watched.push((Source::Input, self.ends.input, PollFlags::IN));
+        }
+        // A client is watched for going away even when nothing is wanted of it.
+        watched.retain(|(source, _, flags)| {
+            !flags.is_empty() || matches!(source, Source::Client | Source::Waiting(_))
+        });
+        let mut fds: Vec<_> = watched.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        let timeout = self.due().map(|due| due.saturating_duration_since(Instant::now()));
+        // Rounded up, so that what is due is due when this returns; a time beyond all clocks never is.
+        let timeout = timeout.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
+        retry_on_intr(|| poll(&mut fds, timeout.as_ref()))?;
+        let ready = watched.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+        Ok(ready.map(|((source, ..), fd)| (*source, fd.revents())).collect())
+    }
+
+    fn line_ready(&mut self, events: PollFlags) -> Result<Option<End>> {
+        if events.contains(PollFlags::OUT) && !write_some(self.ends.line, &mut self.to_line) {
+            return Ok(Some(End::BackendGone));
+        }
+        if self.to_holder.is_empty() {
+            match read_some(self.ends.line)? {
+                Some(piece) if piece.is_empty() => return Ok(Some(End::BackendGone)),
+                Some(piece) => return Ok(self.received(piece)),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Passes on what the appliance has sent.
+    fn received(&mut self, mut piece: Vec<u8>) -> Option<End> {
+        if self.turns.holder().is_some() {
+            self.to_holder = piece;
+            return None;
+        }
+        if self.until_back {
+            // What was the client's is not passed on.
+            let end = piece.iter().position(|&byte| byte == control::BACK)?;
+            self.until_back = false;
+            piece.drain(..=end);
+        }
+        if self.until_ready.as_mut().is_some_and(|finder| finder.find(&piece).is_some()) {
+            self.until_ready = None;
+        }
+        let answer = piece.iter().find(|byte| matches!(**byte, control::DONE | control::NOT_DONE));
+        if let (Input::Ending, Some(&answer)) = (self.input, answer) {
+            self.input = Input::Ended { refused: answer == control::NOT_DONE };
+            self.turns.rest();
+        }
+        piece.retain(|byte| !matches!(*byte, control::BACK | control::DONE | control::NOT_DONE));
+        if self.output_open {
+            self.to_holder = piece;
+        }
+        self.done()
+    }
+
+    /// Reads what the operator types.
+    fn read_input(&mut self) -> Result<Option<End>> {
+        // Whatever is wrong with standard input, nothing more comes from it.
+        let piece = read_some(self.ends.input).unwrap_or_default();
+        let Some(mut piece) = piece.filter(|piece| !piece.is_empty()) else {
+            self.input = match self.input {
+                Input::Open { used: true } if self.turns.holder().is_none() => {
+                    self.to_line.extend_from_slice(END);
+                    Input::Ending
+                }
+                _ => {
+                    if self.turns.holder().is_none() {
+                        self.turns.rest();
+                    }
+                    Input::Ended { refused: false }
+                }
+            };
+            return Ok(self.done());
+        };
+        if self.ends.terminal && piece.contains(&LEAVE) {
+            return Ok(Some(End::Left));
+        }
+        self.input = Input::Open { used: true };
+        // These are the bridge's own.
+        piece.retain(|key| !control::is_reserved(*key));
+        let interrupt = piece.iter().rposition(|&key| key == control::INTERRUPT);
+        let now = Instant::now();
+        if self.turns.holder().is_some() {
+            match interrupt {
+                None => {
+                    self.lost.add(&piece);
+                    self.turns.queue_operator(now);
+                }
+                Some(at) => {
+                    // With it the operator has seen what became of the keys before it.
+                    self.lost = Lost::Nothing;
+                    self.pass(Next::Operator, Why::TakenBack);
+                    self.to_line.extend_from_slice(&piece[at..]);
+                    self.turns.moved(now);
+                }
+            }
+            return Ok(None);
+        }
+        self.until_back = false;
+        if let Some(at) = interrupt.filter(|_| self.ends.terminal) {
+            // It voids what was not taken up, so it need not wait behind that.
+            void_unsent(&mut self.to_line);
+            piece.drain(..at);
+        }
+        self.to_line.extend_from_slice(&piece);
+        self.turns.moved(now);
+        Ok(None)
+    }
+
+    fn write_output(&mut self) -> Result<Option<End>> {
+        if let Err(error) = write(self.ends.output, &mut self.to_holder) {
+            // Nobody sees what is shown any more; the socket is served on.
+            (self.output_open, self.output_lost) = (false, Some(error));
+            self.to_holder.clear();
+        }
+        Ok(self.done())
+    }
+
+    /// The end, if it is to come after standard input and everything it led to is shown.
+    fn done(&self) -> Option<End> {
+        match self.input {
+            Input::Ended { refused } if self.ends.exit_on_eof && self.to_holder.is_empty() => {
+                Some(End::InputDone { refused })
+            }
+            _ => None,
+        }
+    }
+
+    fn take_in_client(&mut self) -> Result<Option<End>> {
+        // One that is gone already is no client.
+        let Ok((stream, _)) = self.ends.listener.accept() else { return Ok(None) };
+        stream.set_nonblocking(true)?;
+        self.turns.queue(Client { stream, sent_all: false }, Instant::now());
+        Ok(None)
+    }
+
+    fn client_ready(&mut self, events: PollFlags) -> Result<Option<End>> {
+        let Some(client) = self.turns.holder_mut() else { return Ok(None) };
+        let mut gone = events.intersects(PollFlags::HUP | PollFlags::ERR);
+        let mut moved = false;
+        if events.contains(PollFlags::OUT) {
+            let before = self.to_holder.len();
+            gone |= !write_some(&client.stream, &mut self.to_holder);
+            moved |= self.to_holder.len() < before;
+        }
+        if !gone && self.to_line.is_empty() && !client.sent_all {
+            match read_some(&client.stream) {
+                Ok(Some(mut piece)) => {
+                    client.sent_all = piece.is_empty();
+                    moved |= !piece.is_empty();
+                    piece.retain(|byte| !control::is_reserved(*byte));
+                    self.to_line = piece;
+                }
+                Ok(None) => {}
+                Err(_) => gone = true,
+            }
+        }
+        if moved {
+            self.turns.moved(Instant::now());
+        }
+        if gone {
+            if self.turns.waiting().len() == 0 {
+                // Whoever came before it went is next, taken in by now or not.
+                self.take_in_client()?;
+            }
+            self.pass(self.turns.longest_waiting().unwrap_or(Next::Operator), Why::Gone);
+        }
+        Ok(None)
+    }
+
+    /// When the holder has to give way.
+    fn due(&self) -> Option<Instant> {
+        // A script keeps the line until its last answer has come.
+        let free = match self.input {
+            Input::Open { .. } => self.ends.terminal,
+            Input::Ending => false,
+            Input::Ended { .. } => true,
+        };
+        let shown = self.turns.holder().is_some() || self.to_holder.is_empty() || !self.output_open;
+        self.turns.due().filter(|_| self.turns.holder().is_some() || (free && shown))
+    }
+
+    /// Has the holder give way if it must.
+    fn take_turns(&mut self) {
+        if self.due().is_some_and(|due| due <= Instant::now())
+            && let Some(next) = self.turns.longest_waiting()
+        {
+            self.pass(next, Why::Idle);
+        }
+    }
+
+    /// Hands the line over. A client that loses it is told why, if it listens.
+    fn pass(&mut self, next: Next, why: Why) {
+        let patience = self.ends.patience.as_secs();
+        let loser = self.turns.pass(next, Instant::now());
+        if let Some(loser) = &loser {
+            let text = match why {
+                Why::Gone => None,
+                Why::Idle => Some(format!("*the line goes to another, who waits: nothing moved for {patience} s")),
+                Why::TakenBack => Some("*the operator at the terminal has taken the line".into()),
+            };
+            if let Some(text) = text {
+                let line = format!("\r\n{text} #{:08x}\r\n", checksum(text.as_bytes()));
+                let _ = rustix::io::write(&loser.stream, line.as_bytes());
+            }
+        }
+        self.to_holder.clear();
+        if next == Next::Client {
+            if loser.is_none() {
+                self.lost = Lost::Nothing;
+                self.lost.add(&void_unsent(&mut self.to_line));
+                self.notice("a client has the line; Ctrl-C takes it back");
+            } else {
+                self.to_line.clear();
+            }
+            (self.until_ready, self.until_back) = (None, false);
+            self.to_line.extend([control::AWAY, control::INTERRUPT]);
+            return;
+        }
+        let lost = std::mem::replace(&mut self.lost, Lost::Nothing);
+        self.to_line = vec![lost.signal()];
+        self.until_back = true;
+        self.notice(match (why, lost) {
+            (Why::Gone, Lost::Nothing) => "the client has gone, you have the line",
+            (Why::Gone, _) => "the client has gone, you have the line; what you typed meanwhile is lost",
+            (Why::Idle, _) => "you have the line; what you typed while the client had it is lost",
+            (Why::TakenBack, _) => "you have the line",
+        });
+    }
+
+    /// Tells an operator at a terminal.
+    fn notice(&self, text: &str) {
+        if self.ends.terminal {
+            error_text(format_args!("\n[{}]", Shown(text)));
+        }
+    }
+}
+
+/// Takes away what waits to be sent to the console and is void; what acts at once stays. Returns what it was.
+fn void_unsent(unsent: &mut Vec<u8>) -> Vec<u8> {
+    let acts = |byte: &u8| *byte == control::INTERRUPT || control::is_reserved(*byte);
+    unsent.split_off(unsent.iter().rposition(acts).map_or(0, |at| at + 1))
+}
+
+/// Writes what the other side takes now; an error if it takes nothing any more.
+fn write(to: impl AsFd, bytes: &mut Vec<u8>) -> rustix::io::Result<()> {
+    match rustix::io::write(to, bytes) {
+        Ok(count) => {
+            bytes.drain(..count);
+            Ok(())
+        }
+        Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`write`]; false if it takes nothing any more.
+fn write_some(to: impl AsFd, bytes: &mut Vec<u8>) -> bool {
+    write(to, bytes).is_ok()
+}
+
+/// Reads what is there: empty at the end, `None` if there is nothing for now.
+fn read_some(from: impl AsFd) -> rustix::io::Result<Option<Vec<u8>>> {
+    let mut piece = vec![0; PIECE];
+    match rustix::io::read(from, &mut piece) {
+        Ok(count) => {
+            piece.truncate(count);
+            Ok(Some(piece))
+        }
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "bridge_tests.rs"]
+mod tests;
