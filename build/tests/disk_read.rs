@@ -13,6 +13,7 @@ use common::with_archives;
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::testing::padded_name;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 use tempfile::TempDir;
 use zerocopy::IntoBytes;
@@ -346,4 +347,18 @@ fn reading_changes_nothing() {
         assert_eq!(disk.run(arguments).0, 0);
     }
     assert_eq!(hash::content(&fs::read(disk.path()).unwrap()), before);
+}
+
+#[test]
+fn what_is_no_disk_is_refused_at_once() {
+    let disk = Disk::new();
+    let fifo = disk.directory.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    for command in ["ls", "verify"] {
+        for (file, what) in [(".", "a folder"), ("fifo", "neither a file nor a block device")] {
+            let (code, out, err) = disk.run(&[command, file]);
+            let expected = format!("totebox: {file} is {what}; name a disk image or a block device\n");
+            assert_eq!((code, out.as_str(), err), (2, "", expected));
+        }
+    }
 }

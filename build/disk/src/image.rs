@@ -1,8 +1,8 @@
 //! A disk image opened for reading, and the volumes on it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,6 +68,12 @@ impl Image {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Image> {
         let cannot = || format!("cannot read {}", path.shown());
+        // Before it is opened: opening a FIFO waits for somebody who writes.
+        let kind = fs::metadata(path).with_context(cannot)?.file_type();
+        if !kind.is_file() && !kind.is_block_device() {
+            let what = if kind.is_dir() { "a folder" } else { "neither a file nor a block device" };
+            bail!("{} is {what}; name a disk image or a block device", path.shown());
+        }
         Image::of(path, File::open(path).with_context(cannot)?, deployment, searching, progress)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use totebox_common::errln;
 use totebox_operator::client::lines::Refusal;
@@ -63,10 +63,15 @@ impl Appliance {
 /// How long to wait for something to move, if the operator does not say.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Says that the appliance refused.
-pub fn refused(refusal: &Refusal) -> Outcome {
-    errln!("totebox: {}: {}", refusal.name, refusal.text);
-    Outcome::Found
+/// The appliance refused. That what was asked for is damaged, not there, or no longer known for certain is a result;
+/// anything else means that the command could not be carried out.
+pub fn refused(refusal: &Refusal) -> Result<Outcome> {
+    let Refusal { name, text, .. } = refusal;
+    if !matches!(name.as_str(), "damaged" | "not-found" | "not-a-document" | "not-answering" | "mismatch") {
+        bail!("{name}: {text}");
+    }
+    errln!("totebox: {name}: {text}");
+    Ok(Outcome::Found)
 }
 
 /// Progress as a bar on standard error.

@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     match audit.refusal {
         None => Ok(Outcome::Fine),
         Some(refusal) if audit.verdicts.is_empty() => bail!("{}: {}", refusal.name, refusal.text),
-        Some(refusal) => Ok(refused(&refusal)),
+        Some(refusal) => refused(&refusal),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open_at_once(PATIENCE)?;
     let flags = match flags(&mut session)? {
         Ok(flags) => flags,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     drop(session);
     if args.json {

@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let fetched = get(&mut session, &args.archive, args.sequence, &folder, &mut Bar::default())?;
     let mut fetched = match fetched {
         Ok(fetched) => fetched,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     // Whoever reads what is printed may be slow; the line is for others, then.
     drop(session);

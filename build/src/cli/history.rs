@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let from = args.from.or(args.kind.as_ref().map(|_| 0));
     let mut history = match history(&mut session, from)? {
         Ok(history) => history,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     drop(session);
     if let Some(kind) = args.kind {

@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open(PATIENCE)?;
     let listing = match ls(&mut session, &args.archive, args.from, args.count)? {
         Ok(listing) => listing,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     // Whoever reads what is printed may be slow; the line is for others, then.
     drop(session);

@@ -64,7 +64,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open(PATIENCE)?;
     let status = match status(&mut session)? {
         Ok(status) => status,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     drop(session);
     match args.json {
@@ -84,12 +84,14 @@ fn text(status: &Status) -> String {
     let lines = status.volumes.iter().map(|volume| line(status, volume));
     let mut text = output::table(VolumeLine::columns(), lines);
     let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{}", Shown(line)).expect("writing to memory");
-    for Volume { name, trouble, verdict, findings, .. } in &status.volumes {
+    for Volume { name, trouble, verdict, findings, check, .. } in &status.volumes {
         if let Some(trouble) = trouble {
             say(format_args!("  {name} is {trouble}"));
         }
         if let ("mismatch", Some(found)) = (verdict.as_str(), findings.first()) {
             say(format_args!("  {name} does not verify: {found}"));
+        } else if check == "mismatch" {
+            say(format_args!("  {name} does not verify, by its own check; `totebox audit {name}` says where"));
         }
     }
     for name in &status.degraded {

@@ -13,14 +13,15 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::lines::Line;
-use totebox_operator::client::put::{Outcome, put};
+use totebox_operator::client::put::{Order, Outcome, put};
 use totebox_operator::client::sources::Source;
 use totebox_pds::console::data::{checksum, verified};
 use totebox_pds::console::testing::Bench;
+use totebox_pds::proto::audit::Verdict;
 
 use crate::appliance::{Appliance, Noise};
 use crate::commands::{json, stderr, stdout, totebox};
-use crate::{Quiet, documents, order, put_all, session};
+use crate::{Quiet, documents, files, order, put_all, session};
 
 /// So many small files.
 fn many(folder: &Path, count: usize) -> Vec<Source> {
@@ -349,4 +350,36 @@ fn everything_in_a_folder_is_put_or_reported() {
             "real/b"
         ]
     );
+}
+
+#[test]
+fn what_a_damaged_archive_lists_is_read_back_before_it_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = files(folder.path(), 1)[3..5].to_vec();
+    // Its last audit found something; and what it hands out of its documents is damaged, or not.
+    let put_again = |damaged: bool| {
+        let prepare = |bench: &mut Bench| {
+            bench.surface.rows[0].verdict = Verdict::Mismatch as u8;
+            bench.publish();
+        };
+        let meanwhile = move |bench: &mut Bench| {
+            bench.archives[0].damages = damaged && bench.archives[0].documents.len() == 2;
+        };
+        let (appliance, stream) = Appliance::start(Noise::none(), prepare, meanwhile);
+        let mut session = session(stream);
+        put_all(&mut session, "contracts", &sources);
+        let mut outcomes = Vec::new();
+        let contents = FileContent::read_all(&sources, &mut Quiet);
+        let order = Order { skip_existing: true, ..order("contracts", &sources) };
+        put(&mut session, order, &contents, &mut Quiet, &mut |_, outcome| outcomes.push(outcome.clone())).unwrap();
+        drop(session);
+        (outcomes, appliance.end().remove(0).len())
+    };
+    let (outcomes, documents) = put_again(false);
+    assert!(matches!(outcomes[..], [Outcome::Skipped(_), Outcome::Skipped(_)]), "{outcomes:?}");
+    assert_eq!(documents, 2);
+    let (outcomes, documents) = put_again(true);
+    // The first is damaged until it is put again, the other is whole.
+    let committed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed(_))).count();
+    assert_eq!((committed, outcomes.len(), documents), (1, 2, 3), "{outcomes:?}");
 }

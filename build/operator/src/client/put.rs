@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_pds::console::data::{CONTENT_MAX, Content};
 use totebox_pds::console::text::Hex;
@@ -17,10 +17,12 @@ use totebox_shown::ShowPath;
 
 use super::Word;
 use super::content::{Declared, FileContent};
+use super::get::get;
 use super::lines::{Line, Receipt, Refusal};
 use super::ls::{Record, ls};
 use super::session::{Heard, Session, TRIES};
 use super::sources::Source;
+use super::status::status;
 use totebox_common::output::causes;
 
 /// How putting one file ended.
@@ -91,6 +93,7 @@ pub fn put(
         order,
         contents,
         present: Present::default(),
+        doubtful: false,
         records_before: 0,
         todo: (0..files).collect(),
         open: (0..files).collect(),
@@ -149,6 +152,8 @@ struct Sender<'a> {
     contents: &'a [FileContent],
     /// What is not to be put again.
     present: Present,
+    /// The archive is known not to verify: what it lists is read back before it counts as being there.
+    doubtful: bool,
     /// How many records the archive had before.
     records_before: u64,
     /// Files to send, among the sources.
@@ -174,7 +179,28 @@ impl Sender<'_> {
             self.records_before = listing.records;
             self.present = Present::of(listing.entries);
         }
+        if self.order.skip_existing {
+            let status = status(self.session)?.ok();
+            let volumes = status.iter().flat_map(|status| &status.volumes);
+            self.doubtful = { volumes }.any(|volume| volume.name == self.order.archive && !volume.verifies());
+        }
         Ok(())
+    }
+
+    /// The record with which the archive has this document already. Where the archive does not verify, its list is
+    /// no proof: whoever is told that a document is there may give up the last good copy.
+    fn existing(&mut self, name: &str, declared: Declared, progress: &mut dyn Progress) -> Result<Option<Record>> {
+        let records = self.present.records(name, declared).to_vec();
+        if !self.doubtful || records.is_empty() {
+            return Ok(records.into_iter().next());
+        }
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        for record in records {
+            if get(self.session, self.order.archive, record.sequence, folder.path(), progress)?.is_ok() {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
     }
 
     fn run(&mut self, progress: &mut dyn Progress) -> Result<()> {
@@ -200,7 +226,7 @@ impl Sender<'_> {
             Ok(known) => known,
             Err(error) => return self.report(index, Outcome::NotRead(causes(&error))),
         };
-        if let Some(record) = self.present.records(&source.name, declared).first().cloned() {
+        if let Some(record) = self.existing(&source.name, declared, progress)? {
             return self.report(index, Outcome::Skipped(record));
         }
         let (tag, window) = match self.begin_in_turn(source, declared)? {

@@ -179,7 +179,13 @@ impl Volume {
     /// Whether nothing is wrong with it. What the operator has suspended or archived is not wrong.
     fn is_sound(&self) -> bool {
         let in_order = matches!(self.state.as_str(), "active" | "suspended" | "archived") || self.is_starting();
-        in_order && self.flags == 0 && !matches!(self.verdict.as_str(), "mismatch" | "unreadable")
+        in_order && self.flags == 0 && self.verifies()
+    }
+
+    /// Whether neither the last audit nor its own last check found that something in it is wrong.
+    pub fn verifies(&self) -> bool {
+        let wrong = |result: &str| matches!(result, "mismatch" | "unreadable");
+        !wrong(&self.verdict) && !wrong(&self.check)
     }
 
     /// It has not come up or failed to; until the orchestrator has looked, nothing is known of it.
