@@ -2,14 +2,20 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tempfile::NamedTempFile;
 use totebox_shown::ShowPath;
+
+/// What a partition table begins with, in the second sector of a disk (UEFI specification, GPT header).
+const GPT_SIGNATURE: [u8; 8] = *b"EFI PART";
+
+/// Bytes of a disk's sectors.
+const SECTOR_SIZES: [u64; 2] = [512, 4096];
 
 /// A new file beside its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
 /// is dropped, whatever is at the destination stays.
@@ -68,6 +74,9 @@ impl Draft {
         if replace && is_stream(&self.destination) {
             return pour(self.file.as_file_mut(), &self.destination);
         }
+        if replace {
+            refuse_disk(&self.destination).context(failed.clone())?;
+        }
         self.file.as_file().sync_all().context(failed.clone())?;
         let published = match replace {
             true => self.file.persist(&self.destination),
@@ -95,6 +104,23 @@ pub fn open_to_others(path: &Path, others: u32) -> Result<Option<String>> {
     let mode = metadata.permissions().mode() & 0o777;
     let mend = if metadata.is_dir() { "700" } else { "600" };
     Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.shown())))
+}
+
+/// Refuses to put a file in the place of a disk. A file that is renamed over one goes around its lock: an appliance
+/// would run on with a disk that nobody finds again.
+pub fn refuse_disk(path: &Path) -> Result<()> {
+    let Ok(there) = File::open(path) else { return Ok(()) };
+    if let Some(writer) = totebox_lock::writer(&there)? {
+        bail!("it is a disk, and in use by {writer}; name another file");
+    }
+    let mut signature = [0; GPT_SIGNATURE.len()];
+    let is_disk = SECTOR_SIZES
+        .iter()
+        .any(|&sector| there.read_exact_at(&mut signature, sector).is_ok() && signature == GPT_SIGNATURE);
+    if is_disk {
+        bail!("it holds a disk; name another file, or remove that one yourself");
+    }
+    Ok(())
 }
 
 /// Whether something is there that is written into and not replaced: a FIFO, a terminal, `/dev/stdout`.

@@ -7,10 +7,11 @@
 //! bytes exclusively, which goes together with none of that, and with no other lock either.
 //!
 //! A block device is opened with `O_EXCL` besides: the kernel then refuses a disk that is mounted or has a mounted
-//! partition, and one that was opened so through another node. Of a loop device the image below it is locked, too.
+//! partition, and one that was opened so through another node. Of a loop device the image below it is locked, too, and
+//! what is below that if it is a loop device itself.
 //!
 //! The lock belongs to the opening: it is held until it is given up or the last descriptor of the opening is closed,
-//! in whichever process. Renaming a file over a disk, or removing it, goes around the lock, so nothing does that.
+//! in whichever process. Renaming a file over a disk, or removing it, goes around the lock, so nothing here does that.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +22,7 @@ use std::mem::forget;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,9 @@ const ALL: Bytes = Bytes { start: 0, len: TO_THE_END };
 /// As the length of a range of bytes: all that follow, wherever the file ends.
 const TO_THE_END: i64 = 0;
 
+/// Loop devices that may lie on each other.
+const STACKED_MAX: usize = 8;
+
 /// How long to try, and between two tries.
 const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -65,8 +69,8 @@ impl Bytes {
 #[derive(Debug)]
 pub struct LockedDisk {
     file: File,
-    /// The image below a loop device.
-    image: Option<File>,
+    /// The images below a loop device, each below the one before.
+    images: Vec<File>,
     kept: bool,
 }
 
@@ -77,11 +81,11 @@ impl LockedDisk {
         patiently(|| {
             let mut options = OpenOptions::new();
             let file = open(path, options.read(true).write(true))?;
-            let image = image_below(&file, &options)?;
-            for file in image.iter().chain([&file]) {
+            let images = images_below(&file, &options)?;
+            for file in images.iter().chain([&file]) {
                 lock(file, ALL, libc::F_WRLCK)?;
             }
-            Ok(LockedDisk { file, image, kept: false })
+            Ok(LockedDisk { file, images, kept: false })
         })
     }
 
@@ -90,9 +94,9 @@ impl LockedDisk {
         patiently(|| {
             let mut options = OpenOptions::new();
             let file = open(path, options.read(true))?;
-            let image = image_below(&file, &options)?;
-            image.iter().chain([&file]).try_for_each(share)?;
-            Ok(LockedDisk { file, image, kept: false })
+            let images = images_below(&file, &options)?;
+            images.iter().chain([&file]).try_for_each(share)?;
+            Ok(LockedDisk { file, images, kept: false })
         })
     }
 
@@ -101,9 +105,7 @@ impl LockedDisk {
     pub fn keep(mut self) -> Result<File> {
         let file = self.file.try_clone()?;
         self.kept = true;
-        if let Some(image) = self.image.take() {
-            forget(image);
-        }
+        self.images.drain(..).for_each(forget);
         Ok(file)
     }
 
@@ -112,7 +114,7 @@ impl LockedDisk {
     /// first, and ours then ends.
     pub fn leave_to_qemu(self) -> Result<File> {
         lock(&self.file, QEMUS, libc::F_UNLCK)?;
-        if let Some(image) = &self.image {
+        for image in &self.images {
             // QEMU inherits it and knows nothing of it.
             fcntl(image, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
@@ -123,7 +125,7 @@ impl LockedDisk {
 impl Drop for LockedDisk {
     fn drop(&mut self) {
         if !self.kept {
-            for file in self.image.iter().chain([&self.file]) {
+            for file in self.images.iter().chain([&self.file]) {
                 // Fails only if the descriptor is no file's.
                 let _ = lock(file, ALL, libc::F_UNLCK);
             }
@@ -166,8 +168,28 @@ fn open(path: &Path, options: &OpenOptions) -> Result<File> {
     Err(Error::new(ErrorKind::InvalidInput, "it is neither a file nor a block device"))
 }
 
-/// The image below a loop device or a partition of one, as far as it can be opened.
-fn image_below(disk: &File, options: &OpenOptions) -> Result<Option<File>> {
+/// The images below a loop device or a partition of one, from the upper to the lowest.
+fn images_below(disk: &File, options: &OpenOptions) -> Result<Vec<File>> {
+    let mut images: Vec<File> = Vec::new();
+    while let Some(name) = image_name(images.last().unwrap_or(disk))? {
+        if images.len() == STACKED_MAX {
+            return Err(Error::new(ErrorKind::InvalidInput, "too many loop devices lie on each other"));
+        }
+        match options.open(&name) {
+            Ok(image) => images.push(image),
+            // It was removed, so that nobody else can open it either.
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) => {
+                let why = format!("the image below the loop device cannot be locked: {name:?}: {error}");
+                return Err(Error::new(error.kind(), why));
+            }
+        }
+    }
+    Ok(images)
+}
+
+/// The file a loop device shows, if the disk is one or a partition of one.
+fn image_name(disk: &File) -> Result<Option<PathBuf>> {
     let metadata = disk.metadata()?;
     if !metadata.file_type().is_block_device() {
         return Ok(None);
@@ -175,9 +197,8 @@ fn image_below(disk: &File, options: &OpenOptions) -> Result<Option<File>> {
     let device = metadata.rdev();
     let device = format!("/sys/dev/block/{}:{}", libc::major(device), libc::minor(device));
     let named = ["loop", "../loop"].map(|place| fs::read(format!("{device}/{place}/backing_file")));
-    let Some(name) = named.into_iter().find_map(Result::ok) else { return Ok(None) };
-    let path = Path::new(OsStr::from_bytes(name.trim_ascii_end()));
-    Ok(options.open(path).ok())
+    let name = named.into_iter().find_map(Result::ok);
+    Ok(name.map(|name| PathBuf::from(OsStr::from_bytes(name.trim_ascii_end()))))
 }
 
 /// Tries again for a moment while the disk is in use: the processes of an appliance that has just been ended close it

@@ -55,10 +55,13 @@ impl Appliance {
     }
 
     fn timing(&self, patience: Duration) -> Timing {
-        let patience = self.timeout.map_or(patience, Duration::from_secs);
+        let patience = self.timeout.map_or(patience, |seconds| Duration::from_secs(seconds).min(FOREVER));
         Timing { quiet: Timing::default().quiet.min(patience), patience }
     }
 }
+
+/// As long as anybody waits, and short enough to be added to any time.
+const FOREVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// How long to wait for something to move, if the operator does not say.
 pub const PATIENCE: Duration = Duration::from_secs(60);

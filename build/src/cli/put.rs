@@ -120,6 +120,10 @@ impl Tally {
         }
         match self.not_put {
             0 => Ok(Outcome::Fine),
+            1 => {
+                errln!("totebox: 1 file was not put");
+                Ok(Outcome::Found)
+            }
             count => {
                 errln!("totebox: {count} files were not put");
                 Ok(Outcome::Found)

@@ -119,7 +119,7 @@ fn emulated() -> Site {
     let qmp = site.path("qmp");
     let more = format!("{qemu} \"-S\", \"-qmp\", \"unix:{},server=on,wait=off\",", qmp.display());
     fs::create_dir_all(site.path("deployment/boards")).unwrap();
-    fs::write(site.path("boards/stopped.toml"), board.replace(qemu, &more)).unwrap();
+    fs::write(site.path("deployment/boards/stopped.toml"), board.replace(qemu, &more)).unwrap();
     site.deploy(&common::with_archives(3).replace("qemu_virt_aarch64", "stopped"));
     fs::create_dir_all(site.path("deployment/target/sel4/debug")).unwrap();
     fs::write(site.path("deployment/target/sel4/debug/totebox.img"), "an image").unwrap();
@@ -215,6 +215,16 @@ impl Drop for LoopDevice {
     fn drop(&mut self) {
         let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
     }
+}
+
+pub fn a_disk_below_loop_devices_on_each_other_is_nobody_elses() {
+    let site = emulated();
+    script(&site, "put a0 note\nkept\n.\n");
+    let lower = LoopDevice::over(&disk(&site));
+    let upper = LoopDevice::over(&lower.0);
+    let _running = site.start(site.command().arg("--disk").arg(&upper.0));
+    site.connect().wait_for("totebox> ");
+    Takers { site: &site, disk: &disk(&site) }.are_refused("totebox-hosted");
 }
 
 pub fn a_block_device_in_use_is_nobody_elses_through_any_node() {

@@ -55,10 +55,16 @@ const TESTS_WITH_QEMU: &[(&str, fn())] = &[
     ("a_disk_that_a_run_in_qemu_has_is_nobody_elses", disks::a_disk_that_a_run_in_qemu_has_is_nobody_elses),
 ];
 
-const TESTS_WITH_DEVICES: &[(&str, fn())] = &[(
-    "a_block_device_in_use_is_nobody_elses_through_any_node",
-    disks::a_block_device_in_use_is_nobody_elses_through_any_node,
-)];
+const TESTS_WITH_DEVICES: &[(&str, fn())] = &[
+    (
+        "a_block_device_in_use_is_nobody_elses_through_any_node",
+        disks::a_block_device_in_use_is_nobody_elses_through_any_node,
+    ),
+    (
+        "a_disk_below_loop_devices_on_each_other_is_nobody_elses",
+        disks::a_disk_below_loop_devices_on_each_other_is_nobody_elses,
+    ),
+];
 
 fn main() -> ExitCode {
     if std::env::current_exe().unwrap().ends_with("totebox-hosted") {
@@ -370,7 +376,7 @@ fn emulated_by(site: &Site, command: &str) -> String {
     let (hardware, _) = board.split_once("[qemu]").unwrap();
     let board = format!("{hardware}[qemu]\ncommand = [\"sh\", \"-c\", \"{command}\"]\n");
     fs::create_dir_all(site.path("deployment/boards")).unwrap();
-    fs::write(site.path("boards/shell.toml"), board).unwrap();
+    fs::write(site.path("deployment/boards/shell.toml"), board).unwrap();
     fs::create_dir_all(site.path("deployment/target/sel4/debug")).unwrap();
     fs::write(site.path("deployment/target/sel4/debug/totebox.img"), "").unwrap();
     common::with_archives(1).replace("qemu_virt_aarch64", "shell")

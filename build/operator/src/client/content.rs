@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write, stdin};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
+use rustix::fs::OFlags;
 use totebox_shown::ShowPath;
 
 use super::put::Progress;
@@ -52,7 +53,12 @@ impl FileContent {
         let Known { path, declared, kept } = self.0.as_ref().map_err(|why| anyhow::anyhow!("{why}"))?;
         let file = match kept {
             Some(file) => file.try_clone().context("cannot open what was kept of it")?,
-            None => File::open(path).with_context(|| format!("cannot open {}", path.shown()))?,
+            // It was a file when it was read. Whatever it is now, opening it must not wait.
+            None => File::options()
+                .read(true)
+                .custom_flags(OFlags::NONBLOCK.bits() as i32)
+                .open(path)
+                .with_context(|| format!("cannot open {}", path.shown()))?,
         };
         Ok((file, *declared))
     }

@@ -19,7 +19,7 @@ use super::lines::{Line, Refusal};
 use super::put::Progress;
 use super::session::{Heard, Session, TRIES};
 use totebox_common::file_name::portable;
-use totebox_common::files::{is_stream, pour};
+use totebox_common::files::{is_stream, pour, refuse_disk};
 
 /// What a record says of its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,9 @@ impl Fetched {
     pub fn save(mut self, path: &Path, force: bool) -> Result<()> {
         if force && is_stream(path) {
             return pour(self.content.as_file_mut(), path);
+        }
+        if force {
+            refuse_disk(path).with_context(|| format!("cannot write {}", path.shown()))?;
         }
         self.content.as_file().sync_all().context("cannot write what came")?;
         let saved = match force {

@@ -141,7 +141,7 @@ fn page(session: &mut Session, archive: &str, from: u64, count: u64) -> Result<P
     // A row that is no record leaves a gap, as a damaged one does.
     let entries: Vec<Record> = answer.rows.iter().filter_map(Record::read).collect();
     let in_order = entries.windows(2).all(|pair| pair[0].sequence < pair[1].sequence);
-    if !in_order || entries.first().is_some_and(|first| first.sequence < from) {
+    if !in_order || entries.len() as u64 > count || entries.first().is_some_and(|first| first.sequence < from) {
         bail!("the appliance sent records that it was not asked for");
     }
     let is_open = |row: &&Fields| row.text("kind").is_none() && row.text("last").is_none();

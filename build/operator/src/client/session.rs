@@ -106,7 +106,17 @@ pub struct Session {
     news: Box<dyn FnMut(&str)>,
     /// Submissions that ended while something else was waited for.
     ended: Vec<Fate>,
+    /// Lines that were noted since something was sent last.
+    noted: usize,
 }
+
+/// Rows of one answer at most: several times what the console sends at a time. Whoever sends more is not to have all
+/// memory.
+const ROWS_MAX: usize = 4096;
+
+/// Lines that nobody asked for, since something was sent last, at most: several times the submissions that can be
+/// under way.
+const NOTED_MAX: usize = 1024;
 
 impl Session {
     /// Takes the console over, whatever an earlier peer left half done. `news` is told what happens
@@ -116,7 +126,7 @@ impl Session {
         let handshakes = u64::from(std::process::id()) << 20;
         let mut connection = connection;
         connection.give_up_after(timing.patience)?;
-        let mut session = Session { connection, timing, handshakes, news, ended: Vec::new() };
+        let mut session = Session { connection, timing, handshakes, news, ended: Vec::new(), noted: 0 };
         session.start_anew()?;
         Ok(session)
     }
@@ -152,6 +162,7 @@ impl Session {
 
     /// Sends a line.
     pub fn send(&mut self, line: &str) -> Result<()> {
+        self.noted = 0;
         self.connection.send(line)
     }
 
@@ -162,6 +173,9 @@ impl Session {
 
     /// The next line. News are passed on, and not waited for longer.
     pub fn hear(&mut self, within: Duration) -> Result<Heard> {
+        if self.noted > NOTED_MAX {
+            bail!("the appliance sends what nobody asked for, without end");
+        }
         let deadline = Instant::now() + within;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -241,6 +255,9 @@ impl Session {
         let mut rows = Vec::new();
         loop {
             match self.hear(within)? {
+                Heard::Line(Line::Row(..)) if rows.len() == ROWS_MAX => {
+                    bail!("the appliance sent more than {ROWS_MAX} rows as one answer")
+                }
                 Heard::Line(Line::Row(_, fields)) => rows.push(fields),
                 Heard::Line(Line::Done(_, end)) => {
                     return Ok(Answered::Whole(Answer { rows, end: Ok(end), again: false }));
@@ -257,6 +274,7 @@ impl Session {
 
     /// Keeps the end of a submission for later. Nothing else comes unasked.
     pub fn note(&mut self, line: Line) {
+        self.noted += 1;
         match line {
             Line::Receipt(receipt) => self.ended.push(Fate::Receipt(receipt)),
             Line::Refused(refusal) => self.ended.push(Fate::Refused(refusal)),
