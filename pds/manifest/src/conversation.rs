@@ -15,8 +15,9 @@ pub const VAULT_DATA: usize = 32 * 1024;
 /// Document bytes one console message carries: more than a line of the operator's protocol holds.
 pub const INTAKE_DATA: usize = 4096;
 
-/// Body bytes of an audit request or report: a record of the audit record, or a verification's findings.
-pub const AUDIT_DATA: usize = 256;
+/// Body bytes of an audit request or report: a record of the audit record, or a verification's findings, the first of
+/// them one by one and the others in ranges.
+pub const AUDIT_DATA: usize = 1856;
 
 /// Bytes behind an order's header: an acknowledgement's reason, and room to see that one is too long.
 pub const ORDER_DATA: usize = 128;

@@ -7,9 +7,11 @@ use totebox_pds::console;
 pub const VAULT: usize = 0x14_0000;
 /// The list of time pages takes 3 kB.
 pub const CLOCK: usize = 0x1_0000;
-/// The surface, the flags, what waits to be recorded and the registry of the largest deployment take 140 kB.
-pub const ORCHESTRATOR: usize = 0x5_0000;
-/// The verifier and its read buffers take 500 kB, of them 200 kB in one piece.
+/// The surface, the flags, what waits to be recorded, the registry and the findings of the last audits of the largest
+/// deployment take 240 kB.
+pub const ORCHESTRATOR: usize = 0x7_0000;
+/// The verifier and its read buffers take 500 kB, of them 200 kB in one piece; what is known of the last audits of the
+/// largest deployment takes 100 kB.
 pub const AUDITOR: usize = 0x10_0000;
 /// What its buffers take, and as much again for the allocator, which gives each large piece whole steps, and for small
 /// values.

@@ -143,9 +143,9 @@ impl Journal {
 
     /// Enters a verification's result and lets its report wait for that. `name` is the volume's.
     pub fn enter_result(&mut self, verdicts: &Verdicts, name: &str, wall_ms: u64) {
-        let Verdicts { report, verified, from, progress } = verdicts;
+        let Verdicts { report, verified, more, from, progress } = verdicts;
         self.urgent |= report.verdict != Verdict::Clean as u8 || report.tag.get() != 0;
-        let text = payload::result(report, verified, *from, progress, name);
+        let text = payload::result(report, verified, more, *from, progress, name);
         let sequence = self.stage(Kind::AuditResult, &text, wall_ms);
         let report = Report { kept_out: self.keeps_out(sequence), ..*report };
         self.wait(Waiting { report, verified: *verified, sequence });

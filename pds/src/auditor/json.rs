@@ -47,6 +47,17 @@ impl<'a> Object<'a> {
         Object::new(self.get(key)?.0)
     }
 
+    /// The objects of the list at a key; none if there is no list of objects.
+    pub fn list(&self, key: &str) -> impl Iterator<Item = Object<'a>> + use<'a> {
+        let list = self.get(key).and_then(|value| value.0.strip_prefix('[')?.strip_suffix(']'));
+        let mut rest = list.unwrap_or("");
+        core::iter::from_fn(move || {
+            let (object, behind) = rest.split_at(value_end(rest)?);
+            rest = behind.strip_prefix(',').unwrap_or("");
+            Object::new(object)
+        })
+    }
+
     /// The hash at a key.
     pub fn hash(&self, key: &str) -> Option<Hash> {
         hash(self.text(key)?)
@@ -93,8 +104,8 @@ fn value_end(text: &str) -> Option<usize> {
                 at = text.len() - rest.len();
                 continue;
             }
-            b'{' => depth += 1,
-            b'}' => depth = depth.checked_sub(1)?,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.checked_sub(1)?,
             b',' if depth == 0 => break,
             _ => {}
         }
@@ -136,6 +147,23 @@ mod tests {
         let mut out = [0; 4];
         assert_eq!((unescape(r#"a\"b\\"#, &mut out), &out), (Some(4), br#"a"b\"#));
         assert_eq!(unescape("abcde", &mut out), None);
+    }
+
+    #[test]
+    fn lists_of_objects_are_gone_through() {
+        let object =
+            Object::new(r#"{"a":[{"n":1},{"n":2,"t":"],["}],"b":[],"c":[3,{"n":4}],"d":7,"last":8}"#).unwrap();
+        let numbers = |key| object.list(key).filter_map(|inner| inner.number("n")).collect::<alloc::vec::Vec<_>>();
+        assert_eq!(numbers("a"), [1, 2]);
+        for key in ["b", "c", "d", "none"] {
+            assert_eq!(numbers(key), [], "{key}");
+        }
+        assert_eq!(object.number("last"), Some(8));
+        for text in
+            [r#"{"a":[{"n":1},]}"#, r#"{"a":[{"n":1}"#, r#"{"a":[,{"n":1}]}"#, r#"{"a":]}"#, r#"{"a":[{]}"#]
+        {
+            assert!(Object::new(text).is_none_or(|object| object.list("a").count() <= 1), "{text}");
+        }
     }
 
     #[test]

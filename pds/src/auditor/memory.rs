@@ -16,7 +16,10 @@ use super::payload::{Progress, what_number};
 use crate::FaultKind;
 use crate::flags::Flags;
 use crate::lifecycle::Standing;
-use crate::proto::audit::{Entry, Event, NO_RECORD, Op, Remembered, Report, Verdict};
+use crate::proto::audit::{
+    Entry, Event, FoundRange, NO_RANGES, NO_RECORD, Op, RangeRows, Remembered, Report, Verdict,
+    are_beyond_the_first,
+};
 use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
 use crate::proto::page::Cause;
 
@@ -32,6 +35,8 @@ pub struct OfVolume {
     before: Standing,
     /// The last result and its time.
     last: Option<(Report, u64)>,
+    /// The findings of that beyond the first ones.
+    more: RangeRows,
 }
 
 /// What is known of all.
@@ -46,6 +51,7 @@ pub struct Memory {
 }
 
 /// What the orchestrator is told of the time before.
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would take an allocation a message")]
 pub enum Recollection {
     /// Of a volume: the report, with what it says of the last verification.
     Volume(Report, Remembered),
@@ -64,6 +70,7 @@ impl Memory {
             standing: Standing::Active,
             before: Standing::Active,
             last: None,
+            more: NO_RANGES,
         };
         Memory {
             names: volumes.iter().map(|volume| volume.superblock.name).collect(),
@@ -118,6 +125,7 @@ impl Memory {
                     if entry.from == Op::VerifyIncremental as u8 { Op::VerifyIncremental } else { Op::VerifyFull };
                 self.verified(volume, op, progress(record.payload).unwrap_or(Progress::NONE));
                 self.volumes[volume].last = Some((result(&event), event.time_ms.get()));
+                self.volumes[volume].more = more(record.payload, entry.findings.get());
             }
             Some(Kind::Lifecycle) if volume < self.volumes.len() => {
                 if let (Some(before), Some(standing)) =
@@ -156,8 +164,7 @@ impl Memory {
         entry.flag = u32::try_from(number("flag")).ok()?.into();
         (entry.block, entry.detail) = (number("block").into(), number("detail").into());
         entry.record = object.number("record").unwrap_or(NO_RECORD).into();
-        let area = object.text("area").and_then(|name| Area::ALL.into_iter().find(|area| area.name() == name));
-        entry.area = area.unwrap_or(Area::Volume) as u8;
+        entry.area = area(object).unwrap_or(Area::Volume) as u8;
         match kind {
             Kind::AuditResult => {
                 entry.what = verdict(object.text("verdict")?)? as u8;
@@ -210,6 +217,7 @@ impl Memory {
             (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
             if let Some((last, time_ms)) = known.last {
                 (remembered.verified, remembered.verified_ms) = (last.op, time_ms.into());
+                remembered.more = known.more;
                 report = last;
             }
             (report.op, report.volume) = (Op::RestoreVolume as u8, self.told as u8);
@@ -270,6 +278,35 @@ fn progress(payload: &[u8]) -> Option<Progress> {
     Some(progress)
 }
 
+/// The findings of a result with so many in all that are beyond the first ones. An entry of before they were recorded
+/// has none, and so has one that says what cannot be.
+fn more(payload: &[u8], findings: u32) -> RangeRows {
+    let mut rows = NO_RANGES;
+    let object = core::str::from_utf8(payload).ok().and_then(Object::new);
+    let ranges = object.iter().flat_map(|object| object.list("more")).filter_map(|object| range(&object));
+    rows.iter_mut().zip(ranges).for_each(|(row, range)| *row = range);
+    if are_beyond_the_first(&rows, findings) { rows } else { NO_RANGES }
+}
+
+fn range(object: &Object<'_>) -> Option<FoundRange> {
+    let (block, record) = (object.number("block")?, object.number("record").unwrap_or(NO_RECORD));
+    Some(FoundRange {
+        kind: finding_kind(object.text("finding")?)? as u8,
+        area: area(object)? as u8,
+        reserved: [0; 2],
+        findings: u32::try_from(object.number("findings")?).ok()?.into(),
+        block: block.into(),
+        last_block: object.number("last_block").unwrap_or(block).into(),
+        record: record.into(),
+        last_record: object.number("last_record").unwrap_or(record).into(),
+    })
+}
+
+fn area(object: &Object<'_>) -> Option<Area> {
+    let name = object.text("area")?;
+    Area::ALL.into_iter().find(|area| area.name() == name)
+}
+
 fn point(object: &Object<'_>) -> Option<Point> {
     let frontier = Frontier {
         runs: object.number("runs")?,
@@ -288,4 +325,40 @@ fn verdict(name: &str) -> Option<Verdict> {
 
 fn finding_kind(name: &str) -> Option<FindingKind> {
     (0..=u8::MAX).filter_map(FindingKind::from_u8).find(|kind| kind.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::audit::in_use;
+
+    #[test]
+    fn what_a_result_says_beyond_the_first_findings_is_believed_as_far_as_it_can_be() {
+        let of = |list: &str, findings| {
+            let payload = alloc::format!(r#"{{"archive":"x","findings":{findings}{list}}}"#);
+            in_use(&more(payload.as_bytes(), findings)).len()
+        };
+        let range = r#"{"findings":3,"finding":"asset","area":"assets","block":4,"last_block":6}"#;
+        assert_eq!(of("", 40), 0, "an entry of before they were recorded");
+        assert_eq!(of(&alloc::format!(r#","more":[{range},{range}]"#), 14), 2);
+        for (list, findings) in [
+            (alloc::format!(r#"{range},{range}"#), 13),
+            (range.replace("asset\"", "dragon\""), 40),
+            (range.replace("assets", "attic"), 40),
+            (range.replace('6', "3"), 40),
+            (range.replace(r#""findings":3"#, r#""findings":0"#), 40),
+            (range.replace(r#""findings":3"#, r#""findings":9999999999"#), 40),
+            (range.replace('}', r#","last_record":3}"#), 40),
+            (range.replace('4', "x"), 40),
+        ] {
+            assert_eq!(of(&alloc::format!(r#","more":[{list}]"#), findings), 0, "{list}");
+        }
+        let many = alloc::vec![r#"{"findings":1,"finding":"asset","area":"assets","block":4}"#; 1000].join(",");
+        assert_eq!(
+            of(&alloc::format!(r#","more":[{many}]"#), 2000),
+            NO_RANGES.len(),
+            "no more than there is room for"
+        );
+        assert_eq!(more(&[0xff, 0xfe], 40), NO_RANGES);
+    }
 }

@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`verification`] | one verification: frontier, blocks, verdict |
+//! | [`ranges`] | what it finds beyond the first findings |
 //! | [`reader`] | reads blocks ahead of the verifier |
 //! | [`journal`] | the audit record, and the reports that wait for it |
 //! | [`payload`] | what the audit record's records say |
@@ -25,6 +26,7 @@ mod journal;
 mod json;
 mod memory;
 mod payload;
+mod ranges;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,10 @@ use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{FindingKind, Point};
 use totebox_manifest::Header;
 
+use super::ranges::Ranges;
 use crate::FaultKind;
 use crate::lifecycle::Standing;
-use crate::proto::audit::{Entry, NO_RECORD, Op, Report, Verdict, Verified};
+use crate::proto::audit::{Entry, FoundRange, NO_RECORD, Op, Report, Verdict, Verified};
 use crate::proto::flag::FlagKind;
 use crate::proto::page::Cause;
 
@@ -90,8 +91,15 @@ pub fn audit_name(op: Option<Op>) -> &'static str {
 }
 
 /// The result of a verification of the volume called `name`, which is `[a-z0-9-]` and needs no escapes, from
-/// record `from` on, and how far the volume is verified with it.
-pub fn result(report: &Report, verified: &Verified, from: u64, progress: &Progress, name: &str) -> Text {
+/// record `from` on, with the findings beyond the first ones, and how far the volume is verified with it.
+pub fn result(
+    report: &Report,
+    verified: &Verified,
+    more: &Ranges,
+    from: u64,
+    progress: &Progress,
+    name: &str,
+) -> Text {
     text(|out| {
         let verdict = Verdict::from_wire(report.verdict).map_or("?", Verdict::name);
         write!(
@@ -128,8 +136,49 @@ pub fn result(report: &Report, verified: &Verified, from: u64, progress: &Progre
             point(out, &progress.sample)?;
             out.write_char('}')?;
         }
+        beyond(out, more.clone());
         out.write_char('}')
     })
+}
+
+/// Adds the findings beyond the first ones, as finely as there is room for beside the `}` that ends a payload. Where even
+/// a range of each kind in each area is too much, the last ones are left out; how many findings there are is said
+/// anyway.
+fn beyond(out: &mut Text, mut ranges: Ranges) {
+    let start = out.len();
+    while !ranges.as_slice().is_empty() {
+        if list(out, ranges.as_slice()).is_ok() && out.len() < out.capacity() {
+            return;
+        }
+        out.truncate(start);
+        if !ranges.coarsen() {
+            ranges.leave_out();
+        }
+    }
+}
+
+fn list(out: &mut Text, ranges: &[FoundRange]) -> fmt::Result {
+    for (number, range) in ranges.iter().enumerate() {
+        let kind = FindingKind::from_u8(range.kind).map_or("?", FindingKind::name);
+        let area = Area::from_u8(range.area).map_or("?", Area::name);
+        out.write_str(if number == 0 { r#","more":["# } else { "," })?;
+        write!(
+            out,
+            r#"{{"findings":{},"finding":"{kind}","area":"{area}","block":{}"#,
+            range.findings, range.block
+        )?;
+        if range.last_block != range.block {
+            write!(out, r#","last_block":{}"#, range.last_block)?;
+        }
+        if range.record != NO_RECORD {
+            write!(out, r#","record":{}"#, range.record)?;
+        }
+        if range.last_record != range.record {
+            write!(out, r#","last_record":{}"#, range.last_record)?;
+        }
+        out.write_char('}')?;
+    }
+    out.write_char(']')
 }
 
 fn point(out: &mut Text, point: &Point) -> fmt::Result {
@@ -242,7 +291,7 @@ mod tests {
         };
         let none = Progress::NONE;
         assert_eq!(
-            result(&report, &verified, 0, &none, "finance").as_str(),
+            result(&report, &verified, &Ranges::new(), 0, &none, "finance").as_str(),
             format!(r#"{}"verdict":"clean"}}"#, start("full", 0))
         );
         report.op = Op::VerifyIncremental as u8;
@@ -251,7 +300,7 @@ mod tests {
         (report.area, report.block) = (Area::Assets as u8, 33.into());
         let place = r#""findings":2,"finding":"asset","area":"assets","block":33"#;
         assert_eq!(
-            result(&report, &verified, 5, &none, "finance").as_str(),
+            result(&report, &verified, &Ranges::new(), 5, &none, "finance").as_str(),
             format!(r#"{}"verdict":"mismatch",{place}}}"#, start("incremental", 5))
         );
         report.record = 3.into();
@@ -265,7 +314,7 @@ mod tests {
         let at =
             format!(r#""records":1,"head":"{head}","runs":1,"ledger":2,"assets":3,"stamp":"{stamp}","sealed":0"#);
         assert_eq!(
-            result(&report, &verified, 5, &progress, "finance").as_str(),
+            result(&report, &verified, &Ranges::new(), 5, &progress, "finance").as_str(),
             format!(
                 r#"{}"verdict":"mismatch",{place},"record":3,"seen":{{{at},"edge":"{root}"}},"sample":{{{at}}}}}"#,
                 start("incremental", 5)
@@ -289,12 +338,70 @@ mod tests {
         let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
         let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
         let progress = Progress { seen, sample: Point { tree: None, ..seen } };
-        let text = result(&report, &verified, most, &progress, &"x".repeat(32));
+        let text = result(&report, &verified, &Ranges::new(), most, &progress, &"x".repeat(32));
         assert!(text.contains(r#""edge":"ff"#) && text.ends_with(r#""sealed":1}}"#), "{text}");
         let tree = Edge::of(1 << LEVELS_MAX, [[0xff; 32]]);
         let progress = Progress { seen: Point { tree, ..seen }, ..progress };
-        let text = result(&report, &verified, most, &progress, &"x".repeat(32));
+        let text = result(&report, &verified, &Ranges::new(), most, &progress, &"x".repeat(32));
         assert!(!text.contains("seen"), "a larger ledger is verified in full");
+    }
+
+    /// Ranges of so many findings, that far apart.
+    fn ranges(count: u64, apart: u64) -> Ranges {
+        let mut ranges = Ranges::new();
+        for number in 0..count {
+            let (kind, area, block) = (FindingKind::HeadDisagreement, Area::Input, number * apart);
+            ranges.add(&ledger_fmt::verify::Finding { kind, area, block, record: Some(number) });
+        }
+        ranges
+    }
+
+    #[test]
+    fn findings_beyond_the_first_ones_are_ranges() {
+        let (mut report, verified) = report();
+        (report.finding, report.findings, report.verdict) =
+            (FindingKind::Asset as u8, 12.into(), Verdict::Mismatch as u8);
+        let mut more = ranges(3, 1);
+        let stamp =
+            ledger_fmt::verify::Finding { kind: FindingKind::Stamp, area: Area::Ledger, block: 7, record: None };
+        more.add(&stamp);
+        let text = result(&report, &verified, &more, 0, &Progress::NONE, "finance");
+        let end = concat!(
+            r#","more":[{"findings":1,"finding":"stamp","area":"ledger","block":7},"#,
+            r#"{"findings":3,"finding":"head-disagreement","area":"app-console-input","block":0,"last_block":2,"record":0,"#,
+            r#""last_record":2}]}"#
+        );
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn as_many_ranges_are_recorded_as_there_is_room_for_and_no_finding_is_lost() {
+        let (mut report, verified) = report();
+        (report.finding, report.findings) = (FindingKind::Asset as u8, u32::MAX.into());
+        let text = result(&report, &verified, &ranges(40, u64::MAX / 40), 0, &Progress::NONE, "finance");
+        let object = super::super::json::Object::new(&text).expect("an object");
+        let counts: alloc::vec::Vec<_> =
+            object.list("more").map(|range| range.number("findings").unwrap()).collect();
+        assert!((20..40).contains(&counts.len()) && counts.iter().sum::<u64>() == 40, "{text}");
+        assert!(text.len() > PAYLOAD_MAX * 9 / 10, "{} bytes", text.len());
+
+        // Where hardly anything fits beside how far the volume is verified, that stays.
+        let most = u64::MAX - 1;
+        let frontier =
+            Frontier { runs: most, ledger_next: most, assets_next: most, last_stamp: [0xff; 32], sealed: true };
+        let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
+        let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
+        let progress = Progress { seen, sample: Point { tree: None, ..seen } };
+        let mut of_all_kinds = Ranges::new();
+        for kind in (0..=u8::MAX).filter_map(FindingKind::from_u8) {
+            for area in Area::ALL {
+                of_all_kinds.add(&ledger_fmt::verify::Finding { kind, area, block: most, record: Some(most - 1) });
+            }
+        }
+        let text = result(&report, &verified, &of_all_kinds, most, &progress, &"x".repeat(32));
+        let object = super::super::json::Object::new(&text).expect("an object");
+        assert!(object.object("seen").is_some() && object.object("sample").is_some(), "{text}");
+        assert!((1..40).contains(&object.list("more").count()), "{text}");
     }
 
     #[test]

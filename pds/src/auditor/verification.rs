@@ -18,6 +18,7 @@ use zerocopy::FromZeros;
 
 use super::Purpose;
 use super::payload::Progress;
+use super::ranges::Ranges;
 use super::reader::{Blocks, Reader};
 use crate::proto::audit::{FINDINGS_MAX, NO_RECORD, Op, Report, Verdict, Verified};
 use crate::proto::vault::Status;
@@ -39,12 +40,14 @@ pub struct Job {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Verdicts {
     /// The report; the audit record is still to be entered.
     pub report: Report,
     /// Its body.
     pub verified: Verified,
+    /// The findings beyond those it names one by one.
+    pub more: Ranges,
     /// The first record that was looked at anew.
     pub from: u64,
     /// How far the volume is verified now.
@@ -109,6 +112,8 @@ pub struct Verification {
 /// What the verifier says while it goes.
 struct Findings {
     first: heapless::Vec<Finding, FINDINGS_MAX>,
+    /// Those beyond.
+    more: Ranges,
     count: u64,
     unreadable: u64,
     rollback: bool,
@@ -119,8 +124,8 @@ struct Findings {
 
 impl Findings {
     fn new(claim: Option<Claim>) -> Findings {
-        let first = heapless::Vec::new();
-        Findings { first, count: 0, unreadable: 0, rollback: false, claim, claimed_record: None }
+        let (first, more) = (heapless::Vec::new(), Ranges::new());
+        Findings { first, more, count: 0, unreadable: 0, rollback: false, claim, claimed_record: None }
     }
 
     /// The disagreement of the claim with a ledger whose records from `seen` on were looked at.
@@ -141,8 +146,9 @@ impl Findings {
 
 impl Visitor for Findings {
     fn finding(&mut self, finding: &Finding) {
-        // The first ones are told.
-        let _ = self.first.push(*finding);
+        if self.first.push(*finding).is_err() {
+            self.more.add(finding);
+        }
         self.count += 1;
         self.unreadable += u64::from(finding.kind == FindingKind::Unreadable);
         self.rollback |= finding.kind == FindingKind::Rollback;
@@ -359,6 +365,7 @@ impl Verification {
             (place.kind, place.area, place.block) = (finding.kind as u8, finding.area as u8, finding.block.into());
             place.record = finding.record.unwrap_or(NO_RECORD).into();
         }
+        verified.more = findings.more.rows();
         if let Some(first) = verified.findings.first().filter(|first| first.kind != 0) {
             (report.finding, report.area) = (first.kind, first.area);
             (report.block, report.record) = (first.block, first.record);
@@ -373,7 +380,7 @@ impl Verification {
             sample: self.sample.unwrap_or(self.before.sample),
         };
         let from = if self.op == Op::VerifyIncremental { self.before.seen.head.records } else { 0 };
-        Some(Verdicts { report, verified, from, progress })
+        Some(Verdicts { report, verified, more: findings.more.clone(), from, progress })
     }
 
     /// The result was taken; the next verification may begin.

@@ -34,7 +34,7 @@ pub enum Begun {
         link: usize,
         sent: bool,
     },
-    /// Something was being read of this archive, or of the appliance.
+    /// Something was being read of this volume, or of the appliance.
     Reading {
         command: &'static str,
         link: Option<usize>,
@@ -47,6 +47,9 @@ impl Begun {
         let reading = |command, link| Begun::Reading { command, link };
         Some(match activity {
             Activity::Order { order: Order { op: Op::History, .. }, .. } => reading("history", None),
+            Activity::Order { order: Order { op: Op::Findings, volume, .. }, .. } => {
+                reading("flags", Some(usize::from(*volume)))
+            }
             &Activity::Order { tag, order } => Begun::Order { tag, order },
             &Activity::Transition(transition) => Begun::Transition(transition),
             &Activity::Audit(verification) => Begun::Audit(verification),
@@ -55,6 +58,7 @@ impl Begun {
             Activity::Get(get) => reading("get", Some(get.link)),
             Activity::List(list) => reading("ls", Some(list.link)),
             Activity::History { .. } => reading("history", None),
+            Activity::Findings { volume, .. } => reading("flags", Some(*volume)),
             Activity::Look { look: Look::Status, .. } => reading("status", None),
             Activity::Look { look: Look::Flags, .. } => reading("flags", None),
             Activity::Idle | Activity::Away | Activity::Skip(_) | Activity::Put(_) => return None,
@@ -77,7 +81,7 @@ impl Begun {
             Op::Verify => Begun::Audit(Verification::new(tag, order.volume)),
             Op::Acknowledge => Begun::Acknowledge { tag, flag: order.number as u32 },
             // Such a one is no order whose end is told.
-            Op::History | Op::Ping => return,
+            Op::History | Op::Findings | Op::Ping => return,
         };
     }
 
@@ -92,7 +96,7 @@ impl Begun {
                     Op::Resume => (Change::Resume.name(), volume, None),
                     Op::Archive => (Change::Archive.name(), volume, None),
                     Op::Acknowledge => ("ack", None, Some(order.number)),
-                    Op::History | Op::Ping => ("a look", None, None),
+                    Op::History | Op::Findings | Op::Ping => ("a look", None, None),
                 }
             }
             Begun::Transition(Transition { archive, change, .. }) => (change.name(), Some(archive), None),

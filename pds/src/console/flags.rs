@@ -6,6 +6,7 @@ use core::fmt::{self, Display, Formatter};
 use ledger_fmt::layout::Area;
 
 use super::errors::Error;
+use super::findings::beyond_flags;
 use super::orders::Order;
 use super::session::{Activity, Session};
 use super::status::trouble;
@@ -197,6 +198,16 @@ impl Session {
             self.output.line(format_args!("{}", table.header()));
             for row in rows() {
                 self.output.line(format_args!("{}", table.row(&line(&self.volumes, row))));
+            }
+        }
+        for (name, row) in self.volumes.iter().zip(&surface.rows) {
+            let more = beyond_flags(row);
+            match more {
+                0 => {}
+                _ if self.machine => self.output.line(format_args!("=more archive={name} findings={more}")),
+                _ => self
+                    .output
+                    .line(format_args!("  {name} has {more} more findings; where they are: flags {name}")),
             }
         }
         if lost {

@@ -28,6 +28,7 @@ pub mod control;
 pub mod data;
 mod errors;
 mod fetch;
+mod findings;
 mod flags;
 mod history;
 mod holder;

@@ -96,6 +96,9 @@ impl Display for Refused<'_> {
             Outcome::NotRecorded => {
                 "nothing was changed: too much waits to be entered into the audit record; try again in a moment"
             }
+            Outcome::NotReady if order.op.is_a_question() => {
+                "the audit record is still being read; try again in a moment"
+            }
             Outcome::NotReady => {
                 "nothing was changed: the archives' states are still being read from the audit record; try again"
             }
@@ -109,7 +112,8 @@ impl Session {
         match self.orders_tag(order, reason) {
             Some(tag) => self.activity = Activity::Order { tag, order },
             None => {
-                let text = format_args!("{}; nothing was changed", self.orchestrator_lost());
+                let what = if order.op.is_a_question() { "it cannot be asked" } else { "nothing was changed" };
+                let text = format_args!("{}; {what}", self.orchestrator_lost());
                 self.output.error(Error::NotAnswering, None, text);
             }
         }
@@ -151,13 +155,20 @@ impl Session {
                 self.surface.expire();
             }
             (Activity::Order { order, .. }, Some(Answered { outcome, .. })) => self.refuse(order, outcome),
-            _ => {
-                let text =
-                    format_args!("{}; the order may still be carried out, see status", self.orchestrator_lost());
-                self.output.error(Error::NotAnswering, None, text);
-            }
+            (Activity::Order { order, .. }, None) => self.lose_order(order.op.is_a_question()),
+            _ => {}
         }
         true
+    }
+
+    /// Says that the orchestrator is lost, and what that leaves open of what it was to do.
+    fn lose_order(&mut self, question: bool) {
+        let what = match question {
+            true => "it cannot be asked",
+            false => "the order may still be carried out, see status",
+        };
+        let text = format_args!("{}; {what}", self.orchestrator_lost());
+        self.output.error(Error::NotAnswering, None, text);
     }
 
     fn accepted(&mut self, order: Order, name: u32) {
@@ -169,6 +180,7 @@ impl Session {
             Op::Archive => self.await_transition(archive, Change::Archive, name),
             Op::Acknowledge => self.activity = Activity::Acknowledge { tag: name, flag: order.number as u32 },
             Op::History => self.activity = Activity::History { tag: name },
+            Op::Findings => self.activity = Activity::Findings { volume: archive, tag: name },
             Op::Ping => {}
         }
     }
@@ -184,16 +196,16 @@ impl Session {
 
     /// Ends the wait for what an order leads to, if nobody tells of it any more; whether something was ended.
     pub(super) fn abandon_order(&mut self) -> bool {
-        let waits = matches!(
-            self.activity,
-            Activity::Audit(_) | Activity::Transition(_) | Activity::Acknowledge { .. } | Activity::History { .. }
-        );
-        if !waits || !self.orchestrator.is_lost(self.now_ms) {
+        let question = match self.activity {
+            Activity::Audit(_) | Activity::Transition(_) | Activity::Acknowledge { .. } => false,
+            Activity::History { .. } | Activity::Findings { .. } => true,
+            _ => return false,
+        };
+        if !self.orchestrator.is_lost(self.now_ms) {
             return false;
         }
         self.activity = Activity::Idle;
-        let text = format_args!("{}; the order may still be carried out, see status", self.orchestrator_lost());
-        self.output.error(Error::NotAnswering, None, text);
+        self.lose_order(question);
         true
     }
 
@@ -213,6 +225,7 @@ impl Session {
             Activity::Transition(transition) => self.show_transition(transition),
             Activity::Acknowledge { tag, flag } => self.show_acknowledgement(tag, flag),
             Activity::History { tag } => self.show_history(tag),
+            Activity::Findings { volume, tag } => self.show_findings(volume, tag),
             Activity::Idle | Activity::Away | Activity::Skip(_) => {}
             Activity::Put(_) | Activity::Get(_) | Activity::List(_) | Activity::Sign { .. } => {}
             Activity::Order { .. } | Activity::Look { .. } => {}

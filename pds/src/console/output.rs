@@ -10,8 +10,9 @@ use totebox_shown::{Shown, is_printable};
 
 use super::data::CONTENT_MAX;
 use super::fetch::PART_MAX;
-use super::{audit, control, flags, history, status};
+use super::{audit, control, findings, flags, history, status};
 use crate::device::Uart;
+use crate::proto::audit::RANGES_MAX;
 use crate::proto::flag::FLAGS_MAX;
 use crate::proto::page::HISTORY_MAX;
 
@@ -23,12 +24,14 @@ pub const ONCE_MAX: usize = 4 * 1024;
 /// pieces.
 pub const BURST_MAX: usize = {
     let news = VOLUMES_MAX * (status::VOLUME_LINES_MAX + audit::VERDICT_LINE_MAX);
-    let flags = FLAGS_MAX * flags::FLAG_LINE_MAX;
+    let flags = FLAGS_MAX * flags::FLAG_LINE_MAX + VOLUMES_MAX * findings::MORE_LINE_MAX;
     let history = HISTORY_MAX * history::EVENT_LINE_MAX;
     let rows = if news > flags { news } else { flags };
     ONCE_MAX + if rows > history { rows } else { history }
 };
 
+// All findings of a volume beyond its flags fit one answer: there is nothing to page through.
+const _: () = assert!(BURST_MAX >= ONCE_MAX + RANGES_MAX * findings::RANGE_LINE_MAX);
 // A message of content, each byte of it a line feed or in data lines, is far from the most.
 const _: () = assert!(BURST_MAX > 2 * (INTAKE_DATA + PART_MAX) + 64 && CONTENT_MAX < INTAKE_DATA);
 

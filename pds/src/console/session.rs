@@ -57,6 +57,11 @@ pub enum Activity {
     History {
         tag: u32,
     },
+    /// Findings of a volume are to come.
+    Findings {
+        volume: usize,
+        tag: u32,
+    },
     /// The orchestrator is to answer an order.
     Order {
         tag: u32,
@@ -259,7 +264,10 @@ impl Session {
             Activity::Audit(_) => self.stop_waiting("the auditor goes on, status will show its verdict"),
             Activity::Transition(_) => self.stop_waiting("it goes on, status will show how it ended"),
             Activity::Acknowledge { .. } => self.stop_waiting("flags will show whether it was recorded"),
-            Activity::History { .. } => self.stop_waiting("what comes is dropped"),
+            Activity::History { .. } | Activity::Findings { .. } => self.stop_waiting("what comes is dropped"),
+            Activity::Order { order, .. } if order.op.is_a_question() => {
+                self.stop_waiting("what comes is dropped")
+            }
             Activity::Order { .. } => self.stop_waiting("it may still be carried out, see status"),
             Activity::Look { .. } => self.output.error(Error::Cancelled, None, format_args!("stopped")),
         }
@@ -394,7 +402,8 @@ impl Session {
             Command::Help(None) => self.help(),
             Command::Help(Some(help)) => self.help_for(help),
             Command::Status => self.look(Look::Status),
-            Command::Flags => self.look(Look::Flags),
+            Command::Flags(None) => self.look(Look::Flags),
+            Command::Flags(Some(volume)) => self.begin_findings(volume),
             Command::Acknowledge { flag, reason } => self.begin_acknowledge(flag, reason),
             Command::History { from } => self.begin_history(from),
             Command::Change { archive, change } => self.begin_transition(archive, change),

@@ -142,6 +142,93 @@ impl Display for FlagCount {
     }
 }
 
+/// Findings of one kind in one area, in the table of `flags VOLUME`.
+#[derive(Clone, Copy, Debug)]
+pub struct RangeLine<'a> {
+    /// How many.
+    pub findings: u64,
+    /// Their kind's name.
+    pub kind: &'a str,
+    /// The directory the blocks are counted in.
+    pub area: &'a str,
+    /// The first block concerned.
+    pub block: u64,
+    /// The last one.
+    pub last_block: u64,
+    /// The first record concerned, if one is known.
+    pub record: Option<u64>,
+    /// The last one.
+    pub last_record: Option<u64>,
+}
+
+impl RangeLine<'_> {
+    /// The table of `flags VOLUME`.
+    pub const fn columns() -> [Column<Self>; 5] {
+        [
+            Column { title: "findings", right: true, cell: |line, out| write!(out, "{}", line.findings) },
+            Column { title: "what", right: false, cell: |line, out| out.write_str(line.kind) },
+            Column { title: "area", right: false, cell: |line, out| out.write_str(line.area) },
+            Column { title: "blocks", right: false, cell: |line, out| from_to(out, line.block, line.last_block) },
+            Column {
+                title: "records",
+                right: false,
+                cell: |line, out| match line.record.zip(line.last_record) {
+                    Some((first, last)) => from_to(out, first, last),
+                    None => out.write_str("-"),
+                },
+            },
+        ]
+    }
+}
+
+/// As `KEY=VALUE` pairs, each with a blank before it.
+impl Display for RangeLine<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let RangeLine { findings, kind, area, block, last_block, record, last_record } = self;
+        write!(f, " findings={findings} finding={kind} area={area} block={block} last_block={last_block}")?;
+        record.map_or(Ok(()), |record| write!(f, " record={record}"))?;
+        last_record.map_or(Ok(()), |record| write!(f, " last_record={record}"))
+    }
+}
+
+fn from_to(out: &mut dyn fmt::Write, first: u64, last: u64) -> fmt::Result {
+    if first == last { write!(out, "{first}") } else { write!(out, "{first} to {last}") }
+}
+
+/// How much the last audit of a volume found, and how much of it the ranges above say.
+#[derive(Clone, Copy, Debug)]
+pub struct FindingCount<'a> {
+    /// The volume.
+    pub archive: &'a str,
+    /// All findings.
+    pub findings: u64,
+    /// Those in the ranges.
+    pub listed: u64,
+    /// Findings of an audit that become flags, at most.
+    pub flagged: u64,
+}
+
+impl Display for FindingCount<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let FindingCount { archive, findings, listed, flagged } = self;
+        match findings.saturating_sub(*flagged) {
+            0 => write!(f, "the last audit of {archive} found nothing beyond its flags"),
+            beyond => {
+                write!(
+                    f,
+                    "{findings} findings in {archive}: the first {flagged} are flags, {listed} are listed here"
+                )?;
+                match beyond.saturating_sub(*listed) {
+                    0 => Ok(()),
+                    left => {
+                        write!(f, "; where the other {left} are is not known, audit {archive} finds them anew")
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A record of the audit record in the table of `history`.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a, T> {

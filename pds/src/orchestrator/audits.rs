@@ -13,7 +13,7 @@ use totebox_shm::PeerError;
 use zerocopy::FromZeros;
 
 use super::link::{AuditorLink, UNASKED};
-use crate::proto::audit::{NO_RECORD, Op, Remembered, Report, Verdict};
+use crate::proto::audit::{NO_RANGES, NO_RECORD, Op, RangeRows, Remembered, Report, Verdict, Verified};
 
 /// Verifications with the auditor at most: as many as reports wait there for the end of a round. Each can lead
 /// to as many flags as a report names places.
@@ -39,12 +39,14 @@ pub struct Job {
 }
 
 /// A volume's verifications.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Audited {
     wanted: Option<Job>,
     under_way: Option<Job>,
     /// The last report, and when it came, in milliseconds since 1970-01-01 UTC.
     pub last: Option<(Report, u64)>,
+    /// Its findings beyond those that became flags.
+    pub more: RangeRows,
     /// The operator's last command that was answered, or [`UNASKED`].
     pub answered: u32,
     since_full: u32,
@@ -55,16 +57,30 @@ pub struct Audited {
 }
 
 impl Audited {
+    /// Nothing is known of it.
+    const fn new() -> Audited {
+        Audited {
+            wanted: None,
+            under_way: None,
+            last: None,
+            more: NO_RANGES,
+            answered: UNASKED,
+            since_full: 0,
+            settle_from_ms: 0,
+            due_ms: None,
+        }
+    }
+
     /// Whether a verification is wanted or under way.
     pub fn is_busy(&self) -> bool {
         self.wanted.is_some() || self.under_way.is_some()
     }
 
-    fn end(&mut self, report: Report, now_ms: u64) {
+    fn end(&mut self, report: Report, more: RangeRows, now_ms: u64) {
         if report.tag.get() != UNASKED {
             self.answered = report.tag.get();
         }
-        self.last = Some((report, now_ms));
+        (self.last, self.more) = (Some((report, now_ms)), more);
     }
 }
 
@@ -81,7 +97,7 @@ impl Audits {
         let header = manifest.header();
         let period_ms = u64::from(header.audit_period_s.get()) * 1000;
         Audits {
-            volumes: vec![Audited::default(); manifest.volumes().len()],
+            volumes: vec![Audited::new(); manifest.volumes().len()],
             period_ms: (period_ms > 0).then_some(period_ms),
             full_every: header.audit_full_every.get().max(1),
         }
@@ -107,7 +123,7 @@ impl Audits {
         let mut report = *report;
         (report.op, report.tag) = (op as u8, UNASKED.into());
         volume.since_full = remembered.since_full.get();
-        volume.last = Some((report, remembered.verified_ms.get()));
+        (volume.last, volume.more) = (Some((report, remembered.verified_ms.get())), remembered.more);
     }
 
     /// Everything was restored: the schedule begins.
@@ -173,14 +189,16 @@ impl Audits {
     }
 
     /// Takes a report that came at the wall clock's time `now_ms`. Returns what was asked for.
-    pub fn verified(&mut self, report: &Report, now_ms: u64) -> Result<Job, PeerError> {
+    pub fn verified(&mut self, report: &Report, verified: &Verified, now_ms: u64) -> Result<Job, PeerError> {
         let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
         // What cannot go on from anywhere is verified in full instead.
         let does_it = |op: Op| report.op == op as u8 || report.op == Op::VerifyFull as u8;
         let is_answer = |job: &Job| job.tag == report.tag.get() && does_it(job.op);
         let job = volume.under_way.filter(is_answer).ok_or(PeerError)?;
         volume.under_way = None;
-        volume.end(*report, now_ms);
+        // Where nothing was found, nothing else is looked at.
+        let more = if report.findings.get() > 0 { verified.more } else { NO_RANGES };
+        volume.end(*report, more, now_ms);
         if report.verdict != Verdict::NotVerified as u8 {
             let full = report.op == Op::VerifyFull as u8;
             volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
@@ -198,7 +216,7 @@ impl Audits {
                 (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
                 report.verdict = Verdict::NotVerified as u8;
                 (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-                volume.end(report, now_ms);
+                volume.end(report, NO_RANGES, now_ms);
             }
         }
     }

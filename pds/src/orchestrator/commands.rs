@@ -42,7 +42,7 @@ impl Orchestrator {
         let (takes_volume, takes_number, takes_reason) = match op {
             Op::Acknowledge => (false, true, true),
             Op::History => (false, true, false),
-            Op::Verify | Op::Suspend | Op::Resume | Op::Archive => (true, false, false),
+            Op::Verify | Op::Suspend | Op::Resume | Op::Archive | Op::Findings => (true, false, false),
             Op::Ping => (false, false, false),
         };
         if request.reserved != [0; 48]
@@ -59,6 +59,7 @@ impl Orchestrator {
             Op::Archive => self.command_transition(request.volume, Standing::Archived),
             Op::Acknowledge => self.command_acknowledgement(request.number.get(), reason),
             Op::History => self.command_history(request.number.get()),
+            Op::Findings => self.command_findings(request.volume),
             Op::Ping => Ok(UNASKED),
         }
     }
@@ -139,6 +140,17 @@ impl Orchestrator {
             return Err(Outcome::NotRecorded);
         }
         self.flags.change(known.id.get(), |row| row.acknowledged = Acknowledged::Recording as u8);
+        Ok(tag)
+    }
+
+    fn command_findings(&mut self, volume: u8) -> Result<u32, Outcome> {
+        let volume = usize::from(volume);
+        if volume > self.archives.len() {
+            return Err(Outcome::UnknownArchive);
+        }
+        self.is_ready()?;
+        let tag = self.next_tag();
+        self.findings_asked = Some((tag, volume));
         Ok(tag)
     }
 

@@ -11,7 +11,9 @@ use totebox_manifest::{LinkKind, Manifest, Role};
 use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::proto::audit::{Entry, Event, Op, Remembered, Report, Request, Verdict, Verified};
+use crate::proto::audit::{
+    Entry, Event, Op, Remembered, Report, Request, Verdict, Verified, are_beyond_the_first,
+};
 use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
 use crate::{Channel, Kernel, SetupError};
 
@@ -43,6 +45,7 @@ pub enum Due {
 }
 
 /// What the auditor said.
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would take an allocation a message")]
 pub enum Heard {
     /// What the audit record says of a volume.
     Volume(Report, Remembered),
@@ -199,7 +202,8 @@ impl AuditorLink {
             Op::RestoreVolume if unasked && usize::from(report.volume) < self.volumes => {
                 let mut remembered = Remembered::new_zeroed();
                 self.from_auditor.read(MESSAGE_HEADER, remembered.as_mut_bytes());
-                Heard::Volume(report, remembered)
+                let sound = are_beyond_the_first(&remembered.more, report.findings.get());
+                if sound { Heard::Volume(report, remembered) } else { return Err(PeerError) }
             }
             Op::RestoreFlag if unasked => {
                 let mut row = FlagRow::new_zeroed();
@@ -256,6 +260,7 @@ fn consistent(report: &Report, verified: &Verified, verdict: Verdict) -> bool {
             places_are
                 && is_place(report.finding, report.area)
                 && report.findings.get() > 0
+                && are_beyond_the_first(&verified.more, report.findings.get())
                 && (first.kind, first.area, first.block) == (report.finding, report.area, report.block)
         }
         Verdict::Recorded | Verdict::NotRecorded | Verdict::Event | Verdict::Complete => false,

@@ -17,7 +17,7 @@
 //! | [`records`] | what is to be entered into the audit record |
 //! | [`transitions`] | archives on their way from one state to another |
 //! | [`console`] | the queues to and from the console |
-//! | [`commands`], [`history`] | what the operator commands |
+//! | [`commands`], [`history`] | what the operator commands and asks |
 //! | [`surface`] | the page the operator sees |
 //!
 //! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
@@ -154,6 +154,8 @@ pub struct Orchestrator {
     settled: bool,
     /// The tag of the operator's last command.
     tag: u32,
+    /// The operator's last question for the findings of a volume: its tag, and the volume.
+    findings_asked: Option<(u32, usize)>,
     console: ConsoleLink,
     surface: SurfacePage,
 }
@@ -211,6 +213,7 @@ impl Orchestrator {
             degraded: 0,
             settled: false,
             tag: 0,
+            findings_asked: None,
             console: ConsoleLink::new(manifest, mapped)?,
             surface: SurfacePage::new(manifest, mapped, console.mine).ok_or(no_console)?,
             archives,
@@ -352,7 +355,7 @@ impl Orchestrator {
             }
             Heard::Volume(..) | Heard::Flag(_) | Heard::Opened(_) => return Err(PeerError),
             Heard::Verified(report, verified) => {
-                let job = self.audits.verified(&report, self.time.wall_ms.get())?;
+                let job = self.audits.verified(&report, &verified, self.time.wall_ms.get())?;
                 self.flag_findings(&report, &verified, &job);
                 if report.verdict != Verdict::NotVerified as u8 && report.kept_out != 1 {
                     self.learn(report.audit_record.get());
@@ -492,6 +495,7 @@ impl Orchestrator {
             flags: &self.flags,
             records: &self.records,
             history: &self.history,
+            findings_asked: self.findings_asked,
             vault: &self.vault_page,
             time: &self.time,
             settled: self.settled,

@@ -38,6 +38,8 @@ pub struct Known<'a> {
     pub records: &'a Records,
     /// What the operator asked of the audit record.
     pub history: &'a History,
+    /// The operator's last question for the findings of a volume: its tag, and the volume.
+    pub findings_asked: Option<(u32, usize)>,
     /// The vault's page as last believed.
     pub vault: &'a VaultPage,
     /// The time.
@@ -78,6 +80,7 @@ impl SurfacePage {
     pub fn publish(&mut self, known: &Known) -> bool {
         let mut changed = self.publish_rows(known) | self.publish_flags(known.flags);
         changed |= self.publish_history(known.history);
+        changed |= self.publish_findings(known);
         let surface = &mut self.surface;
         let in_service = known.archives.iter().zip(&known.vault.volumes).any(|(_, volume)| is_in_service(volume));
         changed |= replace(&mut surface.in_service, u8::from(in_service));
@@ -144,6 +147,19 @@ impl SurfacePage {
         }
         (self.surface.history_tag, self.surface.history_len) = (tag.into(), (rows.len() as u32).into());
         self.surface.history_end = end.into();
+        true
+    }
+
+    /// Answers a question for the findings of a volume, once the flags for the first of them are shown.
+    fn publish_findings(&mut self, known: &Known) -> bool {
+        let is_new = |&(tag, _): &(u32, usize)| self.surface.findings_tag.get() != tag;
+        let Some((tag, volume)) = known.findings_asked.filter(is_new) else { return false };
+        if known.waits_for_flags_about(volume as u8) {
+            return false;
+        }
+        let audited = known.audits.volume(volume);
+        self.surface.findings = audited.last.map_or(0.into(), |(report, _)| report.findings);
+        (self.surface.findings_tag, self.surface.more) = (tag.into(), audited.more);
         true
     }
 }

@@ -1,6 +1,8 @@
 //! Between the orchestrator and the auditor: what to verify, and what was found.
 
 use ledger_fmt::Hash;
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::FindingKind;
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -107,13 +109,13 @@ pub struct Report {
     pub volume: u8,
     /// [`Verdict`].
     pub verdict: u8,
-    /// The [`FindingKind`](ledger_fmt::verify::FindingKind) of the first finding, or 0.
+    /// The [`FindingKind`] of the first finding, or 0.
     pub finding: u8,
     /// The request's.
     pub tag: U32,
     /// Findings in all.
     pub findings: U32,
-    /// The [`Area`](super::vault::Area) of the first finding.
+    /// The [`Area`] of the first finding.
     pub area: u8,
     /// 1 if this is not entered because what room is left is kept for what an operator does: see
     /// [`audit_room`](crate::audit_room). The audit record goes on taking that.
@@ -142,20 +144,32 @@ pub struct Verified {
     pub head: Hash,
     /// The RFC 6962 root over all records.
     pub root: Hash,
-    /// The first findings, as many as there are and fit.
+    /// The first findings, as many as there are and fit. Each becomes a flag.
     pub findings: [Place; FINDINGS_MAX],
+    /// The findings beyond those.
+    pub more: RangeRows,
 }
 
-/// Findings a report carries at most.
+/// Findings a report names one by one, at most.
 pub const FINDINGS_MAX: usize = 8;
+
+/// Ranges into which the findings beyond those are folded, at most: a range for each kind of finding in each area. Of
+/// more ranges than that, two have kind and area in common and can be made one.
+pub const RANGES_MAX: usize = {
+    assert!(FindingKind::from_u8(KINDS as u8).is_some() && FindingKind::from_u8(KINDS as u8 + 1).is_none());
+    KINDS * Area::ALL.len()
+};
+
+/// Kinds of findings.
+const KINDS: usize = 10;
 
 /// A finding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Place {
-    /// [`FindingKind`](ledger_fmt::verify::FindingKind); 0 if this row is not in use.
+    /// [`FindingKind`]; 0 if this row is not in use.
     pub kind: u8,
-    /// The [`Area`](super::vault::Area) the block is counted in.
+    /// The [`Area`] the block is counted in.
     pub area: u8,
     /// Zero.
     pub reserved: [u8; 6],
@@ -163,6 +177,69 @@ pub struct Place {
     pub block: U64,
     /// The record concerned; all ones if none.
     pub record: U64,
+}
+
+/// Findings of one kind in one area: the first and the last block concerned, and how many they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct FoundRange {
+    /// [`FindingKind`]; 0 if this row is not in use: then none after it is.
+    pub kind: u8,
+    /// The [`Area`] the blocks are counted in.
+    pub area: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// Findings in it.
+    pub findings: U32,
+    /// The first block concerned, in its area.
+    pub block: U64,
+    /// The last one.
+    pub last_block: U64,
+    /// The first record concerned; all ones if none is known.
+    pub record: U64,
+    /// The last one; all ones if none is known.
+    pub last_record: U64,
+}
+
+impl FoundRange {
+    /// A row that is not in use.
+    pub const NONE: FoundRange = zerocopy::transmute!([0u8; size_of::<FoundRange>()]);
+
+    /// Whether it is one: of a kind, in an area, from a first to a last.
+    pub fn is_sound(&self) -> bool {
+        FindingKind::from_u8(self.kind).is_some()
+            && Area::from_u8(self.area).is_some()
+            && self.findings.get() > 0
+            && self.block.get() <= self.last_block.get()
+            && self.record.get() <= self.last_record.get()
+            && (self.record.get() == NO_RECORD) == (self.last_record.get() == NO_RECORD)
+    }
+}
+
+/// Ranges, and behind them rows that are not in use.
+pub type RangeRows = [FoundRange; RANGES_MAX];
+
+/// No ranges.
+pub const NO_RANGES: RangeRows = [FoundRange::NONE; RANGES_MAX];
+
+/// The ranges in use.
+pub fn in_use(rows: &[FoundRange]) -> &[FoundRange] {
+    &rows[..rows.iter().position(|range| range.kind == 0).unwrap_or(rows.len())]
+}
+
+/// Findings in these ranges.
+pub fn findings_in(ranges: &[FoundRange]) -> u64 {
+    ranges.iter().map(|range| u64::from(range.findings.get())).sum()
+}
+
+/// Whether these rows are ranges, with no more findings in them than a verification with so many in all has beyond those
+/// it names one by one.
+pub fn are_beyond_the_first(rows: &[FoundRange], findings: u32) -> bool {
+    let ranges = in_use(rows);
+    let beyond = findings.saturating_sub(FINDINGS_MAX as u32);
+    // A count as large as it can be may stand for more.
+    let counted = findings == u32::MAX || findings_in(ranges) <= beyond.into();
+    counted && ranges.iter().all(FoundRange::is_sound)
 }
 
 /// What the audit ledger says of one volume.
@@ -182,6 +259,8 @@ pub struct Remembered {
     pub since_full: U32,
     /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.
     pub verified_ms: U64,
+    /// The findings of the last verification beyond those that became flags.
+    pub more: RangeRows,
 }
 
 /// A record of the audit ledger, or one to be entered. What its kind does not need is zero, and all ones in
@@ -246,3 +325,4 @@ pub const NO_RECORD: u64 = u64::MAX;
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Report>() == MESSAGE_HEADER);
 const _: () = assert!(size_of::<Verified>() <= AUDIT_DATA && size_of::<Event>() <= AUDIT_DATA);
+const _: () = assert!(size_of::<Remembered>() <= AUDIT_DATA);

@@ -8,6 +8,7 @@
 //! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`SurfaceRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
 //! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
 //! | [`Op::History`] | [`Surface::history_tag`](super::page::Surface::history_tag) |
+//! | [`Op::Findings`] | [`Surface::findings_tag`](super::page::Surface::findings_tag) |
 //! | [`Op::Ping`] | its answer |
 
 use totebox_manifest::conversation::{MESSAGE_HEADER, ORDER_DATA};
@@ -37,6 +38,15 @@ wire_enum! {
         History = 6,
         /// Say that you are there. The console asks once a second, which tells each of the other's life.
         Ping = 7,
+        /// Show on the surface what the last verification of a volume found beyond what became flags.
+        Findings = 8,
+    }
+}
+
+impl Op {
+    /// Whether it only asks: nothing is changed by it, and nothing can be left half done.
+    pub const fn is_a_question(self) -> bool {
+        matches!(self, Op::History | Op::Ping | Op::Findings)
     }
 }
 

@@ -6,7 +6,7 @@ use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::audit::Event;
+use super::audit::{Event, RangeRows};
 use super::flag::{FLAGS_MAX, FlagRow};
 use super::wire_enum;
 
@@ -386,8 +386,8 @@ pub struct Surface {
     pub history_tag: U32,
     /// Rows of `history` in use.
     pub history_len: U32,
-    /// Zero.
-    pub reserved_counts: [u8; 4],
+    /// The tag of the last [`Findings`](super::operator::Op::Findings) that ended; 0 if none.
+    pub findings_tag: U32,
     /// Records in the audit record, when that history was read.
     pub history_end: U64,
     /// One row a volume, as numbered in the manifest; the audit volume's is the last in use.
@@ -396,6 +396,10 @@ pub struct Surface {
     pub flags: [FlagRow; FLAGS_MAX],
     /// The records the operator asked for, in their order.
     pub history: [Event; HISTORY_MAX],
+    /// Findings in all of the last verification of the volume the operator asked for.
+    pub findings: U32,
+    /// Those of them beyond what became flags.
+    pub more: RangeRows,
 }
 
 // Each page fits its region behind the sequence word.

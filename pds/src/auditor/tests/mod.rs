@@ -397,3 +397,50 @@ fn a_manifest_without_a_peer_or_an_audit_volume_is_refused() {
     description.link(Role::Vault, 0, LinkKind::Queue);
     assert_eq!(error(&description), Some(SetupError::Link(Role::Orchestrator, LinkKind::Queue)));
 }
+
+/// A volume with so many documents of one block each, in one run each.
+fn documents(count: u64) -> ledger_fmt::testing::TestVolume {
+    let mut volume = ledger_fmt::testing::TestVolume::blank("contracts", 256, 96);
+    volume.hint(0);
+    volume.genesis();
+    volume.commit();
+    for number in 0..count {
+        volume.document("document", &[number as u8; 300]);
+        volume.commit();
+    }
+    volume.hint(1);
+    volume
+}
+
+#[test]
+fn findings_beyond_the_first_eight_are_counted_told_recorded_and_remembered() {
+    const DOCUMENTS: u64 = 80;
+    let mut bench = Bench::new(vec![documents(DOCUMENTS), audit_volume(64)]);
+    bench.start();
+    // Every other document, so that none of them stands beside another.
+    let damaged: Vec<u64> = (0..DOCUMENTS).step_by(2).collect();
+    for block in &damaged {
+        let byte = bench.vault.disks[0].volume.range(Area::Assets, *block, 1).start;
+        bench.vault.disks[0].volume.bytes[byte] ^= 1;
+    }
+    let (report, verified) = bench.verify(0);
+    assert_eq!((verdict(&report), report.findings.get()), (Some(Verdict::Mismatch), 40));
+    let first: Vec<u64> = verified.findings.iter().map(|place| place.block.get()).collect();
+    assert_eq!(first, damaged[..8]);
+    let more = audit::in_use(&verified.more);
+    let blocks: Vec<_> = more.iter().map(|range| (range.block.get(), range.last_block.get())).collect();
+    let expected: Vec<_> = damaged[8..].iter().map(|block| (*block, *block)).collect();
+    assert_eq!((blocks, audit::findings_in(more)), (expected, 32), "each of the others");
+    let (record, last_record) = (more[0].record.get(), more[0].last_record.get());
+    assert_eq!((record, last_record), (damaged[8] + 1, damaged[8] + 1));
+
+    let text = &bench.audit_record()[1];
+    let recorded: Vec<_> = text.matches(r#"{"findings":1,"finding":"asset","area":"assets","block":"#).collect();
+    assert_eq!(recorded.len(), 32, "{text}");
+
+    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    bench.start();
+    let (last, remembered) = bench.restored[0];
+    assert_eq!((last.findings.get(), remembered.more), (40, verified.more));
+    assert_eq!(bench.restored[1].1.more, audit::NO_RANGES);
+}

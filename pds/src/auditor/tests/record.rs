@@ -1,6 +1,7 @@
 //! What the orchestrator has entered into the audit record, and what is read back from it.
 
 use ledger_fmt::record::Kind;
+use totebox_manifest::conversation::AUDIT_DATA;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::*;
@@ -65,7 +66,7 @@ fn history(bench: &mut Bench, number: u64, count: u32) -> (Vec<Event>, u64) {
     let mut messages = bench.messages();
     let (complete, _) = messages.pop().unwrap();
     assert_eq!((verdict(&complete), complete.findings.get()), (Some(Verdict::Complete), messages.len() as u32));
-    let event = |(report, body): &(Report, [u8; 256])| {
+    let event = |(report, body): &(Report, [u8; AUDIT_DATA])| {
         assert_eq!((verdict(report), report.tag.get()), (Some(Verdict::Event), 8));
         Event::read_from_prefix(body).unwrap().0
     };

@@ -13,7 +13,7 @@ use totebox_shm::{Consumer, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{Bench, RECORD_TIME_MS};
-use crate::proto::audit::{Event, NO_RECORD};
+use crate::proto::audit::{Event, FoundRange, NO_RANGES, NO_RECORD};
 use crate::proto::flag::{Acknowledged, FlagKind, FlagRow};
 use crate::proto::operator::{Completion, Op, Outcome, Reply, Request};
 use crate::proto::page::ArchiveState;
@@ -134,5 +134,12 @@ impl Bench {
         self.surface.history[..events.len()].copy_from_slice(events);
         self.surface.history_len = (events.len() as u32).into();
         (self.surface.history_tag, self.surface.history_end) = (tag.into(), end.into());
+    }
+
+    /// The orchestrator shows the findings of a volume, of so many in all.
+    pub fn bring_findings(&mut self, tag: u32, findings: u32, more: &[FoundRange]) {
+        self.surface.more = NO_RANGES;
+        self.surface.more[..more.len()].copy_from_slice(more);
+        (self.surface.findings_tag, self.surface.findings) = (tag.into(), findings.into());
     }
 }

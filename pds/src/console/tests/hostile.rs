@@ -8,6 +8,7 @@ use ledger_fmt::verify::FindingKind;
 use totebox_manifest::ARCHIVES_MAX;
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::console::findings::MORE_LINE_MAX;
 use crate::console::flags::FLAG_LINE_MAX;
 use crate::console::output::BURST_MAX;
 use crate::console::status::{VOLUME_LINES_MAX, trouble};
@@ -194,7 +195,8 @@ fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
     assert!((700..=VOLUME_LINES_MAX).contains(&longest(&status)), "{}: {}", longest(&status), status[0]);
     assert!(whole(&status) > 40 * 1024 && whole(&status) <= BURST_MAX, "{}", whole(&status));
     let flags = bench.ask("flags");
-    assert_eq!(flags.len(), FLAGS_MAX + 1);
+    assert_eq!(flags.len(), FLAGS_MAX + ARCHIVES_MAX + 2);
+    assert!(whole(&flags) <= BURST_MAX && longest(&flags[FLAGS_MAX..]) <= MORE_LINE_MAX, "{}", whole(&flags));
     assert!((300..=FLAG_LINE_MAX).contains(&longest(&flags)), "{}: {}", longest(&flags), flags[0]);
     // Every kind of flag there is.
     for kind in (0..=u8::MAX).filter_map(FlagKind::from_wire) {

@@ -5,12 +5,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use ledger_fmt::record::Kind;
+use ledger_fmt::verify::FindingKind;
 use totebox_manifest::Role;
 use zerocopy::FromZeros;
 
+use crate::console::findings::RANGE_LINE_MAX;
 use crate::console::testing::{Bench, RECORD_TIME_MS};
 use crate::kernel::FaultKind;
-use crate::proto::audit::{Event, NO_RECORD, Op as Audit, Verdict};
+use crate::proto::audit::{Event, FoundRange, NO_RECORD, Op as Audit, RANGES_MAX, Verdict};
 use crate::proto::flag::{Acknowledged, FLAGS_MAX, FlagKind, NO_VOLUME};
 use crate::proto::operator::{Completion, LATEST, Op, Outcome, REASON_MAX};
 use crate::proto::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
@@ -475,7 +477,11 @@ fn whatever_the_surface_holds_is_shown_and_fits() {
         }
         (bench.surface.flags_open, bench.surface.flags_hidden) = (u32::MAX.into(), u32::MAX.into());
         (bench.surface.history_len, bench.surface.history_end) = (u32::MAX.into(), u64::MAX.into());
-        bench.surface.history_tag = 3.into();
+        for range in &mut bench.surface.more {
+            zerocopy::IntoBytes::as_mut_bytes(range).fill(fill);
+        }
+        bench.surface.findings = u32::MAX.into();
+        (bench.surface.history_tag, bench.surface.findings_tag) = (3.into(), 3.into());
         bench.publish();
         bench.output();
         bench.type_line("flags");
@@ -486,5 +492,118 @@ fn whatever_the_surface_holds_is_shown_and_fits() {
         assert_eq!(bench.ask("flags").len(), FLAGS_MAX + 1);
         bench.answer_order(Outcome::Accepted, 3);
         assert_eq!(bench.ask("history").len(), HISTORY_MAX + 1);
+        bench.answer_order(Outcome::Accepted, 3);
+        let findings = bench.ask("flags finance");
+        assert_eq!(findings.len(), RANGES_MAX + 1);
+        assert!(findings.iter().all(|line| line.len() + 12 <= RANGE_LINE_MAX), "{}", findings[0]);
     }
+}
+
+/// Of three findings at one place, and of seven at several.
+fn ranges() -> [FoundRange; 2] {
+    let one = FoundRange {
+        kind: FindingKind::Stamp as u8,
+        area: Area::Ledger as u8,
+        findings: 3.into(),
+        block: 7.into(),
+        last_block: 7.into(),
+        record: NO_RECORD.into(),
+        last_record: NO_RECORD.into(),
+        ..FoundRange::NONE
+    };
+    let (kind, area) = (FindingKind::Asset as u8, Area::Assets as u8);
+    let (findings, last_block, record, last_record) = (7.into(), 40.into(), 3.into(), 12.into());
+    [one, FoundRange { kind, area, findings, last_block, record, last_record, ..one }]
+}
+
+#[test]
+fn what_was_found_beyond_the_flags_is_counted_and_listed() {
+    let mut bench = Bench::up(&NAMES);
+    (bench.surface.rows[0].findings, bench.surface.rows[1].findings) = (8.into(), 18.into());
+    bench.publish();
+    bench.output();
+    assert_eq!(
+        bench.type_line("flags"),
+        "flags\r\n  finance has 10 more findings; where they are: flags finance\r\n+flags 0 open\r\ntotebox> "
+    );
+    bench.answer_order(Outcome::Accepted, 3);
+    assert_eq!(bench.type_line("flags finance"), "flags finance\r\n", "it waits");
+    assert_eq!(bench.last_order(), (Op::Findings, 1, 0, String::new()));
+    bench.bring_findings(3, 18, &ranges());
+    bench.publish();
+    assert_eq!(
+        bench.output(),
+        "findings  what   area    blocks   records\r\n       \
+         3  stamp  ledger  7        -\r\n       \
+         7  asset  assets  7 to 40  3 to 12\r\n\
+         +flags 18 findings in finance: the first 8 are flags, 10 are listed here\r\ntotebox> "
+    );
+    bench.type_line("machine");
+    assert_eq!(bench.ask("flags"), ["=more archive=finance findings=10", "+flags open=0 hidden=0"]);
+    bench.answer_order(Outcome::Accepted, 4);
+    bench.bring_findings(4, 18, &ranges());
+    bench.publish();
+    bench.output();
+    assert_eq!(
+        bench.ask("flags finance"),
+        [
+            "=range archive=finance findings=3 finding=stamp area=ledger block=7 last_block=7",
+            "=range archive=finance findings=7 finding=asset area=assets block=7 last_block=40 record=3 last_record=12",
+            "+flags archive=finance findings=18 listed=10",
+        ]
+    );
+    bench.send("person");
+    bench.output();
+    for (findings, more, end) in [
+        (8, &[][..], "the last audit of audit found nothing beyond its flags"),
+        (
+            20,
+            &ranges(),
+            "20 findings in audit: the first 8 are flags, 10 are listed here; where the other 2 are is not known, audit \
+             audit finds them anew",
+        ),
+    ] {
+        bench.answer_order(Outcome::Accepted, 100 + findings);
+        bench.bring_findings(100 + findings, findings, more);
+        bench.publish();
+        let shown = bench.type_line("flags audit");
+        assert!(shown.ends_with(&format!("+flags {end}\r\ntotebox> ")), "{shown}");
+    }
+}
+
+#[test]
+fn a_question_changes_nothing_and_says_so_by_not_saying_it() {
+    let mut bench = Bench::up_machine(&NAMES);
+    bench.answer_order(Outcome::NotReady, 0);
+    assert_eq!(
+        bench.ask("flags finance"),
+        ["-not-ready the audit record is still being read; try again in a moment"]
+    );
+    bench.answer_order(Outcome::UnknownArchive, 0);
+    assert!(bench.ask("flags audit")[0].starts_with("-unknown-archive "));
+    // It does not answer; then it is known that it does not; then it answers, and what was asked for does not come.
+    bench.peer.hung = true;
+    assert_eq!(bench.ask("flags finance"), [""; 0]);
+    bench.seconds(20);
+    let cannot = |lines: &[String]| {
+        let line = lines.iter().find(|line| line.starts_with('-')).expect("an answer");
+        assert!(line.starts_with("-not-answering the orchestrator has not answered for "), "{line}");
+        assert!(line.ends_with("; it cannot be asked"), "{line}");
+    };
+    cannot(&bench.lines());
+    for question in ["flags finance", "history"] {
+        cannot(&bench.ask(question));
+    }
+    let mut bench = Bench::up_machine(&NAMES);
+    bench.answer_order(Outcome::Accepted, 5);
+    assert_eq!(bench.ask("flags finance"), [""; 0]);
+    bench.peer.hung = true;
+    bench.seconds(20);
+    cannot(&bench.lines());
+
+    let mut bench = Bench::up(&NAMES);
+    bench.answer_order(Outcome::Accepted, 5);
+    bench.type_line("flags finance");
+    bench.bytes(b"\x03");
+    assert!(bench.output().starts_with("-cancelled no longer waiting; what comes is dropped"));
 }

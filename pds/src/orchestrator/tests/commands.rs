@@ -5,7 +5,8 @@ use totebox_manifest::conversation::ORDER_DATA;
 
 use crate::proto::operator::{ALL_VOLUMES, LATEST, REASON_MAX};
 
-const OPS: [Op; 6] = [Op::Verify, Op::Suspend, Op::Resume, Op::Archive, Op::Acknowledge, Op::History];
+const OPS: [Op; 7] =
+    [Op::Verify, Op::Suspend, Op::Resume, Op::Archive, Op::Acknowledge, Op::History, Op::Findings];
 
 /// A command that would be accepted.
 fn good(op: Op) -> (Request, &'static [u8]) {
@@ -13,7 +14,7 @@ fn good(op: Op) -> (Request, &'static [u8]) {
     match op {
         Op::Acknowledge => (request.volume, request.number) = (0, 1.into()),
         Op::History => (request.volume, request.number) = (0, LATEST.into()),
-        Op::Verify | Op::Suspend | Op::Resume | Op::Archive => {}
+        Op::Verify | Op::Suspend | Op::Resume | Op::Archive | Op::Findings => {}
         Op::Ping => request.volume = 0,
     }
     (request, if op == Op::Acknowledge { b"seen" } else { b"" })
@@ -49,7 +50,7 @@ fn a_command_with_anything_it_does_not_take_is_refused() {
             reserved[byte] = 1;
             refuse(Request { reserved, ..request }, reason, "a reserved byte");
         }
-        for unknown in [0, 8, 255] {
+        for unknown in [0, 9, 255] {
             refuse(Request { op: unknown, ..request }, &[], "an unknown command");
         }
         if op != Op::Acknowledge {

@@ -12,7 +12,9 @@ use zerocopy::FromZeros;
 use super::bench::ARCHIVES;
 use crate::Child;
 use crate::lifecycle::Standing;
-use crate::proto::audit::{self, Entry, NO_RECORD, Place, Remembered, Report, Verdict, Verified};
+use crate::proto::audit::{
+    self, Entry, NO_RANGES, NO_RECORD, Place, RangeRows, Remembered, Report, Verdict, Verified,
+};
 use crate::proto::flag::{FlagKind, FlagRow};
 use crate::proto::page::{ArchiveState, Health};
 
@@ -97,6 +99,17 @@ pub fn mismatch(request: &audit::Request, found: &[(FindingKind, u64)]) -> (Repo
         (first.kind, first.area, first.block, first.record);
     report.findings = (found.len() as u32).into();
     (report, verified)
+}
+
+/// Ranges of so many findings each, and the last of them reaches from block 5 to block 9.
+pub fn ranges(counts: &[u32]) -> RangeRows {
+    let mut rows = NO_RANGES;
+    for (row, findings) in rows.iter_mut().zip(counts) {
+        (row.kind, row.area, row.findings) = (FindingKind::Asset as u8, Area::Assets as u8, (*findings).into());
+        (row.block, row.last_block) = (5.into(), 9.into());
+        (row.record, row.last_record) = (NO_RECORD.into(), NO_RECORD.into());
+    }
+    rows
 }
 
 /// The kinds of records in the order they were entered.

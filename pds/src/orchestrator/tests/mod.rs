@@ -3,6 +3,7 @@
 mod audits;
 mod bench;
 mod commands;
+mod findings;
 mod flags;
 mod history;
 mod life;
@@ -30,7 +31,7 @@ use crate::proto::page::{Cause, Check, Health};
 use crate::proto::vault::Status;
 use crate::watch::SILENT_MS;
 use bench::{ARCHIVES, AUDIT, Bench, suspends};
-use messages::{Past, child, clean, healthy, kinds, mismatch};
+use messages::{Past, child, clean, healthy, kinds, mismatch, ranges};
 
 /// The findings of most tests.
 const ASSETS: [(FindingKind, u64); 2] = [(FindingKind::Asset, 33), (FindingKind::Asset, 40)];
