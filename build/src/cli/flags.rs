@@ -1,11 +1,11 @@
 //! `totebox flags` and `totebox ack`.
 
 use anyhow::{Result, bail};
-use totebox_common::errln;
-use totebox_common::out;
-use totebox_common::outln;
-use totebox_operator::client::flags::{Flag, acknowledge, flags};
-use totebox_pds::console::views::{FlagCount, FlagLine};
+use totebox_common::{errln, out, outln};
+use totebox_operator::client::Session;
+use totebox_operator::client::flags::{Flag, Range, acknowledge, findings, flags};
+use totebox_pds::console::views::{FindingCount, FlagCount, FlagLine, RangeLine};
+use totebox_pds::proto::audit::FINDINGS_MAX;
 
 use super::appliance::{Appliance, PATIENCE, refused};
 use super::{Outcome, output};
@@ -13,10 +13,14 @@ use super::{Outcome, output};
 /// Shows what was found and not acknowledged, the most serious first.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exits with 1 if a flag is not acknowledged, or the flags are only the last that were known.\n\
-                        Example: totebox flags --connect unix:target/run/console"
+    after_help = "Exits with 1 if a flag is not acknowledged, or the flags are only the last that were known; with \
+                  --volume, if the last audit found something.\n\
+                  Example: totebox flags --volume finance --connect unix:target/run/console"
 )]
 pub struct Args {
+    /// Where everything is that the last audit of this volume found beyond the first findings, which are flags.
+    #[arg(long, value_name = "VOLUME")]
+    volume: Option<String>,
     /// Print the flags as JSON.
     #[arg(long)]
     json: bool,
@@ -26,6 +30,9 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open_at_once(PATIENCE)?;
+    if let Some(volume) = &args.volume {
+        return show_findings(session, volume, args.json);
+    }
     let flags = match flags(&mut session)? {
         Ok(flags) => flags,
         Err(refusal) => return refused(&refusal),
@@ -36,6 +43,10 @@ pub fn run(args: Args) -> Result<Outcome> {
     } else {
         if !flags.flags.is_empty() {
             out!("{}", output::table(FlagLine::columns(), flags.flags.iter().map(line)))?;
+        }
+        for more in &flags.more {
+            let (archive, findings) = (&more.archive, more.findings);
+            outln!("{archive} has {findings} more findings; where they are: totebox flags --volume {archive}")?;
         }
         if flags.message.is_none() {
             outln!("{}", FlagCount { open: flags.open, hidden: flags.hidden })?;
@@ -49,6 +60,33 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     let fine = flags.open == 0 && flags.not_understood == 0 && flags.message.is_none();
     Ok(if fine { Outcome::Fine } else { Outcome::Found })
+}
+
+fn show_findings(mut session: Session, volume: &str, json: bool) -> Result<Outcome> {
+    let found = match findings(&mut session, volume)? {
+        Ok(found) => found,
+        Err(refusal) => return refused(&refusal),
+    };
+    drop(session);
+    let (findings, listed) = (found.findings, found.listed);
+    if json {
+        output::json(&found)?;
+    } else {
+        if !found.ranges.is_empty() {
+            out!("{}", output::table(RangeLine::columns(), found.ranges.iter().map(range_line)))?;
+        }
+        let flagged = FINDINGS_MAX as u64;
+        outln!("{}", FindingCount { archive: volume, findings, listed, flagged })?;
+    }
+    if found.not_understood > 0 {
+        errln!("totebox: {} more ranges are of a form this tool does not understand", found.not_understood);
+    }
+    Ok(if findings == 0 && found.not_understood == 0 { Outcome::Fine } else { Outcome::Found })
+}
+
+fn range_line(range: &Range) -> RangeLine<'_> {
+    let &Range { findings, ref finding, ref area, block, last_block, record, last_record } = range;
+    RangeLine { findings, kind: finding, area, block, last_block, record, last_record }
 }
 
 fn line(flag: &Flag) -> FlagLine<'_, &str> {

@@ -1,8 +1,9 @@
 //! Flags, acknowledgements, the lifecycle and the audit record with the host tool.
 
 use ledger_fmt::record::Kind;
+use ledger_fmt::verify::FindingKind;
 use totebox_pds::console::testing::Bench;
-use totebox_pds::proto::audit::{Event, NO_RECORD, Verdict};
+use totebox_pds::proto::audit::{Event, FoundRange, NO_RECORD, Verdict};
 use totebox_pds::proto::flag::{Acknowledged, FlagKind, NO_VOLUME};
 use totebox_pds::proto::operator::{Completion, Outcome, Request};
 use totebox_pds::proto::page::{ArchiveState, HISTORY_MAX, degraded};
@@ -294,4 +295,59 @@ fn noise_on_the_line_does_not_do_a_thing_twice() {
         appliance.end();
     }
     assert!(lost > 0, "no answer was lost, so nothing was tried");
+}
+
+#[test]
+fn what_was_found_beyond_the_flags_is_counted_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |bench: &mut Bench| {
+        bench.surface.rows[1].findings = 40.into();
+        for (outcome, tag) in [(Outcome::Accepted, 1), (Outcome::Accepted, 2), (Outcome::Accepted, 3)] {
+            bench.answer_order(outcome, tag);
+        }
+        bench.publish();
+    };
+    let meanwhile = at_each_call(|bench, number| {
+        let range = |findings: u32, block: u64, last_block: u64, record: u64| FoundRange {
+            kind: FindingKind::Asset as u8,
+            area: Area::Assets as u8,
+            findings: findings.into(),
+            block: block.into(),
+            last_block: last_block.into(),
+            record: record.into(),
+            last_record: record.into(),
+            ..FoundRange::NONE
+        };
+        let ranges = [range(1, 50, 50, 3), range(31, 60, 99, NO_RECORD)];
+        let findings = if number == 3 { 0 } else { 40 };
+        bench.bring_findings(number as u32, findings, if number == 3 { &[] } else { &ranges });
+    });
+    let appliance = Appliance::listen(&at.join("console"), 6, prepare, meanwhile);
+    let output = totebox(at, &["flags"]);
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "finance has 32 more findings; where they are: totebox flags --volume finance\n0 open\n")
+    );
+    let flags = json("flags", &totebox(at, &["flags", "--json"]));
+    assert_eq!((&flags["more"][0]["archive"], &flags["more"][0]["findings"]), (&"finance".into(), &32.into()));
+    let output = totebox(at, &["flags", "--volume", "finance"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "findings  what   area    blocks    records\n       \
+         1  asset  assets  50        3\n      \
+         31  asset  assets  60 to 99  -\n\
+         40 findings in finance: the first 8 are flags, 32 are listed here\n"
+    );
+    let found = json("flags --volume", &totebox(at, &["flags", "--volume", "finance", "--json"]));
+    assert_eq!((&found["findings"], &found["listed"]), (&40.into(), &32.into()));
+    assert_eq!((&found["ranges"][1]["last_block"], found["ranges"][1].get("record")), (&99.into(), None));
+    let output = totebox(at, &["flags", "--volume", "contracts"]);
+    let shown = "the last audit of contracts found nothing beyond its flags\n";
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), shown));
+    let output = totebox(at, &["flags", "--volume", "nowhere at all"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("unknown-archive: no archive \"nowhere at all\""), "{}", stderr(&output));
+    appliance.end();
 }

@@ -61,7 +61,14 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("audit", &["audit --connect unix:console", "audit --json --connect unix:console"]),
     ("sign", &["sign contracts --connect unix:console", "sign contracts --json --connect unix:console"]),
-    ("flags", &["flags --connect unix:console", "flags --json --connect unix:console"]),
+    (
+        "flags",
+        &[
+            "flags --connect unix:console",
+            "flags --json --connect unix:console",
+            "flags --volume finance --connect unix:console",
+        ],
+    ),
     ("ack", &["ack {n} seen --connect unix:console"]),
     ("history", &["history --connect unix:console", "history --from 0 --json --connect unix:console"]),
     ("suspend", &["suspend finance --connect unix:console"]),
@@ -148,6 +155,7 @@ fn serve(at: &Path) -> Appliance {
             Op::Archive => done(ArchiveState::Archived),
             Op::Acknowledge => bench.acknowledge(number as u32, tag, true),
             Op::History => bench.bring_history(tag, &[Event::new_zeroed()], 1),
+            Op::Findings => bench.bring_findings(tag, 0, &[]),
             Op::Ping => {}
             Op::Verify => {
                 for row in &mut bench.surface.rows {

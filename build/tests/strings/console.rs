@@ -65,7 +65,12 @@ impl Hostile {
                 ) + " verdict=mismatch moving=yes",
                 format!("+status uptime_ms=1 time=1 durable=yes settled=yes restored=yes degraded={name} flags=1 hidden=0"),
             ],
+            "flags" if !rest.is_empty() => vec![
+                format!("=range{} findings=1 block=1 last_block=2", words(&["archive", "finding", "area"])),
+                "+flags findings=9 listed=1".into(),
+            ],
             "flags" => vec![
+                format!("=more{} findings=1", words(&["archive"])),
                 format!(
                     "=flag{}{}",
                     words(&["archive", "kind", "area", "what", "acknowledged", "text"]),

@@ -328,7 +328,7 @@ fn cases() -> BTreeMap<&'static str, Cases> {
         ("sign", [appliance(""), appliance("NAME")].concat()),
         ("status", [appliance(""), lines(&["--connect unix:NAME", "--connect NAME"])].concat()),
         ("audit", [appliance(""), appliance("NAME")].concat()),
-        ("flags", appliance("")),
+        ("flags", [appliance(""), appliance("--volume NAME")].concat()),
         ("ack", appliance("1 NAME")),
         ("history", [appliance(""), appliance("--kind NAME")].concat()),
         ("suspend", appliance("NAME")),

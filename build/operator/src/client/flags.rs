@@ -18,12 +18,82 @@ pub struct Flags {
     pub hidden: u64,
     /// The flags: the unacknowledged first, of these the most serious first.
     pub flags: Vec<Flag>,
+    /// The volumes in which the last audit found more than becomes flags.
+    pub more: Vec<More>,
     /// The appliance's words, if these are only the last that were known: why, and how old they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Rows of flags that this tool does not understand.
     #[serde(skip)]
     pub not_understood: usize,
+}
+
+/// How much the last audit of a volume found beyond what became flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct More {
+    /// The volume.
+    pub archive: String,
+    /// How many findings.
+    pub findings: u64,
+}
+
+/// What the last audit of a volume found, as `--volume --json` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// The volume.
+    pub archive: String,
+    /// All findings; the first of them are flags.
+    pub findings: u64,
+    /// Those that the ranges tell of.
+    pub listed: u64,
+    /// Where the findings are that are no flags.
+    pub ranges: Vec<Range>,
+    /// Rows of ranges that this tool does not understand.
+    #[serde(skip)]
+    pub not_understood: usize,
+}
+
+/// Findings of one kind in one area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// How many.
+    pub findings: u64,
+    /// Their kind.
+    pub finding: String,
+    /// The directory the blocks are counted in.
+    pub area: String,
+    /// The first block concerned.
+    pub block: u64,
+    /// The last one.
+    pub last_block: u64,
+    /// The first record concerned, if one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
+    /// The last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_record: Option<u64>,
+}
+
+impl More {
+    fn read(fields: &Fields) -> Option<More> {
+        // What has a number is a flag.
+        let is_flag = fields.text("id").is_some();
+        (!is_flag).then_some(More { archive: fields.owned("archive")?, findings: fields.number("findings")? })
+    }
+}
+
+impl Range {
+    fn read(fields: &Fields) -> Option<Range> {
+        Some(Range {
+            findings: fields.number("findings")?,
+            finding: fields.owned("finding")?,
+            area: fields.owned("area")?,
+            block: fields.number("block")?,
+            last_block: fields.number("last_block")?,
+            record: fields.number("record"),
+            last_record: fields.number("last_record"),
+        })
+    }
 }
 
 /// A flag.
@@ -80,7 +150,8 @@ impl Flag {
 pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
     let answer = session.ask("flags", session.timing.quiet)?;
     let flags: Vec<Flag> = answer.rows.iter().filter_map(Flag::read).collect();
-    let not_understood = answer.rows.len() - flags.len();
+    let more: Vec<More> = answer.rows.iter().filter_map(More::read).collect();
+    let not_understood = answer.rows.len() - flags.len() - more.len();
     let (read, message) = match answer.end {
         Ok(end) => (end.number("open").zip(end.number("hidden")), None),
         Err(refusal) if answer.rows.is_empty() => return Ok(Err(refusal)),
@@ -89,8 +160,23 @@ pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
             (Some((open as u64, 0)), Some(refusal.text))
         }
     };
-    let read = read.map(|(open, hidden)| Flags { open, hidden, flags, message, not_understood });
+    let read = read.map(|(open, hidden)| Flags { open, hidden, flags, more, message, not_understood });
     Ok(Ok(read.context("the appliance sent flags this tool does not understand")?))
+}
+
+/// Asks where everything is that the last audit of a volume found beyond what became flags.
+pub fn findings(session: &mut Session, volume: &str) -> Result<Result<Findings, Refusal>> {
+    let answer = session.ask(&format!("flags {}", Quoted(volume.as_bytes())), session.timing.patience)?;
+    let end = match answer.end {
+        Ok(end) => end,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let ranges: Vec<Range> = answer.rows.iter().filter_map(Range::read).collect();
+    let not_understood = answer.rows.len() - ranges.len();
+    let read = end.number("findings").zip(end.number("listed"));
+    let archive = volume.to_owned();
+    let read = read.map(|(findings, listed)| Findings { archive, findings, listed, ranges, not_understood });
+    Ok(Ok(read.context("the appliance sent findings this tool does not understand")?))
 }
 
 /// An acknowledgement, as `--json` shows it.
