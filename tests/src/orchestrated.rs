@@ -169,6 +169,9 @@ pub fn changes_are_flagged(appliance: &mut dyn Appliance, _: u64) {
     }
     assert_eq!(of_volume(&status, "sibling")["state"], "active");
     assert_eq!(of_volume(&status, "sibling")["flags"], 0);
+    // One finding is a flag, and there is nothing beyond it; the exit code tells whether there is any.
+    appliance.tool().call(&["flags", "--volume", "asset"]).expect(1);
+    appliance.tool().call(&["flags", "--volume", "sibling"]).expect(0);
     let document = appliance.site().folder.path().join("document");
     let document = document.to_str().expect("made of UTF-8");
     appliance.tool().call(&["put", "sibling", document]).expect(0);

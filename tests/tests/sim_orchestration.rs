@@ -2,12 +2,12 @@
 //! before it is shown, and leads to what the deployment wants; archives go through their lifecycle.
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
-use ledger_fmt::record::Kind;
+use ledger_fmt::record::{Kind, Record};
 use ledger_fmt::stamp::Hint;
 use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_pds::{Fault, FaultKind};
-use totebox_tests::archive_bench::verify;
+use totebox_tests::archive_bench::{verify, verify_content};
 use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
 use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, for_each_seed, operator};
@@ -464,4 +464,89 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
     await_state(&mut operator, "contracts", "suspended");
     assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
     assert_eq!(verify(&deployment, &disk, 3).findings, []);
+}
+
+/// The blocks of `assets/` in these ranges; `read` is a key of one, and `last_block` may be left out.
+fn blocks_of<'a, R: 'a>(
+    ranges: impl IntoIterator<Item = &'a R>,
+    read: impl Fn(&R, &str) -> Option<u64>,
+) -> (Vec<std::ops::RangeInclusive<u64>>, u64) {
+    let (mut blocks, mut findings) = (Vec::new(), 0);
+    for range in ranges {
+        let block = read(range, "block").expect("a range has a first block");
+        blocks.push(block..=read(range, "last_block").unwrap_or(block));
+        findings += read(range, "findings").expect("a range has findings");
+    }
+    (blocks, findings)
+}
+
+#[test]
+fn each_of_many_damaged_places_is_found_beyond_the_flags_and_in_the_audit_record() {
+    /// More than there are flags of an audit, and more than ranges.
+    const PLACES: usize = 60;
+    let larger = [("10 s", "1000 s"), ("16 MiB", "32 MiB"), ("\"1 MiB", "\"8 MiB")];
+    let larger = larger.iter().fold(SCHEDULED.to_owned(), |text, (from, to)| text.replace(from, to));
+    let deployment = deployment(&larger);
+    let (disk, mut operator) = at_work(&deployment, 1);
+    // Every other one is damaged.
+    for number in 0..2 * PLACES {
+        operator.put("finance", &format!("small {number}"), &[number as u8; 40]).unwrap().unwrap();
+    }
+    assert_eq!(operator.ask("audit finance").unwrap().end, "+audit clean volumes=1");
+    assert_eq!(operator.ask("flags finance").unwrap().end, "+flags archive=finance findings=0 listed=0");
+    operator.wire.world.settle();
+    let assets: Vec<u64> = {
+        let disk = disk.borrow();
+        let seen = verify_content(&deployment, disk.seen(), 1);
+        let header = |&(_, block, at): &(u64, u64, usize)| {
+            let start = offset(&deployment, 1, Area::Ledger, block) + at;
+            let (record, _) = Record::decode(&disk.seen()[start..]).expect("a sound record");
+            (record.kind == Kind::Document && record.document_name().is_some_and(|name| name.starts_with("small")))
+                .then(|| record.header.content_block.get())
+        };
+        seen.records.iter().filter_map(header).collect()
+    };
+    let damaged: Vec<u64> = assets.into_iter().step_by(2).collect();
+    assert_eq!(damaged.len(), PLACES);
+    for block in &damaged {
+        disk.borrow_mut().damage(offset(&deployment, 1, Area::Assets, *block), |byte| *byte ^= 1);
+    }
+    assert_eq!(operator.ask("audit finance").unwrap().error(), Some("mismatch"));
+    for restarted in [false, true] {
+        if restarted {
+            operator.wire.world.settle();
+            drop(operator);
+            operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+            operator.connect_settled().unwrap();
+        }
+        let flags = operator.ask("flags").unwrap();
+        let flagged: Vec<u64> =
+            flags.rows.iter().filter(|row| value(row, "id").is_some()).map(|row| number(row, "block")).collect();
+        assert_eq!(flagged, damaged[..8], "{flags:?}");
+        assert!(flags.rows.contains(&format!("=more archive=finance findings={}", PLACES - 8)), "{flags:?}");
+
+        let more = operator.ask("flags finance").unwrap();
+        let end = format!("+flags archive=finance findings={PLACES} listed={}", PLACES - 8);
+        assert_eq!(more.end, end, "{more:?}");
+        let read = |row: &String, key: &str| value(row, key).and_then(|value| value.parse().ok());
+        let (ranges, findings) = blocks_of(&more.rows, read);
+        assert_eq!(findings, PLACES as u64 - 8, "{more:?}");
+        for block in &damaged[8..] {
+            assert!(ranges.iter().any(|range| range.contains(block)), "{block}: {more:?}");
+        }
+        // Not by saying that everything is damaged.
+        assert!(ranges.len() >= 20, "{more:?}");
+    }
+    let recorded = audit_record(&deployment, disk.borrow().seen());
+    let result = |(kind, payload): &&(Kind, serde_json::Value)| {
+        *kind == Kind::AuditResult && payload["findings"] == PLACES as u64
+    };
+    let (_, result) = recorded.iter().find(result).expect("it is recorded");
+    let ranges = result["more"].as_array().expect("the others are recorded");
+    let (ranges, findings) = blocks_of(ranges, |range, key| range[key].as_u64());
+    assert_eq!(findings, PLACES as u64 - 8, "{result}");
+    for block in &damaged[8..] {
+        assert!(ranges.iter().any(|range| range.contains(block)), "{block}: {result}");
+    }
+    assert_eq!(operator.ask("flags contracts").unwrap().end, "+flags archive=contracts findings=0 listed=0");
 }
