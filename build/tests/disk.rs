@@ -7,7 +7,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use common::with_archives;
@@ -359,4 +359,42 @@ fn a_disk_in_use_is_refused() {
     assert!(bench.state() == before);
     drop(in_use);
     bench.provision("minutes", "2 MiB").unwrap();
+}
+
+#[test]
+fn a_provisioning_that_cannot_replace_a_file_changes_nothing() {
+    let bench = Bench::new();
+    bench.deployment().make_keys().unwrap();
+    // A folder in the place of a file: renaming a file over it fails, whoever does it.
+    for name in [SYSTEM_FILE, DEPLOYMENT_FILE] {
+        let (file, kept) = (bench.path(name), bench.path("kept"));
+        let source = fs::read(bench.path(DEPLOYMENT_FILE)).unwrap();
+        let before = bench.state();
+        if name == SYSTEM_FILE {
+            fs::rename(&file, &kept).unwrap();
+            fs::create_dir(&file).unwrap();
+            let error = bench.provision("minutes", "1 MiB").unwrap_err();
+            assert!(error.starts_with("nothing was changed: cannot write "), "{error}");
+            fs::remove_dir(&file).unwrap();
+            fs::rename(&kept, &file).unwrap();
+        } else {
+            // It must be read, and not be written: its draft is refused by what stands in the way of its name.
+            let locked = LockedDisk::open(&file).unwrap();
+            let error = bench.provision("minutes", "1 MiB").unwrap_err();
+            assert!(error.starts_with("nothing was changed: cannot write "), "{error}");
+            drop(locked);
+        }
+        assert_eq!(fs::read(bench.path(DEPLOYMENT_FILE)).unwrap(), source);
+        assert!(bench.state() == before, "something changed though {name} could not be replaced");
+    }
+    bench.provision("minutes", "1 MiB").unwrap();
+}
+
+#[test]
+fn a_link_to_a_disk_that_is_not_there_is_told_of() {
+    let bench = Bench::new();
+    let link = bench.path("link.img");
+    symlink(bench.path("nowhere.img"), &link).unwrap();
+    let error = bench.deployment().create_disk(&link).unwrap_err().to_string();
+    assert!(error.contains("is a symbolic link to ") && error.contains("which is not there"), "{error}");
 }

@@ -106,6 +106,18 @@ pub fn open_to_others(path: &Path, others: u32) -> Result<Option<String>> {
     Ok((mode & others != 0).then(|| format!("its mode is {mode:04o}; chmod {mend} {}", path.shown())))
 }
 
+/// Whether anybody may rename what stands in the folder that `path` is in, and what mends that. In one with the sticky
+/// bit, as `/tmp` has it, only an owner may.
+pub fn replaceable_by_anybody(path: &Path) -> Result<Option<String>> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode =
+        fs::metadata(folder).with_context(|| format!("cannot read {}", folder.shown()))?.permissions().mode();
+    let open = mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
+    Ok(open.then(|| format!("the mode of {0} is {1:04o}; chmod o-w {0}", folder.shown(), mode & 0o7777)))
+}
+
 /// Refuses to put a file in the place of a disk. A file that is renamed over one goes around its lock: an appliance
 /// would run on with a disk that nobody finds again.
 pub fn refuse_disk(path: &Path) -> Result<()> {
@@ -154,4 +166,41 @@ pub fn draft(path: &Path, bytes: &[u8]) -> Result<Draft> {
     let mut draft = Draft::new(path)?;
     draft.file().write_all(bytes).with_context(|| format!("cannot write {}", path.shown()))?;
     Ok(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_takes_the_place_of_a_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        for sector in SECTOR_SIZES {
+            let mut disk = vec![0; sector as usize];
+            disk.extend(GPT_SIGNATURE);
+            fs::write(&path, &disk).unwrap();
+            let error = format!("{:#}", write_atomically(&path, b"a report").unwrap_err());
+            assert!(error.contains("it holds a disk; name another file"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), disk);
+        }
+        // Whatever is on it: somebody has locked it.
+        fs::write(&path, b"a volume alone").unwrap();
+        let locked = totebox_lock::LockedDisk::open(&path).unwrap();
+        let error = format!("{:#}", write_atomically(&path, b"a report").unwrap_err());
+        assert!(error.contains("it is a disk, and in use by "), "{error}");
+        drop(locked);
+        write_atomically(&path, b"a report").unwrap();
+    }
+
+    #[test]
+    fn what_anybody_could_replace_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = |mode| fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        let within = folder.path().join("keys");
+        for (mode, replaceable) in [(0o755, false), (0o775, false), (0o777, true), (0o1777, false)] {
+            set(mode);
+            assert_eq!(replaceable_by_anybody(&within).unwrap().is_some(), replaceable, "{mode:o}");
+        }
+    }
 }

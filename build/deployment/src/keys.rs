@@ -17,7 +17,9 @@ use totebox_shown::ShowPath;
 
 use crate::Deployment;
 use crate::volume::padded;
-use totebox_common::files::{open_to_others, secret_directory, write_atomically, write_secret};
+use totebox_common::files::{
+    open_to_others, replaceable_by_anybody, secret_directory, write_atomically, write_secret,
+};
 
 /// The directory of the keys, beside `totebox.toml`.
 pub const KEYS_DIRECTORY: &str = "keys";
@@ -59,6 +61,14 @@ impl Deployment {
         Ok(missing)
     }
 
+    /// Removes a key that was just made, and its public half.
+    pub(crate) fn remove_key(&self, archive: &str) -> Result<()> {
+        let path = self.key_file(archive);
+        [path.with_extension("vkey"), path]
+            .iter()
+            .try_for_each(|path| fs::remove_file(path).with_context(|| format!("cannot remove {}", path.shown())))
+    }
+
     fn key_file(&self, archive: &str) -> PathBuf {
         self.directory.join(KEYS_DIRECTORY).join(format!("{archive}.key"))
     }
@@ -79,6 +89,9 @@ impl Deployment {
         let directory = self.directory.join(KEYS_DIRECTORY);
         if let Some(mode) = open_to_others(&directory, 0o022)? {
             bail!("others can replace the keys in {}: {mode}", directory.shown());
+        }
+        if let Some(mode) = replaceable_by_anybody(&directory)? {
+            bail!("anybody can put another folder in the place of {}: {mode}", directory.shown());
         }
         let read = Signer::parse(text.trim_end()).with_context(|| format!("{} is no key", path.shown()))?;
         let origin = self.origin(archive);

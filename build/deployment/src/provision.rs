@@ -1,13 +1,13 @@
 //! Adds an archive to a deployment: to `totebox.toml`, to `system.xml`, its signing key, and its volume to the
-//! disk. All of it happens or nothing, but that a key may be left for the next try.
+//! disk. All of it happens or nothing.
 //!
 //! Order: the new files are written beside the old ones; then the disk is laid out and flushed; then the key is
-//! made; then `totebox.toml` is replaced, which is the moment the archive exists; then `system.xml`. Until that
-//! moment a failure puts the disk back. A crash leaves a disk with a volume no deployment speaks of, which the
-//! next try with the same name and size takes up, or a stale `system.xml`, which `totebox system` mends.
+//! made; then `system.xml` is replaced; then `totebox.toml`, which is the moment the archive exists. A failure before
+//! that puts back what was done. A crash leaves a disk with a volume, or a key, that no deployment speaks of, which
+//! the next try with the same name and size takes up, or a `system.xml` that is ahead, which `totebox system` mends.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
@@ -15,7 +15,7 @@ use totebox_shown::ShowPath;
 
 use crate::disk::{Undo, add_volume};
 use crate::{Deployment, SYSTEM_FILE};
-use totebox_common::files::draft;
+use totebox_common::files::{draft, write_atomically};
 use totebox_common::units::{parse_size, show_size};
 
 /// The size of a volume unless the operator says otherwise.
@@ -35,15 +35,47 @@ pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path
     let new = Deployment::parse(&file, &source)
         .with_context(|| format!("nothing was changed: with the archive \"{name}\" there would be a problem"))?;
     let toml = draft(&file, source.as_bytes())?;
-    let system = draft(&file.with_file_name(SYSTEM_FILE), new.system_xml().as_bytes())?;
-    let undo = disk.map(|disk| add_volume(disk, &current, &new)).transpose()?;
-    let remembered = |_| disk.map_or(Ok(()), |disk| new.remember_disk(disk));
-    if let Err(error) = new.make_key(name).and_then(remembered).and_then(|()| toml.publish(true)) {
-        undo.map(Undo::run).transpose()?;
-        return Err(error);
+    let system_file = file.with_file_name(SYSTEM_FILE);
+    let system = draft(&system_file, new.system_xml().as_bytes())?;
+    let mut done =
+        Done { volume: disk.map(|disk| add_volume(disk, &current, &new)).transpose()?, ..Done::default() };
+    let publish = || {
+        if new.make_key(name)? {
+            done.key = Some((&new, name));
+        }
+        disk.map_or(Ok(()), |disk| new.remember_disk(disk))?;
+        let before = fs::read(&system_file).ok();
+        system.publish(true)?;
+        done.system = Some((system_file.clone(), before));
+        toml.publish(true)
+    };
+    if let Err(error) = publish() {
+        done.undo().context("what was done before could not be put back")?;
+        return Err(error.context("nothing was changed"));
     }
-    system.publish(true)?;
     Ok(new)
+}
+
+/// What a provisioning has done, to be put back if it fails.
+#[derive(Default)]
+struct Done<'a> {
+    volume: Option<Undo>,
+    /// The deployment and the archive whose key was made.
+    key: Option<(&'a Deployment, &'a str)>,
+    /// `system.xml`, and what was in it.
+    system: Option<(PathBuf, Option<Vec<u8>>)>,
+}
+
+impl Done<'_> {
+    fn undo(self) -> Result<()> {
+        match self.system {
+            Some((file, Some(before))) => write_atomically(&file, &before)?,
+            Some((file, None)) => fs::remove_file(file)?,
+            None => {}
+        }
+        self.key.map_or(Ok(()), |(deployment, archive)| deployment.remove_key(archive))?;
+        self.volume.map_or(Ok(()), Undo::run)
+    }
 }
 
 /// Gives the disk the volume of the last archive.

@@ -43,6 +43,13 @@ impl Deployment {
     ) -> Result<Option<String>> {
         let shown = path.shown();
         let Ok(kind) = fs::metadata(path).map(|metadata| metadata.file_type()) else {
+            if let Ok(target) = fs::read_link(path) {
+                bail!(
+                    "{shown} is a symbolic link to {}, which is not there (not mounted?); make the disk there, or \
+                     remove the link",
+                    target.shown()
+                );
+            }
             let mut draft = Draft::secret(path)?;
             self.lay_out(draft.file()).with_context(|| format!("cannot make {shown}"))?;
             draft.publish(false)?;
