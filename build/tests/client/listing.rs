@@ -67,3 +67,18 @@ fn a_ledger_whose_end_is_damaged_is_not_taken_for_whole() {
     assert_eq!(damaged(&[&first, end], 1), [(1, None)], "nothing is missing, and yet it is not all");
     assert_eq!(damaged(&[&first, &last, "+ls records=6"], 6), [(1, Some(2)), (4, Some(5))]);
 }
+
+#[test]
+fn a_console_that_sends_without_end_is_given_up() {
+    let listing = |rows: Vec<String>, count| {
+        let mut session = session(scripted(move |_| Some(rows.clone())));
+        format!("{:#}", ls(&mut session, "contracts", 0, count).unwrap_err())
+    };
+    let rows = (0..5000).map(|sequence| row(sequence, "a", "a")).collect();
+    assert_eq!(listing(rows, u64::MAX), "the appliance sent more than 4096 rows as one answer");
+    let hash = blake3::hash(b"").to_hex();
+    let receipts = (1..2000).map(|tag| format!("+receipt {tag} seq=1 size=0 hash={hash} record={hash} time=9"));
+    assert_eq!(listing(receipts.collect(), 1), "the appliance sends what nobody asked for, without end");
+    let two = vec![row(0, "a", "a"), row(1, "b", "b"), "+ls records=2".into()];
+    assert_eq!(listing(two, 1), "the appliance sent records that it was not asked for");
+}
