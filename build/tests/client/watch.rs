@@ -25,7 +25,12 @@ fn appliance(at: &Path) -> Shared {
             bench.publish();
         }
     };
-    Shared::listen(&at.join("console"), usize::MAX, |_| {}, meanwhile)
+    let prepare = |bench: &mut Bench| {
+        bench.raise(3, FlagKind::Hung, 0);
+        bench.acknowledge(3, 0, true);
+        bench.publish();
+    };
+    Shared::listen(&at.join("console"), usize::MAX, prepare, meanwhile)
 }
 
 fn start(mut command: Command, stdout: Stdio) -> Child {
@@ -59,6 +64,7 @@ fn into_a_pipe_goes_one_block_after_another() {
     let (code, said) = interrupt(child);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("appliance: flag 7 finance hung: "), "{said}");
+    assert!(!said.contains("flag 3 "), "acknowledged before, and no news: {said}");
     appliance.end();
 }
 

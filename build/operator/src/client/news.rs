@@ -44,7 +44,8 @@ impl News {
         let ids = flags.iter().map(|flag| flag.flag).collect();
         let known = std::mem::replace(&mut self.flags, ids);
         let Some(before) = self.states.replace(states) else { return Vec::new() };
-        let fresh = flags.iter().filter(|flag| !known.contains(&flag.flag));
+        // Those of an earlier time are listed as well, and are no news.
+        let fresh = flags.iter().filter(|flag| flag.acknowledged == "no" && !known.contains(&flag.flag));
         let fresh = fresh.map(|flag| {
             let about = flag.archive.as_ref().map(|archive| format!("{archive} ")).unwrap_or_default();
             format!("flag {} {about}{}", flag.flag, flag.text)
