@@ -122,8 +122,10 @@ lint-sel4:
 lint-bench: ## clippy of the benchmark
 	cd bench && cargo clippy --locked --all-targets -- -D warnings
 
-clean: ## remove everything built; the disk, with its documents, stays
+clean: ## remove everything built; disk images, and what a repair has saved of one, stay
+	@! [ -S target/run/console ] || { echo "target/run/console is there: stop the appliance that runs here first" \
+	  "(after a crash, remove that file)"; exit 1; }
 	rm -rf pds/sel4/target bench/target
 	@mkdir -p target
-	find target -mindepth 1 -maxdepth 1 ! -name disk.img -exec rm -rf {} +
+	find target -mindepth 1 -maxdepth 1 ! -name '*.img' ! -name '*.img.*' -exec rm -rf {} +
 

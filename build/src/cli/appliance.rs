@@ -18,8 +18,8 @@ use super::output::progress_bytes;
 /// Which appliance, and how long to wait for it.
 #[derive(clap::Args)]
 pub struct Appliance {
-    /// The console of the running appliance: unix:PATH.
-    #[arg(long, value_name = "ADDRESS")]
+    /// The console of the running appliance: unix:PATH. The default is that of the deployment in this folder.
+    #[arg(long, value_name = "ADDRESS", default_value = "unix:target/run/console")]
     connect: Address,
     /// Give up when nothing moved for this long.
     #[arg(long, value_name = "SECONDS")]

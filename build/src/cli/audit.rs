@@ -15,7 +15,7 @@ use super::{Outcome, output};
 /// Has the appliance's auditor read and check every committed byte.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if something is not what was committed.\n\
-                        Example: totebox audit contracts --connect unix:target/run/console")]
+                        Example: totebox audit contracts")]
 pub struct Args {
     /// An archive, or the audit volume; all of them if none is named.
     volume: Option<String>,

@@ -15,7 +15,7 @@ use super::{Outcome, output};
 #[command(
     after_help = "Exits with 1 if a flag is not acknowledged, or the flags are only the last that were known; with \
                   --volume, if the last audit found something.\n\
-                  Example: totebox flags --volume finance --connect unix:target/run/console"
+                  Example: totebox flags --volume finance"
 )]
 pub struct Args {
     /// Where everything is that the last audit of this volume found beyond the first findings, which are flags.
@@ -102,7 +102,7 @@ fn line(flag: &Flag) -> FlagLine<'_, &str> {
 /// Acknowledges a flag. The reason is recorded for good.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if it is acknowledged but not recorded, with 2 if the flag stays open.\n\
-                        Example: totebox ack 7 restored from the copy of May --connect unix:target/run/console")]
+                        Example: totebox ack 7 restored from the copy of May")]
 pub struct AckArgs {
     /// The flag's number; `totebox flags` shows it.
     flag: u32,

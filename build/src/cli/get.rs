@@ -17,7 +17,7 @@ use super::{Outcome, output};
 /// Gets a document back. Its hash is checked before the file appears.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if there is no such document, or if it is damaged.\n\
-                        Example: totebox get contracts 12 -o lease.pdf --connect unix:target/run/console")]
+                        Example: totebox get contracts 12 -o lease.pdf")]
 pub struct Args {
     /// The archive.
     archive: String,

@@ -13,7 +13,7 @@ use super::{Outcome, output};
 /// Shows the audit record: audits, flags, acknowledgements, lifecycle, faults, starts.
 #[derive(clap::Args)]
 #[command(after_help = "Without --from and --kind it shows the last records.\n\
-                        Example: totebox history --kind flag --connect unix:target/run/console")]
+                        Example: totebox history --kind flag")]
 pub struct Args {
     /// The first record; all that follow are shown [default: 0 with --kind]
     #[arg(long, value_name = "SEQ")]

@@ -35,7 +35,7 @@ pub struct ArchiveArgs {
 pub fn help(example: &str) -> String {
     format!(
         "Exits with 1 if it ended otherwise than it should; then there is a flag. With 2 nothing was changed.\n\
-         Example: totebox {example} --connect unix:target/run/console"
+         Example: totebox {example}"
     )
 }
 

@@ -15,7 +15,7 @@ use super::{Outcome, output};
 /// Lists the records of an archive.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if a record is damaged; the others are listed all the same.\n\
-                        Example: totebox ls contracts --connect unix:target/run/console")]
+                        Example: totebox ls contracts")]
 pub struct Args {
     /// The archive.
     archive: String,

@@ -22,7 +22,7 @@ use super::{Outcome, output};
 #[derive(clap::Args)]
 #[command(
     after_help = "Exits with 1 if something was not put; each file that was found is told of, with the reason.\n\
-                        Example: totebox put contracts -r letters --skip-existing --connect unix:target/run/console"
+                        Example: totebox put contracts -r letters --skip-existing"
 )]
 pub struct Args {
     /// The archive.

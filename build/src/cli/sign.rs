@@ -15,7 +15,7 @@ use super::{Outcome, output};
 /// `totebox run` stops the appliance. Where nothing is new nothing is added.
 #[derive(clap::Args)]
 #[command(after_help = "Exits with 1 if an archive did not sign.\n\
-                        Example: totebox sign finance --connect unix:target/run/console")]
+                        Example: totebox sign finance")]
 pub struct Args {
     /// Archives; every one in service if none is named.
     archives: Vec<String>,

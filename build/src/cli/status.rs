@@ -20,7 +20,7 @@ use super::{Outcome, output};
 #[command(
     after_help = "Waits until the archives have come up. Exits with 1 if something is flagged, degraded, out of order or does not\n\
                         verify, or if the appliance is still starting after the timeout.\n\
-                        Example: totebox status --watch --connect unix:target/run/console"
+                        Example: totebox status --watch"
 )]
 pub struct Args {
     /// Print the state as JSON; with --watch one line each time.

@@ -51,7 +51,8 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 /// Compares the file with what it must be, and shows the first line that differs.
 fn check(path: &Path, expected: &str) -> Result<Outcome> {
-    let found = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
+    let found = fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}, which `totebox system` writes", path.shown()))?;
     if found == expected {
         outln!("{} is what totebox.toml says", path.shown())?;
         return Ok(Outcome::Fine);

@@ -223,7 +223,7 @@ fn without_an_appliance_the_tool_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
     let output = totebox(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(2));
-    let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it: ";
+    let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it, and --connect names";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
 }
 

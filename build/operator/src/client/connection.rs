@@ -49,7 +49,10 @@ impl Address {
 }
 
 fn not_there(address: &Address) -> String {
-    format!("cannot connect to {address}; is the appliance running? `totebox run` starts it")
+    format!(
+        "cannot connect to {address}; is the appliance running? `totebox run` starts it, and --connect names the \
+         console of one that was started elsewhere"
+    )
 }
 
 /// How long it may go unnoticed that a wait is to end.
