@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use totebox_disk::{Image, Kept, Report, verify};
 use totebox_deployment::Deployment;
+use totebox_disk::{Image, Kept, Report, verify};
 use totebox_tests::sim::deployment;
 
 use crate::console::Console;
