@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 LISTED_MAX = 10_000  # findings listed of one volume
 
@@ -17,10 +17,27 @@ class Finding:
     block: int | None = None
     record: int | None = None
 
-    def __str__(self) -> str:
-        where = [] if self.block is None else [f"{self.area} block {self.block}"]
+    def text(self, last: int | None) -> str:
+        """In words, for the blocks up to the last of those that follow each other."""
+        blocks = f"block {self.block}" if self.block == last else f"blocks {self.block} to {last}"
+        where = [] if self.block is None else [f"{self.area} {blocks}"]
         where += [] if self.record is None else [f"record {self.record}"]
         return f"{self.volume or 'disk'}: {self.kind}" + (f": {', '.join(where)}" if where else "")
+
+    def goes_on_in(self, following: Finding, last: int | None) -> bool:
+        """Whether another says the same of the block behind the last."""
+        return last is not None and following == replace(self, block=last + 1)
+
+
+def as_lines(findings: list[Finding]) -> list[str]:
+    """A line for each finding; one for those that say the same of one block after the other."""
+    lines: list[tuple[Finding, int | None]] = []
+    for finding in findings:
+        if lines and lines[-1][0].goes_on_in(finding, lines[-1][1]):
+            lines[-1] = (lines[-1][0], finding.block)
+        else:
+            lines.append((finding, finding.block))
+    return [finding.text(last) for finding, last in lines]
 
 
 _OWN = ("origin", "unreadable", "listed")  # fields of a report that are not in JSON

@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 import partitions
 import volume
-from findings import Finding, VolumeReport
+from findings import Finding, VolumeReport, as_lines
 from image import Image
 from kept import Kept, Unbelievable, read_kept
 from partitions import NoDisk
@@ -47,7 +47,7 @@ def _as_json(findings: list[Finding], reports: list[VolumeReport]) -> str:
 
 def _as_text(findings: list[Finding], reports: list[VolumeReport]) -> str:
     listed = findings + [finding for report in reports for finding in report.listed]
-    return "\n".join(str(line) for line in [*listed, *reports])
+    return "\n".join([*as_lines(listed), *map(str, reports)])
 
 
 def main() -> int:

@@ -107,10 +107,26 @@ impl Report {
     }
 }
 
+/// Findings that say the same of one block after the other, for a person: a disk that was cut short lacks thousands,
+/// which is one thing to know.
+pub struct Stretch<'a> {
+    row: &'a Row,
+    /// The last block.
+    last: Option<u64>,
+}
+
+impl Report {
+    /// The findings, as a person is told of them.
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
+        let stretches = self.findings.chunk_by(Row::goes_on_in);
+        stretches.map(|rows| Stretch { row: &rows[0], last: rows[rows.len() - 1].block })
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for row in &self.findings {
-            writeln!(f, "{row}")?;
+        for stretch in self.stretches() {
+            writeln!(f, "{stretch}")?;
         }
         for volume in &self.volumes {
             writeln!(f, "{volume}")?;
@@ -119,16 +135,30 @@ impl fmt::Display for Report {
     }
 }
 
-impl fmt::Display for Row {
+impl Row {
+    /// Whether another says the same of the next block.
+    fn goes_on_in(&self, next: &Row) -> bool {
+        let says = |row: &Row| (row.volume.clone(), row.kind, row.area, row.record, row.text.clone());
+        let follows = self.block.zip(next.block).is_some_and(|(a, b)| a.checked_add(1) == Some(b));
+        follows && says(self) == says(next)
+    }
+}
+
+impl fmt::Display for Stretch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: ", Shown(self.volume.as_deref().unwrap_or("disk")), self.kind)?;
-        if let (Some(area), Some(block)) = (self.area, self.block) {
-            write!(f, "{area} block {block}, ")?;
+        let Row { volume, kind, area, block, record, text } = self.row;
+        write!(f, "{}: {kind}: ", Shown(volume.as_deref().unwrap_or("disk")))?;
+        match (area, block, self.last) {
+            (Some(area), Some(first), Some(last)) if *first < last => {
+                write!(f, "{area} blocks {first} to {last}, ")?
+            }
+            (Some(area), Some(block), _) => write!(f, "{area} block {block}, ")?,
+            _ => {}
         }
-        if let Some(record) = self.record {
+        if let Some(record) = record {
             write!(f, "record {record}, ")?;
         }
-        write!(f, "{}", Shown(&self.text))
+        write!(f, "{}", Shown(text))
     }
 }
 

@@ -85,8 +85,8 @@ fn print_record(row: &RecordRow) -> Result<(), OutputError> {
 
 /// Tells what is wrong apart from the listing.
 fn complain(report: Report) -> Result<Outcome> {
-    for row in &report.findings {
-        errln!("{row}");
+    for stretch in report.stretches() {
+        errln!("{stretch}");
     }
     Ok(outcome(&report))
 }
