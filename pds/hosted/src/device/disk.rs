@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use ledger_fmt::layout::{BLOCK_SIZE as BLOCK, Block};
@@ -39,6 +39,14 @@ struct Shared {
     completed: OwnedFd,
 }
 
+/// The open image.
+#[derive(Debug)]
+struct Image {
+    file: File,
+    /// It had a name when it was opened.
+    named: bool,
+}
+
 #[derive(Debug, Default)]
 struct Queues {
     submitted: VecDeque<Transfer>,
@@ -63,10 +71,10 @@ impl FileDisk {
         let mut blocks = 0;
         if let Some(mut file) = file {
             blocks = file.seek(SeekFrom::End(0))? / BLOCK as u64;
-            let file = Arc::new(file);
+            let image = Arc::new(Image { named: has_name(&file)?, file });
             for _ in 0..THREADS {
-                let (shared, file) = (shared.clone(), file.clone());
-                std::thread::Builder::new().name("disk".into()).spawn(move || shared.serve(&file))?;
+                let (shared, image) = (shared.clone(), image.clone());
+                std::thread::Builder::new().name("disk".into()).spawn(move || shared.serve(&image))?;
             }
         }
         let buffer = || vec![Block::new_zeroed(); TRANSFER_SIZE / BLOCK].into();
@@ -144,7 +152,7 @@ impl Shared {
     }
 
     /// One thread's work: transfers as they come, for ever.
-    fn serve(&self, file: &File) {
+    fn serve(&self, image: &Image) {
         let mut queues = self.queues();
         loop {
             let Some(mut transfer) = queues.submitted.pop_front() else {
@@ -152,7 +160,7 @@ impl Shared {
                 continue;
             };
             drop(queues);
-            let result = perform(file, &mut transfer);
+            let result = perform(image, &mut transfer);
             queues = self.queues();
             queues.completed.push_back((transfer, result));
             // Fails only if the counter is full, and then it is readable already.
@@ -161,7 +169,24 @@ impl Shared {
     }
 }
 
-fn perform(file: &File, transfer: &mut Transfer) -> Result<()> {
+fn has_name(file: &File) -> Result<bool> {
+    Ok(file.metadata()?.nlink() > 0)
+}
+
+impl Image {
+    /// Makes what was written durable. An image that was removed, or in whose place another was put, is gone with this
+    /// process, however well it is written.
+    fn flush(&self) -> Result<()> {
+        self.file.sync_data()?;
+        if self.named && !has_name(&self.file)? {
+            return Err(Error::other("the disk image was removed or replaced while in use"));
+        }
+        Ok(())
+    }
+}
+
+fn perform(image: &Image, transfer: &mut Transfer) -> Result<()> {
+    let file = &image.file;
     match transfer.operation {
         Operation::Read { block, blocks } => {
             file.read_exact_at(transfer.buffer[..blocks].as_mut_bytes(), block * BLOCK as u64)
@@ -169,7 +194,7 @@ fn perform(file: &File, transfer: &mut Transfer) -> Result<()> {
         Operation::Write { block, blocks } => {
             file.write_all_at(transfer.buffer[..blocks].as_bytes(), block * BLOCK as u64)
         }
-        Operation::Flush => file.sync_data(),
+        Operation::Flush => image.flush(),
     }
     .map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => Error::new(error.kind(), "the disk image became shorter while in use"),
@@ -240,6 +265,25 @@ mod tests {
         file.set_len(BLOCK as u64).unwrap();
         disk.submit(0, Operation::Read { block: 1, blocks: 1 }).unwrap();
         assert_eq!(completion(&mut disk), (0, Err(IoError)));
+    }
+
+    #[test]
+    fn what_is_written_to_an_image_that_was_removed_is_not_durable() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(BLOCK as u64).unwrap();
+        let mut disk = FileDisk::new(Some(image.reopen().unwrap()), false).unwrap();
+        let mut flush = || {
+            disk.submit(0, Operation::Flush).unwrap();
+            completion(&mut disk)
+        };
+        assert_eq!(flush(), (0, Ok(())));
+        // Renamed it can still be found.
+        let (_file, path) = image.keep().unwrap();
+        let moved = path.with_extension("moved");
+        std::fs::rename(&path, &moved).unwrap();
+        assert_eq!(flush(), (0, Ok(())));
+        std::fs::remove_file(&moved).unwrap();
+        assert_eq!(flush(), (0, Err(IoError)));
     }
 
     #[test]
