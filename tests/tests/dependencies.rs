@@ -1,4 +1,5 @@
-//! Which crate may use which: the lines "Uses" of docs/code-map.md, held against what `cargo metadata` says.
+//! Which crate may use which, and what of others: docs/code-map.md and docs/dependencies.md, held against what
+//! `cargo metadata` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,8 +26,8 @@ fn allowed() -> Uses {
     folder_and_uses.collect()
 }
 
-/// As they are built.
-fn actual() -> Uses {
+/// What cargo says of the crates of this workspace.
+fn packages() -> Vec<serde_json::Value> {
     let cargo = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -34,7 +35,12 @@ fn actual() -> Uses {
         .unwrap();
     assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// As they are built.
+fn actual() -> Uses {
+    let packages = packages();
     let names: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
     let uses = packages.iter().map(|package| {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap());
@@ -57,6 +63,29 @@ fn crates_use_what_the_code_map_allows() {
         let unused: Vec<_> = allowed[folder].difference(uses).collect();
         assert!(unused.is_empty(), "{folder} no longer uses {unused:?}: docs/code-map.md should say so");
     }
+}
+
+#[test]
+fn each_dependency_is_accounted_for() {
+    let page = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    // The first cell of each row has the names.
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let told: BTreeSet<&str> =
+        cells.flat_map(|cell| cell.split(['`', ',', ' '])).filter(|name| !name.is_empty()).collect();
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let edges = packages.iter().flat_map(|package| package["dependencies"].as_array().unwrap());
+    let used: BTreeSet<&str> =
+        edges.map(|edge| edge["name"].as_str().unwrap()).filter(|name| !ours.contains(name)).collect();
+    let untold: Vec<_> = used.difference(&told).collect();
+    assert!(untold.is_empty(), "docs/dependencies.md does not say what for: {untold:?}");
+    // The workspace for seL4 has a lock of its own; the names of its crates are in its manifest.
+    let sel4 = fs::read_to_string(root().join("pds/sel4/Cargo.toml")).unwrap();
+    let unused: Vec<_> = told
+        .difference(&used)
+        .filter(|name| !sel4.contains(&format!("\n{name} = ")) && !sel4.contains(&format!("\n{name}.")))
+        .collect();
+    assert!(unused.is_empty(), "docs/dependencies.md tells of what nobody uses: {unused:?}");
 }
 
 #[test]
