@@ -1,11 +1,12 @@
-# Totebox. `make` alone lists the targets.
+# Totebox. `make` alone lists the targets. DEPLOYMENT=DIR is the deployment that is meant, CONFIG the Microkit
+# configuration of its image: debug or release.
 
-BOARD        ?= qemu_virt_aarch64
+DEPLOYMENT   ?= .
 CONFIG       ?= debug
 KILLS        ?= 300
 MICROKIT_SDK ?= $(HOME)/microkit-sdk-2.3.0
 TOTEBOX      := target/release/totebox
-IMAGE        := target/sel4/$(CONFIG)/totebox.img
+IMAGE        := $(DEPLOYMENT)/target/sel4/$(CONFIG)/totebox.img
 
 # Seconds each fuzz target runs, and which run.
 FUZZ_SECONDS ?= 60
@@ -19,27 +20,27 @@ FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  MICROKIT_SDK=$(MICROKIT_SDK)  BOARD=$(BOARD)  CONFIG=$(CONFIG) (debug or release)"
+	@echo "  DEPLOYMENT=$(DEPLOYMENT)  CONFIG=$(CONFIG) (debug or release)  MICROKIT_SDK=$(MICROKIT_SDK)"
 
 build: ## the host tool, target/release/totebox, and the hosted backend
 	cargo build --release -p totebox -p totebox-hosted
 
 run: build keys ## start the appliance on the hosted backend, with an operator's prompt
-	$(TOTEBOX) run
+	$(TOTEBOX) run --deployment $(DEPLOYMENT)
 
 system: build ## regenerate system.xml, and its picture, from totebox.toml
 	$(TOTEBOX) system
 	$(TOTEBOX) graph -o docs/pictures/reference.svg
 
 check: build ## fail if system.xml is stale or breaks a rule of isolation
-	$(TOTEBOX) system --check
-	$(TOTEBOX) check
+	$(TOTEBOX) system $(DEPLOYMENT) --check
+	$(TOTEBOX) check $(DEPLOYMENT)/system.xml
 
 report: build ## write the auditor's report, target/report.html
 	$(TOTEBOX) report -o target/report.html
 
 keys: build ## make the archives' signing keys, in keys/, where they are missing
-	@$(TOTEBOX) keys --make >/dev/null
+	@$(TOTEBOX) keys $(DEPLOYMENT) --make >/dev/null
 
 # What tests on seL4 need; without an SDK nothing, and they say that they are skipped.
 images: build
@@ -84,13 +85,13 @@ bench-sel4: ## instructions a record and an audit take on seL4 in QEMU, by domai
 	cd bench && MICROKIT_SDK=$(MICROKIT_SDK) cargo run --locked --release -- --json ../target/bench-sel4.json sel4
 
 image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
-	$(TOTEBOX) system --manifests target/sel4/manifests
-	MICROKIT_SDK=$(MICROKIT_SDK) MICROKIT_BOARD=$(BOARD) pds/sel4/image.sh $(CONFIG) system.xml target/sel4/manifests
-	$(TOTEBOX) harden $(IMAGE) $(dir $(IMAGE))capdl.json
-	$(TOTEBOX) check --image $(IMAGE)
+	$(TOTEBOX) system $(DEPLOYMENT) --manifests $(DEPLOYMENT)/target/sel4/manifests
+	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/image.sh $(CONFIG) $(DEPLOYMENT)
+	$(TOTEBOX) harden --system $(DEPLOYMENT)/system.xml $(IMAGE) $(dir $(IMAGE))capdl.json
+	$(TOTEBOX) check $(DEPLOYMENT)/system.xml --image $(IMAGE)
 
 qemu: image ## boot it in QEMU, with the operator's prompt on this terminal
-	$(TOTEBOX) run --backend qemu --config $(CONFIG)
+	$(TOTEBOX) run --deployment $(DEPLOYMENT) --backend qemu --config $(CONFIG)
 
 # What is found goes to target/fuzz/found; an input that fails to target/fuzz/failed, and ends the run.
 fuzz: ## every fuzz target for FUZZ_SECONDS=60 (needs a nightly toolchain and cargo-fuzz)

@@ -106,9 +106,11 @@ fn the_image_and_its_capabilities_are_their_owners() {
         "sdk/bin/microkit",
         "while [ $# -gt 0 ]; do case $1 in -o|-r|--capdl-json) echo > $2;; esac; shift; done",
     );
+    fs::create_dir_all(path("house/target/sel4/manifests")).unwrap();
+    fs::write(path("house/target/sel4/manifests/board"), "a board\n").unwrap();
     // What an earlier build left may be open.
-    let made = ["totebox.img", "capdl.json"].map(|name| path("target/sel4/debug").join(name));
-    fs::create_dir_all(path("target/sel4/debug")).unwrap();
+    let made = ["totebox.img", "capdl.json"].map(|name| path("house/target/sel4/debug").join(name));
+    fs::create_dir_all(path("house/target/sel4/debug")).unwrap();
     for file in &made {
         fs::write(file, "old").unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
@@ -118,7 +120,8 @@ fn the_image_and_its_capabilities_are_their_owners() {
     command
         .args(["-c", "umask 0; exec \"$@\"", "sh"])
         .arg(path("pds/sel4/image.sh"))
-        .args(["debug", "system", "run"]);
+        .arg("debug")
+        .arg(path("house"));
     let output = command.env("MICROKIT_SDK", path("sdk")).env("PATH", programs).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for file in &made {

@@ -21,12 +21,14 @@ impl Deployment {
 
     /// Writes everything `system.xml` fills regions with into a directory: the manifest of every protection
     /// domain as `NAME.manifest`, and the seed of every archive's key as `archive-NAME.key`, for their owner alone.
-    /// Returns how many manifests.
+    /// Beside them, for who builds the image, the name of the board in the Microkit SDK as `board`. Returns how many
+    /// manifests.
     pub fn write_manifests(&self, directory: &Path) -> Result<usize> {
         let (keys, manifests) = (self.keys()?, self.manifests());
         for (archive, key) in self.archives.iter().zip(&keys) {
             write_secret(&directory.join(format!("archive-{}.key", archive.name)), key.seed(), true)?;
         }
+        write_secret(&directory.join("board"), format!("{}\n", self.board.name).as_bytes(), true)?;
         for (pd, bytes) in &manifests {
             write_secret(&directory.join(format!("{pd}.manifest")), bytes, true)?;
         }

@@ -1,7 +1,8 @@
 //! Makes a fresh deployment.
 
-use std::fs;
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -29,7 +30,9 @@ pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[Str
     let source = template(name, board, archives);
     let deployment =
         Deployment::parse(&file, &source).context("nothing was made: what it would say is no deployment")?;
-    fs::create_dir_all(directory).with_context(|| format!("cannot make {shown}"))?;
+    // Whatever the umask is: where anybody may rename, anybody may exchange the keys.
+    let made = DirBuilder::new().recursive(true).mode(0o775).create(directory);
+    made.with_context(|| format!("cannot make {shown}"))?;
     write_atomically(&file, source.as_bytes())?;
     write_atomically(&directory.join(SYSTEM_FILE), deployment.system_xml().as_bytes())?;
     deployment.make_keys()?;

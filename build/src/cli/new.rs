@@ -32,6 +32,6 @@ pub fn run(args: Args) -> Result<Outcome> {
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
     outln!("made the deployment \"{}\" in {}", deployment.name, args.directory.shown())?;
     outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.shown())?;
-    outln!("next: totebox disk create DISK --deployment {}", args.directory.shown())?;
+    outln!("next: `totebox run --deployment {}` makes its disk and starts it", args.directory.shown())?;
     Ok(Outcome::Fine)
 }

@@ -388,7 +388,7 @@ fn what_cannot_run_says_why() {
     let said = site.refused(&mut site.command());
     assert!(said.contains("totebox-hosted; `cargo build --release` builds it"), "{said}");
     let said = site.refused(site.command().args(["--backend", "qemu", "--config", "release"]));
-    assert!(said.contains("sel4/release/totebox.img; `make image` builds it"), "{said}");
+    assert!(said.contains("sel4/release/totebox.img; `make image DEPLOYMENT="), "{said}");
 
     fs::write(site.path("deployment/system.xml"), "<system/>").unwrap();
     let said = site.refused(&mut site.command());

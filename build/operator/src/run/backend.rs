@@ -61,7 +61,13 @@ impl Backend {
     pub fn qemu(deployment: &Deployment, image: &Path, disk: File) -> Result<Backend> {
         let board = &deployment.board;
         let qemu = board.qemu.as_ref().with_context(|| format!("the board {} has no [qemu]", board.name))?;
-        ensure!(image.exists(), "there is no image {}; `make image` builds it", image.shown());
+        let folder = deployment.directory.canonicalize().unwrap_or(deployment.directory.clone());
+        ensure!(
+            image.exists(),
+            "there is no image {}; `make image DEPLOYMENT={}` in Totebox's sources builds it",
+            image.shown(),
+            folder.shown()
+        );
         fcntl_setfd(&disk, FdFlags::empty())?;
         // By its descriptor, so that it is this disk, whatever its path names by now.
         let path = format!("/proc/self/fd/{}", disk.as_raw_fd());
