@@ -206,6 +206,70 @@ fn a_flag_is_acknowledged_with_a_reason_that_is_recorded() {
     assert_eq!(state(&mut operator, "finance"), "active");
 }
 
+/// An archive whose content is more than an incremental audit samples.
+#[test]
+fn what_a_full_audit_found_stays_until_the_next_one_restarts_or_not() {
+    let larger =
+        SCHEDULED.replace("\"1 MiB\"", "\"16 MiB\"").replace("\"16 MiB\"\n\n[audit]", "\"64 MiB\"\n\n[audit]");
+    let deployment = deployment(&larger.replace("full_every = 3", "full_every = 1000"));
+    let (disk, mut operator) = at_work(&deployment, 1);
+    for document in 0..5 {
+        operator.put("finance", &format!("large {document}"), &vec![document; 1 << 20]).unwrap().unwrap();
+    }
+    a_round(&mut operator);
+    a_round(&mut operator);
+    let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    assert_eq!(operator.ask("audit finance").unwrap().error(), Some("mismatch"));
+    await_state(&mut operator, "finance", "suspended");
+    let shown = |operator: &mut Operator<SimWire>| {
+        let status = operator.ask("status").unwrap();
+        let of = |key| value(row(&status, "finance"), key).unwrap_or("none").to_string();
+        ["audit", "verdict", "findings", "block"].map(of)
+    };
+    let found = shown(&mut operator);
+    assert_eq!(found[..3], ["full", "mismatch", "1"]);
+    for restarted in [false, true] {
+        if restarted {
+            operator.wire.world.settle();
+            drop(operator);
+            operator = totebox_tests::sim::operator(&deployment, disk.clone(), 2, None);
+            operator.connect_settled().unwrap();
+            assert_eq!(shown(&mut operator)[1..], found[1..], "the audit record tells of it");
+        }
+        // Until an audit has looked elsewhere.
+        let clean = |disk: &DiskHandle| {
+            let recorded = audit_record(&deployment, disk.borrow().seen());
+            let of = |entry: &serde_json::Value| entry["archive"] == "finance" && entry["verdict"] == "clean";
+            recorded.iter().filter(|(_, entry)| of(entry) && entry["audit"] == "incremental").count()
+        };
+        let before = clean(&disk);
+        let limit = operator.wire.world.steps() + 10_000_000;
+        while clean(&disk) == before {
+            assert!(operator.wire.world.steps() < limit, "no incremental audit finds nothing");
+            assert_eq!(shown(&mut operator)[1..], found[1..]);
+        }
+        assert_eq!(shown(&mut operator)[1..], found[1..]);
+    }
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    assert_eq!(operator.ask("audit finance").unwrap().end, "+audit clean volumes=1");
+    assert_eq!(shown(&mut operator)[..3], ["full", "clean", "0"]);
+}
+
+/// Nothing is audited by itself.
+#[test]
+fn what_an_archive_finds_while_it_serves_is_audited_and_flagged() {
+    let deployment = deployment(&SCHEDULED.replace("\"10 s\"", "\"off\""));
+    let (disk, mut operator) = at_work(&deployment, 1);
+    let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
+    disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
+    assert!(operator.get("finance", spot.record).unwrap().is_err());
+    await_event(&mut operator, "flag 1 finance asset");
+    let status = operator.ask("status").unwrap();
+    assert_eq!(value(row(&status, "finance"), "check"), Some("mismatch"));
+    await_state(&mut operator, "finance", "suspended");
+}
+
 #[test]
 fn yesterdays_copy_of_a_volume_is_a_rollback() {
     let deployment = deployment(SCHEDULED);

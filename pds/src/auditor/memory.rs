@@ -124,8 +124,11 @@ impl Memory {
                 let op =
                     if entry.from == Op::VerifyIncremental as u8 { Op::VerifyIncremental } else { Op::VerifyFull };
                 self.verified(volume, op, progress(record.payload).unwrap_or(Progress::NONE));
-                self.volumes[volume].last = Some((result(&event), event.time_ms.get()));
-                self.volumes[volume].more = more(record.payload, entry.findings.get());
+                let (report, last) = (result(&event), &mut self.volumes[volume].last);
+                if !last.is_some_and(|(before, _)| report.leaves(&before)) {
+                    *last = Some((report, event.time_ms.get()));
+                    self.volumes[volume].more = more(record.payload, entry.findings.get());
+                }
             }
             Some(Kind::Lifecycle) if volume < self.volumes.len() => {
                 if let (Some(before), Some(standing)) =

@@ -43,7 +43,8 @@ pub struct Job {
 pub struct Audited {
     wanted: Option<Job>,
     under_way: Option<Job>,
-    /// The last report, and when it came, in milliseconds since 1970-01-01 UTC.
+    /// The last report, and when it came, in milliseconds since 1970-01-01 UTC; or an earlier one, if what that found
+    /// [stands](Report::leaves).
     pub last: Option<(Report, u64)>,
     /// Its findings beyond those that became flags.
     pub more: RangeRows,
@@ -80,7 +81,9 @@ impl Audited {
         if report.tag.get() != UNASKED {
             self.answered = report.tag.get();
         }
-        (self.last, self.more) = (Some((report, now_ms)), more);
+        if !self.last.is_some_and(|(before, _)| report.leaves(&before)) {
+            (self.last, self.more) = (Some((report, now_ms)), more);
+        }
     }
 }
 

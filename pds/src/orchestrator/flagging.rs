@@ -92,6 +92,11 @@ impl Orchestrator {
         if verdict == Verdict::Mismatch && unacknowledged && self.on_mismatch[volume] == OnMismatch::Suspend {
             self.lifecycles[volume].must_suspend = true;
         }
+        let stands = self.audits.volume(volume).last.is_some_and(|(last, _)| last != *report);
+        if stands && verdict == Verdict::Clean {
+            // It has not looked where something is wrong.
+            return;
+        }
         let check = self.archives[volume].claim().check;
         let opinion = &mut self.opinions[volume];
         if let Some(place) = opinion.of_audit(verdict, &verified.findings[0], job.settles, &check) {

@@ -136,6 +136,21 @@ pub struct Report {
     pub audit_record: U64,
 }
 
+impl Report {
+    /// Whether what an earlier verification of the volume found stands beside this result: one that has not looked at
+    /// everything cannot say that it is there no more.
+    pub fn leaves(&self, before: &Report) -> bool {
+        let weight = |report: &Report| match Verdict::from_wire(report.verdict) {
+            Some(Verdict::Mismatch) => 2,
+            Some(Verdict::Unreadable) => 1,
+            _ => 0,
+        };
+        // That a command was not carried out is the answer to it.
+        let unasked = self.tag.get() == 0 && self.verdict == Verdict::NotVerified as u8;
+        (self.op == Op::VerifyIncremental as u8 || unasked) && weight(self) < weight(before)
+    }
+}
+
 /// The body of a report, at [`MESSAGE_HEADER`]: what the auditor computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

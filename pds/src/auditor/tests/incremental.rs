@@ -211,3 +211,58 @@ fn an_archive_whose_claim_lags_or_lies_is_told_apart() {
         assert_eq!(report.finding == FindingKind::HeadDisagreement as u8, expected == Verdict::Mismatch);
     }
 }
+
+#[test]
+fn what_a_full_verification_found_is_remembered_until_the_next_full_one_finds_nothing() {
+    let (mut bench, _) = large();
+    let byte = |bench: &mut Bench| {
+        let volume = &mut bench.vault.disks[0].volume;
+        let at = volume.range(Area::Assets, volume.frontier.assets_next - 1, 1).start;
+        volume.bytes[at] ^= 1;
+    };
+    byte(&mut bench);
+    assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Mismatch));
+    assert_eq!(verdict(&next(&mut bench, 0)), Some(Verdict::Clean), "its sample is elsewhere");
+    let mut bench = restart(bench);
+    bench.run();
+    let remembered = |bench: &mut Bench| {
+        bench.reports();
+        let (report, remembered) = bench.restored[0];
+        (verdict(&report), report.findings.get(), Op::from_wire(remembered.verified))
+    };
+    assert_eq!(remembered(&mut bench), (Some(Verdict::Mismatch), 1, Some(Op::VerifyFull)));
+    byte(&mut bench);
+    assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "it is whole again");
+    let mut bench = restart(bench);
+    bench.run();
+    assert_eq!(remembered(&mut bench), (Some(Verdict::Clean), 0, Some(Op::VerifyFull)));
+}
+
+#[test]
+fn what_a_full_verification_of_a_small_volume_found_the_next_incremental_one_finds_too() {
+    for known in [false, true] {
+        for restarted in [false, true] {
+            let mut bench = Bench::started();
+            bench.verify(0);
+            grow(&mut bench.vault.disks[0].volume, 3, 1);
+            if known {
+                bench.verify(0);
+            }
+            let volume = &mut bench.vault.disks[0].volume;
+            let at = volume.range(Area::Assets, volume.frontier.assets_next - 1, 1).start;
+            volume.bytes[at] ^= 1;
+            assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Mismatch));
+            if restarted {
+                bench = restart(bench);
+            }
+            for round in 0..3 {
+                let report = next(&mut bench, 0);
+                assert_eq!(
+                    verdict(&report),
+                    Some(Verdict::Mismatch),
+                    "known {known}, restarted {restarted}, {round}"
+                );
+            }
+        }
+    }
+}

@@ -215,3 +215,68 @@ fn a_verification_the_auditor_does_not_serve_is_answered() {
     assert_eq!((row.verify_tag.get(), row.verdict), (tag, Verdict::NotVerified as u8));
     assert_eq!(bench.flags(), []);
 }
+
+#[test]
+fn what_was_found_is_shown_until_a_full_audit_finds_nothing() {
+    let mut bench = Bench::deployed(scheduled(9));
+    let mut now_ms = 10_000;
+    let mut round = |bench: &mut Bench, verdict: Verdict| {
+        bench.tick(now_ms);
+        now_ms += u64::from(PERIOD_S) * 1000;
+        let jobs = bench.jobs();
+        for job in &jobs {
+            let report = match (job.volume, verdict) {
+                (1, Verdict::Unreadable) => {
+                    let (mut report, verified) = mismatch(job, &[(FindingKind::Unreadable, 9)]);
+                    report.verdict = verdict as u8;
+                    bench.report(&report, verified.as_bytes());
+                    continue;
+                }
+                (1, verdict) => Report { verdict: verdict as u8, ..clean(job) },
+                _ => clean(job),
+            };
+            bench.report(&report, &[]);
+        }
+        bench.record_all();
+        jobs[0].op
+    };
+    assert_eq!(round(&mut bench, Verdict::Clean), INCREMENTAL);
+    bench.find(1, &[(FindingKind::Asset, 33), (FindingKind::Asset, 40)]);
+    bench.record_all();
+    let found = bench.row(1);
+    assert_eq!((found.verdict, found.findings.get()), (Verdict::Mismatch as u8, 2));
+    for verdict in [Verdict::Clean, Verdict::NotVerified, Verdict::Unreadable] {
+        assert_eq!(round(&mut bench, verdict), INCREMENTAL);
+        let row = bench.row(1);
+        assert_eq!(
+            (row.verdict, row.findings, row.finding_block.get(), row.verify_op, row.verified_ms),
+            (Verdict::Mismatch as u8, found.findings, 33, FULL, found.verified_ms),
+            "{verdict:?}"
+        );
+        assert_eq!(bench.row(2).verdict, Verdict::Clean as u8);
+    }
+    bench.command(Op::Verify, 1).unwrap();
+    let job = bench.jobs()[0];
+    bench.report(&clean(&job), &[]);
+    assert_eq!((bench.row(1).verdict, bench.row(1).findings.get()), (Verdict::Clean as u8, 0));
+}
+
+#[test]
+fn results_that_the_audit_record_does_not_tell_of_are_marked_and_counted() {
+    let mut bench = Bench::settled();
+    for kept_out in [1, 0] {
+        for count in 1..=3 {
+            bench.command(Op::Verify, 1).unwrap();
+            let mut report = clean(&bench.jobs()[0]);
+            (report.audit_record, report.kept_out) = (NO_RECORD.into(), kept_out);
+            bench.report(&report, &[]);
+            let flags = u32::from(kept_out == 0);
+            let before = if kept_out == 1 { 0 } else { 3 };
+            assert_eq!((bench.row(1).unrecorded, bench.surface().unrecorded.get()), (1, before + count + flags));
+        }
+    }
+    bench.command(Op::Verify, 1).unwrap();
+    let report = clean(&bench.jobs()[0]);
+    bench.report(&report, &[]);
+    assert_eq!(bench.row(1).unrecorded, 0);
+}
