@@ -12,6 +12,9 @@
 //! document never waits for more than one read. Between two passes there is a pause of at least a period, and of
 //! [`REST`] times what the pass took.
 //!
+//! **What is served.** A document or listing that turns out not to be what was committed counts as if a pass had found
+//! it: otherwise only who read it would know. One place at a time is told, until the next pass ends.
+//!
 //! **Restarts.** Now and then it keeps its [`Position`], and a start goes on there. A pass that went on from one and
 //! finds something begins anew before anything is told; the passes after it begin at the first run anyway.
 
@@ -61,7 +64,20 @@ pub fn period_ms(header: &totebox_manifest::Header) -> u64 {
     }
 }
 
-/// How the last pass ended.
+/// Something wrong that was found beside a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// [`Check::Mismatch`] or [`Check::Unreadable`].
+    pub check: Check,
+    /// Where the block is counted.
+    pub area: Area,
+    /// The block, or one not far before it.
+    pub block: u64,
+    /// The record concerned.
+    pub record: Option<u64>,
+}
+
+/// How the last pass ended, or what was found since.
 #[derive(Clone, Copy, Debug)]
 struct Outcome {
     check: Check,
@@ -252,6 +268,14 @@ impl SelfCheck {
         self.ended_at = Some(now);
         self.due_ms = now.0.saturating_add(rest_ms);
         self.last = Some(outcome);
+    }
+
+    /// Something that was to be served is not what was committed, or could not be read.
+    pub fn found(&mut self, place: Wrong, now: (u64, u64)) {
+        let records = self.last.map_or(0, |last| last.records);
+        self.last =
+            Some(Outcome { records, ..Outcome::wrong(place.check, place.area, place.block, place.record) });
+        self.ended_at = Some(now);
     }
 
     /// Takes blocks from the vault. `now` is uptime and wall clock in milliseconds.

@@ -142,6 +142,9 @@ impl Archive {
             self.begin_ledger();
             self.submissions.send_answers(&mut self.console);
             self.reading.advance(&mut self.console, &self.ledger, &mut self.vault);
+            if let Some(wrong) = self.reading.take_wrong() {
+                self.check.found(wrong, self.now());
+            }
             let served = self.serve_requests();
             self.record_standing();
             let signed = self.sign_checkpoint();

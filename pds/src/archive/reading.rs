@@ -10,12 +10,14 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Record};
 use totebox_manifest::conversation::{INTAKE_DATA, VAULT_DATA};
 
+use super::check::Wrong;
 use super::console::{Console, Message, Refusal, reply};
 use super::records::Found;
 use super::search::Search;
 use super::{Purpose, VOLUME};
 use crate::ledger_writer::LedgerWriter;
 use crate::proto::intake::{Answer, Failure, Reply};
+use crate::proto::page::Check;
 use crate::proto::vault::{Area, Status};
 use crate::vault_client::{Received, VaultClient};
 
@@ -37,13 +39,14 @@ struct Task {
 enum Step {
     /// A document is looked for, to send its content from this byte on.
     Find { offset: u64 },
-    /// So many records are still to be listed; `gap` if some were not there.
-    List { left: u64, gap: bool },
+    /// So many records are still to be listed; the first of those that were not there.
+    List { left: u64, gap: Option<u64> },
     /// Content is being sent.
     Content(Content),
 }
 
 struct Content {
+    record: u64,
     size: u64,
     hash: Hash,
     /// Its first block.
@@ -74,13 +77,20 @@ pub struct Reading {
     /// A read is under way; `stale` if for a task that is gone.
     under_way: bool,
     stale: bool,
+    /// What the last task has met first that is not what was committed.
+    wrong: Option<Wrong>,
 }
 
 impl Reading {
     /// None under way.
     pub fn new(ledger: &LedgerWriter<Purpose>) -> Reading {
         let buffer = vec![0; VAULT_DATA].into_boxed_slice();
-        Reading { task: None, search: Search::new(ledger), buffer, under_way: false, stale: false }
+        Reading { task: None, search: Search::new(ledger), buffer, under_way: false, stale: false, wrong: None }
+    }
+
+    /// What is not what was committed, as a task has found: once.
+    pub fn take_wrong(&mut self) -> Option<Wrong> {
+        self.wrong.take()
     }
 
     /// Whether a document or listing is being sent.
@@ -95,7 +105,7 @@ impl Reading {
 
     /// `List`.
     pub fn list(&mut self, message: &Message, ledger: &LedgerWriter<Purpose>) {
-        self.begin(message, Step::List { left: message.extra, gap: false }, ledger);
+        self.begin(message, Step::List { left: message.extra, gap: None }, ledger);
     }
 
     fn begin(&mut self, message: &Message, step: Step, ledger: &LedgerWriter<Purpose>) {
@@ -135,7 +145,12 @@ impl Reading {
                 task.unreadable += 1;
                 self.search.records.unreadable();
             }
-            _ => task.failed = Some(Refusal::new(Failure::Io)),
+            (_, step) => {
+                if let Step::Content(content) = step {
+                    self.wrong = Some(content.wrong(Check::Unreadable));
+                }
+                task.failed = Some(Refusal::new(Failure::Io));
+            }
         }
     }
 
@@ -164,6 +179,8 @@ impl Reading {
                     return;
                 }
                 Next::End(end) => {
+                    let damaged = end.is_err_and(|refusal| refusal.failure == Failure::Damaged);
+                    self.wrong = if damaged { Some(task.wrong(&self.search, ledger)) } else { self.wrong };
                     match end {
                         Ok(reply) => console.answer(Answer::End, reply, &[]),
                         Err(refusal) => console.refuse(task.tag, refusal),
@@ -176,6 +193,17 @@ impl Reading {
 }
 
 impl Task {
+    /// Where it has found damage.
+    fn wrong(&self, search: &Search, ledger: &LedgerWriter<Purpose>) -> Wrong {
+        let record = match &self.step {
+            Step::Content(content) => return content.wrong(Check::Mismatch),
+            Step::Find { .. } => search.wanted,
+            Step::List { gap, .. } => gap.unwrap_or(search.wanted),
+        };
+        let block = ledger.mark_before(record).block.get();
+        Wrong { check: Check::Mismatch, area: Area::Ledger, block, record: Some(record) }
+    }
+
     /// Does what can be done with the blocks there are, and one answer.
     fn advance(
         &mut self,
@@ -189,7 +217,7 @@ impl Task {
         }
         match &mut self.step {
             Step::Content(content) => content.advance(self.tag, buffer, console),
-            &mut Step::List { left: 0, gap } => Next::End(self.listed(gap, ledger)),
+            &mut Step::List { left: 0, gap } => Next::End(self.listed(gap.is_some(), ledger)),
             &mut Step::List { left, gap } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
                 found => match (search.missing(found, buffer), found) {
@@ -197,7 +225,7 @@ impl Task {
                     (Some(missing), _) => {
                         self.tell_gap(&missing, console);
                         search.wanted = missing.end;
-                        self.step = Step::List { left, gap: true };
+                        self.step = Step::List { left, gap: gap.or(Some(missing.start)) };
                         Next::Again
                     }
                     (None, Found::Record) => {
@@ -207,7 +235,7 @@ impl Task {
                         Next::Again
                     }
                     (None, _) => {
-                        let gap = gap || search.is_missing();
+                        let gap = gap.is_some() || search.is_missing();
                         if search.has_damaged_end() {
                             self.tell_gap(&(search.wanted..search.wanted), console);
                         }
@@ -283,7 +311,13 @@ impl Content {
             return Err(Failure::Damaged);
         }
         let (hash, hasher) = (header.content_hash, Hasher::content());
-        Ok(Content { size, hash, block, hasher, hashed: 0, held: 0, sent: offset })
+        let record = header.sequence.get();
+        Ok(Content { record, size, hash, block, hasher, hashed: 0, held: 0, sent: offset })
+    }
+
+    /// Its place, as that of something wrong.
+    fn wrong(&self, check: Check) -> Wrong {
+        Wrong { check, area: Area::Assets, block: self.block, record: Some(self.record) }
     }
 
     /// Takes the next blocks.

@@ -107,7 +107,9 @@ impl Orchestrator {
     /// Looks at an archive's own integrity pass.
     pub(super) fn weigh_own_check(&mut self, volume: usize) {
         let check = self.archives[volume].claim().check;
-        if let Some(place) = self.opinions[volume].of_archive(&check) {
+        let flagged = |row: &FlagRow| usize::from(row.volume) == volume && row.record == check.place.record;
+        let known = check.place.record == NO_RECORD || self.flags.rows().iter().any(flagged);
+        if let Some(place) = self.opinions[volume].of_archive(&check, known) {
             self.raise(flag_at(FlagKind::SelfCheck, volume, &place));
         }
         let now_ms = self.time.uptime_ms.get();

@@ -1,7 +1,7 @@
 //! Whether an archive's own integrity pass and the audits agree.
 //!
 //! - A pass that found something, where the last audit did not, is followed by a full audit; if that finds
-//!   nothing, they disagree.
+//!   nothing, they disagree. So is one that found something in a record of which no flag tells, once for each.
 //! - A pass begun after an audit found something, in what a pass reads, has to find it, too; if the archive
 //!   says it is clean, they disagree.
 
@@ -14,8 +14,10 @@ use crate::proto::page::Check;
 /// What an archive and the auditor think of its volume.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opinion {
-    /// Passes that were looked at.
-    passes: u64,
+    /// What was looked at: the passes that had ended, what the archive had found, and where.
+    seen: (u64, Check, Place),
+    /// Where a pass has found something that an audit was to settle.
+    settled: Option<Place>,
     /// The last verdict was that something is wrong.
     audit_found: bool,
     /// What the last audit found, of what a pass should find, and the passes that had ended when it was told.
@@ -25,13 +27,15 @@ pub struct Opinion {
 }
 
 impl Opinion {
-    /// Looks at the archive's last pass. Returns what the audit found and the archive did not.
-    pub fn of_archive(&mut self, check: &OwnCheck) -> Option<Place> {
-        if check.passes == self.passes {
+    /// Looks at the archive's last pass, or what it has found since; `known` if a flag may tell of it. Returns what the
+    /// audit found and the archive did not.
+    pub fn of_archive(&mut self, check: &OwnCheck, known: bool) -> Option<Place> {
+        let seen = (check.passes, check.result, check.place);
+        if core::mem::replace(&mut self.seen, seen) == seen {
             return None;
         }
-        self.passes = check.passes;
-        self.unsettled = check.result.found() && !self.audit_found;
+        let told = self.audit_found && (known || self.settled == Some(check.place));
+        self.unsettled = check.result.found() && !told;
         if check.result != Check::Clean {
             return None;
         }
@@ -49,6 +53,7 @@ impl Opinion {
     /// That audit is under way.
     pub fn being_settled(&mut self) {
         self.unsettled = false;
+        self.settled = Some(self.seen.2);
     }
 
     /// Takes an audit's verdict and what it found first; `settles` if it was to settle what a pass had found.

@@ -3,6 +3,7 @@
 use ledger_fmt::record::{Draft, Head, Kind};
 
 use super::*;
+use crate::proto::page::Check;
 use crate::proto::vault::{Area, Op as VaultOp};
 
 #[test]
@@ -44,6 +45,12 @@ fn damaged_content_is_sent_and_then_named() {
     let (document, content, end) = bench.get(sequence, 0);
     assert_eq!(document.unwrap().answer, Answer::Document);
     assert_eq!((content.len(), end.failure()), (100_000, Failure::Damaged));
+    let health = bench.health();
+    assert_eq!((health.check, health.checks.get()), (Check::Mismatch as u8, 0), "it is told without a pass");
+    assert_eq!(
+        (health.check_area, health.check_block.get(), health.check_record.get(), health.checked_ms.get()),
+        (Area::Assets as u8, 0, sequence, NOW_MS)
+    );
     let (_, content, end) = bench.get(sequence, 60_000);
     assert!(content == bytes[60_000..]);
     assert_eq!(end.failure(), Failure::Damaged, "the whole document is checked, whatever part is sent");
@@ -63,6 +70,12 @@ fn a_record_damaged_behind_our_back_is_named_and_its_neighbours_are_read() {
     bench.vault.disk.at(Area::Ledger, 1)[256 + 136 + 60] ^= 1;
     assert_eq!(bench.get(1, 0).1, b"one");
     assert_eq!(bench.get(2, 0).2.failure(), Failure::Damaged);
+    let place = |bench: &Bench| {
+        let health = bench.health();
+        assert!(health.check_block.get() <= 1, "the run, or one before it");
+        (health.check, health.check_area, health.check_record.get())
+    };
+    assert_eq!(place(&bench), (Check::Mismatch as u8, Area::Ledger as u8, 2));
     assert_eq!(bench.get(3, 0).1, b"three");
     let (entries, end) = bench.list(0, 9);
     assert_eq!(entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), [0, 1, 3]);

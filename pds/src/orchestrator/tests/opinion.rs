@@ -91,3 +91,25 @@ fn without_an_auditor_nothing_is_to_be_settled() {
     bench.tick(1000);
     assert_eq!(bench.row(1).verifying, 0);
 }
+
+#[test]
+fn what_an_archive_meets_beside_a_pass_is_settled_once_for_each_record_no_flag_tells_of() {
+    let mut bench = Bench::settled();
+    bench.tick(1000);
+    let meets = |bench: &mut Bench, record: u64| {
+        bench.tick(bench.time.uptime_ms.get() + 1_000_000);
+        bench.say(1, |health| {
+            (health.check, health.check_area) = (Check::Mismatch as u8, Area::Assets as u8);
+            (health.check_block, health.check_record) = (record.into(), record.into());
+        });
+        bench.jobs()
+    };
+    let jobs = meets(&mut bench, 4);
+    assert_eq!((jobs.len(), jobs[0].op), (1, audit::Op::VerifyFull as u8), "no pass has ended");
+    let (report, verified) = mismatch(&jobs[0], &ASSETS[..1]);
+    bench.report(&report, verified.as_bytes());
+    bench.record_all();
+    assert_eq!(meets(&mut bench, 4).len(), 0, "it was looked for");
+    assert_eq!(meets(&mut bench, 3).len(), 0, "a flag tells of record 3");
+    assert_eq!(meets(&mut bench, 2).len(), 1);
+}
