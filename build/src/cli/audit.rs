@@ -8,6 +8,7 @@ use totebox_common::outln;
 use totebox_common::output::OutputError;
 use totebox_operator::client::audit::{Verdict, audit};
 use totebox_pds::console::text;
+use totebox_pds::console::views::UNRECORDED;
 
 use super::appliance::{Appliance, refused};
 use super::{Outcome, output};
@@ -52,8 +53,9 @@ pub fn run(args: Args) -> Result<Outcome> {
 }
 
 fn tell(verdict: &Verdict) -> Result<(), OutputError> {
-    let Verdict { name, verdict: word, records, findings, .. } = verdict;
+    let Verdict { name, verdict: word, records, findings, recorded, .. } = verdict;
+    let remark = if *recorded { "" } else { UNRECORDED };
     let (size, time) = (text::Size(verdict.bytes), text::Duration(verdict.duration_ms));
     let found = findings.first().map_or(String::new(), |found| format!("; {found}"));
-    outln!("{name:<32}  {word:<12}  {records} records, {size} read in {time}{found}")
+    outln!("{name:<32}  {word:<12}  {records} records, {size} read in {time}{remark}{found}")
 }

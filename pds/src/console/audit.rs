@@ -11,7 +11,9 @@ use super::errors::Error;
 use super::history::FoundFields;
 use super::orders::Order;
 use super::session::{Activity, Session};
+use super::status::yes;
 use super::text::{Duration, Found, Size};
+use super::views::UNRECORDED;
 use crate::proto::audit::{NO_RECORD, Verdict};
 use crate::proto::operator::{ALL_VOLUMES, Op};
 use crate::proto::page::SurfaceRow;
@@ -119,14 +121,16 @@ impl Session {
             let (name, verdict) = (&self.volumes[volume], verdict_name(row));
             let (records, bytes, ms) = (row.verified_records, row.verified_bytes, row.verify_duration_ms);
             if self.machine {
-                let finding = FindingFields(row);
+                let (recorded, finding) = (yes(1 - row.unrecorded.min(1)), FindingFields(row));
                 self.output.line(format_args!(
-                    "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} {finding}"
+                    "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} \
+                     recorded={recorded} {finding}"
                 ));
             } else {
                 let (size, time, finding) = (Size(bytes.get()), Duration(ms.get()), FirstFinding(row));
+                let remark = if row.unrecorded == 1 { UNRECORDED } else { "" };
                 self.output.line(format_args!(
-                    "  {name:<32} {verdict:<12} {records} records, {size} read in {time}  {finding}"
+                    "  {name:<32} {verdict:<12} {records} records, {size} read in {time}{remark}  {finding}"
                 ));
             }
         }

@@ -97,7 +97,8 @@ fn named_state(state: u8) -> &'static str {
     ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
 }
 
-fn yes(flag: u8) -> &'static str {
+/// A flag of a page as a value.
+pub fn yes(flag: u8) -> &'static str {
     if flag == 1 { "yes" } else { "no" }
 }
 

@@ -47,7 +47,19 @@ pub struct VolumeLine<'a> {
     pub now_ms: u64,
 }
 
+/// The remark on a result of an audit that the audit record does not tell of.
+pub const UNRECORDED: &str = "; not recorded: the audit record takes no results";
+
+/// What it means that nothing more fits into an archive, and the way out.
+pub const FULL: &str =
+    "full: what it holds can be read, nothing can be put; use another archive, or provision one";
+
 impl VolumeLine<'_> {
+    /// Whether, if it is an archive's, it takes documents but has no room for any.
+    pub fn is_full(&self) -> bool {
+        self.state == "active" && self.left == 0 && self.records > 0
+    }
+
     fn age(&self, then_ms: u64) -> Age {
         Age { then_ms, now_ms: self.now_ms }
     }

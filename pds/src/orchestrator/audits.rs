@@ -92,6 +92,8 @@ pub struct Audits {
     volumes: Vec<Audited>,
     period_ms: Option<u64>,
     full_every: u32,
+    /// Results of this start that the audit record does not tell of.
+    unrecorded: u32,
 }
 
 impl Audits {
@@ -103,12 +105,18 @@ impl Audits {
             volumes: vec![Audited::new(); manifest.volumes().len()],
             period_ms: (period_ms > 0).then_some(period_ms),
             full_every: header.audit_full_every.get().max(1),
+            unrecorded: 0,
         }
     }
 
     /// A volume's verifications.
     pub fn volume(&self, volume: usize) -> &Audited {
         &self.volumes[volume]
+    }
+
+    /// Results of this start that the audit record does not tell of, and never will.
+    pub fn unrecorded(&self) -> u32 {
+        self.unrecorded
     }
 
     /// What the audit record says of a volume.
@@ -205,6 +213,9 @@ impl Audits {
         if report.verdict != Verdict::NotVerified as u8 {
             let full = report.op == Op::VerifyFull as u8;
             volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
+            if report.audit_record.get() == NO_RECORD {
+                self.unrecorded = self.unrecorded.saturating_add(1);
+            }
         }
         Ok(job)
     }

@@ -17,7 +17,7 @@ use super::transitions::Lifecycle;
 use crate::flags::Flags;
 use crate::ledger_writer::ledger_room;
 use crate::lifecycle::Standing;
-use crate::proto::audit::{Event, NO_RECORD};
+use crate::proto::audit::{Event, NO_RECORD, Verdict};
 use crate::proto::flag::{FlagRow, NO_VOLUME};
 use crate::proto::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow, degraded};
 use crate::proto::vault::VolumeState;
@@ -55,7 +55,12 @@ pub struct Known<'a> {
 impl Known<'_> {
     /// Whether nothing new of a volume is shown yet, because flags about it are to be recorded first and can be.
     fn waits_for_flags_about(&self, volume: u8) -> bool {
-        self.degraded & degraded::UNWRITABLE == 0 && self.records.has_flags_about(volume)
+        self.degraded & degraded::UNRECORDABLE == 0 && self.records.has_flags_about(volume)
+    }
+
+    /// Events of this start that the audit record does not tell of.
+    fn unrecorded(&self) -> u32 {
+        self.records.unrecorded().saturating_add(self.audits.unrecorded())
     }
 }
 
@@ -89,7 +94,7 @@ impl SurfacePage {
         changed |= replace(&mut surface.read_only, flag(known.vault.read_only));
         changed |= replace(&mut surface.settled, u8::from(known.settled));
         changed |= replace(&mut surface.restored, u8::from(known.restored));
-        changed |= replace(&mut surface.unrecorded, known.records.unrecorded().into());
+        changed |= replace(&mut surface.unrecorded, known.unrecorded().into());
         if !known.waits_for_flags_about(NO_VOLUME) {
             changed |= replace(&mut surface.degraded, known.degraded);
         }
@@ -253,3 +258,5 @@ fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
         row.verify_duration_ms = report.duration_ms;
     }
 }
+        let verified = report.verdict != Verdict::NotVerified as u8;
+        row.unrecorded = u8::from(verified && report.audit_record == NO_RECORD);

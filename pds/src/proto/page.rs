@@ -308,8 +308,10 @@ pub struct SurfaceRow {
     pub audit_due_ms: U64,
     /// Flags about this volume that are not acknowledged.
     pub flags: U32,
+    /// 1 if the audit record does not tell of the last verification.
+    pub unrecorded: u8,
     /// Zero.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 3],
 }
 
 /// Domains that can be degraded: bits of [`Surface::degraded`].
@@ -347,6 +349,9 @@ pub mod degraded {
     /// While one of these is set, nothing can be entered into the audit record.
     pub const UNWRITABLE: u8 = VAULT_SILENT | DISK;
 
+    /// While one of these is set, nothing is recorded.
+    pub const UNRECORDABLE: u8 = AUDITOR | UNWRITABLE;
+
     /// While one of these is set, what is not durable may be so for that.
     pub const UNREACHABLE: u8 = VAULT | UNWRITABLE;
 }
@@ -376,7 +381,7 @@ pub struct Surface {
     pub in_service: u8,
     /// Zero.
     pub reserved: [u8; 2],
-    /// Events of this start that the audit record does not tell of, because it took no records.
+    /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
     pub unrecorded: U32,
     /// Flags that are not acknowledged, shown or not.
     pub flags_open: U32,

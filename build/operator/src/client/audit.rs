@@ -23,6 +23,8 @@ pub struct Verdict {
     pub bytes: u64,
     /// How long it took.
     pub duration_ms: u64,
+    /// The audit record tells of it.
+    pub recorded: bool,
     /// What was found.
     #[serde(flatten)]
     pub findings: Findings,
@@ -36,6 +38,7 @@ impl Verdict {
             records: fields.number("records")?,
             bytes: fields.number("bytes")?,
             duration_ms: fields.number("duration_ms")?,
+            recorded: fields.text("recorded") != Some("no"),
             findings: Findings::read(fields)?,
         })
     }
