@@ -7,7 +7,7 @@ use totebox_common::out;
 use totebox_operator::client::news::News;
 use totebox_operator::client::status::{Status, Volume, status};
 use totebox_pds::console::text::Duration;
-use totebox_pds::console::views::{Summary, VolumeLine};
+use totebox_pds::console::views::{FULL, Summary, VolumeLine};
 use totebox_pds::proto::page::degraded;
 use totebox_shown::{Json, Shown};
 
@@ -84,7 +84,11 @@ fn text(status: &Status) -> String {
     let lines = status.volumes.iter().map(|volume| line(status, volume));
     let mut text = output::table(VolumeLine::columns(), lines);
     let mut say = |line: std::fmt::Arguments<'_>| writeln!(text, "{}", Shown(line)).expect("writing to memory");
-    for Volume { name, trouble, verdict, findings, check, .. } in &status.volumes {
+    for volume in &status.volumes {
+        let Volume { name, kind, trouble, verdict, findings, check, .. } = volume;
+        if kind == "archive" && line(status, volume).is_full() {
+            say(format_args!("  {name} is {FULL}"));
+        }
         if let Some(trouble) = trouble {
             say(format_args!("  {name} is {trouble}"));
         }

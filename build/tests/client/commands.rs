@@ -120,6 +120,8 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
             (row.verify_tag, row.verdict) = ((verified as u32).into(), verdict as u8);
             row.finding_record = u64::MAX.into();
         }
+        bench.surface.rows[2].unrecorded = u8::from(verified == 1);
+        (bench.surface.rows[0].left, bench.surface.rows[0].records) = (0.into(), 9.into());
         if verified >= 2 {
             let row = &mut bench.surface.rows[1];
             (row.finding, row.finding_area, row.findings) = (7, 1, 1.into());
@@ -131,7 +133,9 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
 
     let output = totebox(at, &["audit"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(stdout(&output).lines().count(), 3);
+    let text = stdout(&output);
+    let remarks: Vec<bool> = text.lines().map(|line| line.contains("; not recorded: ")).collect();
+    assert_eq!(remarks, [false, false, true], "{text}");
     let output = totebox(at, &["status", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(json("status", &output)["volumes"][1]["verdict"], "clean");
@@ -147,9 +151,11 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
         (&verdicts["volumes"][1]["finding"], &verdicts["volumes"][1]["block"]),
         (&"asset".into(), &3.into())
     );
+    assert_eq!(verdicts["volumes"][2]["recorded"], true);
     let output = totebox(at, &["status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("MISMATCH"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("\n  contracts is full: "), "{}", stdout(&output));
     assert!(
         stdout(&output).contains("\n  finance does not verify: asset at assets block 3, record 2\n"),
         "{}",

@@ -9,7 +9,7 @@ use super::history::audit_name;
 use super::session::{Activity, Session};
 use super::table::Table;
 use super::text::Duration;
-use super::views::{Summary, VolumeLine};
+use super::views::{FULL, Summary, VolumeLine};
 use super::words::QuotedText;
 use crate::proto::audit::Verdict;
 use crate::proto::page::{ArchiveState, Check, Surface, SurfaceRow, degraded};
@@ -239,7 +239,10 @@ impl Session {
         for volume in volumes {
             self.output.line(format_args!("{}", table.row(&line(volume))));
         }
-        for (name, row) in self.volumes.iter().zip(&surface.rows) {
+        for (volume, (name, row)) in self.volumes.iter().zip(&surface.rows).enumerate() {
+            if volume < self.links.len() && line(volume).is_full() {
+                self.output.line(format_args!("  {name} is {FULL}"));
+            }
             if is_troubled(row) {
                 self.output.line(format_args!("  {name} is {}", Condition(row)));
             }

@@ -121,6 +121,9 @@ impl SurfacePage {
                 }
                 _ => audit_volume_fields(&mut row, known.recording, layout, of_vault),
             }
+            if !may_take(&row) {
+                (row.free, row.left) = (0.into(), 0.into());
+            }
             audit_fields(&mut row, known.audits.volume(volume));
             row.flags = known.flags.open(|flag| usize::from(flag.volume) == volume).into();
             let old = &mut self.surface.rows[volume];
@@ -185,6 +188,15 @@ fn flag(value: u8) -> u8 {
 fn is_in_service(of_vault: &VolumeRow) -> bool {
     VolumeState::from_wire(of_vault.state)
         .is_some_and(|state| state.readable() || state == VolumeState::Recovering)
+}
+
+/// Whether anything can be put into it, now or when it has come up or is resumed.
+fn may_take(row: &SurfaceRow) -> bool {
+    use ArchiveState::{Active, Starting, Suspended};
+    let state = ArchiveState::from_wire(row.state);
+    let volume = VolumeState::from_wire(row.volume_state);
+    matches!(state, Some(Active | Starting | Suspended))
+        && matches!(volume, Some(VolumeState::Ready | VolumeState::Recovering))
 }
 
 fn volume_fields(row: &mut SurfaceRow, of_vault: &VolumeRow) {

@@ -278,8 +278,8 @@ pub struct SurfaceRow {
     pub documents: U64,
     /// Content bytes.
     pub bytes: U64,
-    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records. Of the audit volume:
-    /// bytes free in `ledger/`, where all it holds goes.
+    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
+    /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
     pub free: U64,
     /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
     /// records.

@@ -397,6 +397,39 @@ fn since_when_a_volume_is_what_it_is_is_shown() {
 fn a_manifest_without_a_peer_is_refused() {
     let mut description = TestManifest::new(Role::Orchestrator);
     for _ in 0..2 {
+#[test]
+fn no_room_is_promised_where_nothing_can_be_put() {
+    let room = |bench: &Bench, volume| (bench.row(volume).free > 0, bench.row(volume).left > 0);
+    let fresh = || {
+        let bench = Bench::settled();
+        assert_eq!((room(&bench, 1), room(&bench, AUDIT)), ((true, true), (true, true)));
+        bench
+    };
+    let mut bench = fresh();
+    bench.command(Op::Suspend, 1).unwrap();
+    bench.record_all();
+    bench.obey(1);
+    assert_eq!(room(&bench, 1), (true, true), "it may be resumed");
+    bench.fault(1);
+    bench.record_all();
+    assert_eq!(room(&bench, 1), (false, false));
+    for state in [VolumeState::Sealed, VolumeState::ReadOnly, VolumeState::Failed, VolumeState::NoDisk] {
+        let mut bench = fresh();
+        bench.set_volume(1, state);
+        bench.record_all();
+        assert_eq!((room(&bench, 1), room(&bench, 2)), ((false, false), (true, true)), "{state:?}");
+    }
+    for state in [ArchiveState::Archived, ArchiveState::Failed, ArchiveState::Damaged, ArchiveState::Unavailable] {
+        let mut bench = fresh();
+        bench.say(1, |health| health.state = state as u8);
+        assert_eq!(room(&bench, 1), (false, false), "{state:?}");
+    }
+    let mut bench = fresh();
+    bench.auditor_region.store(0, u64::MAX);
+    bench.notify(bench.auditor);
+    assert_eq!(room(&bench, AUDIT), (false, false), "it takes nothing");
+}
+
         description.volume("archive");
     }
     let bytes = description.bytes();
