@@ -7,7 +7,7 @@ use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, SCHEDULED, audit_record};
 use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, operator};
 
-/// More than any domain may be silent unseen, but for the auditor.
+/// More than any domain may be silent unseen.
 const LONG_MS: u64 = 30_000;
 
 /// An operator at a settled machine.
@@ -39,6 +39,14 @@ fn put_everywhere(operator: &mut Operator<SimWire>) {
     for name in NAMES {
         assert!(operator.put(name, "goes on", b"x").unwrap().is_ok(), "{name}");
     }
+}
+
+/// The domains that flags tell of, and whether that is recorded.
+fn flags(operator: &mut Operator<SimWire>) -> Vec<String> {
+    let rows = operator.ask("flags").unwrap().rows;
+    let unrecorded = |row: &str| if value(row, "audit_record").is_none() { ", not recorded" } else { "" };
+    let degraded = rows.iter().filter(|row| value(row, "kind") == Some("degraded"));
+    degraded.map(|row| format!("{}{}", value(row, "what").unwrap(), unrecorded(row))).collect()
 }
 
 /// The flags about domains in the audit record: which, and how.
@@ -92,6 +100,7 @@ fn a_vault_that_stands_still_is_shown_and_recorded_when_it_goes_on() {
     let (recorded, _) = stands_still(1, Lost::Domain(Role::Vault), |operator| {
         pass(operator, LONG_MS);
         assert_eq!(status(operator), ("vault".into(), 0, "no".into()));
+        assert_eq!(flags(operator), ["vault, not recorded"]);
         // Not even after minutes is the auditor blamed for it.
         pass(operator, 150_000);
         assert_eq!(status(operator).0, "vault");
@@ -151,9 +160,24 @@ fn a_console_that_stands_still_leaves_a_trace_in_the_audit_record() {
     assert_eq!(recorded, [("console".into(), 1)]);
 }
 
+/// An idle auditor is asked for nothing but signs of life.
 #[test]
-fn an_auditor_that_stands_still_is_cut_off_and_nobody_else_is() {
-    let (_, mut operator) = at_work(6);
+fn an_auditor_that_stands_still_is_shown_and_recorded_when_it_goes_on() {
+    let (recorded, mut operator) = stands_still(6, Lost::Domain(Role::Auditor), |operator| {
+        pass(operator, LONG_MS);
+        assert_eq!(status(operator), ("auditor".into(), 0, "yes".into()));
+        assert_eq!(flags(operator), ["auditor, not recorded"]);
+        assert_eq!(operator.ask("audit").unwrap().error(), Some("unavailable"));
+        put_everywhere(operator);
+    });
+    assert_eq!(recorded, [("auditor".into(), 1)]);
+    assert_eq!(flags(&mut operator), ["auditor"]);
+    assert_eq!(operator.ask("audit").unwrap().end, "+audit clean volumes=4");
+}
+
+#[test]
+fn an_auditor_that_stands_still_for_long_is_cut_off_and_nobody_else_is() {
+    let (_, mut operator) = at_work(7);
     let auditor = operator.wire.world.pd(Role::Auditor, 0);
     operator.wire.world.freeze(auditor);
     pass(&mut operator, 90_000);

@@ -385,8 +385,8 @@ fn an_auditor_that_hangs_is_shown_as_degraded_and_stops_no_commit() {
     let deployment = deployment(SCHEDULED);
     let (_, mut operator) = at_work(&deployment, 1);
     operator.wire.world.hang(Role::Auditor, 0);
-    await_event(&mut operator, "flag 1 audit audit-volume");
-    await_event(&mut operator, "flag 2 degraded: the auditor is not working (not recorded)");
+    await_event(&mut operator, "flag 1 degraded: the auditor does not answer (not recorded)");
+    await_event(&mut operator, "flag 2 audit audit-volume");
     assert_eq!(value(&operator.ask("status").unwrap().end, "degraded"), Some("auditor"));
     assert_eq!(operator.ask("audit finance").unwrap().error(), Some("unavailable"));
     for name in NAMES {

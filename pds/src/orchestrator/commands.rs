@@ -11,7 +11,7 @@ use super::transitions::Step;
 use crate::lifecycle::Standing;
 use crate::proto::flag::Acknowledged;
 use crate::proto::operator::{ALL_VOLUMES, Op, Outcome, REASON_MAX, Reply};
-use crate::proto::page::{ArchiveState, Cause, HISTORY_MAX};
+use crate::proto::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 
 /// Orders taken up at a time, at most.
 const ORDERS: usize = match conversation::queue(Role::Console, Role::Orchestrator) {
@@ -80,7 +80,7 @@ impl Orchestrator {
             return Err(Outcome::UnknownArchive);
         }
         self.is_ready()?;
-        if self.link.is_broken() {
+        if self.degraded & degraded::AUDITOR != 0 {
             return Err(Outcome::AuditorUnavailable);
         }
         let tag = self.next_tag();
@@ -159,7 +159,7 @@ impl Orchestrator {
         if self.history.under_way().is_some() {
             return Err(Outcome::AlreadyRunning);
         }
-        if self.link.room() == 0 {
+        if self.degraded & degraded::AUDITOR != 0 || self.link.room() == 0 {
             return Err(Outcome::AuditorUnavailable);
         }
         let tag = self.next_tag();

@@ -1,8 +1,9 @@
 //! The queues to and from the auditor: what is asked of it, and what it says, in the form it must have.
 //!
 //! Whether a report answers anything is for its receiver to say. An auditor whose indices or reports cannot
-//! be is cut off for good, and so is one that takes nothing from its ring any more (it takes requests at once,
-//! so the orchestrator pings it whenever there is nothing else to take) or does not report what it owes.
+//! be is cut off for good, and so is one that takes nothing from its ring for long (it takes requests at once,
+//! so the orchestrator pings it whenever there is nothing else to take) or does not report what it owes. One that takes
+//! nothing for a while is *silent*: it may come back.
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
@@ -15,6 +16,7 @@ use crate::proto::audit::{
     Entry, Event, Op, Remembered, Report, Request, Verdict, Verified, are_beyond_the_first,
 };
 use crate::proto::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
+use crate::watch::Watch;
 use crate::{Channel, Kernel, SetupError};
 
 const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Auditor) {
@@ -25,8 +27,11 @@ const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Audi
 /// The tag of what nobody asked for.
 pub const UNASKED: u32 = 0;
 
-/// Beats without a request taken, or without the report that is due, after which the auditor is silent: a
-/// minute, far more than a write to the audit volume takes.
+/// Milliseconds without a request taken after which the auditor is cut off for good.
+pub const CUT_OFF_MS: u64 = 60_000;
+
+/// Beats without the report that is due after which the auditor is cut off: a minute, far more than a write to the audit
+/// volume takes.
 pub const SILENT_BEATS: u32 = 60;
 
 /// Beats the auditor has to read the audit record at start: ten minutes, far more than a full one takes. Cut
@@ -71,10 +76,10 @@ pub struct AuditorLink {
     volumes: usize,
     broken: bool,
     unannounced: bool,
-    /// Requests sent, and of these taken when last looked at; and the beats since it took one.
+    /// Requests sent, and of these taken when last looked at; the next one left there is to be taken.
     sent: u64,
     taken: u64,
-    stuck_beats: u32,
+    watch: Watch,
     /// What is due, and since how many beats.
     due: Option<Due>,
     due_beats: u32,
@@ -95,7 +100,7 @@ impl AuditorLink {
             unannounced: false,
             sent: 0,
             taken: 0,
-            stuck_beats: 0,
+            watch: Watch::default(),
             due: None,
             due_beats: 0,
         })
@@ -106,10 +111,31 @@ impl AuditorLink {
         self.broken
     }
 
-    /// Whether it does not take what it is asked, or does not report what is due.
-    pub fn is_silent(&self) -> bool {
+    /// Whether it takes nothing it is asked, or was cut off.
+    pub fn is_silent(&self, now_ms: u64) -> bool {
+        self.broken || self.watch.is_silent(now_ms)
+    }
+
+    /// Whether it has not taken what it is asked, or not reported what is due, for so long that it is cut off.
+    pub fn is_lost(&self, now_ms: u64) -> bool {
         let due_beats_max = if self.due == Some(Due::Restoration) { START_BEATS } else { SILENT_BEATS };
-        self.stuck_beats >= SILENT_BEATS || self.due_beats >= due_beats_max
+        self.watch.overdue_ms(now_ms) >= CUT_OFF_MS || self.due_beats >= due_beats_max
+    }
+
+    /// Looks whether it has taken what it is asked. While vault or disk are lost it is `excused`: what it has taken before
+    /// may have to wait for them.
+    pub fn look(&mut self, now_ms: u64, excused: bool) {
+        let waiting = RING.slots - self.room();
+        if self.broken {
+            return;
+        }
+        let taken = self.sent - waiting as u64;
+        if core::mem::replace(&mut self.taken, taken) != taken || waiting == 0 || excused {
+            self.watch.lives();
+        }
+        if waiting > 0 {
+            self.watch.expect(now_ms);
+        }
     }
 
     /// Cuts the auditor off.
@@ -160,16 +186,12 @@ impl AuditorLink {
         self.send(&request, &[]);
     }
 
-    /// A beat: looks whether it takes what it is asked and reports what is due, and gives it something to take.
-    pub fn beat(&mut self, due: Option<Due>) {
+    /// A beat: looks whether it reports what is due, and gives it something to take.
+    pub fn beat(&mut self, due: Option<Due>, now_ms: u64) {
         let waiting = RING.slots - self.room();
         if self.broken {
             return;
         }
-        let taken = self.sent - waiting as u64;
-        let stuck = waiting > 0 && taken == self.taken;
-        self.stuck_beats = if stuck { self.stuck_beats.saturating_add(1) } else { 0 };
-        self.taken = taken;
         let still_due = due.is_some() && due == self.due;
         self.due_beats = if still_due { self.due_beats.saturating_add(1) } else { 0 };
         self.due = due;
@@ -177,6 +199,7 @@ impl AuditorLink {
             let mut request = Request::new_zeroed();
             request.op = Op::Ping as u8;
             self.send(&request, &[]);
+            self.watch.expect(now_ms);
         }
     }
 

@@ -22,8 +22,8 @@
 //!
 //! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
 //! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it,
-//! nor of degraded domains as long as flags about no volume wait. But while vault or disk do not answer, nothing
-//! can be recorded, and everything is shown at once.
+//! nor of degraded domains as long as flags about no volume wait. But while auditor, vault or disk do not answer,
+//! nothing can be recorded, and everything is shown at once, flags as not recorded.
 
 mod audits;
 mod commands;
@@ -128,6 +128,8 @@ pub struct Orchestrator {
     restored: bool,
     /// How far the audit record tells what each archive is to be.
     told_by: ToldBy,
+    /// The auditor was cut off.
+    auditor_lost: bool,
     vault: VaultClient<usize>,
     vault_reader: PageReader<VaultPage>,
     /// The vault's page as last believed.
@@ -197,6 +199,7 @@ impl Orchestrator {
             recording: Recording::Unknown,
             restored: false,
             told_by: ToldBy::Record,
+            auditor_lost: false,
             vault: VaultClient::new(manifest, mapped)?,
             vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
             vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
@@ -267,7 +270,7 @@ impl Orchestrator {
                 self.raise(flag(FlagKind::Hung, Some(archive)));
             }
         }
-        self.link.beat(self.due_of_the_auditor());
+        self.link.beat(self.due_of_the_auditor(), self.now_ms);
         self.records.beat();
         self.vault_watch.expect(self.now_ms);
         kernel.notify(self.vault.channel());
@@ -326,11 +329,13 @@ impl Orchestrator {
             }
             Ok(())
         });
-        if heard.is_err() || self.link.is_silent() {
+        self.link.look(self.now_ms, self.degraded & degraded::UNWRITABLE != 0);
+        let silent = self.link.is_lost(self.now_ms);
+        if heard.is_err() || silent {
             self.link.cut_off();
         }
-        if self.link.is_broken() && self.degraded & degraded::AUDITOR == 0 {
-            self.lose_auditor(kernel);
+        if self.link.is_broken() && !core::mem::replace(&mut self.auditor_lost, true) {
+            self.lose_auditor(kernel, if silent { Loss::Silent } else { Loss::Fails });
         }
     }
 
@@ -423,9 +428,9 @@ impl Orchestrator {
     }
 
     /// The auditor was cut off: nothing is verified or recorded any more.
-    fn lose_auditor(&mut self, kernel: &mut dyn Kernel) {
+    fn lose_auditor(&mut self, kernel: &mut dyn Kernel, loss: Loss) {
         self.degraded |= degraded::AUDITOR;
-        self.flag_degraded(Role::Auditor, Loss::Fails);
+        self.flag_degraded(Role::Auditor, loss);
         self.learn(NO_RECORD);
         if !self.restored {
             self.told_by = ToldBy::Ledger;
@@ -446,13 +451,25 @@ impl Orchestrator {
     /// Notices domains that do not work.
     fn watch(&mut self) {
         let now_ms = self.now_ms;
+        let before = self.degraded;
+        let was = |bit| before & bit != 0;
         let vault_fails = self.vault.is_broken();
-        let vault_silent = !vault_fails && self.vault_watch.is_silent(now_ms);
-        let disk_silent = !vault_silent && self.disk_watch.is_silent(now_ms);
+        let vault_silent =
+            if vault_fails { was(degraded::VAULT_SILENT) } else { self.vault_watch.is_silent(now_ms) };
+        // Of the disk only the vault tells: while that says nothing, nothing new is known.
+        let disk_silent = if self.vault_watch.overdue_ms(now_ms) > 2 * BEAT_MS {
+            if !was(degraded::DISK) {
+                self.disk_watch.lives();
+            }
+            was(degraded::DISK)
+        } else {
+            self.disk_watch.is_silent(now_ms)
+        };
         for (bit, role, loss, fails) in [
             (degraded::VAULT, Role::Vault, Loss::Fails, vault_fails),
             (degraded::VAULT_SILENT, Role::Vault, Loss::Silent, vault_silent),
             (degraded::DISK, Role::Vault, Loss::Device, disk_silent),
+            (degraded::AUDITOR, Role::Auditor, Loss::Silent, self.link.is_silent(now_ms)),
             (degraded::CLOCK, Role::Clock, Loss::Fails, self.clock_watch.is_silent(now_ms)),
             (degraded::CONSOLE, Role::Console, Loss::Silent, self.console.is_lost(now_ms)),
         ] {
@@ -460,6 +477,20 @@ impl Orchestrator {
                 self.flag_degraded(role, loss);
             }
             self.degraded = if fails { self.degraded | bit } else { self.degraded & !bit };
+        }
+        match self.degraded & degraded::UNRECORDABLE {
+            0 if before & degraded::UNRECORDABLE != 0 => self.records.takes_again(),
+            // Which ids are given is not known before the record was read.
+            _ if !self.restored => {}
+            0 => {}
+            _ => self.show_unrecorded(),
+        }
+    }
+
+    /// Shows the flags that wait to be recorded, because for now they cannot be. They are entered later.
+    fn show_unrecorded(&mut self) {
+        while let Some(row) = self.records.show_flag(&mut self.flags, self.time.uptime_ms.get()) {
+            self.flags.insert(row);
         }
     }
 

@@ -286,6 +286,17 @@ impl Records {
         Some(ended)
     }
 
+    /// The next flag that waits to be entered, if it is to be shown before that. It is kept.
+    pub fn show_flag(&mut self, flags: &mut Flags, now_ms: u64) -> Option<FlagRow> {
+        self.drop_no_news(flags);
+        let waiting = self.waiting.iter_mut().find(|waiting| waiting.is_hidden_flag())?;
+        waiting.give_id(flags);
+        waiting.kept = Some(now_ms);
+        let Subject::Flag(row) = waiting.subject else { return None };
+        self.limit_kept();
+        Some(row)
+    }
+
     /// The next entry of those that cannot be recorded before the next start.
     pub fn lost(&mut self, flags: &mut Flags) -> Option<Ended> {
         self.drop_no_news(flags);
@@ -348,6 +359,11 @@ impl Records {
 }
 
 impl Waiting {
+    /// Whether it is a flag that is not shown yet.
+    fn is_hidden_flag(&self) -> bool {
+        self.kept.is_none() && matches!(self.subject, Subject::Flag(_))
+    }
+
     /// A flag gets its id when it is first sent, or shown.
     fn give_id(&mut self, flags: &mut Flags) {
         if let Subject::Flag(row) = &mut self.subject

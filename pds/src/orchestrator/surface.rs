@@ -268,7 +268,7 @@ fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
         row.verified_bytes = report.bytes;
         row.verified_ms = ended_ms.into();
         row.verify_duration_ms = report.duration_ms;
-    }
-}
         let verified = report.verdict != Verdict::NotVerified as u8;
         row.unrecorded = u8::from(verified && report.audit_record == NO_RECORD);
+    }
+}

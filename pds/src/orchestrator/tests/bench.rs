@@ -52,9 +52,10 @@ pub struct Bench {
     orders: Producer,
     answers: Consumer,
     last_tag: u32,
-    /// Vault and console give signs of life when asked.
+    /// Vault, console and auditor give signs of life when asked.
     pub vault_lives: bool,
     pub console_lives: bool,
+    pub auditor_lives: bool,
     requests: Consumer,
     reports: Producer,
     /// Requests taken from the ring, pings left out, with their bodies.
@@ -136,6 +137,7 @@ impl Bench {
             last_tag: 0,
             vault_lives: true,
             console_lives: true,
+            auditor_lives: true,
             requests,
             reports,
             asked: Vec::new(),
@@ -238,8 +240,11 @@ impl Bench {
         self.notify(self.clock);
     }
 
-    /// Vault and console give the sign of life that is due by now.
+    /// Vault, console and auditor give the sign of life that is due by now.
     pub fn live(&mut self) {
+        if self.auditor_lives {
+            self.take_requests();
+        }
         if self.vault_lives {
             self.vault.heartbeat += 1;
             self.vault_page.publish(&self.vault);

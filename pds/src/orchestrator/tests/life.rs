@@ -30,6 +30,8 @@ fn a_silent_vault_is_shown_at_once_and_recorded_when_it_is_back() {
     bench.seconds(1);
     let surface = bench.surface();
     assert_eq!((surface.degraded, surface.durable), (degraded::VAULT_SILENT, 0), "nothing can be recorded now");
+    assert_eq!((bench.flagged(), surface.flags_open.get()), (vec![(FlagKind::Degraded, NO_VOLUME)], 1));
+    assert_eq!((bench.flags()[0].audit_record.get(), surface.unrecorded.get()), (NO_RECORD, 1));
     // The auditor cannot enter anything, and is not blamed for it.
     for _ in 0..200 {
         bench.seconds(1);
@@ -39,6 +41,7 @@ fn a_silent_vault_is_shown_at_once_and_recorded_when_it_is_back() {
     // What happens to an archive meanwhile is shown, too.
     bench.fault(1);
     assert_eq!(bench.state(1), Some(ArchiveState::Faulted));
+    assert!(bench.flagged().contains(&(FlagKind::Fault, 1)));
 
     bench.vault_lives = true;
     bench.seconds(2);
@@ -46,6 +49,31 @@ fn a_silent_vault_is_shown_at_once_and_recorded_when_it_is_back() {
     let surface = bench.surface();
     assert_eq!((surface.degraded, surface.durable), (0, 1));
     assert!(bench.flagged().contains(&(FlagKind::Degraded, NO_VOLUME)), "the history tells it");
+    assert!(bench.flags().iter().all(|row| row.audit_record.get() != NO_RECORD));
+    assert_eq!(surface.unrecorded.get(), 0);
+}
+
+#[test]
+fn a_disk_is_not_judged_while_its_vault_says_nothing() {
+    let mut bench = Bench::settled();
+    // The vault dies with an operation under way.
+    bench.vault.in_flight = 1.into();
+    bench.seconds(1);
+    bench.vault_lives = false;
+    for second in 0..40 {
+        bench.seconds(1);
+        assert_eq!(bench.surface().degraded & !degraded::VAULT_SILENT, 0, "after {second} s");
+    }
+    assert_eq!(bench.surface().degraded, degraded::VAULT_SILENT);
+    bench.vault_lives = true;
+    bench.seconds(1);
+    assert_eq!(bench.surface().degraded, 0, "the disk has its time anew");
+    bench.seconds(16);
+    assert_eq!(bench.surface().degraded, degraded::DISK);
+    // What was known of the disk is known still.
+    bench.vault_lives = false;
+    bench.seconds(30);
+    assert_eq!(bench.surface().degraded, degraded::DISK | degraded::VAULT_SILENT);
 }
 
 #[test]
@@ -96,6 +124,7 @@ fn a_vault_that_is_lost_while_the_clock_stands_is_noticed_when_the_console_asks(
     bench.vault_lives = false;
     // Each time the operator asks; the clock does not tick any more.
     for _ in 0..2 {
+        bench.jobs();
         bench.kernel.counter_ms += SILENT_MS;
         bench.call(ping, &[]).unwrap();
     }

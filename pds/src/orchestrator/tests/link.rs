@@ -1,6 +1,6 @@
 //! A hostile, broken or silent auditor.
 
-use super::super::link::{SILENT_BEATS, START_BEATS};
+use super::super::link::{CUT_OFF_MS, SILENT_BEATS, START_BEATS};
 use super::*;
 use crate::proto::audit::{Remembered, Verified};
 use totebox_manifest::conversation::QUEUE_HEADER;
@@ -231,14 +231,40 @@ fn an_auditor_with_impossible_indices_is_not_read_any_more() {
 }
 
 #[test]
-fn an_auditor_that_takes_nothing_is_cut_off() {
+fn an_auditor_that_takes_nothing_is_shown_as_quickly_as_others_and_cut_off_later() {
     let mut bench = Bench::settled();
     bench.seconds(1);
+    bench.auditor_lives = false;
     let tag = bench.command(Op::Verify, 1).unwrap();
-    bench.seconds(u64::from(SILENT_BEATS) - 1);
-    assert_eq!(bench.surface().degraded, 0);
-    bench.seconds(2);
+    bench.seconds(SILENT_MS / 1000 - 1);
+    assert_eq!((bench.surface().degraded, bench.flagged()), (0, vec![]));
+    bench.seconds(1);
+    let surface = bench.surface();
+    assert_eq!((surface.degraded, surface.unrecorded.get()), (degraded::AUDITOR, 1));
+    let flag = bench.flags()[0];
+    assert_eq!((flag.kind, flag.what), (FlagKind::Degraded as u8, Role::Auditor as u8));
+    assert_eq!((flag.detail.get(), flag.audit_record.get()), (Loss::Silent as u64, NO_RECORD));
+    assert_eq!(bench.command(Op::Verify, 2), Err(Outcome::AuditorUnavailable));
+    assert_eq!(bench.row(1).verifying, 1, "it may come back");
+    bench.seconds((CUT_OFF_MS - SILENT_MS) / 1000);
     assert_auditor_lost(&mut bench, tag, "it takes nothing");
+}
+
+#[test]
+fn an_idle_auditor_is_watched_and_one_that_goes_on_is_well_again() {
+    let mut bench = Bench::settled();
+    bench.auditor_lives = false;
+    bench.seconds(SILENT_MS / 1000 + 1);
+    assert_eq!(bench.surface().degraded, degraded::AUDITOR, "it was asked for nothing but a sign of life");
+    bench.set_volume(2, VolumeState::Failed);
+    assert!(bench.flagged().contains(&(FlagKind::MissingVolume, 2)), "what happens meanwhile is shown");
+    bench.auditor_lives = true;
+    bench.seconds(1);
+    assert_eq!(bench.surface().degraded, 0);
+    assert_eq!(kinds(&bench.record_all()), "degraded, missing-volume");
+    assert!(bench.flags().iter().all(|row| row.audit_record.get() != NO_RECORD));
+    assert_eq!(bench.surface().unrecorded.get(), 0);
+    bench.command(Op::Verify, 1).unwrap();
 }
 
 #[test]

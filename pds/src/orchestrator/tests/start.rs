@@ -202,6 +202,19 @@ fn what_is_flagged_before_the_record_was_read_waits_for_it() {
 }
 
 #[test]
+fn a_flag_takes_no_id_that_the_record_has_though_nothing_can_be_recorded_at_the_start() {
+    let mut bench = Bench::new();
+    bench.start();
+    bench.vault_lives = false;
+    bench.seconds(20);
+    assert_eq!((bench.surface().degraded, bench.flagged()), (degraded::VAULT_SILENT, vec![]));
+    let past = Past { flags: vec![open_flag(1, FlagKind::Hung, 0)], ..Past::default() };
+    bench.restore(&past);
+    let ids: Vec<_> = bench.flags().iter().map(|row| row.id.get()).collect();
+    assert_eq!(ids, [1, 2], "{:?}", bench.flagged());
+}
+
+#[test]
 fn what_was_told_before_the_auditor_was_lost_is_flagged_once() {
     let mut bench = Bench::new();
     bench.start();
@@ -385,19 +398,6 @@ fn nothing_is_called_durable_when_no_archives_volume_is_in_service() {
 }
 
 #[test]
-fn since_when_a_volume_is_what_it_is_is_shown() {
-    let mut bench = Bench::settled();
-    bench.tick(5000);
-    bench.say(1, |health| health.state = ArchiveState::Failed as u8);
-    bench.tick(6000);
-    assert_eq!((bench.row(1).since_ms.get(), bench.row(0).since_ms.get()), (5000, 0));
-}
-
-#[test]
-fn a_manifest_without_a_peer_is_refused() {
-    let mut description = TestManifest::new(Role::Orchestrator);
-    for _ in 0..2 {
-#[test]
 fn no_room_is_promised_where_nothing_can_be_put() {
     let room = |bench: &Bench, volume| (bench.row(volume).free > 0, bench.row(volume).left > 0);
     let fresh = || {
@@ -430,6 +430,19 @@ fn no_room_is_promised_where_nothing_can_be_put() {
     assert_eq!(room(&bench, AUDIT), (false, false), "it takes nothing");
 }
 
+#[test]
+fn since_when_a_volume_is_what_it_is_is_shown() {
+    let mut bench = Bench::settled();
+    bench.tick(5000);
+    bench.say(1, |health| health.state = ArchiveState::Failed as u8);
+    bench.tick(6000);
+    assert_eq!((bench.row(1).since_ms.get(), bench.row(0).since_ms.get()), (5000, 0));
+}
+
+#[test]
+fn a_manifest_without_a_peer_is_refused() {
+    let mut description = TestManifest::new(Role::Orchestrator);
+    for _ in 0..2 {
         description.volume("archive");
     }
     let bytes = description.bytes();
