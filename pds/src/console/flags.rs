@@ -77,7 +77,9 @@ impl Display for FaultText {
             Some(FaultKind::Memory) => write!(f, "it touched memory at {:#x} it has no right to", self.1),
             Some(FaultKind::Exception) => f.write_str("it panicked or ran something illegal"),
             Some(FaultKind::Syscall) => f.write_str("it made a call that does not exist"),
-            Some(FaultKind::Other) | None => f.write_str("it did something it has no right to"),
+            Some(FaultKind::Other) | None => {
+                f.write_str("it was ended from outside, or by something of no known kind")
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ impl Display for Refused<'_> {
                 return write!(
                     f,
                     "{volume} is {state}, from where that is impossible; nothing was changed. Nothing leads out of \
-                     archived, and a faulted or failed archive is left as it is"
+                     archived, and a faulted or failed archive is left as it is until the appliance starts again"
                 );
             }
             Outcome::UnknownFlag => return write!(f, "there is no flag {number}; flags shows them"),

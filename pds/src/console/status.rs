@@ -69,10 +69,13 @@ impl Display for Condition<'_> {
         }
         match row.fault {
             0 => Ok(()),
-            fault => write!(f, ": {}", FaultText(fault, row.fault_address.get())),
+            fault => write!(f, ": {}; {LEFT}", FaultText(fault, row.fault_address.get())),
         }
     }
 }
+
+/// What becomes of an archive that has faulted.
+const LEFT: &str = "it is left as it is until the appliance starts again";
 
 /// Why an archive whose ledger is damaged takes nothing, what it still does, and the way out.
 const DAMAGED: &str = "what is whole of its ledger can be read, nothing can be put; keep the disk, see totebox disk \
@@ -305,7 +308,8 @@ impl Session {
             // What a scheduled audit (tag 0) finds is told by the flags.
             if before.verified != now.verified && !awaited && tag != 0 {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));
-                self.output.line(format_args!("*audit of {name}: {verdict} {finding}"));
+                let blank = if row.finding == 0 { "" } else { " " };
+                self.output.line(format_args!("*audit of {name}: {verdict}{blank}{finding}"));
             }
         }
         self.news = false;

@@ -105,7 +105,11 @@ impl Orchestrator {
         match (lifecycle.moving, self.archives[archive].state()) {
             (Some(moving), _) if moving.cause == Cause::Restart => return Err(Outcome::NotReady),
             (Some(_), _) => return Err(Outcome::AlreadyRunning),
-            _ if from == to => return Err(Outcome::AlreadyThere),
+            // What a faulted archive was to be it is not; one that is closed is that whatever has become of it.
+            (None, ArchiveState::Active | ArchiveState::Suspended) if from == to => {
+                return Err(Outcome::AlreadyThere);
+            }
+            _ if from == to && to == Standing::Archived => return Err(Outcome::AlreadyThere),
             _ if from == Standing::Archived => return Err(Outcome::ImpossibleTransition),
             (None, ArchiveState::Active | ArchiveState::Suspended) => {}
             (None, _) => return Err(Outcome::ImpossibleTransition),

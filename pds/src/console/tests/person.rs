@@ -233,7 +233,8 @@ fn an_archive_that_is_not_active_says_so_at_once() {
     bench.publish();
     assert_eq!(
         bench.output(),
-        "*archive finance is faulted: it touched memory at 0x1000 it has no right to\r\n\
+        "*archive finance is faulted: it touched memory at 0x1000 it has no right to; it is left as it is until the \
+         appliance starts again\r\n\
          -not-active:1 archive finance was lost before it answered; whether this was committed shows in: ls \
          finance\r\ntotebox> "
     );
@@ -305,7 +306,7 @@ fn a_verification_may_be_refused_or_left_alone() {
     let row = &mut bench.surface.rows[1];
     (row.verify_tag, row.verdict) = (2.into(), Verdict::Clean as u8);
     bench.publish();
-    assert_eq!(bench.output(), "\r\n*audit of finance: clean \r\ntotebox> ");
+    assert_eq!(bench.output(), "\r\n*audit of finance: clean\r\ntotebox> ");
 }
 
 #[test]

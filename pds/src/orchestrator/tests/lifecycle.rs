@@ -134,6 +134,11 @@ fn each_transition_that_cannot_be_is_refused_and_changes_nothing() {
         bench.fault(1);
         bench.record_all();
         assert_eq!(bench.command(op, 1), Err(Outcome::ImpossibleTransition), "{op:?} of a faulted one");
+        assert_eq!(
+            bench.command(Op::Resume, 1),
+            Err(Outcome::ImpossibleTransition),
+            "it is not what it was to be"
+        );
         let mut bench = Bench::settled();
         bench.command(Op::Suspend, 1).unwrap();
         assert_eq!(bench.command(op, 1), Err(Outcome::AlreadyRunning), "{op:?}");
