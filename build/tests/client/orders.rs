@@ -1,7 +1,10 @@
 //! Flags, acknowledgements, the lifecycle and the audit record with the host tool.
 
+use std::time::Duration;
+
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
+use totebox_operator::client::{Connection, Session, Timing};
 use totebox_pds::console::testing::Bench;
 use totebox_pds::proto::audit::{Event, FoundRange, NO_RECORD, Verdict};
 use totebox_pds::proto::flag::{Acknowledged, FlagKind, NO_VOLUME};
@@ -12,6 +15,7 @@ use zerocopy::FromZeros;
 
 use crate::appliance::{Appliance, Noise};
 use crate::commands::{json, stderr, stdout, totebox};
+use crate::putting::scripted;
 use crate::session;
 
 /// What the orchestrator does when it was called once more: `act` is told how often it was, and what it changes
@@ -350,4 +354,27 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("unknown-archive: no archive \"nowhere at all\""), "{}", stderr(&output));
     appliance.end();
+}
+
+/// The appliance is busy with what it was asked first, and has no answer to that.
+#[test]
+fn an_order_that_is_under_way_all_the_while_has_no_answer() {
+    use totebox_operator::client::lifecycle::change;
+    use totebox_pds::console::Change;
+    let timing = Timing { quiet: Duration::from_millis(50), patience: Duration::from_secs(1) };
+    let script = || {
+        let mut asked = false;
+        scripted(move |_| {
+            Some(
+                core::mem::replace(&mut asked, true).then(|| "-busy it is under way".into()).into_iter().collect(),
+            )
+        })
+    };
+    let open = || Session::open(Connection::over(script()).unwrap(), timing, Box::new(|_| {})).unwrap();
+    let mut session = open();
+    let answer = session.ask_in_turn("audit", timing.quiet, timing.quiet);
+    let error = answer.map(|answer| format!("{:?}", answer.end)).unwrap_err();
+    assert!(error.to_string().contains("no answer to `audit` within 1 s"), "{error}");
+    let error = change(&mut open(), "finance", Change::Suspend).unwrap_err();
+    assert!(error.to_string().contains("no answer to `suspend \"finance\"` within 1 s"), "{error}");
 }

@@ -55,6 +55,8 @@ pub(super) fn order(session: &mut Session, command: &str) -> Result<(Result<Fiel
             Err(refusal) if again && refusal.name == "busy" && start.elapsed() < session.timing.patience => {
                 session.pause(PAUSE)?;
             }
+            // What it is busy with may be this order, and that has no answer.
+            Err(refusal) if again && refusal.name == "busy" => return Err(session.unanswered(command)),
             end => return Ok((end, again)),
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use totebox_pds::console::data::{PROTOCOL, verified};
 
 use super::connection::Connection;
@@ -218,8 +218,7 @@ impl Session {
                 Answered::Whole(answer) => return Ok(Answer { again, ..answer }),
                 // The end of a line may be lost and nothing come behind it: that is asked for once more.
                 Answered::Silence if again && start.elapsed() >= self.timing.patience => {
-                    let seconds = self.timing.patience.as_secs();
-                    bail!("no answer to `{command}` within {seconds} s: who should answer does not")
+                    return Err(self.unanswered(command));
                 }
                 Answered::Silence => {
                     silent_for = self.timing.longer(silent_for, start);
@@ -236,15 +235,26 @@ impl Session {
         bail!("no whole answer to `{command}` in {TRIES} tries: the line is too disturbed")
     }
 
+    /// Nobody has answered in the session's patience.
+    pub(super) fn unanswered(&self, command: &str) -> anyhow::Error {
+        let seconds = self.timing.patience.as_secs();
+        anyhow!("no answer to `{command}` within {seconds} s: who should answer does not")
+    }
+
     /// As [`Session::ask`], and while the appliance is busy with the like, waits its turn for as long as the
-    /// session's patience; `pause` is between two tries.
+    /// session's patience; `pause` is between two tries. If it was asked again and is busy all the while, that may be
+    /// with the first time: then there was no answer.
     pub fn ask_in_turn(&mut self, command: &str, within: Duration, pause: Duration) -> Result<Answer> {
         let start = Instant::now();
+        let mut again = false;
         loop {
             let answer = self.ask(command, within)?;
+            again |= answer.again;
             let busy = answer.end.as_ref().is_err_and(|refusal| refusal.name == "busy");
-            if !busy || start.elapsed() > self.timing.patience {
-                return Ok(answer);
+            match start.elapsed() > self.timing.patience {
+                true if busy && again => return Err(self.unanswered(command)),
+                late if !busy || late => return Ok(answer),
+                _ => {}
             }
             self.pause(pause)?;
         }
