@@ -100,7 +100,8 @@ impl Display for Refused<'_> {
                 "the audit record is still being read; try again in a moment"
             }
             Outcome::NotReady => {
-                "nothing was changed: the archives' states are still being read from the audit record; try again"
+                "nothing was changed: the archives are still coming up to the states the audit record tells of; try \
+                 again in a moment"
             }
         })
     }

@@ -51,7 +51,7 @@ use crate::flags::Flags;
 use crate::lifecycle::Standing;
 use crate::proto::audit::{NO_RECORD, Remembered, Report, Verdict};
 use crate::proto::flag::{Acknowledged, FlagKind, Loss};
-use crate::proto::page::{ArchiveState, Time, VaultPage, degraded};
+use crate::proto::page::{ArchiveState, Cause, Time, VaultPage, degraded};
 use crate::proto::vault::VolumeState;
 use crate::vault_client::VaultClient;
 use crate::watch::{BEAT_MS, ClockWatch, Watch};
@@ -515,8 +515,15 @@ impl Orchestrator {
 
     /// Publishes what there is to see, and wakes the console if it is anything but the time.
     fn show(&mut self, kernel: &mut dyn Kernel) {
-        let up = |archive: &Archive| archive.state() != ArchiveState::Starting;
-        let all_up = self.restored && self.records.is_empty() && self.archives.iter().all(up);
+        let up = |archive: usize| match self.archives[archive].state() {
+            ArchiveState::Starting => false,
+            // As long as it is brought to what it is to be, no order for it is taken.
+            ArchiveState::Active | ArchiveState::Suspended | ArchiveState::Archived => {
+                self.lifecycles[archive].moving.is_none_or(|moving| moving.cause != Cause::Restart)
+            }
+            _ => true,
+        };
+        let all_up = self.restored && self.records.is_empty() && (0..self.archives.len()).all(up);
         self.settled |= all_up || self.time.uptime_ms.get() >= SETTLE_MS;
         let known = Known {
             archives: &self.archives,

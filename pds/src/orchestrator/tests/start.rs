@@ -33,7 +33,7 @@ fn nothing_is_told_and_nothing_settles_before_the_audit_record_was_read() {
         let expected = (1, ArchiveState::Active as u8, Cause::Restart as u8);
         assert_eq!((told.sequence.get(), told.target, told.cause), expected);
         assert!(bench.kernel.notified.contains(&bench.archives[archive]));
-        assert_eq!(bench.row(archive).moving, 1);
+        assert_eq!((bench.row(archive).moving, bench.surface().settled), (1, 0), "it takes no orders yet");
         bench.obey(archive);
         assert_eq!(bench.row(archive).moving, 0);
     }
@@ -272,6 +272,9 @@ fn the_surface_settles_when_every_archive_has_come_up_or_failed_to() {
     bench.say(1, |health| health.state = ArchiveState::Unavailable as u8);
     assert_eq!(bench.surface().settled, 0);
     bench.say(2, |health| health.state = ArchiveState::Failed as u8);
+    assert_eq!(bench.surface().settled, 0, "the first has not done what it was told: it takes no orders yet");
+    assert_eq!(bench.command(Op::Suspend, 0), Err(Outcome::NotReady));
+    bench.obey(0);
     assert_eq!(bench.surface().settled, 1);
     assert_eq!(bench.kernel.notified.last(), Some(&bench.console));
     bench.say(0, |health| health.state = ArchiveState::Starting as u8);
