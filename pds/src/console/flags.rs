@@ -241,6 +241,7 @@ impl Session {
         let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
         self.output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
         told.push(row.id.get()).expect("each is another row's id");
+        self.holders.flag_announced();
         true
     }
 

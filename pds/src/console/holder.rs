@@ -13,7 +13,7 @@ use super::line::Ending;
 use super::orchestrator::Answered;
 use super::put::Stage;
 use super::session::{Activity, Session};
-use super::submissions::Submission;
+use super::submissions::{Owed, Submission};
 
 /// What a peer was in the middle of when it was cut off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,10 +64,22 @@ impl Cut {
 pub struct Holders {
     /// Another holder has the line; this is what the terminal was cut off from.
     away: Option<Cut>,
+    /// Flags that were announced to others meanwhile.
+    flags: u32,
     here: Doubt,
 }
 
 impl Holders {
+    /// The submissions whose end somebody is still to be told.
+    pub(super) fn owed(&self) -> Owed {
+        [self.away.and_then(|cut| cut.put), self.here.cut().and_then(|cut| cut.put)]
+    }
+
+    /// A flag was announced to whoever has the line.
+    pub(super) fn flag_announced(&mut self) {
+        self.flags += u32::from(self.away.is_some());
+    }
+
     /// The orchestrator has answered something that nobody waits for any more.
     pub(super) fn answered(&mut self, answered: &Answered) {
         if let Some(cut) = &mut self.away {
@@ -142,6 +154,13 @@ impl Session {
                 self.leave_terminal(cut);
                 self.output.back();
                 let mut cut = self.holders.away.take().unwrap_or_default();
+                match core::mem::take(&mut self.holders.flags) {
+                    0 => {}
+                    1 => self.output.line(format_args!("*meanwhile a flag was raised; flags shows it")),
+                    flags => {
+                        self.output.line(format_args!("*meanwhile {flags} flags were raised; flags shows them"))
+                    }
+                }
                 match lost {
                     Lost::Nothing => {}
                     Lost::Lines => cut.sending = Some(Place::LineStart),

@@ -101,6 +101,7 @@ impl Session {
             return;
         }
         let tag = self.new_tag();
+        self.submissions.owe(self.holders.owed());
         if !self.submissions.open(tag, link) {
             let text = format_args!("{PENDING_MAX} submissions wait for their receipts; wait for one of them");
             return self.output.error(Error::Busy, None, text);

@@ -14,8 +14,6 @@ const KEPT: usize = 64;
 /// Submissions that may wait for their receipts at a time.
 pub const PENDING_MAX: usize = 32;
 
-const _: () = assert!(PENDING_MAX < KEPT);
-
 /// Bytes of heap they take.
 pub const HEAP: usize = KEPT * size_of::<Submission>();
 
@@ -57,34 +55,49 @@ pub struct Submission {
     pub watched: bool,
 }
 
-/// The latest submissions, oldest first.
-pub struct Submissions(Vec<Submission>);
+/// Those whose end somebody who was cut off is still to be told: the terminal, and who is at the line.
+pub type Owed = [Option<u32>; 2];
+
+// Whatever comes, something can be forgotten.
+const _: () = assert!(PENDING_MAX + size_of::<Owed>() / size_of::<Option<u32>>() < KEPT);
+
+/// The latest submissions, oldest first, and those that are owed to somebody.
+pub struct Submissions {
+    kept: Vec<Submission>,
+    owed: Owed,
+}
 
 impl Submissions {
     /// None yet.
     pub fn new() -> Self {
-        Submissions(Vec::with_capacity(KEPT))
+        Submissions { kept: Vec::with_capacity(KEPT), owed: [None; 2] }
+    }
+
+    /// From now on these are not forgotten, and others may be.
+    pub fn owe(&mut self, owed: Owed) {
+        self.owed = owed;
     }
 
     /// Remembers a new submission; false if too many wait for their receipts.
     pub fn open(&mut self, tag: u32, link: usize) -> bool {
-        let pending = self.0.iter().filter(|entry| entry.watched && entry.fate == Fate::Pending);
+        let pending = self.kept.iter().filter(|entry| entry.watched && entry.fate == Fate::Pending);
         if pending.count() >= PENDING_MAX {
             return false;
         }
-        if self.0.len() == KEPT {
+        if self.kept.len() == KEPT {
             // One that has ended, or else one nobody waits for any more.
-            let ended = self.0.iter().position(|entry| entry.fate != Fate::Pending);
-            let oldest = ended.or_else(|| self.0.iter().position(|entry| !entry.watched));
-            self.0.remove(oldest.expect("fewer wait than are kept"));
+            let free = |entry: &Submission| !self.owed.contains(&Some(entry.tag));
+            let ended = self.kept.iter().position(|entry| free(entry) && entry.fate != Fate::Pending);
+            let oldest = ended.or_else(|| self.kept.iter().position(|entry| free(entry) && !entry.watched));
+            self.kept.remove(oldest.expect("fewer wait than are kept"));
         }
-        self.0.push(Submission { tag, link, fate: Fate::Open, watched: true });
+        self.kept.push(Submission { tag, link, fate: Fate::Open, watched: true });
         true
     }
 
     /// The submission with this tag.
     pub fn get(&mut self, tag: u32) -> Option<&mut Submission> {
-        self.0.iter_mut().find(|entry| entry.tag == tag)
+        self.kept.iter_mut().find(|entry| entry.tag == tag)
     }
 
     /// Notes how a submission goes on.
@@ -96,12 +109,12 @@ impl Submissions {
 
     /// The peer is gone: the end of what still waits is told as an event.
     pub fn unwatch(&mut self) {
-        self.0.iter_mut().for_each(|entry| entry.watched = false);
+        self.kept.iter_mut().for_each(|entry| entry.watched = false);
     }
 
     /// Ends one that waits for this archive, and returns its tag and whether it is watched.
     pub fn lose(&mut self, link: usize, error: Error) -> Option<(u32, bool)> {
-        let entry = self.0.iter_mut().find(|entry| entry.link == link && entry.fate == Fate::Pending)?;
+        let entry = self.kept.iter_mut().find(|entry| entry.link == link && entry.fate == Fate::Pending)?;
         entry.fate = Fate::Lost(error);
         Some((entry.tag, entry.watched))
     }
