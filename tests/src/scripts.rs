@@ -77,7 +77,7 @@ fn text_is_no_command(appliance: &mut dyn Appliance, _: u64) {
         let status = terminal.command("status");
         assert_eq!(state(&status, "finance"), "active", "{status}");
     }
-    for put in ["put finance", "put finance two words", "put nowhere note"] {
+    for put in ["put finance", "put finance two words", "put nowhere note", "put nowhere lease 2026"] {
         terminal.type_bytes(format!("{put}\rarchive finance final\r.\r").as_bytes());
         terminal.wait_for(SKIPPED);
         let status = terminal.command("status");
@@ -158,7 +158,9 @@ fn refusals(appliance: &mut dyn Appliance, _: u64) {
         (format!("put contracts {} 3", "n".repeat(256)), "-bad-name"),
         ("x".repeat(5000), "-line-too-long"),
     ] {
-        let answer = terminal.command(&command);
+        // What follows a refused `put` is its text, up to the point.
+        let skipped = if command.starts_with("put ") { "\r." } else { "" };
+        let answer = terminal.command(&format!("{command}{skipped}"));
         assert!(answer.contains(error), "{command:.40} is not answered {error}:\n{answer:.400}");
     }
     // Content that is not what was declared.

@@ -122,7 +122,11 @@ impl Session {
             (Answer::Ready, Phase::Opening) => {
                 put.phase = Phase::Receiving { gap_told: false };
                 match put.size {
-                    Some(_) => self.output.line(format_args!("+ready {tag} {WINDOW}")),
+                    Some(_) if self.machine => self.output.line(format_args!("+ready {tag} {WINDOW}")),
+                    Some(size) => self.output.line(format_args!(
+                        "+ready {tag} {WINDOW} data lines of {size} bytes in all are to follow, as a program sends them; a \
+                         line with a single . gives it up. If {size} belongs to the name, put the name in \"quotes\""
+                    )),
                     None => self.output.line(format_args!(
                         "+ready {tag} type the text; a line with a single . ends it, Ctrl-C gives it up"
                     )),
@@ -145,10 +149,10 @@ impl Session {
         }
     }
 
-    /// The submission came to nothing. If a person's text still comes, its lines are no commands.
+    /// The submission came to nothing. If more of what a person sends still comes, its lines are no commands.
     pub(super) fn leave_put(&mut self) {
         match &self.activity {
-            Activity::Put(put) if put.size.is_none() && put.stage() == Stage::Incoming => {
+            Activity::Put(put) if !self.machine && put.stage() == Stage::Incoming => {
                 self.skip(Place::LineStart, false);
             }
             _ => self.activity = Activity::Idle,
@@ -181,11 +185,14 @@ impl Session {
             return;
         }
         let mut content = [0; CONTENT_MAX];
-        let wrong = match (ending, verified(line)) {
+        // A person has no checksums.
+        let verified = if line == b"." && !self.machine { Ok(line) } else { verified(line) };
+        let wrong = match (ending, verified) {
             (Ending::TooLong, _) | (_, Err(Damage::NoChecksum | Damage::WrongChecksum)) => "bad-crc",
             (Ending::Whole, Ok(b".")) => {
                 self.cancel_put(Error::Cancelled, "given up");
-                return self.leave_put();
+                self.activity = Activity::Idle;
+                return;
             }
             (Ending::Whole, Ok(body)) => match decode(body, &mut content) {
                 None => "bad-line",

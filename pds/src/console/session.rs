@@ -294,7 +294,7 @@ impl Session {
     /// Takes bytes up to the end of the next line and handles it; whether there were any.
     fn read_input(&mut self) -> bool {
         let mut moved = false;
-        let raw = self.machine || self.takes_data();
+        let raw = self.machine;
         while self.takes_lines() && self.output.ready() {
             let Some(byte) = self.input.pop() else { break };
             moved = true;
@@ -351,32 +351,29 @@ impl Session {
         }
         self.greeted = true;
         let text_may_follow = !self.machine && begins_put(line);
-        let sized = self.try_command(line, ending);
-        if text_may_follow && !sized && !matches!(self.activity, Activity::Put(_)) {
-            // Whoever sends a text with its `put` in one go has not seen that it was refused.
+        self.try_command(line, ending);
+        if text_may_follow && !matches!(self.activity, Activity::Put(_)) {
+            // Whoever sends a text with its `put` in one go has not seen that it was refused. That a number stands where
+            // a size would does not say that no text follows: it may be part of a name without quotes.
             self.skip(Place::LineStart, false);
         }
     }
 
-    /// Carries out a command; returns whether it has a size, as a `put` has that is followed by data lines.
-    fn try_command(&mut self, line: &[u8], ending: Ending) -> bool {
+    fn try_command(&mut self, line: &[u8], ending: Ending) {
         if ending == Ending::TooLong {
             let text = format_args!("a line has at most {LINE_MAX} bytes; nothing was done");
-            self.output.error(Error::LineTooLong, None, text);
-            return false;
+            return self.output.error(Error::LineTooLong, None, text);
         }
         let line = match (data::verified(line), self.machine) {
             (Ok(line), _) => line,
             (Err(Damage::NoChecksum), false) => line,
             (Err(Damage::NoChecksum), true) => {
                 let text = "no checksum at the end of the line; Ctrl-C goes back to person mode";
-                self.output.error(Error::BadCrc, None, format_args!("{text}"));
-                return false;
+                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
             }
             (Err(Damage::WrongChecksum), _) => {
                 let text = "the line does not have the checksum at its end; nothing was done, send it again";
-                self.output.error(Error::BadCrc, None, format_args!("{text}"));
-                return false;
+                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
             }
         };
         let mut buffer = core::mem::take(&mut self.words);
@@ -385,15 +382,12 @@ impl Session {
             Ok(words) => parse(words, &self.volumes),
             Err(error) => Err(ParseError::Words(*error)),
         };
-        let size = words.as_ref().ok().and_then(|words| words.get(3));
-        let sized = size.is_some_and(|size| parse_decimal(size).is_some());
         match command {
             Ok(command) => self.carry_out(command),
             Err(error) => self.output.error(error.error(), None, format_args!("{error}")),
         }
         drop(words);
         self.words = buffer;
-        sized
     }
 
     fn carry_out(&mut self, command: Command<'_>) {
@@ -457,7 +451,7 @@ impl Session {
         }
         let prompt = match &self.activity {
             Activity::Idle if self.greeted => PROMPT,
-            Activity::Put(put) if put.takes_lines() && !put.takes_data() => "",
+            Activity::Put(put) if put.takes_lines() => "",
             Activity::Skip(_) => "",
             _ => return false,
         };
@@ -469,5 +463,10 @@ impl Session {
 
 /// Whether a line was meant to put something, well or badly.
 fn begins_put(line: &[u8]) -> bool {
-    line.trim_ascii_start().split(u8::is_ascii_whitespace).next() == Some(b"put")
+    let line = line.trim_ascii_start();
+    let word = match line.strip_prefix(b"\"") {
+        Some(quoted) => quoted.split(|byte| *byte == b'"').next(),
+        None => line.split(u8::is_ascii_whitespace).next(),
+    };
+    word.is_some_and(|word| word.eq_ignore_ascii_case(b"put"))
 }

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::console::data::checksum;
 use crate::console::testing::{Bench, Document};
 use crate::proto::audit::Verdict;
 use crate::proto::flag::FlagKind;
@@ -281,6 +282,11 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
         "put one Q3 report",
         "put one \"no end",
         "put one",
+        "Put one note",
+        "\"put\" nowhere note",
+        "put one lease 2026",
+        "put one lease 2026 final",
+        "put nowhere lease 2026",
         " put one note #00000000",
         &too_long,
     ];
@@ -296,16 +302,81 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
         assert!(shown.ends_with("+ls records=1\r\ntotebox> "), "{shown:.500}");
     }
     // As the archive itself says.
-    let mut bench = Bench::up(&NAMES);
+    for put in ["put one note", "put one lease 2026"] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].refuses_puts = true;
+        bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
+        let shown = bench.output();
+        assert!(shown.contains("-sealed:1 ") && shown.contains(SKIPPING) && shown.contains("+ls "), "{shown}");
+        assert!(bench.peer.orders.is_empty());
+    }
+    // A program says that it is one, and goes on.
+    let mut bench = Bench::up_machine(&NAMES);
     bench.archives[0].refuses_puts = true;
-    bench.bytes(b"put one note\rarchive two final\r.\rls two\r");
-    let shown = bench.output();
-    assert!(shown.contains("-sealed:1 ") && shown.contains(SKIPPING) && shown.contains("+ls "), "{shown}");
-    assert!(bench.peer.orders.is_empty());
-    // Data lines are known by themselves, and a program goes on.
     for put in ["put one note 3", "put nowhere note 3"] {
-        assert!(!bench.type_line(put).contains(SKIPPING));
-        bench.type_line("@0 YWJj #e7ac20de");
+        assert!(!bench.ask(put).iter().any(|line| line.starts_with('*')));
+        assert_eq!(bench.ask("ls two").last().unwrap(), "+ls records=1");
+    }
+}
+
+#[test]
+fn a_put_with_a_size_can_be_left_by_a_person_who_meant_none() {
+    let mut bench = Bench::up(&NAMES);
+    let shown = bench.type_line("put one lease 2026");
+    assert!(shown.contains("+ready 1 8 ") && shown.contains("put the name in \"quotes\""), "{shown}");
+    assert_eq!(
+        bench.type_line("archive two final"),
+        "archive two final\r\n?0 bad-crc\r\n",
+        "what is typed is shown"
+    );
+    assert_eq!(bench.type_line("."), ".\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
+    assert!(bench.peer.orders.is_empty() && bench.archives[0].documents.is_empty());
+    // More than was declared: what follows is not known to be over.
+    bench.type_line("put one lease 2");
+    let shown = bench.type_line(&format!("@0 YWJj #{:08x}", checksum(b"@0 YWJj")));
+    assert!(shown.contains("-wrong-size:2 ") && shown.ends_with(SKIPPING), "{shown}");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+}
+
+#[test]
+fn what_became_of_a_text_is_told_however_many_documents_a_client_has_put_since() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].holds_receipts = true;
+        bench.type_line("put one \"x\"");
+        bench.type_line("text");
+        bench.type_line(".");
+        bench.bytes(if by_handshake { b"\x03\nmachine 7\n" } else { b"\x0e\x03\x03\nmachine 7\n" });
+        bench.revive(0);
+        bench.output();
+        for number in 0..300 {
+            bench.send(&format!("put two d{number} 0"));
+            let lines = bench.ask("@0");
+            assert!(lines.iter().any(|line| line.starts_with("+receipt ")), "{lines:?}");
+        }
+        bench.bytes(if by_handshake { b"\x03" } else { b"\x0f" });
+        let shown = bench.output();
+        assert!(shown.contains("this became of submission 1:\r\n*+receipt 1 seq=1 size=5 "), "{shown:?}");
+    }
+}
+
+#[test]
+fn flags_that_a_client_was_told_of_are_told_to_the_terminal_too() {
+    for (count, told) in
+        [(1, "*meanwhile a flag was raised; flags shows it"), (2, "*meanwhile 2 flags were raised;")]
+    {
+        let mut bench = Bench::up(&NAMES);
+        bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+        for flag in 0..count {
+            bench.raise(7 + flag, FlagKind::Asset, 1);
+        }
+        bench.publish();
+        assert!(bench.output().contains("*flag 7 two "));
+        bench.bytes(b"\x0f");
+        let shown = bench.output();
+        assert!(shown.split_once('\x0f').unwrap().1.starts_with(told), "{shown:?}");
+        assert!(shown.ends_with("totebox> "), "{shown:?}");
+        assert_eq!(takeover(&mut bench, b"\x0f"), "totebox> ", "once");
     }
 }
 
