@@ -24,6 +24,9 @@ pub struct Help {
     pub details: &'static [&'static str],
 }
 
+/// How to leave. The console itself has nothing that could be left.
+pub const LEAVING: &str = "the key Ctrl-] leaves totebox run, and stops the appliance";
+
 /// Every command, in the order `help` shows them.
 pub const COMMANDS: &[Help] = &[
     Help {
@@ -200,6 +203,9 @@ impl fmt::Display for ParseError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ParseError::Words(error) => write!(f, "{error}"),
+            ParseError::UnknownCommand(word @ ("quit" | "exit" | "logout")) => {
+                write!(f, "no command {}; {LEAVING}", Short(word))
+            }
             ParseError::UnknownCommand(word) => write!(f, "no command {}; type help", Short(word)),
             ParseError::UnknownArchive(word) => write!(f, "no archive {}; status shows them", Short(word)),
             ParseError::Arguments(help) => write!(f, "usage: {} {}", help.name, help.arguments),
@@ -348,6 +354,10 @@ mod tests {
         let long = "n".repeat(256);
         let cases: &[(&[&str], &str)] = &[
             (&[""], "unknown-command no command \"\"; type help"),
+            (
+                &["quit"],
+                "unknown-command no command \"quit\"; the key Ctrl-] leaves totebox run, and stops the appliance",
+            ),
             (&["halp"], "unknown-command no command \"halp\"; type help"),
             (&["help", "x"], "unknown-command no command \"x\"; type help"),
             (&["ls", "audit"], "unknown-archive no archive \"audit\"; status shows them"),

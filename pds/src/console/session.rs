@@ -9,9 +9,9 @@ use totebox_shm::Mapped;
 
 use super::audit::Verification;
 use super::clock::ClockView;
-use super::commands::{COMMANDS, Command, Help, ParseError, parse};
+use super::commands::{COMMANDS, Command, Help, LEAVING, ParseError, parse};
 use super::control;
-use super::data::{self, Damage, LINE_MAX, PROTOCOL, parse_decimal};
+use super::data::{self, Damage, LINE_MAX, PROTOCOL};
 use super::errors::Error;
 use super::fetch::{Get, List};
 use super::holder::{Holders, Place, Skip};
@@ -431,7 +431,10 @@ impl Session {
                 self.output.line(format_args!("  {usage:<34} {summary}"));
             }
         }
-        self.output.line(format_args!("+help COMMAND says more about one"));
+        match self.machine {
+            true => self.output.line(format_args!("+help COMMAND says more about one")),
+            false => self.output.line(format_args!("+help COMMAND says more about one; {LEAVING}")),
+        }
     }
 
     fn help_for(&mut self, help: &Help) {
