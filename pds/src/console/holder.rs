@@ -8,7 +8,7 @@
 
 use super::begun::Begun;
 use super::errors::Error;
-use super::input::{Lost, Signal};
+use super::input::{Interrupted, Lost, Signal};
 use super::line::Ending;
 use super::orchestrator::Answered;
 use super::put::Stage;
@@ -125,6 +125,12 @@ impl Session {
     /// Something happened to the line that acts at once; `voided` is what came before it and was never taken up.
     pub(super) fn signalled(&mut self, signal: Signal, voided: Lost) {
         let (machine, cut) = (self.machine, self.cut(voided));
+        let typed = match self.input.take_interrupted() {
+            Interrupted::Nothing => false,
+            Interrupted::End => !self.editor.is_empty(),
+            Interrupted::Lines => true,
+        };
+        let dropped = typed && !machine && !matches!(self.activity, Activity::Away);
         if self.output.mid_line() {
             if signal == Signal::Interrupt {
                 self.output.raw("^C");
@@ -133,6 +139,10 @@ impl Session {
         }
         self.reset();
         self.met = true;
+        if dropped {
+            let text = "what was typed before Ctrl-C and not taken up was not carried out";
+            self.output.error(Error::Cancelled, None, format_args!("{text}"));
+        }
         match signal {
             Signal::Interrupt if machine => self.left_machine_mode(true),
             // Lines came behind a Ctrl-C that ended something, and nobody saw whether they were a program's.

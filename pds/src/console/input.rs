@@ -58,12 +58,27 @@ pub struct Input {
     bytes: VecDeque<u8>,
     /// The signals that were not taken up yet, each with what it voided.
     signals: VecDeque<(Signal, Lost)>,
+    /// What of lines Ctrl-C has voided that nobody was told of yet.
+    interrupted: Interrupted,
+}
+
+/// What of lines Ctrl-C has voided that were typed to their end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interrupted {
+    /// None.
+    #[default]
+    Nothing,
+    /// The end of the line that was being put together, if there was one.
+    End,
+    /// A whole line.
+    Lines,
 }
 
 impl Input {
     /// An empty buffer.
     pub fn new() -> Self {
-        Input { bytes: VecDeque::with_capacity(CAPACITY), signals: VecDeque::with_capacity(SIGNALS_MAX) }
+        let (bytes, signals) = (VecDeque::with_capacity(CAPACITY), VecDeque::with_capacity(SIGNALS_MAX));
+        Input { bytes, signals, interrupted: Interrupted::Nothing }
     }
 
     /// Takes what the line has, as far as there is room; returns whether it had something.
@@ -81,6 +96,9 @@ impl Input {
                 match Signal::of(byte) {
                     None => self.bytes.push_back(byte),
                     Some(signal) => {
+                        if signal == Signal::Interrupt {
+                            self.interrupted = self.interrupted.max(self.ended());
+                        }
                         let voided = self.clear();
                         self.signals.push_back((signal, voided));
                     }
@@ -92,6 +110,22 @@ impl Input {
     /// The next signal, and what it voided that was never taken up.
     pub fn take_signal(&mut self) -> Option<(Signal, Lost)> {
         self.signals.pop_front()
+    }
+
+    /// What of lines Ctrl-C has voided since this was last asked.
+    pub fn take_interrupted(&mut self) -> Interrupted {
+        core::mem::take(&mut self.interrupted)
+    }
+
+    /// What of lines waits that were typed to their end.
+    fn ended(&self) -> Interrupted {
+        let ends_line = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let mut behind_text = self.bytes.iter().skip_while(|byte| ends_line(byte));
+        match self.bytes.front() {
+            _ if behind_text.any(ends_line) => Interrupted::Lines,
+            Some(first) if ends_line(first) => Interrupted::End,
+            _ => Interrupted::Nothing,
+        }
     }
 
     /// The next byte.
@@ -145,7 +179,7 @@ mod tests {
 
     #[test]
     fn it_takes_the_heap_it_says() {
-        let Input { bytes, signals } = Input::new();
+        let Input { bytes, signals, .. } = Input::new();
         assert_eq!(bytes.capacity() + signals.capacity() * size_of::<(Signal, Lost)>(), HEAP);
     }
 

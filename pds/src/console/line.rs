@@ -96,8 +96,8 @@ impl LineEditor {
                     self.erase_last(echo);
                 }
             }
-            (Key::Plain, TAB) => self.show(b' ', echo),
-            (Key::Plain, 0..=0x1f) => {}
+            // What is no key here, and cannot be kept, is not dropped in silence.
+            (Key::Plain, 0..=0x1f) if byte != TAB => echo.raw(BELL),
             (Key::Plain, _) => self.show(byte, echo),
         }
         None
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(typed(b"stauts\x7f\x7f\x7ftus\r"), whole(&["status"]));
         assert_eq!(typed("Zü\x08\x08\x08\x08ok\r".as_bytes()), whole(&["ok"]));
         assert_eq!(typed(b"wrong\x15right\r"), whole(&["right"]));
-        assert_eq!(typed(b"a\x1b[A\x1b[3~\x1bOHb\tc\x01\r"), whole(&["ab c"]));
+        assert_eq!(typed(b"a\x1b[A\x1b[3~\x1bOHb\tc\x01\r"), whole(&["ab\tc"]));
     }
 
     #[test]

@@ -115,11 +115,15 @@ impl Output {
     }
 
     /// Shows what was typed where the cursor stands: a column for each character, and for each byte that is no
-    /// text; those that are not printable as `?`.
+    /// text; a tab as a blank, others that are not printable as `?`.
     pub fn typed(&mut self, bytes: &[u8]) {
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
-                let shown = if is_printable(character) { character } else { '?' };
+                let shown = match character {
+                    '\t' => ' ',
+                    character if is_printable(character) => character,
+                    _ => '?',
+                };
                 self.raw(shown.encode_utf8(&mut [0; 4]));
             }
             chunk.invalid().iter().for_each(|_| self.raw("?"));

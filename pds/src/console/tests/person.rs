@@ -186,6 +186,43 @@ fn ctrl_c_gives_up_a_line_a_text_and_a_wait() {
 }
 
 #[test]
+fn lines_that_ctrl_c_voids_do_not_vanish_in_silence() {
+    const DROPPED: &str = "-cancelled what was typed before Ctrl-C and not taken up was not carried out\r\n";
+    let mut bench = Bench::up(&NAMES);
+    // In one go, so that nothing of it was taken up.
+    bench.bytes(b"put finance note\rtext\r.\r\x03");
+    let shown = bench.output();
+    assert!(shown.ends_with(&alloc::format!("{DROPPED}totebox> ")), "{shown:?}");
+    assert!(bench.archives[1].documents.is_empty());
+    // Behind something that is under way.
+    bench.archives[1].hung = true;
+    bench.type_line("ls finance");
+    bench.bytes(b"ls contracts\r");
+    bench.bytes(b"\x03");
+    assert_eq!(bench.output(), alloc::format!("-cancelled stopped\r\n{DROPPED}totebox> "));
+    // The end of a line whose beginning was shown.
+    let mut bench = Bench::up(&NAMES);
+    bench.bytes(b"ls contr");
+    bench.bytes(b"acts\r\x03");
+    let shown = bench.output();
+    assert!(shown.ends_with(&alloc::format!("^C\r\n{DROPPED}totebox> ")), "{shown:?}");
+    // Nothing was typed to its end.
+    bench.bytes(b"\r\n\r\x03ls\x03");
+    assert!(!bench.output().contains(DROPPED));
+}
+
+#[test]
+fn a_text_keeps_its_tabs_and_a_key_that_does_nothing_is_heard() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put finance note");
+    assert_eq!(bench.type_line("a\tb\x07\x00\x7f"), "a b\x07\x07\x08 \x08\r\n");
+    bench.type_line(".");
+    assert_eq!(bench.archives[1].documents[0].content, b"a\t\n");
+    // Between words it is a blank as any other.
+    assert!(bench.type_line("ls\tfinance").contains("+ls records=2"));
+}
+
+#[test]
 fn text_that_is_refused_is_not_taken_for_commands() {
     let mut bench = Bench::up(&NAMES);
     bench.archives[0].refuses_at = Some(5);
@@ -211,7 +248,13 @@ fn an_archive_that_hangs_does_not_hang_the_operator() {
     }
     bench.bytes(b"\x03");
     let shown = bench.output();
-    assert!(shown.contains("-cancelled:1 given up; nothing was committed\r\ntotebox> "), "{shown:?}");
+    assert!(
+        shown.ends_with(
+            "-cancelled:1 given up; nothing was committed\r\n\
+             -cancelled what was typed before Ctrl-C and not taken up was not carried out\r\ntotebox> "
+        ),
+        "{shown:?}"
+    );
     assert!(bench.type_line("ls contracts").ends_with("+ls records=1\r\ntotebox> "));
     assert_eq!(bench.type_line("ls finance"), "ls finance\r\n", "it waits");
     bench.bytes(b"\x03");
