@@ -24,9 +24,8 @@ impl Sender<'_> {
             let patience = self.session.timing.patience;
             if start.elapsed() > patience && self.waiting.len() == before {
                 let (archive, seconds) = (self.order.archive, patience.as_secs());
-                bail!(
-                    "archive {archive} says of {before} documents not whether it commits them, for {seconds} s now"
-                )
+                let documents = if before == 1 { "1 document" } else { &format!("{before} documents") };
+                bail!("archive {archive} has not said for {seconds} s whether {documents} will be committed")
             }
         }
         Ok(())
