@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, pidfd_send_signal};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use site::{Peer, Site, wait_for_end};
@@ -28,6 +28,9 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("a_script_is_carried_out_to_its_end_whatever_it_says", a_script_is_carried_out_to_its_end_whatever_it_says),
     ("a_script_that_was_not_carried_out_says_so", a_script_that_was_not_carried_out_says_so),
+    ("a_script_that_is_no_text_says_so_and_loses_nothing", a_script_that_is_no_text_says_so_and_loses_nothing),
+    ("the_first_order_of_a_script_is_taken", the_first_order_of_a_script_is_taken),
+    ("a_terminal_nobody_reads_holds_nobody_up", a_terminal_nobody_reads_holds_nobody_up),
     ("a_script_whose_answers_are_not_taken_fails", a_script_whose_answers_are_not_taken_fails),
     ("what_is_typed_through_a_takeover_is_no_command", what_is_typed_through_a_takeover_is_no_command),
     ("a_silent_client_gives_way_to_one_that_waits", a_silent_client_gives_way_to_one_that_waits),
@@ -116,7 +119,7 @@ fn a_script_puts_documents_and_the_next_run_has_them() {
 
 fn a_script_is_carried_out_to_its_end_whatever_it_says() {
     let site = Site::new();
-    let script = "put a1 first\n+person\ntotebox> \n\x06\x04\n.\nget a1 1\nput a2 second\nthe last\n.\n";
+    let script = "put a1 first\n+person\ntotebox> \n\n.\nget a1 1\nput a2 second\nthe last\n.\n";
     let (code, shown, said) = run_script(&site, script);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(shown.matches("+receipt ").count(), 2, "{shown}");
@@ -163,6 +166,53 @@ fn a_script_that_was_not_carried_out_says_so() {
     let (said, code) = running.end();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("before the script on standard input was carried out"), "{said}");
+}
+
+fn a_script_that_is_no_text_says_so_and_loses_nothing() {
+    let site = Site::new();
+    let (code, shown, said) = run_script(&site, "put a1 \"w1\"\nimportant\n.\n\x03");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        shown.contains("+receipt ") && said.contains("standard input, line 4: byte 0x03 is no text"),
+        "{said}"
+    );
+    // A text that cannot be kept as it is is not committed as something else.
+    let (code, shown, said) = run_script(&site, "put a1 x\na\x07b\n.\nsuspend a1\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(shown.contains("the input ended before the document did; nothing was committed"), "{shown}");
+    assert!(!shown.contains("+suspend") && said.contains("line 2: byte 0x07"), "{shown}{said}");
+    let (code, shown, _) = run_script(&site, "get a1 1\nput a1 y\na\tb\n.\n");
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("important\r\n") && shown.contains(" size=4 "), "{shown}");
+}
+
+fn the_first_order_of_a_script_is_taken() {
+    let site = Site::new();
+    for order in ["suspend", "resume", "suspend", "resume"] {
+        let (code, shown, said) = run_script(&site, &format!("{order} a1\n"));
+        assert_eq!(code, Some(0), "{shown}{said}");
+        assert!(shown.contains(&format!("+{order} a1 is ")), "{shown}");
+    }
+}
+
+fn a_terminal_nobody_reads_holds_nobody_up() {
+    let site = Site::new();
+    let (near, far) = pseudo_terminal();
+    let at = |far: &OwnedFd| Stdio::from(far.try_clone().unwrap());
+    let mut command = site.command();
+    let running = site.start(command.stdin(at(&far)).stdout(at(&far)));
+    let mut keyboard = Peer::new(near.try_clone().unwrap(), near);
+    keyboard.wait_for("totebox> ");
+    // Far more than the way to it takes.
+    keyboard.send(&"help\r".repeat(200));
+    for _ in 0..2 {
+        let mut client = site.connect();
+        client.wait_for("totebox> ");
+        assert!(client.ask("status").contains("+status"));
+    }
+    kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+    let (said, code) = running.end();
+    assert_eq!(code, Some(0), "{said}");
 }
 
 fn what_is_typed_through_a_takeover_is_no_command() {
@@ -326,7 +376,17 @@ fn an_appliance_that_ends_by_itself_is_an_error() {
     let running = site.start(site.command().args(["--backend", "qemu"]));
     let (said, code) = running.end();
     assert_eq!(code, Some(2));
-    assert!(said.contains("the appliance has ended by itself (exit status: 0)"), "{said}");
+    assert!(said.contains("the appliance has ended by itself (exit status: 0): QEMU is gone."), "{said}");
+    // Killed, with something unread.
+    let site = Site::new();
+    let running = site.start(&mut site.command());
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    pidfd_send_signal(&running.processes()[1], Signal::KILL).unwrap();
+    let (said, code) = running.end();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("ended by itself (signal: 9 (SIGKILL)): totebox-hosted is gone."), "{said}");
+    assert!(said.contains("start it again with totebox run"), "{said}");
 }
 
 fn qemu_has_the_line_and_ends_with_the_run() {

@@ -43,6 +43,7 @@ pub enum Kind {
 /// A running backend. Dropping it ends it.
 #[derive(Debug)]
 pub struct Backend {
+    program: &'static str,
     child: Child,
     line: UnixStream,
 }
@@ -54,7 +55,7 @@ impl Backend {
         ensure!(program.exists(), "there is no {}; `cargo build --release` builds it", program.shown());
         let mut command = Command::new(program);
         command.arg(system).arg("--manifests").arg(manifests).arg("--disk").arg(disk);
-        Backend::start(command.args(["--console", "stdin"]))
+        Backend::start(HOSTED, command.args(["--console", "stdin"]))
     }
 
     /// Boots `image` in the QEMU of the deployment's board, which inherits `disk` and with it the lock.
@@ -75,11 +76,11 @@ impl Backend {
         // Tethered, since QEMU itself outlives whoever started it.
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["die-with", &std::process::id().to_string()]).args(words);
-        Backend::start(&mut command)
+        Backend::start("QEMU", &mut command)
     }
 
     /// Starts a process whose standard input and output are the appliance's serial line.
-    fn start(command: &mut Command) -> Result<Backend> {
+    fn start(program: &'static str, command: &mut Command) -> Result<Backend> {
         let (line, theirs) = UnixStream::pair()?;
         let (input, output) = (theirs.try_clone()?, theirs);
         line.set_nonblocking(true)?;
@@ -94,7 +95,12 @@ impl Backend {
             .with_context(|| format!("cannot start {}", Path::new(command.get_program()).shown()))?;
         // The command keeps our copies of the far end, which would keep the line from closing.
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        Ok(Backend { child, line })
+        Ok(Backend { program, child, line })
+    }
+
+    /// What runs.
+    pub fn program(&self) -> &'static str {
+        self.program
     }
 
     /// The appliance's serial line; reading and writing never wait.

@@ -4,7 +4,8 @@
 //! Whenever the line changes hands the console is told so by a control byte, which ends whatever the last holder
 //! left half done. The operator at a terminal does not lose the connection with the line and may be typing on,
 //! so the console also hears whether keys were lost meanwhile. What is in between is never more than a few
-//! kilobytes: a side is only read when the other has taken everything.
+//! kilobytes: a side is only read when the other has taken everything. Nothing that is written waits: whoever does not
+//! read what they are shown holds nobody else up.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -20,8 +21,8 @@ use totebox_pds::console::data::checksum;
 use totebox_shown::Shown;
 
 use super::finder::Finder;
+use super::script::Script;
 use super::turns::{Next, Turns};
-use totebox_common::output::error_text;
 
 /// Ctrl-], the key that leaves.
 const LEAVE: u8 = 0x1d;
@@ -35,6 +36,9 @@ const TYPED_MAX: usize = 1 << 20;
 
 /// Clients that are told apart while they wait; more wait to be taken in.
 const WAITING_MAX: usize = 32;
+
+/// Bytes of notices that may wait for whoever is to see them; what is more is not said.
+const NOTICES_MAX: usize = 4096;
 
 /// What the console shows when it is ready for a command. Before the first one it shows no content.
 const PROMPT: &[u8] = b"totebox> ";
@@ -79,8 +83,10 @@ pub struct Ends<'a> {
     pub signals: &'a UnixStream,
     /// What the operator types.
     pub input: BorrowedFd<'a>,
-    /// What the operator sees.
+    /// What the operator sees. If it is a terminal, writing to it never waits.
     pub output: BorrowedFd<'a>,
+    /// Where the operator sees what the bridge itself has to say; as `output`.
+    pub notices: BorrowedFd<'a>,
     /// Whether the operator is at a terminal (in raw mode), rather than a script.
     pub terminal: bool,
     /// Whether a script's end is the end.
@@ -102,6 +108,13 @@ pub struct Bridge<'a> {
     to_line: Vec<u8>,
     /// On its way from the appliance to the holder.
     to_holder: Vec<u8>,
+    /// When something of it last went to the operator, or came for them.
+    output_moved: Instant,
+    /// On its way from the bridge to the operator.
+    notices: Vec<u8>,
+    notices_open: bool,
+    /// What of the operator's input may be sent, if that is no terminal.
+    script: Option<Script>,
     /// A script is held back until the appliance's first prompt.
     until_ready: Option<Finder>,
     /// The operator has got the line back; what comes was the client's, until the console says so.
@@ -118,9 +131,12 @@ enum Input {
         used: bool,
     },
     /// It has ended; its last answer has not come.
-    Ending,
+    Ending {
+        /// The bridge has refused some of it.
+        refused: bool,
+    },
     Ended {
-        /// The appliance refused or gave up something of it.
+        /// The appliance, or the bridge, refused or gave up something of it.
         refused: bool,
     },
 }
@@ -180,6 +196,7 @@ enum Source {
     Listener,
     Input,
     Output,
+    Notices,
     Client,
     /// One that waits.
     Waiting(RawFd),
@@ -196,6 +213,10 @@ impl<'a> Bridge<'a> {
             turns: Turns::new(ends.patience),
             to_line: Vec::new(),
             to_holder: Vec::new(),
+            output_moved: Instant::now(),
+            notices: Vec::new(),
+            notices_open: true,
+            script: (!ends.terminal).then(Script::new),
             until_ready: (!ends.terminal).then(|| Finder::new(PROMPT)),
             until_back: false,
             lost: Lost::Nothing,
@@ -218,6 +239,7 @@ impl<'a> Bridge<'a> {
                     Source::Listener => self.take_in_client()?,
                     Source::Input => self.read_input()?,
                     Source::Output => self.write_output()?,
+                    Source::Notices => self.write_notices(),
                     Source::Client => self.client_ready(events)?,
                     Source::Waiting(client) => {
                         gone.push(client);
@@ -251,6 +273,7 @@ impl<'a> Bridge<'a> {
             }
             None => watched.push((Source::Output, self.ends.output, to_holder)),
         }
+        watched.push((Source::Notices, self.ends.notices, when(!self.notices.is_empty(), PollFlags::OUT)));
         // Those that wait are watched for going away alone.
         watched.extend(self.turns.waiting().map(|Client { stream, .. }| {
             (Source::Waiting(stream.as_raw_fd()), stream.as_fd(), PollFlags::empty())
@@ -283,10 +306,13 @@ impl<'a> Bridge<'a> {
             return Ok(Some(End::BackendGone));
         }
         if self.to_holder.is_empty() {
-            match read_some(self.ends.line)? {
-                Some(piece) if piece.is_empty() => return Ok(Some(End::BackendGone)),
-                Some(piece) => return Ok(self.received(piece)),
-                None => {}
+            match read_some(self.ends.line) {
+                // It was killed with something unread.
+                Err(Errno::CONNRESET) => return Ok(Some(End::BackendGone)),
+                Ok(Some(piece)) if piece.is_empty() => return Ok(Some(End::BackendGone)),
+                Ok(Some(piece)) => return Ok(self.received(piece)),
+                Ok(None) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(None)
@@ -308,36 +334,43 @@ impl<'a> Bridge<'a> {
             self.until_ready = None;
         }
         let answer = piece.iter().find(|byte| matches!(**byte, control::DONE | control::NOT_DONE));
-        if let (Input::Ending, Some(&answer)) = (self.input, answer) {
-            self.input = Input::Ended { refused: answer == control::NOT_DONE };
+        if let (Input::Ending { refused }, Some(&answer)) = (self.input, answer) {
+            self.input = Input::Ended { refused: refused || answer == control::NOT_DONE };
             self.turns.rest();
         }
         piece.retain(|byte| !matches!(*byte, control::BACK | control::DONE | control::NOT_DONE));
         if self.output_open {
-            self.to_holder = piece;
+            (self.to_holder, self.output_moved) = (piece, Instant::now());
         }
         self.done()
     }
 
-    /// Reads what the operator types.
+    /// Reads what the operator types, or their script.
     fn read_input(&mut self) -> Result<Option<End>> {
         // Whatever is wrong with standard input, nothing more comes from it.
-        let piece = read_some(self.ends.input).unwrap_or_default();
-        let Some(mut piece) = piece.filter(|piece| !piece.is_empty()) else {
-            self.input = match self.input {
-                Input::Open { used: true } if self.turns.holder().is_none() => {
-                    self.to_line.extend_from_slice(END);
-                    Input::Ending
-                }
-                _ => {
-                    if self.turns.holder().is_none() {
-                        self.turns.rest();
-                    }
-                    Input::Ended { refused: false }
-                }
+        let Some(mut piece) = read_some(self.ends.input).unwrap_or(Some(Vec::new())) else { return Ok(None) };
+        if let Some(script) = &mut self.script {
+            let (lines, no_text) = match piece.is_empty() {
+                true => (script.end(), None),
+                false => script.take(&piece),
             };
+            if !lines.is_empty() {
+                self.input = Input::Open { used: true };
+                self.to_line.extend(lines);
+                self.turns.moved(Instant::now());
+            }
+            if let Some(no_text) = no_text {
+                self.say(&format!("totebox: {no_text}\n"));
+            }
+            if no_text.is_some() || piece.is_empty() {
+                self.end_input(no_text.is_some());
+            }
             return Ok(self.done());
-        };
+        }
+        if piece.is_empty() {
+            self.end_input(false);
+            return Ok(self.done());
+        }
         if self.ends.terminal && piece.contains(&LEAVE) {
             return Ok(Some(End::Left));
         }
@@ -353,6 +386,9 @@ impl<'a> Bridge<'a> {
                     self.turns.queue_operator(now);
                 }
                 Some(at) => {
+                    if has_line(&piece[..at]) || self.lost != Lost::Nothing {
+                        self.notice("what you typed before Ctrl-C is lost");
+                    }
                     // With it the operator has seen what became of the keys before it.
                     self.lost = Lost::Nothing;
                     self.pass(Next::Operator, Why::TakenBack);
@@ -365,29 +401,60 @@ impl<'a> Bridge<'a> {
         self.until_back = false;
         if let Some(at) = interrupt.filter(|_| self.ends.terminal) {
             // It voids what was not taken up, so it need not wait behind that.
-            void_unsent(&mut self.to_line);
-            piece.drain(..at);
+            let mut voided = void_unsent(&mut self.to_line);
+            voided.extend(piece.drain(..at));
+            if has_line(&voided) {
+                self.notice("what you typed before Ctrl-C, and the appliance had not taken up, is dropped");
+            }
         }
         self.to_line.extend_from_slice(&piece);
         self.turns.moved(now);
         Ok(None)
     }
 
+    /// There is no more input; `refused` is whether there was some that the bridge has not passed on.
+    fn end_input(&mut self, refused: bool) {
+        let at_line = self.turns.holder().is_none();
+        self.input = match self.input {
+            Input::Open { used: true } if at_line => {
+                self.to_line.extend_from_slice(END);
+                Input::Ending { refused }
+            }
+            _ => {
+                if at_line {
+                    self.turns.rest();
+                }
+                Input::Ended { refused }
+            }
+        };
+    }
+
+    fn write_notices(&mut self) -> Option<End> {
+        if write(self.ends.notices, &mut self.notices).is_err() {
+            self.notices_open = false;
+            self.notices.clear();
+        }
+        self.done()
+    }
+
     fn write_output(&mut self) -> Result<Option<End>> {
+        let before = self.to_holder.len();
         if let Err(error) = write(self.ends.output, &mut self.to_holder) {
             // Nobody sees what is shown any more; the socket is served on.
             (self.output_open, self.output_lost) = (false, Some(error));
             self.to_holder.clear();
+        }
+        if self.to_holder.len() < before {
+            self.output_moved = Instant::now();
         }
         Ok(self.done())
     }
 
     /// The end, if it is to come after standard input and everything it led to is shown.
     fn done(&self) -> Option<End> {
+        let shown = self.to_holder.is_empty() && self.notices.is_empty();
         match self.input {
-            Input::Ended { refused } if self.ends.exit_on_eof && self.to_holder.is_empty() => {
-                Some(End::InputDone { refused })
-            }
+            Input::Ended { refused } if self.ends.exit_on_eof && shown => Some(End::InputDone { refused }),
             _ => None,
         }
     }
@@ -439,11 +506,18 @@ impl<'a> Bridge<'a> {
         // A script keeps the line until its last answer has come.
         let free = match self.input {
             Input::Open { .. } => self.ends.terminal,
-            Input::Ending => false,
-            Input::Ended { .. } => true,
+            Input::Ending { .. } => false,
+            // Where its end is the end, that comes when the answer is shown.
+            Input::Ended { .. } => !self.ends.exit_on_eof,
         };
-        let shown = self.turns.holder().is_some() || self.to_holder.is_empty() || !self.output_open;
-        self.turns.due().filter(|_| self.turns.holder().is_some() || (free && shown))
+        let due = self.turns.due()?;
+        match self.turns.holder() {
+            Some(_) => Some(due),
+            None if !free => None,
+            None if self.to_holder.is_empty() => Some(due),
+            // What the operator is to see goes out before, as long as it moves.
+            None => self.output_moved.checked_add(self.ends.patience).map(|stuck| due.max(stuck)),
+        }
     }
 
     /// Has the holder give way if it must.
@@ -470,12 +544,16 @@ impl<'a> Bridge<'a> {
                 let _ = rustix::io::write(&loser.stream, line.as_bytes());
             }
         }
+        let shown = self.to_holder.is_empty();
         self.to_holder.clear();
         if next == Next::Client {
             if loser.is_none() {
                 self.lost = Lost::Nothing;
                 self.lost.add(&void_unsent(&mut self.to_line));
-                self.notice("a client has the line; Ctrl-C takes it back");
+                self.notice(match shown {
+                    true => "a client has the line; Ctrl-C takes it back",
+                    false => "a client has the line, for nothing was read here; Ctrl-C takes it back",
+                });
             } else {
                 self.to_line.clear();
             }
@@ -495,11 +573,24 @@ impl<'a> Bridge<'a> {
     }
 
     /// Tells an operator at a terminal.
-    fn notice(&self, text: &str) {
+    fn notice(&mut self, text: &str) {
         if self.ends.terminal {
-            error_text(format_args!("\n[{}]", Shown(text)));
+            self.say(&format!("\n[{}]\n", Shown(text)));
         }
     }
+
+    /// Says something as soon as that need not be waited for. If what was said before is not taken, it is not said.
+    fn say(&mut self, text: &str) {
+        if self.notices_open && self.notices.len() + text.len() <= NOTICES_MAX {
+            self.notices.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// Whether a line in it was typed to its end.
+fn has_line(typed: &[u8]) -> bool {
+    let ends_line = |key: &u8| matches!(key, b'\r' | b'\n');
+    typed.iter().skip_while(|key| ends_line(key)).any(ends_line)
 }
 
 /// Takes away what waits to be sent to the console and is void; what acts at once stays. Returns what it was.

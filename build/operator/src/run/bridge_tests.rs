@@ -20,6 +20,7 @@ struct Bench {
     appliance: UnixStream,
     keyboard: UnixStream,
     screen: UnixStream,
+    said: UnixStream,
     signal: UnixStream,
     directory: TempDir,
     bridge: Option<JoinHandle<Result<End>>>,
@@ -31,18 +32,21 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("console")).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let [(appliance, line), (keyboard, input), (screen, output), (signal, signals)] =
-            [(); 4].map(|()| UnixStream::pair().unwrap());
-        line.set_nonblocking(true).unwrap();
-        for far in [&appliance, &keyboard, &screen] {
+        let [(appliance, line), (keyboard, input), (screen, output), (said, notices), (signal, signals)] =
+            [(); 5].map(|()| UnixStream::pair().unwrap());
+        for near in [&line, &output, &notices] {
+            near.set_nonblocking(true).unwrap();
+        }
+        for far in [&appliance, &keyboard, &screen, &said] {
             far.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         }
         let bridge = std::thread::spawn(move || {
             let (line, listener, signals) = (&line, &listener, &signals);
-            let (input, output) = (input.as_fd(), output.as_fd());
-            Bridge::new(Ends { line, listener, signals, input, output, terminal, exit_on_eof, patience }).carry()
+            let (input, output, notices) = (input.as_fd(), output.as_fd(), notices.as_fd());
+            let ends = Ends { line, listener, signals, input, output, notices, terminal, exit_on_eof, patience };
+            Bridge::new(ends).carry()
         });
-        Bench { appliance, keyboard, screen, signal, directory, bridge: Some(bridge) }
+        Bench { appliance, keyboard, screen, said, signal, directory, bridge: Some(bridge) }
     }
 
     fn client(&self) -> UnixStream {
@@ -303,6 +307,7 @@ fn a_client_that_only_reads_moves_something() {
         signals: &signals,
         input: signals.as_fd(),
         output: signals.as_fd(),
+        notices: signals.as_fd(),
         terminal: true,
         exit_on_eof: false,
         patience: LONG,
@@ -433,4 +438,83 @@ fn a_screen_nobody_reads_does_not_stop_the_service() {
     while byte != *b"." {
         (&client).read_exact(&mut byte).unwrap();
     }
+}
+
+#[test]
+fn a_script_ends_where_it_is_no_text_and_nothing_before_that_is_lost() {
+    for key in ["\x03", "\x04", "\x07", "\x18", "\x1b[A", "\x08"] {
+        let mut bench = Bench::new(false, true, LONG);
+        send(&bench.keyboard, &format!("put one \"w1\"\nimportant\n.\narchive one fin{key}al\nstatus\n"));
+        send(&bench.appliance, "totebox> ");
+        expect(&bench.appliance, "put one \"w1\"\nimportant\n.\n\n\x04");
+        // What came before was carried out, and still not all of it was.
+        send(&bench.appliance, "+receipt\r\n\x06");
+        let said = format!("totebox: standard input, line 4: byte 0x{:02x} is no text; ", key.as_bytes()[0]);
+        expect(&bench.said, &said);
+        assert_eq!(bench.end(), End::InputDone { refused: true });
+        expect(&bench.screen, "totebox> +receipt\r\n");
+    }
+    // There is nothing before it.
+    let mut bench = Bench::new(false, true, LONG);
+    send(&bench.keyboard, "\x03status\n");
+    assert_eq!(bench.end(), End::InputDone { refused: true });
+}
+
+#[test]
+fn whole_lines_that_ctrl_c_voids_do_not_vanish_in_silence() {
+    let bench = Bench::new(true, false, LONG);
+    send(&bench.keyboard, "put one x\rtext\r.\r\x03");
+    expect(&bench.appliance, "\x03");
+    expect(&bench.said, "\n[what you typed before Ctrl-C, and the appliance had not taken up, is dropped]\n");
+    // A line that was not ended shows as given up; the next notice is another's.
+    send(&bench.keyboard, "half a\x03");
+    expect(&bench.appliance, "\x03");
+    // While a client has the line.
+    let bench = Bench::new(true, false, LONG);
+    let _client = bench.client();
+    expect(&bench.appliance, AWAY);
+    expect(&bench.said, "\n[a client has the line; Ctrl-C takes it back]\n");
+    send(&bench.keyboard, "ls one\r\x03");
+    expect(&bench.appliance, "\x0f\x03");
+    expect(&bench.said, "\n[what you typed before Ctrl-C is lost]\n\n[you have the line]\n");
+}
+
+#[test]
+fn notices_nobody_reads_hold_nobody_up() {
+    let mut bench = Bench::new(true, false, LONG);
+    // More than is kept of them, and than their way takes.
+    for _ in 0..2000 {
+        let client = bench.client();
+        expect(&bench.appliance, AWAY);
+        drop(client);
+        expect(&bench.appliance, "\x0f");
+    }
+    send(&bench.signal, "x");
+    assert_eq!(bench.end(), End::Left);
+}
+
+#[test]
+fn an_operator_who_does_not_read_gives_way() {
+    let bench = Bench::new(true, false, Duration::from_millis(200));
+    send(&bench.keyboard, "help\r");
+    expect(&bench.appliance, "help\r");
+    // Until nothing more goes to the screen.
+    let (mut appliance, piece) = (bench.appliance.try_clone().unwrap(), [b'x'; 4096]);
+    let flood = std::thread::spawn(move || while appliance.write_all(&piece).is_ok() {});
+    let client = bench.client();
+    expect(&bench.appliance, AWAY);
+    // It gets what the appliance sends now.
+    expect(&client, "xxxx");
+    expect(&bench.said, "\n[a client has the line, for nothing was read here; Ctrl-C takes it back]\n");
+    drop((bench, client));
+    flood.join().unwrap();
+}
+
+#[test]
+fn an_appliance_that_was_killed_with_something_unread_is_gone() {
+    let mut bench = Bench::new(true, false, LONG);
+    send(&bench.keyboard, "status\r");
+    // Nobody has read it when the other side goes: the line is reset.
+    bench.appliance = UnixStream::pair().unwrap().0;
+    assert_eq!(bench.end(), End::BackendGone);
 }

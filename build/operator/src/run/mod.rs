@@ -8,12 +8,13 @@ mod backend;
 mod bridge;
 mod disk;
 mod finder;
+mod script;
 mod socket;
 mod terminal;
 mod turns;
 
 use std::fs;
-use std::io::{stdin, stdout};
+use std::io::{stderr, stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub use socket::default_console;
 use backend::Backend;
 use bridge::{Bridge, End, Ends, PATIENCE};
 use socket::ConsoleSocket;
-use terminal::RawTerminal;
+use terminal::{RawTerminal, without_waiting};
 
 /// How long archives may take to sign before the appliance is stopped all the same.
 const SIGN_PATIENCE: Duration = Duration::from_secs(10);
@@ -89,13 +90,15 @@ pub fn run(options: &Options) -> Result<bool> {
     let terminal = RawTerminal::enter()?;
     let leave = if terminal.is_some() { "; Ctrl-] leaves" } else { "" };
     errln!("console at unix:{}{leave}", socket.path().shown());
-    let (input, output) = (stdin(), stdout());
+    let (input, output, notices) = (stdin(), stdout(), stderr());
+    let [own_output, own_notices] = [output.as_fd(), notices.as_fd()].map(without_waiting);
     let ends = Ends {
         line: backend.line(),
         listener: &socket.listener,
         signals: &signals,
         input: input.as_fd(),
-        output: output.as_fd(),
+        output: own_output.as_ref().map_or(output.as_fd(), AsFd::as_fd),
+        notices: own_notices.as_ref().map_or(notices.as_fd(), AsFd::as_fd),
         terminal: terminal.is_some(),
         exit_on_eof: options.exit_on_eof,
         patience: PATIENCE,
@@ -106,10 +109,11 @@ pub fn run(options: &Options) -> Result<bool> {
     // Without a script the line is there for clients, whoever sees what is shown here.
     let lost = bridge.output_lost().filter(|_| scripted);
     drop(terminal);
-    if end != End::BackendGone {
-        sign_checkpoints(&backend);
-    }
+    // Said only when the appliance is off: standard error may be a terminal that takes nothing.
+    let unsigned = if end == End::BackendGone { Vec::new() } else { sign_checkpoints(&backend) };
+    let program = backend.program();
     let status = backend.stop()?;
+    unsigned.iter().for_each(|line| errln!("{line}"));
     if let Some(error) = lost {
         return Err(OutputError(error).into());
     }
@@ -117,13 +121,17 @@ pub fn run(options: &Options) -> Result<bool> {
         End::Left if scripted => bail!("a signal came before the script on standard input was carried out"),
         End::Left => Ok(true),
         End::InputDone { refused } => Ok(!refused),
-        End::BackendGone => bail!("the appliance has ended by itself ({status})"),
+        End::BackendGone => bail!(
+            "the appliance has ended by itself ({status}): {program} is gone. Every document that had a receipt is on the \
+             disk; start it again with totebox run"
+        ),
     }
 }
 
 /// Has every archive sign a checkpoint before the appliance stops. What is not signed within [`SIGN_PATIENCE`] is
-/// signed soon after the next start.
-fn sign_checkpoints(backend: &Backend) {
+/// signed soon after the next start; returns what there is to say of that.
+fn sign_checkpoints(backend: &Backend) -> Vec<String> {
+    let mut unsigned = Vec::new();
     let deadline = Instant::now() + SIGN_PATIENCE;
     let signed = (|| {
         let line = backend.line().try_clone()?;
@@ -131,12 +139,13 @@ fn sign_checkpoints(backend: &Backend) {
         let timing = Timing { quiet: Duration::from_secs(1), patience: SIGN_PATIENCE / 2 };
         let mut session = Session::open(Connection::over(line)?, timing, Box::new(|_| {}))?;
         sign_before_stop(&mut session, deadline, |archive, why| {
-            errln!("{archive} did not sign a checkpoint before the stop: {why}");
+            unsigned.push(format!("{archive} did not sign a checkpoint before the stop: {why}"));
         })
     })();
     if let Err(error) = signed {
-        errln!("no checkpoints were signed before the stop: {error:#}");
+        unsigned.push(format!("no checkpoints were signed before the stop: {error:#}"));
     }
+    unsigned
 }
 
 fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
