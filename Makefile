@@ -107,10 +107,10 @@ fuzz-corpus: ## keep in fuzz/corpus the little of what `make fuzz` found that re
 miri: ## the shared memory's tests under Miri (needs a nightly toolchain with miri and rust-src)
 	MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test -p totebox-shm --lib
 
-lint: lint-sel4 ## formatting and clippy; of benchmark and fuzz programs formatting alone
+lint: lint-sel4 ## formatting and clippy; of benchmark and fuzz programs formatting and lock files alone
 	cargo fmt --check
-	cd bench && cargo fmt --check
-	cd fuzz && cargo fmt --check
+	cd bench && cargo fmt --check && cargo update --quiet --workspace --locked
+	cd fuzz && cargo fmt --check && cargo update --quiet --workspace --locked
 	cargo clippy --workspace --all-targets -- -D warnings
 
 # The seL4 workspace has a git dependency and needs an SDK; without them its clippy is skipped, and says so.
