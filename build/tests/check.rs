@@ -26,7 +26,7 @@ fn report(file: &Path, xml: &str, policy: Option<&Policy>) -> Report {
 /// Every description of the corpus, in order: its name, its text, and what the rules say about it.
 fn reports(profile: &str) -> Vec<(String, String, Report)> {
     let directory = corpus().join(profile);
-    let policy = (profile == "totebox").then(|| Policy::of(&Deployment::load(&directory).unwrap()));
+    let policy = (profile == "totebox").then(|| totebox_profile::policy(&Deployment::load(&directory).unwrap()));
     let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "system")).collect();
     files.sort();
@@ -84,7 +84,8 @@ fn what_totebox_generates_is_clean() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let reference = Deployment::load(root).unwrap();
     for deployment in [reference, deployment(&with_archives(40)), deployment(&with_archives(58))] {
-        let report = report(Path::new("system.xml"), &deployment.system_xml(), Some(&Policy::of(&deployment)));
+        let report =
+            report(Path::new("system.xml"), &deployment.system_xml(), Some(&totebox_profile::policy(&deployment)));
         assert_eq!(found(&report), [""; 0], "{} archives", deployment.archives.len());
         // What must be trusted is said all the same.
         let notes: Vec<&str> = report.findings.iter().map(|finding| finding.rule).collect();

@@ -11,13 +11,13 @@ use common::{deployment, with_archives};
 use roxmltree::Document;
 use totebox_check::authority::{Authority, How};
 use totebox_check::picture;
-use totebox_check::{Policy, Waivers, check};
+use totebox_check::{Waivers, check};
 use totebox_deployment::Deployment;
 use totebox_sdf::System;
 
 fn draw(deployment: &Deployment, xml: &str) -> (System, String, String) {
     let system = System::parse(Path::new("system.xml"), xml).unwrap_or_else(|errors| panic!("{errors}"));
-    let policy = Policy::of(deployment);
+    let policy = totebox_profile::policy(deployment);
     let report = check(Path::new("system.xml"), &system, Some(&policy), &mut Waivers::default());
     let pictures = [picture::svg, picture::dot].map(|draw| draw(&system, Some(&policy), &report));
     let [svg, dot] = pictures;

@@ -17,14 +17,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use totebox_manifest::Role;
 use totebox_sdf::{Place, System};
 use totebox_shown::Shown;
 
 use crate::authority::{Authority, Reach};
 use crate::built::Built;
 
-pub use policy::{MEDIATORS, Policy};
+pub use policy::{Act, Channel, Domain, Fill, Policy, Reporting, Role};
 pub use rules::RULES;
 pub use waivers::{Waiver, Waivers};
 
@@ -81,15 +80,20 @@ pub struct Case<'a> {
     pub policy: Option<&'a Policy>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
     /// The role of a subject, or of the domain whose virtual machine it is.
-    pub fn role(&self, subject: usize) -> Option<Role> {
+    pub fn role(&self, subject: usize) -> Option<&'a Role> {
         self.policy?.role(self.authority.name(self.authority.domain(subject)))
     }
 
-    /// Whether a subject is one of the named mediators.
+    /// Whether a subject may stand between domains that are isolated from each other.
     pub fn is_mediator(&self, subject: usize) -> bool {
-        self.role(subject).is_some_and(|role| MEDIATORS.contains(&role))
+        self.role(subject).is_some_and(|role| role.mediates)
+    }
+
+    /// Whether a subject may reach others of its role by mediators alone.
+    pub fn is_isolated(&self, subject: usize) -> bool {
+        self.role(subject).is_some_and(|role| role.isolated)
     }
 }
 
@@ -276,7 +280,7 @@ fn judge(file: &Path, description: &Path, case: &Case, made: Option<&Made>, waiv
     }
     // Stable, so that findings at one place stay in the order of the rules.
     findings.sort_by_key(|finding| (finding.line, finding.column));
-    let profile = if case.policy.is_some() { "totebox" } else { "microkit" };
+    let profile = case.policy.map_or("microkit", |policy| policy.profile);
     let influence = closure(case, &case.authority.influence());
     let knowledge = closure(case, &case.authority.knowledge());
     Report { file: file.to_owned(), profile, verdicts, findings, influence, knowledge }
@@ -301,10 +305,15 @@ fn closure(case: &Case, reach: &Reach) -> Closure {
 
 /// Names as a sentence has them: "'a', 'b' and 'c'".
 pub fn list(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
-    match quoted.split_last() {
+    sentence(names.iter().map(|name| format!("'{name}'")), "and")
+}
+
+/// What a sentence lists: "a, b and c", or with another word before the last.
+pub fn sentence(items: impl IntoIterator<Item = impl ToString>, joined_by: &str) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    match items.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {joined_by} {last}", rest.join(", ")),
         None => "nobody".into(),
     }
 }

@@ -1,73 +1,160 @@
-//! What a deployment's description ought to allow: the graph its manifests are written from, the table of
-//! what flows between whom ([`totebox_manifest::conversation`]), and the board's devices.
+//! What a system ought to allow, as data: who its domains are and what each is for, what may pass between which of
+//! these roles, and which devices are whose. The rules that compare with it are not judged without one. Whoever has a
+//! plan of their own for a system makes a policy of it, as `totebox-profile` does of a deployment.
 
-use std::collections::HashMap;
-
-use totebox_manifest::conversation::{channel, page, queue};
-use totebox_manifest::{LinkKind, Role};
+use std::collections::BTreeSet;
 
 use crate::authority::{Control, How};
-use totebox_deployment::Deployment;
-use totebox_deployment::board::Board;
-use totebox_deployment::cpu;
-use totebox_deployment::graph::{Graph, Pd, SERVICES};
+use crate::picture::{Canvas, Scene};
 
-/// The domains that may stand between two archives: each is trusted not to carry one's data to the other.
-pub const MEDIATORS: [Role; 4] = [Role::Orchestrator, Role::Vault, Role::Console, Role::Auditor];
-
-/// What a description ought to allow.
+/// What a system ought to allow.
 pub struct Policy {
-    /// Its domains and what joins them.
-    pub graph: Graph,
-    /// Its devices and memory.
-    pub board: Board,
-    roles: HashMap<String, usize>,
+    /// What verdicts call it.
+    pub profile: &'static str,
+    /// The name of the board, on whose list every device is.
+    pub board: String,
+    /// What domains can be for. The first of those that mediate is the first that sentences name.
+    pub roles: Vec<Role>,
+    /// The domains.
+    pub domains: Vec<Domain>,
+    /// The channels between them.
+    pub channels: Vec<Channel>,
+    /// What the build fills for single domains.
+    pub fills: Vec<Fill>,
+    /// What a domain of one role may do to a domain of another, by the roles' names.
+    pub allowed: BTreeSet<(&'static str, &'static str, Act)>,
+    /// Whose findings must not be told by everybody.
+    pub reporting: Option<Reporting>,
+    /// Draws the system in a layout of its own.
+    pub draw: Option<fn(&Scene) -> Canvas>,
+}
+
+/// What a domain is for.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its name: "archive".
+    pub name: &'static str,
+    /// One domain of it: "an archive".
+    pub one: &'static str,
+    /// Several of them: "archives".
+    pub many: &'static str,
+    /// No two domains of it may reach each other but through those that mediate.
+    pub isolated: bool,
+    /// It stands between isolated domains, and is trusted not to carry the data of one to another.
+    pub mediates: bool,
+    /// The role of its parent. Without one it has no parent.
+    pub parent: Option<&'static str>,
+    /// Its lowest and its highest priority.
+    pub priorities: (u8, u8),
+}
+
+/// A domain.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// The name of its role.
+    pub role: &'static str,
+    /// Microseconds of CPU in each period.
+    pub budget_us: u64,
+    /// Microseconds.
+    pub period_us: u64,
+    /// The interrupts it handles, by their numbers.
+    pub interrupts: Vec<u64>,
+    /// The registers it drives: physical address and bytes.
+    pub registers: Vec<(u64, u64)>,
+    /// It drives a device that accesses memory by itself.
+    pub dma: bool,
+}
+
+/// A channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its two ends: the domain, and the channel's id there.
+    pub ends: [(String, u8); 2],
+    /// Whether each end notifies the other.
+    pub notifies: [bool; 2],
+}
+
+/// Memory the build fills from a file.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// The file's name.
+    pub file: String,
+    /// The domains that may read it.
+    pub readers: Vec<String>,
+}
+
+/// A role that judges others, and how what it finds may travel.
+#[derive(Clone, Debug)]
+pub struct Reporting {
+    /// The role that judges.
+    pub from: &'static str,
+    /// Those that must neither hear from it nor tell it anything, but by way of others.
+    pub apart: Vec<&'static str>,
+    /// Of these, those whose memory it may read.
+    pub watched: Vec<&'static str>,
+    /// The roles by which its findings may travel on; the first is the one that tells them.
+    pub through: Vec<&'static str>,
+}
+
+/// [`How`] without the region's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// Write memory the other maps.
+    Write,
+    /// Notify it.
+    Signal,
+    /// Make a protected call to it.
+    Call,
+    /// Answer its protected calls.
+    Answer,
+    /// Control it.
+    Control(Control),
+    /// Send it the message of a fault.
+    Fault,
+}
+
+impl From<&How> for Act {
+    fn from(how: &How) -> Act {
+        match how {
+            How::Write(_) => Act::Write,
+            How::Signal => Act::Signal,
+            How::Call => Act::Call,
+            How::Answer => Act::Answer,
+            How::Control(control) => Act::Control(*control),
+            How::Fault => Act::Fault,
+        }
+    }
 }
 
 impl Policy {
-    /// The policy of a deployment.
-    pub fn of(deployment: &Deployment) -> Policy {
-        let graph = deployment.graph();
-        let roles = graph.pds.iter().enumerate().map(|(index, pd)| (pd.name.clone(), index)).collect();
-        Policy { graph, board: deployment.board.clone(), roles }
-    }
-
     /// The domain of this name, if there ought to be one.
-    pub fn pd(&self, name: &str) -> Option<&Pd> {
-        self.roles.get(name).map(|&index| &self.graph.pds[index])
+    pub fn domain(&self, name: &str) -> Option<&Domain> {
+        self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// Its role.
-    pub fn role(&self, name: &str) -> Option<Role> {
-        self.pd(name).map(|pd| pd.role)
+    /// The role of the domain of this name.
+    pub fn role(&self, domain: &str) -> Option<&Role> {
+        let name = self.domain(domain)?.role;
+        self.roles.iter().find(|role| role.name == name)
     }
 
-    /// Whether a domain of one role may do this to a domain of another.
-    pub fn allows(from: Role, to: Role, how: &How) -> bool {
-        let writes = queue(from, to).is_some() || page(from, to).is_some();
-        match how {
-            How::Write(_) => writes,
-            How::Signal => writes && (channel(from, to, LinkKind::Queue) || channel(from, to, LinkKind::Page)),
-            // Nothing of the product can be kept waiting by another domain.
-            How::Call | How::Answer => false,
-            How::Control(control) => {
-                *control == Control::Parent && (from, to) == (Role::Orchestrator, Role::Archive)
-            }
-            How::Fault => (from, to) == (Role::Archive, Role::Orchestrator),
+    /// Whether one domain may do this to another.
+    pub fn allows(&self, from: &str, to: &str, how: &How) -> bool {
+        match (self.role(from), self.role(to)) {
+            (Some(from), Some(to)) => self.allowed.contains(&(from.name, to.name, how.into())),
+            _ => false,
         }
     }
 
-    /// The lowest and the highest priority of a role. Bands do not overlap.
-    pub fn priorities(role: Role) -> (u8, u8) {
-        /// Half the distance between two roles.
-        const HALF: u8 = 10;
-        let priority = |role| match role {
-            Role::Archive => cpu::ARCHIVE_PRIORITY,
-            role => cpu::service(role).priority,
-        };
-        let middle = priority(role);
-        let all = SERVICES.iter().copied().chain([Role::Archive]).map(priority);
-        debug_assert!(all.filter(|&other| other != middle).all(|other| other.abs_diff(middle) >= 2 * HALF));
-        (middle - HALF, middle + HALF - 1)
+    /// The names of the roles that mediate.
+    pub fn mediators(&self) -> Vec<&'static str> {
+        self.roles.iter().filter(|role| role.mediates).map(|role| role.name).collect()
+    }
+
+    /// The role whose domains are isolated from each other, for sentences about it.
+    pub fn isolated(&self) -> Option<&Role> {
+        self.roles.iter().find(|role| role.isolated)
     }
 }

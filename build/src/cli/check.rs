@@ -94,7 +94,7 @@ impl Source {
     /// What it ought to allow, if that is known.
     pub fn policy(&self) -> Result<Option<Policy>> {
         let deployment = self.deployment().map(|path| Deployment::load(&path)).transpose()?;
-        Ok(deployment.map(|deployment| Policy::of(&deployment)))
+        Ok(deployment.map(|deployment| totebox_profile::policy(&deployment)))
     }
 
     /// The file that says what it ought to allow, if there is one.

@@ -61,7 +61,7 @@ fn files(args: &Args, policy: Option<&Policy>) -> Result<Vec<HashedFile>> {
     let named = [Some(&args.source.system), deployment.as_ref(), args.waivers.as_ref(), args.image.as_ref()];
     let mut files = named.into_iter().flatten().map(|path| hash(path, shown(path))).collect::<Result<Vec<_>>>()?;
     if let Some(sdk) = &args.sdk {
-        files.extend(report::sdk(sdk, policy.map(|policy| policy.board.name.as_str()))?);
+        files.extend(report::sdk(sdk, policy.map(|policy| policy.board.as_str()))?);
     }
     Ok(files)
 }

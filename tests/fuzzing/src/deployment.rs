@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use totebox_check::{Policy, Waivers, check};
+use totebox_check::{Waivers, check};
 use totebox_deployment::Deployment;
 use totebox_manifest::Manifest;
 use totebox_sdf::System;
@@ -27,7 +27,7 @@ fn run(input: &[u8]) {
     };
     let xml = deployment.system_xml();
     let system = System::parse(Path::new("system.xml"), &xml).unwrap_or_else(|errors| panic!("{errors}"));
-    let policy = Policy::of(&deployment);
+    let policy = totebox_profile::policy(&deployment);
     let report = check(Path::new("system.xml"), &system, Some(&policy), &mut Waivers::default());
     assert_eq!(report.broken(), 0, "{:#?}", report.findings);
     for (name, bytes) in deployment.manifests() {

@@ -17,13 +17,18 @@ const NEAR: i32 = 2 * GAP_Y;
 /// Where a box is.
 #[derive(Clone, Copy)]
 pub struct Place {
+    /// Its left edge.
     pub x: i32,
+    /// Its upper edge.
     pub y: i32,
+    /// Pixels.
     pub width: i32,
+    /// Pixels.
     pub height: i32,
 }
 
 impl Place {
+    /// Its middle.
     pub fn middle(self) -> Point {
         (self.x + self.width / 2, self.y + self.height / 2)
     }

@@ -1,14 +1,12 @@
 //! `totebox graph`: what a system description allows, as a picture. An auditor reads it at a glance; it says
 //! what [`Authority`] says and nothing else.
 
-mod appliance;
 mod dot;
 mod free;
 mod svg;
 
 use std::collections::BTreeMap;
 
-use totebox_manifest::Role;
 use totebox_sdf::{IrqSource, System};
 use totebox_shown::ShownBytes;
 
@@ -17,26 +15,33 @@ use crate::{Finding, Policy, Report};
 use totebox_common::units::count;
 
 pub use dot::dot;
+pub use free::{Place, between};
+pub use svg::{Canvas, Line, Node, Point, Style};
 
 /// Everything one subject can do to another, as one bundle of lines.
 #[derive(Clone, Debug, Default)]
-struct Link {
+pub struct Link {
     /// The regions it writes for it.
-    data: Vec<String>,
-    signal: bool,
-    call: bool,
-    control: Vec<Control>,
+    pub data: Vec<String>,
+    /// It may notify it.
+    pub signal: bool,
+    /// It may call it.
+    pub call: bool,
+    /// How it controls it.
+    pub control: Vec<Control>,
     /// What is wrong with it.
-    broken: Vec<String>,
+    pub broken: Vec<String>,
 }
 
 /// What is drawn: a description, what it allows, and what the rules say of it.
-struct Scene<'a> {
+pub struct Scene<'a> {
     system: &'a System,
-    authority: Authority,
+    /// Who may do what.
+    pub authority: Authority,
     policy: Option<&'a Policy>,
     title: String,
-    links: BTreeMap<(usize, usize), Link>,
+    /// All that one subject can do to another, by who does it to whom.
+    pub links: BTreeMap<(usize, usize), Link>,
     findings: Vec<&'a Finding>,
 }
 
@@ -79,12 +84,13 @@ impl<'a> Scene<'a> {
         Scene { system, authority, policy, title, links, findings }
     }
 
-    fn role(&self, subject: usize) -> Option<Role> {
-        self.policy?.role(self.authority.name(subject))
+    /// The name of a subject's role.
+    pub fn role(&self, subject: usize) -> Option<&'static str> {
+        self.policy?.role(self.authority.name(subject)).map(|role| role.name)
     }
 
     /// What is wrong with a subject itself: findings that no link shows.
-    fn wrong(&self, subject: usize) -> Vec<String> {
+    pub fn wrong(&self, subject: usize) -> Vec<String> {
         let name = self.authority.name(subject);
         let named = self.findings.iter().filter(|finding| finding.names.iter().any(|other| other == name));
         let says = named.map(|finding| format!("{}: {}", finding.rule, finding.message));
@@ -92,12 +98,12 @@ impl<'a> Scene<'a> {
     }
 
     /// The devices of a subject: each line says one thing about them.
-    fn devices(&self, subject: usize) -> Vec<String> {
+    pub fn devices(&self, subject: usize) -> Vec<String> {
         devices(self.system, self.authority.name(subject))
     }
 
     /// What hovering over a link shows.
-    fn says(&self, from: usize, to: usize, what: &str, more: &[String]) -> String {
+    pub fn says(&self, from: usize, to: usize, what: &str, more: &[String]) -> String {
         let mut text = format!("{} {what} {}", self.authority.name(from), self.authority.name(to));
         if !more.is_empty() {
             text += &format!(": {}", more.join(", "));
@@ -106,7 +112,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What hovering over a subject shows.
-    fn about(&self, subject: usize) -> String {
+    pub fn about(&self, subject: usize) -> String {
         let Some(pd) = self.system.protection_domain(self.authority.name(subject)) else {
             return self.authority.name(subject).to_owned();
         };
@@ -122,10 +128,11 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The picture of a description as SVG: in the appliance's own layout if there is a policy, else by priority.
+/// The picture of a description as SVG: in the policy's own layout if it has one, else by priority.
 pub fn svg(system: &System, policy: Option<&Policy>, report: &Report) -> String {
     let scene = Scene::new(system, policy, report);
-    let canvas = if policy.is_some() { appliance::draw(&scene) } else { free::draw(&scene) };
+    let draw = policy.and_then(|policy| policy.draw).unwrap_or(free::draw);
+    let canvas = draw(&scene);
     canvas.finish(&scene)
 }
 

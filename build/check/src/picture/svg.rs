@@ -39,7 +39,9 @@ impl Style {
 /// A line from one box to another.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
+    /// From one box, over corners, to another.
     pub points: &'a [Point],
+    /// What it means.
     pub style: Style,
     /// An arrow at its start, and at its end.
     pub arrows: [bool; 2],
@@ -47,7 +49,9 @@ pub struct Line<'a> {
     pub signal: bool,
     /// Where it joins another line.
     pub joint: Option<Point>,
+    /// What is shown under the pointer.
     pub title: &'a str,
+    /// What is wrong with it.
     pub broken: &'a [String],
 }
 
@@ -61,16 +65,23 @@ impl<'a> Line<'a> {
 /// A box.
 #[derive(Clone, Debug)]
 pub struct Node<'a> {
+    /// Its left edge.
     pub x: i32,
+    /// Its upper edge.
     pub y: i32,
+    /// Pixels.
     pub width: i32,
+    /// Pixels.
     pub height: i32,
     /// Its colour: `archive`, `trusted`, `driver`, `hardware` or `stranger`.
     pub class: &'a str,
+    /// Its text.
     pub label: &'a str,
     /// Below the label, small.
     pub lines: &'a [String],
+    /// What is shown under the pointer.
     pub title: &'a str,
+    /// Something is wrong with it.
     pub broken: bool,
 }
 

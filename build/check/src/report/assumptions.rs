@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::{Case, Judge, RULES, Verdict, list};
+use crate::{Case, Judge, RULES, Verdict, list, sentence};
 
 /// The assumptions, each with what it is about.
 pub fn section(case: &Case, checked: &crate::Report) -> Markup {
@@ -26,12 +26,15 @@ pub fn section(case: &Case, checked: &crate::Report) -> Markup {
         false => "What was built was not looked at, so that ISO-4 is open.",
     };
     let programs = match case.policy {
-        Some(_) => {
-            "What a domain does with what it may do. The mediators (orchestrator, vault, console and auditor) are \
-             trusted not to carry one archive's data to another; that they do not is tested, not proved."
-        }
+        Some(policy) => format!(
+            "What a domain does with what it may do. The mediators ({}) are trusted not to carry one {}'s data to \
+             another; that they do not is tested, not proved.",
+            sentence(policy.mediators(), "and"),
+            policy.isolated().map_or("domain", |role| role.name)
+        ),
         None => {
             "What a domain does with what it may do, and whether it needs it: there is no policy to compare with."
+                .into()
         }
     };
     let assumptions = [
@@ -56,7 +59,7 @@ pub fn section(case: &Case, checked: &crate::Report) -> Markup {
              somebody runs; they do not hide when."
                 .into(),
         ),
-        ("Programs", programs.into()),
+        ("Programs", programs),
         (
             "Machine and build",
             "The processor, its firmware and the boot loader do what their manuals say; the Microkit tool and its \

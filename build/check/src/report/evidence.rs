@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use totebox_manifest::Role;
-
 use crate::authority::{Access, Control, How, Reach};
 use crate::picture;
 use crate::{Case, list};
@@ -31,12 +29,13 @@ pub fn looked_at(rule: &str, case: &Case) -> String {
             )
         }
         "ISO-2" => {
-            let is_archive = |access: &&Access| case.role(access.subject) == Some(Role::Archive);
-            let mapped: BTreeSet<usize> = authority.accesses.iter().filter(is_archive).map(|a| a.region).collect();
-            format!("{}, which map {}", count(archives(case).len(), "archive"), count(mapped.len(), "region"))
+            let isolated = |access: &&Access| case.is_isolated(access.subject);
+            let mapped: BTreeSet<usize> = authority.accesses.iter().filter(isolated).map(|a| a.region).collect();
+            let domains = count(isolated_domains(case).len(), isolated_role(case).0);
+            format!("{domains}, which map {}", count(mapped.len(), "region"))
         }
         "ISO-3" => {
-            let declared = case.policy.map(|policy| policy.graph.channels.len());
+            let declared = case.policy.map(|policy| policy.channels.len());
             let declared = declared.map_or(String::new(), |n| format!("; the manifests declare {n}"));
             format!("{}{declared}", count(system.channels.len(), "channel"))
         }
@@ -134,16 +133,22 @@ pub fn looked_at(rule: &str, case: &Case) -> String {
             some("scheduling domain", scheduling_domains.map(|domain| format!("'{}'", domain.name)))
         }
         "ISO-18" => {
-            let is_auditor = |subject: usize| case.role(subject) == Some(Role::Auditor);
-            let acted_on = authority.edges.iter().filter(|edge| is_auditor(edge.from)).map(|edge| edge.to);
-            let acts = authority.edges.iter().filter(|edge| is_auditor(edge.to)).map(|edge| edge.from);
-            let names = |subjects: BTreeSet<usize>| {
-                let is_archive = |subject: &usize| case.role(*subject) == Some(Role::Archive);
-                let (archives, rest): (Vec<usize>, Vec<usize>) = subjects.into_iter().partition(is_archive);
-                let rest = list(&rest.into_iter().map(of_subject).collect::<Vec<_>>());
-                if archives.is_empty() { rest } else { format!("{rest}; {}", count(archives.len(), "archive")) }
+            let Some(judge) = case.policy.and_then(|policy| Some(policy.reporting.as_ref()?.from)) else {
+                return "nobody judges others".into();
             };
-            format!("the auditor acts on {}; on it act {}", names(acted_on.collect()), names(acts.collect()))
+            let judges = |subject: usize| case.role(subject).is_some_and(|role| role.name == judge);
+            let acted_on = authority.edges.iter().filter(|edge| judges(edge.from)).map(|edge| edge.to);
+            let acts = authority.edges.iter().filter(|edge| judges(edge.to)).map(|edge| edge.from);
+            let names = |subjects: BTreeSet<usize>| {
+                let (isolated, rest): (Vec<usize>, Vec<usize>) =
+                    subjects.into_iter().partition(|&subject| case.is_isolated(subject));
+                let rest = list(&rest.into_iter().map(of_subject).collect::<Vec<_>>());
+                match isolated.len() {
+                    0 => rest,
+                    several => format!("{rest}; {}", count(several, isolated_role(case).0)),
+                }
+            };
+            format!("the {judge} acts on {}; on it act {}", names(acted_on.collect()), names(acts.collect()))
         }
         other => unreachable!("no rule {other} is judged by the description"),
     }
@@ -157,23 +162,29 @@ fn some(what: &str, names: impl Iterator<Item = String>) -> String {
     if names.is_empty() || names.len() > NAMES_MAX { count } else { format!("{count}: {}", names.join(", ")) }
 }
 
-fn archives(case: &Case) -> Vec<usize> {
-    (0..case.authority.subjects.len()).filter(|&subject| case.role(subject) == Some(Role::Archive)).collect()
+fn isolated_domains(case: &Case) -> Vec<usize> {
+    (0..case.authority.subjects.len()).filter(|&subject| case.is_isolated(subject)).collect()
 }
 
-/// How many archives reach each other, and how.
+/// What one isolated domain is called, and several.
+fn isolated_role(case: &Case) -> (&'static str, &'static str) {
+    let role = case.policy.and_then(|policy| policy.isolated());
+    role.map_or(("isolated domain", "isolated domains"), |role| (role.name, role.many))
+}
+
+/// How many isolated domains reach each other, and how.
 fn pairs(case: &Case, reach: &Reach) -> String {
-    let archives = archives(case);
+    let domains = isolated_domains(case);
     let reached = |may_pass: &dyn Fn(usize) -> bool| {
         let others =
-            |&from: &usize| reach.closure(from, may_pass).into_iter().filter(|to| archives.contains(to)).count();
-        archives.iter().map(others).sum::<usize>()
+            |&from: &usize| reach.closure(from, may_pass).into_iter().filter(|to| domains.contains(to)).count();
+        domains.iter().map(others).sum::<usize>()
     };
-    let all = archives.len() * archives.len().saturating_sub(1);
+    let all = domains.len() * domains.len().saturating_sub(1);
     let (any, unmediated) = (reached(&|_| true), reached(&|subject| !case.is_mediator(subject)));
-    let mediated = any - unmediated;
+    let (mediated, many) = (any - unmediated, isolated_role(case).1);
     format!(
-        "of {all} ordered pairs of archives, {unmediated} reach the other without a mediator and {mediated} only \
+        "of {all} ordered pairs of {many}, {unmediated} reach the other without a mediator and {mediated} only \
          if one does wrong"
     )
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use totebox_sdf::Perms;
 
 use crate::authority::{Authority, Control, How, Reach};
-use crate::{Case, Closure};
+use crate::{Case, Closure, sentence};
 use totebox_common::units::show_size;
 
 /// More columns than this need a smaller print.
@@ -175,8 +175,10 @@ pub fn closures(case: &Case, checked: &crate::Report) -> Markup {
             "Everything of section 4, followed from domain to domain. "
             b { "●" } " directly; " b { "○" } " through others, none of which is a mediator; "
             b { "m" } " only if a mediator does wrong"
-            @if case.policy.is_some() { " (orchestrator, vault, console or auditor)" }
-            @else { ": without a policy nobody is one" }
+            @match case.policy {
+                Some(policy) => { " (" (sentence(policy.mediators(), "or")) ")" }
+                None => { ": without a policy nobody is one" }
+            }
             "; empty: not at all. A device that reaches all memory by itself is in no closure (ISO-12)."
         }
         h3 { "Influence" }

@@ -115,7 +115,7 @@ fn heading(inputs: &Inputs, case: &Case, file: &str) -> Markup {
                 (count(case.system.channels.len(), "channel"))
                 @match case.policy {
                     Some(policy) => {
-                        ", on the board " (policy.board.name)
+                        ", on the board " (policy.board)
                         ". Judged against its deployment: who has to talk to whom, and which devices are whose."
                     }
                     None => {

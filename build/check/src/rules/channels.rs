@@ -48,8 +48,8 @@ pub fn of_the_manifest(case: &Case, found: &mut Found) {
 fn in_manifest(channel: &Channel, policy: &Policy, found: &mut Found) {
     let ends = &channel.ends;
     let names = [ends[0].pd.as_str(), ends[1].pd.as_str()];
-    let declared = policy.graph.channels.iter().find_map(|declared| {
-        let of = |end: usize| policy.graph.pd(declared.ends[end].0).name.as_str();
+    let declared = policy.channels.iter().find_map(|declared| {
+        let of = |end: usize| declared.ends[end].0.as_str();
         [[0, 1], [1, 0]].into_iter().find(|order| order.map(of) == names).map(|order| (declared, order))
     });
     let Some((declared, order)) = declared else {
@@ -112,7 +112,7 @@ pub fn calls_go_upward(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     for pd in all {
         let Some(role) = policy.role(&pd.name) else { continue };
-        let (lowest, highest) = Policy::priorities(role);
+        let (lowest, highest) = role.priorities;
         let priority = pd.scheduling.priority;
         if !(lowest..=highest).contains(&priority) {
             found.error(

@@ -1,40 +1,67 @@
 //! Rules about who controls whom and what else a domain is given: ISO-8, ISO-9.
 
-use totebox_manifest::Role;
 use totebox_sdf::{CapKind, Place};
 
-use crate::{Case, Found};
+use crate::{Case, Found, Policy, Role};
 
 pub fn parents(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     for (pd, parent) in case.system.all_protection_domains() {
         let role = policy.role(&pd.name);
+        let meant = role.and_then(|role| role.parent);
         if let Some(machine) = &pd.virtual_machine {
             let message = format!("'{}' runs the virtual machine '{}' and controls it", pd.name, machine.name);
             found.error(machine.place, &[&pd.name, &machine.name], message, "remove the virtual machine");
         }
-        match parent {
-            None if role == Some(Role::Archive) => found.error(
+        match (parent, role, meant) {
+            (None, Some(role), Some(meant)) => found.error(
                 pd.place,
                 &[&pd.name],
-                format!("the archive '{}' is nobody's child: its faults go to the monitor", pd.name),
-                "declare it inside the orchestrator",
+                format!("the {} '{}' is nobody's child: its faults go to the monitor", role.name, pd.name),
+                format!("declare it inside the {meant}"),
             ),
-            Some(parent) if policy.role(&parent.name) != Some(Role::Orchestrator) => found.error(
+            (Some(parent), _, _) if !is_parent(policy, &parent.name) => found.error(
                 pd.place,
                 &[&parent.name, &pd.name],
-                format!("'{}' is the parent of '{}'; only the orchestrator may be a parent", parent.name, pd.name),
-                "declare the child inside the orchestrator if it is an archive, else at the top",
+                format!(
+                    "'{}' is the parent of '{}'; only the {} may be a parent",
+                    parent.name,
+                    pd.name,
+                    one_of(families(policy).map(|(_, parent)| parent))
+                ),
+                format!(
+                    "declare the child inside the {}, else at the top",
+                    one_of(families(policy).map(|(role, parent)| format!("{parent} if it is {}", role.one)))
+                ),
             ),
-            Some(parent) if role != Some(Role::Archive) => found.error(
+            (Some(parent), _, None) => found.error(
                 pd.place,
                 &[&parent.name, &pd.name],
-                format!("'{}' is a child of '{}' and no archive", pd.name, parent.name),
+                format!(
+                    "'{}' is a child of '{}' and no {}",
+                    pd.name,
+                    parent.name,
+                    one_of(families(policy).map(|(role, _)| role.name))
+                ),
                 "declare it at the top",
             ),
             _ => {}
         }
     }
+}
+
+/// The roles that have a parent, and the role of that.
+fn families(policy: &Policy) -> impl Iterator<Item = (&Role, &'static str)> {
+    policy.roles.iter().filter_map(|role| Some((role, role.parent?)))
+}
+
+/// Whether a domain is of a role that has children.
+fn is_parent(policy: &Policy, domain: &str) -> bool {
+    policy.role(domain).is_some_and(|role| families(policy).any(|(_, parent)| parent == role.name))
+}
+
+fn one_of(names: impl Iterator<Item = impl ToString>) -> String {
+    names.map(|name| name.to_string()).collect::<Vec<_>>().join(" or the ")
 }
 
 pub fn no_raw_capabilities(case: &Case, found: &mut Found) {

@@ -82,10 +82,9 @@ pub fn budgets(case: &Case, found: &mut Found) {
     }
     let Some(policy) = case.policy else { return };
     for (pd, _) in case.system.all_protection_domains() {
-        let Some(declared) = policy.pd(&pd.name) else { continue };
-        let schedule = declared.schedule;
+        let Some(declared) = policy.domain(&pd.name) else { continue };
         let share = share(&pd.scheduling);
-        let allowed = share_ppm(schedule.budget_us.into(), schedule.period_us.into());
+        let allowed = share_ppm(declared.budget_us, declared.period_us);
         if share > allowed {
             found.error(
                 pd.place,

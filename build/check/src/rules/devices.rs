@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use totebox_manifest::DeviceKind;
 use totebox_sdf::{IrqSource, Place};
 
 use crate::authority::SubjectKind;
 use crate::{Case, Found, list};
-use totebox_deployment::graph::RegionKind;
 
 /// An interrupt as the machine knows it, and as a person does.
 fn show(source: &IrqSource) -> String {
@@ -38,9 +36,8 @@ pub fn interrupts(case: &Case, found: &mut Found) {
                 IrqSource::Line { irq, .. } => Some(irq),
                 _ => None,
             };
-            let on_board = policy.graph.pds.iter().find(|pd| {
-                pd.devices.iter().filter_map(|device| device.irq).any(|irq| Some(irq.number) == number)
-            });
+            let on_board =
+                number.and_then(|number| policy.domains.iter().find(|domain| domain.interrupts.contains(&number)));
             let (message, help) = match on_board {
                 Some(owner) if owner.name == pd.name => continue,
                 Some(owner) => (
@@ -49,7 +46,7 @@ pub fn interrupts(case: &Case, found: &mut Found) {
                 ),
                 None => (
                     format!("'{}' has interrupt {interrupt}, which is not on the list of the board", pd.name),
-                    format!("remove <irq>; the list is {}.toml of the board", policy.board.name),
+                    format!("remove <irq>; the list is {}.toml of the board", policy.board),
                 ),
             };
             found.error(irq.place, &[&pd.name], message, help);
@@ -76,12 +73,8 @@ pub fn registers(case: &Case, found: &mut Found) {
                 );
             }
             let Some(policy) = case.policy else { continue };
-            let owner = policy.graph.pds.iter().find(|pd| {
-                let pages = pd.devices.iter().filter_map(|device| device.region);
-                let registers = |kind: &RegionKind| *kind == RegionKind::Registers(paddr);
-                pages
-                    .map(|(region, _)| policy.graph.region(region))
-                    .any(|device| registers(&device.kind) && region.size == Some(device.size))
+            let owner = policy.domains.iter().find(|domain| {
+                domain.registers.iter().any(|&(start, size)| start == paddr && region.size == Some(size))
             });
             let (message, help) = match owner {
                 Some(owner) if owner.name == who => continue,
@@ -91,7 +84,7 @@ pub fn registers(case: &Case, found: &mut Found) {
                 ),
                 None => (
                     format!("'{who}' maps '{name}' at {paddr:#x}, which is not on the list of the board"),
-                    format!("remove <map>; the list is {}.toml of the board", policy.board.name),
+                    format!("remove <map>; the list is {}.toml of the board", policy.board),
                 ),
             };
             found.error(access.place, &[who, name], message, help);
@@ -127,8 +120,7 @@ pub fn dma(case: &Case, found: &mut Found) {
             pd.name,
             list(&told)
         );
-        let policy = case.policy.and_then(|policy| policy.pd(&pd.name));
-        if policy.is_some_and(|pd| pd.devices.iter().any(|device| device.kind == DeviceKind::DmaMemory)) {
+        if case.policy.and_then(|policy| policy.domain(&pd.name)).is_some_and(|domain| domain.dma) {
             found.note(first.place, &names, reach, "an IOMMU, on a board that has one, would confine it");
         } else {
             let help = "confine the device with an <io_address_space>, or take the address away and copy instead";

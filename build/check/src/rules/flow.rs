@@ -1,10 +1,7 @@
 //! Rules about what can go from whom to whom: ISO-6, ISO-7, ISO-18.
 
-use totebox_manifest::Role;
-
 use crate::authority::{Control, How, Reach};
-use crate::{Case, Found, Policy, list};
-use totebox_deployment::graph::RegionKind;
+use crate::{Case, Found, Policy, Reporting, list, sentence};
 
 pub fn influence(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
@@ -24,12 +21,12 @@ pub fn influence(case: &Case, found: &mut Found) {
     }
     for edge in &authority.edges {
         let (from, to) = (authority.name(edge.from), authority.name(edge.to));
-        if !declared(policy, from, to, &edge.how) {
+        if !policy.allows(from, to, &edge.how) {
             let message = format!("'{from}' {}, which their roles do not need", says(&edge.how, to));
             found.error(edge.places[0], &names(from, to, &edge.how), message, way_out(&edge.how));
         }
     }
-    between_archives(case, policy, &reach, "can influence", found);
+    between_isolated(case, policy, &reach, "can influence", found);
 }
 
 pub fn knowledge(case: &Case, found: &mut Found) {
@@ -37,7 +34,7 @@ pub fn knowledge(case: &Case, found: &mut Found) {
     let authority = case.authority;
     for edge in &authority.edges {
         let (from, to) = (authority.name(edge.from), authority.name(edge.to));
-        if declared(policy, from, to, &edge.how) {
+        if policy.allows(from, to, &edge.how) {
             continue;
         }
         // Who controls another can read it; everything else tells the one who is acted on.
@@ -55,21 +52,18 @@ pub fn knowledge(case: &Case, found: &mut Found) {
         found.error(place, &names(who, whom, &edge.how), message, way_out(&edge.how));
     }
     filled_for_another(case, policy, found);
-    between_archives(case, policy, &authority.knowledge(), "can pass data to", found);
+    between_isolated(case, policy, &authority.knowledge(), "can pass data to", found);
 }
 
 /// What the build fills for one domain, its manifest or its signing key, and another one maps: whatever region it
 /// is filled into.
 fn filled_for_another(case: &Case, policy: &Policy, found: &mut Found) {
-    let graph = &policy.graph;
     for access in &case.authority.accesses {
         let region = &case.system.regions[access.region];
         let who = case.authority.name(access.subject);
-        let filled = region.prefill_path.as_ref().map(|file| RegionKind::Prefilled(file.clone()));
-        let Some(declared) = graph.regions.iter().find(|region| Some(&region.kind) == filled.as_ref()) else {
-            continue;
-        };
-        let readers: Vec<&str> = declared.readers.iter().map(|&pd| graph.pd(pd).name.as_str()).collect();
+        let Some(file) = &region.prefill_path else { continue };
+        let Some(declared) = policy.fills.iter().find(|fill| fill.file == *file) else { continue };
+        let readers: Vec<&str> = declared.readers.iter().map(String::as_str).collect();
         if !readers.contains(&who) {
             let message =
                 format!("'{who}' can read '{}', which is filled for {} alone", region.name, list(&readers));
@@ -79,16 +73,14 @@ fn filled_for_another(case: &Case, policy: &Policy, found: &mut Found) {
     }
 }
 
-/// Archives that reach each other by other than the named mediators.
-fn between_archives(case: &Case, policy: &Policy, reach: &Reach, what: &str, found: &mut Found) {
+/// Isolated domains that reach each other by others than those that mediate.
+fn between_isolated(case: &Case, policy: &Policy, reach: &Reach, what: &str, found: &mut Found) {
     let authority = case.authority;
-    let is_archive = |subject: usize| case.role(subject) == Some(Role::Archive);
     let may_pass = |subject: usize| !case.is_mediator(subject);
     for (index, subject) in authority.subjects.iter().enumerate() {
-        if policy.role(&subject.name) != Some(Role::Archive) {
-            continue;
-        }
-        let Some(path) = reach.path(index, |to| is_archive(to) && authority.domain(to) != index, may_pass) else {
+        let Some(role) = policy.role(&subject.name).filter(|role| role.isolated) else { continue };
+        let Some(path) = reach.path(index, |to| case.is_isolated(to) && authority.domain(to) != index, may_pass)
+        else {
             continue;
         };
         let names: Vec<&str> = path.iter().map(|&subject| authority.name(subject)).collect();
@@ -101,52 +93,52 @@ fn between_archives(case: &Case, policy: &Policy, reach: &Reach, what: &str, fou
             subject.place,
             &names,
             format!(
-                "the archive '{}' {what} the archive '{to}' through {}, and no mediator is between them",
+                "the {0} '{1}' {what} the {0} '{to}' through {2}, and no mediator is between them",
+                role.name,
                 subject.name,
                 list(via)
             ),
-            "remove one of the steps; only the orchestrator, the vault, the console and the auditor may mediate",
+            format!(
+                "remove one of the steps; only {} may mediate",
+                sentence(policy.mediators().into_iter().map(|name| format!("the {name}")), "and")
+            ),
         );
     }
 }
 
 pub fn audit_findings(case: &Case, found: &mut Found) {
-    let authority = case.authority;
-    let role = |subject: usize| case.role(subject);
-    let hears = |role: Option<Role>| matches!(role, Some(Role::Console | Role::Archive));
-    for edge in &authority.edges {
-        let place = match (role(edge.from), role(edge.to)) {
-            (Some(Role::Auditor), to) if hears(to) => edge.places[0],
-            (Some(Role::Archive), Some(Role::Auditor)) if matches!(edge.how, How::Write(_)) => continue,
-            (from, Some(Role::Auditor)) if hears(from) => edge.places[0],
-            _ => continue,
-        };
-        let (from, to) = (authority.name(edge.from), authority.name(edge.to));
-        let message = format!("'{from}' {}; findings must go through the orchestrator", says(&edge.how, to));
-        found.error(place, &names(from, to, &edge.how), message, way_out(&edge.how));
-    }
-    let Some(auditor) = (0..authority.subjects.len()).find(|&subject| role(subject) == Some(Role::Auditor)) else {
+    let Some(Reporting { from: judge, apart, watched, through }) =
+        case.policy.and_then(|policy| policy.reporting.as_ref())
+    else {
         return;
     };
-    let may_pass = |subject: usize| !matches!(role(subject), Some(Role::Orchestrator | Role::Vault));
-    let path = authority.knowledge().path(auditor, |to| hears(role(to)), may_pass);
+    let (authority, gate) = (case.authority, through[0]);
+    let role = |subject: usize| case.role(subject).map(|role| role.name);
+    let is = |role: Option<&'static str>, among: &[&'static str]| role.is_some_and(|role| among.contains(&role));
+    for edge in &authority.edges {
+        let (from, to) = (role(edge.from), role(edge.to));
+        let reads = matches!(edge.how, How::Write(_)) && is(from, watched);
+        let hears = from == Some(judge) && is(to, apart);
+        let tells = to == Some(judge) && is(from, apart) && !reads;
+        if !hears && !tells {
+            continue;
+        }
+        let (from, to) = (authority.name(edge.from), authority.name(edge.to));
+        let message = format!("'{from}' {}; findings must go through the {gate}", says(&edge.how, to));
+        found.error(edge.places[0], &names(from, to, &edge.how), message, way_out(&edge.how));
+    }
+    let Some(from) = (0..authority.subjects.len()).find(|&subject| role(subject) == Some(judge)) else { return };
+    let path = authority.knowledge().path(from, |to| is(role(to), apart), |subject| !is(role(subject), through));
     // A path of one step has been reported above.
     if let Some(path) = path.filter(|path| path.len() > 2) {
         let names: Vec<&str> = path.iter().map(|&subject| authority.name(subject)).collect();
         let (to, via) = (names[names.len() - 1], &names[1..names.len() - 1]);
         found.error(
-            authority.subjects[auditor].place,
+            authority.subjects[from].place,
             &names,
-            format!("what the auditor finds can reach '{to}' through {} instead of the orchestrator", list(via)),
+            format!("what the {judge} finds can reach '{to}' through {} instead of the {gate}", list(via)),
             "remove one of the steps",
         );
-    }
-}
-
-fn declared(policy: &Policy, from: &str, to: &str, how: &How) -> bool {
-    match (policy.role(from), policy.role(to)) {
-        (Some(from), Some(to)) => Policy::allows(from, to, how),
-        _ => false,
     }
 }
 

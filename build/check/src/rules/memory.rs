@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use totebox_manifest::Role;
 use totebox_sdf::Place;
 
 use crate::authority::{Access, SubjectKind};
@@ -72,11 +71,12 @@ fn is_mapped_by_program(case: &Case, access: &Access) -> bool {
 
 pub fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
+    let Some(isolated) = policy.isolated() else { return };
     for (_, accesses) in case.authority.by_memory() {
         let mut archives: BTreeMap<&str, &Access> = BTreeMap::new();
         for access in accesses {
             let name = case.authority.name(case.authority.domain(access.subject));
-            if policy.role(name) == Some(Role::Archive) {
+            if policy.role(name).is_some_and(|role| role.isolated) {
                 archives.entry(name).or_insert(access);
             }
         }
@@ -95,8 +95,8 @@ pub fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
         found.error(
             second.place,
             &names,
-            format!("{what} mapped by the archives {}", list(&who)),
-            "give each archive a region of its own",
+            format!("{what} mapped by the {} {}", isolated.many, list(&who)),
+            format!("give each {} a region of its own", isolated.name),
         );
     }
 }

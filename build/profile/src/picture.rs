@@ -4,11 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use totebox_check::picture::{Canvas, Line, Link, Node, Place, Point, Scene, Style, between};
 use totebox_manifest::Role;
 
-use super::free::{Place, between};
-use super::svg::{Canvas, Line, Node, Point, Style};
-use super::{Link, Scene};
+use super::{ROLES, name_of};
 
 /// Columns.
 const HARDWARE_LEFT: (i32, i32) = (24, 118);
@@ -48,7 +47,7 @@ struct Appliance<'a> {
 
 pub fn draw(scene: &Scene) -> Canvas {
     let archives: Vec<usize> =
-        (0..scene.authority.subjects.len()).filter(|&s| scene.role(s) == Some(Role::Archive)).collect();
+        (0..scene.authority.subjects.len()).filter(|&s| role(scene, s) == Some(Role::Archive)).collect();
     let (pitch, height, lane) = if archives.len() <= ROOMY { (92, 72, 12) } else { (54, 44, 7) };
     let rows_end = ARCHIVES_Y + pitch * archives.len() as i32;
     let bottom = rows_end + 20 + SERVICE_HEIGHT + 14;
@@ -59,7 +58,7 @@ pub fn draw(scene: &Scene) -> Canvas {
     let mut strangers = 24;
     for subject in 0..scene.authority.subjects.len() {
         let column = |(x, width): (i32, i32), y: i32, end: i32| Place { x, y, width, height: end - y };
-        let place = match scene.role(subject) {
+        let place = match role(scene, subject) {
             Some(Role::Archive) => continue,
             Some(Role::Orchestrator) => {
                 let width = ARCHIVES.0 + ARCHIVES.1 - ORCHESTRATOR_X;
@@ -92,10 +91,16 @@ pub fn draw(scene: &Scene) -> Canvas {
     appliance.canvas
 }
 
+/// What a subject is for.
+fn role(scene: &Scene, subject: usize) -> Option<Role> {
+    let name = scene.role(subject)?;
+    ROLES.into_iter().find(|&role| name_of(role) == name)
+}
+
 impl Appliance<'_> {
-    fn service(&self, role: Role) -> Option<(usize, Place)> {
+    fn service(&self, wanted: Role) -> Option<(usize, Place)> {
         let (&subject, &place) =
-            self.places.iter().find(|(subject, _)| self.scene.role(**subject) == Some(role))?;
+            self.places.iter().find(|(subject, _)| role(self.scene, **subject) == Some(wanted))?;
         Some((subject, place))
     }
 
@@ -143,7 +148,7 @@ impl Appliance<'_> {
     /// Draws a link if it is of the kind that is drawn now.
     fn link(&mut self, from: usize, to: usize, link: &Link, upright: bool) {
         use Role::*;
-        let roles = (self.scene.role(from), self.scene.role(to));
+        let roles = (role(self.scene, from), role(self.scene, to));
         let (Some(role_from), Some(role_to)) = roles else {
             if !upright {
                 let places = (self.places[&from], self.places[&to]);
@@ -225,7 +230,7 @@ impl Appliance<'_> {
         for (&subject, &place) in &self.places.clone() {
             let scene = self.scene;
             let name = scene.authority.name(subject);
-            let (class, lines): (&str, &[&str]) = match scene.role(subject) {
+            let (class, lines): (&str, &[&str]) = match role(scene, subject) {
                 Some(Role::Archive) => ("archive", &[]),
                 Some(Role::Orchestrator) => ("trusted", &["registry, lifecycle, audits, flags"]),
                 Some(Role::Auditor) => ("trusted", &["verifies every volume; keeps the audit record"]),
@@ -260,7 +265,7 @@ impl Appliance<'_> {
         let height = 14 + 15 * devices as i32;
         let beside = |(x, width): (i32, i32)| Place { x, y: TOP, width, height };
         let middle = TOP + height / 2;
-        match self.scene.role(driver)? {
+        match role(self.scene, driver)? {
             _ if devices == 0 => None,
             Role::Console => {
                 let (x, width) = HARDWARE_LEFT;
