@@ -210,7 +210,9 @@ impl fmt::Display for ParseError<'_> {
             ParseError::UnknownArchive(word) => write!(f, "no archive {}; status shows them", Short(word)),
             ParseError::Arguments(help) => write!(f, "usage: {} {}", help.name, help.arguments),
             ParseError::Number(word) => write!(f, "not a decimal number: {}", Short(word)),
-            ParseError::Size(word) => write!(f, "not a size in bytes: {}", Short(word)),
+            ParseError::Size(word) => {
+                write!(f, "not a size in bytes: {}; a name with blanks stands in quotes", Short(word))
+            }
             ParseError::Hash(word) => write!(f, "not a BLAKE3 hash of 64 hexadecimal digits: {}", Short(word)),
             ParseError::NameTooLong => write!(f, "a name has at most {DOCUMENT_NAME_MAX} bytes"),
             ParseError::NotConfirmed(name) => {
@@ -364,10 +366,13 @@ mod tests {
             (&["ls"], "bad-argument usage: ls ARCHIVE [FROM [COUNT]]"),
             (&["status", "x"], "bad-argument usage: status "),
             (&["ls", "finance", "-1"], "bad-argument not a decimal number: \"-1\""),
-            (&["put", "finance", "x", "+1"], "bad-argument not a size in bytes: \"+1\""),
+            (
+                &["put", "finance", "x", "+1"],
+                "bad-argument not a size in bytes: \"+1\"; a name with blanks stands in quotes",
+            ),
             (
                 &["put", "finance", "x", "18446744073709551615"],
-                "bad-argument not a size in bytes: \"18446744073709551615\"",
+                "bad-argument not a size in bytes: \"18446744073709551615\"; a name with blanks stands in quotes",
             ),
             (
                 &["put", "finance", "x", "1", "ff"],
