@@ -24,6 +24,7 @@ mod client;
 mod disk;
 pub mod recovery;
 mod start;
+mod starting;
 mod volume;
 
 use alloc::vec::Vec;

@@ -19,11 +19,19 @@
 use ledger_fmt::hash::{Domain, Hasher};
 use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock, SuperblockError};
 use ledger_fmt::stamp::{Frontier, Hint, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
+use totebox_manifest::Role;
+use totebox_manifest::conversation::queue;
 use zerocopy::{FromBytes, FromZeros};
 
 use super::disk::TRANSFER_BLOCKS;
-use super::volume::RUNS_IN_FLIGHT_MAX;
 use crate::proto::vault::VolumeState;
+
+/// Runs accepted and not yet durable, at most: as many as an archive's ring holds requests. Recovery looks this far
+/// behind the frontier for what a power cut left.
+pub const RUNS_IN_FLIGHT_MAX: usize = match queue(Role::Archive, Role::Vault) {
+    Some(ring) => ring.slots,
+    None => panic!("archives have a ring to the vault"),
+};
 
 /// Ledger blocks behind the frontier that unacknowledged runs can have touched.
 const LEFTOVER_BLOCKS: u64 = (RUNS_IN_FLIGHT_MAX * RUN_BLOCKS_MAX) as u64;

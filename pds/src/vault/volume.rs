@@ -13,14 +13,11 @@ use totebox_manifest::Volume as Entry;
 use zerocopy::IntoBytes;
 
 use super::disk::{Buffer, Disk, Purpose, Span, Ticket};
+use super::recovery::RUNS_IN_FLIGHT_MAX;
 use super::start::Start;
 use crate::device::BlockDevice;
 use crate::proto::page::VolumeRow;
 use crate::proto::vault::{VolumeInfo, VolumeState};
-
-/// Runs accepted and not yet durable, at most: as many as an archive's ring holds requests. Recovery
-/// looks this far behind the frontier for what a power cut left.
-pub const RUNS_IN_FLIGHT_MAX: usize = 8;
 
 /// A hint is due after so many runs even if the vault is never idle, so that a walk is short.
 const HINT_RUNS: u64 = 64;
