@@ -13,13 +13,21 @@ use ledger_fmt::verify::Want;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::image::Reader;
-use super::prehash::Place;
 
 /// Blocks read at a time: many, so that each costs little, and few enough for a processor's cache.
 const CHUNK_BLOCKS: usize = 64;
 
 /// Chunks of an area in memory: in use, waiting for that, and being read.
 const CHUNKS: usize = 4;
+
+/// Where a document is: the first block, and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// In the volume.
+    pub block: u64,
+    /// No more than are wanted at once.
+    pub len: u64,
+}
 
 /// What a thread makes of blocks it has read, the first of which is this one: hashes of documents in them.
 pub type Work = Box<dyn FnMut(u64, &[u8]) -> VecDeque<(Place, Hash)> + Send>;

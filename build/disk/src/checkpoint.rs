@@ -7,8 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ledger_fmt::Hash;
-use ledger_fmt::checkpoint::{Checkpoint, CheckpointError};
+use ledger_fmt::checkpoint::{self, Checkpoint, CheckpointError};
+use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{NOTE_MAX, Note, Unverified, Verifier};
+use ledger_fmt::record::{Kind, Record, TreeHead};
 use totebox_shown::ShowPath;
 
 /// A signed checkpoint; what it states is to be believed if [`SignedCheckpoint::verify`] says so, or if
@@ -60,4 +62,15 @@ pub fn read_bounded(path: &Path, len_max: usize) -> Result<Vec<u8>> {
     let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     read.with_context(|| format!("cannot read {}", path.shown()))?;
     Ok(bytes)
+}
+
+/// The origin of a volume's checkpoints; `None` if no archive can have its name.
+pub fn origin(superblock: &Superblock) -> Option<String> {
+    checkpoint::origin(&superblock.deployment, &superblock.name).map(|origin| origin.to_string())
+}
+
+/// The signed checkpoint in a record's payload; `None` if it is unsigned, or the record is another.
+pub fn note<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    let note = record.payload.get(size_of::<TreeHead>()..).filter(|_| record.kind == Kind::Checkpoint)?;
+    (!note.is_empty()).then_some(note)
 }

@@ -2,13 +2,12 @@
 //! for their superblocks. All commands that read a disk find them here.
 
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError, volume_name};
-use serde::Serialize;
 use uuid::Uuid;
 
 use anyhow::{Result, bail};
 use totebox_shown::ShowPath;
 
-use super::image::{Image, Volume};
+use super::image::{FoundBy, Image, Searching, Volume};
 use super::restore::restore;
 use super::search::{Found, Search, VOLUMES_MAX, search};
 use super::table::{self, Partition};
@@ -18,27 +17,6 @@ use totebox_deployment::disk::container;
 
 /// Volumes that are named in one sentence at most.
 const NAMED_MAX: usize = 8;
-
-/// When volumes are searched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Searching {
-    /// If neither the partition table nor the deployment shows where one is.
-    IfNeeded,
-    /// In any case, whatever those say.
-    Always,
-}
-
-/// Who says that a volume is where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FoundBy {
-    /// The partition table.
-    PartitionTable,
-    /// The deployment.
-    Deployment,
-    /// Its superblock, which was searched for.
-    Search,
-}
 
 /// Finds the volumes of an image.
 pub fn find(

@@ -1,17 +1,36 @@
 //! A disk image opened for reading, and the volumes on it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use serde::Serialize;
 use totebox_shown::ShowPath;
 
-use super::find::{FoundBy, Searching, find};
-use totebox_deployment::Deployment;
+/// When volumes are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Searching {
+    /// If neither the partition table nor the deployment shows where one is.
+    IfNeeded,
+    /// In any case, whatever those say.
+    Always,
+}
+
+/// Who says that a volume is where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundBy {
+    /// The partition table.
+    PartitionTable,
+    /// The deployment.
+    Deployment,
+    /// Its superblock, which was searched for.
+    Search,
+}
 
 /// A disk image, or a disk.
 pub struct Image {
@@ -54,46 +73,12 @@ fn read(file: &File, start: u64, block: u64, out: &mut [u8]) -> bool {
 }
 
 impl Image {
-    /// Opens an image. With a deployment its volumes are looked for where they must be, without one where the
-    /// partition table has them; where neither helps they are searched for.
-    pub fn open(path: &Path, deployment: Option<&Deployment>) -> Result<Image> {
-        Image::open_searching(path, deployment, Searching::IfNeeded, &mut |_, _| ())
-    }
-
-    /// As [`Image::open`]. `progress` is told how many bytes were searched, and how many there are.
-    pub fn open_searching(
-        path: &Path,
-        deployment: Option<&Deployment>,
-        searching: Searching,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Image> {
-        let cannot = || format!("cannot read {}", path.shown());
-        // Before it is opened: opening a FIFO waits for somebody who writes.
-        let kind = fs::metadata(path).with_context(cannot)?.file_type();
-        if !kind.is_file() && !kind.is_block_device() {
-            let what = if kind.is_dir() { "a folder" } else { "neither a file nor a block device" };
-            bail!("{} is {what}; name a disk image or a block device", path.shown());
-        }
-        Image::of(path, File::open(path).with_context(cannot)?, deployment, searching, progress)
-    }
-
-    /// As [`Image::open_searching`], of an image that is open already.
-    pub fn of(
-        path: &Path,
-        mut file: File,
-        deployment: Option<&Deployment>,
-        searching: Searching,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Image> {
+    /// An image that is open already, in which no volumes were looked for.
+    pub(super) fn new(path: &Path, mut file: File) -> Result<Image> {
         // Of a device, the metadata do not tell the size.
         let size = file.seek(SeekFrom::End(0)).with_context(|| format!("cannot read {}", path.shown()))?;
         let (path, file) = (path.to_owned(), Arc::new(file));
-        let mut image = Image { path, file, size, volumes: Vec::new(), troubles: Vec::new(), note: None };
-        find(&mut image, deployment, searching, progress)?;
-        if image.volumes.is_empty() {
-            bail!("{} has no Totebox volumes; `totebox disk create` makes a disk that has", image.path.shown());
-        }
-        Ok(image)
+        Ok(Image { path, file, size, volumes: Vec::new(), troubles: Vec::new(), note: None })
     }
 
     /// Fills `out` with the bytes at byte `at` of the disk; false if they cannot be read.

@@ -10,9 +10,8 @@ use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Summary, Visitor};
 
 use super::image::Image;
-use super::log::{note, origin};
-use super::report::Findings;
-use crate::checkpoint::SignedCheckpoint;
+use super::report::{Findings, Report, Row};
+use crate::checkpoint::{SignedCheckpoint, note, origin};
 
 /// What an auditor brings along. Checkpoints are believed as they are.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +124,18 @@ impl Visitor for Comparison<'_> {
         }
         if record.kind == ledger_fmt::record::Kind::Checkpoint {
             self.check_signature(record, block);
+        }
+    }
+}
+
+impl Report {
+    /// Adds the archives of which something was kept and that no volume of the image is.
+    pub fn add_missing(&mut self, image: &Image, kept: &Kept) {
+        for origin in kept.missing(image) {
+            let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
+            let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
+            self.findings.push(Row { volume, kind, area, block, record, text });
+            self.clean = false;
         }
     }
 }

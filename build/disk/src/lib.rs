@@ -12,6 +12,7 @@ mod jsonl;
 mod kept;
 mod list;
 mod log;
+mod open;
 mod prehash;
 pub mod proof;
 pub mod repair;
@@ -23,8 +24,7 @@ mod tiles;
 mod walk;
 
 pub use extract::{extract, prepare};
-pub use find::{FoundBy, Searching};
-pub use image::{Image, Volume};
+pub use image::{FoundBy, Image, Searching, Volume};
 pub use jsonl::time;
 pub use kept::Kept;
 pub use list::{RecordRow, VolumeRow, list, records};

@@ -2,17 +2,16 @@
 //! and tiles that follow from them. Nothing is proved that the disk does not bear out.
 
 use anyhow::{Context, Result, bail, ensure};
-use ledger_fmt::checkpoint;
+use ledger_fmt::Hash;
 use ledger_fmt::proof::{consistency, inclusion};
-use ledger_fmt::record::{Kind, Record, TreeHead};
+use ledger_fmt::record::Record;
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Mode, Visitor};
-use ledger_fmt::{Hash, layout::Superblock};
 use zerocopy::IntoBytes;
 
 use super::image::{Image, Volume};
 use super::walk::Walk;
-use crate::checkpoint::SignedCheckpoint;
+use crate::checkpoint::{SignedCheckpoint, note, origin};
 use crate::proof::{Consistency, Inclusion};
 
 /// What a volume's ledger holds for others.
@@ -104,17 +103,6 @@ impl Log {
             .with_context(|| format!("the earlier checkpoint is over {from} records, the later one over {to}"))?;
         Ok(Consistency { old: from, hashes: hashes.to_vec(), checkpoint: new.clone() })
     }
-}
-
-/// The origin of a volume's checkpoints; `None` if no archive can have its name.
-pub fn origin(superblock: &Superblock) -> Option<String> {
-    checkpoint::origin(&superblock.deployment, &superblock.name).map(|origin| origin.to_string())
-}
-
-/// The signed checkpoint in a record's payload; `None` if it is unsigned, or the record is another.
-pub fn note<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
-    let note = record.payload.get(size_of::<TreeHead>()..).filter(|_| record.kind == Kind::Checkpoint)?;
-    (!note.is_empty()).then_some(note)
 }
 
 struct Reader {

@@ -11,16 +11,7 @@ use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use ledger_fmt::{Hash, hash};
 use zerocopy::FromBytes;
 
-use super::ahead::Work;
-
-/// Where a document is: the first block, and bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// In the volume.
-    pub block: u64,
-    /// No more than are wanted at once.
-    pub len: u64,
-}
+use super::ahead::{Place, Work};
 
 /// Bytes of a document that are wanted at once.
 const LEN_MAX: u64 = (RUN_BLOCKS_MAX * BLOCK_SIZE) as u64;

@@ -8,9 +8,7 @@ use serde::Serialize;
 use totebox_shown::Shown;
 use uuid::Uuid;
 
-use super::find::FoundBy;
-use super::image::{Image, Volume};
-use super::kept::Kept;
+use super::image::{FoundBy, Image, Volume};
 
 /// Findings of one volume that are kept; the rest is counted.
 const KEPT_MAX: usize = 10_000;
@@ -94,16 +92,6 @@ impl Report {
         let mut findings: Vec<Row> = of_disk.collect();
         findings.extend(volumes.iter_mut().flat_map(|volume| std::mem::take(&mut volume.rows)));
         Report { clean: findings.is_empty(), findings, volumes }
-    }
-
-    /// Adds the archives of which something was kept and that no volume of the image is.
-    pub fn add_missing(&mut self, image: &Image, kept: &Kept) {
-        for origin in kept.missing(image) {
-            let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
-            let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
-            self.findings.push(Row { volume, kind, area, block, record, text });
-            self.clean = false;
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use totebox_common::errln;
 use totebox_operator::client::lines::Refusal;
-use totebox_operator::client::put::Progress;
+use totebox_operator::client::progress::Progress;
 use totebox_operator::client::status::await_start;
 use totebox_operator::client::{Address, Connection, Session, Timing};
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use ledger_fmt::layout::BLOCK_SIZE;
 
 use super::{Piece, Plan};
-use crate::find::FoundBy;
+use crate::image::FoundBy;
 use crate::image::{Image, Volume};
 use crate::table::{self, Copies, Copy};
 use totebox_common::units::MIB;

@@ -11,7 +11,7 @@ use ledger_fmt::Hash;
 use rustix::fs::OFlags;
 use totebox_shown::ShowPath;
 
-use super::put::Progress;
+use super::progress::Progress;
 use super::sources::Source;
 use totebox_common::output::causes;
 

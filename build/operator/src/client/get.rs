@@ -16,7 +16,7 @@ use totebox_pds::console::words::Quoted;
 use totebox_shown::ShowPath;
 
 use super::lines::{Line, Refusal};
-use super::put::Progress;
+use super::progress::Progress;
 use super::session::{Heard, Session, TRIES};
 use totebox_common::file_name::portable;
 use totebox_common::files::{is_stream, pour, refuse_disk};

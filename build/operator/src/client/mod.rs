@@ -23,6 +23,7 @@ pub mod lifecycle;
 pub mod lines;
 pub mod ls;
 pub mod news;
+pub mod progress;
 pub mod put;
 pub mod session;
 pub mod sign;

@@ -20,6 +20,7 @@ use super::content::{Declared, FileContent};
 use super::get::get;
 use super::lines::{Line, Receipt, Refusal};
 use super::ls::{Record, ls};
+use super::progress::Progress;
 use super::session::{Heard, Session, TRIES};
 use super::sources::Source;
 use super::status::status;
@@ -42,16 +43,6 @@ pub enum Outcome {
     NotSent(String),
     /// It was sent, and nothing says what became of it: it may be committed or not.
     Unknown(String),
-}
-
-/// Is told how a long transfer goes.
-pub trait Progress {
-    /// A file begins: what is done to it, and its size in bytes.
-    fn begin(&mut self, label: &str, size: u64);
-    /// Bytes done so far.
-    fn at(&mut self, position: u64);
-    /// The file is done with.
-    fn end(&mut self);
 }
 
 /// How sending the data of a submission ended.
