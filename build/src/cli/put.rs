@@ -8,6 +8,7 @@ use totebox_common::errln;
 use totebox_common::outln;
 use totebox_common::output::OutputError;
 use totebox_common::output::causes;
+use totebox_common::units::count;
 use totebox_operator::client::content::{FileContent, STDIN};
 use totebox_operator::client::ls::Record;
 use totebox_operator::client::put::{Order, Outcome as Fate, put};
@@ -120,12 +121,9 @@ impl Tally {
         }
         match self.not_put {
             0 => Ok(Outcome::Fine),
-            1 => {
-                errln!("totebox: 1 file was not put");
-                Ok(Outcome::Found)
-            }
-            count => {
-                errln!("totebox: {count} files were not put");
+            number => {
+                let were = if number == 1 { "was" } else { "were" };
+                errln!("totebox: {} {were} not put", count(number, "file"));
                 Ok(Outcome::Found)
             }
         }

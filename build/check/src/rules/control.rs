@@ -2,7 +2,7 @@
 
 use totebox_sdf::{CapKind, Place};
 
-use crate::{Case, Found, Policy, Role};
+use crate::{Case, Found, Policy, Role, sentence};
 
 pub fn parents(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
@@ -27,11 +27,14 @@ pub fn parents(case: &Case, found: &mut Found) {
                     "'{}' is the parent of '{}'; only the {} may be a parent",
                     parent.name,
                     pd.name,
-                    one_of(families(policy).map(|(_, parent)| parent))
+                    sentence(families(policy).map(|(_, parent)| parent), "or the")
                 ),
                 format!(
                     "declare the child inside the {}, else at the top",
-                    one_of(families(policy).map(|(role, parent)| format!("{parent} if it is {}", role.one)))
+                    sentence(
+                        families(policy).map(|(role, parent)| format!("{parent} if it is {}", role.one)),
+                        "or the"
+                    )
                 ),
             ),
             (Some(parent), _, None) => found.error(
@@ -41,7 +44,7 @@ pub fn parents(case: &Case, found: &mut Found) {
                     "'{}' is a child of '{}' and no {}",
                     pd.name,
                     parent.name,
-                    one_of(families(policy).map(|(role, _)| role.name))
+                    sentence(families(policy).map(|(role, _)| role.name), "or the")
                 ),
                 "declare it at the top",
             ),
@@ -58,10 +61,6 @@ fn families(policy: &Policy) -> impl Iterator<Item = (&Role, &'static str)> {
 /// Whether a domain is of a role that has children.
 fn is_parent(policy: &Policy, domain: &str) -> bool {
     policy.role(domain).is_some_and(|role| families(policy).any(|(_, parent)| parent == role.name))
-}
-
-fn one_of(names: impl Iterator<Item = impl ToString>) -> String {
-    names.map(|name| name.to_string()).collect::<Vec<_>>().join(" or the ")
 }
 
 pub fn no_raw_capabilities(case: &Case, found: &mut Found) {
