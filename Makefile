@@ -14,6 +14,9 @@ FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 FUZZ         := cargo +nightly fuzz run --target-dir target/fuzz/build
 FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
 
+# Paths here and in the scripts are those under target/.
+unexport CARGO_TARGET_DIR
+
 .DEFAULT_GOAL := help
 .PHONY: help build run keys images test kills mutants nightly bench bench-sel4 system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 lint-bench clean
 
@@ -86,7 +89,7 @@ bench-sel4: ## instructions a record and an audit take on seL4 in QEMU, by domai
 
 image: check keys ## the bootable image for seL4, target/sel4/CONFIG/totebox.img, hardened and checked
 	$(TOTEBOX) system $(DEPLOYMENT) --manifests $(DEPLOYMENT)/target/sel4/manifests
-	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/image.sh $(CONFIG) $(DEPLOYMENT)
+	MICROKIT_SDK=$(MICROKIT_SDK) pds/backends/sel4/image.sh $(CONFIG) $(DEPLOYMENT)
 	$(TOTEBOX) harden --system $(DEPLOYMENT)/system.xml $(IMAGE) $(dir $(IMAGE))capdl.json
 	$(TOTEBOX) check $(DEPLOYMENT)/system.xml --image $(IMAGE)
 
@@ -115,9 +118,9 @@ lint: lint-sel4 ## formatting and clippy; of benchmark and fuzz programs formatt
 
 # The seL4 workspace has a git dependency and needs an SDK; without them its clippy is skipped, and says so.
 lint-sel4:
-	cd pds/sel4 && cargo fmt --all --check
-	MICROKIT_SDK=$(MICROKIT_SDK) pds/sel4/cargo.sh debug clippy --release --workspace -- -D warnings \
-	  || { [ $$? -eq 2 ] && echo "SKIPPED: clippy of pds/sel4"; }
+	cd pds/backends/sel4 && cargo fmt --all --check
+	MICROKIT_SDK=$(MICROKIT_SDK) pds/backends/sel4/cargo.sh debug clippy --release --workspace -- -D warnings \
+	  || { [ $$? -eq 2 ] && echo "SKIPPED: clippy of pds/backends/sel4"; }
 
 # It builds the benchmark's peers, which takes longer than everything else.
 lint-bench: ## clippy of the benchmark
@@ -126,7 +129,7 @@ lint-bench: ## clippy of the benchmark
 clean: ## remove everything built; disk images, and what a repair has saved of one, stay
 	@! [ -S target/run/console ] || { echo "target/run/console is there: stop the appliance that runs here first" \
 	  "(after a crash, remove that file)"; exit 1; }
-	rm -rf pds/sel4/target bench/target
+	rm -rf pds/backends/sel4/target bench/target
 	@mkdir -p target
 	find target -mindepth 1 -maxdepth 1 ! -name '*.img' ! -name '*.img.*' -exec rm -rf {} +
 

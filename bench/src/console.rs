@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
-use totebox_pds::proto::intake::{Answer, Failure, Op, Reply, Request};
+use totebox_protocol::intake::{Answer, Failure, Op, Reply, Request};
 use totebox_shm::{Consumer, Producer, queue_pair, testing};
 use totebox_tests::sim::World;
 use zerocopy::{FromZeros, IntoBytes};

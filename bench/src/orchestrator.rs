@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use totebox_manifest::{LinkKind, Role, conversation};
-use totebox_pds::proto::audit::{Op, Report, Request, Verdict};
+use totebox_protocol::audit::{Op, Report, Request, Verdict};
 use totebox_shm::{Consumer, Producer, queue_pair, testing};
 use totebox_tests::sim::World;
 use zerocopy::{FromZeros, IntoBytes};

@@ -10,16 +10,16 @@ use std::os::fd::OwnedFd;
 
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use totebox_archive::Archive;
+use totebox_auditor::Auditor;
+use totebox_clock::Clock;
 use totebox_deployment::Deployment;
 use totebox_hosted::FileDisk;
 use totebox_manifest::{DeviceKind, LinkKind, Role};
-use totebox_pds::archive::Archive;
-use totebox_pds::auditor::Auditor;
-use totebox_pds::clock::Clock;
-use totebox_pds::proto::page::{ArchiveState, Health, VaultPage};
-use totebox_pds::vault::Vault;
+use totebox_protocol::page::{ArchiveState, Health, VaultPage};
 use totebox_shm::{PageReader, testing};
 use totebox_tests::sim::{DiskHandle, Silent, World};
+use totebox_vault::Vault;
 use zerocopy::FromZeros;
 
 /// Longer than any disk takes for anything.

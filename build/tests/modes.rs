@@ -92,15 +92,15 @@ fn a_file_that_is_written_anew_keeps_its_mode() {
 fn the_image_and_its_capabilities_are_their_owners() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../pds/sel4/image.sh");
-    fs::create_dir_all(path("pds/sel4")).unwrap();
-    fs::copy(script, path("pds/sel4/image.sh")).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../pds/backends/sel4/image.sh");
+    fs::create_dir_all(path("pds/backends/sel4")).unwrap();
+    fs::copy(script, path("pds/backends/sel4/image.sh")).unwrap();
     let stub = |name: &str, text: &str| {
         fs::create_dir_all(path(name).parent().unwrap()).unwrap();
         fs::write(path(name), format!("#!/bin/bash\n{text}\n")).unwrap();
         fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
     };
-    stub("pds/sel4/cargo.sh", "");
+    stub("pds/backends/sel4/cargo.sh", "");
     stub("programs/cp", "");
     stub(
         "sdk/bin/microkit",
@@ -119,7 +119,7 @@ fn the_image_and_its_capabilities_are_their_owners() {
     let mut command = Command::new("sh");
     command
         .args(["-c", "umask 0; exec \"$@\"", "sh"])
-        .arg(path("pds/sel4/image.sh"))
+        .arg(path("pds/backends/sel4/image.sh"))
         .arg("debug")
         .arg(path("house"));
     let output = command.env("MICROKIT_SDK", path("sdk")).env("PATH", programs).output().unwrap();

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::testing::Seen;
 use ledger_fmt::verify::Mode;
+use totebox_archive::Archive;
+use totebox_clock::Clock;
 use totebox_deployment::Deployment;
 use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
-use totebox_pds::archive::Archive;
-use totebox_pds::clock::Clock;
-use totebox_pds::proto::intake::{Answer, Op, Reply, Request};
-use totebox_pds::vault::Vault;
+use totebox_protocol::intake::{Answer, Op, Reply, Request};
 use totebox_shm::{Consumer, Producer, queue_pair, testing};
+use totebox_vault::Vault;
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::sim::{DiskHandle, Silent, World};

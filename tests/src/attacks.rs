@@ -1,5 +1,5 @@
 //! Attacks by rights a domain should not have: they succeed on an image as the Microkit tool writes it, and
-//! fail on the same image hardened. The systems are in `tests/attacks`, the programs in `pds/sel4/attacks`.
+//! fail on the same image hardened. The systems are in `tests/attacks`, the programs in `pds/backends/sel4/attacks`.
 
 use std::fs;
 use std::io::Read;

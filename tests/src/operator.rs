@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use totebox_pds::console::data::{CONTENT_MAX, Content, ErrorLine, PROTOCOL, checksum, decode, verified};
+use totebox_console_protocol::data::{CONTENT_MAX, Content, ErrorLine, PROTOCOL, checksum, decode, verified};
 
 /// The appliance is gone: its power was cut, or it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::stamp::{Frontier, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox_deployment::Deployment;
 use totebox_manifest::conversation::VAULT_DATA;
-use totebox_pds::proto::vault::{Op, Status, VolumeState};
+use totebox_protocol::vault::{Op, Status, VolumeState};
 
 use crate::vault_bench::{ClientId, VaultBench, offset, request, write};
 

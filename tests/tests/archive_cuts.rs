@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use totebox_pds::proto::intake::{Answer, Failure, Op};
+use totebox_protocol::intake::{Answer, Failure, Op};
 use totebox_tests::archive_bench::{Answered, ArchiveBench, submission, verify};
 use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed};
 use totebox_tests::vault_bench::bytes;
@@ -144,7 +144,7 @@ fn a_disk_that_fails_fails_the_archive_and_not_its_reading() {
     let before = bytes(9000, 1);
     let answers = bench.ask(0, submission(1, "1", &before));
     assert_eq!(answers[1].answer, Answer::Receipt);
-    disk.borrow_mut().fail_when(|operation| matches!(operation, totebox_pds::device::Operation::Flush));
+    disk.borrow_mut().fail_when(|operation| matches!(operation, totebox_domain::device::Operation::Flush));
     let answers = bench.ask(0, submission(2, "2", b"during"));
     assert_eq!(Failure::from_wire(answers[1].reply.code), Some(Failure::Io));
     assert!(fetch(&mut bench, 0, 1) == before);

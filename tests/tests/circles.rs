@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is not free of circles yet: the console's session is one state that ten files share.
-const KNOWN: &str = "pds/src/console/";
+const KNOWN: &str = "pds/console/src/";
 
 /// Modules of a crate by their paths: `["vault", "recovery"]`.
 type Modules = BTreeMap<Vec<String>, PathBuf>;

@@ -80,7 +80,7 @@ fn each_dependency_is_accounted_for() {
     let untold: Vec<_> = used.difference(&told).collect();
     assert!(untold.is_empty(), "docs/dependencies.md does not say what for: {untold:?}");
     // The workspace for seL4 has a lock of its own; the names of its crates are in its manifest.
-    let sel4 = fs::read_to_string(root().join("pds/sel4/Cargo.toml")).unwrap();
+    let sel4 = fs::read_to_string(root().join("pds/backends/sel4/Cargo.toml")).unwrap();
     let unused: Vec<_> = told
         .difference(&used)
         .filter(|name| !sel4.contains(&format!("\n{name} = ")) && !sel4.contains(&format!("\n{name}.")))

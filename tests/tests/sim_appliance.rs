@@ -2,8 +2,8 @@
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::HEADER_SIZE;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::Role;
-use totebox_pds::{Fault, FaultKind};
 use totebox_tests::operator::{number, value};
 use totebox_tests::sim::{
     Abilities, DiskHandle, SimWire, World, blank_disk, deployment, domain, for_each_seed, operator,

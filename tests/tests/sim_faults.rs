@@ -8,7 +8,7 @@ use std::rc::Rc;
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
 use totebox_deployment::Deployment;
-use totebox_pds::device::Operation;
+use totebox_domain::device::Operation;
 use totebox_tests::archive_bench::all_clean;
 use totebox_tests::notebook::Notebook;
 use totebox_tests::operator::{Gone, Operator, number, value};

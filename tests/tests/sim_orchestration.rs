@@ -5,8 +5,8 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{Kind, Record};
 use ledger_fmt::stamp::Hint;
 use totebox_deployment::Deployment;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::Role;
-use totebox_pds::{Fault, FaultKind};
 use totebox_tests::archive_bench::{verify, verify_content};
 use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
@@ -438,7 +438,7 @@ fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_noth
     let audit = &deployment.volumes[3];
     let range = audit.first_block..audit.first_block + audit.layout.blocks;
     disk.borrow_mut().fail_when(move |operation| {
-        matches!(operation, totebox_pds::device::Operation::Write { block, .. } if range.contains(block))
+        matches!(operation, totebox_domain::device::Operation::Write { block, .. } if range.contains(block))
     });
     let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);

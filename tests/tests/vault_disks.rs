@@ -3,8 +3,8 @@
 use fastrand::Rng;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use totebox_deployment::Deployment;
-use totebox_pds::device::Operation;
-use totebox_pds::proto::vault::{Op, Status, VolumeState};
+use totebox_domain::device::Operation;
+use totebox_protocol::vault::{Op, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, SECTOR, blank_disk, deployment};
 use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small};
 use zerocopy::IntoBytes;

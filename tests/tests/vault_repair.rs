@@ -12,7 +12,7 @@ use ledger_fmt::testing::TestVolume;
 use tempfile::TempDir;
 use totebox_deployment::Deployment;
 use totebox_disk::repair::{Plan, Repair};
-use totebox_pds::proto::vault::{Op, Status, VolumeState};
+use totebox_protocol::vault::{Op, Status, VolumeState};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment, for_each_seed};
 use totebox_tests::vault_bench::{SMALL, VaultBench};
 

@@ -3,9 +3,9 @@
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
+use totebox_domain::device::Operation;
 use totebox_manifest::conversation::VAULT_DATA;
-use totebox_pds::device::Operation;
-use totebox_pds::proto::vault::{Op, Request, Status, VolumeState};
+use totebox_protocol::vault::{Op, Request, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small, write};
 use zerocopy::FromBytes;

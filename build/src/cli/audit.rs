@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use totebox_common::outln;
 use totebox_common::output::OutputError;
+use totebox_console_protocol::text;
+use totebox_console_protocol::views::UNRECORDED;
 use totebox_operator::client::audit::{Verdict, audit};
-use totebox_pds::console::text;
-use totebox_pds::console::views::UNRECORDED;
 
 use super::appliance::{Appliance, refused};
 use super::{Outcome, output};

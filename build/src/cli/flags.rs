@@ -2,10 +2,10 @@
 
 use anyhow::{Result, bail};
 use totebox_common::{errln, out, outln};
+use totebox_console_protocol::FINDINGS_MAX;
+use totebox_console_protocol::views::{FindingCount, FlagCount, FlagLine, RangeLine};
 use totebox_operator::client::Session;
 use totebox_operator::client::flags::{Flag, Range, acknowledge, findings, flags};
-use totebox_pds::console::views::{FindingCount, FlagCount, FlagLine, RangeLine};
-use totebox_pds::proto::audit::FINDINGS_MAX;
 
 use super::appliance::{Appliance, PATIENCE, refused};
 use super::{Outcome, output};

@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use totebox_common::files::keep_to_owner;
 use totebox_common::outln;
+use totebox_console_protocol::text::{Hex, Size};
+use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::get::{default_path, get};
-use totebox_pds::console::text::{Hex, Size};
-use totebox_pds::console::words::Quoted;
 use totebox_shown::ShowPath;
 
 use super::appliance::{Appliance, Bar, PATIENCE, refused};

@@ -4,8 +4,8 @@ use anyhow::Result;
 use totebox_common::errln;
 use totebox_common::out;
 use totebox_common::outln;
+use totebox_console_protocol::views::EventLine;
 use totebox_operator::client::history::{Event, history};
-use totebox_pds::console::views::EventLine;
 
 use super::appliance::{Appliance, PATIENCE, refused};
 use super::{Outcome, output};

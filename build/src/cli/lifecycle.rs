@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use totebox_common::errln;
 use totebox_common::outln;
+use totebox_console_protocol::change::Change;
 use totebox_operator::client::lifecycle::{Transition, change};
-use totebox_pds::console::Change;
 
 use super::appliance::{Appliance, PATIENCE};
 use super::{Outcome, output};

@@ -5,9 +5,9 @@ use serde_json::json;
 use totebox_common::errln;
 use totebox_common::outln;
 use totebox_common::output::OutputError;
+use totebox_console_protocol::text::{Size, Time};
+use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::ls::{Listing, Range, ls};
-use totebox_pds::console::text::{Size, Time};
-use totebox_pds::console::words::Quoted;
 
 use super::appliance::{Appliance, PATIENCE, refused};
 use super::{Outcome, output};

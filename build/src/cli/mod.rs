@@ -32,7 +32,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use totebox_common::errln;
 use totebox_common::output::OutputError;
-use totebox_pds::console::Change;
+use totebox_console_protocol::change::Change;
 use totebox_shown::ShownBytes;
 
 /// How a command that could run ended. That it could not run is an error.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use totebox_common::out;
-use totebox_pds::console::table::{Column, Table};
+use totebox_console_protocol::table::{Column, Table};
 use totebox_shown::{Json, Shown};
 
 /// Prints a value as one JSON document, for `--json`.

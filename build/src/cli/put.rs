@@ -9,11 +9,11 @@ use totebox_common::outln;
 use totebox_common::output::OutputError;
 use totebox_common::output::causes;
 use totebox_common::units::count;
+use totebox_console_protocol::text::{Hex, Size};
 use totebox_operator::client::content::{FileContent, STDIN};
 use totebox_operator::client::ls::Record;
 use totebox_operator::client::put::{Order, Outcome as Fate, put};
 use totebox_operator::client::sources::{Folders, Found, Source, sources};
-use totebox_pds::console::text::{Hex, Size};
 use totebox_shown::ShowPath;
 
 use super::appliance::{Appliance, Bar, PATIENCE};

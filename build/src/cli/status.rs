@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use totebox_common::out;
+use totebox_console_protocol::degraded;
+use totebox_console_protocol::text::Duration;
+use totebox_console_protocol::views::{FULL, Summary, VolumeLine};
 use totebox_operator::client::news::News;
 use totebox_operator::client::status::{Status, Volume, status};
-use totebox_pds::console::text::Duration;
-use totebox_pds::console::views::{FULL, Summary, VolumeLine};
-use totebox_pds::proto::page::degraded;
 use totebox_shown::{Json, Shown};
 
 use super::appliance::{Appliance, PATIENCE, refused};

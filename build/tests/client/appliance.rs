@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use totebox_pds::console::testing::{Bench, Document};
-use totebox_pds::testing::Random;
+use totebox_console::testing::{Bench, Document};
+use totebox_testing::Random;
 
 pub const ARCHIVES: [&str; 2] = ["contracts", "finance"];
 

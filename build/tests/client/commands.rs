@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use totebox_pds::console::testing::Bench;
-use totebox_pds::proto::audit::Verdict;
-use totebox_pds::proto::operator::Outcome;
-use totebox_pds::proto::page::{ArchiveState, degraded};
+use totebox_console::testing::Bench;
+use totebox_protocol::audit::Verdict;
+use totebox_protocol::operator::Outcome;
+use totebox_protocol::page::{ArchiveState, degraded};
 
 use totebox_shown::testing::{hostile_texts, unprintable};
 

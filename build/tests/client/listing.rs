@@ -1,7 +1,7 @@
 //! Listing an archive that is not whole: what is damaged keeps nothing else back.
 
+use totebox_console::testing::{Bench, Document};
 use totebox_operator::client::ls::{Range, ls};
-use totebox_pds::console::testing::{Bench, Document};
 
 use crate::appliance::Appliance;
 use crate::commands::{json, stderr, stdout, totebox};

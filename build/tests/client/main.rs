@@ -20,6 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::{Appliance, Noise};
+use totebox_console::testing::{Bench, Document};
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::get::get;
 use totebox_operator::client::ls::ls;
@@ -28,8 +29,7 @@ use totebox_operator::client::put::{Order, Outcome, put};
 use totebox_operator::client::sources::{Folders, Source, sources};
 use totebox_operator::client::status::{await_start, status};
 use totebox_operator::client::{Connection, Session, Timing};
-use totebox_pds::console::testing::{Bench, Document};
-use totebox_pds::testing::Random;
+use totebox_testing::Random;
 
 /// Quick to ask again, and patient in the end: nothing here waits for time to pass but after noise.
 const TIMING: Timing = Timing { quiet: Duration::from_millis(200), patience: Duration::from_secs(60) };

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
+use totebox_console::testing::Bench;
 use totebox_operator::client::{Connection, Session, Timing};
-use totebox_pds::console::testing::Bench;
-use totebox_pds::proto::audit::{Event, FoundRange, NO_RECORD, Verdict};
-use totebox_pds::proto::flag::{Acknowledged, FlagKind, NO_VOLUME};
-use totebox_pds::proto::operator::{Completion, Outcome, Request};
-use totebox_pds::proto::page::{ArchiveState, HISTORY_MAX, degraded};
-use totebox_pds::proto::vault::Area;
+use totebox_protocol::audit::{Event, FoundRange, NO_RECORD, Verdict};
+use totebox_protocol::flag::{Acknowledged, FlagKind, NO_VOLUME};
+use totebox_protocol::operator::{Completion, Outcome, Request};
+use totebox_protocol::page::{ArchiveState, HISTORY_MAX, degraded};
+use totebox_protocol::vault::Area;
 use zerocopy::FromZeros;
 
 use crate::appliance::{Appliance, Noise};
@@ -277,8 +277,8 @@ fn the_audit_record_is_read_page_by_page() {
 
 #[test]
 fn noise_on_the_line_does_not_do_a_thing_twice() {
+    use totebox_console_protocol::change::Change;
     use totebox_operator::client::lifecycle::change;
-    use totebox_pds::console::Change;
     let mut lost = 0;
     for seed in 0..40 {
         // The orchestrator takes one command, whoever asks how often.
@@ -359,8 +359,8 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
 /// The appliance is busy with what it was asked first, and has no answer to that.
 #[test]
 fn an_order_that_is_under_way_all_the_while_has_no_answer() {
+    use totebox_console_protocol::change::Change;
     use totebox_operator::client::lifecycle::change;
-    use totebox_pds::console::Change;
     let timing = Timing { quiet: Duration::from_millis(50), patience: Duration::from_secs(1) };
     let script = || {
         let mut asked = false;

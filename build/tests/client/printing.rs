@@ -10,12 +10,12 @@ use std::thread;
 
 use ledger_fmt::testing::TestVolume;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use totebox_console::testing::{Bench, Document};
 use totebox_deployment::Deployment;
-use totebox_pds::console::testing::{Bench, Document};
-use totebox_pds::proto::audit::{Event, Verdict};
-use totebox_pds::proto::flag::FlagKind;
-use totebox_pds::proto::operator::{Completion, Op, Outcome, Request};
-use totebox_pds::proto::page::ArchiveState;
+use totebox_protocol::audit::{Event, Verdict};
+use totebox_protocol::flag::FlagKind;
+use totebox_protocol::operator::{Completion, Op, Outcome, Request};
+use totebox_protocol::page::ArchiveState;
 use zerocopy::FromZeros;
 
 use crate::appliance::Appliance;

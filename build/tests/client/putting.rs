@@ -11,13 +11,13 @@ use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
+use totebox_console::testing::Bench;
+use totebox_console_protocol::data::{checksum, verified};
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::lines::Line;
 use totebox_operator::client::put::{Order, Outcome, put};
 use totebox_operator::client::sources::Source;
-use totebox_pds::console::data::{checksum, verified};
-use totebox_pds::console::testing::Bench;
-use totebox_pds::proto::audit::Verdict;
+use totebox_protocol::audit::Verdict;
 
 use crate::appliance::{Appliance, Noise};
 use crate::commands::{json, stderr, stdout, totebox};

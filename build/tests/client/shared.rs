@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use totebox_console::testing::{Bench, Document};
 use totebox_operator::client::get::get;
 use totebox_operator::client::ls::ls;
 use totebox_operator::client::put::Outcome;
 use totebox_operator::client::status::status;
 use totebox_operator::client::{Address, Connection, Session};
-use totebox_pds::console::testing::{Bench, Document};
 
 use crate::appliance::ARCHIVES;
 use crate::commands::command;

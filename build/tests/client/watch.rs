@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use totebox_pds::console::testing::Bench;
-use totebox_pds::proto::flag::FlagKind;
+use totebox_console::testing::Bench;
+use totebox_protocol::flag::FlagKind;
 
 use crate::commands::command;
 use crate::schema;

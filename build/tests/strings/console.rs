@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
 
-use totebox_pds::console::data::{CONTENT_MAX, PROTOCOL, checksum, decode, verified};
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::data::{CONTENT_MAX, PROTOCOL, checksum, decode, verified};
+use totebox_console_protocol::words::Quoted;
 
 /// What a terminal would obey, in the middle of a line.
 pub const OBEYED: &str = "\u{1b}[2J\u{202e}\u{9b}31m\u{2028}\u{200b}\u{85}\u{7f}";

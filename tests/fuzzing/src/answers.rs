@@ -1,8 +1,8 @@
 //! The lines the appliance sends, before the host tool; and what both ends of the line quote and encode.
 
+use totebox_console_protocol::data::{CONTENT_MAX, Content, decode, verified};
+use totebox_console_protocol::words::{Quoted, split};
 use totebox_operator::client::lines::Line;
-use totebox_pds::console::data::{CONTENT_MAX, Content, decode, verified};
-use totebox_pds::console::words::{Quoted, split};
 use totebox_shown::testing::unprintable;
 
 use crate::Target;

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
+use totebox_console::testing::{Bench, Document};
+use totebox_console_protocol::control;
+use totebox_console_protocol::data::{checksum, verified};
 use totebox_operator::client::lines::Line;
-use totebox_pds::console::control;
-use totebox_pds::console::data::{checksum, verified};
-use totebox_pds::console::testing::{Bench, Document};
-use totebox_pds::proto::intake::Op;
-use totebox_pds::proto::operator::Outcome;
+use totebox_protocol::intake::Op;
+use totebox_protocol::operator::Outcome;
 use totebox_shown::Quoted;
 use totebox_shown::testing::{hostile_texts, unprintable};
 

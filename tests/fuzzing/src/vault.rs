@@ -12,7 +12,7 @@ use ledger_fmt::verify::Mode;
 use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
-use totebox_pds::proto::vault::{Op, Request, Status};
+use totebox_protocol::vault::{Op, Request, Status};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_bench::{Answer, ClientId, VaultBench, request};
 use zerocopy::FromBytes;

@@ -1,8 +1,8 @@
 //! A service domain that does its work and then, some time after its start, stands still or faults, for tests only.
 //! When and how, the test says in its manifest, in an entry of the device table that no honest domain looks at.
 
+use totebox_domain::{ChannelSet, Child, Domain, Fault, Kernel};
 use totebox_manifest::Manifest;
-use totebox_pds::{ChannelSet, Child, Domain, Fault, Kernel};
 
 /// How it fails, as the `kind` of a device entry; its region's `vaddr` is after how many milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 mod failing;
 mod requests;
 
+use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_manifest::{LinkKind, Manifest, Role};
-use totebox_pds::proto::page::{ArchiveState, Health};
-use totebox_pds::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use totebox_protocol::page::{ArchiveState, Health};
 use totebox_shm::{Mapped, PageWriter};
 use zerocopy::FromZeros;
 

@@ -1,9 +1,9 @@
 //! Requests to the vault that no archive may make, one after another.
 
+use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_manifest::conversation::{self, MESSAGE_HEADER, VAULT_DATA};
 use totebox_manifest::{LinkKind, Manifest, Role};
-use totebox_pds::proto::vault::{Area, Op, Reply, Request, Status, VolumeInfo};
-use totebox_pds::{Channel, Kernel, SetupError};
+use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeInfo};
 use totebox_shm::{Consumer, Mapped, Producer, Shared, queue_pair};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 

@@ -1,15 +1,15 @@
 //! The whole appliance on a simulated machine: every domain, and an operator at its line.
 
+use totebox_archive::Archive;
+use totebox_auditor::Auditor;
+use totebox_clock::Clock;
+use totebox_console::Console;
 use totebox_deployment::Deployment;
+use totebox_domain::Domain;
 use totebox_manifest::{Manifest, Role};
-use totebox_pds::Domain;
-use totebox_pds::archive::Archive;
-use totebox_pds::auditor::Auditor;
-use totebox_pds::clock::Clock;
-use totebox_pds::console::Console;
-use totebox_pds::orchestrator::Orchestrator;
-use totebox_pds::vault::Vault;
+use totebox_orchestrator::Orchestrator;
 use totebox_shm::Mapped;
+use totebox_vault::Vault;
 
 use super::{Devices, DiskHandle, World};
 use crate::operator::{Gone, Operator, Wire};

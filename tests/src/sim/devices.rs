@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use totebox_pds::device::{Ticker, Uart};
+use totebox_domain::device::{Ticker, Uart};
 
 /// Bytes the line takes from the console before it has to wait, at most.
 const TRANSMIT_ROOM: usize = 64;

@@ -15,7 +15,7 @@ use super::write_once::WriteOnce;
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
 use totebox_deployment::Deployment;
-use totebox_pds::device::{IoError, Operation};
+use totebox_domain::device::{IoError, Operation};
 
 pub use driver::{DiskHandle, SimDisk};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use totebox_pds::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
+use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
 
 use super::SimTicker;
 

@@ -20,8 +20,8 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::note::Seed;
 use totebox_deployment::Deployment;
 use totebox_deployment::graph::Graph;
+use totebox_domain::{ChannelSet, Domain, Fault};
 use totebox_manifest::{DeviceKind, Header, Link, Manifest, Role};
-use totebox_pds::{ChannelSet, Domain, Fault};
 use totebox_shm::{Mapped, Shared, testing};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -79,8 +79,8 @@ enum Event {
 pub struct Silent;
 
 impl Domain for Silent {
-    fn start(&mut self, _: &mut dyn totebox_pds::Kernel) {}
-    fn notified(&mut self, _: &mut dyn totebox_pds::Kernel, _: ChannelSet) {}
+    fn start(&mut self, _: &mut dyn totebox_domain::Kernel) {}
+    fn notified(&mut self, _: &mut dyn totebox_domain::Kernel, _: ChannelSet) {}
 }
 
 /// The deployment a text describes, in the language of `totebox.toml`.
@@ -191,7 +191,7 @@ impl World {
     /// Notifies the other end of a channel on behalf of a domain.
     pub fn notify(&mut self, pd: usize, channel: u8) {
         let (peer, id) = self.core.peers[&(pd, channel)];
-        self.core.pds[peer].pending.insert(totebox_pds::Channel(id));
+        self.core.pds[peer].pending.insert(totebox_domain::Channel(id));
     }
 
     /// Has the kernel stop a domain for a fault, and tell its parent.
@@ -199,7 +199,7 @@ impl World {
         self.core.pds[pd].stopped = true;
         let parent = self.core.children.iter().find(|(_, child)| **child == pd).map(|(end, _)| *end);
         if let Some((parent, child)) = parent {
-            self.core.pds[parent].faults.push_back((totebox_pds::Child(child), fault));
+            self.core.pds[parent].faults.push_back((totebox_domain::Child(child), fault));
         }
     }
 

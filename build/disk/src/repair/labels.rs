@@ -14,7 +14,7 @@ use ledger_fmt::layout::{
 };
 use ledger_fmt::stamp::{Frontier, Hint, Stamp};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Visitor};
-use totebox_pds::vault::recovery::{Found, Outcome, Recovery};
+use totebox_vault::recovery::{Found, Outcome, Recovery};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{Plan, block};

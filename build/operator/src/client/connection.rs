@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use totebox_pds::console::data::checksum;
+use totebox_console_protocol::data::checksum;
 use totebox_shown::ShowPath;
 
 /// A line that is longer than any the appliance sends: noise without an end.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::words::Quoted;
 
 use super::lifecycle::order;
 use super::lines::{Fields, Refusal};

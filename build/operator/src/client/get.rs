@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
 use std::ffi::OsStr;
 use tempfile::{Builder, NamedTempFile};
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::words::Quoted;
 use totebox_shown::ShowPath;
 
 use super::lines::{Line, Refusal};

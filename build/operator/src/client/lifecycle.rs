@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
-use totebox_pds::console::Change;
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::change::Change;
+use totebox_console_protocol::words::Quoted;
 
 use super::lines::{Fields, Refusal};
 use super::session::Session;

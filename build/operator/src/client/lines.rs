@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use ledger_fmt::Hash;
-use totebox_pds::console::data::{CONTENT_MAX, ErrorLine, decode, parse_decimal};
-use totebox_pds::console::text::parse_hash;
-use totebox_pds::console::words::split;
+use totebox_console_protocol::data::{CONTENT_MAX, ErrorLine, decode, parse_decimal};
+use totebox_console_protocol::text::parse_hash;
+use totebox_console_protocol::words::split;
 
 /// A line the appliance sent, its checksum already taken off.
 #[derive(Clone, Debug, PartialEq, Eq)]

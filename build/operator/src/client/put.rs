@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::record::DOCUMENT_NAME_MAX;
-use totebox_pds::console::data::{CONTENT_MAX, Content};
-use totebox_pds::console::text::Hex;
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::data::{CONTENT_MAX, Content};
+use totebox_console_protocol::text::Hex;
+use totebox_console_protocol::words::Quoted;
 use totebox_shown::ShowPath;
 
 use super::Word;

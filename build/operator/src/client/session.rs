@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use totebox_pds::console::data::{PROTOCOL, verified};
+use totebox_console_protocol::data::{PROTOCOL, verified};
 
 use super::connection::Connection;
 use super::lines::{Fields, Line, Receipt, Refusal};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use totebox_pds::console::words::Quoted;
+use totebox_console_protocol::words::Quoted;
 
 use super::lines::Refusal;
 use super::session::Session;

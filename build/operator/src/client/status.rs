@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use totebox_pds::console::text::Found;
+use totebox_console_protocol::text::Found;
 
 use super::lines::{Fields, Refusal};
 use super::session::Session;

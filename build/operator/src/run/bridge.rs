@@ -16,8 +16,8 @@ use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use totebox_pds::console::control;
-use totebox_pds::console::data::checksum;
+use totebox_console_protocol::control;
+use totebox_console_protocol::data::checksum;
 use totebox_shown::Shown;
 
 use super::finder::Finder;

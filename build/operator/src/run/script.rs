@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use totebox_pds::console::data::LINE_MAX;
+use totebox_console_protocol::data::LINE_MAX;
 
 /// A script that is being read.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use ledger_fmt::layout::BLOCK_SIZE;
-use totebox_pds::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
+use totebox_domain::device::{BlockDevice, IoError, Operation, TRANSFER_SIZE};
 
 use super::{InFlight, Medium};
 

@@ -1,0 +1,537 @@
+//! An archive: takes documents in, commits them, gives them back, publishes its health.
+//!
+//! | part | what |
+//! |---|---|
+//! | `console` | the link to the console |
+//! | `submission`, `staging` | documents on their way in |
+//! | `patience` | how long they wait for company |
+//! | `reading`, `search`, `records` | documents and listings on their way out |
+//! | `check`, `position` | its own integrity pass |
+//! | `signing` | its signed checkpoints |
+//! | [`ledger_writer`](totebox_ledger_writer) | the ledger: recovery, commits, head |
+//!
+//! Every handler does all there is to do and then waits for the next notification. A record is committed
+//! together with those that come before the console pauses or there is enough of them; two commits may be
+//! under way, so that while one is flushed the next is on its way to the disk, and what comes behind them
+//! waits for the first to end. So a lone document waits for one flush, many share one, and the disk is never
+//! idle for long.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod check;
+mod console;
+mod patience;
+mod position;
+mod reading;
+mod records;
+mod search;
+mod signing;
+mod staging;
+mod submission;
+#[cfg(test)]
+mod tests;
+
+use ledger_fmt::record::{Draft, Kind};
+use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use totebox_ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
+use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_protocol::intake::{Answer, Failure, Op};
+use totebox_protocol::lifecycle::{self, Standing};
+use totebox_protocol::page::{ArchiveState, Cause, Health, Lifecycle, Time};
+use totebox_protocol::vault::{Status, VolumeState};
+use totebox_shm::{Mapped, PageReader, PageWriter};
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::FromZeros;
+
+use check::SelfCheck;
+use console::{Console, Message, Refusal, reply};
+use patience::{COMMITS_AHEAD, COMPANY_BLOCKS, Patience};
+use reading::Reading;
+use signing::Signing;
+use submission::{Served, Submissions};
+
+/// The number of an archive's own volume in its manifest.
+const VOLUME: u8 = 0;
+
+/// What a request to the vault was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// The ledger writer's own.
+    Ledger,
+    /// Content on its way in.
+    Assets,
+    /// Something on its way out.
+    Reading,
+    /// The archive's own integrity pass.
+    Check,
+    /// Nothing: the time the answer takes is what it is for. See [`Patience`].
+    Delay,
+}
+
+/// The archive domain.
+pub struct Archive {
+    vault: VaultClient<Purpose>,
+    ledger: LedgerWriter<Purpose>,
+    console: Console,
+    submissions: Submissions,
+    reading: Reading,
+    time: PageReader<Time>,
+    lifecycle: PageReader<Lifecycle>,
+    health: PageWriter<Health>,
+    orchestrator: Channel,
+    /// What was published last.
+    published: Health,
+    /// The orchestrator has not been told of what was published last; and there is news in it.
+    untold: bool,
+    news: bool,
+    volume_state: VolumeState,
+    patience: Patience,
+    /// The lifecycle command in force; its sequence number is 0 if there was none.
+    command: Lifecycle,
+    /// The last command the ledger had no room to tell of.
+    unrecorded: Option<u64>,
+    check: SelfCheck,
+    signing: Signing,
+}
+
+impl Archive {
+    /// The archive its manifest describes.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Archive {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let [volume] = manifest.volumes() else { return Err(SetupError::Volumes) };
+        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
+        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
+        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
+        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
+        let header = manifest.header();
+        let ledger = LedgerWriter::new(header, volume, VOLUME, Purpose::Ledger);
+        let period_ms = check::period_ms(header);
+        Ok(Archive {
+            vault: VaultClient::new(manifest, mapped)?,
+            console: Console::new(manifest, mapped)?,
+            submissions: Submissions::new(),
+            reading: Reading::new(&ledger),
+            ledger,
+            time: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            lifecycle: PageReader::new(mapped, orchestrator.theirs).ok_or(missing)?,
+            health: PageWriter::new(mapped, orchestrator.mine).ok_or(missing)?,
+            orchestrator: Channel::of(orchestrator).ok_or(missing)?,
+            published: Health::new_zeroed(),
+            untold: false,
+            news: false,
+            volume_state: VolumeState::Recovering,
+            patience: Patience::Full,
+            command: Lifecycle::new_zeroed(),
+            unrecorded: None,
+            check: SelfCheck::new(period_ms),
+            signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
+        })
+    }
+
+    /// Uptime and wall clock, in milliseconds.
+    fn now(&self) -> (u64, u64) {
+        let mut time = Time::new_zeroed();
+        if self.time.read(&mut time) { (time.uptime_ms.get(), time.wall_ms.get()) } else { (0, 0) }
+    }
+
+    /// Does all there is to do.
+    fn run(&mut self, kernel: &mut dyn Kernel) {
+        loop {
+            self.ledger.advance(&mut self.vault);
+            self.begin_ledger();
+            self.submissions.send_answers(&mut self.console);
+            self.reading.advance(&mut self.console, &self.ledger, &mut self.vault);
+            if let Some(wrong) = self.reading.take_wrong() {
+                self.check.found(wrong, self.now());
+            }
+            let served = self.serve_requests();
+            self.record_standing();
+            let signed = self.sign_checkpoint();
+            self.commit();
+            self.check_itself();
+            self.vault.announce(kernel);
+            self.console.announce(kernel);
+            let replied = self.take_replies();
+            if !served && !replied && !signed {
+                break;
+            }
+        }
+        self.publish();
+        self.tell(kernel);
+    }
+
+    /// Gives an empty ledger its first record.
+    fn begin_ledger(&mut self) {
+        let empty = self.ledger.state() == State::Ready && self.ledger.totals().head.records == 0;
+        if empty && self.ledger.staged() == 0 && self.ledger.commits() == 0 {
+            let (_, time_ms) = self.now();
+            self.ledger.stage_genesis(time_ms).expect("an empty ledger has room for a record");
+        }
+    }
+
+    /// Takes the vault's replies; true if there were any.
+    fn take_replies(&mut self) -> bool {
+        let mut replied = false;
+        loop {
+            let event = match self.vault.receive() {
+                Ok(None) => return replied,
+                Ok(Some(reply)) => {
+                    replied = true;
+                    self.volume_state = reply.state;
+                    self.take_reply(&reply)
+                }
+                Err(_) => self.ledger.vault_broke(),
+            };
+            if let Some(event) = event {
+                self.take_event(event);
+            }
+            if self.vault.is_broken() {
+                return replied;
+            }
+        }
+    }
+
+    fn take_reply(&mut self, reply: &Received<Purpose>) -> Option<Event> {
+        match reply.purpose {
+            Purpose::Ledger => self.ledger.receive(&mut self.vault, reply),
+            Purpose::Reading => {
+                self.reading.receive(&self.vault, reply);
+                None
+            }
+            // Without its content a record must not be committed; a commit behind it fails too.
+            Purpose::Assets if reply.status != Status::Ok => self.ledger.give_up(Trouble::Refused(reply.status)),
+            Purpose::Assets => None,
+            Purpose::Check => {
+                let now = self.now();
+                self.check.receive(&self.vault, &self.ledger, reply, now);
+                None
+            }
+            Purpose::Delay => {
+                self.patience.answered();
+                None
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Started => {
+                self.submissions.start(self.ledger.assets_end());
+                self.signing.start(&self.ledger);
+            }
+            Event::Committed { first, records } => {
+                self.publish();
+                self.submissions.committed(first + u64::from(records));
+                if self.ledger.commits() < COMMITS_AHEAD {
+                    // What came meanwhile has waited long enough.
+                    self.submissions.commit(&mut self.ledger, &mut self.vault);
+                }
+            }
+            Event::Failed(_) => {
+                let refusal = self.refuses_submissions().unwrap_or(Refusal::new(Failure::Io));
+                self.submissions.fail(refusal);
+            }
+        }
+    }
+
+    /// Serves the console's requests until there are no more or one has to wait; true if any was served.
+    fn serve_requests(&mut self) -> bool {
+        let mut served = false;
+        while self.console.room() > 0
+            && let Some(message) = self.console.request()
+            && self.serve(&message) == Served::Done
+        {
+            self.console.done();
+            self.submissions.send_answers(&mut self.console);
+            served = true;
+        }
+        if served {
+            self.patience.renew();
+        }
+        served
+    }
+
+    /// Serves one request. There is room for an answer.
+    fn serve(&mut self, message: &Message) -> Served {
+        let (uptime_ms, time_ms) = self.now();
+        let (ledger, vault, console) = (&mut self.ledger, &mut self.vault, &mut self.console);
+        match message.op {
+            Op::PutBegin => match self.refuses_submissions() {
+                Some(refusal) => self.console.refuse(message.tag, refusal),
+                // There will be a moment to sign in.
+                None if self.signing.is_due(&self.ledger, uptime_ms) => return Served::Blocked,
+                None => self.submissions.begin(message, &mut self.console, &self.ledger),
+            },
+            Op::PutData => return self.submissions.data(message, console, ledger, vault),
+            Op::PutEnd => return self.submissions.end(message, time_ms, ledger, vault),
+            Op::PutCancel => self.submissions.cancel(message),
+            Op::Get | Op::List if self.reading.is_busy() => return Served::Blocked,
+            Op::Get | Op::List => match self.refuses_readings() {
+                Some(refusal) => self.console.refuse(message.tag, refusal),
+                None if message.op == Op::Get => self.reading.get(message, &self.ledger),
+                None => self.reading.list(message, &self.ledger),
+            },
+            Op::Cancel => self.reading.cancel(console),
+            Op::Sign => return self.serve_sign(message.tag),
+        }
+        Served::Done
+    }
+
+    /// Signs a checkpoint because the operator asks, and answers when it is durable.
+    fn serve_sign(&mut self, tag: u32) -> Served {
+        let now = self.now();
+        let refusal = match self.refuses_submissions() {
+            // Nobody could send the rest of it.
+            None if self.submissions.is_open() => Refusal::new(Failure::BadRequest),
+            None if !self.is_quiet() || self.ledger.totals().head.records == 0 => return Served::Blocked,
+            None if self.ledger.is_signed() => {
+                let head = self.ledger.totals().head;
+                let mut answer = reply(tag, head.records - 1);
+                (answer.extra, answer.hash) = ((head.records - 1).into(), head.hash);
+                self.console.answer(Answer::Signed, answer, &[]);
+                return Served::Done;
+            }
+            None if !Signing::has_room(&self.ledger) => Refusal::new(Failure::Full),
+            None => match self.signing.sign(&mut self.ledger, now) {
+                Ok(()) => return Served::Blocked,
+                Err(_) => Refusal::new(Failure::Full),
+            },
+            Some(refusal) => refusal,
+        };
+        self.console.refuse(tag, refusal);
+        Served::Done
+    }
+
+    /// Commits what is staged, if it is time to.
+    fn commit(&mut self) {
+        if self.console.is_broken() {
+            self.submissions.give_up(Refusal::new(Failure::BadRequest));
+        }
+        if self.is_quiescing() {
+            self.submissions.give_up(Refusal::new(Failure::NotActive));
+        }
+        self.submissions.settle(&mut self.vault);
+        let commits = self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD;
+        if commits && (self.submissions.waiting_blocks() >= COMPANY_BLOCKS || !self.waits()) {
+            self.submissions.commit(&mut self.ledger, &mut self.vault);
+            self.patience.renew();
+        }
+        let idle = self.ledger.staged() == 0 && self.ledger.commits() == 0 && !self.submissions.is_open();
+        self.ledger.save(&mut self.vault, if idle { SAVE_IDLE_BLOCKS } else { SAVE_BUSY_BLOCKS });
+    }
+
+    /// Whether the staged run waits for more.
+    fn waits(&mut self) -> bool {
+        if self.patience == Patience::Full && self.vault.hello(Purpose::Delay, VOLUME) {
+            self.patience = Patience::Waiting { renewed: false };
+        }
+        self.patience != Patience::Spent
+    }
+
+    /// Why a submission cannot begin, if it cannot.
+    fn refuses_submissions(&self) -> Option<Refusal> {
+        let unavailable = |state: VolumeState| Refusal { failure: Failure::Unavailable, value: state as u64 };
+        Some(match self.ledger.state() {
+            State::Closed(VolumeState::Sealed) => Refusal::new(Failure::Sealed),
+            State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::new(Failure::Sealed),
+            State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
+                Refusal::new(Failure::Damaged)
+            }
+            State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => unavailable(state),
+            State::Failed(Trouble::Refused(Status::Unavailable)) => unavailable(self.volume_state),
+            State::Failed(Trouble::Damaged(_)) => Refusal::new(Failure::Damaged),
+            State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::new(Failure::Io),
+            State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {
+                return None;
+            }
+            // Before the next start the ledger is not closed: but nothing is added to it any more.
+            State::Ready if self.target() == Standing::Archived => Refusal::new(Failure::Sealed),
+            State::Starting | State::Ready => Refusal::new(Failure::NotActive),
+        })
+    }
+
+    /// Why nothing can be read, if nothing can.
+    fn refuses_readings(&self) -> Option<Refusal> {
+        match self.ledger.state() {
+            State::Starting => Some(Refusal::new(Failure::NotActive)),
+            State::Failed(Trouble::Unavailable(_)) if !self.ledger.is_readable() => self.refuses_submissions(),
+            _ => None,
+        }
+    }
+
+    /// What the archive is.
+    fn state(&self) -> ArchiveState {
+        match self.ledger.state() {
+            State::Starting => ArchiveState::Starting,
+            State::Ready if self.ledger.totals().head.records == 0 => ArchiveState::Starting,
+            State::Ready if self.has_obeyed() => self.target().state(),
+            // On its way from one to the other it still is what it was; but it takes nothing more.
+            State::Ready => self.ledger.totals().standing.state(),
+            State::Closed(VolumeState::Sealed) => ArchiveState::Archived,
+            State::Failed(Trouble::Refused(Status::Sealed)) => ArchiveState::Archived,
+            State::Failed(Trouble::Damaged(_)) => ArchiveState::Damaged,
+            State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
+                ArchiveState::Damaged
+            }
+            State::Closed(_) | State::Failed(Trouble::Unavailable(_)) => ArchiveState::Unavailable,
+            State::Failed(_) => ArchiveState::Failed,
+        }
+    }
+
+    /// What it is to be: what its ledger says, until the orchestrator has said something. An archive that is
+    /// closed stays so.
+    fn target(&self) -> Standing {
+        let recorded = self.ledger.totals().standing;
+        match Standing::from_wire(self.command.target) {
+            Some(target) if recorded != Standing::Archived => target,
+            _ => recorded,
+        }
+    }
+
+    /// Whether it takes nothing, or soon will not.
+    fn is_quiescing(&self) -> bool {
+        self.target() != Standing::Active
+    }
+
+    /// Whether it is what it is to be: nothing is under way, and its ledger says so, or cannot.
+    fn has_obeyed(&self) -> bool {
+        let totals = self.ledger.totals();
+        // What comes to rest signs first, if it can.
+        let signs = totals.standing == Standing::Archived
+            || (totals.standing == Standing::Suspended && Signing::has_room(&self.ledger));
+        let owes = signs && !totals.signed;
+        let told = (totals.standing == self.target() && !owes)
+            || self.unrecorded == Some(self.command.sequence.get())
+            || self.ledger.state() != State::Ready;
+        let at_rest = !self.is_quiescing() || self.is_quiet();
+        self.ledger.state() != State::Starting && told && at_rest
+    }
+
+    /// Enters what it is to be into its ledger, as soon as nothing else is under way.
+    fn record_standing(&mut self) {
+        let (recorded, target) = (self.ledger.totals().standing, self.target());
+        let due = self.ledger.state() == State::Ready && self.ledger.totals().head.records > 0;
+        if !due || recorded == target || self.has_obeyed() || !self.is_quiet() {
+            return;
+        }
+        let cause = Cause::from_wire(self.command.cause).unwrap_or(Cause::Restart);
+        let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now().1);
+        // What is left of a full ledger is kept for its end.
+        let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
+        let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };
+        let staged = self.ledger.room_for(kind, text.len()).and_then(|()| self.ledger.stage(&draft));
+        if staged.is_err() {
+            self.unrecorded = Some(self.command.sequence.get());
+        }
+    }
+
+    /// Signs a checkpoint if one is due and nothing else is under way; whether it did.
+    fn sign_checkpoint(&mut self) -> bool {
+        let now = self.now();
+        if !self.is_quiet() || !self.signing.is_due(&self.ledger, now.0) {
+            return false;
+        }
+        let signed = self.signing.sign(&mut self.ledger, now).is_ok();
+        if !signed {
+            self.unrecorded = Some(self.command.sequence.get());
+        }
+        signed
+    }
+
+    /// Lets its own integrity pass go on, if it has nothing better to do.
+    fn check_itself(&mut self) {
+        if self.is_quiet() && !self.reading.is_busy() {
+            let now = self.now();
+            self.check.advance(&self.ledger, &mut self.vault, now);
+        }
+    }
+
+    /// Whether nothing is under way that a suspension has to wait for.
+    fn is_quiet(&self) -> bool {
+        self.submissions.is_settled() && self.ledger.staged() == 0 && self.ledger.commits() == 0
+    }
+
+    /// Reads the lifecycle command; one this version cannot carry out is left alone.
+    fn read_command(&mut self) {
+        let mut command = Lifecycle::new_zeroed();
+        if self.lifecycle.read(&mut command) && Standing::from_wire(command.target).is_some() {
+            self.command = command;
+        }
+    }
+
+    /// Publishes its health if it has changed.
+    fn publish(&mut self) {
+        let totals = self.ledger.totals();
+        let layout = self.ledger.layout();
+        let state = self.state();
+        let obeys = state != ArchiveState::Starting && self.has_obeyed();
+        let mut health = Health {
+            heartbeat: self.published.heartbeat,
+            state: state as u8,
+            volume_state: self.volume_state as u8,
+            reserved: [0; 6],
+            obeyed: if obeys { self.command.sequence } else { self.published.obeyed },
+            records: totals.head.records.into(),
+            documents: totals.documents.into(),
+            bytes: totals.bytes.into(),
+            runs: self.ledger.runs().into(),
+            assets_used: self.ledger.assets_end().into(),
+            assets_total: layout.assets.blocks.into(),
+            ledger_used: self.ledger.ledger_end().into(),
+            ledger_total: layout.ledger.blocks.into(),
+            head: totals.head.hash,
+            root: self.published.root,
+            recorded: totals.standing.state() as u8,
+            ..Health::new_zeroed()
+        };
+        self.check.publish(&mut health);
+        if health != self.published {
+            if health.head != self.published.head {
+                health.root = totals.tree.root();
+            }
+            self.show(health);
+        }
+    }
+
+    fn show(&mut self, mut health: Health) {
+        health.heartbeat += 1;
+        let standing = |health: &Health| (health.state, health.volume_state, health.obeyed, health.check);
+        self.news |= standing(&health) != standing(&self.published);
+        self.untold = true;
+        self.published = health;
+        self.health.publish(&health);
+    }
+
+    /// Tells the orchestrator of what was published: of changes of state at once, of commits when a row of
+    /// them has ended.
+    fn tell(&mut self, kernel: &mut dyn Kernel) {
+        if self.news || (self.untold && self.ledger.commits() == 0) {
+            (self.news, self.untold) = (false, false);
+            kernel.notify(self.orchestrator);
+        }
+    }
+}
+
+impl Domain for Archive {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.read_command();
+        self.run(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        if from.contains(self.orchestrator) {
+            self.read_command();
+            self.check.beat(&self.ledger, self.now().0);
+            // A sign of life.
+            self.show(self.published);
+            self.news = true;
+        }
+        self.take_replies();
+        self.run(kernel);
+    }
+}

@@ -1,0 +1,350 @@
+//! What the console reads: one document or listing at a time, streamed as the console makes room.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::ops::Range;
+
+use ledger_fmt::Hash;
+use ledger_fmt::hash::Hasher;
+use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::{DOCUMENT_NAME_MAX, Record};
+use totebox_ledger_writer::LedgerWriter;
+use totebox_manifest::conversation::{INTAKE_DATA, VAULT_DATA};
+use totebox_protocol::intake::{Answer, Failure, Reply};
+use totebox_protocol::page::Check;
+use totebox_protocol::vault::{Area, Status};
+use totebox_vault_client::{Received, VaultClient};
+
+use super::check::Wrong;
+use super::console::{Console, Message, Refusal, reply};
+use super::records::Found;
+use super::search::Search;
+use super::{Purpose, VOLUME};
+
+/// Answers a reading leaves room for, so that a submission or a `Cancel` behind it is not held up.
+const ROOM_LEFT: usize = 2;
+
+/// Reads of the ledger that may fail before the disk is taken for dead.
+const UNREADABLE_MAX: u32 = 64;
+
+/// What is being read.
+struct Task {
+    tag: u32,
+    step: Step,
+    unreadable: u32,
+    failed: Option<Refusal>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one, and nothing is allocated after start")]
+enum Step {
+    /// A document is looked for, to send its content from this byte on.
+    Find { offset: u64 },
+    /// So many records are still to be listed; the first of those that were not there.
+    List { left: u64, gap: Option<u64> },
+    /// Content is being sent.
+    Content(Content),
+}
+
+struct Content {
+    record: u64,
+    size: u64,
+    hash: Hash,
+    /// Its first block.
+    block: u64,
+    hasher: Hasher,
+    /// Bytes read and hashed, of which the last `held` are in the buffer.
+    hashed: u64,
+    held: usize,
+    /// Bytes sent or not wanted.
+    sent: u64,
+}
+
+/// What a task does next.
+enum Next {
+    /// It goes on.
+    Again,
+    /// It wants these blocks.
+    Read(Area, u64, usize),
+    /// It ends.
+    End(Result<Reply, Refusal>),
+}
+
+/// The reading under way, if there is one.
+pub struct Reading {
+    task: Option<Task>,
+    search: Search,
+    buffer: Box<[u8]>,
+    /// A read is under way; `stale` if for a task that is gone.
+    under_way: bool,
+    stale: bool,
+    /// What the last task has met first that is not what was committed.
+    wrong: Option<Wrong>,
+}
+
+impl Reading {
+    /// None under way.
+    pub fn new(ledger: &LedgerWriter<Purpose>) -> Reading {
+        let buffer = vec![0; VAULT_DATA].into_boxed_slice();
+        Reading { task: None, search: Search::new(ledger), buffer, under_way: false, stale: false, wrong: None }
+    }
+
+    /// What is not what was committed, as a task has found: once.
+    pub fn take_wrong(&mut self) -> Option<Wrong> {
+        self.wrong.take()
+    }
+
+    /// Whether a document or listing is being sent.
+    pub fn is_busy(&self) -> bool {
+        self.task.is_some()
+    }
+
+    /// `Get`.
+    pub fn get(&mut self, message: &Message, ledger: &LedgerWriter<Purpose>) {
+        self.begin(message, Step::Find { offset: message.extra }, ledger);
+    }
+
+    /// `List`.
+    pub fn list(&mut self, message: &Message, ledger: &LedgerWriter<Purpose>) {
+        self.begin(message, Step::List { left: message.extra, gap: None }, ledger);
+    }
+
+    fn begin(&mut self, message: &Message, step: Step, ledger: &LedgerWriter<Purpose>) {
+        self.search.begin(message.value, ledger);
+        self.task = Some(Task { tag: message.tag, step, unreadable: 0, failed: None });
+    }
+
+    /// `Cancel`. There must be room for an answer.
+    pub fn cancel(&mut self, console: &mut Console) {
+        if let Some(task) = self.drop_task() {
+            console.refuse(task.tag, Refusal::new(Failure::Cancelled));
+        }
+    }
+
+    fn drop_task(&mut self) -> Option<Task> {
+        self.stale = self.under_way;
+        self.task.take()
+    }
+
+    /// Takes blocks from the vault.
+    pub fn receive(&mut self, vault: &VaultClient<Purpose>, reply: &Received<Purpose>) {
+        self.under_way = false;
+        let stale = core::mem::take(&mut self.stale);
+        let Some(task) = self.task.as_mut().filter(|_| !stale) else { return };
+        match (reply.status, &mut task.step) {
+            (Status::Ok, step) => {
+                vault.data(&mut self.buffer[..reply.len]);
+                match step {
+                    Step::Content(content) => content.take(&self.buffer[..reply.len]),
+                    Step::Find { .. } | Step::List { .. } => self.search.records.filled(reply.len),
+                }
+            }
+            (Status::Unavailable, _) => {
+                task.failed = Some(Refusal { failure: Failure::Unavailable, value: reply.state as u64 });
+            }
+            (_, Step::Find { .. } | Step::List { .. }) if task.unreadable < UNREADABLE_MAX => {
+                task.unreadable += 1;
+                self.search.records.unreadable();
+            }
+            (_, step) => {
+                if let Step::Content(content) = step {
+                    self.wrong = Some(content.wrong(Check::Unreadable));
+                }
+                task.failed = Some(Refusal::new(Failure::Io));
+            }
+        }
+    }
+
+    /// Goes on as far as there are blocks and room.
+    pub fn advance(
+        &mut self,
+        console: &mut Console,
+        ledger: &LedgerWriter<Purpose>,
+        vault: &mut VaultClient<Purpose>,
+    ) {
+        if console.is_broken() {
+            self.drop_task();
+        }
+        while let Some(task) = &mut self.task {
+            if vault.is_broken() {
+                self.under_way = false;
+                task.failed = Some(Refusal::new(Failure::Io));
+            }
+            if self.under_way || console.room() <= ROOM_LEFT {
+                return;
+            }
+            match task.advance(&mut self.search, &self.buffer, console, ledger) {
+                Next::Again => {}
+                Next::Read(area, block, blocks) => {
+                    self.under_way = vault.read(Purpose::Reading, VOLUME, area, block, blocks);
+                    return;
+                }
+                Next::End(end) => {
+                    let damaged = end.is_err_and(|refusal| refusal.failure == Failure::Damaged);
+                    self.wrong = if damaged { Some(task.wrong(&self.search, ledger)) } else { self.wrong };
+                    match end {
+                        Ok(reply) => console.answer(Answer::End, reply, &[]),
+                        Err(refusal) => console.refuse(task.tag, refusal),
+                    }
+                    self.task = None;
+                }
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Where it has found damage.
+    fn wrong(&self, search: &Search, ledger: &LedgerWriter<Purpose>) -> Wrong {
+        let record = match &self.step {
+            Step::Content(content) => return content.wrong(Check::Mismatch),
+            Step::Find { .. } => search.wanted,
+            Step::List { gap, .. } => gap.unwrap_or(search.wanted),
+        };
+        let block = ledger.mark_before(record).block.get();
+        Wrong { check: Check::Mismatch, area: Area::Ledger, block, record: Some(record) }
+    }
+
+    /// Does what can be done with the blocks there are, and one answer.
+    fn advance(
+        &mut self,
+        search: &mut Search,
+        buffer: &[u8],
+        console: &mut Console,
+        ledger: &LedgerWriter<Purpose>,
+    ) -> Next {
+        if let Some(refusal) = self.failed {
+            return Next::End(Err(refusal));
+        }
+        match &mut self.step {
+            Step::Content(content) => content.advance(self.tag, buffer, console),
+            &mut Step::List { left: 0, gap } => Next::End(self.listed(gap.is_some(), ledger)),
+            &mut Step::List { left, gap } => match search.find(buffer) {
+                Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
+                found => match (search.missing(found, buffer), found) {
+                    // First what is missing before the record found, then the record.
+                    (Some(missing), _) => {
+                        self.tell_gap(&missing, console);
+                        search.wanted = missing.end;
+                        self.step = Step::List { left, gap: gap.or(Some(missing.start)) };
+                        Next::Again
+                    }
+                    (None, Found::Record) => {
+                        self.describe(Answer::Entry, &search.records.record(buffer), console);
+                        search.pass(buffer);
+                        self.step = Step::List { left: left - 1, gap };
+                        Next::Again
+                    }
+                    (None, _) => {
+                        let gap = gap.is_some() || search.is_missing();
+                        if search.has_damaged_end() {
+                            self.tell_gap(&(search.wanted..search.wanted), console);
+                        }
+                        Next::End(self.listed(gap, ledger))
+                    }
+                },
+            },
+            &mut Step::Find { offset } => match search.find(buffer) {
+                Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
+                Found::Record if search.sequence(buffer) == search.wanted => {
+                    let record = search.records.record(buffer);
+                    match Content::of(&record, offset, ledger) {
+                        Ok(content) => {
+                            self.describe(Answer::Document, &record, console);
+                            self.step = Step::Content(content);
+                            Next::Again
+                        }
+                        Err(failure) => Next::End(Err(Refusal::new(failure))),
+                    }
+                }
+                Found::Record => Next::End(Err(Refusal::new(Failure::Damaged))),
+                Found::End if search.is_missing() => Next::End(Err(Refusal::new(Failure::Damaged))),
+                Found::End => {
+                    let records = ledger.totals().head.records;
+                    Next::End(Err(Refusal { failure: Failure::NotFound, value: records }))
+                }
+            },
+        }
+    }
+
+    /// Sends what a record says.
+    fn describe(&self, answer: Answer, record: &Record<'_>, console: &mut Console) {
+        let mut reply = reply(self.tag, record.header.sequence.get());
+        reply.code = record.kind as u8;
+        reply.extra = record.header.content_len;
+        reply.time_ms = record.header.time_ms;
+        reply.hash = record.header.content_hash;
+        let name = record.document_name().unwrap_or_default();
+        let name = &name[..name.floor_char_boundary(DOCUMENT_NAME_MAX)];
+        console.answer(answer, reply, name.as_bytes());
+    }
+
+    /// Says which records are missing from a listing; an empty range if that is not known.
+    fn tell_gap(&self, missing: &Range<u64>, console: &mut Console) {
+        let mut reply = reply(self.tag, missing.start);
+        reply.extra = (missing.end - missing.start).into();
+        console.answer(Answer::Gap, reply, &[]);
+    }
+
+    /// How a listing ends.
+    fn listed(&self, gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Reply, Refusal> {
+        let records = ledger.totals().head.records;
+        match gap {
+            true => Err(Refusal { failure: Failure::Damaged, value: records }),
+            false => Ok(reply(self.tag, records)),
+        }
+    }
+}
+
+impl Content {
+    /// The content of `record`, to be sent from byte `offset` on.
+    fn of(record: &Record<'_>, offset: u64, ledger: &LedgerWriter<Purpose>) -> Result<Content, Failure> {
+        let header = &record.header;
+        let (size, block) = (header.content_len.get(), header.content_block.get());
+        if !header.declares_content() {
+            return Err(Failure::NotADocument);
+        }
+        if offset > size {
+            return Err(Failure::BadRequest);
+        }
+        let end = block.checked_add(size.div_ceil(BLOCK_SIZE as u64));
+        if end.is_none_or(|end| end > ledger.assets_end()) {
+            return Err(Failure::Damaged);
+        }
+        let (hash, hasher) = (header.content_hash, Hasher::content());
+        let record = header.sequence.get();
+        Ok(Content { record, size, hash, block, hasher, hashed: 0, held: 0, sent: offset })
+    }
+
+    /// Its place, as that of something wrong.
+    fn wrong(&self, check: Check) -> Wrong {
+        Wrong { check, area: Area::Assets, block: self.block, record: Some(self.record) }
+    }
+
+    /// Takes the next blocks.
+    fn take(&mut self, bytes: &[u8]) {
+        self.held = (self.size - self.hashed).min(bytes.len() as u64) as usize;
+        self.hasher.update(&bytes[..self.held]);
+        self.hashed += self.held as u64;
+    }
+
+    fn advance(&mut self, tag: u32, buffer: &[u8], console: &mut Console) -> Next {
+        if self.sent < self.hashed {
+            let unsent = (self.hashed - self.sent) as usize;
+            let bytes = &buffer[self.held - unsent..self.held];
+            let bytes = &bytes[..unsent.min(INTAKE_DATA)];
+            console.answer(Answer::Data, reply(tag, self.sent), bytes);
+            self.sent += bytes.len() as u64;
+            Next::Again
+        } else if self.hashed < self.size {
+            let blocks = (self.size - self.hashed).div_ceil(BLOCK_SIZE as u64);
+            let blocks = blocks.min((VAULT_DATA / BLOCK_SIZE) as u64) as usize;
+            Next::Read(Area::Assets, self.block + self.hashed / BLOCK_SIZE as u64, blocks)
+        } else if self.hasher.finish() == self.hash {
+            let mut end = reply(tag, self.size);
+            end.hash = self.hash;
+            Next::End(Ok(end))
+        } else {
+            Next::End(Err(Refusal::new(Failure::Damaged)))
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Submissions: from `PutBegin` to the receipt.
+//!
+//! One submission is *open* at a time. Its bytes go through [`Staging`]; when it ends and is what it was
+//! declared to be, its record joins the run that is next and a *pending* entry waits for the commit.
+//! What the vault has appended but not committed belongs either to records of that run or to the open
+//! submission, never to both: so giving up the open one gives up nothing else.
+
+use alloc::collections::VecDeque;
+
+use ledger_fmt::Hash;
+use ledger_fmt::hash::Hasher;
+use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Kind, padded_len};
+use ledger_fmt::stamp::RUN_PAYLOAD_MAX;
+use totebox_ledger_writer::{LedgerWriter, StageError};
+use totebox_protocol::intake::{Answer, Failure, SIZE_UNKNOWN};
+use totebox_vault_client::VaultClient;
+
+use super::console::{Console, Message, Refusal, reply};
+use super::staging::Staging;
+use super::{Purpose, VOLUME};
+
+/// Submissions that wait for their commit or receipt at most: two runs full of the smallest records.
+const PENDING_MAX: usize = 2 * (RUN_PAYLOAD_MAX / padded_len(1) + 1);
+
+/// How serving a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It is dealt with.
+    Done,
+    /// It must wait until the vault has answered something.
+    Blocked,
+}
+
+/// The name of a document: at most [`DOCUMENT_NAME_MAX`] bytes of UTF-8 without control characters.
+struct Name {
+    bytes: [u8; DOCUMENT_NAME_MAX],
+    len: usize,
+}
+
+impl Name {
+    fn read(console: &Console, len: usize) -> Option<Name> {
+        let mut name = Name { bytes: [0; DOCUMENT_NAME_MAX], len };
+        console.data(name.bytes.get_mut(..len)?);
+        let text = core::str::from_utf8(&name.bytes[..len]).ok()?;
+        (!text.is_empty() && !text.chars().any(char::is_control)).then_some(name)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// The submission that is open.
+struct Open {
+    tag: u32,
+    name: Name,
+    size: Option<u64>,
+    hash: Option<Hash>,
+    len: u64,
+    /// Its first block.
+    block: u64,
+    /// Whether blocks of it were sent to the vault.
+    sent: bool,
+}
+
+/// A submission whose record is staged, under way, or committed but not yet acknowledged to the console.
+struct Pending {
+    tag: u32,
+    sequence: u64,
+    size: u64,
+    time_ms: u64,
+    content: Hash,
+    record: Hash,
+}
+
+/// All submissions under way.
+pub struct Submissions {
+    staging: Staging,
+    open: Option<Open>,
+    /// Of the open submission's bytes.
+    hasher: Hasher,
+    /// The end of the open submission that the console is still to be told.
+    ended: Option<(u32, Refusal)>,
+    /// The content before this block is of runs that were sent.
+    sent_to: u64,
+    /// Blocks of a submission that was given up are still to be given up at the vault.
+    abandon_due: bool,
+    pending: VecDeque<Pending>,
+    /// How many of them are durable.
+    durable: usize,
+    /// Nothing can be committed any more.
+    failed: Option<Refusal>,
+}
+
+impl Submissions {
+    /// None under way.
+    pub fn new() -> Submissions {
+        Submissions {
+            staging: Staging::new(),
+            open: None,
+            hasher: Hasher::content(),
+            ended: None,
+            sent_to: 0,
+            abandon_due: false,
+            pending: VecDeque::with_capacity(PENDING_MAX),
+            durable: 0,
+            failed: None,
+        }
+    }
+
+    /// The ledger was read, and `assets/` ends at `block`.
+    pub fn start(&mut self, block: u64) {
+        self.staging.reset(block);
+        self.sent_to = block;
+    }
+
+    /// Blocks of content whose records wait to be committed.
+    pub fn waiting_blocks(&self) -> u64 {
+        self.staging.next_block() - self.sent_to
+    }
+
+    /// Whether a submission is open.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the vault still has to be told something, apart from commits.
+    pub fn is_settled(&self) -> bool {
+        self.open.is_none() && !self.abandon_due
+    }
+
+    /// `PutBegin`.
+    pub fn begin(&mut self, message: &Message, console: &mut Console, ledger: &LedgerWriter<Purpose>) {
+        let begun = self.try_begin(message, console, ledger);
+        match begun {
+            Ok(open) => {
+                self.open = Some(open);
+                self.hasher.reset();
+                console.answer(Answer::Ready, reply(message.tag, 0), &[]);
+            }
+            Err(refusal) => console.refuse(message.tag, refusal),
+        }
+    }
+
+    fn try_begin(
+        &self,
+        message: &Message,
+        console: &Console,
+        ledger: &LedgerWriter<Purpose>,
+    ) -> Result<Open, Refusal> {
+        if self.open.is_some() {
+            return Err(Refusal::new(Failure::BadRequest));
+        }
+        let name = Name::read(console, message.len).ok_or(Refusal::new(Failure::BadName))?;
+        let size = (message.value != SIZE_UNKNOWN).then_some(message.value);
+        let open = Open {
+            tag: message.tag,
+            size,
+            hash: message.hash,
+            len: 0,
+            block: self.staging.next_block(),
+            sent: false,
+            name,
+        };
+        if let Err(StageError::Full) = ledger.room_for(Kind::Document, open.name.len) {
+            return Err(Refusal::new(Failure::Full));
+        }
+        open.check_room(size.unwrap_or(0), ledger)?;
+        Ok(open)
+    }
+
+    /// `PutData`.
+    pub fn data(
+        &mut self,
+        message: &Message,
+        console: &mut Console,
+        ledger: &mut LedgerWriter<Purpose>,
+        vault: &mut VaultClient<Purpose>,
+    ) -> Served {
+        let Some(open) = self.open.as_ref().filter(|open| open.tag == message.tag) else {
+            return Served::Done;
+        };
+        let len = open.len.saturating_add(message.len as u64);
+        let checked = match open.size {
+            _ if message.value != open.len => Err(Refusal::new(Failure::BadRequest)),
+            Some(size) if len > size => Err(Refusal { failure: Failure::WrongSize, value: len }),
+            Some(_) => Ok(()),
+            None => open.check_room(len, ledger),
+        };
+        if let Err(refusal) = checked {
+            self.give_up(refusal);
+            return Served::Done;
+        }
+        if !self.make_room(message.len, ledger, vault) {
+            return Served::Blocked;
+        }
+        self.hasher.update(self.staging.push(message.len, |out| console.data(out)));
+        self.open.as_mut().expect("seen above").len = len;
+        Served::Done
+    }
+
+    /// Sends what must be sent so that `len` bytes fit the buffer; false if that has to wait.
+    fn make_room(
+        &mut self,
+        len: usize,
+        ledger: &mut LedgerWriter<Purpose>,
+        vault: &mut VaultClient<Purpose>,
+    ) -> bool {
+        if self.staging.room() < len && !self.send_complete(vault) {
+            return false;
+        }
+        if self.staging.room() >= len {
+            return true;
+        }
+        // The buffer is full of the open submission, so the run must go first: its blocks end here.
+        if ledger.staged() > 0 && !self.commit(ledger, vault) {
+            return false;
+        }
+        if !self.settle(vault) || !self.staging.send_open(vault) {
+            return false;
+        }
+        self.open.as_mut().expect("only an open submission needs room").sent = true;
+        true
+    }
+
+    /// `PutEnd`: stages the record if the submission is what it was declared to be.
+    pub fn end(
+        &mut self,
+        message: &Message,
+        time_ms: u64,
+        ledger: &mut LedgerWriter<Purpose>,
+        vault: &mut VaultClient<Purpose>,
+    ) -> Served {
+        let Some(open) = self.open.as_ref().filter(|open| open.tag == message.tag) else {
+            return Served::Done;
+        };
+        let content = self.hasher.finish();
+        let (tag, size, name_len) = (open.tag, open.len, open.name.len);
+        if open.size.is_some_and(|declared| declared != size) {
+            self.give_up(Refusal { failure: Failure::WrongSize, value: size });
+            return Served::Done;
+        }
+        if open.hash.is_some_and(|declared| declared != content) {
+            self.give_up(Refusal::new(Failure::WrongHash));
+            return Served::Done;
+        }
+        let run_full = ledger.room_for(Kind::Document, name_len) == Err(StageError::RunFull);
+        if self.pending.len() == PENDING_MAX || (run_full && !self.commit(ledger, vault)) {
+            return Served::Blocked;
+        }
+        let open = self.open.as_ref().expect("seen above");
+        let draft = Draft {
+            kind: Kind::Document,
+            time_ms,
+            payload: open.name.as_bytes(),
+            content: Some((content, size, open.block)),
+        };
+        match ledger.stage(&draft) {
+            Ok(staged) => {
+                let (sequence, record) = (staged.sequence, staged.hash);
+                self.pending.push_back(Pending { tag, sequence, size, time_ms, content, record });
+                self.open = None;
+                self.staging.close();
+            }
+            Err(_) => self.give_up(Refusal::new(Failure::Full)),
+        }
+        Served::Done
+    }
+
+    /// `PutCancel`.
+    pub fn cancel(&mut self, message: &Message) {
+        if self.open.as_ref().is_some_and(|open| open.tag == message.tag) {
+            self.give_up(Refusal::new(Failure::Cancelled));
+        }
+    }
+
+    /// Ends the open submission, if there is one; nothing of it is committed.
+    pub fn give_up(&mut self, refusal: Refusal) {
+        if let Some(open) = self.open.take() {
+            self.ended = Some((open.tag, refusal));
+            self.staging.drop_open();
+            if open.sent {
+                self.staging.reset(open.block);
+                self.abandon_due = true;
+            }
+        }
+    }
+
+    /// Has the vault give up what was given up here. False if there was no slot.
+    pub fn settle(&mut self, vault: &mut VaultClient<Purpose>) -> bool {
+        if self.abandon_due && vault.abandon(Purpose::Assets, VOLUME) {
+            self.abandon_due = false;
+        }
+        !self.abandon_due
+    }
+
+    fn send_complete(&mut self, vault: &mut VaultClient<Purpose>) -> bool {
+        self.settle(vault) && self.staging.send_complete(vault)
+    }
+
+    /// Commits the staged run, its content first. False if that has to wait.
+    pub fn commit(&mut self, ledger: &mut LedgerWriter<Purpose>, vault: &mut VaultClient<Purpose>) -> bool {
+        let sent = self.send_complete(vault) && ledger.commit(vault);
+        if sent {
+            self.sent_to = self.staging.next_block();
+        }
+        sent
+    }
+
+    /// The records before `sequence` are durable.
+    pub fn committed(&mut self, sequence: u64) {
+        let behind = self.pending.iter().skip(self.durable);
+        self.durable += behind.take_while(|pending| pending.sequence < sequence).count();
+    }
+
+    /// Nothing more can be committed: all that is under way ends with this refusal.
+    pub fn fail(&mut self, refusal: Refusal) {
+        self.give_up(refusal);
+        self.abandon_due = false;
+        self.failed = Some(refusal);
+    }
+
+    /// Sends the receipts and refusals that are due, as far as there is room.
+    pub fn send_answers(&mut self, console: &mut Console) {
+        if console.is_broken() {
+            self.ended = None;
+            self.pending.drain(..self.durable);
+            self.durable = 0;
+            return;
+        }
+        while console.room() > 0 {
+            if let Some((tag, refusal)) = self.ended.take() {
+                console.refuse(tag, refusal);
+            } else if self.durable > 0 {
+                self.durable -= 1;
+                let pending = self.pending.pop_front().expect("as many as are durable");
+                let mut receipt = reply(pending.tag, pending.sequence);
+                receipt.extra = pending.size.into();
+                receipt.time_ms = pending.time_ms.into();
+                receipt.hash = pending.content;
+                console.answer(Answer::Receipt, receipt, &pending.record);
+            } else if let Some(refusal) = self.failed
+                && let Some(pending) = self.pending.pop_front()
+            {
+                console.refuse(pending.tag, refusal);
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+impl Open {
+    /// Whether `assets/` has room for it if it has `len` bytes.
+    fn check_room(&self, len: u64, ledger: &LedgerWriter<Purpose>) -> Result<(), Refusal> {
+        let blocks = ledger.layout().assets.blocks - self.block;
+        match len.div_ceil(BLOCK_SIZE as u64) <= blocks {
+            true => Ok(()),
+            false => Err(Refusal { failure: Failure::Full, value: blocks * BLOCK_SIZE as u64 }),
+        }
+    }
+}

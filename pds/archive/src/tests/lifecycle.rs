@@ -1,0 +1,136 @@
+//! Transitions, and what the ledger says of them.
+
+use alloc::format;
+use alloc::string::String;
+
+use ledger_fmt::record::{Kind, Record, TreeHead};
+use ledger_fmt::tree::Edge;
+use totebox_protocol::vault::{Area, Op as VaultOp};
+use zerocopy::FromBytes;
+
+use super::*;
+
+/// Kind and payload of every record behind the genesis.
+pub fn records(disk: &Disk) -> Vec<(Kind, Vec<u8>)> {
+    let mode = ledger_fmt::verify::Mode::Full;
+    let seen = ledger_fmt::testing::verify(&disk.bytes, &disk.superblock, Some(disk.frontier), mode);
+    let mut disk = disk.clone();
+    let mut read = |&(_, block, offset): &(u64, u64, usize)| {
+        let (record, _) = Record::decode(&disk.at(Area::Ledger, block)[offset..]).unwrap();
+        (record.kind, record.payload.to_vec())
+    };
+    seen.records[1..].iter().map(&mut read).collect()
+}
+
+fn lifecycle(disk: &Disk) -> Vec<String> {
+    let records = records(disk).into_iter().filter(|(kind, _)| *kind == Kind::Lifecycle);
+    records.map(|(_, payload)| String::from_utf8(payload).unwrap()).collect()
+}
+
+#[test]
+fn every_transition_is_a_record_and_is_what_the_archive_is_after_a_restart() {
+    let mut bench = Bench::on(blank(512, 64));
+    assert_eq!(bench.health().recorded, ArchiveState::Active as u8);
+    bench.command(ArchiveState::Suspended);
+    bench.command(ArchiveState::Suspended);
+    assert_eq!(lifecycle(&bench.vault.disk), ["active suspended operator"]);
+    assert_eq!((bench.state(), bench.health().recorded), (ArchiveState::Suspended, ArchiveState::Suspended as u8));
+
+    let mut bench = bench.restart();
+    assert_eq!(bench.state(), ArchiveState::Suspended, "before the orchestrator has said anything");
+    assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
+    bench.command(ArchiveState::Active);
+    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 1));
+    bench.put("document", b"x");
+    assert_eq!(lifecycle(&bench.vault.disk), ["active suspended operator", "suspended active operator"]);
+    assert_eq!(bench.restart().state(), ArchiveState::Active);
+}
+
+#[test]
+fn a_transition_is_not_there_before_its_record_is_durable() {
+    let mut bench = Bench::on(blank(512, 64));
+    bench.commanded = 1;
+    let target = ArchiveState::Suspended as u8;
+    bench.lifecycle.publish(&Lifecycle { sequence: 1.into(), target, ..Lifecycle::new_zeroed() });
+    let mut from = ChannelSet::default();
+    from.insert(bench.archive.orchestrator);
+    bench.archive.notified(&mut bench.kernel, from);
+    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 0));
+    assert_eq!(lifecycle(&bench.vault.disk), [""; 0]);
+    bench.settle();
+    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Suspended, 1));
+}
+
+#[test]
+fn its_state_survives_in_a_snapshot() {
+    let mut bench = Bench::on(blank(512, 128));
+    bench.command(ArchiveState::Suspended);
+    bench.command(ArchiveState::Active);
+    for i in 0..SAVE_IDLE_BLOCKS as u8 + 4 {
+        bench.put("document", &[i; 10]);
+    }
+    bench.command(ArchiveState::Suspended);
+    assert!(bench.vault.log.contains(&VaultOp::WriteInput));
+    assert_eq!(bench.restart().state(), ArchiveState::Suspended);
+}
+
+#[test]
+fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
+    for suspended in [false, true] {
+        let mut bench = Bench::on(blank(512, 64));
+        bench.put("document", b"kept");
+        if suspended {
+            bench.command(ArchiveState::Suspended);
+        }
+        bench.command(ArchiveState::Archived);
+        assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Archived, bench.commanded));
+        let records = records(&bench.vault.disk);
+        let [.., (Kind::Lifecycle, last), (Kind::Checkpoint, checkpoint)] = &records[..] else {
+            panic!("{records:?}")
+        };
+        let from = if suspended { "suspended" } else { "active" };
+        assert_eq!(last, format!("{from} archived operator").as_bytes());
+        let (head, _) = TreeHead::read_from_prefix(checkpoint).unwrap();
+        assert_eq!(head.size.get(), records.len() as u64, "genesis and all before the checkpoint");
+        assert_ne!(head.root, Edge::EMPTY.root());
+        assert!(bench.vault.disk.is_sound(), "the checkpoint's tree is the ledger's");
+
+        bench.command(ArchiveState::Active);
+        assert_eq!(bench.state(), ArchiveState::Archived, "there is no way back");
+        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::Sealed);
+        assert_eq!(bench.get(1, 0).1, b"kept", "it can still be read");
+        let bench = bench.restart();
+        assert_eq!(bench.state(), ArchiveState::Archived, "sealed or not");
+        assert_eq!(bench.vault.commits, 0);
+    }
+}
+
+#[test]
+fn a_full_ledger_keeps_room_for_its_end() {
+    let mut bench = Bench::on(blank(256, 16));
+    loop {
+        let messages = bench.submission("document", b"");
+        if bench.send_all(&messages).last().unwrap().answer == Answer::Failed {
+            break;
+        }
+    }
+    // No room is left for more than the end.
+    bench.command(ArchiveState::Suspended);
+    let health = bench.health();
+    assert_eq!((bench.state(), health.obeyed.get()), (ArchiveState::Suspended, 1));
+    assert_eq!(health.recorded, ArchiveState::Active as u8, "and it says that its ledger does not say so");
+    bench.command(ArchiveState::Archived);
+    assert_eq!(bench.state(), ArchiveState::Archived);
+    assert_eq!(lifecycle(&bench.vault.disk), ["active archived operator"]);
+    assert!(bench.vault.disk.is_sound());
+}
+
+#[test]
+fn an_archive_that_cannot_write_comes_to_rest_all_the_same() {
+    let mut bench = Bench::on(blank(512, 64));
+    bench.vault.refuse = Some((VaultOp::Commit, Status::Io));
+    bench.command(ArchiveState::Suspended);
+    let health = bench.health();
+    assert_eq!((bench.state(), health.obeyed.get()), (ArchiveState::Failed, 1));
+    assert_eq!(health.recorded, ArchiveState::Active as u8);
+}

@@ -1,0 +1,168 @@
+//! Disks that fail, damage, and lifecycle commands.
+
+use ledger_fmt::record::{Draft, Head, Kind};
+use totebox_protocol::page::Check;
+use totebox_protocol::vault::{Area, Op as VaultOp};
+
+use super::*;
+
+#[test]
+fn a_failed_commit_fails_all_that_waits_and_everything_after() {
+    for (op, status, failure, state) in [
+        (VaultOp::Commit, Status::Io, Failure::Io, ArchiveState::Failed),
+        (VaultOp::Append, Status::Io, Failure::Io, ArchiveState::Failed),
+        (VaultOp::Commit, Status::Unavailable, Failure::Unavailable, ArchiveState::Failed),
+        (VaultOp::Commit, Status::Sealed, Failure::Sealed, ArchiveState::Archived),
+    ] {
+        let mut bench = Bench::on(blank(512, 64));
+        bench.put("before", b"before");
+        bench.vault.refuse = Some((op, status));
+        let mut messages = bench.submission("one", b"one");
+        messages.extend(bench.submission("two", &document(100_000, 2)));
+        messages.extend(bench.submission("three", b"three"));
+        let answers = bench.send_all(&messages);
+        for tag in [messages[0].1, messages[messages.len() - 1].1] {
+            let ends: Vec<&Answered> =
+                answers.iter().filter(|a| a.reply.tag.get() == tag && a.answer != Answer::Ready).collect();
+            assert_eq!(ends.len(), 1, "every submission ends once");
+            assert_eq!(ends[0].failure(), failure);
+        }
+        assert_eq!(bench.state(), state);
+        assert_eq!(bench.health().documents.get(), 1);
+        assert_eq!(bench.get(1, 0).1, b"before", "reading goes on");
+        assert_eq!(bench.list(0, 9).0.len(), 2);
+        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), failure);
+    }
+}
+
+#[test]
+fn damaged_content_is_sent_and_then_named() {
+    let mut bench = Bench::on(blank(512, 64));
+    let bytes = document(100_000, 1);
+    let sequence = bench.put("d", &bytes).sequence();
+    let whole = bench.put("e", b"whole").sequence();
+    bench.vault.disk.at(Area::Assets, 0)[50_000] ^= 4;
+    let (document, content, end) = bench.get(sequence, 0);
+    assert_eq!(document.unwrap().answer, Answer::Document);
+    assert_eq!((content.len(), end.failure()), (100_000, Failure::Damaged));
+    let health = bench.health();
+    assert_eq!((health.check, health.checks.get()), (Check::Mismatch as u8, 0), "it is told without a pass");
+    assert_eq!(
+        (health.check_area, health.check_block.get(), health.check_record.get(), health.checked_ms.get()),
+        (Area::Assets as u8, 0, sequence, NOW_MS)
+    );
+    let (_, content, end) = bench.get(sequence, 60_000);
+    assert!(content == bytes[60_000..]);
+    assert_eq!(end.failure(), Failure::Damaged, "the whole document is checked, whatever part is sent");
+    assert_eq!(bench.get(whole, 0).1, b"whole");
+}
+
+#[test]
+fn a_record_damaged_behind_our_back_is_named_and_its_neighbours_are_read() {
+    let mut bench = Bench::on(blank(512, 64));
+    let mut messages = Vec::new();
+    for name in ["one", "two", "three"] {
+        messages.extend(bench.submission(name, name.as_bytes()));
+    }
+    bench.send_all(&messages);
+    assert_eq!(bench.vault.disk.frontier.runs, 2, "all three in one run");
+    // The second record of the run at block 1.
+    bench.vault.disk.at(Area::Ledger, 1)[256 + 136 + 60] ^= 1;
+    assert_eq!(bench.get(1, 0).1, b"one");
+    assert_eq!(bench.get(2, 0).2.failure(), Failure::Damaged);
+    let place = |bench: &Bench| {
+        let health = bench.health();
+        assert!(health.check_block.get() <= 1, "the run, or one before it");
+        (health.check, health.check_area, health.check_record.get())
+    };
+    assert_eq!(place(&bench), (Check::Mismatch as u8, Area::Ledger as u8, 2));
+    assert_eq!(bench.get(3, 0).1, b"three");
+    let (entries, end) = bench.list(0, 9);
+    assert_eq!(entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), [0, 1, 3]);
+    assert_eq!(end.failure(), Failure::Damaged);
+    assert_eq!(bench.put("four", b"four").sequence(), 4);
+}
+
+#[test]
+fn blocks_that_cannot_be_read_cost_only_what_is_in_them() {
+    let mut bench = Bench::on(blank(512, 64));
+    for i in 1..=20_u64 {
+        bench.put("d", &i.to_le_bytes());
+    }
+    bench.vault.unreadable = vec![(Area::Ledger, 7), (Area::Assets, 11)];
+    for sequence in 1..=20 {
+        let (_, content, end) = bench.get(sequence, 0);
+        match sequence {
+            7 => assert_eq!(end.failure(), Failure::Damaged),
+            12 => assert_eq!(end.failure(), Failure::Io),
+            _ => assert_eq!(content, sequence.to_le_bytes()),
+        }
+    }
+}
+
+#[test]
+fn a_record_that_points_outside_what_is_committed_is_damage() {
+    let mut disk = Bench::on(blank(512, 64)).vault.disk;
+    let head = |disk: &Disk| Bench::on(disk.clone()).health().head;
+    let wild = [(10_000, 5), (1, 7), (u64::MAX, 0), (1, u64::MAX), (4097, 0)];
+    for (i, (len, block)) in wild.into_iter().enumerate() {
+        let draft =
+            Draft { kind: Kind::Document, time_ms: 0, payload: b"w", content: Some(([1; 32], len, block)) };
+        let mut record = [0; 136];
+        draft.encode(&Head { records: 1 + i as u64, hash: head(&disk) }, &mut record).unwrap();
+        let assets_next = disk.frontier.assets_next + u64::from(i == 0);
+        disk.commit(&record, assets_next);
+    }
+    let mut bench = Bench::on(disk);
+    assert_eq!((bench.state(), bench.health().documents.get()), (ArchiveState::Active, 5));
+    for sequence in 1..=5 {
+        assert_eq!(bench.get(sequence, 0).2.failure(), Failure::Damaged);
+    }
+}
+
+#[test]
+fn suspended_it_finishes_what_is_whole_and_takes_no_more_until_it_is_active_again() {
+    let mut bench = Bench::on(blank(512, 64));
+    let mut messages = bench.submission("whole", b"whole");
+    let open = bench.submission("open", &document(100_000, 1));
+    messages.extend_from_slice(&open[..20]);
+    for (op, tag, value, data) in &messages {
+        while !bench.offer(*op, *tag, *value, 0, data) {
+            bench.notify();
+            bench.vault.serve(1);
+        }
+    }
+    bench.notify();
+    bench.command(ArchiveState::Suspended);
+    let answers = bench.work();
+    assert!(answers.iter().any(|a| a.answer == Answer::Receipt));
+    let end = answers.iter().find(|a| a.reply.tag.get() == open[0].1 && a.answer == Answer::Failed);
+    assert_eq!(end.unwrap().failure(), Failure::NotActive);
+    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Suspended, 1));
+    assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
+    assert_eq!(bench.health().assets_used.get(), 1);
+
+    bench.command(ArchiveState::Active);
+    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 2));
+    assert_eq!(bench.put("more", b"more").sequence(), 5, "behind a record for each transition and a checkpoint");
+    assert!(bench.vault.disk.is_sound());
+}
+
+#[test]
+fn commands_it_cannot_carry_out_are_not_said_to_be_obeyed() {
+    let mut bench = Bench::on(blank(512, 64));
+    for target in [ArchiveState::Starting, ArchiveState::Faulted] {
+        bench.command(target);
+        assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 0));
+    }
+}
+
+#[test]
+fn a_sign_of_life_follows_every_call() {
+    let mut bench = Bench::on(blank(512, 64));
+    let before = bench.health().heartbeat.get();
+    bench.kernel.notified.clear();
+    bench.beat();
+    assert!(bench.health().heartbeat.get() > before);
+    assert!(bench.kernel.notified.contains(&bench.archive.orchestrator));
+}

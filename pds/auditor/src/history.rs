@@ -1,0 +1,137 @@
+//! Reading the audit record back for the operator: some of its records at a time.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use heapless::Deque;
+use ledger_fmt::layout::{Area, BLOCK_SIZE};
+use ledger_fmt::record::Record;
+use ledger_fmt::stamp::RUN_BLOCKS_MAX;
+use totebox_ledger_writer::Run;
+use totebox_protocol::audit::{Event, NO_RECORD, Op, Report, Request, Verdict};
+use totebox_protocol::page::HISTORY_MAX;
+use totebox_protocol::vault::Status;
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::FromZeros;
+
+use super::Purpose;
+use super::journal::Journal;
+use super::memory::Memory;
+
+/// What was asked for, and how far it has come.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    tag: u32,
+    /// The record wanted next, and the one behind the last wanted.
+    next: u64,
+    end: u64,
+    /// The run that is to be read, and where runs end.
+    block: u64,
+    ledger_next: u64,
+    under_way: bool,
+    done: bool,
+}
+
+/// Records on their way to the operator.
+pub struct History {
+    number: u8,
+    task: Option<Task>,
+    buffer: Box<[u8]>,
+    found: Deque<Event, HISTORY_MAX>,
+    sent: u32,
+}
+
+impl History {
+    /// The history of the audit record, which is the volume with this number.
+    pub fn new(number: u8) -> History {
+        let buffer = vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice();
+        History { number, task: None, buffer, found: Deque::new(), sent: 0 }
+    }
+
+    /// Whether another one can be asked for.
+    pub fn is_idle(&self) -> bool {
+        self.task.is_none()
+    }
+
+    /// Begins to read what was asked for, if none is under way.
+    pub fn begin(&mut self, request: &Request, journal: &Journal) {
+        let (records, ledger_next) = journal.extent();
+        let count = u64::from(request.count.get()).min(HISTORY_MAX as u64);
+        let next = match request.number.get() {
+            NO_RECORD => records.saturating_sub(count),
+            number => number.min(records),
+        };
+        let end = next.saturating_add(count).min(records);
+        let (tag, block) = (request.tag.get(), journal.block_before(next));
+        self.sent = 0;
+        self.task = Some(Task { tag, next, end, block, ledger_next, under_way: false, done: next >= end });
+    }
+
+    /// Asks for the next blocks, if some are wanted and there is a slot.
+    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>) {
+        let Some(task) = self.task.as_mut().filter(|task| !task.done && !task.under_way) else { return };
+        let blocks = task.ledger_next.saturating_sub(task.block).min(RUN_BLOCKS_MAX as u64) as usize;
+        task.done = blocks == 0 || vault.is_broken();
+        if !task.done {
+            task.under_way = vault.read(Purpose::History, self.number, Area::Ledger, task.block, blocks);
+        }
+    }
+
+    /// Takes the blocks.
+    pub fn receive(
+        &mut self,
+        vault: &VaultClient<Purpose>,
+        reply: &Received<Purpose>,
+        journal: &Journal,
+        memory: &Memory,
+    ) {
+        let Some(task) = &mut self.task else { return };
+        task.under_way = false;
+        if reply.status != Status::Ok {
+            task.done = true;
+            return;
+        }
+        vault.data(&mut self.buffer[..reply.len]);
+        let (volume, layout) = journal.place();
+        let mut at = 0;
+        while !task.done {
+            // What does not fit the blocks read, or is damaged, is asked for again or given up.
+            let Ok(run) = Run::at(task.block, volume, layout, &self.buffer[at..reply.len]) else {
+                task.done = at == 0;
+                return;
+            };
+            let mut records = run.records;
+            while let Ok((record, len)) = Record::decode(records) {
+                if record.header.sequence.get() == task.next && task.next < task.end {
+                    self.found.push_back(memory.event(&record)).expect("no more than fit were asked for");
+                    task.next += 1;
+                }
+                records = &records[len..];
+            }
+            at += run.len;
+            task.block += (run.len / BLOCK_SIZE) as u64;
+            task.done = task.next >= task.end;
+        }
+    }
+
+    /// The report that leaves next; after that it [`History::has_left`].
+    pub fn report(&self, records: u64) -> Option<(Report, Event)> {
+        let task = self.task.filter(|task| task.done)?;
+        let mut report = Report::new_zeroed();
+        (report.op, report.volume, report.tag) = (Op::History as u8, self.number, task.tag.into());
+        (report.record, report.records) = (NO_RECORD.into(), records.into());
+        let next = self.found.front();
+        report.verdict = if next.is_some() { Verdict::Event } else { Verdict::Complete } as u8;
+        report.audit_record = next.map_or(NO_RECORD.into(), |event| event.sequence);
+        report.findings = self.sent.into();
+        Some((report, next.copied().unwrap_or(Event::new_zeroed())))
+    }
+
+    /// That report has left.
+    pub fn has_left(&mut self) {
+        match self.found.pop_front() {
+            Some(_) => self.sent += 1,
+            None => self.task = None,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The orchestrator's requests, and the way back for the reports on them.
+//!
+//! Requests are taken at once; verifications then wait for their turn, and entries for room in the audit
+//! record. An orchestrator whose indices cannot
+//! be is *broken*: nothing is read from it any more, and reports are dropped; their records are in the
+//! audit record all the same.
+
+use heapless::Deque;
+use totebox_domain::{Channel, Kernel, SetupError};
+use totebox_manifest::conversation::{self, MESSAGE_HEADER, QueueForm};
+use totebox_manifest::{LinkKind, Manifest, Role, VOLUMES_MAX};
+use totebox_protocol::audit::{Entry, NO_RECORD, Op, Report, Request, Verdict};
+use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::history::History;
+use super::journal::Journal;
+use super::memory::{Memory, Recollection};
+use super::payload;
+use super::verification::Job;
+
+const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Auditor) {
+    Some(form) => form,
+    None => panic!("orchestrator and auditor share a queue"),
+};
+
+/// The link to the orchestrator.
+pub struct Inbox {
+    from_orchestrator: Consumer,
+    to_orchestrator: Producer,
+    channel: Channel,
+    volumes: usize,
+    /// Verifications that wait; an orchestrator asks for one of each volume at most.
+    jobs: Deque<Job, VOLUMES_MAX>,
+    /// A request that was copied out and waits for room.
+    held: Option<(Request, Entry)>,
+    broken: bool,
+    /// Whether the orchestrator is to be woken: a slot was freed or a report sent.
+    unannounced: bool,
+}
+
+impl Inbox {
+    /// Opens the link to the orchestrator.
+    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Inbox, SetupError> {
+        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Queue);
+        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).ok_or(missing)?;
+        let (to_orchestrator, from_orchestrator) = queue_pair(mapped, link, RING).ok_or(missing)?;
+        Ok(Inbox {
+            from_orchestrator,
+            to_orchestrator,
+            channel: Channel::of(link).ok_or(missing)?,
+            volumes: manifest.volumes().len(),
+            jobs: Deque::new(),
+            held: None,
+            broken: false,
+            unannounced: false,
+        })
+    }
+
+    /// Takes the requests that have come, as long as there is room for what they lead to.
+    pub fn take(&mut self, journal: &mut Journal, history: &mut History, memory: &Memory, wall_ms: u64) {
+        while let Some((request, entry)) = self.next() {
+            match self.kind(&request) {
+                Some(Op::VerifyFull | Op::VerifyIncremental) if self.jobs.is_full() => return,
+                Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) => {
+                    let job = Job { volume: request.volume, tag: request.tag.get(), op };
+                    self.jobs.push_back(job).expect("not full");
+                }
+                Some(Op::History) if !journal.is_open() || !history.is_idle() => return,
+                Some(Op::History) => history.begin(&request, journal),
+                Some(Op::Ping) => {}
+                Some(Op::Record) if !journal.can_take() => return,
+                Some(Op::Record) => match payload::entry(&entry, memory.name(entry.volume)) {
+                    Some(record) => journal.enter(&request, record, wall_ms),
+                    None => journal.pass(refusal(&request)),
+                },
+                _ if journal.is_full() => return,
+                _ => journal.pass(refusal(&request)),
+            }
+            self.held = None;
+        }
+    }
+
+    /// The oldest request, copied out once.
+    fn next(&mut self) -> Option<(Request, Entry)> {
+        if self.held.is_none() && !self.broken {
+            match self.from_orchestrator.available() {
+                Ok(0) => return None,
+                Ok(_) => {
+                    let (mut request, mut entry) = (Request::new_zeroed(), Entry::new_zeroed());
+                    self.from_orchestrator.read(0, request.as_mut_bytes());
+                    self.from_orchestrator.read(MESSAGE_HEADER, entry.as_mut_bytes());
+                    self.from_orchestrator.release();
+                    self.unannounced = true;
+                    self.held = Some((request, entry));
+                }
+                Err(PeerError) => self.broken = true,
+            }
+        }
+        self.held.filter(|_| !self.broken)
+    }
+
+    /// What is asked for, if the request is one.
+    fn kind(&self, request: &Request) -> Option<Op> {
+        let op = Op::from_wire(request.op)?;
+        let (len, count, number) = (request.len.get() as usize, request.count.get(), request.number.get());
+        let plain = len == 0 && count == 0 && number == 0;
+        let formed = match op {
+            Op::VerifyFull | Op::VerifyIncremental => plain && usize::from(request.volume) < self.volumes,
+            Op::Record => len == size_of::<Entry>() && count == 0 && number == 0,
+            Op::History => len == 0,
+            Op::Ping => plain && request.tag.get() == 0,
+            Op::RestoreVolume | Op::RestoreFlag => false,
+        };
+        (formed && request.reserved == [0; 2] && request.reserved_tail == [0; 40]).then_some(op)
+    }
+
+    /// The verification that is next.
+    pub fn next_job(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
+    }
+
+    /// Whether verifications wait.
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Sends the reports that can leave: what the audit record said at start first.
+    pub fn send(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        journal: &mut Journal,
+        history: &mut History,
+        memory: &mut Memory,
+    ) {
+        while journal.is_open()
+            && let Some(recollection) = memory.recollection()
+            && match recollection {
+                Recollection::Volume(report, remembered) => self.send_one(&report, remembered.as_bytes()),
+                Recollection::Flag(report, row) => self.send_one(&report, row.as_bytes()),
+            }
+        {
+            memory.has_told();
+        }
+        if memory.recollection().is_none() {
+            while let Some((report, verified)) = journal.settled()
+                && self.send_one(&report, verified.as_bytes())
+            {
+                journal.left();
+            }
+            while let Some((report, event)) = history.report(journal.extent().0)
+                && self.send_one(&report, event.as_bytes())
+            {
+                history.has_left();
+            }
+        }
+        if core::mem::take(&mut self.unannounced) && !self.broken {
+            kernel.notify(self.channel);
+        }
+    }
+
+    /// Sends one report; false if it has to wait for room. One to a broken orchestrator is dropped.
+    fn send_one(&mut self, report: &Report, body: &[u8]) -> bool {
+        if self.broken {
+            return true;
+        }
+        match self.to_orchestrator.send(report.as_bytes(), body) {
+            Ok(sent) => {
+                self.unannounced |= sent;
+                sent
+            }
+            Err(PeerError) => {
+                self.broken = true;
+                true
+            }
+        }
+    }
+}
+
+/// The report on a request that is not served.
+fn refusal(request: &Request) -> Report {
+    let mut report = Report::new_zeroed();
+    (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
+    report.verdict = Verdict::NotVerified as u8;
+    report.record = NO_RECORD.into();
+    report
+}

@@ -1,0 +1,224 @@
+//! The audit record: the auditor's own ledger on the audit volume, and the reports that wait for it.
+//!
+//! A report leaves only when the record that states it is durable, or certainly never will be: then it says
+//! [`NO_RECORD`]. So a volume that is full, sealed or not there never holds up a report. The payloads are in
+//! `docs/audit-record.md`.
+//!
+//! What nobody waits for, the clean results of scheduled audits, is committed together at the end of a round:
+//! each commit takes at least a block of the audit volume. When the volume is nearly full results and starts are
+//! *kept out*, so that there is room for flags and for what an operator does ([`audit_room`]).
+
+use heapless::Deque;
+use ledger_fmt::layout::Layout;
+use ledger_fmt::record::{Draft, Kind};
+use totebox_ledger_writer::audit_room;
+use totebox_ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State};
+use totebox_manifest::{Header, Volume};
+use totebox_protocol::audit::{NO_RECORD, Op, Report, Request, Verdict, Verified};
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::FromZeros;
+
+use super::memory::Memory;
+use super::payload::Text;
+use super::verification::{Claim, Verdicts};
+use super::{Purpose, payload};
+
+/// Reports that wait at most: more than become durable with one flush where verifications end one by one.
+const WAITING_MAX: usize = 8;
+
+/// A report and the record that states it, if one was staged.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    report: Report,
+    verified: Verified,
+    sequence: Option<u64>,
+}
+
+/// The writer of the audit record.
+pub struct Journal {
+    header: Header,
+    number: u8,
+    writer: LedgerWriter<Purpose>,
+    /// Whether the ledger was read, and the boot record entered where that is possible.
+    open: bool,
+    waiting: Deque<Waiting, WAITING_MAX>,
+    /// Somebody waits for what is staged.
+    urgent: bool,
+}
+
+impl Journal {
+    /// The audit record on this volume.
+    pub fn new(header: &Header, volume: &Volume, number: u8) -> Journal {
+        Journal {
+            header: *header,
+            number,
+            writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_run(),
+            open: false,
+            waiting: Deque::new(),
+            urgent: false,
+        }
+    }
+
+    /// The head of the audit record itself, once it was read.
+    pub fn claim(&self) -> Option<Claim> {
+        let totals = self.writer.totals();
+        let root = || totals.tree.root();
+        self.open.then(|| Claim { records: totals.head.records, head: totals.head.hash, root: root() })
+    }
+
+    /// Records in it that are durable, and the blocks of `ledger/` they take.
+    pub fn extent(&self) -> (u64, u64) {
+        (self.writer.totals().head.records, self.writer.ledger_next())
+    }
+
+    /// A block of `ledger/` at which a run begins, at or before the record `sequence` and not far from it.
+    pub fn block_before(&self, sequence: u64) -> u64 {
+        self.writer.mark_before(sequence).block.get()
+    }
+
+    /// The audit volume's id, and where its directories are.
+    pub fn place(&self) -> (&[u8; 16], &Layout) {
+        (self.writer.volume_id(), self.writer.layout())
+    }
+
+    /// Whether the ledger was read.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Takes the vault's reply to one of the writer's requests. At start the records go into the memory.
+    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>, memory: &mut Memory) {
+        // What an event would tell is seen from the writer's state and head.
+        let _ = self.writer.receive_observed(vault, reply, &mut |record| memory.take(record));
+    }
+
+    /// The vault broke its protocol.
+    pub fn vault_broke(&mut self) {
+        self.writer.vault_broke();
+    }
+
+    /// Goes on reading the ledger at start, enters the boot record, and commits what is staged, if somebody
+    /// waits for it or the `round` of verifications is over.
+    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>, memory: &Memory, wall_ms: u64, round_over: bool) {
+        self.writer.advance(vault);
+        if !self.open && self.writer.state() != State::Starting {
+            self.open = true;
+            self.enter_boot(memory, wall_ms);
+        }
+        let no_room = self.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
+        if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
+            self.urgent = false;
+        }
+    }
+
+    fn enter_boot(&mut self, memory: &Memory, wall_ms: u64) {
+        if self.writer.totals().head.records == 0 {
+            // Where the genesis does not fit, the boot record will not either.
+            let _ = self.writer.stage_genesis(wall_ms);
+        }
+        let mut report = Report::new_zeroed();
+        report.op = Op::Record as u8;
+        report.volume = self.number;
+        report.record = NO_RECORD.into();
+        report.duration_ms = memory.last_ms().into();
+        report.findings = memory.last_flag().into();
+        report.bytes = u64::from(memory.flags_hidden()).into();
+        self.urgent = true;
+        let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
+        report.kept_out = self.keeps_out(sequence);
+        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
+    }
+
+    /// Whether no more reports can wait, until the orchestrator has taken some.
+    pub fn is_full(&self) -> bool {
+        self.waiting.is_full()
+    }
+
+    /// Whether a result can be entered now, or certainly never. If not, it can when the vault has answered
+    /// or the orchestrator has taken reports.
+    pub fn can_enter(&self) -> bool {
+        let room = self.room_for(Kind::AuditResult, payload::RESULT_MAX);
+        self.open && !self.is_full() && room != Err(StageError::RunFull)
+    }
+
+    /// Enters a verification's result and lets its report wait for that. `name` is the volume's.
+    pub fn enter_result(&mut self, verdicts: &Verdicts, name: &str, wall_ms: u64) {
+        let Verdicts { report, verified, more, from, progress } = verdicts;
+        self.urgent |= report.verdict != Verdict::Clean as u8 || report.tag.get() != 0;
+        let text = payload::result(report, verified, more, *from, progress, name);
+        let sequence = self.stage(Kind::AuditResult, &text, wall_ms);
+        let report = Report { kept_out: self.keeps_out(sequence), ..*report };
+        self.wait(Waiting { report, verified: *verified, sequence });
+    }
+
+    /// Whether an entry can be made now, or certainly never.
+    pub fn can_take(&self) -> bool {
+        let room = self.room_for(Kind::Flag, payload::ENTRY_MAX);
+        self.open && !self.is_full() && room != Err(StageError::RunFull)
+    }
+
+    /// Enters what the orchestrator wants recorded, and lets the report on that wait for it.
+    pub fn enter(&mut self, request: &Request, (kind, text): (Kind, Text), wall_ms: u64) {
+        let mut report = Report::new_zeroed();
+        (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
+        report.record = NO_RECORD.into();
+        self.urgent = true;
+        let sequence = self.stage(kind, &text, wall_ms);
+        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
+    }
+
+    /// Lets a report on nothing that was verified wait for its turn. Nothing is recorded.
+    pub fn pass(&mut self, report: Report) {
+        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence: None });
+    }
+
+    /// Whether there is room for one more record of this kind, beside what is kept for others.
+    fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
+        let reserved = match kind {
+            Kind::Boot | Kind::AuditResult => audit_room::kept_blocks(self.writer.layout().ledger.blocks),
+            _ => RESERVED_BLOCKS,
+        };
+        self.writer.room_beside(reserved, payload_len)
+    }
+
+    /// 1 if what was not staged had no room only because others have: an entry can be made.
+    fn keeps_out(&self, staged: Option<u64>) -> u8 {
+        u8::from(
+            staged.is_none()
+                && self.room_for(Kind::Flag, payload::ENTRY_MAX) != Err(StageError::Full)
+                && self.writer.state() == State::Ready,
+        )
+    }
+
+    fn stage(&mut self, kind: Kind, payload: &payload::Text, time_ms: u64) -> Option<u64> {
+        self.room_for(kind, payload.len()).ok()?;
+        let draft = Draft { kind, time_ms, payload: payload.as_bytes(), content: None };
+        self.writer.stage(&draft).ok().map(|staged| staged.sequence)
+    }
+
+    fn wait(&mut self, waiting: Waiting) {
+        assert!(self.waiting.push_back(waiting).is_ok(), "is_full() said there was room");
+    }
+
+    /// The next report that can leave.
+    pub fn settled(&self) -> Option<(Report, Verified)> {
+        let Waiting { mut report, verified, sequence } = *self.waiting.front()?;
+        let durable = self.writer.totals().head.records;
+        let recorded = match sequence {
+            Some(sequence) if sequence < durable => Some(sequence),
+            Some(_) if self.writer.state() == State::Ready => return None,
+            _ => None,
+        };
+        report.audit_record = recorded.unwrap_or(NO_RECORD).into();
+        if report.op == Op::Record as u8 && report.verdict == 0 {
+            let verdict = if recorded.is_some() { Verdict::Recorded } else { Verdict::NotRecorded };
+            (report.verdict, report.records) = (verdict as u8, durable.into());
+        }
+        Some((report, verified))
+    }
+
+    /// The report has left.
+    pub fn left(&mut self) {
+        self.waiting.pop_front();
+    }
+}

@@ -1,0 +1,219 @@
+//! The auditor: verifies any volume from its bytes on disk, and keeps the audit record.
+//!
+//! It reads through the vault, hashes by itself, and shares nothing with an archive but the reading of its
+//! health page, whose claim it checks. It can write nothing but its own ledger on the audit volume. It never
+//! waits: each notification lets it verify what has been read so far and ask for more, which is at most what
+//! its buffers hold.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`verification`] | one verification: frontier, blocks, verdict |
+//! | [`ranges`] | what it finds beyond the first findings |
+//! | [`reader`] | reads blocks ahead of the verifier |
+//! | [`journal`] | the audit record, and the reports that wait for it |
+//! | [`payload`] | what the audit record's records say |
+//! | [`memory`], [`json`] | what they said before this start |
+//! | [`history`] | reading them back for the operator |
+//! | [`inbox`] | the orchestrator's requests |
+//!
+//! **A start** reads the whole audit record. It tells how far each volume was verified, so that an incremental
+//! verification can go on from there and a volume that was rolled back is found; and what the orchestrator
+//! has to know of the time before, which is told it before anything else.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod history;
+mod inbox;
+mod journal;
+mod json;
+mod memory;
+mod payload;
+mod ranges;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod verification;
+
+use alloc::vec::Vec;
+
+use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
+use totebox_manifest::{LinkKind, Manifest, Role, Volume};
+use totebox_protocol::audit::Op;
+use totebox_protocol::page::{ArchiveState, Health, Time};
+use totebox_shm::{Mapped, PageReader};
+use totebox_vault_client::VaultClient;
+use zerocopy::FromZeros;
+
+use history::History;
+use inbox::Inbox;
+use journal::Journal;
+use memory::Memory;
+use reader::Ticket;
+use verification::{Claim, Verification};
+
+/// Replies of the vault taken up in one go: as many as its ring holds. Each one that comes later has a
+/// notification of its own.
+const REPLIES_MAX: usize = 8;
+
+/// Requests to the vault under way when blocks are asked for: two slots stay free for the audit record.
+const READS_MAX: usize = 6;
+
+/// What a request to the vault was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The audit record.
+    Journal,
+    /// Records of the audit record, for the operator.
+    History,
+    /// The frontier of the volume that is being verified.
+    Frontier,
+    /// Its blocks.
+    Blocks(Ticket),
+}
+
+/// The auditor's logic.
+pub struct Auditor {
+    vault: VaultClient<Purpose>,
+    inbox: Inbox,
+    journal: Journal,
+    history: History,
+    memory: Memory,
+    verification: Verification,
+    volumes: Vec<Volume>,
+    health: Vec<PageReader<Health>>,
+    time_page: PageReader<Time>,
+    /// The time as last read.
+    time: Time,
+}
+
+impl Auditor {
+    /// The auditor of the deployment in `manifest`.
+    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Auditor {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let header = manifest.header();
+        let volumes = manifest.volumes();
+        let audit = volumes.last().filter(|_| volumes.len() == usize::from(header.archives) + 1);
+        let audit = audit.ok_or(SetupError::Volumes)?;
+        let layout = audit.layout().ok_or(SetupError::Volumes)?;
+        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
+        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
+        let health = |index| {
+            let missing = SetupError::Link(Role::Archive, LinkKind::Page);
+            let link = manifest.link(Role::Archive, index, LinkKind::Page).ok_or(missing)?;
+            PageReader::new(mapped, link.theirs).ok_or(missing)
+        };
+        Ok(Auditor {
+            vault: VaultClient::new(manifest, mapped)?,
+            inbox: Inbox::new(manifest, mapped)?,
+            journal: Journal::new(header, audit, header.archives),
+            history: History::new(header.archives),
+            memory: Memory::new(volumes),
+            verification: Verification::new(audit, layout),
+            volumes: volumes.to_vec(),
+            health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
+            time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            time: Time::new_zeroed(),
+        })
+    }
+
+    fn read_time(&mut self) {
+        let mut time = Time::new_zeroed();
+        if self.time_page.read(&mut time) {
+            self.time = time;
+        }
+    }
+
+    /// Takes the vault's replies.
+    fn take_replies(&mut self) {
+        for _ in 0..REPLIES_MAX {
+            let reply = match self.vault.receive() {
+                Ok(Some(reply)) => reply,
+                Ok(None) => break,
+                Err(_) => return self.journal.vault_broke(),
+            };
+            match reply.purpose {
+                Purpose::Journal => self.journal.receive(&mut self.vault, &reply, &mut self.memory),
+                Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.memory),
+                Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
+                Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
+            }
+        }
+    }
+
+    /// Lets the verification go on, its result be entered, and the next one begin.
+    fn verify(&mut self) {
+        loop {
+            self.verification.advance(&mut self.vault);
+            if let Some(verdicts) = self.verification.verdicts(self.time.uptime_ms.get()) {
+                if !self.journal.can_enter() {
+                    return;
+                }
+                let volume = verdicts.report.volume;
+                let op = Op::from_wire(verdicts.report.op).expect("our own");
+                self.memory.verified(usize::from(volume), op, verdicts.progress);
+                let name = self.memory.name(volume).expect("a volume there is");
+                self.journal.enter_result(&verdicts, name, self.time.wall_ms.get());
+                self.verification.end();
+            }
+            // Before the audit record was read nothing is known of what was verified before.
+            if !self.verification.is_idle() || !self.journal.is_open() {
+                return;
+            }
+            let Some(job) = self.inbox.next_job() else { return };
+            let number = usize::from(job.volume);
+            let claim = self.claim(number);
+            let progress = &self.memory.volume(number).progress;
+            self.verification.begin(job, &self.volumes[number], claim, progress, self.time.uptime_ms.get());
+        }
+    }
+
+    /// The head the volume's writer claims, if it is in service.
+    fn claim(&self, volume: usize) -> Option<Claim> {
+        let Some(page) = self.health.get(volume) else { return self.journal.claim() };
+        let mut health = Health::new_zeroed();
+        if !page.read(&mut health) {
+            return None;
+        }
+        match ArchiveState::from_wire(health.state)? {
+            ArchiveState::Active | ArchiveState::Suspended | ArchiveState::Archived => {
+                Some(Claim { records: health.records.get(), head: health.head, root: health.root })
+            }
+            _ => None,
+        }
+    }
+
+    /// Does all there is to do. It ends: nothing new comes in meanwhile.
+    fn work(&mut self, kernel: &mut dyn Kernel) {
+        self.read_time();
+        let wall_ms = self.time.wall_ms.get();
+        self.inbox.take(&mut self.journal, &mut self.history, &self.memory, wall_ms);
+        self.commit(wall_ms);
+        self.verify();
+        self.commit(wall_ms);
+        self.history.advance(&mut self.vault);
+        self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.memory);
+        self.vault.announce(kernel);
+    }
+
+    /// Lets the audit record be read or written on.
+    fn commit(&mut self, wall_ms: u64) {
+        let round_over = self.verification.is_idle() && !self.inbox.has_jobs();
+        self.journal.advance(&mut self.vault, &self.memory, wall_ms, round_over);
+    }
+}
+
+impl Domain for Auditor {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.work(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, _from: ChannelSet) {
+        self.take_replies();
+        self.work(kernel);
+    }
+}

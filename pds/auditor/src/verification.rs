@@ -1,0 +1,390 @@
+//! One verification after another: the frontier, the blocks, the verdict.
+//!
+//! What a verification compares with was taken *before* it asked the vault for the frontier: whatever its
+//! writer had claimed by then is durable, so it must be in the ledger that is read afterwards, and commits
+//! that happen meanwhile cannot raise a false alarm.
+
+use alloc::boxed::Box;
+use core::cmp::Ordering;
+
+use ledger_fmt::Hash;
+use ledger_fmt::layout::{Area, Layout};
+use ledger_fmt::record::{Head, Record};
+use ledger_fmt::stamp::Frontier;
+use ledger_fmt::verify::{Finding, FindingKind, Mode, Point, Summary, Verifier, Visitor};
+use totebox_manifest::Volume;
+use totebox_protocol::audit::{FINDINGS_MAX, NO_RECORD, Op, Report, Verdict, Verified};
+use totebox_protocol::vault::Status;
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::FromZeros;
+
+use super::Purpose;
+use super::payload::Progress;
+use super::ranges::Ranges;
+use super::reader::{Blocks, Reader};
+
+/// Bytes an incremental verification reads of what was verified before, at least and in whole runs: small
+/// volumes are read whole each time, and a large one is gone through in some hundred periods.
+pub const SAMPLE_BYTES: u64 = 4 << 20;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// The volume's number.
+    pub volume: u8,
+    /// The orchestrator's tag.
+    pub tag: u32,
+    /// In full, or what is new and a sample of the rest.
+    pub op: Op,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Verdicts {
+    /// The report; the audit record is still to be entered.
+    pub report: Report,
+    /// Its body.
+    pub verified: Verified,
+    /// The findings beyond those it names one by one.
+    pub more: Ranges,
+    /// The first record that was looked at anew.
+    pub from: u64,
+    /// How far the volume is verified now.
+    pub progress: Progress,
+}
+
+/// The head a ledger's writer claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Records.
+    pub records: u64,
+    /// The hash of the last one.
+    pub head: Hash,
+    /// The RFC 6962 root over all of them.
+    pub root: Hash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// There is nothing to do.
+    Idle,
+    /// The frontier is to be asked for.
+    Ask,
+    /// The question is under way.
+    Asked,
+    /// Blocks are being read and verified: everything, or what is new.
+    Read,
+    /// A sample of what was verified before is.
+    Sample,
+    /// The verdict is there.
+    Finished,
+}
+
+/// What the walk over everything, or over what is new, came to.
+#[derive(Clone, Copy, Debug)]
+struct Walked {
+    summary: Summary,
+    /// Where it ended, if that is where the volume is verified now.
+    seen: Option<Point>,
+}
+
+/// The verification that is under way, if one is.
+pub struct Verification {
+    step: Step,
+    job: Job,
+    /// What is done: in full if there is no point behind which everything is new.
+    op: Op,
+    in_service: bool,
+    before: Progress,
+    walked: Option<Walked>,
+    sample: Option<Point>,
+    /// Bytes read in samples that have ended, and where the first of them began.
+    sampled: u64,
+    sampled_from: Point,
+    started_ms: u64,
+    expected: Volume,
+    verifier: Box<Verifier>,
+    reader: Reader,
+    findings: Findings,
+}
+
+/// What the verifier says while it goes.
+struct Findings {
+    first: heapless::Vec<Finding, FINDINGS_MAX>,
+    /// Those beyond.
+    more: Ranges,
+    count: u64,
+    unreadable: u64,
+    rollback: bool,
+    claim: Option<Claim>,
+    /// Where the record that the claim calls the last one stands, and whether it has the claimed hash.
+    claimed_record: Option<(u64, bool)>,
+}
+
+impl Findings {
+    fn new(claim: Option<Claim>) -> Findings {
+        let (first, more) = (heapless::Vec::new(), Ranges::new());
+        Findings { first, more, count: 0, unreadable: 0, rollback: false, claim, claimed_record: None }
+    }
+
+    /// The disagreement of the claim with a ledger whose records from `seen` on were looked at.
+    fn disagreement(&self, summary: &Summary, seen: &Head) -> Option<Finding> {
+        let claim = self.claim.filter(|claim| claim.records > 0)?;
+        let (block, hash_agrees) = match claim.records.cmp(&seen.records) {
+            // It lags, and its record was looked at before.
+            Ordering::Less => return None,
+            Ordering::Equal if seen.records > 0 => (summary.frontier.ledger_next, claim.head == seen.hash),
+            _ => self.claimed_record.unwrap_or((summary.frontier.ledger_next, false)),
+        };
+        let root_agrees = claim.records != summary.records || claim.root == summary.tree.root();
+        let record = Some(claim.records - 1);
+        let finding = Finding { kind: FindingKind::HeadDisagreement, area: Area::Ledger, block, record };
+        (!hash_agrees || !root_agrees).then_some(finding)
+    }
+}
+
+impl Visitor for Findings {
+    fn finding(&mut self, finding: &Finding) {
+        if self.first.push(*finding).is_err() {
+            self.more.add(finding);
+        }
+        self.count += 1;
+        self.unreadable += u64::from(finding.kind == FindingKind::Unreadable);
+        self.rollback |= finding.kind == FindingKind::Rollback;
+    }
+
+    fn record(&mut self, record: &Record<'_>, block: u64, _offset: usize) {
+        if let Some(claim) = self.claim.filter(|claim| claim.records == record.header.sequence.get() + 1) {
+            self.claimed_record = Some((block, record.hash == claim.head));
+        }
+    }
+}
+
+impl Verification {
+    /// With its buffers; it will verify volumes like `any`.
+    pub fn new(any: &Volume, layout: Layout) -> Verification {
+        Verification {
+            step: Step::Idle,
+            job: Job { volume: 0, tag: 0, op: Op::VerifyFull },
+            op: Op::VerifyFull,
+            in_service: false,
+            before: Progress::NONE,
+            walked: None,
+            sample: None,
+            sampled: 0,
+            sampled_from: Progress::NONE.sample,
+            started_ms: 0,
+            expected: *any,
+            verifier: Box::new(Verifier::new(&any.superblock, None, Mode::Full)),
+            reader: Reader::new(layout),
+            findings: Findings::new(None),
+        }
+    }
+
+    /// Whether a verification may begin.
+    pub fn is_idle(&self) -> bool {
+        self.step == Step::Idle
+    }
+
+    /// Begins to verify a volume that is verified so far.
+    pub fn begin(&mut self, job: Job, expected: &Volume, claim: Option<Claim>, before: &Progress, uptime_ms: u64) {
+        assert!(self.is_idle(), "one verification at a time");
+        (self.step, self.job, self.started_ms) = (Step::Ask, job, uptime_ms);
+        (self.expected, self.before) = (*expected, *before);
+        (self.walked, self.sample, self.sampled) = (None, None, 0);
+        self.findings = Findings::new(claim);
+        self.start_on(None);
+    }
+
+    fn layout(&self) -> Layout {
+        self.expected.layout().expect("a parsed manifest's volumes have a layout")
+    }
+
+    /// Starts the verifier on the volume, with the frontier the vault claims for it. A volume without one is
+    /// read as a disk that is not in service.
+    fn start_on(&mut self, claimed: Option<Frontier>) {
+        let (superblock, seen) = (&self.expected.superblock, &self.before.seen);
+        let frontier = claimed.unwrap_or(Frontier::EMPTY);
+        let known = seen.head.records > 0;
+        let goes_on = known
+            && seen.tree.is_some()
+            && claimed.is_some_and(|claimed| {
+                (claimed.ledger_next, claimed.assets_next)
+                    >= (seen.frontier.ledger_next, seen.frontier.assets_next)
+            });
+        self.in_service = claimed.is_some();
+        if self.job.op == Op::VerifyIncremental && goes_on {
+            self.op = Op::VerifyIncremental;
+            *self.verifier = Verifier::resume(superblock, frontier, Mode::Full, seen);
+        } else {
+            self.op = Op::VerifyFull;
+            *self.verifier = Verifier::new(superblock, claimed, Mode::Full);
+            if known {
+                self.verifier.remember(seen.frontier);
+            }
+        }
+        self.reader.begin(self.job.volume, self.layout(), frontier);
+    }
+
+    /// Takes the vault's reply to a question for the frontier.
+    pub fn receive_frontier(&mut self, vault: &VaultClient<Purpose>, reply: &Received<Purpose>) {
+        if self.step != Step::Asked {
+            return;
+        }
+        let in_service = reply.status == Status::Ok && reply.state.readable();
+        let claimed = in_service.then(|| {
+            let info = vault.volume_info();
+            Frontier {
+                runs: info.runs.get(),
+                ledger_next: info.ledger_next.get(),
+                assets_next: info.assets_next.get(),
+                last_stamp: info.last_stamp,
+                sealed: info.sealed == 1,
+            }
+        });
+        self.start_on(claimed);
+        self.step = Step::Read;
+    }
+
+    /// Takes the vault's reply to a read.
+    pub fn receive_blocks(
+        &mut self,
+        vault: &VaultClient<Purpose>,
+        ticket: super::reader::Ticket,
+        reply: &Received<Purpose>,
+    ) {
+        self.reader.receive(vault, ticket, reply);
+    }
+
+    /// Goes on as far as the blocks that are here allow. No more of them come meanwhile, so this ends.
+    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>) {
+        if vault.is_broken() && !matches!(self.step, Step::Idle | Step::Finished) {
+            self.findings.finding(&Finding {
+                kind: FindingKind::Unreadable,
+                area: Area::Volume,
+                block: 0,
+                record: None,
+            });
+            self.step = Step::Finished;
+        }
+        if self.step == Step::Ask && vault.hello(Purpose::Frontier, self.job.volume) {
+            self.step = Step::Asked;
+        }
+        while matches!(self.step, Step::Read | Step::Sample) {
+            let Some(want) = self.verifier.want() else {
+                self.step = self.walked();
+                continue;
+            };
+            match self.reader.get(vault, want) {
+                Blocks::Ready(bytes) => self.verifier.feed(bytes, &mut self.findings),
+                Blocks::Failed => self.verifier.unreadable(&mut self.findings),
+                Blocks::UnderWay => break,
+            }
+        }
+    }
+
+    /// The verifier wants no more blocks.
+    fn walked(&mut self) -> Step {
+        if self.step == Step::Sample {
+            return self.end_of_sample();
+        }
+        let (summary, end) = (self.verifier.summary(), self.verifier.point());
+        self.compare_claim(&summary);
+        let clean = self.findings.count == 0 && self.in_service && end.tree.is_some();
+        self.walked = Some(Walked { summary, seen: clean.then_some(end) });
+        if self.op == Op::VerifyIncremental && !self.findings.rollback {
+            self.begin_sample()
+        } else {
+            Step::Finished
+        }
+    }
+
+    fn begin_sample(&mut self) -> Step {
+        let upto = self.before.seen.frontier;
+        let mut from = self.before.sample;
+        if from.frontier.ledger_next >= upto.ledger_next || from.frontier.runs >= upto.runs {
+            from = Progress::NONE.sample;
+        }
+        self.sampled_from = from;
+        self.sample_stretch(from, upto, SAMPLE_BYTES)
+    }
+
+    fn sample_stretch(&mut self, from: Point, upto: Frontier, bytes: u64) -> Step {
+        *self.verifier = Verifier::sample(&self.expected.superblock, upto, &from, bytes);
+        self.reader.begin(self.job.volume, self.layout(), upto);
+        Step::Sample
+    }
+
+    /// A stretch of the sample has come to its end. At the end of what there is, the sample goes on at the
+    /// start, up to where it began.
+    fn end_of_sample(&mut self) -> Step {
+        let (point, begun_at) = (self.verifier.point(), self.sampled_from.frontier);
+        self.sample = Some(Point { tree: None, ..point });
+        self.sampled += self.verifier.summary().bytes_read;
+        let at_end = point.frontier.ledger_next >= self.before.seen.frontier.ledger_next;
+        match SAMPLE_BYTES.checked_sub(self.sampled) {
+            Some(left) if at_end && begun_at.ledger_next > 0 => {
+                self.sample_stretch(Progress::NONE.sample, begun_at, left)
+            }
+            _ => Step::Finished,
+        }
+    }
+
+    /// Only where the ledger is sound: what is missing in a damaged one says nothing of its writer.
+    fn compare_claim(&mut self, summary: &Summary) {
+        let seen = if self.op == Op::VerifyIncremental { self.before.seen.head } else { Head::EMPTY };
+        let disagreement = self.findings.disagreement(summary, &seen);
+        if let Some(finding) = disagreement.filter(|_| self.findings.count == 0) {
+            self.findings.finding(&finding);
+        }
+    }
+
+    /// What came of it, if the verdict is there.
+    pub fn verdicts(&self, uptime_ms: u64) -> Option<Verdicts> {
+        if self.step != Step::Finished {
+            return None;
+        }
+        let last = self.verifier.summary();
+        let summary = self.walked.map_or(last, |walked| walked.summary);
+        let findings = &self.findings;
+        let verdict = match findings.count {
+            0 => Verdict::Clean,
+            n if n == findings.unreadable => Verdict::Unreadable,
+            _ => Verdict::Mismatch,
+        };
+        let mut report = Report::new_zeroed();
+        report.op = self.op as u8;
+        report.volume = self.job.volume;
+        report.verdict = verdict as u8;
+        report.tag = self.job.tag.into();
+        report.findings = u32::try_from(findings.count).unwrap_or(u32::MAX).into();
+        report.record = NO_RECORD.into();
+        let mut verified = Verified::new_zeroed();
+        for (place, finding) in verified.findings.iter_mut().zip(&findings.first) {
+            (place.kind, place.area, place.block) = (finding.kind as u8, finding.area as u8, finding.block.into());
+            place.record = finding.record.unwrap_or(NO_RECORD).into();
+        }
+        verified.more = findings.more.rows();
+        if let Some(first) = verified.findings.first().filter(|first| first.kind != 0) {
+            (report.finding, report.area) = (first.kind, first.area);
+            (report.block, report.record) = (first.block, first.record);
+        }
+        report.records = summary.records.into();
+        report.bytes = (summary.bytes_read + self.sampled).into();
+        report.duration_ms = uptime_ms.saturating_sub(self.started_ms).into();
+        report.audit_record = NO_RECORD.into();
+        (verified.head, verified.root) = (summary.head, summary.tree.root());
+        let progress = Progress {
+            seen: self.walked.and_then(|walked| walked.seen).unwrap_or(self.before.seen),
+            sample: self.sample.unwrap_or(self.before.sample),
+        };
+        let from = if self.op == Op::VerifyIncremental { self.before.seen.head.records } else { 0 };
+        Some(Verdicts { report, verified, more: findings.more.clone(), from, progress })
+    }
+
+    /// The result was taken; the next verification may begin.
+    pub fn end(&mut self) {
+        assert_eq!(self.step, Step::Finished, "there was a report");
+        self.step = Step::Idle;
+    }
+}

@@ -1,0 +1,14 @@
+//! An auditor that fails after a while, to be put in the auditor's place.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_auditor::Auditor;
+use totebox_hostile::Failing;
+use totebox_sel4::{heap, start};
+
+#[protection_domain(heap_size = heap::AUDITOR)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| Ok(Failing::new(manifest, Auditor::new(manifest, mapped)?)))
+}

@@ -1,0 +1,17 @@
+//! A clock that fails after a while, to be put in the clock's place.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_clock::Clock;
+use totebox_hostile::Failing;
+use totebox_sel4::{GenericTimer, heap, start};
+
+#[protection_domain(heap_size = heap::CLOCK)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| {
+        let clock = Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?)?;
+        Ok(Failing::new(manifest, clock))
+    })
+}

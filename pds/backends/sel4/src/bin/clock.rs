@@ -1,0 +1,13 @@
+//! The clock's program image.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_clock::Clock;
+use totebox_sel4::{GenericTimer, heap, start};
+
+#[protection_domain(heap_size = heap::CLOCK)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?))
+}

@@ -1,0 +1,13 @@
+//! The console's program image.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_console::Console;
+use totebox_sel4::{Pl011, heap, start};
+
+#[protection_domain(heap_size = heap::CONSOLE)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| Console::new(manifest, mapped, Pl011::new(manifest, mapped)?))
+}

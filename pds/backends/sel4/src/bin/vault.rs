@@ -1,0 +1,13 @@
+//! The vault's program image.
+
+#![no_std]
+#![no_main]
+
+use sel4_microkit::{Handler, protection_domain};
+use totebox_sel4::{VirtioBlock, heap, start};
+use totebox_vault::Vault;
+
+#[protection_domain(heap_size = heap::VAULT)]
+fn init() -> impl Handler {
+    start(|manifest, mapped| Vault::new(manifest, mapped, VirtioBlock::new(manifest, mapped)?))
+}

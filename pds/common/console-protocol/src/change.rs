@@ -1,0 +1,23 @@
+//! What an operator can let become of an archive.
+
+/// What is to become of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It comes to rest and is stopped.
+    Suspend,
+    /// It goes on.
+    Resume,
+    /// It is closed for good.
+    Archive,
+}
+
+impl Change {
+    /// The command's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Change::Suspend => "suspend",
+            Change::Resume => "resume",
+            Change::Archive => "archive",
+        }
+    }
+}

@@ -1,0 +1,469 @@
+//! A ledger under one writer: finds its head at start, stages records into a run, commits it through the
+//! vault, and believes in a record only when the vault has acknowledged its commit. Used by every archive
+//! for its own ledger and by the auditor for the audit record.
+//!
+//! Life of a writer: [`LedgerWriter::advance`] asks the vault for the frontier, reads the runs up to it and
+//! checks that they form one chain; then the writer is [`State::Ready`]. [`LedgerWriter::stage`] puts
+//! records into the run that is next, [`LedgerWriter::commit`] sends it; several may be under way.
+//! [`LedgerWriter::receive`] takes the vault's replies, and only there do head, tree and totals advance.
+//! [`LedgerWriter::save`] leaves a snapshot for the next start. Runs read from the disk are hostile input:
+//! a ledger that does not hold together is not continued.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod audit_room;
+mod marks;
+mod run;
+mod snapshot;
+mod start;
+mod walk;
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use heapless::Deque;
+use ledger_fmt::Hash;
+use ledger_fmt::checkpoint::{self, SIGNED_MAX};
+use ledger_fmt::layout::{BLOCK_SIZE, Layout};
+use ledger_fmt::note::Signer;
+use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Genesis, Kind, Record, TreeHead, padded_len};
+use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
+use totebox_manifest::{Header, Volume};
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::vault::{Op, Status, VolumeState};
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::{FromZeros, IntoBytes};
+
+use snapshot::{COPIES, Snapshot};
+use start::{Start, Step};
+
+pub use marks::Mark;
+pub use run::{NoRun, Run};
+pub use snapshot::SNAPSHOTS_END;
+pub use walk::{Broken, Observer, Totals, Walk};
+
+/// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
+/// help where runs are full.
+pub const COMMITS_MAX: usize = 4;
+
+/// Ledger blocks that other records leave free for [`Kind::Lifecycle`] and [`Kind::Checkpoint`], so that a
+/// full archive can still be closed: its last lifecycle record, its checkpoint and the vault's seal take a
+/// block each, and one is to spare.
+pub const RESERVED_BLOCKS: u64 = 4;
+
+/// Blocks of `ledger/` that documents can still take when it ends at `ledger_next`: each that is put by itself takes
+/// one.
+pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
+    layout.ledger.blocks.saturating_sub(ledger_next).saturating_sub(RESERVED_BLOCKS)
+}
+
+// Whatever its name, a document put by itself takes one block of `ledger/`.
+const _: () = assert!(Stamp::blocks_for(padded_len(DOCUMENT_NAME_MAX)) == 1);
+
+/// Bytes of a checkpoint's payload at most.
+pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;
+
+/// When nothing else is to be done, a snapshot is worth writing after so many ledger blocks.
+pub const SAVE_IDLE_BLOCKS: u64 = 16;
+
+/// Without a pause, a snapshot is worth writing after so many ledger blocks: reading 4 MiB at start takes
+/// some tens of milliseconds.
+pub const SAVE_BUSY_BLOCKS: u64 = 1024;
+
+/// Where a ledger's writer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Head and tree are not known yet.
+    Starting,
+    /// Records can be appended.
+    Ready,
+    /// The ledger is whole, but its volume takes no more: it is sealed, or the disk refuses writes.
+    Closed(VolumeState),
+    /// It cannot be continued.
+    Failed(Trouble),
+}
+
+/// Why a ledger cannot be continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The volume is not usable.
+    Unavailable(VolumeState),
+    /// The ledger is not whole.
+    Damaged(Broken),
+    /// A read, a write or a flush failed, or the vault refused what it should not have refused.
+    Refused(Status),
+    /// The vault does not keep to its protocol.
+    VaultBroken,
+}
+
+/// What a reply of the vault meant for the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The ledger was read; [`LedgerWriter::state`] says with what result.
+    Started,
+    /// The records from sequence number `first` on, `records` of them, are durable.
+    Committed {
+        /// The first one's sequence number.
+        first: u64,
+        /// How many.
+        records: u32,
+    },
+    /// A commit failed: nothing that was staged or under way is known to be durable, and nothing more
+    /// can be appended.
+    Failed(Trouble),
+}
+
+/// A record was put into the run that is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staged {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// Why a record was not staged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageError {
+    /// The run has no room for it: commit first.
+    RunFull,
+    /// `ledger/` has no room for it.
+    Full,
+    /// The ledger is not [`State::Ready`].
+    NotReady,
+    /// The payload is longer than the format allows.
+    TooLong,
+}
+
+/// A run under way to the disk.
+#[derive(Clone, Copy, Debug)]
+struct Commit {
+    first: u64,
+    records: u32,
+    /// The first block of the run.
+    block: u64,
+    /// What the ledger adds up to with it, and its frontier and runs then.
+    totals: Totals,
+    ledger_next: u64,
+    runs: u64,
+}
+
+/// The writer of one ledger. `P` marks its requests among others on the same queue.
+#[derive(Debug)]
+pub struct LedgerWriter<P> {
+    purpose: P,
+    number: u8,
+    id: [u8; 16],
+    genesis: Genesis,
+    layout: Layout,
+    state: State,
+    start: Start,
+    /// The runs committed. While the ledger is being read: those read so far.
+    committed: Walk,
+    /// What the ledger adds up to with everything under way and staged; its frontier and runs with
+    /// everything under way.
+    planned: Totals,
+    planned_next: u64,
+    planned_runs: u64,
+    /// The record bytes of the run that is next; while the ledger is being read, the blocks read.
+    buffer: Box<[u8]>,
+    staged_len: usize,
+    staged_records: u32,
+    commits: Deque<Commit, COMMITS_MAX>,
+    /// Holds the way-marks, always current; the rest is filled in when it is written.
+    snapshot: Box<Snapshot>,
+    /// The copy to be overwritten next, and the ledger blocks the other one holds for.
+    next_copy: usize,
+    saved_next: u64,
+}
+
+impl<P: Copy> LedgerWriter<P> {
+    /// The writer of `volume`, which has this number in the PD's own manifest.
+    pub fn new(header: &Header, volume: &Volume, number: u8, purpose: P) -> Self {
+        let superblock = &volume.superblock;
+        let mut snapshot = Snapshot::new_box_zeroed().expect("the heap holds what the domain is made of");
+        snapshot.marks.clear();
+        LedgerWriter {
+            purpose,
+            number,
+            id: superblock.volume,
+            genesis: Genesis { deployment: header.deployment, volume: superblock.volume, name: superblock.name },
+            layout: volume.layout().expect("a parsed manifest's volumes have a layout"),
+            state: State::Starting,
+            start: Start::new(),
+            committed: Walk::START,
+            planned: Totals::EMPTY,
+            planned_next: 0,
+            planned_runs: 0,
+            buffer: vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
+            staged_len: 0,
+            staged_records: 0,
+            commits: Deque::new(),
+            snapshot,
+            next_copy: 0,
+            saved_next: 0,
+        }
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the committed records add up to. While the ledger is being read, and if it turned out not to
+    /// be whole: those read so far.
+    pub fn totals(&self) -> &Totals {
+        &self.committed.totals
+    }
+
+    /// Whether the last record, of those staged too, is a checkpoint.
+    pub fn is_signed(&self) -> bool {
+        self.planned.signed
+    }
+
+    /// The volume's id.
+    pub fn volume_id(&self) -> &[u8; 16] {
+        &self.id
+    }
+
+    /// Where the volume's directories are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Runs committed.
+    pub fn runs(&self) -> u64 {
+        self.committed.frontier.runs
+    }
+
+    /// Blocks of `ledger/` committed, as far as they were read.
+    pub fn ledger_next(&self) -> u64 {
+        self.committed.frontier.ledger_next
+    }
+
+    /// Blocks of `ledger/` committed, as the vault says: more than [`LedgerWriter::ledger_next`] only if
+    /// the ledger is not whole.
+    pub fn ledger_end(&self) -> u64 {
+        self.ledger_next().max(self.start.info.ledger_next.get())
+    }
+
+    /// Whether its blocks can be read: the vault has said how far it goes, whatever else it said.
+    pub fn is_readable(&self) -> bool {
+        self.start.told
+    }
+
+    /// Blocks of `assets/` committed, as the vault says.
+    pub fn assets_end(&self) -> u64 {
+        self.committed.frontier.assets_next.max(self.start.info.assets_next.get())
+    }
+
+    /// Records staged but not sent.
+    pub fn staged(&self) -> u32 {
+        self.staged_records
+    }
+
+    /// Commits under way.
+    pub fn commits(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// The last run known to begin at or before the record `sequence`: where to start looking for it.
+    pub fn mark_before(&self, sequence: u64) -> Mark {
+        self.snapshot.marks.before(sequence)
+    }
+
+    /// The vault broke its protocol: nothing more will come from it. Says so once.
+    pub fn vault_broke(&mut self) -> Option<Event> {
+        self.give_up(Trouble::VaultBroken)
+    }
+
+    /// The ledger cannot be continued for a reason its owner has seen. Says so once.
+    pub fn give_up(&mut self, trouble: Trouble) -> Option<Event> {
+        match self.state {
+            State::Failed(_) => None,
+            _ => Some(self.fail(trouble)),
+        }
+    }
+
+    fn fail(&mut self, trouble: Trouble) -> Event {
+        let starting = self.state == State::Starting;
+        self.state = State::Failed(trouble);
+        self.start.step = Step::Done;
+        self.commits.clear();
+        (self.staged_len, self.staged_records) = (0, 0);
+        if starting { Event::Started } else { Event::Failed(trouble) }
+    }
+
+    /// Reads the whole ledger at start, whatever snapshot there is, so that an observer sees every record.
+    pub fn read_from_the_first_run(mut self) -> Self {
+        self.start.ignore_snapshots();
+        self
+    }
+
+    /// Takes a reply to one of this writer's requests.
+    pub fn receive(&mut self, vault: &mut VaultClient<P>, reply: &Received<P>) -> Option<Event> {
+        self.receive_observed(vault, reply, &mut |_| {})
+    }
+
+    /// Takes a reply to one of this writer's requests, and shows the records read at start to `seen`.
+    pub fn receive_observed(
+        &mut self,
+        vault: &mut VaultClient<P>,
+        reply: &Received<P>,
+        seen: &mut dyn FnMut(&Record<'_>),
+    ) -> Option<Event> {
+        if let State::Failed(_) = self.state {
+            return None;
+        }
+        let outcome = match reply.op {
+            Op::Hello => self.take_frontier(vault, reply),
+            Op::Read => self.take_blocks(vault, reply, seen),
+            Op::Commit => self.take_commit(reply),
+            // A snapshot that was not written only costs time.
+            _ => Ok(None),
+        };
+        outcome.unwrap_or_else(|trouble| Some(self.fail(trouble)))
+    }
+
+    fn take_commit(&mut self, reply: &Received<P>) -> Result<Option<Event>, Trouble> {
+        if reply.status != Status::Ok {
+            return Err(Trouble::Refused(reply.status));
+        }
+        let commit = self.commits.pop_front().ok_or(Trouble::VaultBroken)?;
+        // Several commits may have become durable together.
+        let runs = commit.runs..=self.planned_runs;
+        if reply.ledger_next != commit.ledger_next
+            || !runs.contains(&reply.runs)
+            || reply.assets_next > self.layout.assets.blocks
+        {
+            return Err(Trouble::VaultBroken);
+        }
+        self.committed.totals = commit.totals;
+        self.committed.frontier.ledger_next = commit.ledger_next;
+        self.committed.frontier.assets_next = reply.assets_next;
+        self.committed.frontier.runs = commit.runs;
+        self.snapshot.marks.note(commit.first, commit.block);
+        Ok(Some(Event::Committed { first: commit.first, records: commit.records }))
+    }
+
+    /// Whether there is room for one more record with a payload of this length, besides what is staged:
+    /// in the run (else it must be committed first), and in `ledger/`.
+    pub fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
+        let reserved = match kind {
+            Kind::Genesis | Kind::Lifecycle | Kind::Checkpoint => 0,
+            _ => RESERVED_BLOCKS,
+        };
+        self.room_beside(reserved, payload_len)
+    }
+
+    /// As [`LedgerWriter::room_for`], where so many blocks of `ledger/` are to stay free.
+    pub fn room_beside(&self, reserved: u64, payload_len: usize) -> Result<(), StageError> {
+        let len = self.staged_len + padded_len(payload_len);
+        let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);
+        // A record that opens a new run takes the blocks of both.
+        let blocks = match len <= RUN_PAYLOAD_MAX {
+            true => Stamp::blocks_for(len),
+            false => Stamp::blocks_for(self.staged_len) + Stamp::blocks_for(padded_len(payload_len)),
+        };
+        if self.state != State::Ready {
+            Err(StageError::NotReady)
+        } else if blocks as u64 > free {
+            Err(StageError::Full)
+        } else if len > RUN_PAYLOAD_MAX {
+            Err(StageError::RunFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a record into the run that is next.
+    pub fn stage(&mut self, draft: &Draft<'_>) -> Result<Staged, StageError> {
+        self.room_for(draft.kind, draft.payload.len())?;
+        let out = &mut self.buffer[self.staged_len..];
+        let sequence = self.planned.head.records;
+        let (len, head) = draft.encode(&self.planned.head, out).ok_or(StageError::TooLong)?;
+        self.planned.add(head, draft.kind, draft.payload, draft.content.map(|(_, len, _)| len));
+        self.staged_len += len;
+        self.staged_records += 1;
+        Ok(Staged { sequence, hash: head.hash })
+    }
+
+    /// Stages the first record of an empty ledger: which ledger this is.
+    pub fn stage_genesis(&mut self, time_ms: u64) -> Result<Staged, StageError> {
+        let genesis = self.genesis;
+        self.stage(&Draft { kind: Kind::Genesis, time_ms, payload: genesis.as_bytes(), content: None })
+    }
+
+    /// Stages a signed checkpoint: the tree over all records before it. They must be durable, so that no cut
+    /// can make this key sign two trees of one size.
+    pub fn stage_checkpoint(&mut self, signer: &Signer, time_ms: u64) -> Result<Staged, StageError> {
+        assert!(self.staged_records == 0 && self.commits.is_empty(), "what is signed is durable");
+        let head = TreeHead::of(&self.planned.tree);
+        let note = checkpoint::sign(signer, &head);
+        let mut payload = [0; CHECKPOINT_MAX];
+        let (start, rest) = payload.split_at_mut(size_of::<TreeHead>());
+        start.copy_from_slice(head.as_bytes());
+        rest[..note.len()].copy_from_slice(note.as_bytes());
+        let payload = &payload[..size_of::<TreeHead>() + note.len()];
+        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload, content: None })
+    }
+
+    /// Sends the staged run. False, and nothing is sent, if nothing is staged, too many commits are under
+    /// way, or there is no slot.
+    pub fn commit(&mut self, vault: &mut VaultClient<P>) -> bool {
+        if self.staged_records == 0 || self.commits.is_full() {
+            return false;
+        }
+        let block = self.planned_next;
+        if !vault.commit(self.purpose, self.number, block, &self.buffer[..self.staged_len]) {
+            return false;
+        }
+        self.planned_next += Stamp::blocks_for(self.staged_len) as u64;
+        self.planned_runs += 1;
+        let commit = Commit {
+            first: self.planned.head.records - u64::from(self.staged_records),
+            records: self.staged_records,
+            block,
+            totals: self.planned,
+            ledger_next: self.planned_next,
+            runs: self.planned_runs,
+        };
+        self.commits.push_back(commit).expect("not full");
+        (self.staged_len, self.staged_records) = (0, 0);
+        true
+    }
+
+    /// Whether writes other than of records are in order: the volume of an archive that is closed may be sealed at any
+    /// moment.
+    fn is_open(&self) -> bool {
+        self.state == State::Ready && self.planned.standing != Standing::Archived
+    }
+
+    /// Has a snapshot written if the ledger has grown by `blocks_min` blocks since the last one. Nothing
+    /// waits for it. It takes a question and a write, each of which the vault serves without a flush.
+    pub fn save(&mut self, vault: &mut VaultClient<P>, blocks_min: u64) {
+        let grown = self.ledger_next() - self.saved_next;
+        let due = self.is_open() && grown >= blocks_min.max(1) && !self.start.under_way;
+        if due {
+            // Only the vault knows the stamp of the last run, by which a snapshot is told from a stale one.
+            self.start.under_way = vault.hello(self.purpose, self.number);
+        }
+    }
+
+    /// Writes the snapshot of the ledger as `self.start.info` says it stands.
+    fn write_snapshot(&mut self, vault: &mut VaultClient<P>) {
+        let info = self.start.info;
+        if !self.is_open() || info.runs.get() != self.runs() || info.ledger_next.get() != self.ledger_next() {
+            return;
+        }
+        self.snapshot.fill(&self.id, &info, &self.committed.totals);
+        let block = COPIES[self.next_copy];
+        if vault.write_input(self.purpose, self.number, block, self.snapshot.as_bytes()) {
+            self.next_copy = 1 - self.next_copy;
+            self.saved_next = self.ledger_next();
+        }
+    }
+}

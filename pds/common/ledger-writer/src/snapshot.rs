@@ -1,0 +1,183 @@
+//! The head snapshot: what a writer knew of its ledger when it wrote it, so that the next start reads only
+//! the runs behind it. It lies in `app-console-input/`, in two copies written in turn, and is believed
+//! only as far as the ledger bears it out: see `docs/ledger-format.md`, "Head snapshot".
+
+use ledger_fmt::Hash;
+use ledger_fmt::hash::Domain;
+use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS, Layout};
+use ledger_fmt::record::{Head, Kind, Record};
+use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
+use ledger_fmt::tree::Edge;
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::vault::VolumeInfo;
+use zerocopy::little_endian::{U16, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::marks::Marks;
+use super::run::Run;
+use super::walk::{Totals, Walk};
+
+/// Blocks of one copy.
+pub const SNAPSHOT_BLOCKS: usize = 5;
+
+/// Where the two copies start, in blocks of `app-console-input/`.
+pub const COPIES: [u64; 2] = [0, SNAPSHOT_BLOCKS as u64];
+
+/// The block of `app-console-input/` behind both.
+pub const SNAPSHOTS_END: u64 = 2 * SNAPSHOT_BLOCKS as u64;
+
+/// Bytes of the fields before the tree.
+const HEADER: usize = 144;
+const TAIL: usize = SNAPSHOT_BLOCKS * BLOCK_SIZE - HEADER - size_of::<Edge>() - size_of::<Marks>() - 32;
+
+/// One copy.
+#[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Snapshot {
+    /// [`Snapshot::MAGIC`].
+    magic: [u8; 8],
+    /// [`FORMAT_VERSION`].
+    version: U16,
+    /// [`Totals::standing`], as the number of its state; 0 stands for active.
+    standing: u8,
+    /// Zero.
+    reserved: [u8; 5],
+    /// The volume, as in its superblock.
+    volume: [u8; 16],
+    /// [`Frontier::runs`].
+    runs: U64,
+    /// [`Frontier::ledger_next`].
+    ledger_next: U64,
+    /// [`Frontier::assets_next`].
+    assets_next: U64,
+    /// Where the last stamp stands, from the start of `ledger/`.
+    last_stamp_block: U64,
+    /// [`Frontier::last_stamp`].
+    last_stamp: Hash,
+    /// [`Head::hash`].
+    head: Hash,
+    /// Records that carry content.
+    documents: U64,
+    /// Bytes of content.
+    bytes: U64,
+    /// The tree over all records; its size is their number.
+    tree: Edge,
+    /// The way-marks.
+    pub marks: Marks,
+    /// Zero.
+    reserved_tail: [u8; TAIL],
+    /// [`Domain::Snapshot`] over the bytes before.
+    check: Hash,
+}
+
+const _: () = assert!(core::mem::offset_of!(Snapshot, tree) == HEADER);
+const _: () = assert!(size_of::<Snapshot>() == SNAPSHOT_BLOCKS * BLOCK_SIZE);
+const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= RUN_BLOCKS_MAX);
+
+impl Snapshot {
+    /// `"TBXSNAP\0"`.
+    pub const MAGIC: [u8; 8] = *b"TBXSNAP\0";
+
+    /// Fills in everything but the way-marks.
+    pub fn fill(&mut self, volume: &[u8; 16], info: &VolumeInfo, totals: &Totals) {
+        self.magic = Self::MAGIC;
+        self.version = FORMAT_VERSION.into();
+        self.volume = *volume;
+        self.runs = info.runs;
+        self.ledger_next = info.ledger_next;
+        self.assets_next = info.assets_next;
+        self.last_stamp_block = info.last_stamp_block;
+        self.last_stamp = info.last_stamp;
+        self.head = totals.head.hash;
+        self.standing = totals.standing.state() as u8;
+        self.documents = totals.documents.into();
+        self.bytes = totals.bytes.into();
+        self.tree = totals.tree;
+        self.check = self.expected_check();
+    }
+
+    fn expected_check(&self) -> Hash {
+        let bytes = self.as_bytes();
+        Domain::Snapshot.hash(&bytes[..bytes.len() - 32])
+    }
+
+    /// Runs it holds for: the newer of two copies has more.
+    pub fn runs(&self) -> u64 {
+        self.runs.get()
+    }
+
+    /// Ledger blocks it holds for.
+    pub fn ledger_next(&self) -> u64 {
+        self.ledger_next.get()
+    }
+
+    /// Where its last run stands, which [`Snapshot::confirmed_by`] wants to see.
+    pub fn last_stamp_block(&self) -> u64 {
+        self.last_stamp_block.get()
+    }
+
+    /// Whether it is whole, of this volume, and not ahead of what the vault says.
+    pub fn usable(&self, volume: &[u8; 16], info: &VolumeInfo) -> bool {
+        self.magic == Self::MAGIC
+            && self.version.get() == FORMAT_VERSION
+            && self.check == self.expected_check()
+            && self.volume == *volume
+            && self.runs.get() > 0
+            && self.runs <= info.runs
+            && self.ledger_next <= info.ledger_next
+            && self.assets_next <= info.assets_next
+            && self.last_stamp_block < self.ledger_next
+            && self.marks.sound(self.ledger_next.get(), self.tree.size())
+    }
+
+    /// The walk it saves, if the bytes of its last run bear it out: the run ends where it says, has the
+    /// stamp it says, and its last record is the head.
+    pub fn confirmed_by(&self, volume: &[u8; 16], layout: &Layout, run: &[u8]) -> Option<Walk> {
+        let frontier = Frontier {
+            runs: self.runs.get(),
+            ledger_next: self.ledger_next.get(),
+            assets_next: self.assets_next.get(),
+            last_stamp: self.last_stamp,
+            sealed: false,
+        };
+        let head = Head { records: self.tree.size(), hash: self.head };
+        let run = Run::at(self.last_stamp_block.get(), volume, layout, run).ok()?;
+        let mut bytes = run.records;
+        let (mut last, mut signed) = (Head::EMPTY, false);
+        while !bytes.is_empty() {
+            let (record, len) = Record::decode(bytes).ok()?;
+            last = Head { records: record.header.sequence.get().checked_add(1)?, hash: record.hash };
+            signed = record.kind == Kind::Checkpoint;
+            bytes = &bytes[len..];
+        }
+        let (tree, documents, bytes) = (self.tree, self.documents.get(), self.bytes.get());
+        let standing = Standing::from_wire(self.standing).unwrap_or_default();
+        let totals = Totals { head, tree, documents, bytes, standing, signed };
+        (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let offsets = [
+            offset_of!(Snapshot, version),
+            offset_of!(Snapshot, volume),
+            offset_of!(Snapshot, runs),
+            offset_of!(Snapshot, last_stamp_block),
+            offset_of!(Snapshot, last_stamp),
+            offset_of!(Snapshot, head),
+            offset_of!(Snapshot, documents),
+            offset_of!(Snapshot, tree),
+            offset_of!(Snapshot, marks),
+            offset_of!(Snapshot, reserved_tail),
+            offset_of!(Snapshot, check),
+        ];
+        assert_eq!(offsets, [8, 16, 32, 56, 64, 96, 128, 144, 1432, 17832, 20448]);
+    }
+}

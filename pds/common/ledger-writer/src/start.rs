@@ -1,0 +1,243 @@
+//! How a writer finds its head: it asks the vault for the frontier, takes the newer usable snapshot, sees
+//! whether the ledger bears it out, and reads the runs behind it. Whatever is wrong with a snapshot, the
+//! ledger is then read from its first run; what is wrong with the ledger itself is the end of it.
+
+use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::record::Record;
+use ledger_fmt::stamp::RUN_BLOCKS_MAX;
+use totebox_protocol::vault::{Area, Status, VolumeInfo, VolumeState};
+use totebox_vault_client::{Received, VaultClient};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use super::marks::Marks;
+use super::snapshot::{COPIES, SNAPSHOT_BLOCKS, Snapshot};
+use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Ask for the frontier.
+    Ask,
+    /// Read this copy of the snapshot.
+    Copy(usize),
+    /// Read the last run the snapshot holds for.
+    Confirm,
+    /// Read the next runs.
+    Walk,
+    /// The ledger was read, or never will be.
+    Done,
+}
+
+/// What becomes of the runs that are read.
+struct Reading<'a> {
+    marks: &'a mut Marks,
+    seen: &'a mut dyn FnMut(&Record<'_>),
+}
+
+impl Observer for Reading<'_> {
+    fn run(&mut self, first: u64, block: u64) {
+        self.marks.note(first, block);
+    }
+
+    fn record(&mut self, record: &Record<'_>) {
+        (self.seen)(record);
+    }
+}
+
+/// How far the start has come.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) step: Step,
+    /// Whether the request of this step (after the start: a snapshot's question) is under way.
+    pub(super) under_way: bool,
+    /// The frontier as the vault last said.
+    pub(super) info: VolumeInfo,
+    /// Whether it has said so.
+    pub(super) told: bool,
+    /// The volume's state then.
+    state: VolumeState,
+    /// Whether snapshots are looked for at all.
+    snapshots: bool,
+    /// Whether a usable snapshot was found, and whether what is being read is what follows it.
+    snapshot: bool,
+}
+
+impl Start {
+    pub(super) fn new() -> Start {
+        Start {
+            step: Step::Ask,
+            under_way: false,
+            info: VolumeInfo::new_zeroed(),
+            told: false,
+            state: VolumeState::Recovering,
+            snapshots: true,
+            snapshot: false,
+        }
+    }
+
+    pub(super) fn ignore_snapshots(&mut self) {
+        self.snapshots = false;
+    }
+}
+
+impl<P: Copy> LedgerWriter<P> {
+    /// Sends what the start needs next, if there is a slot. Call whenever there may be one.
+    pub fn advance(&mut self, vault: &mut VaultClient<P>) {
+        if self.start.under_way {
+            return;
+        }
+        let end = self.start.info.ledger_next.get();
+        let (area, block, blocks) = match self.start.step {
+            Step::Done => return,
+            Step::Ask => {
+                self.start.under_way = vault.hello(self.purpose, self.number);
+                return;
+            }
+            Step::Copy(copy) => (Area::Input, COPIES[copy], SNAPSHOT_BLOCKS),
+            Step::Confirm => {
+                let block = self.snapshot.last_stamp_block();
+                (Area::Ledger, block, end.saturating_sub(block).min(RUN_BLOCKS_MAX as u64) as usize)
+            }
+            Step::Walk => {
+                let (block, blocks) = self.committed.wants(end);
+                (Area::Ledger, block, blocks)
+            }
+        };
+        self.start.under_way = vault.read(self.purpose, self.number, area, block, blocks);
+    }
+
+    /// Takes the answer to a `Hello`.
+    pub(super) fn take_frontier(
+        &mut self,
+        vault: &mut VaultClient<P>,
+        reply: &Received<P>,
+    ) -> Result<Option<Event>, Trouble> {
+        self.start.under_way = false;
+        if self.start.step == Step::Done {
+            if reply.status == Status::Ok {
+                self.start.info = vault.volume_info();
+                self.write_snapshot(vault);
+            }
+            return Ok(None);
+        }
+        if reply.status != Status::Ok {
+            return Err(match reply.state.readable() {
+                true => Trouble::Refused(reply.status),
+                false => Trouble::Unavailable(reply.state),
+            });
+        }
+        let info = vault.volume_info();
+        if info.ledger_next.get() > self.layout.ledger.blocks || info.assets_next.get() > self.layout.assets.blocks
+        {
+            return Err(Trouble::VaultBroken);
+        }
+        (self.start.info, self.start.state, self.start.told) = (info, reply.state, true);
+        if !reply.state.readable() {
+            return Err(Trouble::Unavailable(reply.state));
+        }
+        if info.ledger_next.get() == 0 {
+            return self.walked();
+        }
+        self.start.step = if self.start.snapshots { Step::Copy(0) } else { Step::Walk };
+        Ok(None)
+    }
+
+    /// Takes blocks the start has asked for.
+    pub(super) fn take_blocks(
+        &mut self,
+        vault: &mut VaultClient<P>,
+        reply: &Received<P>,
+        seen: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<Option<Event>, Trouble> {
+        self.start.under_way = false;
+        let readable = reply.status == Status::Ok;
+        if readable {
+            vault.data(&mut self.buffer[..reply.len]);
+        }
+        let bytes = &self.buffer[..reply.len];
+        match self.start.step {
+            Step::Copy(copy) => {
+                self.take_copy(copy, readable);
+                Ok(None)
+            }
+            Step::Confirm => {
+                let confirmed = self.snapshot.confirmed_by(&self.id, &self.layout, bytes);
+                match confirmed.filter(|_| readable) {
+                    Some(walk) => self.committed = walk,
+                    None => self.forget_snapshot(),
+                }
+                self.walked()
+            }
+            Step::Walk if readable => {
+                let mut reading = Reading { marks: &mut self.snapshot.marks, seen };
+                match self.committed.feed(&self.id, &self.layout, bytes, &mut reading) {
+                    Ok(()) => self.walked(),
+                    Err(broken) => self.not_whole(broken),
+                }
+            }
+            Step::Walk => Err(Trouble::Refused(reply.status)),
+            Step::Ask | Step::Done => Ok(None),
+        }
+    }
+
+    fn take_copy(&mut self, copy: usize, readable: bool) {
+        let bytes = &self.buffer[..SNAPSHOT_BLOCKS * BLOCK_SIZE];
+        let found = Snapshot::ref_from_bytes(bytes).expect("its size and no alignment");
+        let newer = !self.start.snapshot || found.runs() > self.snapshot.runs();
+        if readable && newer && found.usable(&self.id, &self.start.info) {
+            self.snapshot.as_mut_bytes().copy_from_slice(bytes);
+            self.start.snapshot = true;
+            self.next_copy = 1 - copy;
+        }
+        self.start.step = match (copy + 1 < COPIES.len(), self.start.snapshot) {
+            (true, _) => Step::Copy(copy + 1),
+            (false, true) => Step::Confirm,
+            (false, false) => Step::Walk,
+        };
+    }
+
+    fn forget_snapshot(&mut self) {
+        self.start.snapshot = false;
+        self.committed = Walk::START;
+        self.snapshot.marks.clear();
+    }
+
+    /// The ledger does not hold together; but perhaps that is the snapshot's fault.
+    fn not_whole(&mut self, broken: Broken) -> Result<Option<Event>, Trouble> {
+        if !self.start.snapshot {
+            return Err(Trouble::Damaged(broken));
+        }
+        self.forget_snapshot();
+        self.start.step = Step::Walk;
+        Ok(None)
+    }
+
+    /// Goes on reading, or compares what was read with what the vault says.
+    fn walked(&mut self) -> Result<Option<Event>, Trouble> {
+        let (frontier, info) = (self.committed.frontier, &self.start.info);
+        if frontier.ledger_next < info.ledger_next.get() {
+            self.start.step = Step::Walk;
+            return Ok(None);
+        }
+        let agreed = frontier.ledger_next == info.ledger_next.get()
+            && frontier.assets_next == info.assets_next.get()
+            && frontier.runs == info.runs.get()
+            && frontier.last_stamp == info.last_stamp;
+        if !agreed {
+            return self.not_whole(Broken { block: info.last_stamp_block.get() });
+        }
+        if self.start.snapshot {
+            self.saved_next = self.snapshot.ledger_next();
+        }
+        self.planned = self.committed.totals;
+        self.planned_next = frontier.ledger_next;
+        self.planned_runs = frontier.runs;
+        self.start.step = Step::Done;
+        self.state = match self.start.state {
+            _ if info.sealed != 0 => State::Closed(VolumeState::Sealed),
+            VolumeState::Ready => State::Ready,
+            closed => State::Closed(closed),
+        };
+        Ok(Some(Event::Started))
+    }
+}

@@ -1,0 +1,141 @@
+//! Reading a ledger run by run and checking that each continues the one before. Without I/O: it says which
+//! blocks it wants and takes their bytes, which may be anything.
+
+use ledger_fmt::layout::Layout;
+use ledger_fmt::record::{Head, Kind, Record};
+use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
+use ledger_fmt::tree::Edge;
+use totebox_protocol::lifecycle::{self, Standing};
+
+use super::run::{NoRun, Run};
+
+/// What the records of a ledger add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Where the chain stands.
+    pub head: Head,
+    /// The right edge of the tree over the record hashes.
+    pub tree: Edge,
+    /// Records that carry content.
+    pub documents: u64,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// What the archive is, by the last lifecycle record.
+    pub standing: Standing,
+    /// The last record is a checkpoint: there is nothing new to sign.
+    pub signed: bool,
+}
+
+/// What a walk tells its caller while it goes.
+pub trait Observer {
+    /// The run at `block` is whole and continues the ledger; its first record has number `first`.
+    fn run(&mut self, _first: u64, _block: u64) {}
+    /// A record of such a run.
+    fn record(&mut self, _record: &Record<'_>) {}
+}
+
+impl Totals {
+    /// Those of an empty ledger.
+    pub const EMPTY: Totals = Totals {
+        head: Head::EMPTY,
+        tree: Edge::EMPTY,
+        documents: 0,
+        bytes: 0,
+        standing: Standing::Active,
+        signed: false,
+    };
+
+    /// Adds the record after which the chain stands at `head`; `content_len` if it carries content.
+    pub fn add(&mut self, head: Head, kind: Kind, payload: &[u8], content_len: Option<u64>) {
+        self.head = head;
+        self.tree.push(&head.hash);
+        self.signed = kind == Kind::Checkpoint;
+        if kind == Kind::Lifecycle {
+            self.standing = lifecycle::destination(payload).unwrap_or(self.standing);
+        }
+        if let Some(len) = content_len {
+            self.documents += 1;
+            self.bytes = self.bytes.saturating_add(len);
+        }
+    }
+
+    /// Adds the record at the start of `bytes`; `None` if there is none that continues the chain.
+    pub fn add_next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Record<'a>, usize)> {
+        let (record, len) = Record::decode(bytes).ok()?;
+        let head = record.continues(&self.head).ok()?;
+        let content_len = record.kind.has_content().then_some(record.header.content_len.get());
+        self.add(head, record.kind, record.payload, content_len);
+        Some((record, len))
+    }
+
+    /// Adds the records of a run; `None` if they are not records that continue the chain.
+    fn add_run(&mut self, mut bytes: &[u8]) -> Option<()> {
+        while !bytes.is_empty() {
+            let (_, len) = self.add_next(bytes)?;
+            bytes = &bytes[len..];
+        }
+        Some(())
+    }
+}
+
+/// The ledger is not whole: the run at this block of `ledger/` is missing, damaged, or does not continue
+/// the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The block of the run's stamp.
+    pub block: u64,
+}
+
+/// A walk over the runs of a ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    /// The frontier behind the runs read so far.
+    pub frontier: Frontier,
+    /// What their records add up to.
+    pub totals: Totals,
+}
+
+impl Walk {
+    /// A walk from the first run.
+    pub const START: Walk = Walk { frontier: Frontier::EMPTY, totals: Totals::EMPTY };
+
+    /// The blocks of `ledger/` to read next, if it ends at block `end`: the first and how many.
+    pub fn wants(&self, end: u64) -> (u64, usize) {
+        let rest = end.saturating_sub(self.frontier.ledger_next);
+        (self.frontier.ledger_next, rest.min(RUN_BLOCKS_MAX as u64) as usize)
+    }
+
+    /// Takes the bytes of the blocks it wanted, checks the runs that are whole in them, at least one, and
+    /// shows them to the observer.
+    pub fn feed(
+        &mut self,
+        volume: &[u8; 16],
+        layout: &Layout,
+        bytes: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Result<(), Broken> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let block = self.frontier.ledger_next;
+            let broken = Broken { block };
+            let run = match Run::after(&self.frontier, volume, layout, rest) {
+                Ok(run) if run.whole => run,
+                // A read holds the largest run: only a later one may go on behind it.
+                Err(NoRun::Cut) if rest.len() < bytes.len() => return Ok(()),
+                Ok(_) | Err(_) => return Err(broken),
+            };
+            let mut totals = self.totals;
+            totals.add_run(run.records).ok_or(broken)?;
+            observer.run(self.totals.head.records, block);
+            let mut records = run.records;
+            while let Ok((record, len)) = Record::decode(records) {
+                observer.record(&record);
+                records = &records[len..];
+            }
+            self.totals = totals;
+            self.frontier = run.stamp.frontier_after();
+            rest = &rest[run.len..];
+        }
+        Ok(())
+    }
+}

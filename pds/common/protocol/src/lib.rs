@@ -1,0 +1,44 @@
+//! What crosses between domains: message headers of [`MESSAGE_HEADER`] bytes and published pages. All
+//! fields are little-endian; every one is checked by its receiver.
+//!
+//! | module | between |
+//! |---|---|
+//! | [`vault`] | archives, auditor, orchestrator ⇄ vault |
+//! | [`intake`] | console ⇄ archive |
+//! | [`audit`] | orchestrator ⇄ auditor |
+//! | [`operator`] | console ⇄ orchestrator |
+//! | [`flag`] | flags, between auditor, orchestrator and console |
+//! | [`page`] | the published pages |
+//!
+//! [`MESSAGE_HEADER`]: totebox_manifest::conversation::MESSAGE_HEADER
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod audit;
+pub mod flag;
+pub mod flags;
+pub mod intake;
+pub mod lifecycle;
+pub mod operator;
+pub mod page;
+pub mod vault;
+
+/// A closed set of numbers in a message: the enum, and `from_*` for what a peer sent.
+macro_rules! wire_enum {
+    ($(#[$meta:meta])* $name:ident : $repr:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr($repr)]
+        pub enum $name { $($(#[$vmeta])* $variant = $value,)* }
+        impl $name {
+            /// The value with this number; `None` if there is none.
+            pub const fn from_wire(n: $repr) -> Option<Self> {
+                match n { $($value => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+pub(crate) use wire_enum;

@@ -1,0 +1,99 @@
+//! An archive's lifecycle: `active` ⇄ `suspended`, and from both to `archived`, which is final; and the text
+//! of its records.
+
+use core::fmt::Write;
+
+use heapless::String;
+
+use crate::page::{ArchiveState, Cause};
+
+/// What an archive is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// In service.
+    #[default]
+    Active,
+    /// At rest: it takes nothing, and its thread is stopped.
+    Suspended,
+    /// Closed for good.
+    Archived,
+}
+
+impl Standing {
+    /// The state that is one.
+    pub const fn of(state: ArchiveState) -> Option<Standing> {
+        Some(match state {
+            ArchiveState::Active => Standing::Active,
+            ArchiveState::Suspended => Standing::Suspended,
+            ArchiveState::Archived => Standing::Archived,
+            _ => return None,
+        })
+    }
+
+    /// The standing with the number of its state.
+    pub const fn from_wire(n: u8) -> Option<Standing> {
+        match ArchiveState::from_wire(n) {
+            Some(state) => Standing::of(state),
+            None => None,
+        }
+    }
+
+    /// The state of an archive that is what it is to be.
+    pub const fn state(self) -> ArchiveState {
+        match self {
+            Standing::Active => ArchiveState::Active,
+            Standing::Suspended => ArchiveState::Suspended,
+            Standing::Archived => ArchiveState::Archived,
+        }
+    }
+
+    /// The standing's name, as its state's.
+    pub const fn name(self) -> &'static str {
+        self.state().name()
+    }
+
+    /// The standing with this name.
+    pub fn from_name(name: &str) -> Option<Standing> {
+        [Standing::Active, Standing::Suspended, Standing::Archived].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// Bytes of a lifecycle record's payload at most.
+pub const TEXT_MAX: usize = 32;
+
+/// The payload of a lifecycle record: `FROM TO REASON`.
+pub fn text(from: Standing, to: Standing, cause: Cause) -> String<TEXT_MAX> {
+    let mut text = String::new();
+    write!(text, "{} {} {}", from.name(), to.name(), cause.name()).expect("TEXT_MAX is the longest there is");
+    text
+}
+
+/// Where the transition in a lifecycle record's payload leads; `None` if it is not one.
+pub fn destination(payload: &[u8]) -> Option<Standing> {
+    let mut words = core::str::from_utf8(payload).ok()?.split(' ');
+    Standing::from_name(words.next()?)?;
+    Standing::from_name(words.next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_records_text_tells_where_the_transition_leads() {
+        let standings = [Standing::Active, Standing::Suspended, Standing::Archived];
+        for from in standings {
+            for to in standings {
+                for cause in [Cause::Restart, Cause::Operator, Cause::Mismatch] {
+                    let text = text(from, to, cause);
+                    assert_eq!(destination(text.as_bytes()), Some(to), "{text}");
+                }
+            }
+        }
+        let text = text(Standing::Active, Standing::Suspended, Cause::Mismatch);
+        assert_eq!(text, "active suspended mismatch");
+        for no_text in [&b""[..], b"active", b"active gone operator", b"gone active", b"\xff active", b"{}"] {
+            assert_eq!(destination(no_text), None);
+        }
+    }
+}

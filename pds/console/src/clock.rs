@@ -1,0 +1,38 @@
+//! Whether the clock ticks: its page, looked at whenever something happens.
+
+use totebox_domain::SetupError;
+use totebox_domain::watch::ClockWatch;
+use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_protocol::page::Time;
+use totebox_shm::{Mapped, PageReader};
+use zerocopy::FromZeros;
+
+/// The clock as the console sees it.
+pub struct ClockView {
+    page: PageReader<Time>,
+    watch: ClockWatch,
+}
+
+impl ClockView {
+    /// The clock this PD's manifest names. A tick also wakes the console.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
+        let missing = SetupError::Link(Role::Clock, LinkKind::Page);
+        let link = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(missing)?;
+        let page = PageReader::new(mapped, link.theirs).ok_or(missing)?;
+        Ok(ClockView { page, watch: ClockWatch::default() })
+    }
+
+    /// Something has happened.
+    pub fn look(&mut self, now_ms: u64) {
+        let mut time = Time::new_zeroed();
+        match self.page.read(&mut time) {
+            true => self.watch.ticked(time.ticks.get(), now_ms),
+            false => self.watch.nothing(now_ms),
+        }
+    }
+
+    /// Whether it stands still.
+    pub fn is_silent(&self, now_ms: u64) -> bool {
+        self.watch.is_silent(now_ms)
+    }
+}

@@ -1,0 +1,199 @@
+//! The errors the operator can meet, by name, and the lines that tell of them.
+
+use core::fmt;
+
+use totebox_console_protocol::data::ErrorLine;
+use totebox_protocol::intake::Failure;
+
+use super::output::Output;
+
+/// Makes the type of the errors from the table of them.
+macro_rules! errors {
+    ($($error:ident => $name:literal,)*) => {
+        /// An error, as docs/console-protocol.md lists them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Error {
+            $($error,)*
+        }
+
+        impl Error {
+            /// All there are.
+            #[cfg(test)]
+            pub const ALL: &[Error] = &[$(Error::$error),*];
+
+            /// The name on the line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Error::$error => $name,)*
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    UnknownCommand => "unknown-command",
+    BadArgument => "bad-argument",
+    UnknownArchive => "unknown-archive",
+    LineTooLong => "line-too-long",
+    BadCrc => "bad-crc",
+    Cancelled => "cancelled",
+    Busy => "busy",
+    BadName => "bad-name",
+    WrongSize => "wrong-size",
+    WrongHash => "wrong-hash",
+    Full => "full",
+    NotFound => "not-found",
+    NotADocument => "not-a-document",
+    Damaged => "damaged",
+    Sealed => "sealed",
+    Disk => "io-error",
+    Unavailable => "unavailable",
+    NotActive => "not-active",
+    Mismatch => "mismatch",
+    ArchiveBroken => "archive-broken",
+    NotAnswering => "not-answering",
+    AlreadyThere => "already-there",
+    ImpossibleTransition => "impossible-transition",
+    UnknownFlag => "unknown-flag",
+    AlreadyAcknowledged => "already-acknowledged",
+    BadReason => "bad-reason",
+    NotRecorded => "not-recorded",
+    NotReady => "not-ready",
+    Stopped => "stopped",
+    Unrecorded => "unrecorded",
+    Failed => "failed",
+}
+
+/// A request the archive of this name refused.
+#[derive(Clone, Copy)]
+pub struct Refused<'a> {
+    pub archive: &'a str,
+    pub failure: Failure,
+    /// The detail that goes with it.
+    pub value: u64,
+}
+
+impl Refused<'_> {
+    /// The error's name.
+    pub const fn error(&self) -> Error {
+        match self.failure {
+            Failure::BadRequest => Error::BadArgument,
+            Failure::BadName => Error::BadName,
+            Failure::WrongSize => Error::WrongSize,
+            Failure::WrongHash => Error::WrongHash,
+            Failure::Full => Error::Full,
+            Failure::NotFound => Error::NotFound,
+            Failure::NotADocument => Error::NotADocument,
+            Failure::Damaged => Error::Damaged,
+            Failure::Sealed => Error::Sealed,
+            Failure::Io => Error::Disk,
+            Failure::Unavailable => Error::Unavailable,
+            Failure::NotActive => Error::NotActive,
+            Failure::Cancelled => Error::Cancelled,
+        }
+    }
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (archive, value) = (self.archive, self.value);
+        match self.failure {
+            Failure::BadRequest => write!(f, "archive {archive} cannot do that; see help"),
+            Failure::BadName => {
+                f.write_str("a name has 1 to 255 bytes of UTF-8 without control characters; nothing was committed")
+            }
+            Failure::WrongSize => {
+                write!(f, "not the declared size: {value} bytes came; nothing was committed, send it again")
+            }
+            Failure::WrongHash => {
+                f.write_str("the content has another hash than declared; nothing was committed, send it again")
+            }
+            Failure::Full if value == 0 => {
+                write!(f, "archive {archive} is full; nothing was committed; use another archive")
+            }
+            Failure::Full => write!(
+                f,
+                "archive {archive} has room for {value} bytes; nothing was committed; use another archive"
+            ),
+            Failure::NotFound => {
+                write!(f, "archive {archive} has {value} records, counted from 0; see them with: ls {archive}")
+            }
+            Failure::NotADocument => {
+                write!(f, "that record carries no document; see which do with: ls {archive}")
+            }
+            Failure::Damaged => {
+                write!(f, "what is on the disk is not what was committed; find out more with: audit {archive}")
+            }
+            Failure::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
+            Failure::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),
+            Failure::Unavailable => {
+                write!(f, "the volume of archive {archive} is not usable; see status for the reason")
+            }
+            Failure::NotActive => write!(f, "archive {archive} is not active; see status"),
+            Failure::Cancelled => f.write_str("given up; nothing was committed"),
+        }
+    }
+}
+
+impl Output {
+    /// Ends an answer, or the submission with this tag, with an error.
+    pub fn error(&mut self, error: Error, tag: Option<u32>, text: fmt::Arguments<'_>) {
+        self.failed();
+        self.line(format_args!("-{}", ErrorLine { name: error.name(), tag, text }));
+    }
+
+    /// Says that a submission failed: as an event if its sender seems to be gone.
+    pub fn submission_error(&mut self, watched: bool, error: Error, tag: u32, text: fmt::Arguments<'_>) {
+        self.failed();
+        let event = if watched { "" } else { "*" };
+        self.line(format_args!("{event}-{}", ErrorLine { name: error.name(), tag: Some(tag), text }));
+    }
+
+    /// Passes on that an archive refused.
+    pub fn refused(&mut self, refused: Refused<'_>, tag: Option<u32>) {
+        self.error(refused.error(), tag, format_args!("{refused}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn no_text_is_taken_for_a_tag() {
+        let texts = ["32 submissions wait", "7", ":7 x", "7:7 7", "finance is suspended", "", " 9", "x:5"];
+        for &error in Error::ALL {
+            for tag in [None, Some(0), Some(7), Some(u32::MAX)] {
+                for text in texts {
+                    let line = ErrorLine { name: error.name(), tag, text };
+                    assert_eq!(ErrorLine::parse(&format!("{line}")), Some(line));
+                }
+            }
+        }
+        for line in ["", "busy", "busy:", "busy:x y", "busy:+7 y", "busy:4294967296 y", ":7 y", "7 y", "Busy y"] {
+            assert_eq!(ErrorLine::parse(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_disk_is_not_said_to_have_failed_an_archive() {
+        let refused = Refused { archive: "two", failure: Failure::Io, value: 0 };
+        assert_eq!(format!("{refused}"), "a read or write of the disk failed for archive two; see status");
+    }
+
+    #[test]
+    fn the_protocol_lists_every_error() {
+        let protocol = include_str!("../../../docs/console-protocol.md");
+        let errors = protocol.split("\n## ").find(|part| part.starts_with("Errors\n")).unwrap();
+        let rows = errors.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |"));
+        let listed: Vec<&str> =
+            rows.flat_map(|(names, _)| names.split(", ")).map(|name| name.trim_matches('`')).collect();
+        for error in Error::ALL {
+            assert!(listed.contains(&error.name()), "{error:?}");
+        }
+        assert_eq!(listed.len(), Error::ALL.len(), "{listed:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! `flags VOLUME`: what the last audit of a volume found beyond what became flags.
+
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::FindingKind;
+use totebox_console_protocol::table::Table;
+use totebox_console_protocol::views::{FindingCount, RangeLine};
+use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, NO_RECORD, findings_in, in_use};
+use totebox_protocol::operator::Op;
+use totebox_protocol::page::SurfaceRow;
+
+use super::orders::Order;
+use super::session::{Activity, Session};
+
+/// Bytes of the line of one range at most, its checksum included.
+pub const RANGE_LINE_MAX: usize = 320;
+
+/// Bytes of the line that says how much more was found in one volume at most, its checksum included.
+pub const MORE_LINE_MAX: usize = 192;
+
+/// Findings of the last audit of a volume beyond those that became flags.
+pub fn beyond_flags(row: &SurfaceRow) -> u64 {
+    u64::from(row.findings.get()).saturating_sub(FINDINGS_MAX as u64)
+}
+
+fn line(range: &FoundRange) -> RangeLine<'static> {
+    let known = |record: u64| Some(record).filter(|&record| record != NO_RECORD);
+    RangeLine {
+        findings: range.findings.get().into(),
+        kind: FindingKind::from_u8(range.kind).map_or("unknown", FindingKind::name),
+        area: Area::from_u8(range.area).map_or("unknown", Area::name),
+        block: range.block.get(),
+        last_block: range.last_block.get(),
+        record: known(range.record.get()),
+        last_record: known(range.last_record.get()),
+    }
+}
+
+impl Session {
+    pub(super) fn begin_findings(&mut self, volume: usize) {
+        self.order(Order { op: Op::Findings, volume: volume as u8, number: 0 }, "");
+    }
+
+    /// Shows the findings that were asked for, if they have come.
+    pub(super) fn show_findings(&mut self, volume: usize, tag: u32) {
+        let Some(surface) = self.surface.last().filter(|surface| surface.findings_tag.get() == tag) else {
+            return;
+        };
+        self.activity = Activity::Idle;
+        let (name, ranges) = (&self.volumes[volume], in_use(&surface.more));
+        let (findings, listed) = (surface.findings.get().into(), findings_in(ranges));
+        if self.machine {
+            for range in ranges {
+                self.output.line(format_args!("=range archive={name}{}", line(range)));
+            }
+            return self.output.line(format_args!("+flags archive={name} findings={findings} listed={listed}"));
+        }
+        if !ranges.is_empty() {
+            let table = Table::new(RangeLine::columns(), ranges.iter().map(line));
+            self.output.line(format_args!("{}", table.header()));
+            for range in ranges {
+                self.output.line(format_args!("{}", table.row(&line(range))));
+            }
+        }
+        let count = FindingCount { archive: name, findings, listed, flagged: FINDINGS_MAX as u64 };
+        self.output.line(format_args!("+flags {count}"));
+    }
+}

@@ -1,0 +1,296 @@
+//! Flags: the table of them, their announcement, and acknowledging one.
+
+use alloc::string::String;
+use core::fmt::{self, Display, Formatter};
+
+use ledger_fmt::layout::Area;
+use totebox_console_protocol::table::Table;
+use totebox_console_protocol::text::{Duration, Found};
+use totebox_console_protocol::views::{FlagCount, FlagLine};
+use totebox_console_protocol::words::QuotedText;
+use totebox_domain::FaultKind;
+use totebox_protocol::audit::{Entry, NO_RECORD};
+use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
+use totebox_protocol::flags::is_open;
+use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
+use totebox_protocol::vault::VolumeState;
+
+use super::errors::Error;
+use super::findings::beyond_flags;
+use super::orders::Order;
+use super::session::{Activity, Session};
+use super::status::trouble;
+
+/// Bytes of one flag's line at most, its checksum included.
+pub const FLAG_LINE_MAX: usize = 640;
+
+/// The name of the volume with this number, as far as there is one.
+pub fn volume_name(volumes: &[String], volume: u8) -> Option<&str> {
+    volumes.get(usize::from(volume)).map(String::as_str)
+}
+
+/// What a flag is about, of a row or of the audit record.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    kind: u8,
+    what: u8,
+    area: u8,
+    block: u64,
+    record: u64,
+    detail: u64,
+}
+
+impl From<&FlagRow> for Subject {
+    fn from(row: &FlagRow) -> Subject {
+        let FlagRow { kind, what, area, .. } = *row;
+        Subject { kind, what, area, block: row.block.get(), record: row.record.get(), detail: row.detail.get() }
+    }
+}
+
+impl From<&Entry> for Subject {
+    fn from(entry: &Entry) -> Subject {
+        let (kind, what, area) = (entry.what, entry.from, entry.area);
+        let (block, record, detail) = (entry.block.get(), entry.record.get(), entry.detail.get());
+        Subject { kind, what, area, block, record, detail }
+    }
+}
+
+impl Subject {
+    fn kind_name(&self) -> &'static str {
+        FlagKind::from_wire(self.kind).map_or("unknown", FlagKind::name)
+    }
+
+    fn place(&self) -> Option<Found<'static>> {
+        FlagKind::from_wire(self.kind).filter(|kind| kind.is_about_a_place())?;
+        let record = Some(self.record).filter(|&record| record != NO_RECORD);
+        let area = Area::from_u8(self.area)?.name();
+        Some(Found { kind: self.kind_name(), area, block: self.block, record, count: 1 })
+    }
+}
+
+/// What a fault was, of a kind and at an address.
+pub struct FaultText(pub u8, pub u64);
+
+impl Display for FaultText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match FaultKind::from_wire(self.0) {
+            Some(FaultKind::Memory) => write!(f, "it touched memory at {:#x} it has no right to", self.1),
+            Some(FaultKind::Exception) => f.write_str("it panicked or ran something illegal"),
+            Some(FaultKind::Syscall) => f.write_str("it made a call that does not exist"),
+            Some(FaultKind::Other) | None => {
+                f.write_str("it was ended from outside, or by something of no known kind")
+            }
+        }
+    }
+}
+
+/// What a flag says, for a person: its kind, then the place or the reason.
+pub struct FlagText(pub Subject);
+
+impl Display for FlagText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let subject = &self.0;
+        match subject.place() {
+            Some(place) => write!(f, "{place}")?,
+            None => f.write_str(subject.kind_name())?,
+        }
+        let Some(kind) = FlagKind::from_wire(subject.kind) else { return Ok(()) };
+        let text = match kind {
+            FlagKind::MissingVolume => {
+                let state = u8::try_from(subject.detail).ok().and_then(VolumeState::from_wire);
+                state.and_then(trouble).unwrap_or("its volume is not in service")
+            }
+            FlagKind::Fault => return write!(f, ": {}", FaultText(subject.what, subject.detail)),
+            FlagKind::Hint if subject.what == OVERWRITTEN => {
+                "the vault found it damaged and has written a newer one over it"
+            }
+            FlagKind::Hung => "it gives no sign of life",
+            FlagKind::StopTimeout => "it did not come to rest in its time and was stopped",
+            FlagKind::Protocol => "what it publishes cannot be, or the vault has cut it off",
+            FlagKind::Refused => return write!(f, ": the vault refused {} requests", subject.detail),
+            FlagKind::SelfCheck => "its own integrity pass and the audits disagree",
+            FlagKind::Lifecycle => "its own ledger tells of another state than the audit record",
+            FlagKind::AuditVolume if subject.detail > 0 => {
+                return write!(f, ": {} events are not in the audit record: it took no records", subject.detail);
+            }
+            FlagKind::AuditVolume => "the audit record takes no records: what happens is not recorded",
+            FlagKind::AuditNearlyFull => {
+                "the audit record is nearly full; soon it takes no results of audits, then nothing"
+            }
+            FlagKind::Degraded => {
+                let who = kind.what_name(subject.what, subject.detail).unwrap_or("a domain");
+                let loss = u8::try_from(subject.detail).ok().and_then(Loss::from_wire);
+                return match loss {
+                    Some(Loss::Silent) => write!(f, ": the {who} does not answer"),
+                    Some(Loss::Device) => write!(f, ": the {who}'s disk does not answer"),
+                    Some(Loss::Fails) | None => write!(f, ": the {who} is not working"),
+                };
+            }
+            FlagKind::ClockBack => {
+                return write!(f, ": the clock was set back by {}", Duration(subject.detail));
+            }
+            FlagKind::Rollback => "the volume is older than what the audit record has seen of it",
+            FlagKind::HeadDisagreement => "the archive claims another head than its ledger has",
+            _ => return Ok(()),
+        };
+        write!(f, ": {text}")
+    }
+}
+
+/// What a flag says, as `KEY=VALUE` pairs.
+pub struct FlagFields(pub Subject);
+
+impl Display for FlagFields {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let subject = &self.0;
+        write!(f, "kind={}", subject.kind_name())?;
+        if let Some(Found { area, block, record, .. }) = subject.place() {
+            write!(f, " area={area} block={block}")?;
+            if let Some(record) = record {
+                write!(f, " record={record}")?;
+            }
+        }
+        let kind = FlagKind::from_wire(subject.kind);
+        if let Some(what) = kind.and_then(|kind| kind.what_name(subject.what, subject.detail)) {
+            write!(f, " what={what}")?;
+        }
+        if subject.detail != 0 { write!(f, " detail={}", subject.detail) } else { Ok(()) }
+    }
+}
+
+fn acknowledged(row: &FlagRow) -> &'static str {
+    match Acknowledged::from_wire(row.acknowledged) {
+        Some(Acknowledged::Yes) => "yes",
+        Some(Acknowledged::Recording) => "recording",
+        Some(Acknowledged::Unrecorded) => "unrecorded",
+        Some(Acknowledged::No) | None => "no",
+    }
+}
+
+fn line<'a>(volumes: &'a [String], row: &FlagRow) -> FlagLine<'a, FlagText> {
+    let archive = volume_name(volumes, row.volume).unwrap_or("");
+    let (id, raised_ms, text) = (row.id.get().into(), row.raised_ms.get(), FlagText(row.into()));
+    FlagLine { id, raised_ms, archive, acknowledged: acknowledged(row), text }
+}
+
+impl Session {
+    /// The `flags` command: what is known of them now.
+    pub(super) fn flags(&mut self) {
+        if !self.refresh_surface() {
+            return;
+        }
+        let lost = self.orchestrator.is_lost(self.now_ms);
+        let Some(surface) = self.surface.last() else { return };
+        let rows = || surface.flags.iter().take_while(|row| row.id.get() != 0);
+        let (open, hidden) = (surface.flags_open, surface.flags_hidden);
+        if self.machine {
+            for row in rows() {
+                let FlagLine { id, raised_ms, archive, acknowledged, text } = line(&self.volumes, row);
+                let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
+                let (fields, text) = (FlagFields(text.0), QuotedText(&text));
+                let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
+                let recorded = RecordedField(row.audit_record.get());
+                self.output.line(format_args!(
+                    "=flag id={id}{key}{archive} {fields} severity={severity} raised_ms={raised_ms}{recorded} \
+                     acknowledged={acknowledged} text={text}"
+                ));
+            }
+        } else if rows().next().is_some() {
+            let table = Table::new(FlagLine::columns(), rows().map(|row| line(&self.volumes, row)));
+            self.output.line(format_args!("{}", table.header()));
+            for row in rows() {
+                self.output.line(format_args!("{}", table.row(&line(&self.volumes, row))));
+            }
+        }
+        for (name, row) in self.volumes.iter().zip(&surface.rows) {
+            let more = beyond_flags(row);
+            match more {
+                0 => {}
+                _ if self.machine => self.output.line(format_args!("=more archive={name} findings={more}")),
+                _ => self
+                    .output
+                    .line(format_args!("  {name} has {more} more findings; where they are: flags {name}")),
+            }
+        }
+        if lost {
+            let age = Duration(self.orchestrator.age_ms(self.now_ms));
+            let these = if rows().next().is_some() { "these are the flags" } else { "there were no flags as" };
+            let text = format_args!("the orchestrator does not answer: {these} of {age} ago");
+            return self.output.error(Error::NotAnswering, None, text);
+        }
+        if self.machine {
+            return self.output.line(format_args!("+flags open={open} hidden={hidden}"));
+        }
+        let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
+        self.output.line(format_args!("+flags {count}"));
+    }
+
+    /// Announces the next flag the operator has not heard of; whether there was one.
+    pub(super) fn announce_flag(&mut self) -> bool {
+        let Some(surface) = self.surface.last().filter(|_| self.flags_stale) else { return false };
+        let told = &mut self.told_flags;
+        // Those that are not there any more do not come back.
+        told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
+        let is_new = |row: &&FlagRow| row.id.get() != 0 && is_open(row) && !told.contains(&row.id.get());
+        let Some(row) = surface.flags.iter().filter(is_new).min_by_key(|row| row.id.get()) else {
+            self.flags_stale = false;
+            return false;
+        };
+        let FlagLine { id, archive, text, .. } = line(&self.volumes, row);
+        let blank = if archive.is_empty() { "" } else { " " };
+        let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
+        self.output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
+        told.push(row.id.get()).expect("each is another row's id");
+        self.holders.flag_announced();
+        true
+    }
+
+    pub(super) fn begin_acknowledge(&mut self, flag: u32, words: &[&str]) {
+        let mut reason: heapless::String<REASON_MAX> = heapless::String::new();
+        let mut fits = true;
+        for (index, word) in words.iter().enumerate() {
+            fits &= (index == 0 || reason.push(' ').is_ok()) && reason.push_str(word).is_ok();
+        }
+        let order = Order { op: Op::Acknowledge, volume: 0, number: flag.into() };
+        match fits {
+            true => self.order(order, &reason),
+            false => self.refuse(order, Outcome::ReasonTooLong),
+        }
+    }
+
+    /// Ends the wait if the acknowledgement is recorded, or cannot be.
+    pub(super) fn show_acknowledgement(&mut self, tag: u32, flag: u32) {
+        let Some(surface) = self.surface.last() else { return };
+        let row = surface.flags.iter().find(|row| row.id.get() == flag);
+        if row.is_some_and(|row| row.tag.get() != tag) {
+            return;
+        }
+        self.activity = Activity::Idle;
+        // Where there are too many flags, acknowledged ones go first.
+        let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
+        match acknowledged {
+            Some(Acknowledged::Yes) if self.machine => self.output.line(format_args!("+ack flag={flag}")),
+            Some(Acknowledged::Yes) => self.output.line(format_args!("+ack flag {flag} is acknowledged")),
+            Some(Acknowledged::Unrecorded) => {
+                let text = format_args!(
+                    "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
+                     it does, and lost if the appliance restarts before"
+                );
+                self.output.error(Error::Unrecorded, None, text);
+            }
+            _ => {
+                let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
+                self.output.error(Error::NotRecorded, None, text);
+            }
+        }
+    }
+}
+
+/// The number of a flag's record, as a pair; nothing if it is not recorded.
+struct RecordedField(u64);
+
+impl Display for RecordedField {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0 == NO_RECORD { Ok(()) } else { write!(f, " audit_record={}", self.0) }
+    }
+}

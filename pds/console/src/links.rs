@@ -1,0 +1,180 @@
+//! The link to one archive, and what waits to be sent over it. Nothing here waits: a request that does
+//! not fit the ring stays in the outbox until the archive has made room.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use totebox_domain::{Channel, Kernel, SetupError};
+use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER, QueueForm};
+use totebox_manifest::{ARCHIVES_MAX, LinkKind, Manifest, Role};
+use totebox_protocol::intake::{Answer, Op, Reply, Request};
+use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
+use zerocopy::{FromZeros, IntoBytes};
+
+const RING: QueueForm = match conversation::queue(Role::Console, Role::Archive) {
+    Some(form) => form,
+    None => panic!("console and archive share a queue"),
+};
+
+/// Bytes of heap the links take, the last answer and what waits to be sent.
+pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DATA;
+
+/// How an archive broke its protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misbehaviour(pub &'static str);
+
+impl From<PeerError> for Misbehaviour {
+    fn from(_: PeerError) -> Self {
+        Misbehaviour("its queue's indices cannot be")
+    }
+}
+
+/// An archive's answer, copied out of the ring.
+pub struct Message {
+    pub answer: Answer,
+    pub header: Reply,
+    data: Box<[u8]>,
+}
+
+impl Message {
+    /// Room for one.
+    pub fn new() -> Self {
+        let data = vec![0; INTAKE_DATA].into_boxed_slice();
+        Message { answer: Answer::End, header: Reply::new_zeroed(), data }
+    }
+
+    /// The data behind the header.
+    pub fn data(&self) -> &[u8] {
+        &self.data[..usize::from(self.header.len.get())]
+    }
+}
+
+/// The console's end of the link to one archive.
+pub struct ArchiveLink {
+    requests: Producer,
+    answers: Consumer,
+    channel: Channel,
+    /// It broke its protocol: nothing is read from it or sent to it any more.
+    pub broken: bool,
+    /// When something last went over it, in either direction, by the CPU's counter.
+    pub moved_ms: u64,
+    /// A cancellation that must go out before anything else.
+    owed: Option<(Op, u32)>,
+    /// The archive is to look again.
+    wake: bool,
+}
+
+impl ArchiveLink {
+    /// The link to the archive of this index.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped, index: u8) -> Result<Self, SetupError> {
+        let missing = SetupError::Link(Role::Archive, LinkKind::Queue);
+        let link = manifest.link(Role::Archive, index, LinkKind::Queue).ok_or(missing)?;
+        let (requests, answers) = queue_pair(mapped, link, RING).ok_or(missing)?;
+        let channel = Channel::of(link).ok_or(missing)?;
+        Ok(ArchiveLink { requests, answers, channel, broken: false, moved_ms: 0, owed: None, wake: false })
+    }
+
+    /// Copies the next answer out, if there is one. Its numbers are known to be in range, no more.
+    pub fn receive(&mut self, message: &mut Message) -> Result<bool, Misbehaviour> {
+        if self.broken || self.answers.available()? == 0 {
+            return Ok(false);
+        }
+        self.answers.read(0, message.header.as_mut_bytes());
+        let len = usize::from(message.header.len.get());
+        let data = message.data.get_mut(..len).ok_or(Misbehaviour("an answer is longer than its slot"))?;
+        self.answers.read(MESSAGE_HEADER, data);
+        self.answers.release();
+        self.wake = true;
+        message.answer = Answer::from_wire(message.header.answer).ok_or(Misbehaviour("an unknown answer"))?;
+        Ok(true)
+    }
+
+    /// Whether an answer waits. A broken link has none.
+    pub fn answer_waits(&mut self) -> bool {
+        !self.broken && self.answers.available().is_ok_and(|count| count > 0)
+    }
+
+    /// Sends a cancellation as soon as there is room, before anything else.
+    pub fn owe(&mut self, op: Op, tag: u32) {
+        self.owed = Some((op, tag));
+    }
+
+    /// Sends the cancellation that is owed, if there is one and it fits; returns whether it did.
+    pub fn settle(&mut self) -> Result<bool, Misbehaviour> {
+        let Some((op, tag)) = self.owed else { return Ok(false) };
+        let mut request = Request::new_zeroed();
+        (request.op, request.tag) = ((op as u16).into(), tag.into());
+        let sent = self.send(&request, &[])?;
+        if sent {
+            self.owed = None;
+        }
+        Ok(sent)
+    }
+
+    /// Sends a request if it fits and no cancellation must go first.
+    fn send_in_turn(&mut self, request: &Request, data: &[u8]) -> Result<bool, Misbehaviour> {
+        if self.owed.is_some() { Ok(false) } else { self.send(request, data) }
+    }
+
+    fn send(&mut self, request: &Request, data: &[u8]) -> Result<bool, Misbehaviour> {
+        if self.broken || !self.requests.send(request.as_bytes(), data)? {
+            return Ok(false);
+        }
+        self.wake = true;
+        Ok(true)
+    }
+
+    /// Wakes the archive if something was sent or a slot given back since the last call.
+    pub fn wake(&mut self, kernel: &mut dyn Kernel) {
+        if core::mem::take(&mut self.wake) {
+            kernel.notify(self.channel);
+        }
+    }
+}
+
+/// The one request that waits for room in its archive's ring.
+pub struct Outbox {
+    waiting: Option<(usize, Request)>,
+    data: Box<[u8]>,
+}
+
+impl Outbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        Outbox { waiting: None, data: vec![0; INTAKE_DATA].into_boxed_slice() }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Puts a request in, with its data, at most [`INTAKE_DATA`] bytes.
+    pub fn put(&mut self, link: usize, mut request: Request, data: &[&[u8]]) {
+        assert!(self.is_empty(), "one request at a time");
+        let mut len = 0;
+        for part in data {
+            self.data[len..len + part.len()].copy_from_slice(part);
+            len += part.len();
+        }
+        request.len = (len as u32).into();
+        self.waiting = Some((link, request));
+    }
+
+    /// Takes the waiting request back; returns what it was.
+    pub fn withdraw(&mut self) -> Option<Op> {
+        self.waiting.take().and_then(|(_, request)| Op::from_wire(request.op.get()))
+    }
+
+    /// The link the waiting request is for.
+    pub fn link(&self) -> Option<usize> {
+        self.waiting.map(|(link, _)| link)
+    }
+
+    /// Sends the waiting request if there is room; returns what was sent.
+    pub fn flush(&mut self, links: &mut [ArchiveLink]) -> Result<Option<Op>, Misbehaviour> {
+        let Some((link, request)) = self.waiting else { return Ok(None) };
+        let data = &self.data[..request.len.get() as usize];
+        Ok(if links[link].send_in_turn(&request, data)? { self.withdraw() } else { None })
+    }
+}

@@ -1,0 +1,64 @@
+//! The console's view of the orchestrator's surface: the last copy of the page.
+
+use alloc::boxed::Box;
+
+use totebox_manifest::Region;
+use totebox_protocol::page::{ArchiveState, Surface};
+use totebox_shm::{Mapped, PageReader};
+use zerocopy::FromZeros;
+
+/// Bytes of heap its two copies take.
+pub const HEAP: usize = 2 * size_of::<Surface>();
+
+/// The surface as last seen.
+pub struct SurfaceView {
+    page: PageReader<Surface>,
+    current: Box<Surface>,
+    incoming: Box<Surface>,
+    /// Something was published at all.
+    known: bool,
+    /// The page may have changed since it was read, or what was read was not looked through.
+    stale: bool,
+}
+
+impl SurfaceView {
+    /// The surface in `region`; `None` if the region does not hold one.
+    pub fn new(mapped: Mapped, region: Region) -> Option<Self> {
+        Some(SurfaceView {
+            page: PageReader::new(mapped, region)?,
+            current: Surface::new_box_zeroed().ok()?,
+            incoming: Surface::new_box_zeroed().ok()?,
+            known: false,
+            stale: true,
+        })
+    }
+
+    /// The page may have changed.
+    pub fn expire(&mut self) {
+        self.stale = true;
+    }
+
+    /// Reads the page anew if it may have changed; whether there may be something to tell.
+    pub fn take_news(&mut self) -> bool {
+        core::mem::take(&mut self.stale) && self.refresh().is_some()
+    }
+
+    /// Reads the page anew; `None` if nothing was published yet.
+    pub fn refresh(&mut self) -> Option<&Surface> {
+        if self.page.read(&mut self.incoming) {
+            core::mem::swap(&mut self.current, &mut self.incoming);
+            self.known = true;
+        }
+        self.last()
+    }
+
+    /// The last copy; `None` if nothing was published yet.
+    pub fn last(&self) -> Option<&Surface> {
+        self.known.then_some(&*self.current)
+    }
+
+    /// The state of an archive; `None` if it is not known.
+    pub fn state(&self, archive: usize) -> Option<ArchiveState> {
+        ArchiveState::from_wire(self.last()?.rows.get(archive)?.state)
+    }
+}

@@ -1,0 +1,145 @@
+//! The orchestrator as the console meets it: answers to orders, and what they lead to on the surface. What is
+//! done here shows when the surface is published.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use totebox_manifest::conversation::{MESSAGE_HEADER, queue};
+use totebox_manifest::{Link, Role};
+use totebox_protocol::audit::{Event, FoundRange, NO_RANGES, NO_RECORD};
+use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow};
+use totebox_protocol::operator::{Completion, Op, Outcome, Reply, Request};
+use totebox_protocol::page::ArchiveState;
+use totebox_shm::testing::mapped;
+use totebox_shm::{Consumer, Producer, queue_pair};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::{Bench, RECORD_TIME_MS};
+
+/// The orchestrator's end of the queue. It answers pings at once, and orders as it is told to.
+pub struct TestOrchestrator {
+    requests: Consumer,
+    pub replies: Producer,
+    /// It takes nothing.
+    pub hung: bool,
+    /// The order it is busy with.
+    busy: Option<Request>,
+    /// The answers to the next orders; without one it stays busy with an order.
+    answers: VecDeque<(Outcome, u32)>,
+    /// Orders that came and were not looked at by the test: not pings.
+    pub orders: Vec<(Request, Vec<u8>)>,
+    /// Pings it has answered.
+    pub pings: usize,
+}
+
+impl TestOrchestrator {
+    pub(super) fn new(link: &Link) -> Self {
+        let form = queue(Role::Orchestrator, Role::Console).unwrap();
+        let (replies, requests) = queue_pair(mapped(), link, form).unwrap();
+        let (answers, orders) = (VecDeque::new(), Vec::new());
+        TestOrchestrator { requests, replies, hung: false, busy: None, answers, orders, pings: 0 }
+    }
+
+    /// Does what it can; whether that was something.
+    pub(super) fn run(&mut self) -> bool {
+        let mut moved = false;
+        while !self.hung {
+            let request = match self.busy.take() {
+                Some(request) => request,
+                None if self.requests.available().unwrap() == 0 => break,
+                None => self.take_request(),
+            };
+            let (outcome, name) = if request.op == Op::Ping as u8 {
+                self.pings += 1;
+                (Outcome::Accepted, 0)
+            } else if let Some(answer) = self.answers.pop_front() {
+                answer
+            } else {
+                self.busy = Some(request);
+                break;
+            };
+            let mut reply = Reply::new_zeroed();
+            (reply.op, reply.outcome) = (request.op, outcome as u8);
+            (reply.tag, reply.name) = (request.tag, name.into());
+            assert!(self.replies.send(reply.as_bytes(), &[]).unwrap());
+            moved = true;
+        }
+        moved
+    }
+
+    fn take_request(&mut self) -> Request {
+        let mut request = Request::new_zeroed();
+        self.requests.read(0, request.as_mut_bytes());
+        let mut reason = vec![0; request.len.get().into()];
+        self.requests.read(MESSAGE_HEADER, &mut reason);
+        self.requests.release();
+        if request.op != Op::Ping as u8 {
+            self.orders.push((request, reason));
+        }
+        request
+    }
+}
+
+impl Bench {
+    /// Has the orchestrator answer the next order like this.
+    pub fn answer_order(&mut self, outcome: Outcome, tag: u32) {
+        self.peer.answers.push_back((outcome, tag));
+    }
+
+    /// The last order that came to the orchestrator: what is asked, of which volume, the number, the reason.
+    pub fn last_order(&mut self) -> (Op, u8, u64, String) {
+        let (request, reason) = self.peer.orders.pop().expect("an order");
+        let op = Op::from_wire(request.op).unwrap();
+        (op, request.volume, request.number.get(), String::from_utf8(reason).unwrap())
+    }
+
+    /// Raises a flag, already recorded.
+    pub fn raise(&mut self, id: u32, kind: FlagKind, volume: u8) -> &mut FlagRow {
+        let used = self.surface.flags.iter().take_while(|row| row.id.get() != 0).count();
+        self.surface.flags_open = (self.surface.flags_open.get() + 1).into();
+        if let Some(row) = self.surface.rows.get_mut(usize::from(volume)) {
+            row.flags = (row.flags.get() + 1).into();
+        }
+        let row = &mut self.surface.flags[used];
+        (row.id, row.kind, row.volume, row.record) = (id.into(), kind as u8, volume, NO_RECORD.into());
+        (row.raised_ms, row.audit_record) = (RECORD_TIME_MS.into(), u64::from(id + 10).into());
+        row
+    }
+
+    /// The orchestrator has done with an acknowledgement.
+    pub fn acknowledge(&mut self, id: u32, tag: u32, recorded: bool) {
+        self.end_acknowledgement(id, tag, if recorded { Acknowledged::Yes } else { Acknowledged::No });
+    }
+
+    /// The orchestrator has done with an acknowledgement, and this is where it stands.
+    pub fn end_acknowledgement(&mut self, id: u32, tag: u32, state: Acknowledged) {
+        let row = self.surface.flags.iter_mut().find(|row| row.id.get() == id).unwrap();
+        (row.tag, row.acknowledged) = (tag.into(), state as u8);
+        if state != Acknowledged::No {
+            self.surface.flags_open = (self.surface.flags_open.get() - 1).into();
+        }
+    }
+
+    /// The orchestrator has done with a lifecycle command.
+    pub fn complete(&mut self, archive: usize, tag: u32, state: ArchiveState, completion: Completion) {
+        let row = &mut self.surface.rows[archive];
+        (row.state, row.target, row.moving) = (state as u8, state as u8, 0);
+        (row.command_tag, row.completion) = (tag.into(), completion as u8);
+    }
+
+    /// The orchestrator has read these records of the audit record, of so many.
+    pub fn bring_history(&mut self, tag: u32, events: &[Event], end: u64) {
+        self.surface.history[..events.len()].copy_from_slice(events);
+        self.surface.history_len = (events.len() as u32).into();
+        (self.surface.history_tag, self.surface.history_end) = (tag.into(), end.into());
+    }
+
+    /// The orchestrator shows the findings of a volume, of so many in all.
+    pub fn bring_findings(&mut self, tag: u32, findings: u32, more: &[FoundRange]) {
+        self.surface.more = NO_RANGES;
+        self.surface.more[..more.len()].copy_from_slice(more);
+        (self.surface.findings_tag, self.surface.findings) = (tag.into(), findings.into());
+    }
+}

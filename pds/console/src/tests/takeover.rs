@@ -1,0 +1,655 @@
+//! A person is cut off in the middle of something, and types on: no line of it is a command.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use totebox_console_protocol::data::checksum;
+use totebox_protocol::audit::Verdict;
+use totebox_protocol::flag::FlagKind;
+use totebox_protocol::intake::Op;
+use totebox_protocol::operator::{Completion, Outcome};
+use totebox_protocol::page::ArchiveState;
+use totebox_testing::Random;
+
+use crate::testing::{Bench, Document};
+
+const NAMES: [&str; 2] = ["one", "two"];
+const SKIPPING: &str = "*what is typed now is skipped, up to a line with a single . or to Ctrl-C\r\n";
+
+/// The line goes to a client, which speaks with the console, and comes back.
+fn takeover(bench: &mut Bench, back: &[u8]) -> String {
+    bench.bytes(b"\x0e\x03");
+    bench.bytes(b"\x03\nmachine 7\n");
+    let output = bench.output();
+    assert!(output.contains("+machine totebox/1 7 #"), "{output:?}");
+    assert!(bench.ask("status").last().unwrap().starts_with("+status "));
+    bench.bytes(back);
+    let output = bench.output();
+    output.rsplit_once('\x0f').expect("the console answers that the line is back").1.to_string()
+}
+
+/// The same by a program that shares the bare line with a person.
+fn handshake(bench: &mut Bench) -> String {
+    bench.bytes(b"\x03\nmachine 7\n");
+    bench.bytes(b"\x03\nmachine 8\n");
+    let output = bench.output();
+    assert!(output.contains("+machine totebox/1 8 #"), "{output:?}");
+    assert!(bench.ask("status").last().unwrap().starts_with("+status "));
+    bench.bytes(b"\x03");
+    bench.output()
+}
+
+/// Commands were carried out: an order came to the orchestrator, or an archive was asked for something.
+fn commanded(bench: &Bench) -> bool {
+    let asked = |op: &Op| matches!(op, Op::Get | Op::List);
+    !bench.peer.orders.is_empty() || bench.archives.iter().any(|archive| archive.seen.iter().any(asked))
+}
+
+#[test]
+fn text_that_a_client_cut_off_is_not_taken_for_commands() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.type_line("put one \"x\"");
+        bench.type_line("a line of text");
+        let shown = match by_handshake {
+            true => handshake(&mut bench),
+            false => takeover(&mut bench, b"\x0f"),
+        };
+        assert_eq!(
+            shown.trim_start_matches("\r\n"),
+            format!(
+                "*another had the line; this became of submission 1:\r\n\
+                 *-cancelled:1 given up; nothing was committed\r\n{SKIPPING}"
+            )
+        );
+        for line in ["archive one final", "", "ls one", "put two y", "machine", "person"] {
+            bench.type_line(line);
+        }
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&bench));
+        assert!(bench.archives.iter().all(|archive| archive.documents.is_empty()));
+        assert!(bench.type_line("ls one").contains("+ls records=1"));
+    }
+}
+
+#[test]
+fn ctrl_c_says_that_the_person_has_seen_it() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.type_line("put one \"x\"");
+        match by_handshake {
+            true => handshake(&mut bench),
+            false => takeover(&mut bench, b"\x0f"),
+        };
+        assert_eq!(bench.type_line("status"), "status\r\n");
+        bench.bytes(b"\x03");
+        assert_eq!(bench.output(), "-cancelled the rest of the text is not awaited\r\ntotebox> ");
+        assert!(bench.type_line("status").contains("+status "));
+        // Ctrl-C that came while the client had the line, with what was typed behind it.
+        bench.type_line("put one \"x\"");
+        if !by_handshake {
+            let shown = takeover(&mut bench, b"\x0f\x03status\r");
+            assert!(shown.contains("*-cancelled:2 ") && shown.contains("+status "), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_second_takeover_changes_nothing() {
+    for handshakes in [0b00, 0b01, 0b10, 0b11] {
+        let mut bench = Bench::up(&NAMES);
+        bench.type_line("put one \"x\"");
+        for turn in 0..2 {
+            let shown = match handshakes >> turn & 1 {
+                1 => handshake(&mut bench),
+                _ => takeover(&mut bench, b"\x0f"),
+            };
+            assert!(shown.ends_with(SKIPPING), "{shown:?}");
+            bench.type_line("archive one final");
+        }
+        assert!(!commanded(&bench));
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        assert!(bench.type_line("status").contains("+status "));
+    }
+}
+
+#[test]
+fn the_rest_of_a_line_is_no_line() {
+    for by_handshake in [false, true] {
+        let over = |bench: &mut Bench| match by_handshake {
+            true => handshake(bench),
+            false => takeover(bench, b"\x0f"),
+        };
+        // Of a command.
+        let mut bench = Bench::up(&NAMES);
+        bench.bytes(b"help ");
+        assert!(over(&mut bench).ends_with(SKIPPING));
+        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        // Of a text: 3. is no single point.
+        bench.type_line("put one \"x\"");
+        bench.bytes(b"3");
+        over(&mut bench);
+        assert_eq!(bench.type_line("."), ".\r\n");
+        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&bench));
+    }
+}
+
+#[test]
+fn keys_that_were_lost_meanwhile_may_have_been_anything() {
+    let mut bench = Bench::up(&NAMES);
+    // Nothing was under way, and then `put` may have been typed blindly.
+    assert_eq!(takeover(&mut bench, b"\x19"), format!("{SKIPPING}"));
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    takeover(&mut bench, b"\x18");
+    assert_eq!(bench.type_line("."), ".\r\n", "it may be the end of a longer line");
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&bench));
+    // Nothing was typed: the prompt is there at once.
+    assert_eq!(takeover(&mut bench, b"\x0f"), "totebox> ");
+    assert!(bench.type_line("status").contains("+status "));
+}
+
+#[test]
+fn what_was_sent_ahead_and_not_taken_up_counts_as_begun() {
+    let mut bench = Bench::up(&NAMES);
+    bench.archives[0].hung = true;
+    bench.type_line("ls one");
+    bench.bytes(b"put two x\rarchive one ");
+    takeover(&mut bench, b"\x0f");
+    bench.revive(0);
+    bench.output();
+    assert_eq!(bench.type_line("final"), "final\r\n");
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert!(bench.peer.orders.is_empty());
+}
+
+#[test]
+fn a_takeover_and_its_end_may_come_in_one_piece() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one x");
+    bench.bytes(b"text\r\x0e\x03\x03\nmachine 5\nput two y 3 #\n\x0f");
+    let shown = bench.output();
+    assert!(shown.rsplit_once('\x0f').unwrap().1.ends_with(SKIPPING), "{shown:?}");
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&bench) && bench.archives[0].documents.is_empty());
+}
+
+#[test]
+fn a_handshake_and_its_end_may_come_in_one_piece() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one x");
+    bench.bytes(b"text\r\x03\nmachine 5\n\x03");
+    assert!(bench.output().ends_with(SKIPPING));
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    // Another program, and a break on the line.
+    bench.bytes(b"\x03\nmachine 6\n");
+    assert!(bench.output().contains("+machine totebox/1 6 #"));
+    bench.line.borrow_mut().hung_up = true;
+    bench.bytes(b"");
+    assert!(bench.output().ends_with(SKIPPING));
+    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&bench));
+}
+
+#[test]
+fn text_that_was_refused_before_is_skipped_behind_the_takeover_too() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].refuses_at = Some(5);
+        bench.type_line("put one note");
+        assert!(bench.type_line("12345").ends_with(SKIPPING));
+        match by_handshake {
+            true => handshake(&mut bench),
+            false => takeover(&mut bench, b"\x0f"),
+        };
+        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&bench));
+    }
+}
+
+#[test]
+fn a_person_who_waited_for_a_receipt_is_told() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].holds_receipts = true;
+        bench.type_line("put one x");
+        bench.type_line("text");
+        bench.type_line(".");
+        let shown = match by_handshake {
+            true => handshake(&mut bench),
+            false => takeover(&mut bench, b"\x0f"),
+        };
+        assert!(shown.ends_with("submission 1:\r\n*+pending 1\r\ntotebox> "), "{shown:?}");
+        bench.revive(0);
+        assert!(bench.output().contains("*+receipt 1 seq=1 "));
+
+        // It comes while the client has the line.
+        bench.archives[0].holds_receipts = true;
+        bench.type_line("put one x");
+        bench.type_line(".");
+        if !by_handshake {
+            bench.bytes(b"\x0e\x03\x03\nmachine\n");
+            bench.revive(0);
+            bench.output();
+            bench.bytes(b"\x0f");
+            let shown = bench.output();
+            assert!(shown.contains("submission 2:\r\n*+receipt 2 seq=2 size=0 "), "{shown:?}");
+            assert!(shown.ends_with("\r\ntotebox> "), "{shown:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_is_not_bothered_with_what_the_terminal_owes() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one x");
+    bench.bytes(b"\x0e");
+    // Whoever has the line now begins with Ctrl-C.
+    assert!(bench.output().ends_with("-cancelled:1 given up; nothing was committed\r\n"));
+    bench.bytes(b"archive one final\r.\r");
+    bench.bytes(b"\x03");
+    assert!(bench.output().ends_with("totebox> "));
+    assert!(bench.type_line("ls two").contains("+ls records=1"), "a person at the socket has a prompt");
+    // A client's own text, from which the next client cuts it off, is no concern of the terminal's.
+    bench.type_line("put two y");
+    bench.bytes(b"\x0f");
+    let shown = bench.output();
+    assert!(shown.contains("submission 1:\r\n") && shown.ends_with(SKIPPING), "{shown:?}");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    bench.bytes(b"\x0e\x03");
+    bench.type_line("put two y");
+    bench.bytes(b"\x0f");
+    let shown = bench.output();
+    assert!(shown.ends_with("\x0ftotebox> "), "{shown:?}");
+    assert!(bench.peer.orders.is_empty());
+}
+
+#[test]
+fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
+    let too_long = format!("put one {}", "x".repeat(5000));
+    let puts = [
+        "put one note",
+        "put nowhere note",
+        "put one Q3 report",
+        "put one \"no end",
+        "put one",
+        "Put one note",
+        "\"put\" nowhere note",
+        "put one lease 2026",
+        "put one lease 2026 final",
+        "put nowhere lease 2026",
+        " put one note #00000000",
+        &too_long,
+    ];
+    for put in puts {
+        let mut bench = Bench::up(&NAMES);
+        bench.surface.rows[0].state = ArchiveState::Suspended as u8;
+        bench.publish();
+        bench.output();
+        // In one go, as a script or the clipboard has it.
+        bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
+        let shown = bench.output();
+        assert!(shown.contains(SKIPPING) && bench.peer.orders.is_empty(), "{shown:.500}");
+        assert!(shown.ends_with("+ls records=1\r\ntotebox> "), "{shown:.500}");
+    }
+    // As the archive itself says.
+    for put in ["put one note", "put one lease 2026"] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].refuses_puts = true;
+        bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
+        let shown = bench.output();
+        assert!(shown.contains("-sealed:1 ") && shown.contains(SKIPPING) && shown.contains("+ls "), "{shown}");
+        assert!(bench.peer.orders.is_empty());
+    }
+    // A program says that it is one, and goes on.
+    let mut bench = Bench::up_machine(&NAMES);
+    bench.archives[0].refuses_puts = true;
+    for put in ["put one note 3", "put nowhere note 3"] {
+        assert!(!bench.ask(put).iter().any(|line| line.starts_with('*')));
+        assert_eq!(bench.ask("ls two").last().unwrap(), "+ls records=1");
+    }
+}
+
+#[test]
+fn a_put_with_a_size_can_be_left_by_a_person_who_meant_none() {
+    let mut bench = Bench::up(&NAMES);
+    let shown = bench.type_line("put one lease 2026");
+    assert!(shown.contains("+ready 1 8 ") && shown.contains("put the name in \"quotes\""), "{shown}");
+    assert_eq!(
+        bench.type_line("archive two final"),
+        "archive two final\r\n?0 bad-crc\r\n",
+        "what is typed is shown"
+    );
+    assert_eq!(bench.type_line("."), ".\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
+    assert!(bench.peer.orders.is_empty() && bench.archives[0].documents.is_empty());
+    // More than was declared: what follows is not known to be over.
+    bench.type_line("put one lease 2");
+    let shown = bench.type_line(&format!("@0 YWJj #{:08x}", checksum(b"@0 YWJj")));
+    assert!(shown.contains("-wrong-size:2 ") && shown.ends_with(SKIPPING), "{shown}");
+    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+}
+
+#[test]
+fn what_became_of_a_text_is_told_however_many_documents_a_client_has_put_since() {
+    for by_handshake in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].holds_receipts = true;
+        bench.type_line("put one \"x\"");
+        bench.type_line("text");
+        bench.type_line(".");
+        bench.bytes(if by_handshake { b"\x03\nmachine 7\n" } else { b"\x0e\x03\x03\nmachine 7\n" });
+        bench.revive(0);
+        bench.output();
+        for number in 0..300 {
+            bench.send(&format!("put two d{number} 0"));
+            let lines = bench.ask("@0");
+            assert!(lines.iter().any(|line| line.starts_with("+receipt ")), "{lines:?}");
+        }
+        bench.bytes(if by_handshake { b"\x03" } else { b"\x0f" });
+        let shown = bench.output();
+        assert!(shown.contains("this became of submission 1:\r\n*+receipt 1 seq=1 size=5 "), "{shown:?}");
+    }
+}
+
+#[test]
+fn flags_that_a_client_was_told_of_are_told_to_the_terminal_too() {
+    for (count, told) in
+        [(1, "*meanwhile a flag was raised; flags shows it"), (2, "*meanwhile 2 flags were raised;")]
+    {
+        let mut bench = Bench::up(&NAMES);
+        bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+        for flag in 0..count {
+            bench.raise(7 + flag, FlagKind::Asset, 1);
+        }
+        bench.publish();
+        assert!(bench.output().contains("*flag 7 two "));
+        bench.bytes(b"\x0f");
+        let shown = bench.output();
+        assert!(shown.split_once('\x0f').unwrap().1.starts_with(told), "{shown:?}");
+        assert!(shown.ends_with("totebox> "), "{shown:?}");
+        assert_eq!(takeover(&mut bench, b"\x0f"), "totebox> ", "once");
+    }
+}
+
+#[test]
+fn text_behind_an_archive_that_stops_is_skipped() {
+    for hung in [false, true] {
+        let mut bench = Bench::up(&NAMES);
+        bench.archives[0].hung = hung;
+        bench.bytes(b"put one note\rtext\r");
+        bench.surface.rows[0].state = ArchiveState::Faulted as u8;
+        bench.publish();
+        bench.bytes(b"archive two final\r.\rls two\r");
+        let shown = bench.output();
+        assert!(shown.contains(SKIPPING) && shown.ends_with("+ls records=1\r\ntotebox> "), "{shown}");
+        assert!(bench.peer.orders.is_empty());
+    }
+}
+
+#[test]
+fn text_behind_a_line_that_is_too_long_is_skipped() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one note");
+    bench.bytes(&[b'x'; 5000]);
+    bench.bytes(b"\rarchive two final\r");
+    assert!(bench.output().contains(SKIPPING));
+    bench.bytes(&[b'.'; 5000]);
+    bench.bytes(b"\rarchive two final\r");
+    assert_eq!(
+        bench.type_line("."),
+        [&".".repeat(4095), &"\x07".repeat(905)[..], "\r\narchive two final\r\n.\r\ntotebox> "].concat()
+    );
+    assert!(bench.peer.orders.is_empty());
+}
+
+#[test]
+fn a_break_on_the_line_does_not_make_text_a_command() {
+    let mut bench = Bench::up(&NAMES);
+    bench.type_line("put one note");
+    bench.bytes(b"text\rhalf a line");
+    bench.line.borrow_mut().hung_up = true;
+    bench.bytes(b"");
+    assert!(bench.output().ends_with(SKIPPING));
+    bench.bytes(b"archive two final\rarchive one final\r");
+    assert!(bench.peer.orders.is_empty());
+    // A new peer begins with Ctrl-C.
+    bench.bytes(b"\x03");
+    bench.output();
+    assert!(bench.type_line("ls two").contains("+ls records=1"));
+}
+
+#[test]
+fn what_was_typed_before_the_first_prompt_is_no_command() {
+    // The appliance has started anew while a person typed a text.
+    for (early, late) in [("of text\rarchive two final\r", ""), ("arch", "ive two final\r")] {
+        let mut bench = Bench::starting(&NAMES);
+        bench.bytes(early.as_bytes());
+        for row in &mut bench.surface.rows[..3] {
+            (row.state, row.volume_state) = (ArchiveState::Active as u8, 1);
+        }
+        (bench.surface.settled, bench.surface.restored, bench.surface.durable) = (1, 1, 1);
+        bench.publish();
+        bench.bytes(late.as_bytes());
+        let shown = bench.output();
+        assert!(shown.contains(SKIPPING) && !shown.contains("totebox> "), "{shown:?}");
+        assert_eq!(bench.type_line("archive two final"), "archive two final\r\n");
+        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        assert!(bench.peer.orders.is_empty());
+    }
+}
+
+#[test]
+fn the_end_of_the_input_is_answered_once_everything_before_it_was() {
+    let mut bench = Bench::up(&NAMES);
+    bench.archives[0].holds_receipts = true;
+    bench.bytes(b"put one note\rtext\r.\r\x04");
+    assert!(!bench.output().contains(['\x06', '\x15']));
+    bench.revive(0);
+    let shown = bench.output();
+    let (before, after) = shown.split_once('\x06').unwrap();
+    assert!(before.contains("+receipt 1 seq=1 ") && after.is_empty(), "{shown:?}");
+    // Something is refused, and a text is left open: it is not committed.
+    bench.bytes(b"get one 9\r\n\x04");
+    assert!(bench.output().contains('\x15'));
+    for open in ["put one note\rtext\r", "put one note 9\r@0 YWJj #e7ac20de\r", "put nowhere note\rtext\r"] {
+        bench.bytes(format!("{open}\r\x04").as_bytes());
+        let shown = bench.output();
+        assert!(shown.contains(SKIPPING) && shown.ends_with('\x15'), "{shown:?}");
+        bench.bytes(b"archive two final\r");
+        bench.bytes(b"\x03");
+        bench.output();
+    }
+    assert_eq!(bench.archives[0].documents.len(), 1);
+    assert!(bench.peer.orders.is_empty());
+    // Within a line it is nothing.
+    bench.bytes(b"stat\x04us\r");
+    assert!(bench.output().contains("+status "));
+    // A program's mode makes no difference.
+    bench.bytes(b"\x04machine\r\x04");
+    let shown = bench.output();
+    let (before, after) = shown.split_once('\x15').expect("Ctrl-C left the last text open");
+    assert!(before.is_empty() && after.ends_with('\x06'), "{shown:?}");
+}
+
+/// Text, signals and trouble in any order: whatever is shown, no line of a text is carried out.
+#[test]
+fn no_line_of_a_text_is_ever_a_command() {
+    for seed in 0..400 {
+        let mut random = Random(seed);
+        let mut bench = Bench::up(&NAMES);
+        bench.answer_order(Outcome::Accepted, 9);
+        bench.bytes(b"put one \"x\"\r");
+        let mut hung = false;
+        for _ in 0..30 {
+            let line =
+                ["archive one final\r", "ls two\r", "get two 0\n", "audit\r", "arch", "ive two final\r", "3"]
+                    [random.below(7) as usize];
+            bench.bytes(line.as_bytes());
+            match random.below(8) {
+                0 => {
+                    takeover(&mut bench, [&b"\x0f"[..], b"\x18", b"\x19"][random.below(3) as usize]);
+                }
+                1 => {
+                    handshake(&mut bench);
+                }
+                2 => bench.bytes(b"\x0e\x03ls\r\x0f"),
+                3 if random.below(4) == 0 => {
+                    bench.surface.rows[0].state = ArchiveState::Faulted as u8;
+                    bench.publish();
+                }
+                4 => bench.line.borrow_mut().hung_up = true,
+                5 if !hung => (bench.archives[0].hung, hung) = (true, true),
+                6 if hung => {
+                    bench.revive(0);
+                    hung = false;
+                }
+                _ => {}
+            }
+        }
+        bench.revive(0);
+        assert!(!commanded(&bench), "seed {seed}");
+        let documents: Vec<&Document> = bench.archives.iter().flat_map(|archive| &archive.documents).collect();
+        assert_eq!(documents, [] as [&Document; 0], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
+    const UNTAKEN: &str = "*another had the line; what was typed before and not taken up was not carried out\r\n";
+    for by_handshake in [false, true] {
+        let over = |bench: &mut Bench| match by_handshake {
+            true => handshake(bench),
+            false => takeover(bench, b"\x0f"),
+        };
+        let mut bench = Bench::up(&NAMES);
+        bench.bytes(b"archive one ");
+        let shown = over(&mut bench);
+        assert_eq!(shown.trim_start_matches("\r\n"), format!("{UNTAKEN}{SKIPPING}"));
+        bench.bytes(b"\x03");
+        bench.output();
+        // Whole lines, whose turn had not come.
+        bench.archives[0].hung = true;
+        bench.type_line("ls one");
+        bench.bytes(b"archive one final\r");
+        let shown = over(&mut bench);
+        assert!(shown.contains("this became of ls one:\r\n*-cancelled it was not shown to its end"), "{shown:?}");
+        assert!(shown.ends_with(&format!("{UNTAKEN}{SKIPPING}")), "{shown:?}");
+        assert!(bench.peer.orders.is_empty());
+        // Nothing was typed, and the rest of a text is no command.
+        let mut bench = Bench::up(&NAMES);
+        assert!(!over(&mut bench).contains("not carried out"));
+        bench.type_line("put one \"x\"");
+        bench.bytes(b"half a line");
+        assert!(!over(&mut bench).contains("not carried out"));
+    }
+}
+
+/// What a person is told who was cut off from an order; `answered` and `meanwhile` happen while the other has the line.
+fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Bench)) -> String {
+    let mut bench = Bench::up(&NAMES);
+    bench.raise(7, FlagKind::Asset, 1);
+    bench.publish();
+    bench.output();
+    bench.type_line(command);
+    bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+    if let Some(outcome) = answered {
+        bench.answer_order(outcome, 9);
+        bench.revive_orchestrator();
+    }
+    meanwhile(&mut bench);
+    bench.publish();
+    bench.output();
+    bench.bytes(b"\x0f");
+    let shown = bench.output();
+    let (_, told) = shown.rsplit_once('\x0f').expect("the console answers that the line is back");
+    told.strip_suffix("totebox> ").expect("nothing is skipped").to_string()
+}
+
+#[test]
+fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
+    let accepted = Some(Outcome::Accepted);
+    let complete = |state, completion| move |bench: &mut Bench| bench.complete(1, 9, state, completion);
+    let head = |command| format!("*another had the line; this became of {command}:\r\n");
+    let suspended = complete(ArchiveState::Suspended, Completion::Done);
+    assert_eq!(
+        told_of_an_order("suspend two", accepted, suspended),
+        format!("{}*+suspend two is suspended\r\n", head("suspend two"))
+    );
+    let stopped = complete(ArchiveState::Suspended, Completion::Stopped);
+    let shown = told_of_an_order("suspend two", accepted, stopped);
+    assert!(shown.starts_with(&format!("{}*-stopped two is suspended: ", head("suspend two"))), "{shown}");
+    // It goes on, it was not answered, it was refused.
+    let shown = told_of_an_order("suspend two", accepted, |bench| {
+        (bench.surface.rows[1].command_tag, bench.surface.rows[1].moving) = (9.into(), 1);
+    });
+    assert!(
+        shown.ends_with("*-cancelled no longer waiting; it goes on, status will show how it ended\r\n"),
+        "{shown}"
+    );
+    let shown = told_of_an_order("archive two final", None, |_| ());
+    assert!(shown.contains("*-cancelled no longer waiting; it may still be carried out"), "{shown}");
+    let shown = told_of_an_order("resume two", Some(Outcome::AlreadyThere), |_| ());
+    assert_eq!(
+        shown,
+        format!("{}*-already-there two is that already: active; nothing was changed\r\n", head("resume two"))
+    );
+    // Whoever had the line gave another order for the archive.
+    let shown = told_of_an_order("suspend two", accepted, |bench| {
+        bench.complete(1, 10, ArchiveState::Active, Completion::Done);
+    });
+    assert!(shown.ends_with("; history shows what this one led to\r\n"), "{shown}");
+
+    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, true));
+    assert_eq!(shown, format!("{}*+ack flag 7 is acknowledged\r\n", head("ack 7")));
+    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, false));
+    assert!(shown.contains("*-not-recorded flag 7 stays open"), "{shown}");
+
+    let verify = |volumes: core::ops::Range<usize>| {
+        move |bench: &mut Bench| {
+            for row in &mut bench.surface.rows[volumes.clone()] {
+                (row.verify_tag, row.verdict) = (9.into(), Verdict::Clean as u8);
+            }
+        }
+    };
+    let shown = told_of_an_order("audit", accepted, verify(0..3));
+    assert!(shown.starts_with(&head("audit")) && shown.ends_with("*+audit clean volumes=3\r\n"), "{shown}");
+    let shown = told_of_an_order("audit two", accepted, verify(1..2));
+    assert!(shown.starts_with(&head("audit two")) && shown.ends_with("*+audit clean volumes=1\r\n"), "{shown}");
+    let shown = told_of_an_order("audit", accepted, verify(0..1));
+    assert!(shown.contains("*-cancelled no longer waiting; the auditor goes on"), "{shown}");
+
+    for answered in [None, accepted] {
+        let shown = told_of_an_order("history", answered, |_| ());
+        assert_eq!(shown, format!("{}*-cancelled it was not shown to its end; ask again\r\n", head("history")));
+    }
+}
+
+#[test]
+fn what_became_of_an_order_is_told_behind_a_handshake_and_not_to_who_gave_it_up() {
+    let mut bench = Bench::up(&NAMES);
+    bench.answer_order(Outcome::Accepted, 9);
+    bench.type_line("suspend two");
+    bench.bytes(b"\x03\nmachine 7\n");
+    bench.complete(1, 9, ArchiveState::Suspended, Completion::Done);
+    bench.publish();
+    bench.output();
+    bench.bytes(b"\x03");
+    let shown = bench.output();
+    assert!(shown.contains("this became of suspend two:\r\n*+suspend two is suspended\r\n"), "{shown:?}");
+    // Ctrl-C is the person's own.
+    bench.type_line("archive two final");
+    bench.bytes(b"\x03");
+    let shown = bench.output();
+    assert!(shown.contains("-cancelled ") && !shown.contains("another had the line"), "{shown:?}");
+    assert!(!bench.type_line("status").contains("another had the line"));
+}

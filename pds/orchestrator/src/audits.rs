@@ -1,0 +1,237 @@
+//! Verifications: the schedule, what the operator commands, and what came of them.
+//!
+//! All volumes are audited once a period, so that the auditor can enter the results of a round together. A
+//! volume that is still waiting or under way when its next audit is due is left out of that round. At most
+//! [`UNDER_WAY_MAX`] verifications are with the auditor at a time, those an operator waits for first.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use totebox_manifest::Manifest;
+use totebox_protocol::audit::{NO_RANGES, NO_RECORD, Op, RangeRows, Remembered, Report, Verdict, Verified};
+use totebox_shm::PeerError;
+use zerocopy::FromZeros;
+
+use super::link::{AuditorLink, UNASKED};
+
+/// Verifications with the auditor at most: as many as reports wait there for the end of a round. Each can lead
+/// to as many flags as a report names places.
+pub const UNDER_WAY_MAX: usize = 8;
+
+/// Milliseconds after the states were restored when the first audits are due: a start makes no difference to
+/// what is on the disk, but an appliance that is often switched off has to be audited, too.
+const FIRST_MS: u64 = 10_000;
+
+/// Milliseconds between two verifications that settle what an archive's own pass found, where there is no
+/// period: what an archive says must not fill the audit record.
+const SETTLE_MS: u64 = 900_000;
+
+/// A verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The operator's command, or [`UNASKED`].
+    pub tag: u32,
+    /// In full, or what is new and a sample.
+    pub op: Op,
+    /// It is to settle what an archive's own integrity pass found.
+    pub settles: bool,
+}
+
+/// A volume's verifications.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    wanted: Option<Job>,
+    under_way: Option<Job>,
+    /// The last report, and when it came, in milliseconds since 1970-01-01 UTC; or an earlier one, if what that found
+    /// [stands](Report::leaves).
+    pub last: Option<(Report, u64)>,
+    /// Its findings beyond those that became flags.
+    pub more: RangeRows,
+    /// The operator's last command that was answered, or [`UNASKED`].
+    pub answered: u32,
+    since_full: u32,
+    /// When what the archive's own pass found may be settled, in milliseconds since the machine started.
+    settle_from_ms: u64,
+    /// When the next audit is due, in milliseconds since the machine started.
+    pub due_ms: Option<u64>,
+}
+
+impl Audited {
+    /// Nothing is known of it.
+    const fn new() -> Audited {
+        Audited {
+            wanted: None,
+            under_way: None,
+            last: None,
+            more: NO_RANGES,
+            answered: UNASKED,
+            since_full: 0,
+            settle_from_ms: 0,
+            due_ms: None,
+        }
+    }
+
+    /// Whether a verification is wanted or under way.
+    pub fn is_busy(&self) -> bool {
+        self.wanted.is_some() || self.under_way.is_some()
+    }
+
+    fn end(&mut self, report: Report, more: RangeRows, now_ms: u64) {
+        if report.tag.get() != UNASKED {
+            self.answered = report.tag.get();
+        }
+        if !self.last.is_some_and(|(before, _)| report.leaves(&before)) {
+            (self.last, self.more) = (Some((report, now_ms)), more);
+        }
+    }
+}
+
+/// Every volume's verifications.
+pub struct Audits {
+    volumes: Vec<Audited>,
+    period_ms: Option<u64>,
+    full_every: u32,
+    /// Results of this start that the audit record does not tell of.
+    unrecorded: u32,
+}
+
+impl Audits {
+    /// As the deployment wants them.
+    pub fn new(manifest: &Manifest) -> Audits {
+        let header = manifest.header();
+        let period_ms = u64::from(header.audit_period_s.get()) * 1000;
+        Audits {
+            volumes: vec![Audited::new(); manifest.volumes().len()],
+            period_ms: (period_ms > 0).then_some(period_ms),
+            full_every: header.audit_full_every.get().max(1),
+            unrecorded: 0,
+        }
+    }
+
+    /// A volume's verifications.
+    pub fn volume(&self, volume: usize) -> &Audited {
+        &self.volumes[volume]
+    }
+
+    /// Results of this start that the audit record does not tell of, and never will.
+    pub fn unrecorded(&self) -> u32 {
+        self.unrecorded
+    }
+
+    /// What the audit record says of a volume.
+    pub fn restore(&mut self, report: &Report, remembered: &Remembered) {
+        let volume = &mut self.volumes[usize::from(report.volume)];
+        let Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) = Op::from_wire(remembered.verified) else {
+            return;
+        };
+        if !matches!(
+            Verdict::from_wire(report.verdict),
+            Some(Verdict::Clean | Verdict::Mismatch | Verdict::Unreadable | Verdict::NotVerified)
+        ) {
+            return;
+        }
+        let mut report = *report;
+        (report.op, report.tag) = (op as u8, UNASKED.into());
+        volume.since_full = remembered.since_full.get();
+        (volume.last, volume.more) = (Some((report, remembered.verified_ms.get())), remembered.more);
+    }
+
+    /// Everything was restored: the schedule begins.
+    pub fn begin(&mut self, uptime_ms: u64) {
+        if let Some(period_ms) = self.period_ms {
+            let due_ms = uptime_ms.saturating_add(period_ms.min(FIRST_MS));
+            self.volumes.iter_mut().for_each(|volume| volume.due_ms = Some(due_ms));
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, uptime_ms: u64) {
+        let Some(period_ms) = self.period_ms else { return };
+        for volume in &mut self.volumes {
+            let Some(due_ms) = volume.due_ms.filter(|due_ms| *due_ms <= uptime_ms) else { continue };
+            // Rounds that were missed are not made up for.
+            let rounds = (uptime_ms - due_ms) / period_ms + 1;
+            volume.due_ms = Some(due_ms.saturating_add(period_ms.saturating_mul(rounds)));
+            if !volume.is_busy() {
+                let full = volume.since_full.saturating_add(1) >= self.full_every;
+                let op = if full { Op::VerifyFull } else { Op::VerifyIncremental };
+                volume.wanted = Some(Job { tag: UNASKED, op, settles: false });
+            }
+        }
+    }
+
+    /// The operator wants these volumes verified in full: all of them or, if one of them is busy, none.
+    pub fn command(&mut self, volumes: Range<usize>, tag: u32) -> bool {
+        if self.volumes[volumes.clone()].iter().any(Audited::is_busy) {
+            return false;
+        }
+        for number in volumes {
+            let job = Job { tag, op: Op::VerifyFull, settles: false };
+            self.volumes[number].wanted = Some(job);
+        }
+        true
+    }
+
+    /// An archive's own pass found something: a verification in full, begun after that, is to settle it. False
+    /// if the volume is busy, or something was settled there less than a period ago.
+    pub fn settle(&mut self, volume: usize, uptime_ms: u64) -> bool {
+        let audited = &mut self.volumes[volume];
+        let may = !audited.is_busy() && uptime_ms >= audited.settle_from_ms;
+        if may {
+            audited.wanted = Some(Job { tag: UNASKED, op: Op::VerifyFull, settles: true });
+            audited.settle_from_ms = uptime_ms.saturating_add(self.period_ms.unwrap_or(SETTLE_MS));
+        }
+        may
+    }
+
+    /// Asks the auditor for what is wanted, as far as there is room.
+    pub fn send(&mut self, link: &mut AuditorLink) {
+        let under_way = self.volumes.iter().filter(|volume| volume.under_way.is_some()).count();
+        for _ in under_way..UNDER_WAY_MAX {
+            let wanted = |volume: &Audited| volume.wanted.map(|job| job.tag == UNASKED);
+            let next = self.volumes.iter().enumerate().filter_map(|(number, v)| Some((wanted(v)?, number))).min();
+            let Some((_, number)) = next.filter(|_| link.room() > 0) else { return };
+            let volume = &mut self.volumes[number];
+            let job = volume.wanted.take().expect("it is wanted");
+            link.verify(job.op, number, job.tag);
+            volume.under_way = Some(job);
+        }
+    }
+
+    /// Takes a report that came at the wall clock's time `now_ms`. Returns what was asked for.
+    pub fn verified(&mut self, report: &Report, verified: &Verified, now_ms: u64) -> Result<Job, PeerError> {
+        let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
+        // What cannot go on from anywhere is verified in full instead.
+        let does_it = |op: Op| report.op == op as u8 || report.op == Op::VerifyFull as u8;
+        let is_answer = |job: &Job| job.tag == report.tag.get() && does_it(job.op);
+        let job = volume.under_way.filter(is_answer).ok_or(PeerError)?;
+        volume.under_way = None;
+        // Where nothing was found, nothing else is looked at.
+        let more = if report.findings.get() > 0 { verified.more } else { NO_RANGES };
+        volume.end(*report, more, now_ms);
+        if report.verdict != Verdict::NotVerified as u8 {
+            let full = report.op == Op::VerifyFull as u8;
+            volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
+            if report.audit_record.get() == NO_RECORD {
+                self.unrecorded = self.unrecorded.saturating_add(1);
+            }
+        }
+        Ok(job)
+    }
+
+    /// The auditor is lost at the wall clock's time `now_ms`: what was wanted ends without a verdict, and nothing is
+    /// scheduled any more.
+    pub fn lose(&mut self, now_ms: u64) {
+        for (number, volume) in self.volumes.iter_mut().enumerate() {
+            volume.due_ms = None;
+            if let Some(job) = volume.under_way.take().or(volume.wanted.take()) {
+                let mut report = Report::new_zeroed();
+                (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
+                report.verdict = Verdict::NotVerified as u8;
+                (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
+                volume.end(report, NO_RANGES, now_ms);
+            }
+        }
+    }
+}

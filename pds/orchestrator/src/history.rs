@@ -1,0 +1,72 @@
+//! Records of the audit record on their way to the operator.
+
+use alloc::vec::Vec;
+
+use totebox_protocol::audit::{Event, Report};
+use totebox_protocol::page::HISTORY_MAX;
+use totebox_shm::PeerError;
+
+/// What the operator asked for, and what was read last.
+pub struct History {
+    /// The command that is under way.
+    under_way: Option<u32>,
+    coming: Vec<Event>,
+    /// The last command that ended: its tag, the records in the audit record then, and the rows.
+    tag: u32,
+    end: u64,
+    rows: Vec<Event>,
+}
+
+impl History {
+    /// Nothing was asked for.
+    pub fn new() -> History {
+        let (coming, rows) = (Vec::with_capacity(HISTORY_MAX), Vec::with_capacity(HISTORY_MAX));
+        History { under_way: None, coming, tag: 0, end: 0, rows }
+    }
+
+    /// The command that is under way.
+    pub fn under_way(&self) -> Option<u32> {
+        self.under_way
+    }
+
+    /// Begins a command.
+    pub fn begin(&mut self, tag: u32) {
+        self.coming.clear();
+        self.under_way = Some(tag);
+    }
+
+    /// A record has come.
+    pub fn event(&mut self, report: &Report, event: &Event) -> Result<(), PeerError> {
+        if self.under_way != Some(report.tag.get()) || self.coming.len() == HISTORY_MAX {
+            return Err(PeerError);
+        }
+        self.coming.push(*event);
+        Ok(())
+    }
+
+    /// That was all.
+    pub fn complete(&mut self, report: &Report) -> Result<(), PeerError> {
+        if self.under_way != Some(report.tag.get()) {
+            return Err(PeerError);
+        }
+        self.end(report.records.get());
+        Ok(())
+    }
+
+    /// No more will come.
+    pub fn lose(&mut self) {
+        self.end(0);
+    }
+
+    fn end(&mut self, records: u64) {
+        if let Some(tag) = self.under_way.take() {
+            (self.tag, self.end) = (tag, records);
+            core::mem::swap(&mut self.rows, &mut self.coming);
+        }
+    }
+
+    /// The last command that ended, and what came of it: records in the audit record then, and the rows.
+    pub fn last(&self) -> (u32, u64, &[Event]) {
+        (self.tag, self.end, &self.rows)
+    }
+}

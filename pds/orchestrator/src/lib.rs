@@ -1,0 +1,586 @@
+//! The orchestrator: the registry of archives, the audit schedule, flags, the lifecycle, the operator's
+//! commands, and the surface the operator sees.
+//!
+//! It is the parent of the archives: their faults arrive here, and it can stop and resume them. It keeps
+//! nothing on disk: what has to survive a restart it has the auditor enter into the audit record, and reads
+//! it back from there. All it knows comes from pages and reports of other domains, each checked before use,
+//! and from the kernel; what it makes of them it publishes as the
+//! [`Surface`](totebox_protocol::page::Surface).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`registry`] | one archive: what it was told, what it claims, whether its thread runs |
+//! | [`link`] | the queues to and from the auditor |
+//! | [`audits`] | the schedule, what is asked of the auditor, and its verdicts |
+//! | [`opinion`] | where an archive's own integrity pass and the audits disagree |
+//! | [`flagging`] | what is flagged, and when |
+//! | [`records`] | what is to be entered into the audit record |
+//! | [`transitions`] | archives on their way from one state to another |
+//! | [`console`] | the queues to and from the console |
+//! | [`commands`], [`history`] | what the operator commands and asks |
+//! | [`surface`] | the page the operator sees |
+//!
+//! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
+//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it,
+//! nor of degraded domains as long as flags about no volume wait. But while auditor, vault or disk do not answer,
+//! nothing can be recorded, and everything is shown at once, flags as not recorded.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod audits;
+mod commands;
+mod console;
+mod flagging;
+mod history;
+mod link;
+mod opinion;
+mod records;
+mod registry;
+mod surface;
+#[cfg(test)]
+mod tests;
+mod transitions;
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use totebox_domain::watch::{BEAT_MS, ClockWatch, Watch};
+use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
+use totebox_manifest::{LinkKind, Manifest, OnMismatch, Role};
+use totebox_protocol::audit::{NO_RECORD, Remembered, Report, Verdict};
+use totebox_protocol::flag::{Acknowledged, FlagKind, Loss};
+use totebox_protocol::flags::Flags;
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::page::{ArchiveState, Cause, Time, VaultPage, degraded};
+use totebox_protocol::vault::VolumeState;
+use totebox_shm::{Mapped, PageReader, PeerError};
+use totebox_vault_client::VaultClient;
+use zerocopy::FromZeros;
+
+use audits::Audits;
+use console::ConsoleLink;
+use flagging::{Noted, flag};
+use history::History;
+use link::{AuditorLink, Due, Heard};
+use opinion::Opinion;
+use records::{Ended, Records, Subject};
+use registry::Archive;
+use surface::{Known, SurfacePage};
+use transitions::Lifecycle;
+
+/// Milliseconds after the machine's start when the surface settles though some archive is still starting:
+/// more than a healthy recovery takes, less than an operator waits.
+const SETTLE_MS: u64 = 30_000;
+
+/// The auditor's own ledger, as its reports tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// It said nothing yet.
+    Unknown,
+    /// It takes records; this many are in it.
+    Records(u64),
+    /// It takes none; this many were in it when last known.
+    Broken(u64),
+}
+
+impl Recording {
+    fn takes_records(self) -> bool {
+        matches!(self, Recording::Records(_))
+    }
+
+    /// A record was entered with this sequence number, or could not be.
+    fn learn(&mut self, sequence: u64) {
+        let (Recording::Records(known) | Recording::Broken(known)) = *self else {
+            *self = if sequence == NO_RECORD { Recording::Broken(0) } else { Recording::Records(sequence + 1) };
+            return;
+        };
+        *self = match sequence {
+            NO_RECORD => Recording::Broken(known),
+            sequence => Recording::Records(known.max(sequence + 1)),
+        };
+    }
+}
+
+/// Who tells at a start what each archive is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldBy {
+    /// The audit record.
+    Record,
+    /// The archive's own ledger where it has come up, else the audit record: this could be read, but takes no
+    /// records, so what happened last may not be in it.
+    LedgerFirst,
+    /// The archive's own ledger: the audit record could not be read.
+    Ledger,
+}
+
+/// The orchestrator's logic.
+pub struct Orchestrator {
+    archives: Vec<Archive>,
+    lifecycles: Vec<Lifecycle>,
+    opinions: Vec<Opinion>,
+    on_mismatch: Vec<OnMismatch>,
+    audits: Audits,
+    flags: Flags,
+    records: Records,
+    history: History,
+    link: AuditorLink,
+    recording: Recording,
+    /// Whether the archives' states were read back from the audit record, or cannot be.
+    restored: bool,
+    /// How far the audit record tells what each archive is to be.
+    told_by: ToldBy,
+    /// The auditor was cut off.
+    auditor_lost: bool,
+    vault: VaultClient<usize>,
+    vault_reader: PageReader<VaultPage>,
+    /// The vault's page as last believed.
+    vault_page: Box<VaultPage>,
+    vault_watch: Watch,
+    /// Something is due while the disk has anything to do.
+    disk_watch: Watch,
+    /// What was flagged of each volume.
+    noted: Vec<Noted>,
+    /// Blocks of the audit volume's `ledger/`.
+    audit_ledger_blocks: u64,
+    clock: Channel,
+    time_page: PageReader<Time>,
+    /// The time as last read.
+    time: Time,
+    clock_watch: ClockWatch,
+    /// What the CPU's counter showed when this event came. Signs of life are judged by it.
+    now_ms: u64,
+    /// When the next signs of life are to be asked for, by the same counter.
+    beat_due_ms: u64,
+    /// Bits of [`degraded`].
+    degraded: u8,
+    /// Whether every archive has come up or failed to, or had its time.
+    settled: bool,
+    /// The tag of the operator's last command.
+    tag: u32,
+    /// The operator's last question for the findings of a volume: its tag, and the volume.
+    findings_asked: Option<(u32, usize)>,
+    console: ConsoleLink,
+    surface: SurfacePage,
+}
+
+impl Orchestrator {
+    /// The orchestrator of the deployment in `manifest`.
+    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Orchestrator {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let archives = manifest.header().archives;
+        let volumes = manifest.volumes();
+        if volumes.len() != usize::from(archives) + 1 {
+            return Err(SetupError::Volumes);
+        }
+        let audit_layout = volumes.last().and_then(|audit| audit.layout()).ok_or(SetupError::Volumes)?;
+        let page = |peer| {
+            let missing = SetupError::Link(peer, LinkKind::Page);
+            manifest.link(peer, 0, LinkKind::Page).ok_or(missing).map(|link| (link, missing))
+        };
+        let (vault, no_vault) = page(Role::Vault)?;
+        let (clock, no_clock) = page(Role::Clock)?;
+        let (console, no_console) = page(Role::Console)?;
+        let archives =
+            (0..archives).map(|index| Archive::new(manifest, mapped, index)).collect::<Result<Vec<_>, _>>()?;
+        let policy = |volume: &totebox_manifest::Volume| match volume.on_mismatch {
+            n if n == OnMismatch::Suspend as u8 => OnMismatch::Suspend,
+            _ => OnMismatch::Flag,
+        };
+        Ok(Orchestrator {
+            lifecycles: vec![Lifecycle::default(); archives.len()],
+            opinions: vec![Opinion::default(); archives.len()],
+            on_mismatch: volumes.iter().map(policy).collect(),
+            audits: Audits::new(manifest),
+            flags: Flags::new(archives.len() as u8),
+            records: Records::new(),
+            history: History::new(),
+            link: AuditorLink::new(manifest, mapped)?,
+            recording: Recording::Unknown,
+            restored: false,
+            told_by: ToldBy::Record,
+            auditor_lost: false,
+            vault: VaultClient::new(manifest, mapped)?,
+            vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
+            vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            vault_watch: Watch::default(),
+            disk_watch: Watch::default(),
+            noted: vec![Noted::default(); volumes.len()],
+            audit_ledger_blocks: audit_layout.ledger.blocks,
+            clock: Channel::of(clock).ok_or(no_clock)?,
+            time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            time: Time::new_zeroed(),
+            clock_watch: ClockWatch::default(),
+            now_ms: 0,
+            beat_due_ms: 0,
+            degraded: 0,
+            settled: false,
+            tag: 0,
+            findings_asked: None,
+            console: ConsoleLink::new(manifest, mapped)?,
+            surface: SurfacePage::new(manifest, mapped, console.mine).ok_or(no_console)?,
+            archives,
+        })
+    }
+
+    fn read_time(&mut self) {
+        let mut time = Time::new_zeroed();
+        // The time since the start never goes back; a page where it does is as good as none.
+        let sensible = self.time_page.read(&mut time) && time.uptime_ms.get() >= self.time.uptime_ms.get();
+        if sensible {
+            self.clock_watch.ticked(time.ticks.get(), self.now_ms);
+            self.flag_clock(self.time.wall_ms.get(), time.wall_ms.get());
+            self.time = time;
+        } else {
+            self.clock_watch.nothing(self.now_ms);
+        }
+    }
+
+    /// The wall clock's time of the last record before this start: the clock is compared with it as soon as it
+    /// was read.
+    fn continue_from(&mut self, last_ms: u64) {
+        match self.time.wall_ms.get() {
+            0 => self.time.wall_ms = last_ms.into(),
+            now_ms => self.flag_clock(last_ms, now_ms),
+        }
+    }
+
+    /// Something has happened, perhaps after a long time in which nothing did, or in which this domain did not run:
+    /// looks first at what has come meanwhile, before anybody is called silent.
+    fn wake(&mut self, kernel: &mut dyn Kernel) {
+        self.now_ms = kernel.counter_ms();
+        if self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS {
+            // Nothing has woken the console either.
+            self.console.excuse();
+        }
+        self.read_time();
+        self.read_vault();
+    }
+
+    /// Asks everybody for a sign of life, if it is time: with a tick, or with whatever happens if there are none.
+    /// That an archive is asked also lets it go on with its own integrity pass.
+    fn beat(&mut self, kernel: &mut dyn Kernel, ticked: bool) {
+        let stands = self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS;
+        if self.now_ms < self.beat_due_ms || !(ticked || stands) {
+            return;
+        }
+        self.beat_due_ms = self.now_ms.saturating_add(BEAT_MS);
+        for archive in 0..self.archives.len() {
+            if self.archives[archive].beat(kernel) {
+                self.raise(flag(FlagKind::Hung, Some(archive)));
+            }
+        }
+        self.link.beat(self.due_of_the_auditor(), self.now_ms);
+        self.records.beat();
+        self.vault_watch.expect(self.now_ms);
+        kernel.notify(self.vault.channel());
+    }
+
+    /// What the auditor is to report next; nothing as long as it cannot.
+    fn due_of_the_auditor(&self) -> Option<Due> {
+        if self.degraded & degraded::UNWRITABLE != 0 {
+            return None;
+        }
+        if !self.restored {
+            return Some(Due::Restoration);
+        }
+        let entry = self.records.oldest_sent().map(Due::Entry);
+        entry.or_else(|| self.history.under_way().map(Due::History))
+    }
+
+    /// Reads an archive's health page.
+    fn look(&mut self, kernel: &mut dyn Kernel, archive: usize) {
+        if !self.archives[archive].look(kernel) {
+            self.raise(flag(FlagKind::Protocol, Some(archive)));
+        }
+        self.weigh_own_check(archive);
+    }
+
+    /// Takes the vault's page over if every state in it is one.
+    fn read_vault(&mut self) {
+        let volumes = self.archives.len() + 1;
+        let mut page = VaultPage::new_zeroed();
+        let sensible = self.vault_reader.read(&mut page)
+            && page.volumes[..volumes].iter().all(|row| VolumeState::from_wire(row.state).is_some());
+        if !sensible || page == *self.vault_page {
+            return;
+        }
+        let before = core::mem::replace(&mut *self.vault_page, page);
+        if page.heartbeat != before.heartbeat {
+            self.vault_watch.lives();
+        }
+        if page.in_flight.get() == 0 || page.completed != before.completed {
+            self.disk_watch.lives();
+        }
+        if page.in_flight.get() > 0 {
+            self.disk_watch.expect(self.now_ms);
+        }
+        if page.volumes != before.volumes {
+            self.flag_volumes();
+        }
+    }
+
+    /// Takes the auditor's reports in.
+    fn hear(&mut self, kernel: &mut dyn Kernel) {
+        let heard = self.link.waiting().and_then(|waiting| {
+            for _ in 0..waiting {
+                let heard = self.link.hear()?;
+                self.take(kernel, heard)?;
+            }
+            Ok(())
+        });
+        self.link.look(self.now_ms, self.degraded & degraded::UNWRITABLE != 0);
+        let silent = self.link.is_lost(self.now_ms);
+        if heard.is_err() || silent {
+            self.link.cut_off();
+        }
+        if self.link.is_broken() && !core::mem::replace(&mut self.auditor_lost, true) {
+            self.lose_auditor(kernel, if silent { Loss::Silent } else { Loss::Fails });
+        }
+    }
+
+    fn take(&mut self, kernel: &mut dyn Kernel, heard: Heard) -> Result<(), PeerError> {
+        match heard {
+            Heard::Volume(report, remembered) if !self.restored => self.remember(&report, &remembered)?,
+            Heard::Flag(row) if !self.restored => self.flags.insert(row),
+            Heard::Opened(report) if !self.restored => {
+                self.recording = Recording::Records(report.records.get());
+                self.flags.go_on_from(report.findings.get(), report.bytes.get().min(u32::MAX.into()) as u32);
+                if report.kept_out != 1 {
+                    self.learn(report.audit_record.get());
+                }
+                self.continue_from(report.duration_ms.get());
+                self.told_by = match report.records.get() {
+                    // An audit record without a record in it was not read.
+                    0 => ToldBy::Ledger,
+                    _ if self.recording.takes_records() => ToldBy::Record,
+                    _ => ToldBy::LedgerFirst,
+                };
+                self.restore();
+            }
+            Heard::Volume(..) | Heard::Flag(_) | Heard::Opened(_) => return Err(PeerError),
+            Heard::Verified(report, verified) => {
+                let job = self.audits.verified(&report, &verified, self.time.wall_ms.get())?;
+                self.flag_findings(&report, &verified, &job);
+                if report.verdict != Verdict::NotVerified as u8 && report.kept_out != 1 {
+                    self.learn(report.audit_record.get());
+                }
+            }
+            Heard::Entered(report) => {
+                let now_ms = self.time.uptime_ms.get();
+                let ended = self.records.entered(&report, now_ms)?;
+                self.recorded(kernel, &ended);
+                while let Some(ended) = self.records.refused(&mut self.flags, now_ms) {
+                    self.recorded(kernel, &ended);
+                }
+            }
+            Heard::Event(report, event) => self.history.event(&report, &event)?,
+            Heard::Complete(report) => self.history.complete(&report)?,
+        }
+        Ok(())
+    }
+
+    /// What the audit record says of a volume.
+    fn remember(&mut self, report: &Report, remembered: &Remembered) -> Result<(), PeerError> {
+        let standing = |state| Standing::from_wire(state).ok_or(PeerError);
+        let (standing, before) = (standing(remembered.state)?, standing(remembered.before)?);
+        if let Some(lifecycle) = self.lifecycles.get_mut(usize::from(report.volume)) {
+            (lifecycle.standing, lifecycle.before) = (standing, before);
+        }
+        self.audits.restore(report, remembered);
+        Ok(())
+    }
+
+    /// Whether the audit record takes records: something was entered with this sequence number, or could not be.
+    fn learn(&mut self, sequence: u64) {
+        self.recording.learn(sequence);
+        if self.recording.takes_records() {
+            self.records.takes_again();
+            self.tell_left_out();
+        } else {
+            self.raise_unrecorded();
+        }
+    }
+
+    /// Something was entered into the audit record, or cannot be: only now it is shown, or done. What was kept
+    /// has been shown and done; now the record tells of it, too.
+    fn recorded(&mut self, kernel: &mut dyn Kernel, ended: &Ended) {
+        let sequence = ended.sequence;
+        match ended.subject {
+            Subject::Flag(row) if ended.kept => {
+                let number = sequence.unwrap_or(NO_RECORD).into();
+                self.flags.change(row.id.get(), |row| row.audit_record = number);
+            }
+            Subject::Flag(mut row) => {
+                row.audit_record = sequence.unwrap_or(NO_RECORD).into();
+                self.flags.insert(row);
+            }
+            Subject::Acknowledgement(id, tag) => {
+                let state = if sequence.is_some() { Acknowledged::Yes } else { Acknowledged::Unrecorded };
+                self.flags.change(id, |row| (row.acknowledged, row.tag) = (state as u8, tag.into()));
+            }
+            Subject::Transition(archive) if !ended.kept => {
+                self.transition_recorded(kernel, archive, sequence.is_some());
+            }
+            Subject::Transition(_) | Subject::Fault => {}
+        }
+        self.learn(sequence.unwrap_or(NO_RECORD));
+    }
+
+    /// The auditor was cut off: nothing is verified or recorded any more.
+    fn lose_auditor(&mut self, kernel: &mut dyn Kernel, loss: Loss) {
+        self.degraded |= degraded::AUDITOR;
+        self.flag_degraded(Role::Auditor, loss);
+        self.learn(NO_RECORD);
+        if !self.restored {
+            self.told_by = ToldBy::Ledger;
+        }
+        self.restore();
+        self.audits.lose(self.time.wall_ms.get());
+        self.history.lose();
+        self.lose_records(kernel);
+    }
+
+    /// What waits to be recorded cannot be.
+    fn lose_records(&mut self, kernel: &mut dyn Kernel) {
+        while let Some(ended) = self.records.lost(&mut self.flags) {
+            self.recorded(kernel, &ended);
+        }
+    }
+
+    /// Notices domains that do not work.
+    fn watch(&mut self) {
+        let now_ms = self.now_ms;
+        let before = self.degraded;
+        let was = |bit| before & bit != 0;
+        let vault_fails = self.vault.is_broken();
+        let vault_silent =
+            if vault_fails { was(degraded::VAULT_SILENT) } else { self.vault_watch.is_silent(now_ms) };
+        // Of the disk only the vault tells: while that says nothing, nothing new is known.
+        let disk_silent = if self.vault_watch.overdue_ms(now_ms) > 2 * BEAT_MS {
+            if !was(degraded::DISK) {
+                self.disk_watch.lives();
+            }
+            was(degraded::DISK)
+        } else {
+            self.disk_watch.is_silent(now_ms)
+        };
+        for (bit, role, loss, fails) in [
+            (degraded::VAULT, Role::Vault, Loss::Fails, vault_fails),
+            (degraded::VAULT_SILENT, Role::Vault, Loss::Silent, vault_silent),
+            (degraded::DISK, Role::Vault, Loss::Device, disk_silent),
+            (degraded::AUDITOR, Role::Auditor, Loss::Silent, self.link.is_silent(now_ms)),
+            (degraded::CLOCK, Role::Clock, Loss::Fails, self.clock_watch.is_silent(now_ms)),
+            (degraded::CONSOLE, Role::Console, Loss::Silent, self.console.is_lost(now_ms)),
+        ] {
+            if fails && self.degraded & bit == 0 {
+                self.flag_degraded(role, loss);
+            }
+            self.degraded = if fails { self.degraded | bit } else { self.degraded & !bit };
+        }
+        match self.degraded & degraded::UNRECORDABLE {
+            0 if before & degraded::UNRECORDABLE != 0 => self.records.takes_again(),
+            // Which ids are given is not known before the record was read.
+            _ if !self.restored => {}
+            0 => {}
+            _ => self.show_unrecorded(),
+        }
+    }
+
+    /// Shows the flags that wait to be recorded, because for now they cannot be. They are entered later.
+    fn show_unrecorded(&mut self) {
+        while let Some(row) = self.records.show_flag(&mut self.flags, self.time.uptime_ms.get()) {
+            self.flags.insert(row);
+        }
+    }
+
+    /// Does all there is to do.
+    fn work(&mut self, kernel: &mut dyn Kernel) {
+        self.read_vault();
+        self.take_orders();
+        self.hear(kernel);
+        self.take_seals(kernel);
+        self.advance_transitions(kernel);
+        self.watch();
+        if self.link.is_broken() {
+            self.lose_records(kernel);
+        } else if self.restored {
+            self.audits.send(&mut self.link);
+            self.records.send(&mut self.link, &mut self.flags, self.time.uptime_ms.get());
+        }
+        self.link.announce(kernel);
+        self.vault.announce(kernel);
+        self.show(kernel);
+    }
+
+    /// Publishes what there is to see, and wakes the console if it is anything but the time.
+    fn show(&mut self, kernel: &mut dyn Kernel) {
+        let up = |archive: usize| match self.archives[archive].state() {
+            ArchiveState::Starting => false,
+            // As long as it is brought to what it is to be, no order for it is taken.
+            ArchiveState::Active | ArchiveState::Suspended | ArchiveState::Archived => {
+                self.lifecycles[archive].moving.is_none_or(|moving| moving.cause != Cause::Restart)
+            }
+            _ => true,
+        };
+        let all_up = self.restored && self.records.is_empty() && (0..self.archives.len()).all(up);
+        self.settled |= all_up || self.time.uptime_ms.get() >= SETTLE_MS;
+        let known = Known {
+            archives: &self.archives,
+            lifecycles: &self.lifecycles,
+            audits: &self.audits,
+            recording: self.recording,
+            flags: &self.flags,
+            records: &self.records,
+            history: &self.history,
+            findings_asked: self.findings_asked,
+            vault: &self.vault_page,
+            time: &self.time,
+            settled: self.settled,
+            restored: self.restored,
+            degraded: self.degraded,
+        };
+        let changed = self.surface.publish(&known);
+        self.console.send_answers();
+        self.console.announce(kernel, changed);
+    }
+}
+
+impl Domain for Orchestrator {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.wake(kernel);
+        self.work(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        self.wake(kernel);
+        let ticked = from.contains(self.clock);
+        self.beat(kernel, ticked);
+        if ticked {
+            self.audits.tick(self.time.uptime_ms.get());
+        }
+        for archive in 0..self.archives.len() {
+            if ticked || from.contains(self.archives[archive].channel()) {
+                self.look(kernel, archive);
+            }
+        }
+        self.work(kernel);
+    }
+
+    fn fault(&mut self, kernel: &mut dyn Kernel, child: Child, fault: Fault) {
+        self.wake(kernel);
+        if let Some(archive) = self.archives.iter().position(|archive| archive.child() == child) {
+            self.archives[archive].faulted(kernel, fault);
+            self.records.fault(archive, fault);
+            let mut row = flag(FlagKind::Fault, Some(archive));
+            (row.what, row.detail) = (fault.kind as u8, fault.address.into());
+            self.raise(row);
+        }
+        self.work(kernel);
+    }
+}

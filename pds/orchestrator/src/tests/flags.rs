@@ -1,0 +1,443 @@
+//! What is flagged, that it is recorded before it is shown, and what becomes of it.
+
+use ledger_fmt::layout::HINT_BLOCKS;
+use totebox_protocol::audit::Verified;
+use totebox_protocol::flag::{FLAGS_MAX, OVERWRITTEN};
+
+use super::*;
+
+fn acknowledge_all(bench: &mut Bench) {
+    for row in bench.flags() {
+        bench.acknowledge(row.id.get().into(), b"seen").unwrap();
+    }
+    bench.record_all();
+}
+
+#[test]
+fn a_flag_is_recorded_before_anything_of_it_is_shown() {
+    let mut bench = Bench::settled();
+    let before = bench.row(1);
+    bench.command(Op::Verify, 1).unwrap();
+    let job = bench.jobs()[0];
+    let (report, verified) = mismatch(&job, &ASSETS);
+    bench.report(&report, verified.as_bytes());
+    let entries = bench.entries();
+    let shown = |bench: &Bench| (bench.row(1).verdict, bench.row(1).verifying, bench.row(1).flags.get());
+    assert_eq!(shown(&bench), (before.verdict, 1, 0), "the row is as it was while its flags wait");
+    assert_eq!((bench.flags(), bench.surface().flags_open.get()), (vec![], 0));
+    bench.say(1, |health| health.records = 6.into());
+    bench.tick(1000);
+    assert_eq!(bench.row(1).records.get(), 5);
+    assert_eq!(bench.row(0).verifying, 0, "its siblings' rows go on");
+
+    bench.record(&entries[0].0);
+    assert_eq!(shown(&bench), (before.verdict, 1, 0), "one of them still waits");
+    assert_eq!(bench.flags().len(), 1);
+    bench.record(&entries[1].0);
+    assert_eq!(shown(&bench), (Verdict::Mismatch as u8, 0, 2));
+    assert_eq!(bench.row(1).records.get(), 6);
+    assert_eq!(bench.surface().flags_open.get(), 2);
+    assert_eq!(bench.flags().iter().map(|row| row.audit_record.get()).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn each_finding_is_a_flag_with_its_place() {
+    let mut bench = Bench::settled();
+    bench.tick(5000);
+    bench.find(2, &ASSETS);
+    let entries = bench.record_all();
+    assert_eq!(kinds(&entries), "asset, asset");
+    let entry = entries[0];
+    assert_eq!((entry.volume, entry.area, entry.block.get(), entry.record.get()), (2, Area::Assets as u8, 33, 3));
+    let row = bench.flags()[1];
+    assert_eq!((row.id.get(), row.volume, row.area, row.block.get()), (2, 2, Area::Assets as u8, 40));
+    assert_eq!((row.record.get(), row.raised_ms.get()), (3, bench::WALL_MS + 5000));
+    assert_eq!(row.acknowledged, Acknowledged::No as u8);
+    let shown = bench.row(2);
+    assert_eq!(
+        (shown.verdict, shown.finding, shown.findings.get()),
+        (Verdict::Mismatch as u8, FindingKind::Asset as u8, 2)
+    );
+    assert_eq!(
+        (shown.finding_area, shown.finding_block.get(), shown.finding_record.get()),
+        (Area::Assets as u8, 33, 3)
+    );
+
+    bench.command(Op::Verify, AUDIT).unwrap();
+    let job = bench.jobs()[0];
+    let (mut report, verified) = mismatch(&job, &[(FindingKind::Unreadable, 5)]);
+    report.verdict = Verdict::Unreadable as u8;
+    bench.report(&report, verified.as_bytes());
+    bench.record_all();
+    assert_eq!(
+        bench.flagged()[0],
+        (FlagKind::Unreadable, AUDIT as u8),
+        "what is about the audit volume comes first"
+    );
+}
+
+#[test]
+fn what_is_found_again_is_no_news() {
+    let mut bench = Bench::settled();
+    bench.find(1, &ASSETS[..1]);
+    bench.record_all();
+    bench.find(1, &ASSETS);
+    assert_eq!(kinds(&bench.record_all()), "asset", "the one that is new");
+    acknowledge_all(&mut bench);
+    assert_eq!((bench.row(1).flags.get(), bench.surface().flags_open.get()), (0, 0));
+    bench.find(1, &ASSETS);
+    assert!(bench.entries().is_empty(), "acknowledged, and still so");
+    bench.find(0, &ASSETS[..1]);
+    assert_eq!(kinds(&bench.record_all()), "asset", "another volume");
+}
+
+#[test]
+fn what_happens_again_after_it_was_acknowledged_is_news() {
+    let mut bench = Bench::settled();
+    for refused in [3, 4] {
+        bench.vault.volumes[1].refused = refused.into();
+        bench.publish_vault();
+    }
+    let entries = bench.record_all();
+    assert_eq!((&*kinds(&entries), entries[0].detail.get()), ("refused", 3));
+    assert_eq!(bench.row(1).refused.get(), 4);
+    acknowledge_all(&mut bench);
+    bench.tick(1000);
+    assert!(bench.entries().is_empty());
+    bench.vault.volumes[1].refused = 5.into();
+    bench.publish_vault();
+    assert_eq!((&*kinds(&bench.record_all()), bench.flags().len()), ("refused", 2));
+}
+
+#[test]
+fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
+    let mut bench = Bench::deployed(suspends);
+    for (count, open) in [(1, 1), (1, 0), (2, 1)] {
+        bench.vault.volumes[1].hints_damaged[1] = count.into();
+        bench.publish_vault();
+        let entries = bench.record_all();
+        let flags: Vec<_> = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).collect();
+        assert_eq!(flags.len(), open, "{entries:?}");
+        for flag in flags {
+            assert_eq!((flag.what, flag.from), (FlagKind::Hint as u8, OVERWRITTEN));
+            assert_eq!((flag.volume, flag.area, flag.block.get()), (1, Area::Volume as u8, HINT_BLOCKS[1]));
+        }
+        if open == 1 && count == 1 {
+            let suspension = entries.iter().find(|entry| entry.kind == Kind::Lifecycle as u8).unwrap();
+            assert_eq!((suspension.volume, suspension.cause), (1, Cause::Mismatch as u8));
+            acknowledge_all(&mut bench);
+        }
+    }
+}
+
+#[test]
+fn an_acknowledgement_counts_when_it_is_recorded() {
+    let mut bench = Bench::settled();
+    bench.find(1, &ASSETS[..1]);
+    bench.record_all();
+    let tag = bench.acknowledge(1, "gesehen, Kopie geprüft".as_bytes()).unwrap();
+    let row = bench.flags()[0];
+    assert_eq!((row.acknowledged, row.tag.get(), bench.row(1).flags.get()), (Acknowledged::Recording as u8, 0, 1));
+    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    let (request, entry) = bench.entries()[0];
+    assert_eq!((entry.kind, entry.flag.get(), entry.volume), (Kind::Acknowledgement as u8, 1, 1));
+    assert_eq!(entry.what, FlagKind::Asset as u8);
+    assert_eq!(&entry.reason[..entry.reason_len.into()], "gesehen, Kopie geprüft".as_bytes());
+    bench.fail_record(&request);
+    let row = bench.flags().into_iter().find(|row| row.id == 1).unwrap();
+    assert_eq!((row.acknowledged, row.tag.get()), (Acknowledged::Unrecorded as u8, tag), "it counts all the same");
+    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+
+    let mut bench = Bench::settled();
+    bench.find(1, &ASSETS[..1]);
+    bench.record_all();
+    let tag = bench.acknowledge(1, b"seen").unwrap();
+    bench.record_all();
+    let row = bench.flags()[0];
+    assert_eq!((row.acknowledged, row.tag.get(), row.audit_record.get()), (Acknowledged::Yes as u8, tag, 2));
+    assert_eq!((bench.row(1).flags.get(), bench.surface().flags_open.get()), (0, 0));
+    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+}
+
+// ---- archives ----
+
+#[test]
+fn a_fault_stops_one_archive_and_its_pages_are_no_longer_believed() {
+    let mut bench = Bench::settled();
+    bench.fault(1);
+    assert_eq!(bench.kernel.stopped, [child(1)]);
+    assert_eq!(bench.state(1), Some(ArchiveState::Active), "not before it is recorded");
+    let entries = bench.record_all();
+    assert_eq!(kinds(&entries), "a fault, fault");
+    for entry in entries {
+        assert_eq!((entry.volume, entry.detail.get()), (1, 0xdead_0000));
+    }
+    bench.say(1, |health| health.records = 6.into());
+    bench.orchestrator.fault(
+        &mut bench.kernel,
+        child(1),
+        Fault { kind: FaultKind::Other, address: 1, instruction: 1 },
+    );
+    bench.record_all();
+    let row = bench.row(1);
+    assert_eq!(ArchiveState::from_wire(row.state), Some(ArchiveState::Faulted));
+    assert_eq!((row.fault, row.fault_address.get(), row.records.get()), (FaultKind::Memory as u8, 0xdead_0000, 5));
+    for sibling in [0, 2] {
+        assert_eq!((bench.state(sibling), bench.row(sibling).fault), (Some(ArchiveState::Active), 0));
+    }
+    bench.seconds(20);
+    assert!(bench.kernel.resumed.is_empty());
+    bench.fault(30);
+    assert_eq!(bench.kernel.stopped, [child(1)], "not a child of ours");
+}
+
+#[test]
+fn nonsense_on_a_health_page_stops_the_archive_for_good() {
+    let impossible: [(&str, Spoil<Health>); 13] = [
+        ("an unknown state", |health| health.state = 77),
+        ("what the orchestrator alone says", |health| health.state = ArchiveState::Faulted as u8),
+        ("an unknown standing", |health| health.recorded = ArchiveState::Failed as u8),
+        ("an unknown result", |health| health.check = 9),
+        ("an unknown area", |health| health.check_area = 9),
+        ("more records than the ledger can hold", |health| health.records = u64::MAX.into()),
+        ("more documents than records", |health| health.documents = 6.into()),
+        ("more bytes than the assets can hold", |health| health.bytes = u64::MAX.into()),
+        ("bytes of no document", |health| (health.documents, health.bytes) = (0.into(), 1.into())),
+        ("more looked at than there is", |health| health.checked_records = 6.into()),
+        ("a command obeyed that was never given", |health| health.obeyed = 2.into()),
+        ("all commands obeyed", |health| health.obeyed = u64::MAX.into()),
+        ("all ones", |health| health.as_mut_bytes().fill(0xff)),
+    ];
+    for (why, spoil) in impossible {
+        let mut bench = Bench::settled();
+        bench.say(1, spoil);
+        assert_eq!(bench.kernel.stopped, [child(1)], "{why}");
+        assert_eq!(kinds(&bench.record_all()), "protocol", "{why}");
+        let row = bench.row(1);
+        assert_eq!(ArchiveState::from_wire(row.state), Some(ArchiveState::Failed), "{why}");
+        assert_eq!((row.records.get(), row.documents.get(), row.bytes.get()), (5, 4, 9000), "{why}");
+        assert_eq!(bench.state(0), Some(ArchiveState::Active), "{why}");
+        bench.say(1, |health| *health = healthy());
+        assert_eq!(bench.state(1), Some(ArchiveState::Failed), "{why}");
+        assert_eq!(bench.command(Op::Suspend, 1), Err(Outcome::ImpossibleTransition), "{why}");
+    }
+}
+
+#[test]
+fn an_archive_without_a_sign_of_life_is_flagged_once() {
+    let mut bench = Bench::settled();
+    let until = |bench: &mut Bench, seconds: u64| {
+        for _ in 0..seconds {
+            for alive in [0, 2] {
+                bench.say(alive, |_| ());
+            }
+            bench.tick(bench.time.uptime_ms.get() + 1000);
+        }
+    };
+    until(&mut bench, u64::from(registry::HUNG_BEATS) - 1);
+    assert!(bench.kernel.notified.contains(&bench.archives[1]), "it is asked for one");
+    assert!(bench.entries().is_empty());
+    until(&mut bench, 1);
+    assert_eq!(kinds(&bench.record_all()), "hung");
+    assert_eq!((bench.flagged(), bench.state(1)), (vec![(FlagKind::Hung, 1)], Some(ArchiveState::Active)));
+    until(&mut bench, 40);
+    assert!(bench.entries().is_empty());
+    acknowledge_all(&mut bench);
+    bench.say(1, |_| ());
+    until(&mut bench, 40);
+    assert_eq!(kinds(&bench.record_all()), "hung", "it lived, and hangs again");
+    assert!(bench.kernel.stopped.is_empty());
+}
+
+// ---- volumes and domains ----
+
+#[test]
+fn a_missing_volume_is_flagged_with_its_state() {
+    let mut bench = Bench::settled();
+    for state in [VolumeState::Recovering, VolumeState::Sealed, VolumeState::ReadOnly] {
+        bench.set_volume(1, state);
+        assert!(bench.entries().is_empty(), "{state:?}");
+    }
+    for state in [
+        VolumeState::NoDisk,
+        VolumeState::DiskTooSmall,
+        VolumeState::Foreign,
+        VolumeState::Damaged,
+        VolumeState::OtherDeployment,
+        VolumeState::OtherVolume,
+        VolumeState::OtherVersion,
+        VolumeState::Failed,
+    ] {
+        bench.set_volume(1, state);
+        bench.tick(bench.time.uptime_ms.get() + 1);
+        let entries = bench.record_all();
+        assert_eq!(kinds(&entries), "missing-volume", "{state:?}");
+        assert_eq!((entries[0].from, entries[0].detail.get()), (state as u8, u64::from(state as u8)));
+    }
+    assert_eq!(bench.flags().len(), 8);
+}
+
+#[test]
+fn an_archive_the_vault_has_cut_off_is_flagged_and_nonsense_of_the_vault_is_not_believed() {
+    let mut bench = Bench::settled();
+    (bench.vault.volumes[1].closed, bench.vault.volumes[1].refused) = (1, 1.into());
+    bench.publish_vault();
+    assert_eq!(kinds(&bench.record_all()), "refused, protocol");
+    bench.vault.volumes[0].refused = 9.into();
+    bench.vault.volumes[2].state = 99;
+    bench.publish_vault();
+    assert_eq!(
+        (bench.row(0).refused.get(), bench.entries().len()),
+        (0, 0),
+        "nothing of such a page is taken over"
+    );
+}
+
+#[test]
+fn a_clock_set_back_is_flagged_and_order_kept() {
+    let mut bench = Bench::settled();
+    bench.tick(10_000);
+    for (back_ms, flagged) in [(2_000, ""), (2_001, "clock-back")] {
+        bench.time.ticks += 1;
+        bench.time.wall_ms -= back_ms;
+        bench.publish_time();
+        let entries = bench.record_all();
+        assert_eq!(kinds(&entries), flagged);
+        assert!(entries.iter().all(|entry| (entry.volume, entry.detail.get()) == (NO_VOLUME, back_ms)));
+    }
+    assert_eq!(bench.surface().wall_ms, bench.time.wall_ms);
+}
+
+/// So much time passes by the CPU's counter as never does between two ticks, and then something happens.
+fn pass_time(bench: &mut Bench) {
+    bench.kernel.counter_ms += SILENT_MS;
+    bench.live();
+    bench.say(0, |_| ());
+}
+
+#[test]
+fn a_clock_that_stands_is_degraded_and_flagged_once_recorded() {
+    let nothing: fn(&mut Bench) = |_| ();
+    let unreadable: fn(&mut Bench) = |bench| bench.clock_region.store(0, 1);
+    let back: fn(&mut Bench) = |bench| {
+        bench.tick(5000);
+        bench.tick(4999);
+        assert_eq!(bench.surface().uptime_ms.get(), 5000);
+    };
+    for break_clock in [nothing, unreadable, back] {
+        let mut bench = Bench::settled();
+        break_clock(&mut bench);
+        pass_time(&mut bench);
+        assert_eq!(bench.surface().degraded, 0, "not before it is recorded");
+        let entries = bench.record_all();
+        assert_eq!((&*kinds(&entries), entries[0].from), ("degraded", Role::Clock as u8));
+        assert_eq!(bench.surface().degraded, degraded::CLOCK);
+    }
+}
+
+#[test]
+fn a_clock_is_not_doubted_for_events_between_two_ticks() {
+    let mut bench = Bench::settled();
+    bench.kernel.counter_ms += SILENT_MS - 1;
+    for number in 0..1_000 {
+        bench.say(0, |health| health.bytes = number.into());
+    }
+    assert_eq!((bench.surface().degraded, bench.entries().len()), (0, 0));
+}
+
+#[test]
+fn a_clock_that_goes_on_is_no_longer_degraded() {
+    let mut bench = Bench::settled();
+    pass_time(&mut bench);
+    bench.record_all();
+    bench.tick(1000);
+    assert_eq!((bench.surface().degraded, bench.flags().len()), (0, 1));
+}
+
+#[test]
+fn the_end_of_time_is_survived() {
+    let mut bench = Bench::deployed(|description| description.audit_period_s = 900);
+    for uptime_ms in [20_000, u64::MAX - 1, u64::MAX] {
+        bench.time.ticks += 1;
+        (bench.time.uptime_ms, bench.time.wall_ms) = (uptime_ms.into(), u64::MAX.into());
+        bench.publish_time();
+        for archive in 0..ARCHIVES {
+            bench.say(archive, |_| ());
+        }
+        bench.command(Op::Suspend, 0).ok();
+        bench.record_all();
+    }
+    assert_eq!(bench.surface().uptime_ms.get(), u64::MAX);
+}
+
+// ---- too much, or nothing recorded ----
+
+#[test]
+fn a_record_that_takes_nothing_is_the_most_serious_flag_and_hides_nothing() {
+    let mut bench = Bench::settled();
+    bench.find(1, &[(FindingKind::Stamp, 1), (FindingKind::Record, 2)]);
+    for (request, _) in bench.entries() {
+        bench.fail_record(&request);
+    }
+    let audit = AUDIT as u8;
+    assert_eq!(bench.flagged(), [(FlagKind::AuditVolume, audit), (FlagKind::Stamp, 1), (FlagKind::Record, 1)]);
+    assert!(bench.flags().iter().all(|row| row.audit_record == NO_RECORD));
+    let mut ids: Vec<_> = bench.flags().iter().map(|row| row.id.get()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2, 3]);
+    assert_eq!((bench.row(1).verdict, bench.row(AUDIT).flags.get()), (Verdict::Mismatch as u8, 1));
+    assert_eq!(bench.state(AUDIT), Some(ArchiveState::Failed));
+    bench.fault(0);
+    let entries = bench.record_all();
+    assert_eq!(kinds(&entries), "stamp, record, audit-volume, a fault, fault", "it is tried all the same");
+    assert_eq!((bench.state(AUDIT), bench.state(0)), (Some(ArchiveState::Active), Some(ArchiveState::Faulted)));
+    bench.command(Op::Suspend, 1).expect("it takes records again");
+}
+
+#[test]
+fn more_flags_than_there_are_rows_are_counted() {
+    let mut bench = Bench::settled();
+    let mut block = 0;
+    for _ in 0..FLAGS_MAX / 8 + 1 {
+        let found: Vec<_> = (0..8).map(|i| (FindingKind::Asset, block + i)).collect();
+        block += 8;
+        bench.find(1, &found);
+        bench.record_all();
+    }
+    let surface = bench.surface();
+    assert_eq!((bench.flags().len(), surface.flags_hidden.get()), (FLAGS_MAX, 8));
+    assert_eq!(surface.flags_open.get(), FLAGS_MAX as u32 + 8);
+    bench.find(2, &[(FindingKind::Rollback, 0)]);
+    bench.record_all();
+    assert_eq!(bench.flagged()[0], (FlagKind::Rollback, 2), "the serious ones are shown");
+}
+
+#[test]
+fn more_than_can_wait_is_counted_and_ends() {
+    const ARCHIVES_MANY: usize = 58;
+    let mut bench = Bench::with(ARCHIVES_MANY, |_| {}).settle(&Past::default());
+    for archive in 0..ARCHIVES_MANY {
+        bench.fault(archive);
+        (bench.vault.volumes[archive].refused, bench.vault.volumes[archive].closed) = (1.into(), 1);
+    }
+    bench.publish_vault();
+    assert_eq!(bench.flags(), []);
+    let hidden = bench.surface().flags_hidden.get();
+    assert!(hidden > 0);
+    let entries = bench.record_all();
+    let flags = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).count();
+    assert_eq!(flags as u32 + hidden, 3 * ARCHIVES_MANY as u32);
+    assert_eq!(bench.surface().flags_open.get(), 3 * ARCHIVES_MANY as u32);
+    assert!((0..ARCHIVES_MANY).all(|archive| bench.state(archive) == Some(ArchiveState::Faulted)), "no row waits");
+}
+
+#[test]
+fn findings_of_a_report_without_any_are_not_looked_at() {
+    let mut bench = Bench::settled();
+    bench.command(Op::Verify, 1).unwrap();
+    let job = bench.jobs()[0];
+    let mut body = Verified::new_zeroed();
+    body.as_mut_bytes().fill(0xff);
+    bench.report(&clean(&job), body.as_bytes());
+    assert_eq!((bench.row(1).verdict, bench.flags()), (Verdict::Clean as u8, vec![]));
+}

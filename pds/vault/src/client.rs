@@ -1,0 +1,348 @@
+//! One client of the vault: what it may do, its rings, and its requests that wait for the disk. Runs are
+//! answered in the order in which they came, and so is everything else; but nothing else waits for a run,
+//! or a client could send nothing while its runs wait for a flush.
+
+use heapless::Deque;
+use totebox_domain::Channel;
+use totebox_domain::device::BlockDevice;
+use totebox_manifest::Role;
+use totebox_manifest::conversation::{self, MESSAGE_HEADER};
+use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeState};
+use totebox_shm::{Consumer, PeerError, Producer};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::disk::{Buffer, Disk};
+use super::volume::Volume;
+
+/// Requests of one client that wait for the disk, at most: as many as the largest ring has slots.
+pub const PENDING_MAX: usize = 16;
+
+const _: () = assert!(conversation::slots_max(Role::Vault) <= PENDING_MAX);
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// An archive: everything but sealing on its own volume, which it knows as number 0.
+    Archive {
+        /// Its volume.
+        own: usize,
+    },
+    /// The auditor: it reads everything and appends to the audit volume.
+    Auditor {
+        /// The audit volume.
+        audit: usize,
+    },
+    /// The orchestrator: it seals archives' volumes.
+    Orchestrator {
+        /// The audit volume.
+        audit: usize,
+    },
+}
+
+impl Rights {
+    /// The rights of a role (`index` among archives) in a deployment with so many volumes; `None` for a role
+    /// that has no business with the vault.
+    pub fn of(role: Role, index: usize, volumes: usize) -> Option<Rights> {
+        let audit = volumes.checked_sub(1)?;
+        match role {
+            Role::Archive if index < audit => Some(Rights::Archive { own: index }),
+            Role::Auditor => Some(Rights::Auditor { audit }),
+            Role::Orchestrator => Some(Rights::Orchestrator { audit }),
+            _ => None,
+        }
+    }
+
+    /// The volume a request means, if this client may name it.
+    pub fn target(self, number: u8, volumes: usize) -> Option<usize> {
+        match self {
+            Rights::Archive { own } => (number == 0).then_some(own),
+            _ => Some(usize::from(number)).filter(|&number| number < volumes),
+        }
+    }
+
+    /// The volume on which its nameless misdeeds are counted.
+    pub fn home(self) -> usize {
+        match self {
+            Rights::Archive { own: home }
+            | Rights::Auditor { audit: home }
+            | Rights::Orchestrator { audit: home } => home,
+        }
+    }
+
+    /// Whether it may do this to this volume.
+    pub fn permit(self, op: Op, target: usize) -> bool {
+        match (self, op) {
+            (_, Op::Hello) => true,
+            (Rights::Archive { own }, _) => op != Op::Seal && target == own,
+            (Rights::Auditor { .. }, Op::Read) => true,
+            (Rights::Auditor { audit }, _) => op != Op::Seal && target == audit,
+            (Rights::Orchestrator { audit }, _) => op == Op::Seal && target != audit,
+        }
+    }
+
+    /// Whether it can read the volume as it is. One that is not its own an archive never sees.
+    pub fn can_read(self, volume: &Volume) -> bool {
+        match self {
+            Rights::Archive { .. } => volume.readable(),
+            _ => volume.inspectable(),
+        }
+    }
+}
+
+/// The data of a request, still in the client's region. They are copied out once.
+#[derive(Debug)]
+pub struct Payload<'a> {
+    consumer: Option<&'a Consumer>,
+    len: usize,
+}
+
+impl Payload<'_> {
+    /// No data.
+    pub const EMPTY: Payload<'static> = Payload { consumer: None, len: 0 };
+
+    /// Bytes in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Copies all of it to `out`, which is as long.
+    pub fn copy_to(&self, out: &mut [u8]) {
+        assert_eq!(out.len(), self.len, "data are copied as a whole");
+        if let Some(consumer) = self.consumer {
+            consumer.read(MESSAGE_HEADER, out);
+        }
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Decided.
+    Status(Status, Area),
+    /// The volume's state, as it is when the reply leaves.
+    Hello,
+    /// Done when this run is durable.
+    Run(u64),
+    /// The disk is reading.
+    Reading,
+    /// The blocks have been read.
+    Read(Buffer),
+}
+
+/// A request whose reply has not left.
+#[derive(Debug)]
+struct Pending {
+    request: Request,
+    /// The volume it means, if there is one.
+    target: Option<usize>,
+    outcome: Outcome,
+    /// The append positions after the request.
+    positions: (u64, u64),
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    channel: Channel,
+    rights: Rights,
+    /// `None` once the client has broken the protocol: nothing is read from it any more.
+    ends: Option<(Producer, Consumer)>,
+    /// Data bytes a message carries at most.
+    data_max: usize,
+    /// Commits and seals whose replies have not left, and the other requests of which that is so.
+    runs: Deque<Pending, PENDING_MAX>,
+    pending: Deque<Pending, PENDING_MAX>,
+    /// Of the others, those answered so far: the serial number of the oldest pending one.
+    answered: u64,
+    /// Requests in the ring when it was last looked at.
+    waiting: usize,
+    notify: bool,
+}
+
+impl Client {
+    /// A client with these ends of its link.
+    pub fn new(channel: Channel, rights: Rights, ends: (Producer, Consumer), data_max: usize) -> Client {
+        let (runs, pending) = (Deque::new(), Deque::new());
+        Client {
+            channel,
+            rights,
+            ends: Some(ends),
+            data_max,
+            runs,
+            pending,
+            answered: 0,
+            waiting: 0,
+            notify: false,
+        }
+    }
+
+    /// What it may do.
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Data bytes a message carries at most.
+    pub fn data_max(&self) -> usize {
+        self.data_max
+    }
+
+    /// Whether it broke the protocol.
+    pub fn closed(&self) -> bool {
+        self.ends.is_none()
+    }
+
+    /// The channel to notify, once, if there is something to look at for the client.
+    pub fn take_notification(&mut self) -> Option<Channel> {
+        core::mem::take(&mut self.notify).then_some(self.channel)
+    }
+
+    /// Copies out the header of the oldest request, if there is room to answer it one day.
+    pub fn request(&mut self) -> Result<Option<Request>, PeerError> {
+        let Some((producer, consumer)) = &mut self.ends else { return Ok(None) };
+        let unanswered = self.runs.len() + self.pending.len();
+        self.waiting = consumer.available()?;
+        if self.waiting == 0 || producer.free()? <= unanswered || unanswered >= PENDING_MAX {
+            return Ok(None);
+        }
+        let mut request = Request::new_zeroed();
+        consumer.read(0, request.as_mut_bytes());
+        Ok(Some(request))
+    }
+
+    /// Whether requests wait behind the oldest one.
+    pub fn has_more(&self) -> bool {
+        self.waiting > 1
+    }
+
+    /// The data of the oldest request: `len` bytes, at most what a message carries.
+    pub fn payload(&self, len: usize) -> Payload<'_> {
+        Payload { consumer: self.ends.as_ref().map(|(_, consumer)| consumer), len }
+    }
+
+    /// The serial number of the next request to be taken, if it is no run.
+    pub fn next_serial(&self) -> u64 {
+        self.answered + self.pending.len() as u64
+    }
+
+    /// Takes the oldest request out of the ring; its reply follows from `outcome`.
+    pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Outcome, positions: (u64, u64)) {
+        if let Some((_, consumer)) = &mut self.ends {
+            consumer.release();
+            self.notify = true;
+        }
+        let is_run = Op::from_wire(request.op.get()).is_some_and(Op::is_run);
+        let pending = if is_run { &mut self.runs } else { &mut self.pending };
+        pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
+    }
+
+    /// The disk has read for request `serial`. Gives the buffer back if nobody wants it any more.
+    pub fn read_ended(&mut self, serial: u64, buffer: Buffer, ok: bool) -> Option<Buffer> {
+        let index = serial.checked_sub(self.answered).filter(|_| !self.closed());
+        let Some(pending) = index.and_then(|index| self.pending.iter_mut().nth(index as usize)) else {
+            return Some(buffer);
+        };
+        if ok {
+            pending.outcome = Outcome::Read(buffer);
+            return None;
+        }
+        pending.outcome = Outcome::Status(Status::Io, Area::Volume);
+        Some(buffer)
+    }
+
+    /// Sends the replies that are ready; those to runs first, so that no reply tells of more runs than were
+    /// answered before it. Returns whether there was one.
+    pub fn reply<D: BlockDevice>(
+        &mut self,
+        disk: &mut Disk<D>,
+        volumes: &[Volume],
+        durable: bool,
+    ) -> Result<bool, PeerError> {
+        let Client { ends: Some((producer, _)), rights, runs, pending, answered, .. } = self else {
+            return Ok(false);
+        };
+        let mut sent = false;
+        let mut send = |reply: &Reply, data: &[u8]| {
+            let had_room = producer.send(reply.as_bytes(), data)?;
+            assert!(had_room, "`request` kept a slot for every reply");
+            sent = true;
+            Ok(())
+        };
+        while let Some(reply) = runs.front().and_then(|front| front.run_reply(volumes)) {
+            send(&reply, &[])?;
+            runs.pop_front();
+        }
+        while let Some(front) = pending.front() {
+            let volume = front.target.map(|target| &volumes[target]);
+            let mut reply = front.header(volume);
+            let info;
+            let data: &[u8] = match (&front.outcome, volume) {
+                (Outcome::Reading, _) => break,
+                (Outcome::Hello, Some(volume)) if rights.can_read(volume) => {
+                    info = volume.info(durable, matches!(rights, Rights::Archive { .. }));
+                    info.as_bytes()
+                }
+                (Outcome::Hello, _) => {
+                    reply.status = (Status::Unavailable as u16).into();
+                    &[]
+                }
+                (Outcome::Read(buffer), _) => &disk.bytes(buffer)[..front.request.len.get() as usize],
+                (Outcome::Status(..), _) => &[],
+                (Outcome::Run(_), _) => unreachable!("runs wait by themselves"),
+            };
+            reply.len = (data.len() as u32).into();
+            send(&reply, data)?;
+            *answered += 1;
+            if let Some(Pending { outcome: Outcome::Read(buffer), .. }) = pending.pop_front() {
+                disk.give_back(buffer);
+            }
+        }
+        self.notify |= sent;
+        Ok(sent)
+    }
+
+    /// Closes the link for good: what is accepted is finished, but nobody is told.
+    pub fn close<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
+        self.ends = None;
+        self.runs.clear();
+        while let Some(pending) = self.pending.pop_front() {
+            if let Outcome::Read(buffer) = pending.outcome {
+                disk.give_back(buffer);
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// The reply as far as it is decided, without data.
+    fn header(&self, volume: Option<&Volume>) -> Reply {
+        let mut reply = Reply::new_zeroed();
+        reply.op = self.request.op;
+        reply.tag = self.request.tag;
+        reply.volume = self.request.volume;
+        if let Some(volume) = volume {
+            reply.state = volume.state() as u8;
+            reply.runs = volume.runs().into();
+            reply.ledger_next = self.positions.0.into();
+            reply.assets_next = self.positions.1.into();
+        }
+        if let Outcome::Status(status, area) = self.outcome {
+            (reply.status, reply.area) = ((status as u16).into(), area as u8);
+        }
+        reply
+    }
+
+    /// The reply to a run, if it is time for it: the run is durable, or will never be.
+    fn run_reply(&self, volumes: &[Volume]) -> Option<Reply> {
+        let volume = self.target.map(|target| &volumes[target]);
+        let mut reply = self.header(volume);
+        match (&self.outcome, volume) {
+            (Outcome::Run(run), Some(volume)) if volume.runs() > *run => {}
+            (Outcome::Run(_), Some(volume)) if volume.state() == VolumeState::Failed => {
+                reply.status = (Status::Io as u16).into();
+            }
+            (Outcome::Status(..), _) => {}
+            _ => return None,
+        }
+        Some(reply)
+    }
+}

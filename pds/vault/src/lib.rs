@@ -1,0 +1,395 @@
+//! The vault: the one domain that reaches the disk, and the write-once gate over every volume.
+//!
+//! `docs/architecture.md` ("Storage") is the specification. The vault works in *passes*: take what the
+//! disk has done, take at most [`REQUESTS_PER_PASS`] requests of every client, submit what has gathered,
+//! start a flush if one is due, send replies. It makes passes until one changes nothing, and then sleeps
+//! until the disk's interrupt or a client's notification.
+//!
+//! | module | what |
+//! |---|---|
+//! | `disk` | transfer buffers and what is in flight |
+//! | `client` | rights, rings, replies in order |
+//! | `volume` | frontier, durability, hints, failure of one volume |
+//! | `accept` | the write-once rules; accepted bytes on their way to the disk |
+//! | `start` | a volume on its way into service |
+//! | `recovery` | finding the frontier, sans I/O |
+//!
+//! **Group commit.** When a commit waits and no flush is under way, the vault notes the last write
+//! submitted so far and flushes as soon as all writes up to it have completed. Every commit whose writes
+//! have completed when the flush starts shares it, so one slow disk cannot make commits wait for more than
+//! the operations that were under way before them.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod accept;
+mod client;
+mod disk;
+pub mod recovery;
+mod start;
+mod starting;
+mod volume;
+
+use alloc::vec::Vec;
+
+use totebox_domain::device::BlockDevice;
+use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use totebox_manifest::conversation::{self, MESSAGE_HEADER};
+use totebox_manifest::{DeviceKind, LinkKind, Manifest, Role, VOLUMES_MAX};
+use totebox_protocol::page::VaultPage;
+use totebox_protocol::vault::{Area, Op, Request, Status, VolumeState};
+use totebox_shm::{Mapped, PageWriter, queue_pair};
+use zerocopy::FromZeros;
+
+use self::accept::Refusal;
+use self::client::{Client, Outcome, Rights};
+use self::disk::{Disk, Event, Purpose, Ticket};
+use self::volume::Volume;
+
+/// Requests taken from one client in one pass, at most: what its ring holds, so that what waits together
+/// reaches the disk together.
+const REQUESTS_PER_PASS: usize = 8;
+
+/// The vault.
+#[derive(Debug)]
+pub struct Vault<D> {
+    disk: Disk<D>,
+    volumes: Vec<Volume>,
+    clients: Vec<Client>,
+    /// The client that is served first in the next pass.
+    turn: usize,
+    flush: Flush,
+    interrupt: Option<Channel>,
+    /// Told when a volume's state changes.
+    orchestrator: Option<Channel>,
+    page: PageWriter<VaultPage>,
+    published: VaultPage,
+    /// The page is out of date.
+    stale: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Flush {
+    Idle,
+    /// Waits until every write up to this one has completed.
+    Gathering(Ticket),
+    UnderWay,
+}
+
+impl<D: BlockDevice> Vault<D> {
+    /// The vault of a manifest. Nothing happens before [`Domain::start`].
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped, device: D) -> Result<Self, SetupError> {
+        if manifest.role() != Role::Vault {
+            return Err(SetupError::Role(manifest.role()));
+        }
+        let volumes = volumes(manifest)?;
+        let clients = clients(manifest, mapped)?;
+        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).and_then(Channel::of);
+        let page = manifest.link(Role::Orchestrator, 0, LinkKind::Page);
+        let page = page.and_then(|link| PageWriter::new(mapped, link.mine));
+        let page = page.ok_or(SetupError::Link(Role::Orchestrator, LinkKind::Page))?;
+        let block_device =
+            manifest.device(DeviceKind::VirtioBlock).ok_or(SetupError::Device(DeviceKind::VirtioBlock))?;
+        Ok(Vault {
+            disk: Disk::new(device).ok_or(SetupError::Device(DeviceKind::DmaMemory))?,
+            volumes,
+            clients,
+            turn: 0,
+            flush: Flush::Idle,
+            interrupt: Channel::of_interrupt(block_device),
+            orchestrator,
+            page,
+            published: VaultPage::new_zeroed(),
+            stale: true,
+        })
+    }
+
+    /// Whether an acknowledged commit is durable.
+    fn durable(&self) -> bool {
+        let device = self.disk.device();
+        device.capacity() > 0 && device.can_flush() && !device.read_only()
+    }
+
+    /// Passes until one changes nothing.
+    fn work(&mut self, kernel: &mut dyn Kernel) {
+        loop {
+            let mut changed = self.take_completions();
+            for volume in &mut self.volumes {
+                volume.advance_start(&mut self.disk);
+            }
+            changed |= self.take_requests();
+            for volume in &mut self.volumes {
+                volume.submit_tails(&mut self.disk);
+            }
+            changed |= self.advance_flush();
+            changed |= self.send_replies();
+            let idle = !changed && matches!(self.flush, Flush::Idle) && self.disk.idle_enough();
+            for volume in &mut self.volumes {
+                volume.refresh_hint(&mut self.disk, idle);
+            }
+            self.publish(kernel);
+            for channel in self.clients.iter_mut().filter_map(Client::take_notification) {
+                kernel.notify(channel);
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn take_completions(&mut self) -> bool {
+        let mut changed = false;
+        while let Some(event) = self.disk.completed() {
+            changed = true;
+            match event {
+                Event::Flush(result) => self.flush_ended(result.is_ok()),
+                Event::Transfer(buffer, transfer, result) => match transfer.purpose {
+                    Purpose::Recovery => {
+                        let volume = &mut self.volumes[transfer.volume];
+                        volume.recovered(&mut self.disk, buffer, transfer.write.is_none(), result);
+                        self.stale = true;
+                    }
+                    Purpose::Read { client, serial, .. } => {
+                        let unwanted = self.clients[client].read_ended(serial, buffer, result.is_ok());
+                        unwanted.into_iter().for_each(|buffer| self.disk.give_back(buffer));
+                    }
+                    Purpose::Hint => {
+                        let volume = &mut self.volumes[transfer.volume];
+                        self.stale |= volume.hint_read(&mut self.disk, buffer, result.is_ok());
+                    }
+                    Purpose::Write => {
+                        self.disk.give_back(buffer);
+                        if result.is_err() {
+                            self.stale |= self.volumes[transfer.volume].fail(&mut self.disk);
+                        }
+                    }
+                },
+            }
+        }
+        changed
+    }
+
+    // ---- flushes ----
+
+    fn advance_flush(&mut self) -> bool {
+        if matches!(self.flush, Flush::Idle) && self.volumes.iter().any(Volume::wants_flush) {
+            self.flush = Flush::Gathering(self.disk.last_ticket());
+        }
+        let Flush::Gathering(target) = self.flush else { return false };
+        if self.disk.completed_to() < target {
+            return false;
+        }
+        for (number, volume) in self.volumes.iter_mut().enumerate() {
+            volume.flush_begins(self.disk.volume_completed_to(number));
+        }
+        if self.disk.device().can_flush() {
+            self.flush = Flush::UnderWay;
+            self.disk.flush();
+        } else {
+            // Completed is the most this disk can promise; `durable` says that it is not enough.
+            self.flush_ended(true);
+        }
+        true
+    }
+
+    fn flush_ended(&mut self, ok: bool) {
+        self.flush = Flush::Idle;
+        self.stale = true;
+        if self.disk.device().can_flush() {
+            self.published.flushes += 1;
+        }
+        for volume in &mut self.volumes {
+            if ok {
+                self.published.commits += volume.flush_ended();
+            } else {
+                volume.fail(&mut self.disk);
+            }
+        }
+    }
+
+    // ---- clients ----
+
+    fn take_requests(&mut self) -> bool {
+        let mut changed = false;
+        let count = self.clients.len();
+        for i in 0..count {
+            let number = (self.turn + i) % count;
+            for _ in 0..REQUESTS_PER_PASS {
+                if !self.take_request(number) {
+                    break;
+                }
+                changed = true;
+            }
+        }
+        self.turn = (self.turn + 1) % count.max(1);
+        changed
+    }
+
+    /// Takes one request of a client; false if there is none or it must wait.
+    fn take_request(&mut self, number: usize) -> bool {
+        let client = &mut self.clients[number];
+        let request = match client.request() {
+            Ok(Some(request)) => request,
+            Ok(None) => return false,
+            Err(_) => {
+                self.close(number);
+                return false;
+            }
+        };
+        let rights = client.rights();
+        let target = rights.target(request.volume, self.volumes.len());
+        let outcome = match self.accept(number, &request, target) {
+            Ok(outcome) => outcome,
+            Err(Refusal::Later) => return false,
+            Err(Refusal::Status(status, area)) => {
+                if status.breaks_a_rule() {
+                    self.volumes[target.unwrap_or(rights.home())].count_refused();
+                    self.stale = true;
+                }
+                Outcome::Status(status, area)
+            }
+        };
+        let positions = target.map(|target| self.volumes[target].positions()).unwrap_or_default();
+        self.clients[number].taken(request, target, outcome, positions);
+        true
+    }
+
+    /// Decides on a request and starts what it takes.
+    fn accept(&mut self, number: usize, request: &Request, target: Option<usize>) -> Result<Outcome, Refusal> {
+        let (client, disk) = (&self.clients[number], &mut self.disk);
+        let op = Op::from_wire(request.op.get()).ok_or(Status::BadRequest)?;
+        let len = usize::try_from(request.len.get()).ok().filter(|&len| len <= client.data_max());
+        let len = len.ok_or(Status::BadRequest)?;
+        let target = target.filter(|&target| client.rights().permit(op, target)).ok_or(Status::Forbidden)?;
+        let volume = &mut self.volumes[target];
+        if volume.state() == VolumeState::Recovering {
+            return Err(Refusal::Later);
+        }
+        let (block, payload) = (request.block.get(), client.payload(len));
+        let done = Outcome::Status(Status::Ok, Area::Volume);
+        match op {
+            Op::Hello => Ok(Outcome::Hello),
+            Op::Read => {
+                if !client.rights().can_read(volume) {
+                    return Err(Status::Unavailable.into());
+                }
+                let area = Area::from_u8(request.area).ok_or(Status::BadRequest)?;
+                let background = request.background == 1;
+                let busy = !matches!(self.flush, Flush::Idle) || !disk.idle();
+                if background && busy && !client.has_more() {
+                    return Err(Refusal::Later);
+                }
+                let purpose = Purpose::Read { client: number, serial: client.next_serial(), background };
+                volume.read(disk, purpose, area, block, len).map(|()| Outcome::Reading)
+            }
+            Op::WriteInput => volume.write_input(disk, block, &payload).map(|()| done),
+            Op::Append => volume.append(disk, block, &payload).map(|()| done),
+            Op::Abandon => volume.abandon(disk).map(|()| done),
+            Op::Commit => volume.commit(disk, block, &payload).map(Outcome::Run),
+            Op::Seal => volume.seal(disk).map(Outcome::Run),
+        }
+    }
+
+    fn send_replies(&mut self) -> bool {
+        let mut sent = false;
+        let durable = self.durable();
+        for number in 0..self.clients.len() {
+            match self.clients[number].reply(&mut self.disk, &self.volumes, durable) {
+                Ok(some) => sent |= some,
+                Err(_) => self.close(number),
+            }
+        }
+        sent
+    }
+
+    fn close(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        client.close(&mut self.disk);
+        self.volumes[client.rights().home()].count_refused();
+        self.stale = true;
+    }
+
+    // ---- the page ----
+
+    fn publish(&mut self, kernel: &mut dyn Kernel) {
+        if !core::mem::take(&mut self.stale) {
+            return;
+        }
+        let durable = self.durable();
+        let page = &mut self.published;
+        let device = self.disk.device();
+        page.capacity = device.capacity().into();
+        page.durable = u8::from(durable);
+        page.read_only = u8::from(device.read_only());
+        let recovering = |volume: &Volume| volume.state() == VolumeState::Recovering;
+        (page.in_flight, page.completed) = (self.disk.in_flight().into(), self.disk.completed_operations().into());
+        page.recovered = u8::from(!self.volumes.iter().any(recovering));
+        let mut news = false;
+        for (row, volume) in page.volumes.iter_mut().zip(&self.volumes) {
+            news |= row.state != volume.state() as u8;
+            *row = volume.row();
+        }
+        for client in self.clients.iter().filter(|client| client.closed()) {
+            page.volumes[client.rights().home()].closed = 1;
+        }
+        self.page.publish(page);
+        if let (true, Some(channel)) = (news, self.orchestrator) {
+            kernel.notify(channel);
+        }
+    }
+}
+
+impl<D: BlockDevice> Domain for Vault<D> {
+    fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.work(kernel);
+    }
+
+    fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        if let Some(interrupt) = self.interrupt.filter(|&interrupt| from.contains(interrupt)) {
+            self.disk.acknowledge();
+            kernel.acknowledge(interrupt);
+        }
+        if self.orchestrator.is_some_and(|orchestrator| from.contains(orchestrator)) {
+            self.published.heartbeat += 1;
+            self.stale = true;
+        }
+        self.work(kernel);
+    }
+}
+
+/// The volumes of a manifest. Two that share a block would break every promise, so they are refused.
+fn volumes(manifest: &Manifest<'_>) -> Result<Vec<Volume>, SetupError> {
+    let entries = manifest.volumes();
+    if entries.is_empty() || entries.len() > VOLUMES_MAX {
+        return Err(SetupError::Volumes);
+    }
+    let mut ends = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (start, blocks) = (entry.first_block.get(), entry.superblock.blocks.get());
+        let end = start.checked_add(blocks).ok_or(SetupError::Volumes)?;
+        if ends.iter().any(|&(other_start, other_end)| start < other_end && other_start < end) {
+            return Err(SetupError::Volumes);
+        }
+        ends.push((start, end));
+    }
+    let numbered = entries.iter().enumerate();
+    let volumes = numbered.map(|(number, entry)| Some(Volume::new(number, entry, entry.layout()?)));
+    volumes.collect::<Option<_>>().ok_or(SetupError::Volumes)
+}
+
+/// The clients of a manifest: every queue link there is.
+fn clients(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Vec<Client>, SetupError> {
+    let mut clients = Vec::new();
+    for link in manifest.links().iter().filter(|link| link.kind == LinkKind::Queue as u8) {
+        let role = Role::from_u8(link.peer).expect("checked by the manifest's parser");
+        let broken = SetupError::Link(role, LinkKind::Queue);
+        let form = conversation::queue(role, Role::Vault).ok_or(broken)?;
+        let channel = Channel::of(link).ok_or(broken)?;
+        let rights = Rights::of(role, link.peer_index.into(), manifest.volumes().len()).ok_or(broken)?;
+        let ends = queue_pair(mapped, link, form).ok_or(broken)?;
+        clients.push(Client::new(channel, rights, ends, form.slot_size - MESSAGE_HEADER));
+    }
+    Ok(clients)
+}
