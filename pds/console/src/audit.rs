@@ -13,13 +13,9 @@ use totebox_protocol::operator::{ALL_VOLUMES, Op};
 use totebox_protocol::page::SurfaceRow;
 
 use super::errors::Error;
-use super::history::FoundFields;
 use super::orders::Order;
+use super::phrases::{FoundFields, verdict_name, yes};
 use super::session::{Activity, Session};
-use super::status::yes;
-
-/// Bytes of the line with one volume's verdict at most, its checksum included.
-pub const VERDICT_LINE_MAX: usize = 384;
 
 /// A verification the operator waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,17 +44,6 @@ impl Verification {
     /// Whether the operator is shown the verdict with this tag anyway.
     pub fn awaits(&self, tag: u32, volume: usize) -> bool {
         self.tag == tag && (self.volume == ALL_VOLUMES || usize::from(self.volume) == volume)
-    }
-}
-
-/// A verdict's name; "none" if there is none yet.
-pub fn verdict_name(row: &SurfaceRow) -> &'static str {
-    match (row.verdict, Verdict::from_wire(row.verdict)) {
-        (0, _) => "none",
-        (_, Some(Verdict::Clean)) => "clean",
-        (_, Some(Verdict::Mismatch)) => "mismatch",
-        (_, Some(Verdict::Unreadable)) => "unreadable",
-        _ => "not-verified",
     }
 }
 

@@ -14,12 +14,10 @@ use zerocopy::FromZeros;
 
 use super::answers::failure;
 use super::errors::{Error, Refused};
+use super::limits::PART_MAX;
 use super::links::{Message, Misbehaviour};
 use super::output::Output;
 use super::session::{Activity, Session};
-
-/// The longest part of a character that a message can end with; a return is shorter.
-pub const PART_MAX: usize = 3;
 
 /// A document on its way to the operator.
 pub struct Get {

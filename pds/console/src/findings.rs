@@ -11,12 +11,6 @@ use totebox_protocol::page::SurfaceRow;
 use super::orders::Order;
 use super::session::{Activity, Session};
 
-/// Bytes of the line of one range at most, its checksum included.
-pub const RANGE_LINE_MAX: usize = 320;
-
-/// Bytes of the line that says how much more was found in one volume at most, its checksum included.
-pub const MORE_LINE_MAX: usize = 192;
-
 /// Findings of the last audit of a volume beyond those that became flags.
 pub fn beyond_flags(row: &SurfaceRow) -> u64 {
     u64::from(row.findings.get()).saturating_sub(FINDINGS_MAX as u64)

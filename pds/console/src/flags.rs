@@ -8,7 +8,6 @@ use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
-use totebox_domain::FaultKind;
 use totebox_protocol::audit::{Entry, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
 use totebox_protocol::flags::is_open;
@@ -18,11 +17,8 @@ use totebox_protocol::vault::VolumeState;
 use super::errors::Error;
 use super::findings::beyond_flags;
 use super::orders::Order;
+use super::phrases::{FaultText, trouble};
 use super::session::{Activity, Session};
-use super::status::trouble;
-
-/// Bytes of one flag's line at most, its checksum included.
-pub const FLAG_LINE_MAX: usize = 640;
 
 /// The name of the volume with this number, as far as there is one.
 pub fn volume_name(volumes: &[String], volume: u8) -> Option<&str> {
@@ -65,22 +61,6 @@ impl Subject {
         let record = Some(self.record).filter(|&record| record != NO_RECORD);
         let area = Area::from_u8(self.area)?.name();
         Some(Found { kind: self.kind_name(), area, block: self.block, record, count: 1 })
-    }
-}
-
-/// What a fault was, of a kind and at an address.
-pub struct FaultText(pub u8, pub u64);
-
-impl Display for FaultText {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match FaultKind::from_wire(self.0) {
-            Some(FaultKind::Memory) => write!(f, "it touched memory at {:#x} it has no right to", self.1),
-            Some(FaultKind::Exception) => f.write_str("it panicked or ran something illegal"),
-            Some(FaultKind::Syscall) => f.write_str("it made a call that does not exist"),
-            Some(FaultKind::Other) | None => {
-                f.write_str("it was ended from outside, or by something of no known kind")
-            }
-        }
     }
 }
 

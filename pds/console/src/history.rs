@@ -11,29 +11,17 @@ use totebox_console_protocol::text::{Duration, Found, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
 use totebox_domain::FaultKind;
-use totebox_protocol::audit::{Entry, Event, NO_RECORD, Op as Audit, Verdict};
+use totebox_protocol::audit::{Entry, Event, NO_RECORD, Verdict};
 use totebox_protocol::flag::FlagKind;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{LATEST, Op, REASON_MAX};
+use totebox_protocol::operator::{LATEST, Op};
 use totebox_protocol::page::{Cause, HISTORY_MAX};
 
 use super::errors::Error;
-use super::flags::{FaultText, FlagFields, FlagText, volume_name};
+use super::flags::{FlagFields, FlagText, volume_name};
 use super::orders::Order;
+use super::phrases::{FaultText, FoundFields, audit_name};
 use super::session::{Activity, Session};
-
-/// Bytes of the line of one record of the audit record at most, its checksum included. A reason stands there twice,
-/// quoted, and once quoted again.
-pub const EVENT_LINE_MAX: usize = 512 + 10 * REASON_MAX;
-
-/// The kind of a verification, as the audit record names it.
-pub const fn audit_name(op: u8) -> &'static str {
-    match Audit::from_wire(op) {
-        Some(Audit::VerifyFull) => "full",
-        Some(Audit::VerifyIncremental) => "incremental",
-        _ => "none",
-    }
-}
 
 fn kind_name(entry: &Entry) -> &'static str {
     Kind::from_u16(entry.kind.into()).map_or("unknown", Kind::name)
@@ -140,17 +128,6 @@ impl Display for EventFields<'_> {
             _ => Ok(()),
         }?;
         late_ms(entry).map_or(Ok(()), |late_ms| write!(f, " late_ms={late_ms}"))
-    }
-}
-
-/// A finding as `KEY=VALUE` pairs.
-pub struct FoundFields<'a>(pub &'a Found<'a>);
-
-impl Display for FoundFields<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Found { kind, area, block, record, .. } = self.0;
-        write!(f, "finding={kind} area={area} block={block}")?;
-        record.map_or(Ok(()), |record| write!(f, " record={record}"))
     }
 }
 

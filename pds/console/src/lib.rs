@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`input`], [`output`] | bytes from and to the serial line |
+//! | [`limits`], [`phrases`] | how long lines get, and how states and findings are said on them |
 //! | [`holder`], [`begun`] | who is at the line, who was cut off from it, and from what |
 //! | [`line`] | lines; words and data lines are of [`totebox_console_protocol`] |
 //! | [`commands`], [`errors`] | what can be said, and what is refused |
@@ -36,11 +37,13 @@ mod history;
 mod holder;
 mod input;
 mod lifecycle;
+mod limits;
 mod line;
 mod links;
 mod orchestrator;
 mod orders;
 mod output;
+mod phrases;
 mod put;
 mod session;
 mod status;

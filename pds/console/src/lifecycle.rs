@@ -7,8 +7,8 @@ use totebox_protocol::page::{ArchiveState, SurfaceRow};
 
 use super::errors::Error;
 use super::orders::Order;
+use super::phrases::state_name;
 use super::session::{Activity, Session};
-use super::status::state_name;
 
 /// The order the orchestrator is given for it.
 const fn op(change: Change) -> Op {

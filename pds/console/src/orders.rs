@@ -10,8 +10,8 @@ use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
 use super::errors::Error;
 use super::flags::volume_name;
 use super::orchestrator::Answered;
+use super::phrases::state_name;
 use super::session::{Activity, Session};
-use super::status::state_name;
 
 /// An order: an operation and what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

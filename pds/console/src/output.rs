@@ -5,36 +5,10 @@ use alloc::collections::VecDeque;
 use core::fmt::{self, Write};
 
 use totebox_console_protocol::control;
-use totebox_console_protocol::data::CONTENT_MAX;
 use totebox_domain::device::Uart;
-use totebox_manifest::VOLUMES_MAX;
-use totebox_manifest::conversation::INTAKE_DATA;
-use totebox_protocol::audit::RANGES_MAX;
-use totebox_protocol::flag::FLAGS_MAX;
-use totebox_protocol::page::HISTORY_MAX;
 use totebox_shown::{Shown, is_printable};
 
-use super::fetch::PART_MAX;
-use super::{audit, findings, flags, history, status};
-
-/// Bytes of an answer's last line, of a table's head, and of what else is said once in an answer, at most.
-pub const ONCE_MAX: usize = 4 * 1024;
-
-/// Bytes that handling one event writes at most: what the largest deployment's `status`, `flags` and `history`, or
-/// all that can be new on the surface together with the answer to an order, take. Content comes in far smaller
-/// pieces.
-pub const BURST_MAX: usize = {
-    let news = VOLUMES_MAX * (status::VOLUME_LINES_MAX + audit::VERDICT_LINE_MAX);
-    let flags = FLAGS_MAX * flags::FLAG_LINE_MAX + VOLUMES_MAX * findings::MORE_LINE_MAX;
-    let history = HISTORY_MAX * history::EVENT_LINE_MAX;
-    let rows = if news > flags { news } else { flags };
-    ONCE_MAX + if rows > history { rows } else { history }
-};
-
-// All findings of a volume beyond its flags fit one answer: there is nothing to page through.
-const _: () = assert!(BURST_MAX >= ONCE_MAX + RANGES_MAX * findings::RANGE_LINE_MAX);
-// A message of content, each byte of it a line feed or in data lines, is far from the most.
-const _: () = assert!(BURST_MAX > 2 * (INTAKE_DATA + PART_MAX) + 64 && CONTENT_MAX < INTAKE_DATA);
+use super::limits::BURST_MAX;
 
 /// Room for one event while the line still works on another.
 pub const CAPACITY: usize = 2 * BURST_MAX;

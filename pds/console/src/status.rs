@@ -10,14 +10,10 @@ use totebox_protocol::audit::Verdict;
 use totebox_protocol::page::{ArchiveState, Check, Surface, SurfaceRow, degraded};
 use totebox_protocol::vault::VolumeState;
 
-use super::audit::{FindingFields, FirstFinding, verdict_name};
+use super::audit::{FindingFields, FirstFinding};
 use super::errors::Error;
-use super::flags::FaultText;
-use super::history::audit_name;
+use super::phrases::{FaultText, audit_name, named_state, state_name, trouble, verdict_name, yes};
 use super::session::{Activity, Session};
-
-/// Bytes of all lines one volume takes in `status`, or in news, at most, checksums included.
-pub const VOLUME_LINES_MAX: usize = 1280;
 
 /// What the operator was told of one volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,28 +30,6 @@ impl Told {
         let verified = (row.verdict, row.verify_tag.get(), row.verified_ms.get());
         Told { state: row.state, volume_state: row.volume_state, verified }
     }
-}
-
-/// Why a volume is not in service, and the way out; `None` if nothing is wrong with it.
-pub const fn trouble(state: VolumeState) -> Option<&'static str> {
-    Some(match state {
-        VolumeState::Recovering | VolumeState::Ready | VolumeState::Sealed => return None,
-        VolumeState::NoDisk => "there is no disk; attach the deployment's disk and start again",
-        VolumeState::DiskTooSmall => "the disk ends before this volume does; attach the deployment's whole disk",
-        VolumeState::Foreign => "no Totebox superblock is there; attach the deployment's disk",
-        VolumeState::Damaged => {
-            "its superblock or its frontier is damaged; keep the disk, see totebox disk verify"
-        }
-        VolumeState::OtherDeployment => "the disk belongs to another deployment; attach this deployment's",
-        VolumeState::OtherVolume => {
-            "another volume or layout is there; the disk and totebox.toml do not belong together"
-        }
-        VolumeState::OtherVersion => "it has another format version; use the release that wrote it",
-        VolumeState::Failed => {
-            "a read, write or flush of the disk failed; nothing can be put until the next start"
-        }
-        VolumeState::ReadOnly => "the disk refuses writes; documents can be read",
-    })
 }
 
 /// A volume's state in words, with the reason if something is wrong.
@@ -90,20 +64,6 @@ fn row_trouble(row: &SurfaceRow) -> Option<&'static str> {
 
 fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
     VolumeState::from_wire(row.volume_state).and_then(trouble)
-}
-
-/// The name of the state a volume is in.
-pub fn state_name(row: &SurfaceRow) -> &'static str {
-    named_state(row.state)
-}
-
-fn named_state(state: u8) -> &'static str {
-    ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
-}
-
-/// A flag of a page as a value.
-pub fn yes(flag: u8) -> &'static str {
-    if flag == 1 { "yes" } else { "no" }
 }
 
 /// Whether the reason for a volume's state is worth a line of its own.

@@ -16,10 +16,8 @@ use totebox_protocol::vault::VolumeState;
 use totebox_testing::Random;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::findings::MORE_LINE_MAX;
-use crate::flags::FLAG_LINE_MAX;
-use crate::output::BURST_MAX;
-use crate::status::{VOLUME_LINES_MAX, trouble};
+use crate::limits::{BURST_MAX, FLAG_LINE_MAX, MORE_LINE_MAX, VOLUME_LINES_MAX};
+use crate::phrases::trouble;
 use crate::testing::{Bench, Document, reply};
 
 const NAMES: [&str; 2] = ["contracts", "finance"];

@@ -15,7 +15,7 @@ use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 use totebox_protocol::vault::{Area, VolumeState};
 use zerocopy::FromZeros;
 
-use crate::findings::RANGE_LINE_MAX;
+use crate::limits::RANGE_LINE_MAX;
 use crate::testing::{Bench, RECORD_TIME_MS};
 
 const NAMES: [&str; 2] = ["contracts", "finance"];

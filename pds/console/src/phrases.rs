@@ -1,0 +1,93 @@
+//! How states, faults, findings and verdicts are said, on whatever line they stand.
+
+use core::fmt::{self, Display, Formatter};
+
+use totebox_console_protocol::text::Found;
+use totebox_domain::FaultKind;
+use totebox_protocol::audit::{Op as Audit, Verdict};
+use totebox_protocol::page::{ArchiveState, SurfaceRow};
+use totebox_protocol::vault::VolumeState;
+
+/// The name of the state a volume is in.
+pub fn state_name(row: &SurfaceRow) -> &'static str {
+    named_state(row.state)
+}
+
+/// The name of a state.
+pub fn named_state(state: u8) -> &'static str {
+    ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
+}
+
+/// A flag of a page as a value.
+pub fn yes(flag: u8) -> &'static str {
+    if flag == 1 { "yes" } else { "no" }
+}
+
+/// Why a volume is not in service, and the way out; `None` if nothing is wrong with it.
+pub const fn trouble(state: VolumeState) -> Option<&'static str> {
+    Some(match state {
+        VolumeState::Recovering | VolumeState::Ready | VolumeState::Sealed => return None,
+        VolumeState::NoDisk => "there is no disk; attach the deployment's disk and start again",
+        VolumeState::DiskTooSmall => "the disk ends before this volume does; attach the deployment's whole disk",
+        VolumeState::Foreign => "no Totebox superblock is there; attach the deployment's disk",
+        VolumeState::Damaged => {
+            "its superblock or its frontier is damaged; keep the disk, see totebox disk verify"
+        }
+        VolumeState::OtherDeployment => "the disk belongs to another deployment; attach this deployment's",
+        VolumeState::OtherVolume => {
+            "another volume or layout is there; the disk and totebox.toml do not belong together"
+        }
+        VolumeState::OtherVersion => "it has another format version; use the release that wrote it",
+        VolumeState::Failed => {
+            "a read, write or flush of the disk failed; nothing can be put until the next start"
+        }
+        VolumeState::ReadOnly => "the disk refuses writes; documents can be read",
+    })
+}
+
+/// What a fault was, of a kind and at an address.
+pub struct FaultText(pub u8, pub u64);
+
+impl Display for FaultText {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match FaultKind::from_wire(self.0) {
+            Some(FaultKind::Memory) => write!(f, "it touched memory at {:#x} it has no right to", self.1),
+            Some(FaultKind::Exception) => f.write_str("it panicked or ran something illegal"),
+            Some(FaultKind::Syscall) => f.write_str("it made a call that does not exist"),
+            Some(FaultKind::Other) | None => {
+                f.write_str("it was ended from outside, or by something of no known kind")
+            }
+        }
+    }
+}
+
+/// The kind of a verification, as the audit record names it.
+pub const fn audit_name(op: u8) -> &'static str {
+    match Audit::from_wire(op) {
+        Some(Audit::VerifyFull) => "full",
+        Some(Audit::VerifyIncremental) => "incremental",
+        _ => "none",
+    }
+}
+
+/// A verdict's name; "none" if there is none yet.
+pub fn verdict_name(row: &SurfaceRow) -> &'static str {
+    match (row.verdict, Verdict::from_wire(row.verdict)) {
+        (0, _) => "none",
+        (_, Some(Verdict::Clean)) => "clean",
+        (_, Some(Verdict::Mismatch)) => "mismatch",
+        (_, Some(Verdict::Unreadable)) => "unreadable",
+        _ => "not-verified",
+    }
+}
+
+/// A finding as `KEY=VALUE` pairs.
+pub struct FoundFields<'a>(pub &'a Found<'a>);
+
+impl Display for FoundFields<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Found { kind, area, block, record, .. } = self.0;
+        write!(f, "finding={kind} area={area} block={block}")?;
+        record.map_or(Ok(()), |record| write!(f, " record={record}"))
+    }
+}
