@@ -1,12 +1,13 @@
 //! The archive's end of its link to the console: requests in, each copied out once, and answers out.
 
 use ledger_fmt::Hash;
-use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_domain::{Kernel, SetupError};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation::INTAKE_DATA;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
-use zerocopy::{FromZeros, IntoBytes};
+use totebox_shm::{Mapped, PeerError};
+use zerocopy::FromZeros;
 
 /// The header of a request, in range.
 #[derive(Clone, Copy, Debug)]
@@ -37,67 +38,40 @@ impl Refusal {
 
 /// The archive's end.
 pub struct Console {
-    answers: Producer,
-    requests: Consumer,
-    channel: Channel,
+    link: Endpoint<Reply, Request>,
     /// The oldest request, if it was copied out and not finished yet.
     held: Option<Message>,
-    /// The console broke the protocol: nothing is read from it any more.
-    broken: bool,
-    /// The console is to look again.
-    wake: bool,
 }
 
 impl Console {
     /// The link this archive's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let missing = SetupError::Link(Role::Console, LinkKind::Queue);
-        let link = manifest.link(Role::Console, 0, LinkKind::Queue).ok_or(missing)?;
-        let form = conversation::queue(Role::Archive, Role::Console).ok_or(missing)?;
-        let (answers, requests) = queue_pair(mapped, link, form).ok_or(missing)?;
-        let channel = Channel::of(link).ok_or(missing)?;
-        Ok(Console { answers, requests, channel, held: None, broken: false, wake: false })
+        Ok(Console { link: Endpoint::open(manifest, mapped, Role::Console, 0)?, held: None })
     }
 
     /// Whether the console broke the protocol.
     pub fn is_broken(&self) -> bool {
-        self.broken
+        self.link.is_broken()
     }
 
     /// Answers that can be sent now.
     pub fn room(&mut self) -> usize {
-        if self.broken {
-            return 0;
-        }
-        self.answers.free().unwrap_or_else(|_| self.break_off())
+        self.link.room()
     }
 
-    fn break_off<T: Default>(&mut self) -> T {
-        self.broken = true;
-        self.held = None;
-        T::default()
-    }
-
-    /// The oldest request, if there is one. It stays the oldest until [`Console::done`].
+    /// The oldest request, copied out once. It stays in its slot until [`Console::done`].
     pub fn request(&mut self) -> Option<Message> {
-        if self.broken {
-            return None;
-        }
         if self.held.is_none() {
-            self.held = match self.next_request() {
-                Ok(message) => message,
-                Err(PeerError) => self.break_off(),
-            };
+            self.held = self.next_request().unwrap_or_else(|PeerError| {
+                self.link.break_off();
+                None
+            });
         }
-        self.held
+        self.held.filter(|_| !self.is_broken())
     }
 
     fn next_request(&mut self) -> Result<Option<Message>, PeerError> {
-        if self.requests.available()? == 0 {
-            return Ok(None);
-        }
-        let mut request = Request::new_zeroed();
-        self.requests.read(0, request.as_mut_bytes());
+        let Some(request) = self.link.peek() else { return Ok(None) };
         let len = request.len.get() as usize;
         if len > INTAKE_DATA {
             return Err(PeerError);
@@ -116,14 +90,13 @@ impl Console {
     /// change them meanwhile.
     pub fn data(&self, out: &mut [u8]) {
         assert!(self.held.is_some(), "there is no request to read from");
-        self.requests.read(MESSAGE_HEADER, out);
+        self.link.data(out);
     }
 
     /// The oldest request was served: its slot is given back.
     pub fn done(&mut self) {
         if self.held.take().is_some() {
-            self.requests.release();
-            self.wake = true;
+            self.link.release();
         }
     }
 
@@ -131,11 +104,8 @@ impl Console {
     /// there is some; an answer to a console that has just broken the protocol is dropped.
     pub fn answer(&mut self, answer: Answer, mut reply: Reply, data: &[u8]) {
         (reply.answer, reply.len) = (answer as u8, (data.len() as u16).into());
-        match self.answers.send(reply.as_bytes(), data) {
-            Ok(sent) => assert!(sent, "room() said there was a slot"),
-            Err(PeerError) => self.break_off(),
-        }
-        self.wake = true;
+        let sent = self.link.send(&reply, data);
+        assert!(sent || self.is_broken(), "room() said there was a slot");
     }
 
     /// Answers that a request failed.
@@ -145,11 +115,9 @@ impl Console {
         self.answer(Answer::Failed, reply, &[]);
     }
 
-    /// Wakes the console if there is something new for it.
-    pub fn announce(&mut self, kernel: &mut dyn Kernel) {
-        if core::mem::take(&mut self.wake) {
-            kernel.notify(self.channel);
-        }
+    /// Notifies the console, if it is owed that.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 }
 

@@ -37,7 +37,8 @@ mod tests;
 use ledger_fmt::record::{Draft, Kind};
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_link::{page_channel, page_reader, page_writer};
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answer, Failure, Op};
 use totebox_protocol::lifecycle::{self, Standing};
 use totebox_protocol::page::{ArchiveState, Cause, Health, Lifecycle, Time};
@@ -104,10 +105,6 @@ impl Archive {
             return Err(SetupError::Role(manifest.role()));
         }
         let [volume] = manifest.volumes() else { return Err(SetupError::Volumes) };
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
-        let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
-        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
-        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
         let header = manifest.header();
         let ledger = LedgerWriter::new(header, volume, VOLUME, Purpose::Ledger);
         let period_ms = check::period_ms(header);
@@ -117,10 +114,10 @@ impl Archive {
             submissions: Submissions::new(),
             reading: Reading::new(&ledger),
             ledger,
-            time: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
-            lifecycle: PageReader::new(mapped, orchestrator.theirs).ok_or(missing)?,
-            health: PageWriter::new(mapped, orchestrator.mine).ok_or(missing)?,
-            orchestrator: Channel::of(orchestrator).ok_or(missing)?,
+            time: page_reader(manifest, mapped, Role::Clock, 0)?,
+            lifecycle: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
+            health: page_writer(manifest, mapped, Role::Orchestrator, 0)?,
+            orchestrator: page_channel(manifest, Role::Orchestrator, 0)?,
             published: Health::new_zeroed(),
             untold: false,
             news: false,
@@ -154,8 +151,8 @@ impl Archive {
             let signed = self.sign_checkpoint();
             self.commit();
             self.check_itself();
-            self.vault.announce(kernel);
-            self.console.announce(kernel);
+            self.vault.notify(kernel);
+            self.console.notify(kernel);
             let replied = self.take_replies();
             if !served && !replied && !signed {
                 break;

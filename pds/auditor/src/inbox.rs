@@ -1,16 +1,15 @@
 //! The orchestrator's requests, and the way back for the reports on them.
 //!
 //! Requests are taken at once; verifications then wait for their turn, and entries for room in the audit
-//! record. An orchestrator whose indices cannot
-//! be is *broken*: nothing is read from it any more, and reports are dropped; their records are in the
-//! audit record all the same.
+//! record. Reports to an orchestrator that broke its protocol are dropped; their records are in the audit
+//! record all the same.
 
 use heapless::Deque;
-use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role, VOLUMES_MAX};
+use totebox_domain::{Kernel, SetupError};
+use totebox_link::Endpoint;
+use totebox_manifest::{Manifest, Role, VOLUMES_MAX};
 use totebox_protocol::audit::{Entry, NO_RECORD, Op, Report, Request, Verdict};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
+use totebox_shm::Mapped;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::history::History;
@@ -19,42 +18,21 @@ use super::memory::{Memory, Recollection};
 use super::payload;
 use super::verification::Job;
 
-const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Auditor) {
-    Some(form) => form,
-    None => panic!("orchestrator and auditor share a queue"),
-};
-
 /// The link to the orchestrator.
 pub struct Inbox {
-    from_orchestrator: Consumer,
-    to_orchestrator: Producer,
-    channel: Channel,
+    link: Endpoint<Report, Request>,
     volumes: usize,
     /// Verifications that wait; an orchestrator asks for one of each volume at most.
     jobs: Deque<Job, VOLUMES_MAX>,
     /// A request that was copied out and waits for room.
     held: Option<(Request, Entry)>,
-    broken: bool,
-    /// Whether the orchestrator is to be woken: a slot was freed or a report sent.
-    unannounced: bool,
 }
 
 impl Inbox {
     /// Opens the link to the orchestrator.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Inbox, SetupError> {
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Queue);
-        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).ok_or(missing)?;
-        let (to_orchestrator, from_orchestrator) = queue_pair(mapped, link, RING).ok_or(missing)?;
-        Ok(Inbox {
-            from_orchestrator,
-            to_orchestrator,
-            channel: Channel::of(link).ok_or(missing)?,
-            volumes: manifest.volumes().len(),
-            jobs: Deque::new(),
-            held: None,
-            broken: false,
-            unannounced: false,
-        })
+        let link = Endpoint::open(manifest, mapped, Role::Orchestrator, 0)?;
+        Ok(Inbox { link, volumes: manifest.volumes().len(), jobs: Deque::new(), held: None })
     }
 
     /// Takes the requests that have come, as long as there is room for what they lead to.
@@ -83,21 +61,14 @@ impl Inbox {
 
     /// The oldest request, copied out once.
     fn next(&mut self) -> Option<(Request, Entry)> {
-        if self.held.is_none() && !self.broken {
-            match self.from_orchestrator.available() {
-                Ok(0) => return None,
-                Ok(_) => {
-                    let (mut request, mut entry) = (Request::new_zeroed(), Entry::new_zeroed());
-                    self.from_orchestrator.read(0, request.as_mut_bytes());
-                    self.from_orchestrator.read(MESSAGE_HEADER, entry.as_mut_bytes());
-                    self.from_orchestrator.release();
-                    self.unannounced = true;
-                    self.held = Some((request, entry));
-                }
-                Err(PeerError) => self.broken = true,
-            }
+        if self.held.is_none() {
+            let request = self.link.peek()?;
+            let mut entry = Entry::new_zeroed();
+            self.link.data(entry.as_mut_bytes());
+            self.link.release();
+            self.held = Some((request, entry));
         }
-        self.held.filter(|_| !self.broken)
+        self.held.filter(|_| !self.link.is_broken())
     }
 
     /// What is asked for, if the request is one.
@@ -154,26 +125,12 @@ impl Inbox {
                 history.has_left();
             }
         }
-        if core::mem::take(&mut self.unannounced) && !self.broken {
-            kernel.notify(self.channel);
-        }
+        self.link.notify(kernel);
     }
 
     /// Sends one report; false if it has to wait for room. One to a broken orchestrator is dropped.
     fn send_one(&mut self, report: &Report, body: &[u8]) -> bool {
-        if self.broken {
-            return true;
-        }
-        match self.to_orchestrator.send(report.as_bytes(), body) {
-            Ok(sent) => {
-                self.unannounced |= sent;
-                sent
-            }
-            Err(PeerError) => {
-                self.broken = true;
-                true
-            }
-        }
+        self.link.send(report, body) || self.link.is_broken()
     }
 }
 

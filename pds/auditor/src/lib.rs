@@ -40,7 +40,8 @@ mod verification;
 use alloc::vec::Vec;
 
 use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
-use totebox_manifest::{LinkKind, Manifest, Role, Volume};
+use totebox_link::page_reader;
+use totebox_manifest::{Manifest, Role, Volume};
 use totebox_protocol::audit::Op;
 use totebox_protocol::page::{ArchiveState, Health, Time};
 use totebox_shm::{Mapped, PageReader};
@@ -100,13 +101,8 @@ impl Auditor {
         let audit = volumes.last().filter(|_| volumes.len() == usize::from(header.archives) + 1);
         let audit = audit.ok_or(SetupError::Volumes)?;
         let layout = audit.layout().ok_or(SetupError::Volumes)?;
-        let no_clock = SetupError::Link(Role::Clock, LinkKind::Page);
-        let clock = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(no_clock)?;
-        let health = |index| {
-            let missing = SetupError::Link(Role::Archive, LinkKind::Page);
-            let link = manifest.link(Role::Archive, index, LinkKind::Page).ok_or(missing)?;
-            PageReader::new(mapped, link.theirs).ok_or(missing)
-        };
+        let time_page = page_reader(manifest, mapped, Role::Clock, 0)?;
+        let health = |index| page_reader(manifest, mapped, Role::Archive, index);
         Ok(Auditor {
             vault: VaultClient::new(manifest, mapped)?,
             inbox: Inbox::new(manifest, mapped)?,
@@ -116,7 +112,7 @@ impl Auditor {
             verification: Verification::new(audit, layout),
             volumes: volumes.to_vec(),
             health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
-            time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            time_page,
             time: Time::new_zeroed(),
         })
     }
@@ -197,7 +193,7 @@ impl Auditor {
         self.commit(wall_ms);
         self.history.advance(&mut self.vault);
         self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.memory);
-        self.vault.announce(kernel);
+        self.vault.notify(kernel);
     }
 
     /// Lets the audit record be read or written on.

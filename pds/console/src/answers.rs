@@ -18,7 +18,7 @@ impl Session {
     /// Whether a request can go to this archive; says why not.
     pub(super) fn reachable(&mut self, link: usize) -> bool {
         let name = &self.volumes[link];
-        if self.links[link].broken {
+        if self.links[link].is_closed() {
             let text = format_args!("archive {name} broke its protocol; its link is closed until the next start");
             self.output.error(Error::ArchiveBroken, None, text);
             return false;
@@ -192,7 +192,7 @@ impl Session {
 
     /// The archive broke its protocol: its link is closed for good.
     fn close(&mut self, link: usize, Misbehaviour(how): Misbehaviour) {
-        self.links[link].broken = true;
+        self.links[link].close();
         let archive = &self.volumes[link];
         self.output.line(format_args!("*archive {archive} broke its protocol ({how}); its link is closed"));
         self.abandon(link, Error::ArchiveBroken);
@@ -215,7 +215,7 @@ impl Session {
     pub(super) fn abandon_silent(&mut self) -> bool {
         for link in 0..self.links.len() {
             let overdue = self.now_ms.saturating_sub(self.links[link].moved_ms) >= ANSWER_MS;
-            if overdue && !self.links[link].broken && self.give_up_on(link) {
+            if overdue && !self.links[link].is_closed() && self.give_up_on(link) {
                 return true;
             }
         }

@@ -2,7 +2,8 @@
 
 use totebox_domain::SetupError;
 use totebox_domain::watch::ClockWatch;
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_link::page_reader;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::page::Time;
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
@@ -16,9 +17,7 @@ pub struct ClockView {
 impl ClockView {
     /// The clock this PD's manifest names. A tick also wakes the console.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let missing = SetupError::Link(Role::Clock, LinkKind::Page);
-        let link = manifest.link(Role::Clock, 0, LinkKind::Page).ok_or(missing)?;
-        let page = PageReader::new(mapped, link.theirs).ok_or(missing)?;
+        let page = page_reader(manifest, mapped, Role::Clock, 0)?;
         Ok(ClockView { page, watch: ClockWatch::default() })
     }
 

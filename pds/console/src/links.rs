@@ -4,17 +4,13 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER, QueueForm};
-use totebox_manifest::{ARCHIVES_MAX, LinkKind, Manifest, Role};
+use totebox_domain::{Kernel, SetupError};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation::INTAKE_DATA;
+use totebox_manifest::{ARCHIVES_MAX, Manifest, Role};
 use totebox_protocol::intake::{Answer, Op, Reply, Request};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
-use zerocopy::{FromZeros, IntoBytes};
-
-const RING: QueueForm = match conversation::queue(Role::Console, Role::Archive) {
-    Some(form) => form,
-    None => panic!("console and archive share a queue"),
-};
+use totebox_shm::Mapped;
+use zerocopy::FromZeros;
 
 /// Bytes of heap the links take, the last answer and what waits to be sent.
 pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DATA;
@@ -22,12 +18,6 @@ pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DAT
 /// How an archive broke its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misbehaviour(pub &'static str);
-
-impl From<PeerError> for Misbehaviour {
-    fn from(_: PeerError) -> Self {
-        Misbehaviour("its queue's indices cannot be")
-    }
-}
 
 /// An archive's answer, copied out of the ring.
 pub struct Message {
@@ -51,47 +41,56 @@ impl Message {
 
 /// The console's end of the link to one archive.
 pub struct ArchiveLink {
-    requests: Producer,
-    answers: Consumer,
-    channel: Channel,
-    /// It broke its protocol: nothing is read from it or sent to it any more.
-    pub broken: bool,
+    link: Endpoint<Request, Reply>,
+    /// The console knows that it broke its protocol, and has said so.
+    closed: bool,
     /// When something last went over it, in either direction, by the CPU's counter.
     pub moved_ms: u64,
     /// A cancellation that must go out before anything else.
     owed: Option<(Op, u32)>,
-    /// The archive is to look again.
-    wake: bool,
 }
 
 impl ArchiveLink {
     /// The link to the archive of this index.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped, index: u8) -> Result<Self, SetupError> {
-        let missing = SetupError::Link(Role::Archive, LinkKind::Queue);
-        let link = manifest.link(Role::Archive, index, LinkKind::Queue).ok_or(missing)?;
-        let (requests, answers) = queue_pair(mapped, link, RING).ok_or(missing)?;
-        let channel = Channel::of(link).ok_or(missing)?;
-        Ok(ArchiveLink { requests, answers, channel, broken: false, moved_ms: 0, owed: None, wake: false })
+        let link = Endpoint::open(manifest, mapped, Role::Archive, index)?;
+        Ok(ArchiveLink { link, closed: false, moved_ms: 0, owed: None })
+    }
+
+    /// Whether it is closed: nothing is read from it or sent to it any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Closes it for good: the archive broke its protocol.
+    pub fn close(&mut self) {
+        self.link.break_off();
+        self.closed = true;
+    }
+
+    /// `done`, unless the queue turns out to be broken.
+    fn checked(&self, done: bool) -> Result<bool, Misbehaviour> {
+        match self.link.is_broken() && !self.closed {
+            true => Err(Misbehaviour("its queue's indices cannot be")),
+            false => Ok(done),
+        }
     }
 
     /// Copies the next answer out, if there is one. Its numbers are known to be in range, no more.
     pub fn receive(&mut self, message: &mut Message) -> Result<bool, Misbehaviour> {
-        if self.broken || self.answers.available()? == 0 {
-            return Ok(false);
-        }
-        self.answers.read(0, message.header.as_mut_bytes());
+        let Some(header) = self.link.peek() else { return self.checked(false) };
+        message.header = header;
         let len = usize::from(message.header.len.get());
         let data = message.data.get_mut(..len).ok_or(Misbehaviour("an answer is longer than its slot"))?;
-        self.answers.read(MESSAGE_HEADER, data);
-        self.answers.release();
-        self.wake = true;
+        self.link.data(data);
+        self.link.release();
         message.answer = Answer::from_wire(message.header.answer).ok_or(Misbehaviour("an unknown answer"))?;
         Ok(true)
     }
 
-    /// Whether an answer waits. A broken link has none.
+    /// Whether an answer waits. A closed link has none.
     pub fn answer_waits(&mut self) -> bool {
-        !self.broken && self.answers.available().is_ok_and(|count| count > 0)
+        self.link.waiting() > 0
     }
 
     /// Sends a cancellation as soon as there is room, before anything else.
@@ -117,18 +116,13 @@ impl ArchiveLink {
     }
 
     fn send(&mut self, request: &Request, data: &[u8]) -> Result<bool, Misbehaviour> {
-        if self.broken || !self.requests.send(request.as_bytes(), data)? {
-            return Ok(false);
-        }
-        self.wake = true;
-        Ok(true)
+        let sent = self.link.send(request, data);
+        self.checked(sent)
     }
 
-    /// Wakes the archive if something was sent or a slot given back since the last call.
-    pub fn wake(&mut self, kernel: &mut dyn Kernel) {
-        if core::mem::take(&mut self.wake) {
-            kernel.notify(self.channel);
-        }
+    /// Notifies the archive, if it is owed that.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 }
 

@@ -4,18 +4,17 @@
 use heapless::Deque;
 use totebox_domain::watch::{BEAT_MS, Watch};
 use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, ORDER_DATA, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation::{self, ORDER_DATA};
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::operator::{Op, Outcome, Reply, Request};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
-use zerocopy::{FromZeros, IntoBytes};
+use totebox_shm::{Mapped, PeerError};
+use zerocopy::FromZeros;
 
 use super::orders::Order;
 
-const RING: QueueForm = match conversation::queue(Role::Console, Role::Orchestrator) {
-    Some(form) => form,
-    None => panic!("console and orchestrator share a queue"),
-};
+/// Orders that can be under way: no more than the ring of answers has slots.
+const ORDERS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Console).slots;
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
@@ -29,42 +28,35 @@ pub struct Answered {
 
 /// The console's end of the link.
 pub struct OrchestratorLink {
-    orders: Producer,
-    answers: Consumer,
-    channel: Channel,
-    /// It broke its protocol: nothing is read from it or sent to it any more.
-    pub broken: bool,
+    link: Endpoint<Request, Reply>,
     /// Orders it owes an answer to, oldest first.
-    owed: Deque<(u32, Op), { RING.slots }>,
+    owed: Deque<(u32, Op), ORDERS_MAX>,
     last_tag: u32,
     watch: Watch,
     /// When it last answered, by the CPU's counter; before that, when this domain started.
     heard_ms: u64,
-    wake: bool,
 }
 
 impl OrchestratorLink {
     /// Opens the link.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Queue);
-        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).ok_or(missing)?;
-        let (orders, answers) = queue_pair(mapped, link, RING).ok_or(missing)?;
         Ok(OrchestratorLink {
-            orders,
-            answers,
-            channel: Channel::of(link).ok_or(missing)?,
-            broken: false,
+            link: Endpoint::open(manifest, mapped, Role::Orchestrator, 0)?,
             owed: Deque::new(),
             last_tag: 0,
             watch: Watch::default(),
             heard_ms: 0,
-            wake: false,
         })
     }
 
     /// The channel to the orchestrator.
     pub fn channel(&self) -> Channel {
-        self.channel
+        self.link.channel()
+    }
+
+    /// Whether it broke its protocol.
+    pub fn is_broken(&self) -> bool {
+        self.link.is_broken()
     }
 
     /// This domain starts.
@@ -74,7 +66,7 @@ impl OrchestratorLink {
 
     /// Whether it gives no sign of life, or was cut off.
     pub fn is_lost(&self, now_ms: u64) -> bool {
-        self.broken || self.watch.is_silent(now_ms)
+        self.is_broken() || self.watch.is_silent(now_ms)
     }
 
     /// Milliseconds since it last answered, which it does when its surface is up to date.
@@ -85,25 +77,19 @@ impl OrchestratorLink {
     /// Sends an order; its tag. `None` if it is cut off, or takes nothing from its queue.
     pub fn send(&mut self, now_ms: u64, order: &Order, reason: &str) -> Option<u32> {
         debug_assert!(reason.len() <= ORDER_DATA, "the longest reason is shorter");
-        if self.broken || self.owed.is_full() {
+        if self.owed.is_full() {
             return None;
         }
         let tag = self.last_tag.wrapping_add(1).max(1);
         let mut request = Request::new_zeroed();
         (request.op, request.volume, request.tag) = (order.op as u8, order.volume, tag.into());
         (request.len, request.number) = ((reason.len() as u16).into(), order.number.into());
-        match self.orders.send(request.as_bytes(), reason.as_bytes()) {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(PeerError) => {
-                self.broken = true;
-                return None;
-            }
+        if !self.link.send(&request, reason.as_bytes()) {
+            return None;
         }
         self.last_tag = tag;
         self.owed.push_back((tag, order.op)).expect("it is not full");
         self.watch.expect(now_ms);
-        self.wake = true;
         Some(tag)
     }
 
@@ -116,22 +102,15 @@ impl OrchestratorLink {
 
     /// The next answer, if there is one.
     pub fn receive(&mut self, now_ms: u64) -> Option<Answered> {
-        if self.broken {
-            return None;
-        }
         self.next_answer(now_ms).unwrap_or_else(|PeerError| {
-            self.broken = true;
+            self.link.break_off();
             None
         })
     }
 
     fn next_answer(&mut self, now_ms: u64) -> Result<Option<Answered>, PeerError> {
-        if self.answers.available()? == 0 {
-            return Ok(None);
-        }
-        let mut reply = Reply::new_zeroed();
-        self.answers.read(0, reply.as_mut_bytes());
-        self.answers.release();
+        let Some(reply) = self.link.peek() else { return Ok(None) };
+        self.link.release_quietly();
         let (tag, op) = self.owed.pop_front().ok_or(PeerError)?;
         let outcome = Outcome::from_wire(reply.outcome).ok_or(PeerError)?;
         if reply.tag.get() != tag || reply.op != op as u8 {
@@ -145,10 +124,8 @@ impl OrchestratorLink {
         Ok(Some(Answered { tag, outcome, name: reply.name.get() }))
     }
 
-    /// Wakes the orchestrator if something was sent since the last call.
-    pub fn wake(&mut self, kernel: &mut dyn Kernel) {
-        if core::mem::take(&mut self.wake) {
-            kernel.notify(self.channel);
-        }
+    /// Notifies the orchestrator, if it is owed that.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 }

@@ -189,7 +189,7 @@ impl Session {
 
     /// In words, since when the orchestrator is lost.
     fn orchestrator_lost(&self) -> heapless::String<96> {
-        let lost = match self.orchestrator.broken {
+        let lost = match self.orchestrator.is_broken() {
             true => return heapless::format!("the orchestrator broke its protocol").unwrap_or_default(),
             false => Duration(self.orchestrator.age_ms(self.now_ms)),
         };

@@ -8,7 +8,7 @@ use totebox_console_protocol::control;
 use totebox_console_protocol::data::{self, Damage, LINE_MAX, PROTOCOL};
 use totebox_console_protocol::words::{Quoted, split};
 use totebox_domain::{Kernel, SetupError};
-use totebox_manifest::{LinkKind, Manifest, Role, name_str};
+use totebox_manifest::{Manifest, name_str};
 use totebox_protocol::flag::FLAGS_MAX;
 use totebox_protocol::intake::Op;
 use totebox_shm::Mapped;
@@ -141,8 +141,6 @@ impl Session {
         if volumes.len() != usize::from(header.archives) + 1 {
             return Err(SetupError::Volumes);
         }
-        let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
-        let link = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
         let links = (0..header.archives).map(|index| ArchiveLink::new(manifest, mapped, index));
         let mut session = Session {
             deployment: name_str(&header.deployment_name).to_string(),
@@ -151,7 +149,7 @@ impl Session {
             answered: None,
             clock: ClockView::new(manifest, mapped)?,
             now_ms: 0,
-            surface: SurfaceView::new(mapped, link.theirs).ok_or(missing)?,
+            surface: SurfaceView::new(manifest, mapped)?,
             told: vec![Told::default(); volumes.len()],
             told_degraded: 0,
             told_flags: heapless::Vec::new(),
@@ -226,8 +224,8 @@ impl Session {
 
     /// Wakes everybody who was sent something or has room again.
     pub fn wake_peers(&mut self, kernel: &mut dyn Kernel) {
-        self.links.iter_mut().for_each(|link| link.wake(kernel));
-        self.orchestrator.wake(kernel);
+        self.links.iter_mut().for_each(|link| link.notify(kernel));
+        self.orchestrator.notify(kernel);
     }
 
     /// A new tag; every answer of an archive carries its request's.

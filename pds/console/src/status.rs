@@ -172,7 +172,7 @@ impl Session {
         let (degraded, age_ms) = (self.degraded(), self.orchestrator.age_ms(self.now_ms));
         let Some(surface) = self.surface.last() else { return };
         let line = |volume: usize| {
-            let broken = self.links.get(volume).is_some_and(|link| link.broken);
+            let broken = self.links.get(volume).is_some_and(|link| link.is_closed());
             volume_line(&self.volumes[volume], broken, surface, &surface.rows[volume])
         };
         let volumes = 0..self.volumes.len();

@@ -2,7 +2,9 @@
 
 use alloc::boxed::Box;
 
-use totebox_manifest::Region;
+use totebox_domain::SetupError;
+use totebox_link::page_reader;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::page::{ArchiveState, Surface};
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
@@ -22,12 +24,13 @@ pub struct SurfaceView {
 }
 
 impl SurfaceView {
-    /// The surface in `region`; `None` if the region does not hold one.
-    pub fn new(mapped: Mapped, region: Region) -> Option<Self> {
-        Some(SurfaceView {
-            page: PageReader::new(mapped, region)?,
-            current: Surface::new_box_zeroed().ok()?,
-            incoming: Surface::new_box_zeroed().ok()?,
+    /// The page the orchestrator publishes.
+    pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
+        let copy = || Surface::new_box_zeroed().map_err(|_| SetupError::Volumes);
+        Ok(SurfaceView {
+            page: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
+            current: copy()?,
+            incoming: copy()?,
             known: false,
             stale: true,
         })

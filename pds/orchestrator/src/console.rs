@@ -6,17 +6,15 @@
 
 use heapless::{Deque, Vec};
 use totebox_domain::watch::Watch;
-use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER, ORDER_DATA, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_domain::{Kernel, SetupError};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation::{self, ORDER_DATA};
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::operator::{Reply, Request};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
-use zerocopy::{FromZeros, IntoBytes};
+use totebox_shm::Mapped;
 
-const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Console) {
-    Some(form) => form,
-    None => panic!("orchestrator and console share a queue"),
-};
+/// Answers that can wait: no more than their ring has slots.
+const ANSWERS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Console).slots;
 
 /// An order as it came: nothing in it has been checked.
 pub struct Order {
@@ -28,36 +26,22 @@ pub struct Order {
 
 /// The link to the console.
 pub struct ConsoleLink {
-    to_console: Producer,
-    from_console: Consumer,
-    channel: Channel,
-    broken: bool,
+    link: Endpoint<Reply, Request>,
     /// Answers that wait for the surface.
-    answers: Deque<Reply, { RING.slots }>,
-    unannounced: bool,
+    answers: Deque<Reply, ANSWERS_MAX>,
     watch: Watch,
 }
 
 impl ConsoleLink {
     /// Opens the link.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<ConsoleLink, SetupError> {
-        let missing = SetupError::Link(Role::Console, LinkKind::Queue);
-        let link = manifest.link(Role::Console, 0, LinkKind::Queue).ok_or(missing)?;
-        let (to_console, from_console) = queue_pair(mapped, link, RING).ok_or(missing)?;
-        Ok(ConsoleLink {
-            to_console,
-            from_console,
-            channel: Channel::of(link).ok_or(missing)?,
-            broken: false,
-            answers: Deque::new(),
-            unannounced: false,
-            watch: Watch::default(),
-        })
+        let link = Endpoint::open(manifest, mapped, Role::Console, 0)?;
+        Ok(ConsoleLink { link, answers: Deque::new(), watch: Watch::default() })
     }
 
     /// Whether the console gives no sign of life, or broke its protocol.
     pub fn is_lost(&self, now_ms: u64) -> bool {
-        self.broken || self.watch.is_silent(now_ms)
+        self.link.is_broken() || self.watch.is_silent(now_ms)
     }
 
     /// It was not woken: the sign of life that was due is due anew.
@@ -68,31 +52,19 @@ impl ConsoleLink {
     /// The next order, if there is one and room for its answer.
     pub fn order(&mut self, now_ms: u64) -> Option<Order> {
         self.watch.expect(now_ms);
-        if self.broken {
+        if self.link.room() <= self.answers.len() {
             return None;
         }
-        self.next_order(now_ms).unwrap_or_else(|PeerError| {
-            self.broken = true;
-            None
-        })
-    }
-
-    fn next_order(&mut self, now_ms: u64) -> Result<Option<Order>, PeerError> {
-        if self.from_console.available()? == 0 || self.to_console.free()? <= self.answers.len() {
-            return Ok(None);
-        }
-        let mut request = Request::new_zeroed();
-        self.from_console.read(0, request.as_mut_bytes());
+        let request = self.link.peek()?;
         let mut reason = Vec::new();
         let whole = reason.resize_default(request.len.get().into()).is_ok();
         if whole {
-            self.from_console.read(MESSAGE_HEADER, &mut reason);
+            self.link.data(&mut reason);
         }
-        self.from_console.release();
+        self.link.release();
         self.watch.lives();
         self.watch.expect(now_ms);
-        self.unannounced = true;
-        Ok(Some(Order { request, reason: whole.then_some(reason) }))
+        Some(Order { request, reason: whole.then_some(reason) })
     }
 
     /// Answers an order, once the surface is published.
@@ -103,16 +75,16 @@ impl ConsoleLink {
     /// The surface is published: sends the answers.
     pub fn send_answers(&mut self) {
         while let Some(reply) = self.answers.pop_front() {
-            // There was room when the order was taken, or the console has broken its queue since.
-            let sent = self.to_console.send(reply.as_bytes(), &[]);
-            self.broken |= !sent.is_ok_and(|sent| sent);
+            let sent = self.link.send(&reply, &[]);
+            assert!(sent || self.link.is_broken(), "an order is taken only if there is room for its answer");
         }
     }
 
-    /// Wakes the console if it is to look at the surface, or at its queue.
-    pub fn announce(&mut self, kernel: &mut dyn Kernel, surface_changed: bool) {
-        if core::mem::take(&mut self.unannounced) | surface_changed {
-            kernel.notify(self.channel);
+    /// Notifies the console if it is to look at the surface, or at its queue.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel, surface_changed: bool) {
+        if surface_changed {
+            self.link.owe_notification();
         }
+        self.link.notify(kernel);
     }
 }

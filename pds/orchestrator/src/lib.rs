@@ -50,7 +50,8 @@ use alloc::vec::Vec;
 
 use totebox_domain::watch::{BEAT_MS, ClockWatch, Watch};
 use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
-use totebox_manifest::{LinkKind, Manifest, OnMismatch, Role};
+use totebox_link::{page_channel, page_reader};
+use totebox_manifest::{Manifest, OnMismatch, Role};
 use totebox_protocol::audit::{NO_RECORD, Remembered, Report, Verdict};
 use totebox_protocol::flag::{Acknowledged, FlagKind, Loss};
 use totebox_protocol::flags::Flags;
@@ -179,13 +180,9 @@ impl Orchestrator {
             return Err(SetupError::Volumes);
         }
         let audit_layout = volumes.last().and_then(|audit| audit.layout()).ok_or(SetupError::Volumes)?;
-        let page = |peer| {
-            let missing = SetupError::Link(peer, LinkKind::Page);
-            manifest.link(peer, 0, LinkKind::Page).ok_or(missing).map(|link| (link, missing))
-        };
-        let (vault, no_vault) = page(Role::Vault)?;
-        let (clock, no_clock) = page(Role::Clock)?;
-        let (console, no_console) = page(Role::Console)?;
+        let vault_reader = page_reader(manifest, mapped, Role::Vault, 0)?;
+        let time_page = page_reader(manifest, mapped, Role::Clock, 0)?;
+        let surface = SurfacePage::new(manifest, mapped)?;
         let archives =
             (0..archives).map(|index| Archive::new(manifest, mapped, index)).collect::<Result<Vec<_>, _>>()?;
         let policy = |volume: &totebox_manifest::Volume| match volume.on_mismatch {
@@ -206,14 +203,14 @@ impl Orchestrator {
             told_by: ToldBy::Record,
             auditor_lost: false,
             vault: VaultClient::new(manifest, mapped)?,
-            vault_reader: PageReader::new(mapped, vault.theirs).ok_or(no_vault)?,
+            vault_reader,
             vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
             vault_watch: Watch::default(),
             disk_watch: Watch::default(),
             noted: vec![Noted::default(); volumes.len()],
             audit_ledger_blocks: audit_layout.ledger.blocks,
-            clock: Channel::of(clock).ok_or(no_clock)?,
-            time_page: PageReader::new(mapped, clock.theirs).ok_or(no_clock)?,
+            clock: page_channel(manifest, Role::Clock, 0)?,
+            time_page,
             time: Time::new_zeroed(),
             clock_watch: ClockWatch::default(),
             now_ms: 0,
@@ -223,7 +220,7 @@ impl Orchestrator {
             tag: 0,
             findings_asked: None,
             console: ConsoleLink::new(manifest, mapped)?,
-            surface: SurfacePage::new(manifest, mapped, console.mine).ok_or(no_console)?,
+            surface,
             archives,
         })
     }
@@ -327,12 +324,9 @@ impl Orchestrator {
 
     /// Takes the auditor's reports in.
     fn hear(&mut self, kernel: &mut dyn Kernel) {
-        let heard = self.link.waiting().and_then(|waiting| {
-            for _ in 0..waiting {
-                let heard = self.link.hear()?;
-                self.take(kernel, heard)?;
-            }
-            Ok(())
+        let heard = (0..self.link.waiting()).try_for_each(|_| {
+            let heard = self.link.hear()?;
+            self.take(kernel, heard)
         });
         self.link.look(self.now_ms, self.degraded & degraded::UNWRITABLE != 0);
         let silent = self.link.is_lost(self.now_ms);
@@ -513,8 +507,8 @@ impl Orchestrator {
             self.audits.send(&mut self.link);
             self.records.send(&mut self.link, &mut self.flags, self.time.uptime_ms.get());
         }
-        self.link.announce(kernel);
-        self.vault.announce(kernel);
+        self.link.notify(kernel);
+        self.vault.notify(kernel);
         self.show(kernel);
     }
 
@@ -547,7 +541,7 @@ impl Orchestrator {
         };
         let changed = self.surface.publish(&known);
         self.console.send_answers();
-        self.console.announce(kernel, changed);
+        self.console.notify(kernel, changed);
     }
 }
 

@@ -8,20 +8,19 @@
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::watch::Watch;
-use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER, QueueForm};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_domain::{Kernel, SetupError};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::audit::{
     Entry, Event, Op, Remembered, Report, Request, Verdict, Verified, are_beyond_the_first,
 };
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
+use totebox_shm::{Mapped, PeerError};
 use zerocopy::{FromZeros, IntoBytes};
 
-const RING: QueueForm = match conversation::queue(Role::Orchestrator, Role::Auditor) {
-    Some(form) => form,
-    None => panic!("orchestrator and auditor share a queue"),
-};
+/// Requests that the auditor can have waiting.
+const REQUESTS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Auditor).slots;
 
 /// The tag of what nobody asked for.
 pub const UNASKED: u32 = 0;
@@ -69,12 +68,8 @@ pub enum Heard {
 
 /// The link to the auditor.
 pub struct AuditorLink {
-    to_auditor: Producer,
-    from_auditor: Consumer,
-    channel: Channel,
+    link: Endpoint<Request, Report>,
     volumes: usize,
-    broken: bool,
-    unannounced: bool,
     /// Requests sent, and of these taken when last looked at; the next one left there is to be taken.
     sent: u64,
     taken: u64,
@@ -87,16 +82,9 @@ pub struct AuditorLink {
 impl AuditorLink {
     /// Opens the link.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<AuditorLink, SetupError> {
-        let missing = SetupError::Link(Role::Auditor, LinkKind::Queue);
-        let link = manifest.link(Role::Auditor, 0, LinkKind::Queue).ok_or(missing)?;
-        let (to_auditor, from_auditor) = queue_pair(mapped, link, RING).ok_or(missing)?;
         Ok(AuditorLink {
-            to_auditor,
-            from_auditor,
-            channel: Channel::of(link).ok_or(missing)?,
+            link: Endpoint::open(manifest, mapped, Role::Auditor, 0)?,
             volumes: manifest.volumes().len(),
-            broken: false,
-            unannounced: false,
             sent: 0,
             taken: 0,
             watch: Watch::default(),
@@ -107,12 +95,12 @@ impl AuditorLink {
 
     /// Whether the auditor was cut off.
     pub fn is_broken(&self) -> bool {
-        self.broken
+        self.link.is_broken()
     }
 
     /// Whether it takes nothing it is asked, or was cut off.
     pub fn is_silent(&self, now_ms: u64) -> bool {
-        self.broken || self.watch.is_silent(now_ms)
+        self.is_broken() || self.watch.is_silent(now_ms)
     }
 
     /// Whether it has not taken what it is asked, or not reported what is due, for so long that it is cut off.
@@ -124,8 +112,8 @@ impl AuditorLink {
     /// Looks whether it has taken what it is asked. While vault or disk are lost it is `excused`: what it has taken before
     /// may have to wait for them.
     pub fn look(&mut self, now_ms: u64, excused: bool) {
-        let waiting = RING.slots - self.room();
-        if self.broken {
+        let waiting = REQUESTS_MAX - self.room();
+        if self.is_broken() {
             return;
         }
         let taken = self.sent - waiting as u64;
@@ -139,27 +127,17 @@ impl AuditorLink {
 
     /// Cuts the auditor off.
     pub fn cut_off(&mut self) {
-        self.broken = true;
+        self.link.break_off();
     }
 
     /// Requests that can be sent now.
     pub fn room(&mut self) -> usize {
-        if self.broken {
-            return 0;
-        }
-        self.to_auditor.free().unwrap_or_else(|PeerError| {
-            self.broken = true;
-            0
-        })
+        self.link.room()
     }
 
     /// Sends a request. There is room.
     fn send(&mut self, request: &Request, body: &[u8]) {
-        self.to_auditor.write(0, request.as_bytes());
-        self.to_auditor.write(MESSAGE_HEADER, body);
-        self.to_auditor.publish();
-        self.sent += 1;
-        self.unannounced = true;
+        self.sent += u64::from(self.link.send(request, body));
     }
 
     /// Asks for the verification of a volume.
@@ -187,8 +165,8 @@ impl AuditorLink {
 
     /// A beat: looks whether it reports what is due, and gives it something to take.
     pub fn beat(&mut self, due: Option<Due>, now_ms: u64) {
-        let waiting = RING.slots - self.room();
-        if self.broken {
+        let waiting = REQUESTS_MAX - self.room();
+        if self.is_broken() {
             return;
         }
         let still_due = due.is_some() && due == self.due;
@@ -203,17 +181,15 @@ impl AuditorLink {
     }
 
     /// Reports that have come.
-    pub fn waiting(&mut self) -> Result<usize, PeerError> {
-        if self.broken { Ok(0) } else { self.from_auditor.available() }
+    pub fn waiting(&mut self) -> usize {
+        self.link.waiting()
     }
 
     /// The next report, in the form it must have.
     pub fn hear(&mut self) -> Result<Heard, PeerError> {
-        let mut report = Report::new_zeroed();
-        self.from_auditor.read(0, report.as_mut_bytes());
+        let report = self.link.peek().ok_or(PeerError)?;
         let heard = self.body_of(report);
-        self.from_auditor.release();
-        self.unannounced = true;
+        self.link.release();
         heard
     }
 
@@ -223,13 +199,13 @@ impl AuditorLink {
         Ok(match Op::from_wire(report.op).ok_or(PeerError)? {
             Op::RestoreVolume if unasked && usize::from(report.volume) < self.volumes => {
                 let mut remembered = Remembered::new_zeroed();
-                self.from_auditor.read(MESSAGE_HEADER, remembered.as_mut_bytes());
+                self.link.data(remembered.as_mut_bytes());
                 let sound = are_beyond_the_first(&remembered.more, report.findings.get());
                 if sound { Heard::Volume(report, remembered) } else { return Err(PeerError) }
             }
             Op::RestoreFlag if unasked => {
                 let mut row = FlagRow::new_zeroed();
-                self.from_auditor.read(MESSAGE_HEADER, row.as_mut_bytes());
+                self.link.data(row.as_mut_bytes());
                 if self.makes_sense(&row) { Heard::Flag(row) } else { return Err(PeerError) }
             }
             Op::Record if matches!(verdict, Some(Verdict::Recorded | Verdict::NotRecorded)) => match unasked {
@@ -240,13 +216,13 @@ impl AuditorLink {
             Op::Record if !unasked && verdict == Some(Verdict::NotVerified) => Heard::Entered(report),
             Op::VerifyFull | Op::VerifyIncremental => {
                 let mut verified = Verified::new_zeroed();
-                self.from_auditor.read(MESSAGE_HEADER, verified.as_mut_bytes());
+                self.link.data(verified.as_mut_bytes());
                 let sound = verdict.is_some_and(|verdict| consistent(&report, &verified, verdict));
                 if sound { Heard::Verified(report, verified) } else { return Err(PeerError) }
             }
             Op::History if verdict == Some(Verdict::Event) => {
                 let mut event = Event::new_zeroed();
-                self.from_auditor.read(MESSAGE_HEADER, event.as_mut_bytes());
+                self.link.data(event.as_mut_bytes());
                 Heard::Event(report, event)
             }
             Op::History if verdict.is_some() => Heard::Complete(report),
@@ -263,11 +239,9 @@ impl AuditorLink {
             && row.tag.get() == UNASKED
     }
 
-    /// Wakes the auditor if something was sent or taken since the last time.
-    pub fn announce(&mut self, kernel: &mut dyn Kernel) {
-        if core::mem::take(&mut self.unannounced) && !self.broken {
-            kernel.notify(self.channel);
-        }
+    /// Notifies the auditor, if it is owed that.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 }
 

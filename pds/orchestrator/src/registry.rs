@@ -5,7 +5,8 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::record::HEADER_SIZE;
 use totebox_domain::{Channel, Child, Fault, Kernel, SetupError};
 use totebox_ledger_writer::RESERVED_BLOCKS;
-use totebox_manifest::{LinkKind, Manifest, NO_CHANNEL, Role};
+use totebox_link::{page_channel, page_reader, page_writer};
+use totebox_manifest::{LinkKind, Manifest, Role};
 use totebox_protocol::audit::Place;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{ArchiveState, Cause, Check, Health, Lifecycle};
@@ -76,15 +77,14 @@ pub struct Archive {
 impl Archive {
     /// Registers the archive with this index.
     pub fn new(manifest: &Manifest, mapped: Mapped, index: u8) -> Result<Archive, SetupError> {
-        let missing = SetupError::Link(Role::Archive, LinkKind::Page);
-        let link = manifest.link(Role::Archive, index, LinkKind::Page).ok_or(missing)?;
         let volume = manifest.volumes().get(usize::from(index)).ok_or(SetupError::Volumes)?;
         let layout = volume.layout().ok_or(SetupError::Volumes)?;
+        let missing = SetupError::Link(Role::Archive, LinkKind::Page);
         Ok(Archive {
-            channel: Channel::of(link).ok_or(missing)?,
-            child: (link.child != NO_CHANNEL).then_some(Child(link.child)).ok_or(missing)?,
-            lifecycle: PageWriter::new(mapped, link.mine).ok_or(missing)?,
-            health: PageReader::new(mapped, link.theirs).ok_or(missing)?,
+            channel: page_channel(manifest, Role::Archive, index)?,
+            child: manifest.child(Role::Archive, index).map(Child).ok_or(missing)?,
+            lifecycle: page_writer(manifest, mapped, Role::Archive, index)?,
+            health: page_reader(manifest, mapped, Role::Archive, index)?,
             told: Lifecycle::new_zeroed(),
             state: ArchiveState::Starting,
             claim: None,

@@ -4,8 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
+use totebox_domain::SetupError;
 use totebox_ledger_writer::ledger_room;
-use totebox_manifest::{Manifest, Region};
+use totebox_link::page_writer;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::audit::{Event, NO_RECORD, Verdict};
 use totebox_protocol::flag::{FlagRow, NO_VOLUME};
 use totebox_protocol::flags::Flags;
@@ -72,12 +74,13 @@ pub struct SurfacePage {
 }
 
 impl SurfacePage {
-    /// The surface in `region`; `None` if the region is missing or too small.
-    pub fn new(manifest: &Manifest, mapped: Mapped, region: Region) -> Option<SurfacePage> {
-        Some(SurfacePage {
-            page: PageWriter::new(mapped, region)?,
-            surface: Surface::new_box_zeroed().ok()?,
-            layouts: manifest.volumes().iter().map(|volume| volume.layout()).collect::<Option<_>>()?,
+    /// The page for the console, nothing published yet.
+    pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<SurfacePage, SetupError> {
+        let layouts = manifest.volumes().iter().map(|volume| volume.layout()).collect::<Option<_>>();
+        Ok(SurfacePage {
+            page: page_writer(manifest, mapped, Role::Console, 0)?,
+            surface: Surface::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            layouts: layouts.ok_or(SetupError::Volumes)?,
         })
     }
 

@@ -3,21 +3,23 @@
 //! or a client could send nothing while its runs wait for a flush.
 
 use heapless::Deque;
-use totebox_domain::Channel;
+use totebox_domain::Kernel;
 use totebox_domain::device::BlockDevice;
+use totebox_link::Endpoint;
 use totebox_manifest::Role;
-use totebox_manifest::conversation::{self, MESSAGE_HEADER};
+use totebox_manifest::conversation;
 use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeState};
-use totebox_shm::{Consumer, PeerError, Producer};
+use totebox_shm::PeerError;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::disk::{Buffer, Disk};
 use super::volume::Volume;
 
-/// Requests of one client that wait for the disk, at most: as many as the largest ring has slots.
-pub const PENDING_MAX: usize = 16;
+/// The vault's end of the link to a client.
+pub type Link = Endpoint<Reply, Request>;
 
-const _: () = assert!(conversation::slots_max(Role::Vault) <= PENDING_MAX);
+/// Requests of one client that wait for the disk, at most: as many as the largest ring has slots.
+pub const PENDING_MAX: usize = conversation::slots_max(Role::Vault);
 
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,13 +94,13 @@ impl Rights {
 /// The data of a request, still in the client's region. They are copied out once.
 #[derive(Debug)]
 pub struct Payload<'a> {
-    consumer: Option<&'a Consumer>,
+    link: Option<&'a Link>,
     len: usize,
 }
 
 impl Payload<'_> {
     /// No data.
-    pub const EMPTY: Payload<'static> = Payload { consumer: None, len: 0 };
+    pub const EMPTY: Payload<'static> = Payload { link: None, len: 0 };
 
     /// Bytes in it.
     pub fn len(&self) -> usize {
@@ -108,8 +110,8 @@ impl Payload<'_> {
     /// Copies all of it to `out`, which is as long.
     pub fn copy_to(&self, out: &mut [u8]) {
         assert_eq!(out.len(), self.len, "data are copied as a whole");
-        if let Some(consumer) = self.consumer {
-            consumer.read(MESSAGE_HEADER, out);
+        if let Some(link) = self.link {
+            link.data(out);
         }
     }
 }
@@ -143,12 +145,8 @@ struct Pending {
 /// A client.
 #[derive(Debug)]
 pub struct Client {
-    channel: Channel,
+    link: Link,
     rights: Rights,
-    /// `None` once the client has broken the protocol: nothing is read from it any more.
-    ends: Option<(Producer, Consumer)>,
-    /// Data bytes a message carries at most.
-    data_max: usize,
     /// Commits and seals whose replies have not left, and the other requests of which that is so.
     runs: Deque<Pending, PENDING_MAX>,
     pending: Deque<Pending, PENDING_MAX>,
@@ -156,24 +154,12 @@ pub struct Client {
     answered: u64,
     /// Requests in the ring when it was last looked at.
     waiting: usize,
-    notify: bool,
 }
 
 impl Client {
-    /// A client with these ends of its link.
-    pub fn new(channel: Channel, rights: Rights, ends: (Producer, Consumer), data_max: usize) -> Client {
-        let (runs, pending) = (Deque::new(), Deque::new());
-        Client {
-            channel,
-            rights,
-            ends: Some(ends),
-            data_max,
-            runs,
-            pending,
-            answered: 0,
-            waiting: 0,
-            notify: false,
-        }
+    /// A client at the other end of this link.
+    pub fn new(link: Link, rights: Rights) -> Client {
+        Client { link, rights, runs: Deque::new(), pending: Deque::new(), answered: 0, waiting: 0 }
     }
 
     /// What it may do.
@@ -183,30 +169,29 @@ impl Client {
 
     /// Data bytes a message carries at most.
     pub fn data_max(&self) -> usize {
-        self.data_max
+        self.link.data_max()
     }
 
     /// Whether it broke the protocol.
     pub fn closed(&self) -> bool {
-        self.ends.is_none()
+        self.link.is_broken()
     }
 
-    /// The channel to notify, once, if there is something to look at for the client.
-    pub fn take_notification(&mut self) -> Option<Channel> {
-        core::mem::take(&mut self.notify).then_some(self.channel)
+    /// Notifies the client, if it is owed that.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 
     /// Copies out the header of the oldest request, if there is room to answer it one day.
     pub fn request(&mut self) -> Result<Option<Request>, PeerError> {
-        let Some((producer, consumer)) = &mut self.ends else { return Ok(None) };
-        let unanswered = self.runs.len() + self.pending.len();
-        self.waiting = consumer.available()?;
-        if self.waiting == 0 || producer.free()? <= unanswered || unanswered >= PENDING_MAX {
+        if self.closed() {
             return Ok(None);
         }
-        let mut request = Request::new_zeroed();
-        consumer.read(0, request.as_mut_bytes());
-        Ok(Some(request))
+        let unanswered = self.runs.len() + self.pending.len();
+        self.waiting = self.link.waiting();
+        let has_room = self.link.room() > unanswered && unanswered < PENDING_MAX;
+        let request = if has_room { self.link.peek() } else { None };
+        if self.closed() { Err(PeerError) } else { Ok(request) }
     }
 
     /// Whether requests wait behind the oldest one.
@@ -216,7 +201,7 @@ impl Client {
 
     /// The data of the oldest request: `len` bytes, at most what a message carries.
     pub fn payload(&self, len: usize) -> Payload<'_> {
-        Payload { consumer: self.ends.as_ref().map(|(_, consumer)| consumer), len }
+        Payload { link: Some(&self.link), len }
     }
 
     /// The serial number of the next request to be taken, if it is no run.
@@ -226,10 +211,7 @@ impl Client {
 
     /// Takes the oldest request out of the ring; its reply follows from `outcome`.
     pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Outcome, positions: (u64, u64)) {
-        if let Some((_, consumer)) = &mut self.ends {
-            consumer.release();
-            self.notify = true;
-        }
+        self.link.release();
         let is_run = Op::from_wire(request.op.get()).is_some_and(Op::is_run);
         let pending = if is_run { &mut self.runs } else { &mut self.pending };
         pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
@@ -257,13 +239,13 @@ impl Client {
         volumes: &[Volume],
         durable: bool,
     ) -> Result<bool, PeerError> {
-        let Client { ends: Some((producer, _)), rights, runs, pending, answered, .. } = self else {
-            return Ok(false);
-        };
+        let Client { link, rights, runs, pending, answered, .. } = self;
         let mut sent = false;
         let mut send = |reply: &Reply, data: &[u8]| {
-            let had_room = producer.send(reply.as_bytes(), data)?;
-            assert!(had_room, "`request` kept a slot for every reply");
+            if !link.send(reply, data) {
+                assert!(link.is_broken(), "`request` kept a slot for every reply");
+                return Err(PeerError);
+            }
             sent = true;
             Ok(())
         };
@@ -296,13 +278,12 @@ impl Client {
                 disk.give_back(buffer);
             }
         }
-        self.notify |= sent;
         Ok(sent)
     }
 
     /// Closes the link for good: what is accepted is finished, but nobody is told.
     pub fn close<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        self.ends = None;
+        self.link.break_off();
         self.runs.clear();
         while let Some(pending) = self.pending.pop_front() {
             if let Outcome::Read(buffer) = pending.outcome {

@@ -36,11 +36,11 @@ use alloc::vec::Vec;
 
 use totebox_domain::device::BlockDevice;
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER};
+use totebox_link::{Endpoint, page_writer};
 use totebox_manifest::{DeviceKind, LinkKind, Manifest, Role, VOLUMES_MAX};
 use totebox_protocol::page::VaultPage;
 use totebox_protocol::vault::{Area, Op, Request, Status, VolumeState};
-use totebox_shm::{Mapped, PageWriter, queue_pair};
+use totebox_shm::{Mapped, PageWriter};
 use zerocopy::FromZeros;
 
 use self::accept::Refusal;
@@ -87,9 +87,7 @@ impl<D: BlockDevice> Vault<D> {
         let volumes = volumes(manifest)?;
         let clients = clients(manifest, mapped)?;
         let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).and_then(Channel::of);
-        let page = manifest.link(Role::Orchestrator, 0, LinkKind::Page);
-        let page = page.and_then(|link| PageWriter::new(mapped, link.mine));
-        let page = page.ok_or(SetupError::Link(Role::Orchestrator, LinkKind::Page))?;
+        let page = page_writer(manifest, mapped, Role::Orchestrator, 0)?;
         let block_device =
             manifest.device(DeviceKind::VirtioBlock).ok_or(SetupError::Device(DeviceKind::VirtioBlock))?;
         Ok(Vault {
@@ -130,9 +128,7 @@ impl<D: BlockDevice> Vault<D> {
                 volume.refresh_hint(&mut self.disk, idle);
             }
             self.publish(kernel);
-            for channel in self.clients.iter_mut().filter_map(Client::take_notification) {
-                kernel.notify(channel);
-            }
+            self.clients.iter_mut().for_each(|client| client.notify(kernel));
             if !changed {
                 return;
             }
@@ -385,11 +381,9 @@ fn clients(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Vec<Client>, Setup
     for link in manifest.links().iter().filter(|link| link.kind == LinkKind::Queue as u8) {
         let role = Role::from_u8(link.peer).expect("checked by the manifest's parser");
         let broken = SetupError::Link(role, LinkKind::Queue);
-        let form = conversation::queue(role, Role::Vault).ok_or(broken)?;
-        let channel = Channel::of(link).ok_or(broken)?;
         let rights = Rights::of(role, link.peer_index.into(), manifest.volumes().len()).ok_or(broken)?;
-        let ends = queue_pair(mapped, link, form).ok_or(broken)?;
-        clients.push(Client::new(channel, rights, ends, form.slot_size - MESSAGE_HEADER));
+        let link = Endpoint::over(Role::Vault, link, mapped).ok_or(broken)?;
+        clients.push(Client::new(link, rights));
     }
     Ok(clients)
 }

@@ -17,7 +17,7 @@ use ledger_fmt::layout::{Layout, Superblock};
 use ledger_fmt::note::Seed;
 use ledger_fmt::testing::padded_name;
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, PAGE, queue};
-use totebox_manifest::{Region, Volume};
+use totebox_manifest::{LinkKind, Region, Volume};
 use totebox_protocol::intake::{Answer, HASH_DECLARED, Reply, Request, SIZE_UNKNOWN};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, Shared, queue_pair};

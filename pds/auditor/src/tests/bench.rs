@@ -12,7 +12,7 @@ use ledger_fmt::testing::TestVolume;
 use totebox_domain::Channel;
 use totebox_domain::Domain as _;
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, QueueForm, queue};
-use totebox_manifest::{Link, Region};
+use totebox_manifest::{Link, LinkKind, Region};
 use totebox_protocol::audit::{self, NO_RECORD, Remembered, Report, Verified};
 use totebox_protocol::flag::FlagRow;
 use totebox_protocol::vault::{self, Area, Status, VolumeInfo, VolumeState};

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use ledger_fmt::layout::{Area, HINT_BLOCKS, SUPERBLOCK};
 use ledger_fmt::verify::FindingKind;
+use totebox_manifest::LinkKind;
 use totebox_protocol::audit::{self, NO_RECORD, Verdict};
 use totebox_protocol::vault::VolumeState;
 use totebox_shm::testing::mapped;

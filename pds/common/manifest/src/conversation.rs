@@ -67,6 +67,14 @@ pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
     }
 }
 
+/// The ring `from` writes for `to`, for constants that follow from it: what does not exist does not compile.
+pub const fn ring(from: Role, to: Role) -> QueueForm {
+    match queue(from, to) {
+        Some(form) => form,
+        None => panic!("these two roles share no queue"),
+    }
+}
+
 /// The most slots a ring between `with` and anybody else has.
 pub const fn slots_max(with: Role) -> usize {
     let roles = [Role::Archive, Role::Orchestrator, Role::Auditor, Role::Vault, Role::Console, Role::Clock];

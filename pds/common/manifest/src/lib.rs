@@ -276,6 +276,11 @@ impl<'a> Manifest<'a> {
             .find(|link| link.peer == peer as u8 && link.peer_index == index && link.kind == kind as u8)
     }
 
+    /// The number of this PD's child that is the peer of a page link (`index` among archives, else 0).
+    pub fn child(&self, peer: Role, index: u8) -> Option<u8> {
+        self.link(peer, index, LinkKind::Page).map(|link| link.child).filter(|&child| child != NO_CHANNEL)
+    }
+
     /// The volumes this PD knows of. An archive has one, its own; the vault, the orchestrator, the
     /// auditor and the console have all (the console for the archives' names).
     pub fn volumes(&self) -> &'a [Volume] {

@@ -12,16 +12,15 @@ extern crate alloc;
 use heapless::Deque;
 use ledger_fmt::layout::BLOCK_SIZE;
 use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER};
-use totebox_manifest::{LinkKind, Manifest, Role};
+use totebox_link::Endpoint;
+use totebox_manifest::conversation;
+use totebox_manifest::{Manifest, Role};
 use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeInfo, VolumeState};
-use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
+use totebox_shm::{Mapped, PeerError};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Requests under way at most, over all roles: the most slots a ring to the vault has.
-const IN_FLIGHT_MAX: usize = 16;
-
-const _: () = assert!(conversation::slots_max(Role::Vault) <= IN_FLIGHT_MAX);
+const IN_FLIGHT_MAX: usize = conversation::slots_max(Role::Vault);
 
 /// A request under way. `P` is what its sender wants to know when the reply comes.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +78,8 @@ impl Outgoing<'_> {
 /// The client's end.
 #[derive(Debug)]
 pub struct VaultClient<P> {
-    producer: Producer,
-    consumer: Consumer,
-    channel: Channel,
+    link: Endpoint<Request, Reply>,
+    /// Slots of each ring.
     slots: usize,
     /// Commits and seals, and the other requests.
     runs: Deque<InFlight<P>, IN_FLIGHT_MAX>,
@@ -89,53 +87,30 @@ pub struct VaultClient<P> {
     next_tag: u32,
     /// Whether the slot of the last reply is still to be given back.
     holding: bool,
-    /// Whether something was sent that the vault was not told of.
-    unannounced: bool,
-    broken: bool,
 }
 
 impl<P: Copy> VaultClient<P> {
     /// The client this PD's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let missing = SetupError::Link(Role::Vault, LinkKind::Queue);
-        let link = manifest.link(Role::Vault, 0, LinkKind::Queue).ok_or(missing)?;
-        let form = conversation::queue(manifest.role(), Role::Vault).ok_or(missing)?;
-        let (producer, consumer) = queue_pair(mapped, link, form).ok_or(missing)?;
-        let channel = Channel::of(link).ok_or(missing)?;
-        Ok(VaultClient {
-            producer,
-            consumer,
-            channel,
-            slots: form.slots.min(IN_FLIGHT_MAX),
-            runs: Deque::new(),
-            others: Deque::new(),
-            next_tag: 0,
-            holding: false,
-            unannounced: false,
-            broken: false,
-        })
+        let mut link = Endpoint::open(manifest, mapped, Role::Vault, 0)?;
+        let slots = link.room();
+        let (runs, others) = (Deque::new(), Deque::new());
+        Ok(VaultClient { link, slots, runs, others, next_tag: 0, holding: false })
     }
 
     /// The channel to the vault.
     pub fn channel(&self) -> Channel {
-        self.channel
+        self.link.channel()
     }
 
     /// Whether the vault does not keep to the protocol.
     pub fn is_broken(&self) -> bool {
-        self.broken
+        self.link.is_broken()
     }
 
     /// Requests that can be sent now; 0 if the vault is broken.
     pub fn free(&mut self) -> usize {
-        if self.broken {
-            return 0;
-        }
-        let ring = self.producer.free().unwrap_or_else(|_| {
-            self.broken = true;
-            0
-        });
-        ring.min(self.slots - self.in_flight() - usize::from(self.holding))
+        self.link.room().min(self.slots - self.in_flight() - usize::from(self.holding))
     }
 
     /// Requests under way.
@@ -204,13 +179,10 @@ impl<P: Copy> VaultClient<P> {
             background: u8::from(background),
             reserved: [0; 43],
         };
-        self.producer.write(0, request.as_bytes());
-        self.producer.write(MESSAGE_HEADER, data);
-        self.producer.publish();
+        let sent = self.link.send(&request, data);
         self.next_tag = tag.wrapping_add(1);
-        self.unannounced = true;
         let pushed = self.under_way(op).push_back(InFlight { purpose, op, volume, tag, len: wanted });
-        assert!(pushed.is_ok(), "free() said there was room");
+        assert!(sent && pushed.is_ok(), "free() said there was room");
         true
     }
 
@@ -221,24 +193,21 @@ impl<P: Copy> VaultClient<P> {
 
     /// The next reply, if there is one. Gives back the slot of the one before.
     pub fn receive(&mut self) -> Result<Option<Received<P>>, PeerError> {
-        if self.broken {
+        if self.link.is_broken() {
             return Err(PeerError);
         }
-        if self.holding {
-            self.consumer.release();
-            self.holding = false;
+        if core::mem::take(&mut self.holding) {
+            self.link.release_quietly();
         }
         let received = self.next_reply();
-        self.broken = received.is_err();
-        received
+        if received.is_err() {
+            self.link.break_off();
+        }
+        if self.link.is_broken() { Err(PeerError) } else { received }
     }
 
     fn next_reply(&mut self) -> Result<Option<Received<P>>, PeerError> {
-        if self.consumer.available()? == 0 {
-            return Ok(None);
-        }
-        let mut reply = Reply::new_zeroed();
-        self.consumer.read(0, reply.as_mut_bytes());
+        let Some(reply) = self.link.peek() else { return Ok(None) };
         self.holding = true;
         let op = Op::from_wire(reply.op.get()).ok_or(PeerError)?;
         let request = self.under_way(op).pop_front().ok_or(PeerError)?;
@@ -266,7 +235,7 @@ impl<P: Copy> VaultClient<P> {
     /// the vault may change them meanwhile.
     pub fn data(&self, out: &mut [u8]) {
         assert!(self.holding, "there is no reply to read from");
-        self.consumer.read(MESSAGE_HEADER, out);
+        self.link.data(out);
     }
 
     /// The answer to a `Hello`, from the last received reply.
@@ -276,10 +245,8 @@ impl<P: Copy> VaultClient<P> {
         info
     }
 
-    /// Wakes the vault if something was sent since the last time. Call at the end of every handler.
-    pub fn announce(&mut self, kernel: &mut dyn Kernel) {
-        if core::mem::take(&mut self.unannounced) {
-            kernel.notify(self.channel);
-        }
+    /// Notifies the vault, if it is owed that. Call at the end of every handler.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel) {
+        self.link.notify(kernel);
     }
 }

@@ -1,0 +1,12 @@
+//! A domain's ends of its links, as its manifest describes them: an [`Endpoint`] for a queue, a reader or a
+//! writer for a page. The two ends of a queue notify each other by the same rule, and cut each other off for
+//! the same reason.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod endpoint;
+mod page;
+
+pub use endpoint::Endpoint;
+pub use page::{page_channel, page_reader, page_writer};
