@@ -9,43 +9,18 @@ use totebox_console_protocol::text::{Duration, Found, Size};
 use totebox_console_protocol::views::UNRECORDED;
 use totebox_manifest::VOLUMES_MAX;
 use totebox_protocol::audit::{NO_RECORD, Verdict};
-use totebox_protocol::operator::{ALL_VOLUMES, Op};
+use totebox_protocol::operator::Op;
 use totebox_protocol::page::SurfaceRow;
 
+use super::context::Context;
 use super::errors::Error;
-use super::orders::Order;
+use super::orchestrator::About;
+use super::order::{Order, OrderKind};
 use super::phrases::{FoundFields, verdict_name, yes};
-use super::session::{Activity, Session};
+use super::progress::Then;
 
-/// A verification the operator waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verification {
-    /// The orchestrator's name for it.
-    tag: u32,
-    /// The volume, or [`ALL_VOLUMES`].
-    volume: u8,
-    /// The volumes whose verdict was shown, one bit each.
-    shown: u64,
-}
-
+// One bit of an order says that a volume's verdict was shown.
 const _: () = assert!(VOLUMES_MAX <= u64::BITS as usize);
-
-impl Verification {
-    /// The one the orchestrator took up under this name.
-    pub fn new(tag: u32, volume: u8) -> Verification {
-        Verification { tag, volume, shown: 0 }
-    }
-
-    /// The volume, or [`ALL_VOLUMES`].
-    pub fn volume(&self) -> u8 {
-        self.volume
-    }
-
-    /// Whether the operator is shown the verdict with this tag anyway.
-    pub fn awaits(&self, tag: u32, volume: usize) -> bool {
-        self.tag == tag && (self.volume == ALL_VOLUMES || usize::from(self.volume) == volume)
-    }
-}
 
 /// The first finding of the last verification.
 pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
@@ -74,73 +49,78 @@ impl fmt::Display for FindingFields<'_> {
     }
 }
 
-impl Session {
-    pub(super) fn begin_audit(&mut self, volume: Option<usize>) {
-        let volume = volume.map_or(ALL_VOLUMES, |volume| volume as u8);
-        self.order(Order { op: Op::Verify, volume, number: 0 }, "");
-    }
+/// `audit [VOLUME]`.
+pub static AUDIT: OrderKind = OrderKind {
+    op: Op::Verify,
+    command: "audit",
+    taken_up,
+    show,
+    goes_on: "the auditor goes on, status will show its verdict",
+    is_overtaken: |_, _| false,
+};
 
-    /// The audit was taken up under this name.
-    pub(super) fn await_audit(&mut self, volume: u8, tag: u32) {
-        if !self.machine {
-            self.output.line(format_args!("verifying; Ctrl-C stops waiting"));
-        }
-        self.activity = Activity::Audit(Verification::new(tag, volume));
-    }
+fn covers(about: About, volume: usize) -> bool {
+    about == About::AllVolumes || about == About::Volume(volume)
+}
 
-    /// Shows the verdicts that have come for the verification under way, and ends it with the last.
-    pub(super) fn show_verdicts(&mut self) {
-        let Activity::Audit(verification) = &mut self.activity else { return };
-        let Some(surface) = self.surface.last() else { return };
-        let volumes = match verification.volume {
-            ALL_VOLUMES => 0..self.volumes.len(),
-            volume => usize::from(volume)..usize::from(volume) + 1,
-        };
-        for volume in volumes.clone() {
-            let row = &surface.rows[volume];
-            let come = row.verify_tag.get() == verification.tag && row.verifying == 0;
-            if !come || verification.shown >> volume & 1 == 1 {
-                continue;
-            }
-            verification.shown |= 1 << volume;
-            let (name, verdict) = (&self.volumes[volume], verdict_name(row));
-            let (records, bytes, ms) = (row.verified_records, row.verified_bytes, row.verify_duration_ms);
-            if self.machine {
-                let (recorded, finding) = (yes(1 - row.unrecorded.min(1)), FindingFields(row));
-                self.output.line(format_args!(
-                    "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} \
-                     recorded={recorded} {finding}"
-                ));
-            } else {
-                let (size, time, finding) = (Size(bytes.get()), Duration(ms.get()), FirstFinding(row));
-                let remark = if row.unrecorded == 1 { UNRECORDED } else { "" };
-                self.output.line(format_args!(
-                    "  {name:<32} {verdict:<12} {records} records, {size} read in {time}{remark}  {finding}"
-                ));
-            }
+/// Whether it is an order under way that shows the operator the verdict with this tag.
+pub fn leads_to(order: &Order, volume: usize, tag: u32) -> bool {
+    order.is_taken_up() && order.kind.op == Op::Verify && order.name == tag && covers(order.about, volume)
+}
+
+fn taken_up(_: &Order, context: &mut Context) {
+    if !context.machine() {
+        context.output.line(format_args!("verifying; Ctrl-C stops waiting"));
+    }
+}
+
+/// Shows the verdicts that have come, and ends the wait with the last.
+fn show(order: &mut Order, context: &mut Context) -> Then {
+    let machine = context.machine();
+    let Context { output, view, volumes, .. } = context;
+    let Some(surface) = view.last() else { return Then::GoesOn };
+    let about = order.about;
+    let asked = (0..volumes.len()).filter(move |&volume| covers(about, volume));
+    for volume in asked.clone() {
+        let row = &surface.rows[volume];
+        let has_come = row.verify_tag.get() == order.name && row.verifying == 0;
+        if !has_come || order.shown >> volume & 1 == 1 {
+            continue;
         }
-        if volumes.clone().any(|volume| verification.shown >> volume & 1 == 0) {
-            return;
-        }
-        self.activity = Activity::Idle;
-        // The most serious verdict is the answer.
-        let first =
-            |verdict: Verdict| volumes.clone().find(|&volume| surface.rows[volume].verdict == verdict as u8);
-        if let Some(volume) = first(Verdict::Mismatch) {
-            let (name, finding) = (&self.volumes[volume], FirstFinding(&surface.rows[volume]));
-            self.output.error(
-                Error::Mismatch,
-                None,
-                format_args!("volume {name}: {finding}; keep the disk as it is"),
-            );
-        } else if let Some(volume) = first(Verdict::Unreadable) {
-            let (name, finding) = (&self.volumes[volume], FirstFinding(&surface.rows[volume]));
-            self.output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
-        } else if volumes.clone().all(|volume| surface.rows[volume].verdict == Verdict::Clean as u8) {
-            self.output.line(format_args!("+audit clean volumes={}", volumes.len()));
+        order.shown |= 1 << volume;
+        let (name, verdict) = (&volumes[volume], verdict_name(row));
+        let (records, bytes, ms) = (row.verified_records, row.verified_bytes, row.verify_duration_ms);
+        if machine {
+            let (recorded, finding) = (yes(1 - row.unrecorded.min(1)), FindingFields(row));
+            output.line(format_args!(
+                "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} \
+                 recorded={recorded} {finding}"
+            ));
         } else {
-            let text = "not everything was verified: the auditor was lost; verify the disk on the host";
-            self.output.error(Error::NotAnswering, None, format_args!("{text}"));
+            let (size, time, finding) = (Size(bytes.get()), Duration(ms.get()), FirstFinding(row));
+            let remark = if row.unrecorded == 1 { UNRECORDED } else { "" };
+            output.line(format_args!(
+                "  {name:<32} {verdict:<12} {records} records, {size} read in {time}{remark}  {finding}"
+            ));
         }
     }
+    if asked.clone().any(|volume| order.shown >> volume & 1 == 0) {
+        return Then::GoesOn;
+    }
+    // The most serious verdict is the answer.
+    let first = |verdict: Verdict| asked.clone().find(|&volume| surface.rows[volume].verdict == verdict as u8);
+    if let Some(volume) = first(Verdict::Mismatch) {
+        let (name, finding) = (&volumes[volume], FirstFinding(&surface.rows[volume]));
+        let text = format_args!("volume {name}: {finding}; keep the disk as it is");
+        output.error(Error::Mismatch, None, text);
+    } else if let Some(volume) = first(Verdict::Unreadable) {
+        let (name, finding) = (&volumes[volume], FirstFinding(&surface.rows[volume]));
+        output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
+    } else if asked.clone().all(|volume| surface.rows[volume].verdict == Verdict::Clean as u8) {
+        output.line(format_args!("+audit clean volumes={}", asked.count()));
+    } else {
+        let text = "not everything was verified: the auditor was lost; verify the disk on the host";
+        output.error(Error::NotAnswering, None, format_args!("{text}"));
+    }
+    Then::Ends
 }

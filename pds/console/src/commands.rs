@@ -1,6 +1,5 @@
 //! The commands: what they are called, what they take, and reading one from a line.
 
-use alloc::string::String;
 use core::fmt;
 
 use ledger_fmt::Hash;
@@ -12,6 +11,7 @@ use totebox_console_protocol::words::{Quoted, WordError};
 use totebox_protocol::intake::SIZE_UNKNOWN;
 
 use super::errors::Error;
+use super::volumes::Volumes;
 
 /// A command as `help` shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -225,18 +225,16 @@ impl fmt::Display for ParseError<'_> {
     }
 }
 
-/// Reads a command. `volumes` are the volumes' names, the archives' first and then the audit volume's.
-pub fn parse<'a>(words: &'a [&'a str], volumes: &[String]) -> Result<Command<'a>, ParseError<'a>> {
+/// Reads a command.
+pub fn parse<'a>(words: &'a [&'a str], volumes: &Volumes) -> Result<Command<'a>, ParseError<'a>> {
     let (&name, arguments) = words.split_first().ok_or(ParseError::UnknownCommand(""))?;
     let find = |name: &'a str| {
         let known = if name == "verify" { "audit" } else { name };
         COMMANDS.iter().find(|help| help.name == known).ok_or(ParseError::UnknownCommand(name))
     };
     let help = find(name)?;
-    let among = |names: &[String], word: &'a str| {
-        names.iter().position(|name| name == word).ok_or(ParseError::UnknownArchive(word))
-    };
-    let archive = |word| among(&volumes[..volumes.len() - 1], word);
+    let volume = |word| volumes.find(word).ok_or(ParseError::UnknownArchive(word));
+    let archive = |word| volumes.find_archive(word).ok_or(ParseError::UnknownArchive(word));
     let number = |word| parse_decimal(word).ok_or(ParseError::Number(word));
     let tag = |word| number(word)?.try_into().map_err(|_| ParseError::Number(word));
     let change = |name, change| Ok(Command::Change { archive: archive(name)?, change });
@@ -245,7 +243,7 @@ pub fn parse<'a>(words: &'a [&'a str], volumes: &[String]) -> Result<Command<'a>
         ("help", &[word]) => Command::Help(Some(find(word)?)),
         ("status", []) => Command::Status,
         ("flags", []) => Command::Flags(None),
-        ("flags", &[volume]) => Command::Flags(Some(among(volumes, volume)?)),
+        ("flags", &[name]) => Command::Flags(Some(volume(name)?)),
         ("ack", &[flag, ref reason @ ..]) => Command::Acknowledge { flag: tag(flag)?, reason },
         ("history", []) => Command::History { from: None },
         ("history", &[from]) => Command::History { from: Some(number(from)?) },
@@ -288,7 +286,7 @@ pub fn parse<'a>(words: &'a [&'a str], volumes: &[String]) -> Result<Command<'a>
         }
         ("receipt", &[word]) => Command::Receipt { tag: tag(word)? },
         ("audit", []) => Command::Audit(None),
-        ("audit", &[volume]) => Command::Audit(Some(among(volumes, volume)?)),
+        ("audit", &[name]) => Command::Audit(Some(volume(name)?)),
         ("machine", []) => Command::Machine { number: 0 },
         ("machine", &[word]) => Command::Machine { number: number(word)? },
         ("person", []) => Command::Person,
@@ -305,8 +303,8 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    fn volumes() -> [String; 3] {
-        ["contracts", "finance", "audit"].map(String::from)
+    fn volumes() -> Volumes {
+        Volumes::named(&["contracts", "finance", "audit"])
     }
 
     #[test]

@@ -8,21 +8,35 @@ use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::{Hex, Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_manifest::conversation::INTAKE_DATA;
-use totebox_protocol::intake::{Answer, Failure, Op, Request};
+use totebox_protocol::intake::{Answer, Failure, Op, Reply};
 use totebox_shown::is_printable;
-use zerocopy::FromZeros;
 
-use super::answers::failure;
+use super::context::Context;
 use super::errors::{Error, Refused};
 use super::limits::PART_MAX;
 use super::links::{Message, Misbehaviour};
 use super::output::Output;
-use super::session::{Activity, Session};
+use super::progress::Then;
+use super::receipts::failure;
+
+/// Something an archive was asked for.
+pub struct Fetch {
+    link: usize,
+    tag: u32,
+    what: What,
+}
+
+enum What {
+    Document(Document),
+    List {
+        /// The table's head was shown.
+        begun: bool,
+    },
+    Signature,
+}
 
 /// A document on its way to the operator.
-pub struct Get {
-    pub link: usize,
-    pub tag: u32,
+struct Document {
     /// Where the next content byte stands.
     offset: u64,
     /// The document's size, once the archive has said it.
@@ -32,188 +46,230 @@ pub struct Get {
     text: Option<heapless::Vec<u8, PART_MAX>>,
 }
 
-/// A listing on its way to the operator.
-pub struct List {
-    pub link: usize,
-    pub tag: u32,
-    /// The table's head was shown.
-    begun: bool,
+impl Fetch {
+    /// Asks for the document in this record, from a byte on.
+    pub fn document(link: usize, sequence: u64, offset: u64, context: &mut Context) -> Option<Fetch> {
+        let text = (!context.machine()).then(heapless::Vec::new);
+        let what = What::Document(Document { offset, size: None, text });
+        Fetch::begin(link, Op::Get, sequence, offset, what, context)
+    }
+
+    /// Asks for a listing of records.
+    pub fn list(link: usize, from: u64, count: u64, context: &mut Context) -> Option<Fetch> {
+        Fetch::begin(link, Op::List, from, count, What::List { begun: false }, context)
+    }
+
+    /// Asks for a checkpoint.
+    pub fn signature(link: usize, context: &mut Context) -> Option<Fetch> {
+        Fetch::begin(link, Op::Sign, 0, 0, What::Signature, context)
+    }
+
+    fn begin(link: usize, op: Op, value: u64, extra: u64, what: What, context: &mut Context) -> Option<Fetch> {
+        let reached = context.reaches(link);
+        reached.then(|| Fetch { link, tag: context.archives.ask(link, op, value, extra), what })
+    }
+
+    /// The command that asked for it.
+    pub fn command(&self) -> &'static str {
+        match self.what {
+            What::Document(_) => "get",
+            What::List { .. } => "ls",
+            What::Signature => "sign",
+        }
+    }
+
+    /// Whether it only reads: nothing is changed by it.
+    pub fn only_reads(&self) -> bool {
+        !matches!(self.what, What::Signature)
+    }
+
+    /// The archive whose answers it needs to go on, and the tag they carry.
+    pub fn awaits(&self) -> (usize, u32) {
+        (self.link, self.tag)
+    }
+
+    /// The operator gives it up.
+    pub fn give_up(&self, context: &mut Context) {
+        if !self.only_reads() {
+            context.archives.withdraw();
+            return context.stop_waiting("ls will show the checkpoint");
+        }
+        self.cancel(context);
+        context.output.error(Error::Cancelled, None, format_args!("stopped"));
+    }
+
+    fn cancel(&self, context: &mut Context) {
+        if context.archives.withdraw().is_none() {
+            context.archives.cancel(self.link, Op::Cancel, self.tag);
+        }
+    }
+
+    /// The archive has neither taken nor sent anything for long. A signature is waited for all the same.
+    pub fn overdue(&self, text: &str, context: &mut Context) -> Option<Then> {
+        self.only_reads().then(|| {
+            self.cancel(context);
+            context.output.error(Error::NotAnswering, None, format_args!("{text}; see status"));
+            Then::Ends
+        })
+    }
+
+    /// The archive will not answer any more.
+    pub fn abandon(&self, error: Error, context: &mut Context) -> Then {
+        let Context { output, volumes, .. } = context;
+        let archive = &volumes[self.link];
+        output.error(error, None, format_args!("archive {archive} was lost; see status"));
+        Then::Ends
+    }
+
+    /// Takes the archive's answer.
+    pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
+        let machine = context.machine();
+        let Context { output, volumes, .. } = context;
+        let archive = &volumes[self.link];
+        match &mut self.what {
+            What::Document(document) => document.answer(message, machine, archive, output),
+            What::List { begun } => list_answer(begun, message, machine, archive, output),
+            What::Signature => signature_answer(message, machine, archive, output),
+        }
+    }
 }
 
-impl Session {
-    pub(super) fn begin_get(&mut self, link: usize, sequence: u64, offset: u64) {
-        if !self.reachable(link) {
-            return;
+fn signature_answer(
+    message: &Message,
+    machine: bool,
+    archive: &str,
+    output: &mut Output,
+) -> Result<Then, Misbehaviour> {
+    let header = &message.header;
+    let (sequence, records) = (header.value.get(), header.extra.get());
+    match message.answer {
+        Answer::Signed if machine => {
+            let hash = Hex(&header.hash);
+            output.line(format_args!("+sign archive={archive} seq={sequence} records={records} record={hash}"));
         }
-        let tag = self.new_tag();
-        self.outbox.put(link, request(Op::Get, tag, sequence, offset), &[]);
-        let text = (!self.machine).then(heapless::Vec::new);
-        self.activity = Activity::Get(Get { link, tag, offset, size: None, text });
-    }
-
-    pub(super) fn begin_list(&mut self, link: usize, from: u64, count: u64) {
-        if !self.reachable(link) {
-            return;
+        Answer::Signed => output.line(format_args!(
+            "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {records} records"
+        )),
+        Answer::Failed if failure(message)? == Failure::Full => {
+            let text =
+                format_args!("archive {archive} has no room for a checkpoint but its last, when it is archived");
+            output.error(Error::Full, None, text);
         }
-        let tag = self.new_tag();
-        self.outbox.put(link, request(Op::List, tag, from, count), &[]);
-        self.activity = Activity::List(List { link, tag, begun: false });
+        Answer::Failed => return failed(message, archive, output),
+        _ => return Err(Misbehaviour("an answer that does not belong to a signature")),
     }
+    Ok(Then::Ends)
+}
 
-    pub(super) fn begin_sign(&mut self, link: usize) {
-        if !self.reachable(link) {
-            return;
-        }
-        let tag = self.new_tag();
-        self.outbox.put(link, request(Op::Sign, tag, 0, 0), &[]);
-        self.activity = Activity::Sign { link, tag };
-    }
-
-    /// The archive's answer to the `sign` under way.
-    pub(super) fn sign_answer(&mut self, link: usize, message: &Message) -> Result<(), Misbehaviour> {
-        let (header, archive) = (&message.header, &self.volumes[link]);
-        let (sequence, records) = (header.value.get(), header.extra.get());
-        match message.answer {
-            Answer::Signed if self.machine => {
-                let hash = Hex(&header.hash);
-                self.output.line(format_args!("+sign archive={archive} seq={sequence} records={records} record={hash}"));
-            }
-            Answer::Signed => self.output.line(format_args!(
-                "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {records} records"
-            )),
-            Answer::Failed if failure(message)? == Failure::Full => {
-                let text = format_args!("archive {archive} has no room for a checkpoint but its last, when it is archived");
-                self.output.error(Error::Full, None, text);
-            }
-            Answer::Failed => return self.fetch_failed(link, message),
-            _ => return Err(Misbehaviour("an answer that does not belong to a signature")),
-        }
-        self.activity = Activity::Idle;
-        Ok(())
-    }
-
-    /// The archive's answer to the `get` under way.
-    pub(super) fn get_answer(&mut self, message: &Message) -> Result<(), Misbehaviour> {
-        let Activity::Get(get) = &mut self.activity else { return Ok(()) };
+impl Document {
+    fn answer(
+        &mut self,
+        message: &Message,
+        machine: bool,
+        archive: &str,
+        output: &mut Output,
+    ) -> Result<Then, Misbehaviour> {
         let header = &message.header;
-        match (message.answer, get.size) {
+        match (message.answer, self.size) {
             (Answer::Document, None) => {
                 let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
                 let name = Quoted(message.data());
-                get.size = Some(size);
-                if self.machine {
+                self.size = Some(size);
+                if machine {
                     let hash = Hex(&header.hash);
-                    self.output.line(format_args!(
+                    output.line(format_args!(
                         "=document seq={sequence} size={size} hash={hash} time={time_ms} name={name}"
                     ));
                 } else {
                     let (size, time) = (Size(size), Time(time_ms));
-                    self.output.line(format_args!("record {sequence}: {name}, {size}, {time}"));
+                    output.line(format_args!("record {sequence}: {name}, {size}, {time}"));
                 }
-                Ok(())
+                Ok(Then::GoesOn)
             }
             (Answer::Data, Some(size)) => {
-                let content = Content { offset: get.offset, bytes: message.data() };
-                let expected = header.value.get() == get.offset && !content.bytes.is_empty();
-                if !expected || content.bytes.len() as u64 > size.saturating_sub(get.offset) {
+                let content = Content { offset: self.offset, bytes: message.data() };
+                let expected = header.value.get() == self.offset && !content.bytes.is_empty();
+                if !expected || content.bytes.len() as u64 > size.saturating_sub(self.offset) {
                     return Err(Misbehaviour("content that is not the document's next"));
                 }
-                get.offset += content.bytes.len() as u64;
-                show(&mut self.output, content, &mut get.text);
-                Ok(())
+                self.offset += content.bytes.len() as u64;
+                show(output, content, &mut self.text);
+                Ok(Then::GoesOn)
             }
             (Answer::End, Some(size)) => {
-                if get.offset < size {
+                if self.offset < size {
                     return Err(Misbehaviour("the end of a document before its last byte"));
                 }
-                if let Some(part) = get.text.take() {
-                    show_data(&mut self.output, Content { offset: size - part.len() as u64, bytes: &part });
+                if let Some(part) = self.text.take() {
+                    show_data(output, Content { offset: size - part.len() as u64, bytes: &part });
                 }
-                self.output.line(format_args!("+end size={size} hash={}", Hex(&header.hash)));
-                self.activity = Activity::Idle;
-                Ok(())
+                output.line(format_args!("+end size={size} hash={}", Hex(&header.hash)));
+                Ok(Then::Ends)
             }
-            (Answer::Failed, _) => {
-                let link = get.link;
-                self.fetch_failed(link, message)
-            }
+            (Answer::Failed, _) => failed(message, archive, output),
             _ => Err(Misbehaviour("an answer that does not belong to a document")),
         }
     }
+}
 
-    /// The archive's answer to the `ls` under way.
-    pub(super) fn list_answer(&mut self, message: &Message) -> Result<(), Misbehaviour> {
-        let Activity::List(list) = &mut self.activity else { return Ok(()) };
-        let header = &message.header;
-        let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
-        match message.answer {
-            Answer::Entry => {
-                let kind =
-                    Kind::from_u16(header.code.into()).ok_or(Misbehaviour("a record of an unknown kind"))?;
-                let (kind, name) = (kind.name(), Quoted(message.data()));
-                if self.machine {
-                    let hash = Hex(&header.hash);
-                    self.output.line(format_args!(
-                        "=record seq={sequence} kind={kind} time={time_ms} size={size} hash={hash} name={name}"
-                    ));
-                } else {
-                    if !core::mem::replace(&mut list.begun, true) {
-                        self.output
-                            .line(format_args!("     seq  {:<19}  {:<15}        size  name", "time", "kind"));
-                    }
-                    let (size, time) = (Size(size), Time(time_ms));
-                    self.output.line(format_args!("{sequence:>8}  {time:<19}  {kind:<15}  {size:>10}  {name}"));
+fn list_answer(
+    begun: &mut bool,
+    message: &Message,
+    machine: bool,
+    archive: &str,
+    output: &mut Output,
+) -> Result<Then, Misbehaviour> {
+    let header: &Reply = &message.header;
+    let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
+    match message.answer {
+        Answer::Entry => {
+            let kind = Kind::from_u16(header.code.into()).ok_or(Misbehaviour("a record of an unknown kind"))?;
+            let (kind, name) = (kind.name(), Quoted(message.data()));
+            if machine {
+                let hash = Hex(&header.hash);
+                output.line(format_args!(
+                    "=record seq={sequence} kind={kind} time={time_ms} size={size} hash={hash} name={name}"
+                ));
+            } else {
+                if !core::mem::replace(begun, true) {
+                    output.line(format_args!("     seq  {:<19}  {:<15}        size  name", "time", "kind"));
                 }
-                Ok(())
+                let (size, time) = (Size(size), Time(time_ms));
+                output.line(format_args!("{sequence:>8}  {time:<19}  {kind:<15}  {size:>10}  {name}"));
             }
-            Answer::Gap => {
-                let last = sequence.checked_add(size).ok_or(Misbehaviour("more records than there can be"))?;
-                let last = Some(last.wrapping_sub(1)).filter(|_| size > 0);
-                match (self.machine, last) {
-                    (true, Some(last)) => self.output.line(format_args!("=damaged seq={sequence} last={last}")),
-                    (true, None) => self.output.line(format_args!("=damaged seq={sequence}")),
-                    (false, Some(last)) if last == sequence => {
-                        self.output.line(format_args!("{sequence:>8}  DAMAGED"));
-                    }
-                    (false, Some(last)) => self.output.line(format_args!("{sequence:>8}  DAMAGED, up to {last}")),
-                    (false, None) => self.output.line(format_args!("{sequence:>8}  DAMAGED, and what follows")),
-                }
-                Ok(())
-            }
-            Answer::End => {
-                self.output.line(format_args!("+ls records={sequence}"));
-                self.activity = Activity::Idle;
-                Ok(())
-            }
-            Answer::Failed => {
-                let link = list.link;
-                if failure(message)? != Failure::Damaged {
-                    return self.fetch_failed(link, message);
-                }
-                self.activity = Activity::Idle;
-                let archive = &self.volumes[link];
-                let text = "what is whole is listed; find out more with: audit";
-                let text = format_args!("some records of archive {archive} are damaged, {text} {archive}");
-                self.output.error(Error::Damaged, None, text);
-                Ok(())
-            }
-            _ => Err(Misbehaviour("an answer that does not belong to a listing")),
+            Ok(Then::GoesOn)
         }
-    }
-
-    fn fetch_failed(&mut self, link: usize, message: &Message) -> Result<(), Misbehaviour> {
-        let (failure, value) = (failure(message)?, message.header.value.get());
-        self.activity = Activity::Idle;
-        self.output.refused(Refused { archive: &self.volumes[link], failure, value }, None);
-        Ok(())
+        Answer::Gap => {
+            let last = sequence.checked_add(size).ok_or(Misbehaviour("more records than there can be"))?;
+            let last = Some(last.wrapping_sub(1)).filter(|_| size > 0);
+            match (machine, last) {
+                (true, Some(last)) => output.line(format_args!("=damaged seq={sequence} last={last}")),
+                (true, None) => output.line(format_args!("=damaged seq={sequence}")),
+                (false, Some(last)) if last == sequence => output.line(format_args!("{sequence:>8}  DAMAGED")),
+                (false, Some(last)) => output.line(format_args!("{sequence:>8}  DAMAGED, up to {last}")),
+                (false, None) => output.line(format_args!("{sequence:>8}  DAMAGED, and what follows")),
+            }
+            Ok(Then::GoesOn)
+        }
+        Answer::End => {
+            output.line(format_args!("+ls records={sequence}"));
+            Ok(Then::Ends)
+        }
+        Answer::Failed if failure(message)? == Failure::Damaged => {
+            let text = "what is whole is listed; find out more with: audit";
+            let text = format_args!("some records of archive {archive} are damaged, {text} {archive}");
+            output.error(Error::Damaged, None, text);
+            Ok(Then::Ends)
+        }
+        Answer::Failed => failed(message, archive, output),
+        _ => Err(Misbehaviour("an answer that does not belong to a listing")),
     }
 }
 
-fn request(op: Op, tag: u32, value: u64, extra: u64) -> Request {
-    let mut request = Request::new_zeroed();
-    (request.op, request.tag) = ((op as u16).into(), tag.into());
-    (request.value, request.extra) = (value.into(), extra.into());
-    request
+fn failed(message: &Message, archive: &str, output: &mut Output) -> Result<Then, Misbehaviour> {
+    let (failure, value) = (failure(message)?, message.header.value.get());
+    output.refused(Refused { archive, failure, value }, None);
+    Ok(Then::Ends)
 }
 
 /// Shows content as text as long as it is printable, from there on as data lines. `text` holds the start of

@@ -8,8 +8,10 @@ use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, NO_RECORD, findings_in, 
 use totebox_protocol::operator::Op;
 use totebox_protocol::page::SurfaceRow;
 
-use super::orders::Order;
-use super::session::{Activity, Session};
+use super::context::Context;
+use super::orchestrator::About;
+use super::order::{Order, OrderKind};
+use super::progress::Then;
 
 /// Findings of the last audit of a volume beyond those that became flags.
 pub fn beyond_flags(row: &SurfaceRow) -> u64 {
@@ -29,33 +31,32 @@ fn line(range: &FoundRange) -> RangeLine<'static> {
     }
 }
 
-impl Session {
-    pub(super) fn begin_findings(&mut self, volume: usize) {
-        self.order(Order { op: Op::Findings, volume: volume as u8, number: 0 }, "");
-    }
+/// `flags VOLUME`.
+pub static FINDINGS: OrderKind = OrderKind::question(Op::Findings, "flags", show);
 
-    /// Shows the findings that were asked for, if they have come.
-    pub(super) fn show_findings(&mut self, volume: usize, tag: u32) {
-        let Some(surface) = self.surface.last().filter(|surface| surface.findings_tag.get() == tag) else {
-            return;
-        };
-        self.activity = Activity::Idle;
-        let (name, ranges) = (&self.volumes[volume], in_use(&surface.more));
-        let (findings, listed) = (surface.findings.get().into(), findings_in(ranges));
-        if self.machine {
-            for range in ranges {
-                self.output.line(format_args!("=range archive={name}{}", line(range)));
-            }
-            return self.output.line(format_args!("+flags archive={name} findings={findings} listed={listed}"));
+/// Shows the findings that were asked for, if they have come.
+fn show(order: &mut Order, context: &mut Context) -> Then {
+    let machine = context.machine();
+    let Context { output, view, volumes, .. } = context;
+    let asked = view.last().filter(|surface| surface.findings_tag.get() == order.name);
+    let (Some(surface), About::Volume(volume)) = (asked, order.about) else { return Then::GoesOn };
+    let (name, ranges) = (&volumes[volume], in_use(&surface.more));
+    let (findings, listed) = (surface.findings.get().into(), findings_in(ranges));
+    if machine {
+        for range in ranges {
+            output.line(format_args!("=range archive={name}{}", line(range)));
         }
-        if !ranges.is_empty() {
-            let table = Table::new(RangeLine::columns(), ranges.iter().map(line));
-            self.output.line(format_args!("{}", table.header()));
-            for range in ranges {
-                self.output.line(format_args!("{}", table.row(&line(range))));
-            }
-        }
-        let count = FindingCount { archive: name, findings, listed, flagged: FINDINGS_MAX as u64 };
-        self.output.line(format_args!("+flags {count}"));
+        output.line(format_args!("+flags archive={name} findings={findings} listed={listed}"));
+        return Then::Ends;
     }
+    if !ranges.is_empty() {
+        let table = Table::new(RangeLine::columns(), ranges.iter().map(line));
+        output.line(format_args!("{}", table.header()));
+        for range in ranges {
+            output.line(format_args!("{}", table.row(&line(range))));
+        }
+    }
+    let count = FindingCount { archive: name, findings, listed, flagged: FINDINGS_MAX as u64 };
+    output.line(format_args!("+flags {count}"));
+    Then::Ends
 }

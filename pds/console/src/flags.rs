@@ -1,6 +1,5 @@
 //! Flags: the table of them, their announcement, and acknowledging one.
 
-use alloc::string::String;
 use core::fmt::{self, Display, Formatter};
 
 use ledger_fmt::layout::Area;
@@ -10,20 +9,18 @@ use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::audit::{Entry, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
-use totebox_protocol::flags::is_open;
-use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
+use totebox_protocol::operator::Op;
 use totebox_protocol::vault::VolumeState;
 
+use super::context::Context;
 use super::errors::Error;
 use super::findings::beyond_flags;
-use super::orders::Order;
+use super::look::{LookKind, refresh};
+use super::orchestrator::About;
+use super::order::{Order, OrderKind};
 use super::phrases::{FaultText, trouble};
-use super::session::{Activity, Session};
-
-/// The name of the volume with this number, as far as there is one.
-pub fn volume_name(volumes: &[String], volume: u8) -> Option<&str> {
-    volumes.get(usize::from(volume)).map(String::as_str)
-}
+use super::progress::Then;
+use super::volumes::Volumes;
 
 /// What a flag is about, of a row or of the audit record.
 #[derive(Clone, Copy, Debug)]
@@ -147,123 +144,103 @@ fn acknowledged(row: &FlagRow) -> &'static str {
     }
 }
 
-fn line<'a>(volumes: &'a [String], row: &FlagRow) -> FlagLine<'a, FlagText> {
-    let archive = volume_name(volumes, row.volume).unwrap_or("");
+/// What is shown of one flag.
+pub fn line<'a>(volumes: &'a Volumes, row: &FlagRow) -> FlagLine<'a, FlagText> {
+    let archive = volumes.get(row.volume).unwrap_or("");
     let (id, raised_ms, text) = (row.id.get().into(), row.raised_ms.get(), FlagText(row.into()));
     FlagLine { id, raised_ms, archive, acknowledged: acknowledged(row), text }
 }
 
-impl Session {
-    /// The `flags` command: what is known of them now.
-    pub(super) fn flags(&mut self) {
-        if !self.refresh_surface() {
-            return;
-        }
-        let lost = self.orchestrator.is_lost(self.now_ms);
-        let Some(surface) = self.surface.last() else { return };
-        let rows = || surface.flags.iter().take_while(|row| row.id.get() != 0);
-        let (open, hidden) = (surface.flags_open, surface.flags_hidden);
-        if self.machine {
-            for row in rows() {
-                let FlagLine { id, raised_ms, archive, acknowledged, text } = line(&self.volumes, row);
-                let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
-                let (fields, text) = (FlagFields(text.0), QuotedText(&text));
-                let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
-                let recorded = RecordedField(row.audit_record.get());
-                self.output.line(format_args!(
-                    "=flag id={id}{key}{archive} {fields} severity={severity} raised_ms={raised_ms}{recorded} \
-                     acknowledged={acknowledged} text={text}"
-                ));
-            }
-        } else if rows().next().is_some() {
-            let table = Table::new(FlagLine::columns(), rows().map(|row| line(&self.volumes, row)));
-            self.output.line(format_args!("{}", table.header()));
-            for row in rows() {
-                self.output.line(format_args!("{}", table.row(&line(&self.volumes, row))));
-            }
-        }
-        for (name, row) in self.volumes.iter().zip(&surface.rows) {
-            let more = beyond_flags(row);
-            match more {
-                0 => {}
-                _ if self.machine => self.output.line(format_args!("=more archive={name} findings={more}")),
-                _ => self
-                    .output
-                    .line(format_args!("  {name} has {more} more findings; where they are: flags {name}")),
-            }
-        }
-        if lost {
-            let age = Duration(self.orchestrator.age_ms(self.now_ms));
-            let these = if rows().next().is_some() { "these are the flags" } else { "there were no flags as" };
-            let text = format_args!("the orchestrator does not answer: {these} of {age} ago");
-            return self.output.error(Error::NotAnswering, None, text);
-        }
-        if self.machine {
-            return self.output.line(format_args!("+flags open={open} hidden={hidden}"));
-        }
-        let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
-        self.output.line(format_args!("+flags {count}"));
-    }
+/// `flags`.
+pub static FLAGS: LookKind = LookKind { command: "flags", show: show_flags };
 
-    /// Announces the next flag the operator has not heard of; whether there was one.
-    pub(super) fn announce_flag(&mut self) -> bool {
-        let Some(surface) = self.surface.last().filter(|_| self.flags_stale) else { return false };
-        let told = &mut self.told_flags;
-        // Those that are not there any more do not come back.
-        told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
-        let is_new = |row: &&FlagRow| row.id.get() != 0 && is_open(row) && !told.contains(&row.id.get());
-        let Some(row) = surface.flags.iter().filter(is_new).min_by_key(|row| row.id.get()) else {
-            self.flags_stale = false;
-            return false;
-        };
-        let FlagLine { id, archive, text, .. } = line(&self.volumes, row);
-        let blank = if archive.is_empty() { "" } else { " " };
-        let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
-        self.output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
-        told.push(row.id.get()).expect("each is another row's id");
-        self.holders.flag_announced();
-        true
+/// Shows what is known of the flags now.
+fn show_flags(context: &mut Context) {
+    if !refresh(context) {
+        return;
     }
+    let machine = context.machine();
+    let Context { output, view, volumes, .. } = context;
+    let Some(surface) = view.last() else { return };
+    let rows = || surface.flags.iter().take_while(|row| row.id.get() != 0);
+    let (open, hidden) = (surface.flags_open, surface.flags_hidden);
+    if machine {
+        for row in rows() {
+            let FlagLine { id, raised_ms, archive, acknowledged, text } = line(volumes, row);
+            let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
+            let (fields, text) = (FlagFields(text.0), QuotedText(&text));
+            let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
+            let recorded = RecordedField(row.audit_record.get());
+            output.line(format_args!(
+                "=flag id={id}{key}{archive} {fields} severity={severity} raised_ms={raised_ms}{recorded} \
+                 acknowledged={acknowledged} text={text}"
+            ));
+        }
+    } else if rows().next().is_some() {
+        let table = Table::new(FlagLine::columns(), rows().map(|row| line(volumes, row)));
+        output.line(format_args!("{}", table.header()));
+        for row in rows() {
+            output.line(format_args!("{}", table.row(&line(volumes, row))));
+        }
+    }
+    for (name, row) in volumes.iter().zip(&surface.rows) {
+        let more = beyond_flags(row);
+        match more {
+            0 => {}
+            _ if machine => output.line(format_args!("=more archive={name} findings={more}")),
+            _ => output.line(format_args!("  {name} has {more} more findings; where they are: flags {name}")),
+        }
+    }
+    if view.is_orchestrator_lost() {
+        let age = Duration(view.age_ms());
+        let these = if rows().next().is_some() { "these are the flags" } else { "there were no flags as" };
+        let text = format_args!("the orchestrator does not answer: {these} of {age} ago");
+        return output.error(Error::NotAnswering, None, text);
+    }
+    if machine {
+        return output.line(format_args!("+flags open={open} hidden={hidden}"));
+    }
+    let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
+    output.line(format_args!("+flags {count}"));
+}
 
-    pub(super) fn begin_acknowledge(&mut self, flag: u32, words: &[&str]) {
-        let mut reason: heapless::String<REASON_MAX> = heapless::String::new();
-        let mut fits = true;
-        for (index, word) in words.iter().enumerate() {
-            fits &= (index == 0 || reason.push(' ').is_ok()) && reason.push_str(word).is_ok();
-        }
-        let order = Order { op: Op::Acknowledge, volume: 0, number: flag.into() };
-        match fits {
-            true => self.order(order, &reason),
-            false => self.refuse(order, Outcome::ReasonTooLong),
-        }
-    }
+/// `ack FLAG REASON`.
+pub static ACKNOWLEDGEMENT: OrderKind = OrderKind {
+    op: Op::Acknowledge,
+    command: "ack",
+    taken_up: |_, _| {},
+    show: show_acknowledgement,
+    goes_on: "flags will show whether it was recorded",
+    is_overtaken: |_, _| false,
+};
 
-    /// Ends the wait if the acknowledgement is recorded, or cannot be.
-    pub(super) fn show_acknowledgement(&mut self, tag: u32, flag: u32) {
-        let Some(surface) = self.surface.last() else { return };
-        let row = surface.flags.iter().find(|row| row.id.get() == flag);
-        if row.is_some_and(|row| row.tag.get() != tag) {
-            return;
+/// Ends the wait if the acknowledgement is recorded, or cannot be.
+fn show_acknowledgement(order: &mut Order, context: &mut Context) -> Then {
+    let machine = context.machine();
+    let Context { output, view, .. } = context;
+    let (Some(surface), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
+    let row = surface.flags.iter().find(|row| row.id.get() == flag);
+    if row.is_some_and(|row| row.tag.get() != order.name) {
+        return Then::GoesOn;
+    }
+    // Where there are too many flags, acknowledged ones go first.
+    let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
+    match acknowledged {
+        Some(Acknowledged::Yes) if machine => output.line(format_args!("+ack flag={flag}")),
+        Some(Acknowledged::Yes) => output.line(format_args!("+ack flag {flag} is acknowledged")),
+        Some(Acknowledged::Unrecorded) => {
+            let text = format_args!(
+                "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
+                 it does, and lost if the appliance restarts before"
+            );
+            output.error(Error::Unrecorded, None, text);
         }
-        self.activity = Activity::Idle;
-        // Where there are too many flags, acknowledged ones go first.
-        let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
-        match acknowledged {
-            Some(Acknowledged::Yes) if self.machine => self.output.line(format_args!("+ack flag={flag}")),
-            Some(Acknowledged::Yes) => self.output.line(format_args!("+ack flag {flag} is acknowledged")),
-            Some(Acknowledged::Unrecorded) => {
-                let text = format_args!(
-                    "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
-                     it does, and lost if the appliance restarts before"
-                );
-                self.output.error(Error::Unrecorded, None, text);
-            }
-            _ => {
-                let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
-                self.output.error(Error::NotRecorded, None, text);
-            }
+        _ => {
+            let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
+            output.error(Error::NotRecorded, None, text);
         }
     }
+    Then::Ends
 }
 
 /// The number of a flag's record, as a pair; nothing if it is not recorded.

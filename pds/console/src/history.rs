@@ -1,6 +1,5 @@
 //! `history`: records of the audit record, read by the auditor and brought by the orchestrator's surface.
 
-use alloc::string::String;
 use core::fmt::{self, Display, Formatter};
 
 use ledger_fmt::layout::Area;
@@ -14,14 +13,16 @@ use totebox_domain::FaultKind;
 use totebox_protocol::audit::{Entry, Event, NO_RECORD, Verdict};
 use totebox_protocol::flag::FlagKind;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{LATEST, Op};
+use totebox_protocol::operator::Op;
 use totebox_protocol::page::{Cause, HISTORY_MAX};
 
+use super::context::Context;
 use super::errors::Error;
-use super::flags::{FlagFields, FlagText, volume_name};
-use super::orders::Order;
+use super::flags::{FlagFields, FlagText};
+use super::order::{Order, OrderKind};
 use super::phrases::{FaultText, FoundFields, audit_name};
-use super::session::{Activity, Session};
+use super::progress::Then;
+use super::volumes::Volumes;
 
 fn kind_name(entry: &Entry) -> &'static str {
     Kind::from_u16(entry.kind.into()).map_or("unknown", Kind::name)
@@ -131,49 +132,47 @@ impl Display for EventFields<'_> {
     }
 }
 
-fn line<'a>(volumes: &'a [String], event: &'a Event) -> EventLine<'a, EventText<'a>> {
+fn line<'a>(volumes: &'a Volumes, event: &'a Event) -> EventLine<'a, EventText<'a>> {
     let entry = &event.entry;
-    let archive = volume_name(volumes, entry.volume).unwrap_or("");
+    let archive = volumes.get(entry.volume).unwrap_or("");
     let (sequence, time_ms) = (event.sequence.get(), event.time_ms.get());
     EventLine { sequence, time_ms, kind: kind_name(entry), archive, text: EventText(entry) }
 }
 
-impl Session {
-    pub(super) fn begin_history(&mut self, from: Option<u64>) {
-        self.order(Order { op: Op::History, volume: 0, number: from.unwrap_or(LATEST) }, "");
-    }
+/// `history [FROM]`.
+pub static HISTORY: OrderKind = OrderKind::question(Op::History, "history", show);
 
-    /// Shows the records that were asked for, if they have come.
-    pub(super) fn show_history(&mut self, tag: u32) {
-        let Some(surface) = self.surface.last() else { return };
-        if surface.history_tag.get() != tag {
-            return;
-        }
-        self.activity = Activity::Idle;
-        // A record begins with its genesis: without any it could not be read.
-        if surface.history_end.get() == 0 {
-            let text = "the audit record could not be read; see status, and flags";
-            return self.output.error(Error::Unavailable, None, format_args!("{text}"));
-        }
-        let events = &surface.history[..(surface.history_len.get() as usize).min(HISTORY_MAX)];
-        if self.machine {
-            for event in events {
-                let EventLine { sequence, time_ms, kind, archive, text } = line(&self.volumes, event);
-                let fields = EventFields(&event.entry);
-                let text = QuotedText(text);
-                let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
-                self.output.line(format_args!(
-                    "=event seq={sequence} time={time_ms} kind={kind}{key}{archive}{fields} text={text}"
-                ));
-            }
-        } else {
-            let rows = || events.iter().map(|event| line(&self.volumes, event));
-            let table = Table::new(EventLine::columns(), rows());
-            self.output.line(format_args!("{}", table.header()));
-            for row in rows() {
-                self.output.line(format_args!("{}", table.row(&row)));
-            }
-        }
-        self.output.line(format_args!("+history records={}", surface.history_end));
+/// Shows the records that were asked for, if they have come.
+fn show(order: &mut Order, context: &mut Context) -> Then {
+    let machine = context.machine();
+    let Context { output, view, volumes, .. } = context;
+    let asked = view.last().filter(|surface| surface.history_tag.get() == order.name);
+    let Some(surface) = asked else { return Then::GoesOn };
+    // A record begins with its genesis: without any it could not be read.
+    if surface.history_end.get() == 0 {
+        let text = "the audit record could not be read; see status, and flags";
+        output.error(Error::Unavailable, None, format_args!("{text}"));
+        return Then::Ends;
     }
+    let events = &surface.history[..(surface.history_len.get() as usize).min(HISTORY_MAX)];
+    if machine {
+        for event in events {
+            let EventLine { sequence, time_ms, kind, archive, text } = line(volumes, event);
+            let fields = EventFields(&event.entry);
+            let text = QuotedText(text);
+            let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
+            output.line(format_args!(
+                "=event seq={sequence} time={time_ms} kind={kind}{key}{archive}{fields} text={text}"
+            ));
+        }
+    } else {
+        let rows = || events.iter().map(|event| line(volumes, event));
+        let table = Table::new(EventLine::columns(), rows());
+        output.line(format_args!("{}", table.header()));
+        for row in rows() {
+            output.line(format_args!("{}", table.row(&row)));
+        }
+    }
+    output.line(format_args!("+history records={}", surface.history_end));
+    Then::Ends
 }

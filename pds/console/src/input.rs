@@ -8,6 +8,8 @@ use totebox_console_protocol::control;
 use totebox_console_protocol::data::{LINE_MAX, WINDOW};
 use totebox_domain::device::Uart;
 
+use super::progress::Progress;
+
 /// Room for a full window of lines and the next: a peer that keeps to its window never has to wait
 /// before its Ctrl-C is seen.
 const CAPACITY: usize = (WINDOW + 1) * (LINE_MAX + 2);
@@ -81,17 +83,17 @@ impl Input {
         Input { bytes, signals, interrupted: Interrupted::Nothing }
     }
 
-    /// Takes what the line has, as far as there is room; returns whether it had something.
-    pub fn fill(&mut self, uart: &mut impl Uart) -> bool {
-        let mut moved = false;
+    /// Takes what the line has, as far as there is room.
+    pub fn fill(&mut self, uart: &mut impl Uart) -> Progress {
+        let mut progress = Progress::Idle;
         let mut chunk = [0; SIGNALS_MAX];
         loop {
             let room = (SIGNALS_MAX - self.signals.len()).min(CAPACITY - self.bytes.len());
             let count = uart.receive(&mut chunk[..room]).min(room);
             if count == 0 {
-                return moved;
+                return progress;
             }
-            moved = true;
+            progress = Progress::Moved;
             for &byte in &chunk[..count] {
                 match Signal::of(byte) {
                     None => self.bytes.push_back(byte),
@@ -187,18 +189,18 @@ mod tests {
     fn a_full_buffer_leaves_the_rest_on_the_line() {
         let mut input = Input::new();
         let mut source = Source(vec![b'x'; CAPACITY + 10].into());
-        assert!(input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Moved);
         assert_eq!(source.0.len(), 10);
-        assert!(!input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Idle);
         assert_eq!(drain(&mut input).len(), CAPACITY);
-        assert!(input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Moved);
         assert_eq!(drain(&mut input).len(), 10);
     }
 
     #[test]
     fn ctrl_c_discards_what_came_before_it() {
         let mut input = Input::new();
-        assert!(input.fill(&mut Source(b"abc\x03de\x03machine\n".to_vec().into())));
+        assert_eq!(input.fill(&mut Source(b"abc\x03de\x03machine\n".to_vec().into())), Progress::Moved);
         assert_eq!(input.take_signal(), Some((Signal::Interrupt, Lost::WithinLine)));
         assert_eq!(input.take_signal(), Some((Signal::Interrupt, Lost::WithinLine)));
         assert_eq!(input.take_signal(), None);
@@ -208,7 +210,10 @@ mod tests {
     #[test]
     fn every_signal_says_what_it_voided() {
         let mut input = Input::new();
-        assert!(input.fill(&mut Source(b"a\nb\x0e\x03\r\n\x0f\nc\n\x19\x18x".to_vec().into())));
+        assert_eq!(
+            input.fill(&mut Source(b"a\nb\x0e\x03\r\n\x0f\nc\n\x19\x18x".to_vec().into())),
+            Progress::Moved
+        );
         let signals: Vec<_> = core::iter::from_fn(|| input.take_signal()).collect();
         let expected = [
             (Signal::Away, Lost::WithinLine),
@@ -225,10 +230,10 @@ mod tests {
     fn signals_that_nobody_takes_up_fill_the_buffer_and_no_more() {
         let mut input = Input::new();
         let mut source = Source(vec![control::INTERRUPT; 1000].into());
-        assert!(input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Moved);
         assert_eq!(source.0.len(), 1000 - SIGNALS_MAX);
-        assert!(!input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Idle);
         assert!(input.take_signal().is_some());
-        assert!(input.fill(&mut source));
+        assert_eq!(input.fill(&mut source), Progress::Moved);
     }
 }

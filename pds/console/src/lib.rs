@@ -2,33 +2,37 @@
 //! end, a person or a program. It takes documents to the archives and brings back receipts, documents and
 //! listings; what it tells of the archives' state and of audits is the orchestrator's surface.
 //!
-//! Everything it waits for is in [`session::Session`]: one activity at a time, which Ctrl-C can always
-//! end. It handles one thing after another, each only if its answer fits what waits for the line.
+//! One activity is under way at a time, and Ctrl-C can always end it. Each owns what it waits for and is handed a
+//! [`context::Context`] with what it may use. The console handles one thing after another, each only if its answer fits
+//! what waits for the line.
+//!
+//! From the bottom up:
 //!
 //! | module | what |
 //! |---|---|
-//! | [`input`], [`output`] | bytes from and to the serial line |
-//! | [`limits`], [`phrases`] | how long lines get, and how states and findings are said on them |
-//! | [`holder`], [`begun`] | who is at the line, who was cut off from it, and from what |
-//! | [`line`] | lines; words and data lines are of [`totebox_console_protocol`] |
-//! | [`commands`], [`errors`] | what can be said, and what is refused |
-//! | [`session`], [`answers`] | what is under way: the operator's side and the archives' |
-//! | [`put`], [`fetch`], [`status`] | the commands that take more than one step or line |
-//! | [`orders`], [`audit`], [`lifecycle`], [`flags`], [`history`] | what the orchestrator is to do, and shows |
-//! | [`links`], [`submissions`] | the archives and their receipts |
-//! | [`orchestrator`], [`surface`] | the orchestrator's queue, and its page |
-//! | [`clock`] | whether the clock ticks |
+//! | [`input`], [`output`], [`line`], [`terminal`] | bytes from and to the serial line, and lines; words and data lines are of [`totebox_console_protocol`] |
+//! | [`limits`], [`phrases`], [`errors`] | how long lines get, how states and findings are said on them, what is refused |
+//! | [`links`], [`archives`], [`submissions`] | the archives, and what became of documents |
+//! | [`orchestrator`], [`surface`], [`clock`], [`view`] | what is known of the appliance |
+//! | [`context`], [`progress`] | what activities may use, and what becomes of them |
+//! | [`put`], [`fetch`], [`skip`], [`receipts`] | activities with an archive, and with nobody |
+//! | [`order`], [`look`] | activities with the orchestrator: an order, and looking at its page |
+//! | [`audit`], [`lifecycle`], [`flags`], [`findings`], [`history`], [`status`] | each order, and each look |
+//! | [`activity`], [`work`] | which activity is under way, and what goes on with it or ends it |
+//! | [`holder`], [`news`] | who is at the line and who was cut off from it; what the operator was told |
+//! | [`commands`], [`session`] | what can be said, and all of it together |
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod answers;
+mod activity;
+mod archives;
 mod audit;
-mod begun;
 mod clock;
 mod commands;
+mod context;
 mod errors;
 mod fetch;
 mod findings;
@@ -40,19 +44,28 @@ mod lifecycle;
 mod limits;
 mod line;
 mod links;
+mod look;
+mod news;
 mod orchestrator;
-mod orders;
+mod order;
 mod output;
 mod phrases;
+mod progress;
 mod put;
+mod receipts;
 mod session;
+mod skip;
 mod status;
 mod submissions;
 mod surface;
+mod terminal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod view;
+mod volumes;
+mod work;
 
 use totebox_console_protocol::data::LINE_MAX;
 use totebox_domain::device::Uart;
@@ -60,6 +73,7 @@ use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_manifest::{DeviceKind, Manifest, NO_CHANNEL, Role};
 use totebox_shm::Mapped;
 
+use progress::Progress;
 use session::Session;
 
 /// Bytes of heap that the console of the largest deployment takes in large pieces: what waits for the line and what came
@@ -92,25 +106,14 @@ impl<U: Uart> Console<U> {
     /// Goes on with everything that can go on.
     fn pump(&mut self, kernel: &mut dyn Kernel) {
         self.session.listen(kernel.counter_ms());
-        loop {
-            let mut moved = self.session.output.drain(&mut self.uart);
-            moved |= self.session.input.fill(&mut self.uart);
-            if self.uart.hung_up() {
-                self.session.hung_up();
-                moved = true;
-            }
-            moved |= self.session.step();
-            if !moved {
-                break;
-            }
-        }
-        self.session.wake_peers(kernel);
+        while self.session.step(&mut self.uart) == Progress::Moved {}
+        self.session.notify_peers(kernel);
     }
 }
 
 impl<U: Uart> Domain for Console<U> {
     fn start(&mut self, kernel: &mut dyn Kernel) {
-        self.session.orchestrator.start(kernel.counter_ms());
+        self.session.start(kernel.counter_ms());
         self.pump(kernel);
     }
 
@@ -118,8 +121,8 @@ impl<U: Uart> Domain for Console<U> {
         if from.contains(self.interrupt) {
             self.uart.acknowledge();
         }
-        if from.contains(self.session.orchestrator.channel()) {
-            self.session.surface.expire();
+        if from.contains(self.session.page_channel()) {
+            self.session.expire_page();
         }
         self.pump(kernel);
         if from.contains(self.interrupt) {

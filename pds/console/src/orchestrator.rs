@@ -7,14 +7,36 @@ use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_link::Endpoint;
 use totebox_manifest::conversation::{self, ORDER_DATA};
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::operator::{Op, Outcome, Reply, Request};
+use totebox_protocol::operator::{ALL_VOLUMES, LATEST, Op, Outcome, Reply, Request};
 use totebox_shm::{Mapped, PeerError};
 use zerocopy::FromZeros;
 
-use super::orders::Order;
-
 /// Orders that can be under way: no more than the ring of answers has slots.
 const ORDERS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Console).slots;
+
+/// What an order is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Nothing,
+    AllVolumes,
+    Volume(usize),
+    Flag(u32),
+    /// Records of the audit record: those from this number on, or the last ones.
+    Records(Option<u64>),
+}
+
+impl About {
+    /// The volume and the number of a request.
+    pub fn wire(self) -> (u8, u64) {
+        match self {
+            About::Nothing => (0, 0),
+            About::AllVolumes => (ALL_VOLUMES, 0),
+            About::Volume(volume) => (volume as u8, 0),
+            About::Flag(flag) => (0, flag.into()),
+            About::Records(from) => (0, from.unwrap_or(LATEST)),
+        }
+    }
+}
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
@@ -75,20 +97,21 @@ impl OrchestratorLink {
     }
 
     /// Sends an order; its tag. `None` if it is cut off, or takes nothing from its queue.
-    pub fn send(&mut self, now_ms: u64, order: &Order, reason: &str) -> Option<u32> {
+    pub fn send(&mut self, now_ms: u64, op: Op, about: About, reason: &str) -> Option<u32> {
         debug_assert!(reason.len() <= ORDER_DATA, "the longest reason is shorter");
         if self.owed.is_full() {
             return None;
         }
         let tag = self.last_tag.wrapping_add(1).max(1);
         let mut request = Request::new_zeroed();
-        (request.op, request.volume, request.tag) = (order.op as u8, order.volume, tag.into());
-        (request.len, request.number) = ((reason.len() as u16).into(), order.number.into());
+        let (volume, number) = about.wire();
+        (request.op, request.volume, request.tag) = (op as u8, volume, tag.into());
+        (request.len, request.number) = ((reason.len() as u16).into(), number.into());
         if !self.link.send(&request, reason.as_bytes()) {
             return None;
         }
         self.last_tag = tag;
-        self.owed.push_back((tag, order.op)).expect("it is not full");
+        self.owed.push_back((tag, op)).expect("it is not full");
         self.watch.expect(now_ms);
         Some(tag)
     }
@@ -96,7 +119,7 @@ impl OrchestratorLink {
     /// Asks for a sign of life, if it is time and none is due.
     pub fn beat(&mut self, now_ms: u64) {
         if self.owed.is_empty() && self.age_ms(now_ms) >= BEAT_MS {
-            self.send(now_ms, &Order::PING, "");
+            self.send(now_ms, Op::Ping, About::Nothing, "");
         }
     }
 

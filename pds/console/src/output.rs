@@ -9,6 +9,7 @@ use totebox_domain::device::Uart;
 use totebox_shown::{Shown, is_printable};
 
 use super::limits::BURST_MAX;
+use super::progress::Progress;
 
 /// Room for one event while the line still works on another.
 pub const CAPACITY: usize = 2 * BURST_MAX;
@@ -41,6 +42,11 @@ impl Output {
     /// Whether there is room for what one event can write.
     pub fn ready(&self) -> bool {
         CAPACITY - self.bytes.len() >= BURST_MAX
+    }
+
+    /// Whether lines end in their checksum: a program is at the line, in machine mode, and not a person.
+    pub fn is_checked(&self) -> bool {
+        self.checked
     }
 
     /// Whether lines end in their checksum from now on.
@@ -127,9 +133,9 @@ impl Output {
         append(&mut self.bytes, &[answer]);
     }
 
-    /// Hands the line as much as it takes; returns whether it took something.
-    pub fn drain(&mut self, uart: &mut impl Uart) -> bool {
-        let mut moved = false;
+    /// Hands the line as much as it takes.
+    pub fn drain(&mut self, uart: &mut impl Uart) -> Progress {
+        let mut progress = Progress::Idle;
         while !self.bytes.is_empty() {
             let (next, _) = self.bytes.as_slices();
             let taken = uart.transmit(next).min(next.len());
@@ -137,9 +143,9 @@ impl Output {
                 break;
             }
             self.bytes.drain(..taken);
-            moved = true;
+            progress = Progress::Moved;
         }
-        moved
+        progress
     }
 }
 
@@ -214,12 +220,12 @@ mod tests {
                 expected.extend(alloc::format!("line {round}\r\n").bytes());
             }
             uart.budget = 5;
-            output.drain(&mut uart);
+            let _ = output.drain(&mut uart);
         }
         uart.budget = usize::MAX;
-        assert!(output.drain(&mut uart));
+        assert_eq!(output.drain(&mut uart), Progress::Moved);
         assert_eq!(uart.taken, expected);
-        assert!(!output.drain(&mut uart));
+        assert_eq!(output.drain(&mut uart), Progress::Idle);
     }
 
     #[test]
@@ -228,7 +234,7 @@ mod tests {
         output.set_checked(true);
         output.line(format_args!("{}", "123456789"));
         let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
-        output.drain(&mut uart);
+        assert_eq!(output.drain(&mut uart), Progress::Moved);
         assert_eq!(uart.taken, b"123456789 #cbf43926\r\n");
     }
 
@@ -238,7 +244,7 @@ mod tests {
         output.set_checked(true);
         output.line(format_args!("-x {}", "\u{1b}[2J\n\u{202e}"));
         let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
-        output.drain(&mut uart);
+        assert_eq!(output.drain(&mut uart), Progress::Moved);
         let (line, checksum) = uart.taken.split_at(uart.taken.len() - 12);
         assert_eq!(line, br"-x \x1b[2J\x0a\xe2\x80\xae");
         assert_eq!(checksum, alloc::format!(" #{:08x}\r\n", crc32fast::hash(line)).as_bytes());
@@ -250,7 +256,7 @@ mod tests {
         output.raw("totebox> ");
         output.line(format_args!("*news"));
         let mut uart = Slow { taken: Vec::new(), step: 100, budget: 100 };
-        output.drain(&mut uart);
+        assert_eq!(output.drain(&mut uart), Progress::Moved);
         assert_eq!(uart.taken, b"totebox> \r\n*news\r\n");
     }
 }

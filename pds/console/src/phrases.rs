@@ -91,3 +91,38 @@ impl Display for FoundFields<'_> {
         record.map_or(Ok(()), |record| write!(f, " record={record}"))
     }
 }
+
+/// A volume's state in words, with the reason if something is wrong.
+pub struct Condition<'a>(pub &'a SurfaceRow);
+
+impl Display for Condition<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let row = self.0;
+        f.write_str(state_name(row))?;
+        if let Some(trouble) = row_trouble(row) {
+            write!(f, ": {trouble}")?;
+        }
+        match row.fault {
+            0 => Ok(()),
+            fault => write!(f, ": {}; {LEFT}", FaultText(fault, row.fault_address.get())),
+        }
+    }
+}
+
+/// What becomes of an archive that has faulted.
+const LEFT: &str = "it is left as it is until the appliance starts again";
+
+/// Why an archive whose ledger is damaged takes nothing, what it still does, and the way out.
+const DAMAGED: &str = "what is whole of its ledger can be read, nothing can be put; keep the disk, see totebox disk \
+                       verify, and use another archive";
+
+/// What is wrong with an archive's ledger, or else with its volume.
+pub fn row_trouble(row: &SurfaceRow) -> Option<&'static str> {
+    let damaged = row.state == ArchiveState::Damaged as u8;
+    damaged.then_some(DAMAGED).or_else(|| volume_trouble(row))
+}
+
+/// What is wrong with a volume.
+pub fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
+    VolumeState::from_wire(row.volume_state).and_then(trouble)
+}

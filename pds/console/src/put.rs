@@ -7,12 +7,12 @@ use totebox_console_protocol::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, deco
 use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Request, SIZE_UNKNOWN};
 use zerocopy::FromZeros;
 
-use super::answers::failure;
+use super::context::Context;
 use super::errors::{Error, Refused};
-use super::holder::Place;
 use super::line::Ending;
 use super::links::{Message, Misbehaviour};
-use super::session::{Activity, Session};
+use super::progress::Then;
+use super::receipts::{end_submission, failure};
 use super::submissions::{Fate, PENDING_MAX};
 
 /// A submission that is being sent.
@@ -51,7 +51,37 @@ pub enum Stage {
 }
 
 impl Put {
-    /// Whether it can do with another line, once the last is with the archive.
+    /// Opens a submission, unless something speaks against it, which is said.
+    pub fn begin(
+        link: usize,
+        name: &str,
+        size: Option<u64>,
+        hash: Option<Hash>,
+        context: &mut Context,
+    ) -> Option<Put> {
+        if size.is_none() && context.machine() {
+            let usage = format_args!("usage: put ARCHIVE NAME SIZE [HASH]");
+            context.output.error(Error::BadArgument, None, usage);
+            return None;
+        }
+        if !context.reaches(link) {
+            return None;
+        }
+        let tag = context.archives.new_tag();
+        if !context.submissions.open(tag, link) {
+            let text = format_args!("{PENDING_MAX} submissions wait for their receipts; wait for one of them");
+            context.output.error(Error::Busy, None, text);
+            return None;
+        }
+        let mut request = put_request(Op::PutBegin, tag, size.unwrap_or(SIZE_UNKNOWN));
+        if let Some(hash) = hash {
+            (request.flags, request.hash) = (HASH_DECLARED.into(), hash);
+        }
+        context.archives.put(link, request, &[name.as_bytes()]);
+        Some(Put { link, tag, size, taken: 0, phase: Phase::Opening })
+    }
+
+    /// Whether it can do with another line.
     pub fn takes_lines(&self) -> bool {
         matches!(self.phase, Phase::Receiving { .. })
     }
@@ -74,225 +104,199 @@ impl Put {
         (self.link, self.tag)
     }
 
-    /// Whether it waits for the archive: `sending` is whether the archive has not taken what was to be sent.
-    pub fn is_kept_waiting(&self, sending: bool) -> bool {
-        match self.phase {
-            Phase::Opening | Phase::Ending | Phase::AwaitingReceipt => true,
-            Phase::Receiving { .. } => sending,
-        }
-    }
-
-    /// Whether lines are data lines, as opposed to text or commands.
-    pub fn takes_data(&self) -> bool {
-        self.size.is_some() && matches!(self.phase, Phase::Receiving { .. })
-    }
-}
-
-impl Session {
-    pub(super) fn begin_put(&mut self, link: usize, name: &str, size: Option<u64>, hash: Option<Hash>) {
-        if size.is_none() && self.machine {
-            return self.output.error(
-                Error::BadArgument,
-                None,
-                format_args!("usage: put ARCHIVE NAME SIZE [HASH]"),
-            );
-        }
-        if !self.reachable(link) {
-            return;
-        }
-        let tag = self.new_tag();
-        self.submissions.owe(self.holders.owed());
-        if !self.submissions.open(tag, link) {
-            let text = format_args!("{PENDING_MAX} submissions wait for their receipts; wait for one of them");
-            return self.output.error(Error::Busy, None, text);
-        }
-        let mut request = put_request(Op::PutBegin, tag, size.unwrap_or(SIZE_UNKNOWN));
-        if let Some(hash) = hash {
-            (request.flags, request.hash) = (HASH_DECLARED.into(), hash);
-        }
-        self.outbox.put(link, request, &[name.as_bytes()]);
-        self.activity = Activity::Put(Put { link, tag, size, taken: 0, phase: Phase::Opening });
-    }
-
-    /// The archive's answer to the submission being sent.
-    pub(super) fn put_answer(&mut self, message: &Message) -> Result<(), Misbehaviour> {
-        let Activity::Put(put) = &mut self.activity else { return Ok(()) };
-        let (link, tag) = (put.link, put.tag);
-        match (message.answer, put.phase) {
+    /// Takes the archive's answer.
+    pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
+        let (link, tag) = (self.link, self.tag);
+        match (message.answer, self.phase) {
             (Answer::Ready, Phase::Opening) => {
-                put.phase = Phase::Receiving { gap_told: false };
-                match put.size {
-                    Some(_) if self.machine => self.output.line(format_args!("+ready {tag} {WINDOW}")),
-                    Some(size) => self.output.line(format_args!(
+                self.phase = Phase::Receiving { gap_told: false };
+                let machine = context.machine();
+                let output = &mut context.output;
+                match self.size {
+                    Some(_) if machine => output.line(format_args!("+ready {tag} {WINDOW}")),
+                    Some(size) => output.line(format_args!(
                         "+ready {tag} {WINDOW} data lines of {size} bytes in all are to follow, as a program sends them; a \
                          line with a single . gives it up. If {size} belongs to the name, put the name in \"quotes\""
                     )),
-                    None => self.output.line(format_args!(
+                    None => output.line(format_args!(
                         "+ready {tag} type the text; a line with a single . ends it, Ctrl-C gives it up"
                     )),
                 }
-                Ok(())
+                Ok(Then::GoesOn)
             }
             (Answer::Receipt | Answer::Failed, Phase::AwaitingReceipt) => {
-                self.activity = Activity::Idle;
-                self.end_submission(link, message, true)
+                end_submission(link, message, true, context)?;
+                Ok(Then::Ends)
             }
             (Answer::Failed, Phase::Opening | Phase::Receiving { .. } | Phase::Ending) => {
                 let (failure, value) = (failure(message)?, message.header.value.get());
-                self.outbox.withdraw();
-                self.submissions.set(tag, Fate::Refused(failure, value));
-                self.output.refused(Refused { archive: &self.volumes[link], failure, value }, Some(tag));
-                self.leave_put();
-                Ok(())
+                context.archives.withdraw();
+                context.submissions.set(tag, Fate::Refused(failure, value));
+                let Context { output, volumes, .. } = context;
+                output.refused(Refused { archive: &volumes[link], failure, value }, Some(tag));
+                Ok(self.leave(context))
             }
             _ => Err(Misbehaviour("an answer that does not belong to a submission")),
         }
     }
 
     /// The submission came to nothing. If more of what a person sends still comes, its lines are no commands.
-    pub(super) fn leave_put(&mut self) {
-        match &self.activity {
-            Activity::Put(put) if !self.machine && put.stage() == Stage::Incoming => {
-                self.skip(Place::LineStart, false);
-            }
-            _ => self.activity = Activity::Idle,
-        }
+    fn leave(&self, context: &Context) -> Then {
+        let more_comes = !context.machine() && self.stage() == Stage::Incoming;
+        if more_comes { Then::Skips } else { Then::Ends }
     }
 
     /// The input has ended before the document did.
-    pub(super) fn end_put(&mut self) {
-        self.cancel_put(Error::Cancelled, "the input ended before the document did");
-        self.skip(Place::LineStart, false);
+    pub fn input_ended(&self, context: &mut Context) -> Then {
+        self.cancel(Error::Cancelled, "the input ended before the document did", context);
+        Then::Skips
     }
 
     /// Gives the submission up, for a reason the operator is told.
-    pub(super) fn cancel_put(&mut self, error: Error, text: impl fmt::Display) {
-        let Activity::Put(put) = &self.activity else { return };
-        let (link, tag) = (put.link, put.tag);
-        if self.outbox.withdraw() != Some(Op::PutBegin) {
-            self.links[link].owe(Op::PutCancel, tag);
+    fn cancel(&self, error: Error, text: impl fmt::Display, context: &mut Context) {
+        let Put { link, tag, .. } = *self;
+        if context.archives.withdraw() != Some(Op::PutBegin) {
+            context.archives.cancel(link, Op::PutCancel, tag);
         }
-        self.submissions.set(tag, Fate::Refused(Failure::Cancelled, 0));
-        self.output.error(error, Some(tag), format_args!("{text}; nothing was committed"));
+        context.submissions.set(tag, Fate::Refused(Failure::Cancelled, 0));
+        context.output.error(error, Some(tag), format_args!("{text}; nothing was committed"));
     }
 
-    /// A line where content is expected.
-    pub(super) fn data_line(&mut self, line: &[u8], ending: Ending) {
-        let Activity::Put(put) = &mut self.activity else { return };
-        let (Phase::Receiving { gap_told }, Some(size)) = (&mut put.phase, put.size) else { return };
-        let taken = put.taken;
+    /// Takes a line where content is expected: data if a size was declared, or else a person's text.
+    pub fn line(&mut self, line: &[u8], ending: Ending, context: &mut Context) -> Then {
+        match (self.phase, self.size) {
+            (Phase::Receiving { gap_told }, Some(size)) => self.data(line, ending, size, gap_told, context),
+            _ => self.text(line, ending, context),
+        }
+    }
+
+    fn data(&mut self, line: &[u8], ending: Ending, size: u64, gap_told: bool, context: &mut Context) -> Then {
+        let taken = self.taken;
         if line.is_empty() {
-            return;
+            return Then::GoesOn;
         }
         let mut content = [0; CONTENT_MAX];
         // A person has no checksums.
-        let verified = if line == b"." && !self.machine { Ok(line) } else { verified(line) };
+        let verified = if line == b"." && !context.machine() { Ok(line) } else { verified(line) };
         let wrong = match (ending, verified) {
             (Ending::TooLong, _) | (_, Err(Damage::NoChecksum | Damage::WrongChecksum)) => "bad-crc",
             (Ending::Whole, Ok(b".")) => {
-                self.cancel_put(Error::Cancelled, "given up");
-                self.activity = Activity::Idle;
-                return;
+                self.cancel(Error::Cancelled, "given up", context);
+                return Then::Ends;
             }
             (Ending::Whole, Ok(body)) => match decode(body, &mut content) {
                 None => "bad-line",
-                Some((offset, _)) if offset < taken => return self.output.line(format_args!("?{taken}")),
-                Some((offset, _)) if offset > taken && *gap_told => return,
+                Some((offset, _)) if offset < taken => {
+                    context.output.line(format_args!("?{taken}"));
+                    return Then::GoesOn;
+                }
+                Some((offset, _)) if offset > taken && gap_told => return Then::GoesOn,
                 Some((offset, _)) if offset > taken => "bad-offset",
                 Some((_, len)) if len as u64 > size - taken => {
-                    self.cancel_put(Error::WrongSize, "more bytes came than were declared");
-                    return self.leave_put();
+                    self.cancel(Error::WrongSize, "more bytes came than were declared", context);
+                    return self.leave(context);
                 }
-                Some((_, len)) => return self.take_content(&[&content[..len]], Some(size)),
+                Some((_, len)) => {
+                    self.take_content(&[&content[..len]], context);
+                    return Then::GoesOn;
+                }
             },
         };
-        *gap_told = true;
-        self.output.line(format_args!("?{taken} {wrong}"));
+        self.phase = Phase::Receiving { gap_told: true };
+        context.output.line(format_args!("?{taken} {wrong}"));
+        Then::GoesOn
     }
 
-    /// A line of a person's text, which becomes content with a line feed at its end.
-    pub(super) fn text_line(&mut self, line: &[u8], ending: Ending) {
-        let Activity::Put(put) = &mut self.activity else { return };
+    /// A line of text becomes content with a line feed at its end.
+    fn text(&mut self, line: &[u8], ending: Ending, context: &mut Context) -> Then {
         match (ending, line) {
             (Ending::Whole, b".") => {
-                put.phase = Phase::Ending;
-                let (link, request) = (put.link, put_request(Op::PutEnd, put.tag, 0));
-                self.outbox.put(link, request, &[]);
+                self.phase = Phase::Ending;
+                context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
             }
-            (Ending::Whole, _) => self.take_content(&[line, b"\n"], None),
+            (Ending::Whole, _) => self.take_content(&[line, b"\n"], context),
             (Ending::TooLong, _) => {
                 let text = format_args!("a line of text has at most {LINE_MAX} bytes");
-                self.cancel_put(Error::LineTooLong, text);
-                self.leave_put();
+                self.cancel(Error::LineTooLong, text, context);
+                return self.leave(context);
             }
         }
+        Then::GoesOn
     }
 
     /// Hands content that continues the submission to its archive.
-    fn take_content(&mut self, parts: &[&[u8]], size: Option<u64>) {
-        let Activity::Put(put) = &mut self.activity else { return };
+    fn take_content(&mut self, parts: &[&[u8]], context: &mut Context) {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let data = put_request(Op::PutData, put.tag, put.taken);
-        put.taken += len as u64;
-        put.phase = Phase::Receiving { gap_told: false };
-        if size.is_some() {
-            self.output.line(format_args!("?{}", put.taken));
+        let data = put_request(Op::PutData, self.tag, self.taken);
+        self.taken += len as u64;
+        self.phase = Phase::Receiving { gap_told: false };
+        if self.size.is_some() {
+            context.output.line(format_args!("?{}", self.taken));
         }
-        if size == Some(put.taken) {
-            put.phase = Phase::Ending;
+        if self.size == Some(self.taken) {
+            self.phase = Phase::Ending;
         }
         if len > 0 {
-            self.outbox.put(put.link, data, parts);
-        } else if put.phase == Phase::Ending {
-            self.outbox.put(put.link, put_request(Op::PutEnd, put.tag, 0), &[]);
+            context.archives.put(self.link, data, parts);
+        } else if self.phase == Phase::Ending {
+            context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
         }
     }
 
-    /// A request was sent: what follows it?
-    pub(super) fn put_sent(&mut self, op: Op) {
-        let Activity::Put(put) = &mut self.activity else { return };
+    /// Goes on after one of its requests was sent.
+    pub fn sent(&mut self, op: Op, context: &mut Context) -> Then {
         match op {
-            Op::PutData if put.phase == Phase::Ending => {
-                self.outbox.put(put.link, put_request(Op::PutEnd, put.tag, 0), &[]);
+            Op::PutData if self.phase == Phase::Ending => {
+                context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
             }
             Op::PutEnd => {
-                self.submissions.set(put.tag, Fate::Pending);
-                put.phase = Phase::AwaitingReceipt;
-                if self.machine {
-                    self.activity = Activity::Idle;
+                context.submissions.set(self.tag, Fate::Pending);
+                self.phase = Phase::AwaitingReceipt;
+                if context.machine() {
+                    return Then::Ends;
                 }
             }
             _ => {}
         }
+        Then::GoesOn
     }
 
-    /// The operator gave the submission up.
-    pub(super) fn give_up_put(&mut self) {
-        let Activity::Put(put) = &self.activity else { return };
-        match put.phase {
+    /// The operator gives the submission up.
+    pub fn give_up(&self, context: &mut Context) {
+        match self.phase {
             Phase::Opening | Phase::Receiving { .. } | Phase::Ending => {
-                self.cancel_put(Error::Cancelled, "given up");
+                self.cancel(Error::Cancelled, "given up", context);
             }
             Phase::AwaitingReceipt => {
-                let archive = &self.volumes[put.link];
+                let Context { output, volumes, .. } = context;
+                let archive = &volumes[self.link];
                 let text = format_args!("no longer waiting for archive {archive}; it may still commit this");
-                self.output.error(Error::NotAnswering, Some(put.tag), text);
+                output.error(Error::NotAnswering, Some(self.tag), text);
             }
         }
-        self.activity = Activity::Idle;
+    }
+
+    /// The archive has neither taken nor sent anything for long. If it is waited for, the submission is given up.
+    pub fn overdue(&self, text: &str, context: &mut Context) -> Option<Then> {
+        let is_kept_waiting = !self.takes_lines() || context.archives.request_waits();
+        is_kept_waiting.then(|| {
+            self.cancel(Error::NotAnswering, text, context);
+            self.leave(context)
+        })
     }
 
     /// The archive will not answer any more. What was all sent is among the submissions, and told of there.
-    pub(super) fn abandon_put(&mut self, error: Error) {
-        let Activity::Put(put) = &self.activity else { return };
-        match put.phase {
-            Phase::AwaitingReceipt => self.activity = Activity::Idle,
+    pub fn abandon(&self, error: Error, context: &mut Context) -> Then {
+        match self.phase {
+            Phase::AwaitingReceipt => Then::Ends,
             Phase::Opening | Phase::Receiving { .. } | Phase::Ending => {
-                let (tag, archive) = (put.tag, &self.volumes[put.link]);
-                self.submissions.set(tag, Fate::Refused(Failure::NotActive, 0));
+                let Put { link, tag, .. } = *self;
+                context.submissions.set(tag, Fate::Refused(Failure::NotActive, 0));
+                let Context { output, volumes, .. } = context;
+                let archive = &volumes[link];
                 let text = format_args!("archive {archive} was lost, see status; nothing of this was committed");
-                self.output.error(error, Some(tag), text);
-                self.leave_put();
+                output.error(error, Some(tag), text);
+                self.leave(context)
             }
         }
     }

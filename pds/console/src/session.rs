@@ -1,342 +1,283 @@
-//! What is under way at the console: the mode, the one activity, and what waits for the archives.
+//! A session at the line: what comes in is a signal, the line of a command, or belongs to what is under way.
 
-use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use totebox_console_protocol::control;
 use totebox_console_protocol::data::{self, Damage, LINE_MAX, PROTOCOL};
 use totebox_console_protocol::words::{Quoted, split};
-use totebox_domain::{Kernel, SetupError};
-use totebox_manifest::{Manifest, name_str};
-use totebox_protocol::flag::FLAGS_MAX;
-use totebox_protocol::intake::Op;
+use totebox_domain::device::Uart;
+use totebox_domain::{Channel, Kernel, SetupError};
+use totebox_manifest::Manifest;
 use totebox_shm::Mapped;
 
-use super::audit::Verification;
-use super::clock::ClockView;
+use super::activity::Activity;
+use super::archives::Archives;
 use super::commands::{COMMANDS, Command, Help, LEAVING, ParseError, parse};
+use super::context::Context;
 use super::errors::Error;
-use super::fetch::{Get, List};
-use super::holder::{Holders, Place, Skip};
-use super::input::Input;
-use super::lifecycle::Transition;
-use super::line::{Ending, LineEditor};
-use super::links::{ArchiveLink, Message, Outbox};
-use super::orchestrator::{Answered, OrchestratorLink};
-use super::orders::{Look, Order};
+use super::fetch::Fetch;
+use super::holder::{Cut, Holders};
+use super::input::{Interrupted, Lost, Signal};
+use super::line::Ending;
+use super::look::{Look, LookKind};
+use super::news::News;
+use super::orchestrator::About;
+use super::order::{Order, OrderKind};
 use super::output::Output;
+use super::progress::Progress;
 use super::put::Put;
-use super::status::Told;
+use super::receipts::receipt;
+use super::skip::{Dropped, Place};
 use super::submissions::Submissions;
-use super::surface::SurfaceView;
+use super::terminal::{Terminal, Typed};
+use super::view::View;
+use super::volumes::Volumes;
+use super::work::Work;
+use super::{audit, findings, flags, history, lifecycle, status};
 
 const PROMPT: &str = "totebox> ";
 
-/// What the console is busy with. While it is, it takes no commands.
-pub enum Activity {
-    Idle,
-    /// The terminal has lost the line; what its next holder begins with is Ctrl-C.
-    Away,
-    /// Lines are dropped: they belong to what is gone.
-    Skip(Skip),
-    Put(Put),
-    Get(Get),
-    List(List),
-    /// An archive signs a checkpoint.
-    Sign {
-        link: usize,
-        tag: u32,
-    },
-    Audit(Verification),
-    Transition(Transition),
-    Acknowledge {
-        tag: u32,
-        flag: u32,
-    },
-    History {
-        tag: u32,
-    },
-    /// Findings of a volume are to come.
-    Findings {
-        volume: usize,
-        tag: u32,
-    },
-    /// The orchestrator is to answer an order.
-    Order {
-        tag: u32,
-        order: Order,
-    },
-    /// It is to bring the surface up to date, so that it can be shown.
-    Look {
-        tag: u32,
-        look: Look,
-    },
-}
-
-impl Activity {
-    /// The archive whose answers it needs to go on, and the tag they carry.
-    pub fn awaits(&self) -> Option<(usize, u32)> {
-        match self {
-            Activity::Put(put) => Some(put.awaits()),
-            &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => Some((link, tag)),
-            &Activity::Sign { link, tag } => Some((link, tag)),
-            _ => None,
-        }
-    }
-}
-
 /// The state of the console, apart from its serial line.
 pub struct Session {
-    pub(super) deployment: String,
-    /// The volumes' names: archive i's is the i-th, the audit volume's the last.
-    pub(super) volumes: Vec<String>,
-    pub(super) links: Vec<ArchiveLink>,
-    pub(super) orchestrator: OrchestratorLink,
-    /// Its last answer to an order that was waited for.
-    pub(super) answered: Option<Answered>,
-    pub(super) clock: ClockView,
-    /// What the CPU's counter showed when this event came. Signs of life are judged by it.
-    pub(super) now_ms: u64,
-    pub(super) surface: SurfaceView,
-    /// What the operator was told, a volume each.
-    pub(super) told: Vec<Told>,
-    /// What else of the surface the operator was told.
-    pub(super) told_degraded: u8,
-    pub(super) told_flags: heapless::Vec<u32, FLAGS_MAX>,
-    /// There may be flags the operator has not heard of.
-    pub(super) flags_stale: bool,
-    /// The surface has news that were not told.
-    pub(super) news: bool,
-    pub(super) input: Input,
-    pub(super) output: Output,
-    pub(super) editor: LineEditor,
-    pub(super) holders: Holders,
-    /// Machine mode; otherwise a person is at the line.
-    pub(super) machine: bool,
-    /// It was said that the appliance is up.
-    pub(super) welcomed: bool,
-    /// Prompts are shown: from the welcome on, or from the first command before it.
-    pub(super) greeted: bool,
-    /// Who types knows that this console is there: it has shown its prompt, or Ctrl-C came. What is typed before may
-    /// belong to what was under way when the appliance started anew.
-    pub(super) met: bool,
-    pub(super) activity: Activity,
-    pub(super) outbox: Outbox,
-    pub(super) submissions: Submissions,
-    pub(super) last_tag: u32,
-    /// The archive whose answers are looked for first.
-    pub(super) next_link: usize,
-    pub(super) message: Option<Message>,
-    /// The line being handled, and room for its words.
-    line: Vec<u8>,
+    terminal: Terminal,
+    holders: Holders,
+    news: News,
+    work: Work,
+    /// Room for a line's words.
     words: Vec<u8>,
 }
 
 impl Session {
     /// A fresh session.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let header = manifest.header();
-        let volumes: Vec<String> = manifest.volumes().iter().map(|volume| volume.name().to_string()).collect();
-        if volumes.len() != usize::from(header.archives) + 1 {
-            return Err(SetupError::Volumes);
-        }
-        let links = (0..header.archives).map(|index| ArchiveLink::new(manifest, mapped, index));
-        let mut session = Session {
-            deployment: name_str(&header.deployment_name).to_string(),
-            links: links.collect::<Result<_, _>>()?,
-            orchestrator: OrchestratorLink::new(manifest, mapped)?,
-            answered: None,
-            clock: ClockView::new(manifest, mapped)?,
-            now_ms: 0,
-            surface: SurfaceView::new(manifest, mapped)?,
-            told: vec![Told::default(); volumes.len()],
-            told_degraded: 0,
-            told_flags: heapless::Vec::new(),
-            flags_stale: false,
-            news: false,
-            volumes,
-            input: Input::new(),
+        let mut context = Context {
             output: Output::new(),
-            editor: LineEditor::new(),
-            holders: Holders::default(),
-            machine: false,
-            welcomed: false,
-            greeted: false,
-            met: false,
-            activity: Activity::Idle,
-            outbox: Outbox::new(),
+            volumes: Volumes::new(manifest)?,
+            view: View::new(manifest, mapped)?,
+            archives: Archives::new(manifest, mapped)?,
             submissions: Submissions::new(),
-            last_tag: 0,
-            next_link: 0,
-            message: Some(Message::new()),
-            line: Vec::with_capacity(LINE_MAX),
-            words: vec![0; LINE_MAX],
         };
-        let (name, archives) = (&session.deployment, session.links.len());
-        session.output.line(format_args!("*Totebox {name}: starting {archives} archives"));
-        Ok(session)
+        Ok(Session {
+            terminal: Terminal::new(),
+            holders: Holders::default(),
+            news: News::new(manifest, &mut context.output),
+            work: Work::new(context),
+            words: vec![0; LINE_MAX],
+        })
     }
 
-    /// Handles one thing, if there is one and its answer fits; whether there was.
-    pub fn step(&mut self) -> bool {
-        if !self.output.ready() {
-            return false;
-        }
-        if let Some((signal, voided)) = self.input.take_signal() {
-            self.signalled(signal, voided);
-            return true;
-        }
-        if self.surface.take_news() {
-            (self.flags_stale, self.news) = (true, true);
-        }
-        // First the flags, then what came of them.
-        self.announce_flag()
-            || self.tell_news()
-            || self.tell_degraded()
-            || self.take_answer()
-            || self.receive()
-            || self.abandon_order()
-            || self.abandon_stopped()
-            || self.send()
-            || self.abandon_silent()
-            || self.prompt()
-            || self.read_input()
+    /// This domain starts.
+    pub fn start(&mut self, now_ms: u64) {
+        self.work.context.view.start(now_ms);
+    }
+
+    /// The channel by which the orchestrator says that its page may have changed.
+    pub fn page_channel(&self) -> Channel {
+        self.work.context.view.channel()
+    }
+
+    /// The orchestrator's page may have changed.
+    pub fn expire_page(&mut self) {
+        self.work.context.view.expire();
     }
 
     /// Something has happened: looks who lives, whether or not the line takes anything.
     pub fn listen(&mut self, now_ms: u64) {
-        self.now_ms = now_ms;
-        self.clock.look(now_ms);
-        while let Some(answered) = self.orchestrator.receive(now_ms) {
-            let awaited = match self.activity {
-                Activity::Order { tag, .. } | Activity::Look { tag, .. } => tag == answered.tag,
-                _ => false,
-            };
-            match awaited {
-                true => self.answered = Some(answered),
-                false => self.holders.answered(&answered),
-            }
-            self.surface.expire();
+        self.work.context.view.look(now_ms);
+        while let Some(answered) = self.work.context.view.receive() {
+            self.work.activity.answered(&answered);
+            self.holders.answered(&answered);
         }
-        self.orchestrator.beat(now_ms);
+        self.work.context.view.beat();
     }
 
-    /// Wakes everybody who was sent something or has room again.
-    pub fn wake_peers(&mut self, kernel: &mut dyn Kernel) {
-        self.links.iter_mut().for_each(|link| link.notify(kernel));
-        self.orchestrator.notify(kernel);
+    /// Notifies everybody who is owed that.
+    pub fn notify_peers(&mut self, kernel: &mut dyn Kernel) {
+        self.work.context.archives.notify(kernel);
+        self.work.context.view.notify(kernel);
     }
 
-    /// A new tag; every answer of an archive carries its request's.
-    pub(super) fn new_tag(&mut self) -> u32 {
-        self.last_tag = self.last_tag.wrapping_add(1).max(1);
-        self.last_tag
+    /// Moves bytes to and from the line, and goes on with one thing.
+    pub fn step(&mut self, uart: &mut impl Uart) -> Progress {
+        let sent = self.work.context.output.drain(uart);
+        let received = self.terminal.input.fill(uart);
+        let hung_up = uart.hung_up();
+        if hung_up {
+            self.hung_up();
+        }
+        let handled = self.handle_one();
+        Progress::moved_if(hung_up || [sent, received, handled].contains(&Progress::Moved))
+    }
+
+    /// Handles one thing, if there is one and its answer fits.
+    fn handle_one(&mut self) -> Progress {
+        if !self.work.context.output.ready() {
+            return Progress::Idle;
+        }
+        if let Some((signal, voided)) = self.terminal.input.take_signal() {
+            self.signalled(signal, voided);
+            return Progress::Moved;
+        }
+        if self.work.context.view.take_news() {
+            self.news.expire();
+        }
+        // First the flags, then what came of them.
+        self.announce_flag()
+            .or_else(|| self.tell_news())
+            .or_else(|| self.news.tell_degraded(&mut self.work.context))
+            .or_else(|| self.work.take_answer())
+            .or_else(|| self.work.receive())
+            .or_else(|| self.work.abandon_order())
+            .or_else(|| self.work.abandon_stopped())
+            .or_else(|| self.work.send())
+            .or_else(|| self.work.abandon_silent())
+            .or_else(|| self.prompt())
+            .or_else(|| self.read_input())
+    }
+
+    fn announce_flag(&mut self) -> Progress {
+        let progress = self.news.announce_flag(&mut self.work.context);
+        if progress == Progress::Moved {
+            self.holders.flag_announced();
+        }
+        progress
+    }
+
+    /// Tells what is new on the page, the answer to an order included.
+    fn tell_news(&mut self) -> Progress {
+        let progress = self.news.tell_volumes(self.work.activity.order(), &mut self.work.context);
+        if progress == Progress::Moved {
+            if self.news.welcome(&mut self.work.context) == Progress::Moved {
+                self.terminal.greeted = true;
+                self.meet();
+            }
+            self.work.show();
+        }
+        progress
+    }
+
+    /// The first prompt is about to be shown: what was typed before it was not typed to it.
+    fn meet(&mut self) {
+        if core::mem::replace(&mut self.terminal.met, true) {
+            return;
+        }
+        if self.work.is_idle() && self.cut(self.terminal.input.waiting()).is_sending() {
+            self.work.skip(Place::LineStart, false);
+        }
+    }
+
+    /// What the peer is in the middle of, if `voided` is what it sent last.
+    fn cut(&self, voided: Lost) -> Cut {
+        Cut::of(&self.work, !self.terminal.editor.is_empty(), voided)
+    }
+
+    /// Something happened to the line that acts at once; `voided` is what came before it and was never taken up.
+    fn signalled(&mut self, signal: Signal, voided: Lost) {
+        let (machine, cut) = (self.work.context.machine(), self.cut(voided));
+        let typed = match self.terminal.input.take_interrupted() {
+            Interrupted::Nothing => false,
+            Interrupted::End => !self.terminal.editor.is_empty(),
+            Interrupted::Lines => true,
+        };
+        let dropped = typed && !machine && !matches!(self.work.activity, Activity::Away);
+        let output = &mut self.work.context.output;
+        if output.mid_line() {
+            if signal == Signal::Interrupt {
+                output.raw("^C");
+            }
+            output.end_line();
+        }
+        self.reset();
+        self.terminal.met = true;
+        let output = &mut self.work.context.output;
+        if dropped {
+            let text = "what was typed before Ctrl-C and not taken up was not carried out";
+            output.error(Error::Cancelled, None, format_args!("{text}"));
+        }
+        let told = self.holders.signalled(signal, voided, machine, cut);
+        match signal {
+            Signal::Interrupt => {}
+            Signal::Away => self.work.activity = Activity::Away,
+            Signal::Back(_) => {
+                output.back();
+                match self.holders.take_flags() {
+                    0 => {}
+                    1 => output.line(format_args!("*meanwhile a flag was raised; flags shows it")),
+                    flags => output.line(format_args!("*meanwhile {flags} flags were raised; flags shows them")),
+                }
+            }
+        }
+        if let Some(cut) = told {
+            cut.tell(signal == Signal::Interrupt, &mut self.work);
+        }
+    }
+
+    /// The line hung up: as Ctrl-C. That may also have been a break on a line at which a person types on.
+    fn hung_up(&mut self) {
+        let voided = self.terminal.input.clear();
+        let cut = self.holders.hung_up(self.cut(voided));
+        let output = &mut self.work.context.output;
+        if output.mid_line() {
+            output.end_line();
+        }
+        self.reset();
+        cut.tell(false, &mut self.work);
     }
 
     /// Gives up what is under way; a person is at the line.
-    pub(super) fn reset(&mut self) {
-        self.machine = false;
-        self.output.set_checked(false);
-        self.editor.clear();
-        self.give_up();
-        self.submissions.unwatch();
+    fn reset(&mut self) {
+        self.work.context.output.set_checked(false);
+        self.terminal.editor.clear();
+        self.work.give_up();
+        self.work.context.submissions.unwatch();
     }
 
-    /// Ends the activity on the operator's wish.
-    pub(super) fn give_up(&mut self) {
-        match &self.activity {
-            Activity::Idle | Activity::Away => {}
-            Activity::Skip(_) => self.stop_skipping(),
-            Activity::Put(_) => self.give_up_put(),
-            &(Activity::Get(Get { link, tag, .. }) | Activity::List(List { link, tag, .. })) => {
-                if self.outbox.withdraw().is_none() {
-                    self.links[link].owe(Op::Cancel, tag);
+    /// Takes bytes up to the end of the next line and handles it.
+    fn read_input(&mut self) -> Progress {
+        let mut progress = Progress::Idle;
+        while self.work.activity.takes_lines(&self.work.context) && self.work.context.output.ready() {
+            let Some(typed) = self.terminal.take(&mut self.work.context.output) else { break };
+            progress = Progress::Moved;
+            match typed {
+                Typed::Part => continue,
+                Typed::End => {
+                    let then = self.work.activity.input_ended(&mut self.work.context);
+                    self.work.then(then);
+                    self.work.context.output.input_ended();
                 }
-                self.output.error(Error::Cancelled, None, format_args!("stopped"));
+                Typed::Line(ending) => {
+                    let line = self.terminal.take_line();
+                    self.handle_line(&line, ending);
+                    self.terminal.give_back(line);
+                }
             }
-            Activity::Sign { .. } => {
-                self.outbox.withdraw();
-                self.stop_waiting("ls will show the checkpoint");
-            }
-            Activity::Audit(_) => self.stop_waiting("the auditor goes on, status will show its verdict"),
-            Activity::Transition(_) => self.stop_waiting("it goes on, status will show how it ended"),
-            Activity::Acknowledge { .. } => self.stop_waiting("flags will show whether it was recorded"),
-            Activity::History { .. } | Activity::Findings { .. } => self.stop_waiting("what comes is dropped"),
-            Activity::Order { order, .. } if order.op.is_a_question() => {
-                self.stop_waiting("what comes is dropped")
-            }
-            Activity::Order { .. } => self.stop_waiting("it may still be carried out, see status"),
-            Activity::Look { .. } => self.output.error(Error::Cancelled, None, format_args!("stopped")),
+            break;
         }
-        self.activity = Activity::Idle;
-    }
-
-    fn stop_waiting(&mut self, and_now: &str) {
-        self.output.error(Error::Cancelled, None, format_args!("no longer waiting; {and_now}"));
-    }
-
-    /// Whether the next line can be handled now.
-    fn takes_lines(&self) -> bool {
-        match &self.activity {
-            Activity::Idle | Activity::Away | Activity::Skip(_) => true,
-            Activity::Put(put) => put.takes_lines() && self.outbox.is_empty(),
-            _ => false,
-        }
-    }
-
-    fn takes_data(&self) -> bool {
-        matches!(&self.activity, Activity::Put(put) if put.takes_data())
-    }
-
-    /// Takes bytes up to the end of the next line and handles it; whether there were any.
-    fn read_input(&mut self) -> bool {
-        let mut moved = false;
-        let raw = self.machine;
-        while self.takes_lines() && self.output.ready() {
-            let Some(byte) = self.input.pop() else { break };
-            moved = true;
-            if byte == control::END && self.editor.is_empty() {
-                self.input_ended();
-                break;
-            }
-            let ending = match raw {
-                true => self.editor.take(byte),
-                false => self.editor.edit(byte, &mut self.output),
-            };
-            if let Some(ending) = ending {
-                let mut line = core::mem::take(&mut self.line);
-                self.editor.finish(&mut line);
-                self.handle_line(&line, ending);
-                self.line = line;
-                break;
-            }
-        }
-        moved
+        progress
     }
 
     fn handle_line(&mut self, line: &[u8], ending: Ending) {
-        let takes_data = self.takes_data();
-        match &mut self.activity {
-            Activity::Put(_) if takes_data => self.data_line(line, ending),
-            Activity::Put(_) => self.text_line(line, ending),
+        match &mut self.work.activity {
+            Activity::Put(put) => {
+                let then = put.line(line, ending, &mut self.work.context);
+                self.work.then(then);
+            }
             Activity::Away => {}
-            Activity::Skip(_) => {
-                if self.skipped_line(line, ending) {
-                    self.activity = Activity::Idle;
+            Activity::Skip(skip) => match skip.line(line, ending) {
+                Dropped::More => {}
+                Dropped::Last => {
+                    self.work.activity = Activity::Idle;
+                    self.holders.text_ended();
+                }
+                Dropped::Program => {
+                    self.work.activity = Activity::Idle;
                     self.command_line(line, ending);
                 }
+            },
+            Activity::Idle | Activity::Fetch(_) | Activity::Order(_) | Activity::Look(_) => {
+                self.command_line(line, ending);
             }
-            _ => self.command_line(line, ending),
         }
-    }
-
-    /// The input has ended, and everything before it was attended to.
-    fn input_ended(&mut self) {
-        if matches!(self.activity, Activity::Put(_)) {
-            self.end_put();
-        }
-        self.output.input_ended();
     }
 
     fn command_line(&mut self, line: &[u8], ending: Ending) {
@@ -344,122 +285,152 @@ impl Session {
         if line.is_empty() || line.starts_with(b"@") {
             return;
         }
-        if !self.met {
-            return self.skip(Place::LineStart, false);
+        if !self.terminal.met {
+            return self.work.skip(Place::LineStart, false);
         }
-        self.greeted = true;
-        let text_may_follow = !self.machine && begins_put(line);
+        self.terminal.greeted = true;
+        let text_may_follow = !self.work.context.machine() && begins_put(line);
         self.try_command(line, ending);
-        if text_may_follow && !matches!(self.activity, Activity::Put(_)) {
+        if text_may_follow && !matches!(self.work.activity, Activity::Put(_)) {
             // Whoever sends a text with its `put` in one go has not seen that it was refused. That a number stands where
             // a size would does not say that no text follows: it may be part of a name without quotes.
-            self.skip(Place::LineStart, false);
+            self.work.skip(Place::LineStart, false);
         }
     }
 
     fn try_command(&mut self, line: &[u8], ending: Ending) {
+        let output = &mut self.work.context.output;
         if ending == Ending::TooLong {
             let text = format_args!("a line has at most {LINE_MAX} bytes; nothing was done");
-            return self.output.error(Error::LineTooLong, None, text);
+            return output.error(Error::LineTooLong, None, text);
         }
-        let line = match (data::verified(line), self.machine) {
+        let line = match (data::verified(line), output.is_checked()) {
             (Ok(line), _) => line,
             (Err(Damage::NoChecksum), false) => line,
             (Err(Damage::NoChecksum), true) => {
                 let text = "no checksum at the end of the line; Ctrl-C goes back to person mode";
-                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                return output.error(Error::BadCrc, None, format_args!("{text}"));
             }
             (Err(Damage::WrongChecksum), _) => {
                 let text = "the line does not have the checksum at its end; nothing was done, send it again";
-                return self.output.error(Error::BadCrc, None, format_args!("{text}"));
+                return output.error(Error::BadCrc, None, format_args!("{text}"));
             }
         };
         let mut buffer = core::mem::take(&mut self.words);
         let words = split(line, &mut buffer);
         let command = match &words {
-            Ok(words) => parse(words, &self.volumes),
+            Ok(words) => parse(words, &self.work.context.volumes),
             Err(error) => Err(ParseError::Words(*error)),
         };
         match command {
             Ok(command) => self.carry_out(command),
-            Err(error) => self.output.error(error.error(), None, format_args!("{error}")),
+            Err(error) => self.work.context.output.error(error.error(), None, format_args!("{error}")),
         }
         drop(words);
         self.words = buffer;
     }
 
     fn carry_out(&mut self, command: Command<'_>) {
-        self.commanded(matches!(command, Command::Machine { .. }));
-        match command {
-            Command::Help(None) => self.help(),
-            Command::Help(Some(help)) => self.help_for(help),
-            Command::Status => self.look(Look::Status),
-            Command::Flags(None) => self.look(Look::Flags),
-            Command::Flags(Some(volume)) => self.begin_findings(volume),
-            Command::Acknowledge { flag, reason } => self.begin_acknowledge(flag, reason),
-            Command::History { from } => self.begin_history(from),
-            Command::Change { archive, change } => self.begin_transition(archive, change),
-            Command::List { archive, from, count } => self.begin_list(archive, from, count),
-            Command::Put { archive, name, size, hash } => self.begin_put(archive, name, size, hash),
-            Command::Sign { archive } => self.begin_sign(archive),
-            Command::Get { archive, sequence, offset } => self.begin_get(archive, sequence, offset),
-            Command::Receipt { tag } => self.receipt(tag),
-            Command::Audit(volume) => self.begin_audit(volume),
+        self.holders.commanded(matches!(command, Command::Machine { .. }), self.work.context.machine());
+        self.work.context.submissions.owe(self.holders.owed());
+        let context = &mut self.work.context;
+        let begun = match command {
+            Command::Help(None) => return help(context),
+            Command::Help(Some(command)) => return help_for(command, context),
+            Command::Status => look(&status::STATUS, context),
+            Command::Flags(None) => look(&flags::FLAGS, context),
+            Command::Flags(Some(volume)) => order(&findings::FINDINGS, About::Volume(volume), &[], context),
+            Command::Acknowledge { flag, reason } => {
+                order(&flags::ACKNOWLEDGEMENT, About::Flag(flag), reason, context)
+            }
+            Command::History { from } => order(&history::HISTORY, About::Records(from), &[], context),
+            Command::Change { archive, change } => {
+                order(lifecycle::kind(change), About::Volume(archive), &[], context)
+            }
+            Command::Audit(volume) => {
+                order(&audit::AUDIT, volume.map_or(About::AllVolumes, About::Volume), &[], context)
+            }
+            Command::List { archive, from, count } => {
+                Fetch::list(archive, from, count, context).map(Activity::Fetch)
+            }
+            Command::Put { archive, name, size, hash } => {
+                Put::begin(archive, name, size, hash, context).map(Activity::Put)
+            }
+            Command::Sign { archive } => Fetch::signature(archive, context).map(Activity::Fetch),
+            Command::Get { archive, sequence, offset } => {
+                Fetch::document(archive, sequence, offset, context).map(Activity::Fetch)
+            }
+            Command::Receipt { tag } => return receipt(tag, context),
             Command::Machine { number } => {
-                self.machine = true;
-                self.output.set_checked(true);
-                self.output.line(format_args!("+machine {PROTOCOL} {number}"));
+                context.output.set_checked(true);
+                return context.output.line(format_args!("+machine {PROTOCOL} {number}"));
             }
             Command::Person => {
-                self.machine = false;
-                self.output.set_checked(false);
-                self.output.line(format_args!("+person"));
-                self.left_machine_mode(false);
+                context.output.set_checked(false);
+                context.output.line(format_args!("+person"));
+                if let Some(cut) = self.holders.program_left() {
+                    cut.tell(false, &mut self.work);
+                }
+                return;
             }
+        };
+        if let Some(activity) = begun {
+            self.work.activity = activity;
         }
     }
 
-    fn help(&mut self) {
-        for Help { name, arguments, summary, .. } in COMMANDS {
-            if self.machine {
-                let arguments = Quoted(arguments.as_bytes());
-                self.output.line(format_args!("=command name={name} arguments={arguments} summary=\"{summary}\""));
-            } else {
-                let usage: heapless::String<48> = heapless::format!("{name} {arguments}").unwrap_or_default();
-                self.output.line(format_args!("  {usage:<34} {summary}"));
-            }
+    /// Shows the prompt, if it has to.
+    fn prompt(&mut self) -> Progress {
+        let output = &mut self.work.context.output;
+        if output.is_checked() || output.mid_line() {
+            return Progress::Idle;
         }
-        match self.machine {
-            true => self.output.line(format_args!("+help COMMAND says more about one")),
-            false => self.output.line(format_args!("+help COMMAND says more about one; {LEAVING}")),
-        }
-    }
-
-    fn help_for(&mut self, help: &Help) {
-        let Help { name, arguments, summary, details } = help;
-        let row = if self.machine { "=" } else { "  " };
-        self.output.line(format_args!("{row}{name} {arguments}: {summary}"));
-        for detail in *details {
-            self.output.line(format_args!("{row}{detail}"));
-        }
-        self.output.line(format_args!("+help"));
-    }
-
-    /// Shows the prompt, and behind it what was typed before something else was shown; whether it had to.
-    fn prompt(&mut self) -> bool {
-        if self.machine || self.output.mid_line() {
-            return false;
-        }
-        let prompt = match &self.activity {
-            Activity::Idle if self.greeted => PROMPT,
+        let prompt = match &self.work.activity {
+            Activity::Idle if self.terminal.greeted => PROMPT,
             Activity::Put(put) if put.takes_lines() => "",
             Activity::Skip(_) => "",
-            _ => return false,
+            _ => return Progress::Idle,
         };
-        self.output.raw(prompt);
-        self.output.typed(self.editor.shown());
-        self.output.mid_line()
+        self.terminal.prompt(prompt, output);
+        Progress::moved_if(output.mid_line())
     }
+}
+
+fn look(kind: &'static LookKind, context: &mut Context) -> Option<Activity> {
+    Look::begin(kind, context).map(Activity::Look)
+}
+
+fn order(kind: &'static OrderKind, about: About, reason: &[&str], context: &mut Context) -> Option<Activity> {
+    Order::give(kind, about, reason, context).map(Activity::Order)
+}
+
+fn help(context: &mut Context) {
+    let machine = context.machine();
+    let output = &mut context.output;
+    for Help { name, arguments, summary, .. } in COMMANDS {
+        if machine {
+            let arguments = Quoted(arguments.as_bytes());
+            output.line(format_args!("=command name={name} arguments={arguments} summary=\"{summary}\""));
+        } else {
+            let usage: heapless::String<48> = heapless::format!("{name} {arguments}").unwrap_or_default();
+            output.line(format_args!("  {usage:<34} {summary}"));
+        }
+    }
+    match machine {
+        true => output.line(format_args!("+help COMMAND says more about one")),
+        false => output.line(format_args!("+help COMMAND says more about one; {LEAVING}")),
+    }
+}
+
+fn help_for(help: &Help, context: &mut Context) {
+    let Help { name, arguments, summary, details } = help;
+    let row = if context.machine() { "=" } else { "  " };
+    let output = &mut context.output;
+    output.line(format_args!("{row}{name} {arguments}: {summary}"));
+    for detail in *details {
+        output.line(format_args!("{row}{detail}"));
+    }
+    output.line(format_args!("+help"));
 }
 
 /// Whether a line was meant to put something, well or badly.

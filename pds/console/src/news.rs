@@ -1,0 +1,161 @@
+//! News: what has changed on the status page since the operator was last told, each told once.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use totebox_manifest::{Manifest, name_str};
+use totebox_protocol::audit::NO_RECORD;
+use totebox_protocol::flag::{FLAGS_MAX, FlagRow};
+use totebox_protocol::flags::is_open;
+use totebox_protocol::page::{ArchiveState, SurfaceRow, degraded};
+
+use super::audit::{self, FirstFinding};
+use super::context::Context;
+use super::flags;
+use super::lifecycle;
+use super::order::Order;
+use super::output::Output;
+use super::phrases::{Condition, verdict_name, volume_trouble};
+use super::progress::Progress;
+
+/// What the operator was told.
+pub struct News {
+    deployment: String,
+    /// Of each volume.
+    volumes: Vec<Told>,
+    /// Of the domains beside the archives: bits of [`degraded`].
+    degraded: u8,
+    /// The flags that were announced, as far as they are still there.
+    flags: heapless::Vec<u32, FLAGS_MAX>,
+    /// There may be flags that were not announced.
+    flags_stale: bool,
+    /// The page has news that were not told.
+    stale: bool,
+    /// It was said that the appliance is up.
+    welcomed: bool,
+}
+
+/// What was told of one volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    state: u8,
+    volume_state: u8,
+    /// The last verification's verdict, tag and time.
+    verified: (u8, u32, u64),
+}
+
+impl Told {
+    fn of(row: &SurfaceRow) -> Told {
+        let verified = (row.verdict, row.verify_tag.get(), row.verified_ms.get());
+        Told { state: row.state, volume_state: row.volume_state, verified }
+    }
+}
+
+impl News {
+    /// Nothing was told but that the appliance starts.
+    pub fn new(manifest: &Manifest<'_>, output: &mut Output) -> Self {
+        let (name, archives) = (name_str(&manifest.header().deployment_name), manifest.header().archives);
+        output.line(format_args!("*Totebox {name}: starting {archives} archives"));
+        News {
+            deployment: name.to_string(),
+            volumes: vec![Told::default(); usize::from(archives) + 1],
+            degraded: 0,
+            flags: heapless::Vec::new(),
+            flags_stale: false,
+            stale: false,
+            welcomed: false,
+        }
+    }
+
+    /// There may be something on the page that was not told.
+    pub fn expire(&mut self) {
+        (self.flags_stale, self.stale) = (true, true);
+    }
+
+    /// Announces the next flag that was not announced.
+    pub fn announce_flag(&mut self, context: &mut Context) -> Progress {
+        let Context { output, view, volumes, .. } = context;
+        let Some(surface) = view.last().filter(|_| self.flags_stale) else { return Progress::Idle };
+        let told = &mut self.flags;
+        // Those that are not there any more do not come back.
+        told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
+        let is_new = |row: &&FlagRow| row.id.get() != 0 && is_open(row) && !told.contains(&row.id.get());
+        let Some(row) = surface.flags.iter().filter(is_new).min_by_key(|row| row.id.get()) else {
+            self.flags_stale = false;
+            return Progress::Idle;
+        };
+        let flag = flags::line(volumes, row);
+        let (id, archive, text) = (flag.id, flag.archive, flag.text);
+        let blank = if archive.is_empty() { "" } else { " " };
+        let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
+        output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
+        told.push(row.id.get()).expect("each is another row's id");
+        Progress::Moved
+    }
+
+    /// Says what has changed in the domains beside the archives.
+    pub fn tell_degraded(&mut self, context: &mut Context) -> Progress {
+        let now = context.view.degraded();
+        let before = core::mem::replace(&mut self.degraded, now);
+        for (bit, name, text) in degraded::ALL {
+            match (before & bit != 0, now & bit != 0) {
+                (false, true) => context.output.line(format_args!("*{text}")),
+                (true, false) => context.output.line(format_args!("*the {name} is working again")),
+                _ => {}
+            }
+        }
+        Progress::moved_if(before != now)
+    }
+
+    /// Says what has changed of the volumes, unless that is the answer to the order the operator waits for. `Moved` if
+    /// the page was looked through.
+    pub fn tell_volumes(&mut self, awaited: Option<&Order>, context: &mut Context) -> Progress {
+        let Context { output, view, volumes, .. } = context;
+        let Some(surface) = view.last().filter(|_| self.stale) else { return Progress::Idle };
+        self.stale = false;
+        for (volume, (row, told)) in surface.rows.iter().zip(&mut self.volumes).enumerate() {
+            let (before, now) = (core::mem::replace(told, Told::of(row)), Told::of(row));
+            let name = &volumes[volume];
+            let is_archive = volume < volumes.archives();
+            let what = if is_archive { "archive" } else { "volume" };
+            let is_troubled = volume_trouble(row).is_some();
+            let has_changed =
+                before.state != now.state || (before.volume_state != now.volume_state && is_troubled);
+            // That the audit volume comes up behind the archives is no news.
+            let is_expected = !is_archive && now.state == ArchiveState::Active as u8 && !is_troubled;
+            let is_awaited = awaited.is_some_and(|order| lifecycle::leads_to(order, volume, now.state));
+            if has_changed && !is_expected && !is_awaited {
+                output.line(format_args!("*{what} {name} is {}", Condition(row)));
+            }
+            let (_, tag, _) = now.verified;
+            let is_awaited = awaited.is_some_and(|order| audit::leads_to(order, volume, tag));
+            // What a scheduled audit (tag 0) finds is told by the flags.
+            if before.verified != now.verified && !is_awaited && tag != 0 {
+                let (verdict, finding) = (verdict_name(row), FirstFinding(row));
+                let blank = if row.finding == 0 { "" } else { " " };
+                output.line(format_args!("*audit of {name}: {verdict}{blank}{finding}"));
+            }
+        }
+        Progress::Moved
+    }
+
+    /// Says once that the appliance is up, with what must be known of its disk.
+    pub fn welcome(&mut self, context: &mut Context) -> Progress {
+        let Context { output, view, volumes, .. } = context;
+        let Some(surface) = view.last() else { return Progress::Idle };
+        if self.welcomed || surface.settled != 1 {
+            return Progress::Idle;
+        }
+        self.welcomed = true;
+        let (name, archives) = (&self.deployment, volumes.archives());
+        let active = surface.rows[..archives].iter().filter(|row| row.state == ArchiveState::Active as u8).count();
+        output.line(format_args!("*Totebox {name}: {active} of {archives} archives active. Type help."));
+        if surface.read_only == 1 {
+            output.line(format_args!("*The disk refuses writes: documents can be read, none can be put."));
+        } else if surface.durable != 1 && surface.degraded & degraded::UNWRITABLE == 0 {
+            output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
+        }
+        Progress::Moved
+    }
+}

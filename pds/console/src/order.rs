@@ -1,0 +1,265 @@
+//! An order of the operator's to the orchestrator: from its request until the status page says how it ended.
+
+use core::fmt::{self, Debug, Display, Formatter};
+
+use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
+use totebox_protocol::page::Surface;
+
+use super::context::Context;
+use super::errors::Error;
+use super::orchestrator::{About, Answered};
+use super::phrases::state_name;
+use super::progress::Then;
+
+/// A kind of order: what the orchestrator is asked, and how what it led to is shown.
+pub struct OrderKind {
+    pub op: Op,
+    /// The command that gives it.
+    pub command: &'static str,
+    /// Tells a person that it was taken up, if that is worth a line.
+    pub taken_up: fn(&Order, &mut Context),
+    /// Shows as much of what it led to as is new on the status page.
+    pub show: fn(&mut Order, &mut Context) -> Then,
+    /// What the operator who stops waiting is told.
+    pub goes_on: &'static str,
+    /// Whether the page tells of a later order instead.
+    pub is_overtaken: fn(&Order, &Surface) -> bool,
+}
+
+impl OrderKind {
+    /// Of a question: it changes nothing, and what comes is shown at once.
+    pub const fn question(op: Op, command: &'static str, show: fn(&mut Order, &mut Context) -> Then) -> OrderKind {
+        let goes_on = "what comes is dropped";
+        OrderKind { op, command, taken_up: |_, _| {}, show, goes_on, is_overtaken: |_, _| false }
+    }
+}
+
+impl PartialEq for OrderKind {
+    fn eq(&self, other: &OrderKind) -> bool {
+        self.op == other.op
+    }
+}
+
+impl Eq for OrderKind {}
+
+impl Debug for OrderKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.op, f)
+    }
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub kind: &'static OrderKind,
+    pub about: About,
+    /// What the status page calls it once it was taken up.
+    pub name: u32,
+    /// The volumes whose result was shown, one bit each.
+    pub shown: u64,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The orchestrator has not answered the request with this tag.
+    Asked(u32),
+    /// It refused, which the operator was not told yet.
+    Refused(Outcome),
+    /// It took the order up, which the operator was not told yet.
+    Accepted,
+    /// The status page will say how it ended.
+    TakenUp,
+}
+
+impl Order {
+    /// Gives the orchestrator an order, whose reason are these words. Says why that could not be.
+    pub fn give(kind: &'static OrderKind, about: About, words: &[&str], context: &mut Context) -> Option<Order> {
+        let mut reason: heapless::String<REASON_MAX> = heapless::String::new();
+        let mut fits = true;
+        for (index, word) in words.iter().enumerate() {
+            fits &= (index == 0 || reason.push(' ').is_ok()) && reason.push_str(word).is_ok();
+        }
+        if !fits {
+            refuse(kind, about, Outcome::ReasonTooLong, context);
+            return None;
+        }
+        let Some(tag) = context.view.send(kind.op, about, &reason) else {
+            let what = if kind.op.is_a_question() { "it cannot be asked" } else { "nothing was changed" };
+            let text = format_args!("{}; {what}", context.view.since_when_lost());
+            context.output.error(Error::NotAnswering, None, text);
+            return None;
+        };
+        Some(Order { kind, about, name: 0, shown: 0, stage: Stage::Asked(tag) })
+    }
+
+    /// Whether the operator waits for what the status page says of it.
+    pub fn is_taken_up(&self) -> bool {
+        self.stage == Stage::TakenUp
+    }
+
+    /// The orchestrator has answered something.
+    pub fn answered(&mut self, answered: &Answered) {
+        if self.stage != Stage::Asked(answered.tag) {
+            return;
+        }
+        self.name = answered.name;
+        self.stage = match answered.outcome {
+            Outcome::Accepted => Stage::Accepted,
+            outcome => Stage::Refused(outcome),
+        };
+    }
+
+    /// Passes the orchestrator's answer on, if it has come or never will.
+    pub fn step(&mut self, context: &mut Context) -> Option<Then> {
+        match self.stage {
+            Stage::Asked(_) if context.view.is_orchestrator_lost() => Some(self.lose(context)),
+            Stage::Asked(_) | Stage::TakenUp => None,
+            Stage::Refused(outcome) => {
+                refuse(self.kind, self.about, outcome, context);
+                Some(Then::Ends)
+            }
+            Stage::Accepted => {
+                self.stage = Stage::TakenUp;
+                (self.kind.taken_up)(self, context);
+                // What it leads to may be there already.
+                context.view.expire();
+                Some(Then::GoesOn)
+            }
+        }
+    }
+
+    /// Shows what is new of it on the status page.
+    pub fn show(&mut self, context: &mut Context) -> Then {
+        match self.stage {
+            Stage::TakenUp => (self.kind.show)(self, context),
+            Stage::Asked(_) | Stage::Refused(_) | Stage::Accepted => Then::GoesOn,
+        }
+    }
+
+    /// Ends the wait for what it leads to, if nobody tells of that any more.
+    pub fn abandon(&self, context: &mut Context) -> Option<Then> {
+        let lost = self.is_taken_up() && context.view.is_orchestrator_lost();
+        lost.then(|| self.lose(context))
+    }
+
+    /// Says that the orchestrator is lost, and what that leaves open.
+    fn lose(&self, context: &mut Context) -> Then {
+        let what = match self.kind.op.is_a_question() {
+            true => "it cannot be asked",
+            false => "the order may still be carried out, see status",
+        };
+        let text = format_args!("{}; {what}", context.view.since_when_lost());
+        context.output.error(Error::NotAnswering, None, text);
+        Then::Ends
+    }
+
+    /// The operator stops waiting.
+    pub fn give_up(&self, context: &mut Context) {
+        context.stop_waiting(match self.stage {
+            Stage::TakenUp => self.kind.goes_on,
+            _ if self.kind.op.is_a_question() => self.kind.goes_on,
+            _ => "it may still be carried out, see status",
+        });
+    }
+
+    /// Says how it ended, or else that it goes on, to one who was cut off while waiting for it.
+    pub fn tell_later(mut self, context: &mut Context) {
+        match self.stage {
+            Stage::Refused(outcome) => return refuse(self.kind, self.about, outcome, context),
+            Stage::Accepted => self.stage = Stage::TakenUp,
+            Stage::Asked(_) | Stage::TakenUp => {}
+        }
+        let is_overtaken = |surface| self.is_taken_up() && (self.kind.is_overtaken)(&self, surface);
+        if context.view.last().is_some_and(is_overtaken) {
+            let text = "another order for that archive came behind it; history shows what this one led to";
+            return context.output.error(Error::Cancelled, None, format_args!("{text}"));
+        }
+        if self.show(context) == Then::GoesOn {
+            self.give_up(context);
+        }
+    }
+}
+
+/// Says why an order was not taken up.
+fn refuse(kind: &OrderKind, about: About, outcome: Outcome, context: &mut Context) {
+    let Context { output, view, volumes, .. } = context;
+    let (volume, number) = about.wire();
+    let row = view.refresh().and_then(|surface| surface.rows.get(usize::from(volume)));
+    let state = row.map_or("unknown", state_name);
+    let refused = Refused { op: kind.op, number, outcome, volume: volumes.get(volume).unwrap_or(""), state };
+    output.error(refused.error(), None, format_args!("{refused}"));
+}
+
+/// An order that was not taken up, and changed nothing.
+struct Refused<'a> {
+    op: Op,
+    number: u64,
+    outcome: Outcome,
+    /// The volume's name, and its state's.
+    volume: &'a str,
+    state: &'a str,
+}
+
+impl Refused<'_> {
+    const fn error(&self) -> Error {
+        match self.outcome {
+            Outcome::Accepted | Outcome::BadRequest => Error::BadArgument,
+            Outcome::UnknownArchive => Error::UnknownArchive,
+            Outcome::AlreadyRunning => Error::Busy,
+            Outcome::AuditorUnavailable => Error::Unavailable,
+            Outcome::AlreadyThere => Error::AlreadyThere,
+            Outcome::ImpossibleTransition => Error::ImpossibleTransition,
+            Outcome::UnknownFlag => Error::UnknownFlag,
+            Outcome::AlreadyAcknowledged => Error::AlreadyAcknowledged,
+            Outcome::ReasonMissing | Outcome::ReasonTooLong | Outcome::ReasonUnreadable => Error::BadReason,
+            Outcome::NotRecorded => Error::NotRecorded,
+            Outcome::NotReady => Error::NotReady,
+        }
+    }
+}
+
+impl Display for Refused<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Refused { op, number, outcome, volume, state } = self;
+        f.write_str(match outcome {
+            Outcome::Accepted | Outcome::BadRequest => "the orchestrator does not know that command",
+            Outcome::UnknownArchive => "the orchestrator has no such archive; status shows them",
+            Outcome::AlreadyRunning => match op {
+                Op::Verify => "an audit is under way; status shows it, wait for its end",
+                Op::History => "the audit record is being read already; try again in a moment",
+                _ => return write!(f, "{volume} is changing its state already; wait for its end, see status"),
+            },
+            Outcome::AuditorUnavailable => {
+                "the auditor cannot be asked; with the appliance off there is: totebox disk verify"
+            }
+            Outcome::AlreadyThere => return write!(f, "{volume} is that already: {state}; nothing was changed"),
+            Outcome::ImpossibleTransition => {
+                return write!(
+                    f,
+                    "{volume} is {state}, from where that is impossible; nothing was changed. Nothing leads out of \
+                     archived, and a faulted or failed archive is left as it is until the appliance starts again"
+                );
+            }
+            Outcome::UnknownFlag => return write!(f, "there is no flag {number}; flags shows them"),
+            Outcome::AlreadyAcknowledged => {
+                return write!(f, "flag {number} is acknowledged already; history shows why");
+            }
+            Outcome::ReasonMissing => return write!(f, "say why: ack {number} REASON; it is recorded"),
+            Outcome::ReasonTooLong => {
+                return write!(f, "a reason has at most {REASON_MAX} bytes; nothing was acknowledged");
+            }
+            Outcome::ReasonUnreadable => "a reason is text without control characters; nothing was acknowledged",
+            Outcome::NotRecorded => {
+                "nothing was changed: too much waits to be entered into the audit record; try again in a moment"
+            }
+            Outcome::NotReady if op.is_a_question() => {
+                "the audit record is still being read; try again in a moment"
+            }
+            Outcome::NotReady => {
+                "nothing was changed: the archives are still coming up to the states the audit record tells of; try \
+                 again in a moment"
+            }
+        })
+    }
+}
