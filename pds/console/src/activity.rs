@@ -2,15 +2,15 @@
 
 use totebox_protocol::intake::Op;
 
+use super::commands::fetch::Fetch;
+use super::commands::put::Put;
 use super::context::Context;
 use super::errors::Error;
-use super::fetch::Fetch;
 use super::links::{Message, Misbehaviour};
 use super::look::Look;
 use super::orchestrator::{About, Answered};
 use super::order::Order;
 use super::progress::Then;
-use super::put::Put;
 use super::skip::Skip;
 
 /// What the console is busy with. While it is, it takes no commands.

@@ -7,9 +7,9 @@
 //! begins with Ctrl-C and `machine`, on a line that is shared by nobody in particular, too.
 
 use super::activity::{Activity, Left};
+use super::commands::put::Stage;
 use super::input::{Lost, Signal};
 use super::orchestrator::Answered;
-use super::put::Stage;
 use super::receipts::tell_fate;
 use super::skip::Place;
 use super::submissions::{Owed, Submission};

@@ -15,12 +15,12 @@
 //! | [`links`], [`archives`], [`submissions`] | the archives, and what became of documents |
 //! | [`orchestrator`], [`surface`], [`clock`], [`view`] | what is known of the appliance |
 //! | [`context`], [`progress`] | what activities may use, and what becomes of them |
-//! | [`put`], [`fetch`], [`skip`], [`receipts`] | activities with an archive, and with nobody |
-//! | [`order`], [`look`] | activities with the orchestrator: an order, and looking at its page |
-//! | [`audit`], [`lifecycle`], [`flags`], [`findings`], [`history`], [`status`] | each order, and each look |
+//! | [`skip`], [`receipts`] | lines that are dropped, and what became of submissions |
+//! | [`order`], [`look`] | what goes to the orchestrator: an order, and looking at its page |
+//! | [`command`], [`commands`] | what can be said: a row in the table for each command, and a file with what it does |
 //! | [`activity`], [`work`] | which activity is under way, and what goes on with it or ends it |
 //! | [`holder`], [`news`] | who is at the line and who was cut off from it; what the operator was told |
-//! | [`commands`], [`session`] | what can be said, and all of it together |
+//! | [`session`] | all of it together |
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -29,18 +29,13 @@ extern crate alloc;
 
 mod activity;
 mod archives;
-mod audit;
 mod clock;
+mod command;
 mod commands;
 mod context;
 mod errors;
-mod fetch;
-mod findings;
-mod flags;
-mod history;
 mod holder;
 mod input;
-mod lifecycle;
 mod limits;
 mod line;
 mod links;
@@ -51,11 +46,9 @@ mod order;
 mod output;
 mod phrases;
 mod progress;
-mod put;
 mod receipts;
 mod session;
 mod skip;
-mod status;
 mod submissions;
 mod surface;
 mod terminal;

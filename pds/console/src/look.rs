@@ -1,5 +1,7 @@
 //! Looking at the status page: the orchestrator brings it up to date first.
 
+use core::fmt::{self, Debug, Formatter};
+
 use totebox_protocol::operator::Op;
 
 use super::context::Context;
@@ -12,6 +14,20 @@ pub struct LookKind {
     /// The command that shows it.
     pub command: &'static str,
     pub show: fn(&mut Context),
+}
+
+impl PartialEq for LookKind {
+    fn eq(&self, other: &LookKind) -> bool {
+        self.command == other.command
+    }
+}
+
+impl Eq for LookKind {}
+
+impl Debug for LookKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.command)
+    }
 }
 
 /// The orchestrator is to bring the page up to date, so that it can be shown.

@@ -10,13 +10,11 @@ use totebox_protocol::flag::{FLAGS_MAX, FlagRow};
 use totebox_protocol::flags::is_open;
 use totebox_protocol::page::{ArchiveState, SurfaceRow, degraded};
 
-use super::audit::{self, FirstFinding};
+use super::commands::{audit, flags, lifecycle};
 use super::context::Context;
-use super::flags;
-use super::lifecycle;
 use super::order::Order;
 use super::output::Output;
-use super::phrases::{Condition, verdict_name, volume_trouble};
+use super::phrases::{Condition, FirstFinding, verdict_name, volume_trouble};
 use super::progress::Progress;
 
 /// What the operator was told.

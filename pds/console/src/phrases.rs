@@ -2,9 +2,11 @@
 
 use core::fmt::{self, Display, Formatter};
 
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::FindingKind;
 use totebox_console_protocol::text::Found;
 use totebox_domain::FaultKind;
-use totebox_protocol::audit::{Op as Audit, Verdict};
+use totebox_protocol::audit::{NO_RECORD, Op as Audit, Verdict};
 use totebox_protocol::page::{ArchiveState, SurfaceRow};
 use totebox_protocol::vault::VolumeState;
 
@@ -125,4 +127,31 @@ pub fn row_trouble(row: &SurfaceRow) -> Option<&'static str> {
 /// What is wrong with a volume.
 pub fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
     VolumeState::from_wire(row.volume_state).and_then(trouble)
+}
+
+/// The first finding of the last verification.
+pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
+    let (kind, area) = FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))?;
+    let record = Some(row.finding_record.get()).filter(|&record| record != NO_RECORD);
+    let (block, count) = (row.finding_block.get(), row.findings.get().into());
+    Some(Found { kind: kind.name(), area: area.name(), block, record, count })
+}
+
+/// The first finding of a verification, for a person; nothing if there is none.
+pub struct FirstFinding<'a>(pub &'a SurfaceRow);
+
+impl Display for FirstFinding<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        found(self.0).map_or(Ok(()), |found| write!(f, "{found}"))
+    }
+}
+
+/// The first finding of a verification as `KEY=VALUE` pairs.
+pub struct FindingFields<'a>(pub &'a SurfaceRow);
+
+impl Display for FindingFields<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "findings={}", self.0.findings)?;
+        found(self.0).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
+    }
 }

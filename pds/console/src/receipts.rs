@@ -86,14 +86,3 @@ pub fn tell_fate(tag: u32, link: usize, fate: Fate, watched: bool, context: &mut
         }
     }
 }
-
-/// The `receipt` command.
-pub fn receipt(tag: u32, context: &mut Context) {
-    match context.submissions.get(tag) {
-        Some(&mut entry) => tell_fate(tag, entry.link, entry.fate, true, context),
-        None => {
-            let text = "no submission of that number is remembered; look with ls";
-            context.output.error(Error::NotFound, None, format_args!("{text}"));
-        }
-    }
-}

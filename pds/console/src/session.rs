@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use totebox_console_protocol::data::{self, Damage, LINE_MAX, PROTOCOL};
-use totebox_console_protocol::words::{Quoted, split};
+use totebox_console_protocol::words::split;
 use totebox_domain::device::Uart;
 use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_manifest::Manifest;
@@ -12,28 +12,26 @@ use totebox_shm::Mapped;
 
 use super::activity::Activity;
 use super::archives::Archives;
-use super::commands::{COMMANDS, Command, Help, LEAVING, ParseError, parse};
+use super::command::{Action, ParseError};
+use super::commands::fetch::Fetch;
+use super::commands::put::Put;
+use super::commands::{help, help_for, parse, receipt};
 use super::context::Context;
 use super::errors::Error;
-use super::fetch::Fetch;
 use super::holder::{Cut, Holders};
 use super::input::{Interrupted, Lost, Signal};
 use super::line::Ending;
-use super::look::{Look, LookKind};
+use super::look::Look;
 use super::news::News;
-use super::orchestrator::About;
-use super::order::{Order, OrderKind};
+use super::order::Order;
 use super::output::Output;
 use super::progress::Progress;
-use super::put::Put;
-use super::receipts::receipt;
 use super::skip::{Dropped, Place};
 use super::submissions::Submissions;
 use super::terminal::{Terminal, Typed};
 use super::view::View;
 use super::volumes::Volumes;
 use super::work::Work;
-use super::{audit, findings, flags, history, lifecycle, status};
 
 const PROMPT: &str = "totebox> ";
 
@@ -318,54 +316,43 @@ impl Session {
         };
         let mut buffer = core::mem::take(&mut self.words);
         let words = split(line, &mut buffer);
-        let command = match &words {
+        let action = match &words {
             Ok(words) => parse(words, &self.work.context.volumes),
             Err(error) => Err(ParseError::Words(*error)),
         };
-        match command {
-            Ok(command) => self.carry_out(command),
+        match action {
+            Ok(action) => self.carry_out(action),
             Err(error) => self.work.context.output.error(error.error(), None, format_args!("{error}")),
         }
         drop(words);
         self.words = buffer;
     }
 
-    fn carry_out(&mut self, command: Command<'_>) {
-        self.holders.commanded(matches!(command, Command::Machine { .. }), self.work.context.machine());
+    fn carry_out(&mut self, action: Action<'_>) {
+        self.holders.commanded(matches!(action, Action::Machine { .. }), self.work.context.machine());
         self.work.context.submissions.owe(self.holders.owed());
         let context = &mut self.work.context;
-        let begun = match command {
-            Command::Help(None) => return help(context),
-            Command::Help(Some(command)) => return help_for(command, context),
-            Command::Status => look(&status::STATUS, context),
-            Command::Flags(None) => look(&flags::FLAGS, context),
-            Command::Flags(Some(volume)) => order(&findings::FINDINGS, About::Volume(volume), &[], context),
-            Command::Acknowledge { flag, reason } => {
-                order(&flags::ACKNOWLEDGEMENT, About::Flag(flag), reason, context)
-            }
-            Command::History { from } => order(&history::HISTORY, About::Records(from), &[], context),
-            Command::Change { archive, change } => {
-                order(lifecycle::kind(change), About::Volume(archive), &[], context)
-            }
-            Command::Audit(volume) => {
-                order(&audit::AUDIT, volume.map_or(About::AllVolumes, About::Volume), &[], context)
-            }
-            Command::List { archive, from, count } => {
+        let begun = match action {
+            Action::Help(None) => return help(context),
+            Action::Help(Some(command)) => return help_for(command, context),
+            Action::Look(kind) => Look::begin(kind, context).map(Activity::Look),
+            Action::Order(kind, about, reason) => Order::give(kind, about, reason, context).map(Activity::Order),
+            Action::List { archive, from, count } => {
                 Fetch::list(archive, from, count, context).map(Activity::Fetch)
             }
-            Command::Put { archive, name, size, hash } => {
+            Action::Put { archive, name, size, hash } => {
                 Put::begin(archive, name, size, hash, context).map(Activity::Put)
             }
-            Command::Sign { archive } => Fetch::signature(archive, context).map(Activity::Fetch),
-            Command::Get { archive, sequence, offset } => {
+            Action::Sign { archive } => Fetch::signature(archive, context).map(Activity::Fetch),
+            Action::Get { archive, sequence, offset } => {
                 Fetch::document(archive, sequence, offset, context).map(Activity::Fetch)
             }
-            Command::Receipt { tag } => return receipt(tag, context),
-            Command::Machine { number } => {
+            Action::Receipt { tag } => return receipt::show(tag, context),
+            Action::Machine { number } => {
                 context.output.set_checked(true);
                 return context.output.line(format_args!("+machine {PROTOCOL} {number}"));
             }
-            Command::Person => {
+            Action::Person => {
                 context.output.set_checked(false);
                 context.output.line(format_args!("+person"));
                 if let Some(cut) = self.holders.program_left() {
@@ -394,43 +381,6 @@ impl Session {
         self.terminal.prompt(prompt, output);
         Progress::moved_if(output.mid_line())
     }
-}
-
-fn look(kind: &'static LookKind, context: &mut Context) -> Option<Activity> {
-    Look::begin(kind, context).map(Activity::Look)
-}
-
-fn order(kind: &'static OrderKind, about: About, reason: &[&str], context: &mut Context) -> Option<Activity> {
-    Order::give(kind, about, reason, context).map(Activity::Order)
-}
-
-fn help(context: &mut Context) {
-    let machine = context.machine();
-    let output = &mut context.output;
-    for Help { name, arguments, summary, .. } in COMMANDS {
-        if machine {
-            let arguments = Quoted(arguments.as_bytes());
-            output.line(format_args!("=command name={name} arguments={arguments} summary=\"{summary}\""));
-        } else {
-            let usage: heapless::String<48> = heapless::format!("{name} {arguments}").unwrap_or_default();
-            output.line(format_args!("  {usage:<34} {summary}"));
-        }
-    }
-    match machine {
-        true => output.line(format_args!("+help COMMAND says more about one")),
-        false => output.line(format_args!("+help COMMAND says more about one; {LEAVING}")),
-    }
-}
-
-fn help_for(help: &Help, context: &mut Context) {
-    let Help { name, arguments, summary, details } = help;
-    let row = if context.machine() { "=" } else { "  " };
-    let output = &mut context.output;
-    output.line(format_args!("{row}{name} {arguments}: {summary}"));
-    for detail in *details {
-        output.line(format_args!("{row}{detail}"));
-    }
-    output.line(format_args!("+help"));
 }
 
 /// Whether a line was meant to put something, well or badly.

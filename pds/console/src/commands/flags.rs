@@ -9,18 +9,16 @@ use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::audit::{Entry, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
-use totebox_protocol::operator::Op;
 use totebox_protocol::vault::VolumeState;
 
-use super::context::Context;
-use super::errors::Error;
-use super::findings::beyond_flags;
-use super::look::{LookKind, refresh};
-use super::orchestrator::About;
-use super::order::{Order, OrderKind};
-use super::phrases::{FaultText, trouble};
-use super::progress::Then;
-use super::volumes::Volumes;
+use super::findings::{self, beyond_flags};
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::errors::Error;
+use crate::look::{LookKind, refresh};
+use crate::orchestrator::About;
+use crate::phrases::{FaultText, trouble};
+use crate::volumes::Volumes;
 
 /// What a flag is about, of a row or of the audit record.
 #[derive(Clone, Copy, Debug)]
@@ -151,11 +149,28 @@ pub fn line<'a>(volumes: &'a Volumes, row: &FlagRow) -> FlagLine<'a, FlagText> {
     FlagLine { id, raised_ms, archive, acknowledged: acknowledged(row), text }
 }
 
-/// `flags`.
-pub static FLAGS: LookKind = LookKind { command: "flags", show: show_flags };
+/// `flags [VOLUME]`.
+pub static COMMAND: Command = Command {
+    name: LOOK.command,
+    arguments: "[VOLUME]",
+    summary: "what was found and not acknowledged, the most serious first",
+    details: &[
+        "A flag stays until it is acknowledged: ack FLAG REASON.",
+        "The first 8 findings of an audit become flags. With VOLUME, an archive's name or the audit",
+        "record's: where all others are that its last audit found.",
+    ],
+    read: |reader, words| match *words {
+        [] => Ok(Action::Look(&LOOK)),
+        [name] => Ok(Action::Order(&findings::ORDER, About::Volume(reader.volume(name)?), &[])),
+        _ => Err(reader.usage()),
+    },
+};
+
+/// `flags` without a volume.
+pub static LOOK: LookKind = LookKind { command: "flags", show };
 
 /// Shows what is known of the flags now.
-fn show_flags(context: &mut Context) {
+fn show(context: &mut Context) {
     if !refresh(context) {
         return;
     }
@@ -202,45 +217,6 @@ fn show_flags(context: &mut Context) {
     }
     let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
     output.line(format_args!("+flags {count}"));
-}
-
-/// `ack FLAG REASON`.
-pub static ACKNOWLEDGEMENT: OrderKind = OrderKind {
-    op: Op::Acknowledge,
-    command: "ack",
-    taken_up: |_, _| {},
-    show: show_acknowledgement,
-    goes_on: "flags will show whether it was recorded",
-    is_overtaken: |_, _| false,
-};
-
-/// Ends the wait if the acknowledgement is recorded, or cannot be.
-fn show_acknowledgement(order: &mut Order, context: &mut Context) -> Then {
-    let machine = context.machine();
-    let Context { output, view, .. } = context;
-    let (Some(surface), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
-    let row = surface.flags.iter().find(|row| row.id.get() == flag);
-    if row.is_some_and(|row| row.tag.get() != order.name) {
-        return Then::GoesOn;
-    }
-    // Where there are too many flags, acknowledged ones go first.
-    let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
-    match acknowledged {
-        Some(Acknowledged::Yes) if machine => output.line(format_args!("+ack flag={flag}")),
-        Some(Acknowledged::Yes) => output.line(format_args!("+ack flag {flag} is acknowledged")),
-        Some(Acknowledged::Unrecorded) => {
-            let text = format_args!(
-                "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
-                 it does, and lost if the appliance restarts before"
-            );
-            output.error(Error::Unrecorded, None, text);
-        }
-        _ => {
-            let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
-            output.error(Error::NotRecorded, None, text);
-        }
-    }
-    Then::Ends
 }
 
 /// The number of a flag's record, as a pair; nothing if it is not recorded.

@@ -5,28 +5,58 @@ use totebox_console_protocol::change::Change;
 use totebox_protocol::operator::{Completion, Op};
 use totebox_protocol::page::{ArchiveState, Surface};
 
-use super::context::Context;
-use super::errors::Error;
-use super::orchestrator::About;
-use super::order::{Order, OrderKind};
-use super::phrases::state_name;
-use super::progress::Then;
+use crate::command::{Action, Command, ParseError};
+use crate::context::Context;
+use crate::errors::Error;
+use crate::orchestrator::About;
+use crate::order::{Order, OrderKind};
+use crate::phrases::state_name;
+use crate::progress::Then;
 
-static SUSPEND: OrderKind = kind_of(Op::Suspend, Change::Suspend.name());
-static RESUME: OrderKind = kind_of(Op::Resume, Change::Resume.name());
-static ARCHIVE: OrderKind = kind_of(Op::Archive, Change::Archive.name());
+/// `suspend ARCHIVE`.
+pub static SUSPEND: Command = Command {
+    name: SUSPENSION.command,
+    arguments: "ARCHIVE",
+    summary: "bring an archive to rest and stop it",
+    details: &["It takes and gives nothing until: resume ARCHIVE. Ctrl-C stops waiting, not the archive."],
+    read: |reader, words| match *words {
+        [name] => Ok(Action::Order(&SUSPENSION, About::Volume(reader.archive(name)?), &[])),
+        _ => Err(reader.usage()),
+    },
+};
 
-const fn kind_of(op: Op, command: &'static str) -> OrderKind {
-    OrderKind { op, command, taken_up, show, goes_on: "it goes on, status will show how it ended", is_overtaken }
-}
+/// `resume ARCHIVE`.
+pub static RESUME: Command = Command {
+    name: RESUMPTION.command,
+    arguments: "ARCHIVE",
+    summary: "let a suspended archive go on",
+    details: &[],
+    read: |reader, words| match *words {
+        [name] => Ok(Action::Order(&RESUMPTION, About::Volume(reader.archive(name)?), &[])),
+        _ => Err(reader.usage()),
+    },
+};
 
-/// The order for a change.
-pub fn kind(change: Change) -> &'static OrderKind {
-    match change {
-        Change::Suspend => &SUSPEND,
-        Change::Resume => &RESUME,
-        Change::Archive => &ARCHIVE,
-    }
+/// `archive ARCHIVE final`.
+pub static ARCHIVE: Command = Command {
+    name: CLOSURE.command,
+    arguments: "ARCHIVE final",
+    summary: "close an archive for good; the word final confirms it",
+    details: &["The vault seals its volume: what is in it can be read, and nothing is added ever again."],
+    read: |reader, words| match *words {
+        [name, "final"] => Ok(Action::Order(&CLOSURE, About::Volume(reader.archive(name)?), &[])),
+        [name] => Err(reader.archive(name).err().unwrap_or(ParseError::NotConfirmed(name))),
+        _ => Err(reader.usage()),
+    },
+};
+
+pub static SUSPENSION: OrderKind = kind(Op::Suspend, Change::Suspend);
+pub static RESUMPTION: OrderKind = kind(Op::Resume, Change::Resume);
+pub static CLOSURE: OrderKind = kind(Op::Archive, Change::Archive);
+
+const fn kind(op: Op, change: Change) -> OrderKind {
+    let goes_on = "it goes on, status will show how it ended";
+    OrderKind { op, command: change.name(), taken_up, show, goes_on, is_overtaken }
 }
 
 /// The archive it is about, and the state it leads to.

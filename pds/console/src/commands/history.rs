@@ -16,13 +16,15 @@ use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::Op;
 use totebox_protocol::page::{Cause, HISTORY_MAX};
 
-use super::context::Context;
-use super::errors::Error;
 use super::flags::{FlagFields, FlagText};
-use super::order::{Order, OrderKind};
-use super::phrases::{FaultText, FoundFields, audit_name};
-use super::progress::Then;
-use super::volumes::Volumes;
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::errors::Error;
+use crate::orchestrator::About;
+use crate::order::{Order, OrderKind};
+use crate::phrases::{FaultText, FoundFields, audit_name};
+use crate::progress::Then;
+use crate::volumes::Volumes;
 
 fn kind_name(entry: &Entry) -> &'static str {
     Kind::from_u16(entry.kind.into()).map_or("unknown", Kind::name)
@@ -140,7 +142,22 @@ fn line<'a>(volumes: &'a Volumes, event: &'a Event) -> EventLine<'a, EventText<'
 }
 
 /// `history [FROM]`.
-pub static HISTORY: OrderKind = OrderKind::question(Op::History, "history", show);
+pub static COMMAND: Command = Command {
+    name: ORDER.command,
+    arguments: "[FROM]",
+    summary: "the audit record: the last records, or those from number FROM on",
+    details: &["At most 24 records at a time."],
+    read: |reader, words| {
+        let from = match *words {
+            [] => None,
+            [from] => Some(reader.number(from)?),
+            _ => return Err(reader.usage()),
+        };
+        Ok(Action::Order(&ORDER, About::Records(from), &[]))
+    },
+};
+
+pub static ORDER: OrderKind = OrderKind::question(Op::History, "history", show);
 
 /// Shows the records that were asked for, if they have come.
 fn show(order: &mut Order, context: &mut Context) -> Then {

@@ -1,56 +1,43 @@
 //! Having the auditor verify: the command goes to the orchestrator, and the verdict comes back on its
 //! surface.
 
-use core::fmt;
-
-use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
-use totebox_console_protocol::text::{Duration, Found, Size};
+use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::UNRECORDED;
 use totebox_manifest::VOLUMES_MAX;
-use totebox_protocol::audit::{NO_RECORD, Verdict};
+use totebox_protocol::audit::Verdict;
 use totebox_protocol::operator::Op;
-use totebox_protocol::page::SurfaceRow;
 
-use super::context::Context;
-use super::errors::Error;
-use super::orchestrator::About;
-use super::order::{Order, OrderKind};
-use super::phrases::{FoundFields, verdict_name, yes};
-use super::progress::Then;
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::errors::Error;
+use crate::orchestrator::About;
+use crate::order::{Order, OrderKind};
+use crate::phrases::{FindingFields, FirstFinding, verdict_name, yes};
+use crate::progress::Then;
 
 // One bit of an order says that a volume's verdict was shown.
 const _: () = assert!(VOLUMES_MAX <= u64::BITS as usize);
 
-/// The first finding of the last verification.
-pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
-    let (kind, area) = FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))?;
-    let record = Some(row.finding_record.get()).filter(|&record| record != NO_RECORD);
-    let (block, count) = (row.finding_block.get(), row.findings.get().into());
-    Some(Found { kind: kind.name(), area: area.name(), block, record, count })
-}
-
-/// The first finding of a verification, for a person; nothing if there is none.
-pub struct FirstFinding<'a>(pub &'a SurfaceRow);
-
-impl fmt::Display for FirstFinding<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        found(self.0).map_or(Ok(()), |found| write!(f, "{found}"))
-    }
-}
-
-/// The first finding of a verification as `KEY=VALUE` pairs.
-pub struct FindingFields<'a>(pub &'a SurfaceRow);
-
-impl fmt::Display for FindingFields<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "findings={}", self.0.findings)?;
-        found(self.0).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
-    }
-}
-
 /// `audit [VOLUME]`.
-pub static AUDIT: OrderKind = OrderKind {
+pub static COMMAND: Command = Command {
+    name: ORDER.command,
+    arguments: "[VOLUME]",
+    summary: "have the auditor read and check every committed byte",
+    details: &[
+        "VOLUME is an archive's name or the audit record's; without it, all of them.",
+        "Ctrl-C stops waiting, not the auditor; its verdict then shows in status. verify is the same.",
+    ],
+    read: |reader, words| {
+        let about = match *words {
+            [] => About::AllVolumes,
+            [name] => About::Volume(reader.volume(name)?),
+            _ => return Err(reader.usage()),
+        };
+        Ok(Action::Order(&ORDER, about, &[]))
+    },
+};
+
+pub static ORDER: OrderKind = OrderKind {
     op: Op::Verify,
     command: "audit",
     taken_up,

@@ -3,17 +3,43 @@
 use core::fmt;
 
 use ledger_fmt::Hash;
+use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, decode, verified};
 use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Request, SIZE_UNKNOWN};
 use zerocopy::FromZeros;
 
-use super::context::Context;
-use super::errors::{Error, Refused};
-use super::line::Ending;
-use super::links::{Message, Misbehaviour};
-use super::progress::Then;
-use super::receipts::{end_submission, failure};
-use super::submissions::{Fate, PENDING_MAX};
+use crate::command::{Action, Command, ParseError};
+use crate::context::Context;
+use crate::errors::{Error, Refused};
+use crate::line::Ending;
+use crate::links::{Message, Misbehaviour};
+use crate::progress::Then;
+use crate::receipts::{end_submission, failure};
+use crate::submissions::{Fate, PENDING_MAX};
+
+/// `put ARCHIVE NAME [SIZE [HASH]]`.
+pub static COMMAND: Command = Command {
+    name: "put",
+    arguments: "ARCHIVE NAME [SIZE [HASH]]",
+    summary: "put a document into an archive",
+    details: &[
+        "Without SIZE: type the text; a line with a single . ends it, Ctrl-C gives it up.",
+        "With SIZE the content follows in data lines, as a program sends them; HASH is its BLAKE3.",
+        "A NAME with blanks stands in \"quotes\". What is committed stays for ever.",
+    ],
+    read: |reader, words| {
+        let (archive, name, size, hash) = match *words {
+            [archive, name] => (archive, name, None, None),
+            [archive, name, size] => (archive, name, Some(reader.size(size)?), None),
+            [archive, name, size, hash] => (archive, name, Some(reader.size(size)?), Some(reader.hash(hash)?)),
+            _ => return Err(reader.usage()),
+        };
+        if name.len() > DOCUMENT_NAME_MAX {
+            return Err(ParseError::NameTooLong);
+        }
+        Ok(Action::Put { archive: reader.archive(archive)?, name, size, hash })
+    },
+};
 
 /// A submission that is being sent.
 pub struct Put {

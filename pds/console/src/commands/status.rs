@@ -10,10 +10,12 @@ use totebox_protocol::audit::Verdict;
 use totebox_protocol::page::{Check, Surface, SurfaceRow, degraded};
 use totebox_protocol::vault::VolumeState;
 
-use super::audit::{FindingFields, FirstFinding};
-use super::context::Context;
-use super::look::{LookKind, refresh};
-use super::phrases::{Condition, audit_name, named_state, row_trouble, state_name, verdict_name, yes};
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::look::{LookKind, refresh};
+use crate::phrases::{
+    Condition, FindingFields, FirstFinding, audit_name, named_state, row_trouble, state_name, verdict_name, yes,
+};
 
 /// Whether the reason for a volume's state is worth a line of its own.
 fn is_troubled(row: &SurfaceRow) -> bool {
@@ -98,7 +100,24 @@ fn summary(surface: &Surface) -> Summary {
 }
 
 /// `status`.
-pub static STATUS: LookKind = LookKind { command: "status", show };
+pub static COMMAND: Command = Command {
+    name: LOOK.command,
+    arguments: "",
+    summary: "every archive: state, records, bytes, room, checks, flags",
+    details: &[
+        "'self-check' is the archive's own integrity pass, 'last audit' the auditor's, with their age.",
+        "'flags' counts those not acknowledged; 'for' is how long it has been in its state.",
+        "'refused' counts what the vault refused: requests outside the archive's own volume",
+        "or below what it has committed. The last row is the audit record.",
+    ],
+    read: |reader, words| match words {
+        [] => Ok(Action::Look(&LOOK)),
+        _ => Err(reader.usage()),
+    },
+};
+
+/// What `status` shows.
+pub static LOOK: LookKind = LookKind { command: "status", show };
 
 /// Shows what is known now.
 fn show(context: &mut Context) {

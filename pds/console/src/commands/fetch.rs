@@ -11,13 +11,62 @@ use totebox_manifest::conversation::INTAKE_DATA;
 use totebox_protocol::intake::{Answer, Failure, Op, Reply};
 use totebox_shown::is_printable;
 
-use super::context::Context;
-use super::errors::{Error, Refused};
-use super::limits::PART_MAX;
-use super::links::{Message, Misbehaviour};
-use super::output::Output;
-use super::progress::Then;
-use super::receipts::failure;
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::errors::{Error, Refused};
+use crate::limits::PART_MAX;
+use crate::links::{Message, Misbehaviour};
+use crate::output::Output;
+use crate::progress::Then;
+use crate::receipts::failure;
+
+/// `get ARCHIVE SEQ [OFFSET]`.
+pub static GET: Command = Command {
+    name: "get",
+    arguments: "ARCHIVE SEQ [OFFSET]",
+    summary: "show the document in record SEQ, from byte OFFSET on",
+    details: &["Text is shown as it is, anything else in data lines: @OFFSET BASE64 #CRC."],
+    read: |reader, words| {
+        let (name, sequence, offset) = match *words {
+            [name, sequence] => (name, sequence, 0),
+            [name, sequence, offset] => (name, sequence, reader.number(offset)?),
+            _ => return Err(reader.usage()),
+        };
+        Ok(Action::Get { archive: reader.archive(name)?, sequence: reader.number(sequence)?, offset })
+    },
+};
+
+/// `ls ARCHIVE [FROM [COUNT]]`.
+pub static LS: Command = Command {
+    name: "ls",
+    arguments: "ARCHIVE [FROM [COUNT]]",
+    summary: "the records of an archive, from number FROM on",
+    details: &["Ctrl-C stops a long listing."],
+    read: |reader, words| {
+        let (name, from, count) = match *words {
+            [name] => (name, 0, u64::MAX),
+            [name, from] => (name, reader.number(from)?, u64::MAX),
+            [name, from, count] => (name, reader.number(from)?, reader.number(count)?),
+            _ => return Err(reader.usage()),
+        };
+        Ok(Action::List { archive: reader.archive(name)?, from, count })
+    },
+};
+
+/// `sign ARCHIVE`.
+pub static SIGN: Command = Command {
+    name: "sign",
+    arguments: "ARCHIVE",
+    summary: "have an archive sign a checkpoint over all its records now",
+    details: &[
+        "It does so by itself once an audit period, when it is suspended or archived, and soon after a start.",
+        "Where nothing is new nothing is added; the last checkpoint is named.",
+    ],
+    read: |reader, words| match *words {
+        [name] => Ok(Action::Sign { archive: reader.archive(name)? }),
+        _ => Err(reader.usage()),
+    },
+};
 
 /// Something an archive was asked for.
 pub struct Fetch {
@@ -72,9 +121,9 @@ impl Fetch {
     /// The command that asked for it.
     pub fn command(&self) -> &'static str {
         match self.what {
-            What::Document(_) => "get",
-            What::List { .. } => "ls",
-            What::Signature => "sign",
+            What::Document(_) => GET.name,
+            What::List { .. } => LS.name,
+            What::Signature => SIGN.name,
         }
     }
 

@@ -8,10 +8,10 @@ use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, NO_RECORD, findings_in, 
 use totebox_protocol::operator::Op;
 use totebox_protocol::page::SurfaceRow;
 
-use super::context::Context;
-use super::orchestrator::About;
-use super::order::{Order, OrderKind};
-use super::progress::Then;
+use crate::context::Context;
+use crate::orchestrator::About;
+use crate::order::{Order, OrderKind};
+use crate::progress::Then;
 
 /// Findings of the last audit of a volume beyond those that became flags.
 pub fn beyond_flags(row: &SurfaceRow) -> u64 {
@@ -31,8 +31,8 @@ fn line(range: &FoundRange) -> RangeLine<'static> {
     }
 }
 
-/// `flags VOLUME`.
-pub static FINDINGS: OrderKind = OrderKind::question(Op::Findings, "flags", show);
+/// `flags VOLUME`, which the row of `flags` stands for.
+pub static ORDER: OrderKind = OrderKind::question(Op::Findings, "flags", show);
 
 /// Shows the findings that were asked for, if they have come.
 fn show(order: &mut Order, context: &mut Context) -> Then {

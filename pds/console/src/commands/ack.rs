@@ -1,0 +1,61 @@
+//! `ack`: acknowledging a flag. The reason is recorded before the flag is closed.
+
+use totebox_protocol::flag::Acknowledged;
+use totebox_protocol::operator::Op;
+
+use crate::command::{Action, Command};
+use crate::context::Context;
+use crate::errors::Error;
+use crate::orchestrator::About;
+use crate::order::{Order, OrderKind};
+use crate::progress::Then;
+
+/// `ack FLAG REASON`.
+pub static COMMAND: Command = Command {
+    name: ORDER.command,
+    arguments: "FLAG REASON",
+    summary: "acknowledge a flag; the reason is recorded",
+    details: &["The REASON is the rest of the line, at most 120 bytes."],
+    read: |reader, words| match words {
+        [flag, reason @ ..] => Ok(Action::Order(&ORDER, About::Flag(reader.tag(flag)?), reason)),
+        [] => Err(reader.usage()),
+    },
+};
+
+pub static ORDER: OrderKind = OrderKind {
+    op: Op::Acknowledge,
+    command: "ack",
+    taken_up: |_, _| {},
+    show,
+    goes_on: "flags will show whether it was recorded",
+    is_overtaken: |_, _| false,
+};
+
+/// Ends the wait if the acknowledgement is recorded, or cannot be.
+fn show(order: &mut Order, context: &mut Context) -> Then {
+    let machine = context.machine();
+    let Context { output, view, .. } = context;
+    let (Some(surface), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
+    let row = surface.flags.iter().find(|row| row.id.get() == flag);
+    if row.is_some_and(|row| row.tag.get() != order.name) {
+        return Then::GoesOn;
+    }
+    // Where there are too many flags, acknowledged ones go first.
+    let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
+    match acknowledged {
+        Some(Acknowledged::Yes) if machine => output.line(format_args!("+ack flag={flag}")),
+        Some(Acknowledged::Yes) => output.line(format_args!("+ack flag {flag} is acknowledged")),
+        Some(Acknowledged::Unrecorded) => {
+            let text = format_args!(
+                "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
+                 it does, and lost if the appliance restarts before"
+            );
+            output.error(Error::Unrecorded, None, text);
+        }
+        _ => {
+            let text = format_args!("flag {flag} stays open: the audit record did not take the reason");
+            output.error(Error::NotRecorded, None, text);
+        }
+    }
+    Then::Ends
+}

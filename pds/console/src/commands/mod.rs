@@ -1,0 +1,197 @@
+//! The table of commands: a file for each, or for some that belong together, with its row and with what it does.
+
+pub mod ack;
+pub mod audit;
+pub mod fetch;
+pub mod findings;
+pub mod flags;
+pub mod history;
+pub mod lifecycle;
+pub mod modes;
+pub mod put;
+pub mod receipt;
+pub mod status;
+
+use totebox_console_protocol::words::Quoted;
+
+use crate::command::{Action, Command, LEAVING, ParseError, Reader};
+use crate::context::Context;
+use crate::volumes::Volumes;
+
+/// Every command, in the order `help` shows them.
+pub static COMMANDS: &[&Command] = &[
+    &HELP,
+    &status::COMMAND,
+    &flags::COMMAND,
+    &ack::COMMAND,
+    &history::COMMAND,
+    &lifecycle::SUSPEND,
+    &lifecycle::RESUME,
+    &lifecycle::ARCHIVE,
+    &fetch::SIGN,
+    &fetch::LS,
+    &put::COMMAND,
+    &fetch::GET,
+    &receipt::COMMAND,
+    &audit::COMMAND,
+    &modes::MACHINE,
+    &modes::PERSON,
+];
+
+/// `help [COMMAND]`.
+static HELP: Command = Command {
+    name: "help",
+    arguments: "[COMMAND]",
+    summary: "what there is, or more about one command",
+    details: &[],
+    read: |reader, words| match *words {
+        [] => Ok(Action::Help(None)),
+        [name] => Ok(Action::Help(Some(find(name)?))),
+        _ => Err(reader.usage()),
+    },
+};
+
+fn find(name: &str) -> Result<&'static Command, ParseError<'_>> {
+    let known = if name == "verify" { audit::COMMAND.name } else { name };
+    COMMANDS.iter().find(|command| command.name == known).copied().ok_or(ParseError::UnknownCommand(name))
+}
+
+/// Reads a command.
+pub fn parse<'a>(words: &'a [&'a str], volumes: &Volumes) -> Result<Action<'a>, ParseError<'a>> {
+    let (&name, arguments) = words.split_first().ok_or(ParseError::UnknownCommand(""))?;
+    let command = find(name)?;
+    (command.read)(&Reader { command, volumes }, arguments)
+}
+
+/// Shows all commands.
+pub fn help(context: &mut Context) {
+    let machine = context.machine();
+    let output = &mut context.output;
+    for Command { name, arguments, summary, .. } in COMMANDS {
+        if machine {
+            let arguments = Quoted(arguments.as_bytes());
+            output.line(format_args!("=command name={name} arguments={arguments} summary=\"{summary}\""));
+        } else {
+            let usage: heapless::String<48> = heapless::format!("{name} {arguments}").unwrap_or_default();
+            output.line(format_args!("  {usage:<34} {summary}"));
+        }
+    }
+    match machine {
+        true => output.line(format_args!("+help COMMAND says more about one")),
+        false => output.line(format_args!("+help COMMAND says more about one; {LEAVING}")),
+    }
+}
+
+/// Shows one command.
+pub fn help_for(command: &Command, context: &mut Context) {
+    let Command { name, arguments, summary, details, .. } = command;
+    let row = if context.machine() { "=" } else { "  " };
+    let output = &mut context.output;
+    output.line(format_args!("{row}{name} {arguments}: {summary}"));
+    for detail in *details {
+        output.line(format_args!("{row}{detail}"));
+    }
+    output.line(format_args!("+help"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orchestrator::About;
+    use alloc::format;
+
+    fn volumes() -> Volumes {
+        Volumes::named(&["contracts", "finance", "audit"])
+    }
+
+    #[test]
+    fn every_command_is_read() {
+        let hash = "ab".repeat(32);
+        let put = |size, hash| Action::Put { archive: 1, name: "a b", size, hash };
+        let cases: &[(&[&str], Action)] = &[
+            (&["help"], Action::Help(None)),
+            (&["help", "flags"], Action::Help(Some(COMMANDS[2]))),
+            (&["status"], Action::Look(&status::LOOK)),
+            (&["flags"], Action::Look(&flags::LOOK)),
+            (&["flags", "finance"], Action::Order(&findings::ORDER, About::Volume(1), &[])),
+            (&["flags", "audit"], Action::Order(&findings::ORDER, About::Volume(2), &[])),
+            (&["ack", "7"], Action::Order(&ack::ORDER, About::Flag(7), &[])),
+            (&["ack", "7", "a", "b c"], Action::Order(&ack::ORDER, About::Flag(7), &["a", "b c"])),
+            (&["history"], Action::Order(&history::ORDER, About::Records(None), &[])),
+            (&["history", "9"], Action::Order(&history::ORDER, About::Records(Some(9)), &[])),
+            (&["suspend", "finance"], Action::Order(&lifecycle::SUSPENSION, About::Volume(1), &[])),
+            (&["resume", "contracts"], Action::Order(&lifecycle::RESUMPTION, About::Volume(0), &[])),
+            (&["archive", "finance", "final"], Action::Order(&lifecycle::CLOSURE, About::Volume(1), &[])),
+            (&["sign", "finance"], Action::Sign { archive: 1 }),
+            (&["ls", "finance"], Action::List { archive: 1, from: 0, count: u64::MAX }),
+            (&["ls", "contracts", "3", "4"], Action::List { archive: 0, from: 3, count: 4 }),
+            (&["put", "finance", "a b"], put(None, None)),
+            (&["put", "finance", "a b", "0"], put(Some(0), None)),
+            (&["put", "finance", "a b", "12", &hash], put(Some(12), Some([0xab; 32]))),
+            (&["get", "contracts", "7"], Action::Get { archive: 0, sequence: 7, offset: 0 }),
+            (&["get", "contracts", "7", "9"], Action::Get { archive: 0, sequence: 7, offset: 9 }),
+            (&["receipt", "5"], Action::Receipt { tag: 5 }),
+            (&["audit"], Action::Order(&audit::ORDER, About::AllVolumes, &[])),
+            (&["audit", "audit"], Action::Order(&audit::ORDER, About::Volume(2), &[])),
+            (&["verify", "finance"], Action::Order(&audit::ORDER, About::Volume(1), &[])),
+            (&["machine"], Action::Machine { number: 0 }),
+            (&["machine", "77"], Action::Machine { number: 77 }),
+            (&["person"], Action::Person),
+        ];
+        for (words, action) in cases {
+            assert_eq!(parse(words, &volumes()), Ok(*action), "{words:?}");
+        }
+        for command in COMMANDS {
+            assert!(cases.iter().any(|(words, _)| words[0] == command.name), "{} is not tried here", command.name);
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let long = "n".repeat(256);
+        let cases: &[(&[&str], &str)] = &[
+            (&[""], "unknown-command no command \"\"; type help"),
+            (
+                &["quit"],
+                "unknown-command no command \"quit\"; the key Ctrl-] leaves totebox run, and stops the appliance",
+            ),
+            (&["halp"], "unknown-command no command \"halp\"; type help"),
+            (&["help", "x"], "unknown-command no command \"x\"; type help"),
+            (&["ls", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["ls"], "bad-argument usage: ls ARCHIVE [FROM [COUNT]]"),
+            (&["status", "x"], "bad-argument usage: status "),
+            (&["ls", "finance", "-1"], "bad-argument not a decimal number: \"-1\""),
+            (
+                &["put", "finance", "x", "+1"],
+                "bad-argument not a size in bytes: \"+1\"; a name with blanks stands in quotes",
+            ),
+            (
+                &["put", "finance", "x", "18446744073709551615"],
+                "bad-argument not a size in bytes: \"18446744073709551615\"; a name with blanks stands in quotes",
+            ),
+            (
+                &["put", "finance", "x", "1", "ff"],
+                "bad-argument not a BLAKE3 hash of 64 hexadecimal digits: \"ff\"",
+            ),
+            (&["put", "finance", &long], "bad-name a name has at most 255 bytes"),
+            (&["suspend", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["archive", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
+            (
+                &["archive", "finance"],
+                "bad-argument nothing can be added to finance once it is archived; if you mean it: archive finance \
+                 final",
+            ),
+            (&["archive", "finance", "really"], "bad-argument usage: archive ARCHIVE final"),
+            (&["ack"], "bad-argument usage: ack FLAG REASON"),
+            (&["ack", "asset"], "bad-argument not a decimal number: \"asset\""),
+            (&["history", "1", "2"], "bad-argument usage: history [FROM]"),
+            (&["flags", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
+            (&["flags", "finance", "1"], "bad-argument usage: flags [VOLUME]"),
+            (&["receipt", "4294967296"], "bad-argument not a decimal number: \"4294967296\""),
+        ];
+        for (words, message) in cases {
+            let error = parse(words, &volumes()).expect_err(message);
+            assert_eq!(format!("{} {error}", error.error().name()), *message);
+        }
+    }
+}
