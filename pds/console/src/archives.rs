@@ -14,7 +14,6 @@ use super::links::{ArchiveLink, Message, Misbehaviour, Outbox};
 /// takes for a flush.
 pub const ANSWER_MS: u64 = 45_000;
 
-/// The links to all archives.
 pub struct Archives {
     links: Vec<ArchiveLink>,
     outbox: Outbox,
@@ -24,7 +23,6 @@ pub struct Archives {
     next: usize,
 }
 
-/// What went out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     Nothing,
@@ -33,7 +31,6 @@ pub enum Sent {
 }
 
 impl Archives {
-    /// Opens the links.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let links = (0..manifest.header().archives).map(|index| ArchiveLink::new(manifest, mapped, index));
         Ok(Archives { links: links.collect::<Result<_, _>>()?, outbox: Outbox::new(), last_tag: 0, next: 0 })
@@ -70,7 +67,6 @@ impl Archives {
         !link.is_closed() && now_ms.saturating_sub(link.moved_ms) >= ANSWER_MS
     }
 
-    /// A new tag.
     pub fn new_tag(&mut self) -> u32 {
         self.last_tag = self.last_tag.wrapping_add(1).max(1);
         self.last_tag

@@ -26,7 +26,7 @@ pub struct Command {
     pub summary: &'static str,
     /// What more there is to know.
     pub details: &'static [&'static str],
-    /// Reads the words behind its name.
+    /// Reads the words after its name.
     pub read: for<'a> fn(&Reader<'_>, &'a [&'a str]) -> Result<Action<'a>, ParseError<'a>>,
 }
 
@@ -101,7 +101,6 @@ impl Reader<'_> {
         self.volumes.find(word).ok_or(ParseError::UnknownArchive(word))
     }
 
-    /// A decimal number.
     pub fn number<'a>(&self, word: &'a str) -> Result<u64, ParseError<'a>> {
         parse_decimal(word).ok_or(ParseError::Number(word))
     }
@@ -142,7 +141,6 @@ pub enum ParseError<'a> {
 }
 
 impl ParseError<'_> {
-    /// The error's name.
     pub const fn error(&self) -> Error {
         match self {
             ParseError::UnknownCommand(_) => Error::UnknownCommand,

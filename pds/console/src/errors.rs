@@ -75,7 +75,6 @@ pub struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// The error's name.
     pub const fn error(&self) -> Error {
         match self.failure {
             Failure::BadRequest => Error::BadArgument,

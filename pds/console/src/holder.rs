@@ -78,7 +78,7 @@ impl Cut {
     }
 
     /// Who was cut off is at the line again: says what became of what they were at, and has the rest skipped. `fresh`
-    /// is whether a Ctrl-C has just come, behind which a program's `machine` may follow.
+    /// is whether a Ctrl-C has just come, after which a program's `machine` may follow.
     pub fn tell(self, fresh: bool, work: &mut Work) {
         let context = &mut work.context;
         if let Some(&mut Submission { tag, link, fate, .. }) =
@@ -100,7 +100,6 @@ impl Cut {
     }
 }
 
-/// The holders of the line.
 #[derive(Debug, Default)]
 pub struct Holders {
     /// Another holder has the line; this is what the terminal was cut off from.
@@ -116,7 +115,7 @@ enum Doubt {
     #[default]
     None,
     /// Ctrl-C came in the middle of this. Whether a person gave it up or a program took the line shows in the
-    /// first command behind it.
+    /// first command after it.
     Asked(Cut),
     /// A program took the line; once it has gone the person may be typing on.
     Cut(Cut),
@@ -163,7 +162,7 @@ impl Holders {
         let before = self.here.cut().unwrap_or_default();
         match signal {
             Signal::Interrupt if machine => self.program_left(),
-            // Lines came behind a Ctrl-C that ended something, and nobody saw whether they were a program's.
+            // Lines came after a Ctrl-C that ended something, and nobody saw whether they were a program's.
             Signal::Interrupt if voided != Lost::Nothing && matches!(self.here, Doubt::Asked(_)) => {
                 self.here = Doubt::Cut(cut.behind(before));
                 self.program_left()
@@ -209,7 +208,7 @@ impl Holders {
         Cut { sending: cut.sending, ..Cut::default() }
     }
 
-    /// Person mode again, behind a program: by its Ctrl-C, or by `person`. Returns what the person is to be told.
+    /// Person mode again, after a program: by its Ctrl-C, or by `person`. Returns what the person is to be told.
     pub fn program_left(&self) -> Option<Cut> {
         match self.here {
             Doubt::Cut(cut) => Some(cut),

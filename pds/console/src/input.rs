@@ -55,7 +55,6 @@ impl Signal {
     }
 }
 
-/// Bytes received.
 pub struct Input {
     bytes: VecDeque<u8>,
     /// The signals that were not taken up yet, each with what it voided.
@@ -77,7 +76,6 @@ pub enum Interrupted {
 }
 
 impl Input {
-    /// An empty buffer.
     pub fn new() -> Self {
         let (bytes, signals) = (VecDeque::with_capacity(CAPACITY), VecDeque::with_capacity(SIGNALS_MAX));
         Input { bytes, signals, interrupted: Interrupted::Nothing }
@@ -130,7 +128,6 @@ impl Input {
         }
     }
 
-    /// The next byte.
     pub fn pop(&mut self) -> Option<u8> {
         self.bytes.pop_front()
     }

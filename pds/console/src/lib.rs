@@ -1,6 +1,6 @@
 //! The console: drives the serial line and speaks docs/console-protocol.md with whoever is at its other
 //! end, a person or a program. It takes documents to the archives and brings back receipts, documents and
-//! listings; what it tells of the archives' state and of audits is the orchestrator's surface.
+//! listings; what it tells of the archives' state and of audits is from the orchestrator's status page.
 //!
 //! One activity is under way at a time, and Ctrl-C can always end it. Each owns what it waits for and is handed a
 //! [`context::Context`] with what it may use. The console handles one thing after another, each only if its answer fits
@@ -13,7 +13,7 @@
 //! | [`input`], [`output`], [`line`], [`terminal`] | bytes from and to the serial line, and lines; words and data lines are of [`totebox_console_protocol`] |
 //! | [`limits`], [`phrases`], [`errors`] | how long lines get, how states and findings are said on them, what is refused |
 //! | [`links`], [`archives`], [`submissions`] | the archives, and what became of documents |
-//! | [`orchestrator`], [`surface`], [`clock`], [`view`] | what is known of the appliance |
+//! | [`orchestrator`], [`page`], [`clock`], [`view`] | what is known of the appliance |
 //! | [`context`], [`progress`] | what activities may use, and what becomes of them |
 //! | [`skip`], [`receipts`] | lines that are dropped, and what became of submissions |
 //! | [`order`], [`look`] | what goes to the orchestrator: an order, and looking at its page |
@@ -44,13 +44,13 @@ mod news;
 mod orchestrator;
 mod order;
 mod output;
+mod page;
 mod phrases;
 mod progress;
 mod receipts;
 mod session;
 mod skip;
 mod submissions;
-mod surface;
 mod terminal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -70,10 +70,10 @@ use progress::Progress;
 use session::Session;
 
 /// Bytes of heap that the console of the largest deployment takes in large pieces: what waits for the line and what came
-/// over it, the surface, lines and words, requests and answers, submissions. Each volume's name, and what was told of it,
+/// over it, the status page, lines and words, requests and answers, submissions. Each volume's name, and what was told of it,
 /// come on top, some kilobytes in all.
 pub const HEAP: usize =
-    output::CAPACITY + input::HEAP + surface::HEAP + 3 * LINE_MAX + links::HEAP + submissions::HEAP;
+    output::CAPACITY + input::HEAP + page::HEAP + 3 * LINE_MAX + links::HEAP + submissions::HEAP;
 
 /// The console domain.
 pub struct Console<U> {

@@ -34,7 +34,7 @@ pub const EVENT_LINE_MAX: usize = 512 + 10 * REASON_MAX;
 pub const PART_MAX: usize = 3;
 
 /// Bytes that handling one event writes at most: what the largest deployment's `status`, `flags` and `history`, or
-/// all that can be new on the surface together with the answer to an order, take. Content comes in far smaller
+/// all that can be new on the status page together with the answer to an order, take. Content comes in far smaller
 /// pieces.
 pub const BURST_MAX: usize = {
     let news = VOLUMES_MAX * (VOLUME_LINES_MAX + VERDICT_LINE_MAX);

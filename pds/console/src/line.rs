@@ -20,16 +20,14 @@ const DELETE: u8 = 0x7f;
 enum Key {
     /// Not in a sequence.
     Plain,
-    /// Behind ESC.
+    /// After ESC.
     Escape,
-    /// Behind ESC `[` or ESC `O`, up to a final byte.
+    /// After ESC `[` or ESC `O`, up to a final byte.
     Sequence,
 }
 
-/// How a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It is whole.
     Whole,
     /// It was longer than [`LINE_MAX`]; what was kept of it means nothing.
     TooLong,
@@ -46,7 +44,6 @@ pub struct LineEditor {
 }
 
 impl LineEditor {
-    /// An empty line.
     pub fn new() -> Self {
         let text = Vec::with_capacity(LINE_MAX);
         LineEditor { text, too_long: false, unshown: 0, after_return: false, key: Key::Plain }
@@ -110,7 +107,7 @@ impl LineEditor {
         self.clear();
     }
 
-    /// `None` if this byte does not end a line. A line feed right behind a return belongs to it.
+    /// `None` if this byte does not end a line. A line feed right after a return belongs to it.
     fn line_end(&mut self, byte: u8) -> Option<Option<Ending>> {
         let after_return = core::mem::replace(&mut self.after_return, byte == RETURN);
         match byte {

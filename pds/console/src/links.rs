@@ -27,7 +27,6 @@ pub struct Message {
 }
 
 impl Message {
-    /// Room for one.
     pub fn new() -> Self {
         let data = vec![0; INTAKE_DATA].into_boxed_slice();
         Message { answer: Answer::End, header: Reply::new_zeroed(), data }
@@ -133,12 +132,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one.
     pub fn new() -> Self {
         Outbox { waiting: None, data: vec![0; INTAKE_DATA].into_boxed_slice() }
     }
 
-    /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }

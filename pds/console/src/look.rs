@@ -11,7 +11,6 @@ use super::progress::Then;
 
 /// What is shown of the page once it is up to date.
 pub struct LookKind {
-    /// The command that shows it.
     pub command: &'static str,
     pub show: fn(&mut Context),
 }

@@ -120,7 +120,7 @@ impl News {
             let is_troubled = volume_trouble(row).is_some();
             let has_changed =
                 before.state != now.state || (before.volume_state != now.volume_state && is_troubled);
-            // That the audit volume comes up behind the archives is no news.
+            // That the audit volume comes up after the archives is no news.
             let is_expected = !is_archive && now.state == ArchiveState::Active as u8 && !is_troubled;
             let is_awaited = awaited.is_some_and(|order| lifecycle::leads_to(order, volume, now.state));
             if has_changed && !is_expected && !is_awaited {

@@ -1,5 +1,5 @@
 //! The link to the orchestrator: orders, their answers, and whether it lives. An orchestrator whose indices or
-//! answers cannot be is cut off for good; one that answers nothing is asked again for ever, and documents go on.
+//! answers are invalid is cut off for good; one that answers nothing is asked again for ever, and documents go on.
 
 use heapless::Deque;
 use totebox_domain::watch::{BEAT_MS, Watch};
@@ -38,13 +38,11 @@ impl About {
     }
 }
 
-/// An answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered {
-    /// The order's tag.
     pub tag: u32,
     pub outcome: Outcome,
-    /// What the surface will call the order.
+    /// What the status page will call the order.
     pub name: u32,
 }
 
@@ -60,7 +58,6 @@ pub struct OrchestratorLink {
 }
 
 impl OrchestratorLink {
-    /// Opens the link.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         Ok(OrchestratorLink {
             link: Endpoint::open(manifest, mapped, Role::Orchestrator, 0)?,
@@ -91,7 +88,7 @@ impl OrchestratorLink {
         self.is_broken() || self.watch.is_silent(now_ms)
     }
 
-    /// Milliseconds since it last answered, which it does when its surface is up to date.
+    /// Milliseconds since it last answered, which it does when its status page is up to date.
     pub fn age_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.heard_ms)
     }

@@ -48,7 +48,6 @@ impl Debug for OrderKind {
     }
 }
 
-/// An order.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     pub kind: &'static OrderKind,

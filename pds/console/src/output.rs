@@ -21,14 +21,13 @@ pub struct Output {
     checked: bool,
     /// Whether lines are events: they answer nothing.
     events: bool,
-    /// Whether the cursor stands behind something: a prompt, what was typed, text without a line end.
+    /// Whether the cursor stands after something: a prompt, what was typed, text without a line end.
     mid_line: bool,
     /// Something was refused or given up since it was last asked.
     failed: bool,
 }
 
 impl Output {
-    /// An empty buffer.
     pub fn new() -> Self {
         Output {
             bytes: VecDeque::with_capacity(CAPACITY),
@@ -59,7 +58,7 @@ impl Output {
         self.events = events;
     }
 
-    /// Whether the cursor stands behind something.
+    /// Whether the cursor stands after something.
     pub fn mid_line(&self) -> bool {
         self.mid_line
     }

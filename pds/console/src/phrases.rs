@@ -15,7 +15,6 @@ pub fn state_name(row: &SurfaceRow) -> &'static str {
     named_state(row.state)
 }
 
-/// The name of a state.
 pub fn named_state(state: u8) -> &'static str {
     ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
 }

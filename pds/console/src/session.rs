@@ -46,7 +46,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// A fresh session.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let mut context = Context {
             output: Output::new(),

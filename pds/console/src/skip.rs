@@ -45,7 +45,6 @@ impl Skip {
         if self.rest { Place::WithinLine } else { Place::LineStart }
     }
 
-    /// Takes a line.
     pub fn line(&mut self, line: &[u8], ending: Ending) -> Dropped {
         let rest = core::mem::take(&mut self.rest);
         if line.is_empty() {

@@ -30,7 +30,6 @@ pub struct Receipt {
     pub time_ms: u64,
 }
 
-/// Where a submission stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is being sent.
@@ -45,7 +44,6 @@ pub enum Fate {
     Lost(Error),
 }
 
-/// One submission.
 #[derive(Clone, Copy, Debug)]
 pub struct Submission {
     pub tag: u32,
@@ -68,7 +66,6 @@ pub struct Submissions {
 }
 
 impl Submissions {
-    /// None yet.
     pub fn new() -> Self {
         Submissions { kept: Vec::with_capacity(KEPT), owed: [None; 2] }
     }

@@ -34,7 +34,6 @@ pub enum Typed {
 }
 
 impl Terminal {
-    /// Nothing was typed.
     pub fn new() -> Self {
         let line = Vec::with_capacity(LINE_MAX);
         Terminal { input: Input::new(), editor: LineEditor::new(), line, greeted: false, met: false }
@@ -65,7 +64,7 @@ impl Terminal {
         self.line = line;
     }
 
-    /// Shows this prompt, and behind it what was typed before something else was shown.
+    /// Shows this prompt, and after it what was typed before something else was shown.
     pub fn prompt(&self, prompt: &str, output: &mut Output) {
         output.raw(prompt);
         output.typed(self.editor.shown());

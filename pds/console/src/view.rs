@@ -10,11 +10,11 @@ use totebox_shm::Mapped;
 
 use super::clock::ClockView;
 use super::orchestrator::{About, Answered, OrchestratorLink};
-use super::surface::SurfaceView;
+use super::page::StatusPage;
 
 /// The appliance as the console sees it.
 pub struct View {
-    page: SurfaceView,
+    page: StatusPage,
     orchestrator: OrchestratorLink,
     clock: ClockView,
     /// What the CPU's counter showed when this event came. Signs of life are judged by it.
@@ -25,7 +25,7 @@ impl View {
     /// Opens the links to the orchestrator and the clock.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         Ok(View {
-            page: SurfaceView::new(manifest, mapped)?,
+            page: StatusPage::new(manifest, mapped)?,
             orchestrator: OrchestratorLink::new(manifest, mapped)?,
             clock: ClockView::new(manifest, mapped)?,
             now_ms: 0,
@@ -43,7 +43,7 @@ impl View {
         self.clock.look(now_ms);
     }
 
-    /// The orchestrator's next answer, behind which the page is up to date.
+    /// The orchestrator's next answer. Once it is here the page is up to date.
     pub fn receive(&mut self) -> Option<Answered> {
         let answered = self.orchestrator.receive(self.now_ms);
         if answered.is_some() {

@@ -20,7 +20,6 @@ impl Volumes {
         }
     }
 
-    /// These, for tests.
     #[cfg(test)]
     pub fn named(names: &[&str]) -> Self {
         Volumes(names.iter().map(|name| name.to_string()).collect())
@@ -36,7 +35,6 @@ impl Volumes {
         self.0.len() - 1
     }
 
-    /// All names in their order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }

@@ -22,7 +22,6 @@ pub struct Work {
 }
 
 impl Work {
-    /// Nothing is under way.
     pub fn new(context: Context) -> Self {
         Work { activity: Activity::Idle, context, message: Message::new() }
     }

@@ -10,7 +10,6 @@ use crate::orchestrator::About;
 use crate::order::{Order, OrderKind};
 use crate::progress::Then;
 
-/// `ack FLAG REASON`.
 pub static COMMAND: Command = Command {
     name: ORDER.command,
     arguments: "FLAG REASON",

@@ -1,5 +1,4 @@
-//! Having the auditor verify: the command goes to the orchestrator, and the verdict comes back on its
-//! surface.
+//! `audit`: the order goes to the orchestrator, the auditor verifies, and the verdicts come back on the status page.
 
 use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::UNRECORDED;
@@ -18,7 +17,6 @@ use crate::progress::Then;
 // One bit of an order says that a volume's verdict was shown.
 const _: () = assert!(VOLUMES_MAX <= u64::BITS as usize);
 
-/// `audit [VOLUME]`.
 pub static COMMAND: Command = Command {
     name: ORDER.command,
     arguments: "[VOLUME]",

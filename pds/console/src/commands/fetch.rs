@@ -20,7 +20,6 @@ use crate::output::Output;
 use crate::progress::Then;
 use crate::receipts::failure;
 
-/// `get ARCHIVE SEQ [OFFSET]`.
 pub static GET: Command = Command {
     name: "get",
     arguments: "ARCHIVE SEQ [OFFSET]",
@@ -36,7 +35,6 @@ pub static GET: Command = Command {
     },
 };
 
-/// `ls ARCHIVE [FROM [COUNT]]`.
 pub static LS: Command = Command {
     name: "ls",
     arguments: "ARCHIVE [FROM [COUNT]]",
@@ -53,7 +51,6 @@ pub static LS: Command = Command {
     },
 };
 
-/// `sign ARCHIVE`.
 pub static SIGN: Command = Command {
     name: "sign",
     arguments: "ARCHIVE",

@@ -1,4 +1,4 @@
-//! Flags: the table of them, their announcement, and acknowledging one.
+//! `flags`: what is to be looked at, as a table, and how a flag is said elsewhere.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -142,14 +142,12 @@ fn acknowledged(row: &FlagRow) -> &'static str {
     }
 }
 
-/// What is shown of one flag.
 pub fn line<'a>(volumes: &'a Volumes, row: &FlagRow) -> FlagLine<'a, FlagText> {
     let archive = volumes.get(row.volume).unwrap_or("");
     let (id, raised_ms, text) = (row.id.get().into(), row.raised_ms.get(), FlagText(row.into()));
     FlagLine { id, raised_ms, archive, acknowledged: acknowledged(row), text }
 }
 
-/// `flags [VOLUME]`.
 pub static COMMAND: Command = Command {
     name: LOOK.command,
     arguments: "[VOLUME]",

@@ -1,4 +1,4 @@
-//! `history`: records of the audit record, read by the auditor and brought by the orchestrator's surface.
+//! `history`: records of the audit record, read by the auditor and shown on the orchestrator's status page.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -141,7 +141,6 @@ fn line<'a>(volumes: &'a Volumes, event: &'a Event) -> EventLine<'a, EventText<'
     EventLine { sequence, time_ms, kind: kind_name(entry), archive, text: EventText(entry) }
 }
 
-/// `history [FROM]`.
 pub static COMMAND: Command = Command {
     name: ORDER.command,
     arguments: "[FROM]",

@@ -13,7 +13,6 @@ use crate::order::{Order, OrderKind};
 use crate::phrases::state_name;
 use crate::progress::Then;
 
-/// `suspend ARCHIVE`.
 pub static SUSPEND: Command = Command {
     name: SUSPENSION.command,
     arguments: "ARCHIVE",
@@ -25,7 +24,6 @@ pub static SUSPEND: Command = Command {
     },
 };
 
-/// `resume ARCHIVE`.
 pub static RESUME: Command = Command {
     name: RESUMPTION.command,
     arguments: "ARCHIVE",
@@ -37,7 +35,6 @@ pub static RESUME: Command = Command {
     },
 };
 
-/// `archive ARCHIVE final`.
 pub static ARCHIVE: Command = Command {
     name: CLOSURE.command,
     arguments: "ARCHIVE final",

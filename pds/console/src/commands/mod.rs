@@ -38,7 +38,6 @@ pub static COMMANDS: &[&Command] = &[
     &modes::PERSON,
 ];
 
-/// `help [COMMAND]`.
 static HELP: Command = Command {
     name: "help",
     arguments: "[COMMAND]",
@@ -56,14 +55,12 @@ fn find(name: &str) -> Result<&'static Command, ParseError<'_>> {
     COMMANDS.iter().find(|command| command.name == known).copied().ok_or(ParseError::UnknownCommand(name))
 }
 
-/// Reads a command.
 pub fn parse<'a>(words: &'a [&'a str], volumes: &Volumes) -> Result<Action<'a>, ParseError<'a>> {
     let (&name, arguments) = words.split_first().ok_or(ParseError::UnknownCommand(""))?;
     let command = find(name)?;
     (command.read)(&Reader { command, volumes }, arguments)
 }
 
-/// Shows all commands.
 pub fn help(context: &mut Context) {
     let machine = context.machine();
     let output = &mut context.output;
@@ -82,7 +79,6 @@ pub fn help(context: &mut Context) {
     }
 }
 
-/// Shows one command.
 pub fn help_for(command: &Command, context: &mut Context) {
     let Command { name, arguments, summary, details, .. } = command;
     let row = if context.machine() { "=" } else { "  " };

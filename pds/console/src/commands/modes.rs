@@ -2,7 +2,6 @@
 
 use crate::command::{Action, Command};
 
-/// `machine [NUMBER]`.
 pub static MACHINE: Command = Command {
     name: "machine",
     arguments: "[NUMBER]",
@@ -15,7 +14,6 @@ pub static MACHINE: Command = Command {
     },
 };
 
-/// `person`.
 pub static PERSON: Command = Command {
     name: "person",
     arguments: "",

@@ -17,7 +17,6 @@ use crate::progress::Then;
 use crate::receipts::{end_submission, failure};
 use crate::submissions::{Fate, PENDING_MAX};
 
-/// `put ARCHIVE NAME [SIZE [HASH]]`.
 pub static COMMAND: Command = Command {
     name: "put",
     arguments: "ARCHIVE NAME [SIZE [HASH]]",
@@ -112,7 +111,6 @@ impl Put {
         matches!(self.phase, Phase::Receiving { .. })
     }
 
-    /// The submission's tag.
     pub fn tag(&self) -> u32 {
         self.tag
     }

@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::errors::Error;
 use crate::receipts::tell_fate;
 
-/// `receipt TAG`.
 pub static COMMAND: Command = Command {
     name: "receipt",
     arguments: "TAG",

@@ -99,7 +99,6 @@ fn summary(surface: &Surface) -> Summary {
     }
 }
 
-/// `status`.
 pub static COMMAND: Command = Command {
     name: LOOK.command,
     arguments: "",
@@ -116,7 +115,6 @@ pub static COMMAND: Command = Command {
     },
 };
 
-/// What `status` shows.
 pub static LOOK: LookKind = LookKind { command: "status", show };
 
 /// Shows what is known now.

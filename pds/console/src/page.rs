@@ -1,4 +1,4 @@
-//! The console's view of the orchestrator's surface: the last copy of the page.
+//! The orchestrator's status page, as it was last read.
 
 use alloc::boxed::Box;
 
@@ -12,8 +12,7 @@ use zerocopy::FromZeros;
 /// Bytes of heap its two copies take.
 pub const HEAP: usize = 2 * size_of::<Surface>();
 
-/// The surface as last seen.
-pub struct SurfaceView {
+pub struct StatusPage {
     page: PageReader<Surface>,
     current: Box<Surface>,
     incoming: Box<Surface>,
@@ -23,11 +22,11 @@ pub struct SurfaceView {
     stale: bool,
 }
 
-impl SurfaceView {
+impl StatusPage {
     /// The page the orchestrator publishes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let copy = || Surface::new_box_zeroed().map_err(|_| SetupError::Volumes);
-        Ok(SurfaceView {
+        Ok(StatusPage {
             page: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
             current: copy()?,
             incoming: copy()?,
