@@ -10,9 +10,9 @@ use totebox_protocol::flag::{FLAGS_MAX, FlagRow};
 use totebox_protocol::flags::is_open;
 use totebox_protocol::page::{ArchiveState, SurfaceRow, degraded};
 
-use super::commands::{audit, flags, lifecycle};
+use super::commands::flags;
 use super::context::Context;
-use super::order::Order;
+use super::order::{Fact, Order};
 use super::output::Output;
 use super::phrases::{Condition, FirstFinding, verdict_name, volume_trouble};
 use super::progress::Progress;
@@ -122,12 +122,12 @@ impl News {
                 before.state != now.state || (before.volume_state != now.volume_state && is_troubled);
             // That the audit volume comes up after the archives is no news.
             let is_expected = !is_archive && now.state == ArchiveState::Active as u8 && !is_troubled;
-            let is_awaited = awaited.is_some_and(|order| lifecycle::leads_to(order, volume, now.state));
+            let is_awaited = awaited.is_some_and(|order| order.tells(volume, Fact::State(now.state)));
             if has_changed && !is_expected && !is_awaited {
                 output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
             let (_, tag, _) = now.verified;
-            let is_awaited = awaited.is_some_and(|order| audit::leads_to(order, volume, tag));
+            let is_awaited = awaited.is_some_and(|order| order.tells(volume, Fact::Verified(tag)));
             // What a scheduled audit (tag 0) finds is told by the flags.
             if before.verified != now.verified && !is_awaited && tag != 0 {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));

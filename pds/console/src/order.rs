@@ -24,13 +24,31 @@ pub struct OrderKind {
     pub goes_on: &'static str,
     /// Whether the page tells of a later order instead.
     pub is_overtaken: fn(&Order, &Surface) -> bool,
+    /// Whether the operator who waits for it is told this of this volume by it anyway.
+    pub tells: fn(&Order, usize, Fact) -> bool,
+}
+
+/// What has become of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// It has come into this state.
+    State(u8),
+    /// It was verified, on the order with this name.
+    Verified(u32),
 }
 
 impl OrderKind {
-    /// Of a question: it changes nothing, and what comes is shown at once.
-    pub const fn question(op: Op, command: &'static str, show: fn(&mut Order, &mut Context) -> Then) -> OrderKind {
-        let goes_on = "what comes is dropped";
-        OrderKind { op, command, taken_up: |_, _| {}, show, goes_on, is_overtaken: |_, _| false }
+    /// One whose result is shown at once, as an answer to a question is. Others say what differs.
+    pub const fn new(op: Op, command: &'static str, show: fn(&mut Order, &mut Context) -> Then) -> OrderKind {
+        OrderKind {
+            op,
+            command,
+            taken_up: |_, _| {},
+            show,
+            goes_on: "what comes is dropped",
+            is_overtaken: |_, _| false,
+            tells: |_, _, _| false,
+        }
     }
 }
 
@@ -92,9 +110,13 @@ impl Order {
         Some(Order { kind, about, name: 0, shown: 0, stage: Stage::Asked(tag) })
     }
 
-    /// Whether the operator waits for what the status page says of it.
-    pub fn is_taken_up(&self) -> bool {
+    fn is_taken_up(&self) -> bool {
         self.stage == Stage::TakenUp
+    }
+
+    /// Whether the operator, who waits for it, is told this of this volume by it anyway.
+    pub fn tells(&self, volume: usize, fact: Fact) -> bool {
+        self.is_taken_up() && (self.kind.tells)(self, volume, fact)
     }
 
     /// The orchestrator has answered something.

@@ -22,12 +22,8 @@ pub static COMMAND: Command = Command {
 };
 
 pub static ORDER: OrderKind = OrderKind {
-    op: Op::Acknowledge,
-    command: "ack",
-    taken_up: |_, _| {},
-    show,
     goes_on: "flags will show whether it was recorded",
-    is_overtaken: |_, _| false,
+    ..OrderKind::new(Op::Acknowledge, "ack", show)
 };
 
 /// Ends the wait if the acknowledgement is recorded, or cannot be.

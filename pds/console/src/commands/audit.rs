@@ -10,7 +10,7 @@ use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
 use crate::orchestrator::About;
-use crate::order::{Order, OrderKind};
+use crate::order::{Fact, Order, OrderKind};
 use crate::phrases::{FindingFields, FirstFinding, verdict_name, yes};
 use crate::progress::Then;
 
@@ -36,21 +36,14 @@ pub static COMMAND: Command = Command {
 };
 
 pub static ORDER: OrderKind = OrderKind {
-    op: Op::Verify,
-    command: "audit",
     taken_up,
-    show,
     goes_on: "the auditor goes on, status will show its verdict",
-    is_overtaken: |_, _| false,
+    tells: |order, volume, fact| fact == Fact::Verified(order.name) && covers(order.about, volume),
+    ..OrderKind::new(Op::Verify, "audit", show)
 };
 
 fn covers(about: About, volume: usize) -> bool {
     about == About::AllVolumes || about == About::Volume(volume)
-}
-
-/// Whether it is an order under way that shows the operator the verdict with this tag.
-pub fn leads_to(order: &Order, volume: usize, tag: u32) -> bool {
-    order.is_taken_up() && order.kind.op == Op::Verify && order.name == tag && covers(order.about, volume)
 }
 
 fn taken_up(_: &Order, context: &mut Context) {

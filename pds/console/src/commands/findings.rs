@@ -32,7 +32,7 @@ fn line(range: &FoundRange) -> RangeLine<'static> {
 }
 
 /// `flags VOLUME`, which the row of `flags` stands for.
-pub static ORDER: OrderKind = OrderKind::question(Op::Findings, "flags", show);
+pub static ORDER: OrderKind = OrderKind::new(Op::Findings, "flags", show);
 
 /// Shows the findings that were asked for, if they have come.
 fn show(order: &mut Order, context: &mut Context) -> Then {

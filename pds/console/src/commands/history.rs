@@ -156,7 +156,7 @@ pub static COMMAND: Command = Command {
     },
 };
 
-pub static ORDER: OrderKind = OrderKind::question(Op::History, "history", show);
+pub static ORDER: OrderKind = OrderKind::new(Op::History, "history", show);
 
 /// Shows the records that were asked for, if they have come.
 fn show(order: &mut Order, context: &mut Context) -> Then {

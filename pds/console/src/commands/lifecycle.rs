@@ -9,7 +9,7 @@ use crate::command::{Action, Command, ParseError};
 use crate::context::Context;
 use crate::errors::Error;
 use crate::orchestrator::About;
-use crate::order::{Order, OrderKind};
+use crate::order::{Fact, Order, OrderKind};
 use crate::phrases::state_name;
 use crate::progress::Then;
 
@@ -47,13 +47,13 @@ pub static ARCHIVE: Command = Command {
     },
 };
 
-pub static SUSPENSION: OrderKind = kind(Op::Suspend, Change::Suspend);
-pub static RESUMPTION: OrderKind = kind(Op::Resume, Change::Resume);
-pub static CLOSURE: OrderKind = kind(Op::Archive, Change::Archive);
+pub static SUSPENSION: OrderKind = kind(Op::Suspend, Change::Suspend.name());
+pub static RESUMPTION: OrderKind = kind(Op::Resume, Change::Resume.name());
+pub static CLOSURE: OrderKind = kind(Op::Archive, Change::Archive.name());
 
-const fn kind(op: Op, change: Change) -> OrderKind {
+const fn kind(op: Op, command: &'static str) -> OrderKind {
     let goes_on = "it goes on, status will show how it ended";
-    OrderKind { op, command: change.name(), taken_up, show, goes_on, is_overtaken }
+    OrderKind { taken_up, goes_on, is_overtaken, tells, ..OrderKind::new(op, command, show) }
 }
 
 /// The archive it is about, and the state it leads to.
@@ -68,10 +68,8 @@ fn transition(order: &Order) -> Option<(usize, ArchiveState)> {
     Some((archive, target))
 }
 
-/// Whether it is an order under way whose end tells the operator that this volume has come into this state.
-pub fn leads_to(order: &Order, volume: usize, state: u8) -> bool {
-    let told = |(archive, target)| archive == volume && target as u8 == state;
-    order.is_taken_up() && transition(order).is_some_and(told)
+fn tells(order: &Order, volume: usize, fact: Fact) -> bool {
+    transition(order).is_some_and(|(archive, target)| archive == volume && fact == Fact::State(target as u8))
 }
 
 fn is_overtaken(order: &Order, surface: &Surface) -> bool {
