@@ -137,7 +137,7 @@ impl Activity {
         }
     }
 
-    /// What a person who is cut off from it is to be told the end of. A submission has its own way of being told.
+    /// What a person must be told the end of, if they are cut off now. A submission is told of by its tag instead.
     pub fn left(&self, context: &Context) -> Option<Left> {
         match self {
             Activity::Idle | Activity::Away | Activity::Skip(_) | Activity::Put(_) => None,

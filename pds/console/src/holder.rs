@@ -1,10 +1,10 @@
-//! Who is at the line, and who was cut off in the middle of something: another holder may take the line while
-//! a person types, who need not notice and types on. What is typed then was meant for what is gone, and is no
-//! command. So it is skipped, up to the line `.` that ends a text or to Ctrl-C, by which the person says that
-//! they have seen it.
+//! Who is at the line, and who was cut off in the middle of something. Another holder may take the line while a person
+//! types, and the person may not notice and type on. That text was meant for something that is gone, and must never
+//! be taken for a command. So it is skipped, up to the line `.` that ends a text, or up to Ctrl-C, by which the person
+//! says that they have noticed.
 //!
-//! Either who shares the line out says that it changes hands ([`totebox_console_protocol::control`]), or it shows: a program
-//! begins with Ctrl-C and `machine`, on a line that is shared by nobody in particular, too.
+//! Whoever shares the line out may announce that it changes hands ([`totebox_console_protocol::control`]). On a line
+//! where nobody announces it, it is recognised: a program begins with Ctrl-C and `machine`.
 
 use super::activity::{Activity, Left};
 use super::commands::put::Stage;
@@ -18,18 +18,19 @@ use super::work::Work;
 /// What a peer was in the middle of when it was cut off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cut {
-    /// Its submission: it was not told how that ended.
+    /// Its submission, whose end it was not told.
     put: Option<u32>,
-    /// Its command: it was not told how that ended.
+    /// Its command, whose end it was not told.
     command: Option<Left>,
-    /// It had typed something that was no command yet, or whose turn had not come.
+    /// It had typed something that was not carried out yet.
     untaken: bool,
-    /// It may still send what belonged to what it was at.
+    /// It may still send the rest of what it was sending, from this place on.
     sending: Option<Place>,
 }
 
 impl Cut {
-    /// What the peer is in the middle of, if `voided` is what it sent last. A program knows by itself.
+    /// What the peer is in the middle of, where `voided` is what it sent last. Nothing for a program: it knows by
+    /// itself.
     pub fn of(work: &Work, is_typing: bool, voided: Lost) -> Cut {
         if work.context.machine() {
             return Cut::default();
@@ -62,12 +63,12 @@ impl Cut {
         self.put.is_some() || self.command.is_some() || self.untaken || self.is_sending()
     }
 
-    /// Whether more of what the peer was at may come.
+    /// Whether the peer may still send the rest of something.
     pub fn is_sending(&self) -> bool {
         self.sending.is_some()
     }
 
-    /// This one, and what the one before it is still to be told.
+    /// This cut, together with what an earlier one left to be told.
     fn behind(self, before: Cut) -> Cut {
         Cut {
             put: self.put.or(before.put),
@@ -77,8 +78,8 @@ impl Cut {
         }
     }
 
-    /// Who was cut off is at the line again: says what became of what they were at, and has the rest skipped. `fresh`
-    /// is whether a Ctrl-C has just come, after which a program's `machine` may follow.
+    /// Tells the person, who is at the line again, what became of what they were doing, and has the rest skipped.
+    /// `fresh` says that a Ctrl-C has just come, after which a program's `machine` may follow.
     pub fn tell(self, fresh: bool, work: &mut Work) {
         let context = &mut work.context;
         if let Some(&mut Submission { tag, link, fate, .. }) =
@@ -102,7 +103,7 @@ impl Cut {
 
 #[derive(Debug, Default)]
 pub struct Holders {
-    /// Another holder has the line; this is what the terminal was cut off from.
+    /// What the terminal was cut off from, while another holder has the line.
     away: Option<Cut>,
     /// Flags that were announced to others meanwhile.
     flags: u32,
@@ -114,10 +115,10 @@ pub struct Holders {
 enum Doubt {
     #[default]
     None,
-    /// Ctrl-C came in the middle of this. Whether a person gave it up or a program took the line shows in the
-    /// first command after it.
+    /// Ctrl-C came in the middle of this. The next command shows whether a person gave it up or a program took the
+    /// line.
     Asked(Cut),
-    /// A program took the line; once it has gone the person may be typing on.
+    /// A program took the line. When it has gone, the person may be typing on.
     Cut(Cut),
 }
 
@@ -131,7 +132,7 @@ impl Doubt {
 }
 
 impl Holders {
-    /// The submissions whose end somebody is still to be told.
+    /// The submissions whose end somebody must still be told.
     pub fn owed(&self) -> Owed {
         [self.away.and_then(|cut| cut.put), self.here.cut().and_then(|cut| cut.put)]
     }
@@ -156,13 +157,13 @@ impl Holders {
         cuts.filter_map(|cut| cut.command.as_mut()).for_each(|left| left.answered(answered));
     }
 
-    /// A signal came, before which the line was in machine mode or not, and cut this off; `voided` is what came before
-    /// it and was never taken up. Returns what who is now at the line is to be told.
+    /// Takes a signal that ended what is in `cut`. `voided` is the input before it that was never handled, and
+    /// `machine` says whether the line was in machine mode. Returns what the person now at the line must be told.
     pub fn signalled(&mut self, signal: Signal, voided: Lost, machine: bool, cut: Cut) -> Option<Cut> {
         let before = self.here.cut().unwrap_or_default();
         match signal {
             Signal::Interrupt if machine => self.program_left(),
-            // Lines came after a Ctrl-C that ended something, and nobody saw whether they were a program's.
+            // Lines followed a Ctrl-C that ended something, and were voided before they could show whose they were.
             Signal::Interrupt if voided != Lost::Nothing && matches!(self.here, Doubt::Asked(_)) => {
                 self.here = Doubt::Cut(cut.behind(before));
                 self.program_left()
@@ -190,7 +191,7 @@ impl Holders {
         }
     }
 
-    /// The terminal does not have the line any more, unless it had lost it before.
+    /// Keeps what the terminal is cut off from, unless it had lost the line before.
     fn leave_terminal(&mut self, cut: Cut) {
         let cut = match core::mem::take(&mut self.here) {
             Doubt::Cut(before) => before,
@@ -199,7 +200,8 @@ impl Holders {
         self.away.get_or_insert(cut);
     }
 
-    /// The line hung up and cut this off: nobody knows who is at it now, and all that is told is that more may come.
+    /// Forgets all holders, because the line hung up and nobody knows who is at it now. Of the cut only this remains:
+    /// that the peer may still send the rest of something.
     pub fn hung_up(&mut self, cut: Cut) -> Cut {
         let cut = match core::mem::take(self).here {
             Doubt::Cut(before) => before,
@@ -208,7 +210,7 @@ impl Holders {
         Cut { sending: cut.sending, ..Cut::default() }
     }
 
-    /// Person mode again, after a program: by its Ctrl-C, or by `person`. Returns what the person is to be told.
+    /// Returns what the person must be told once a program has left the line, by Ctrl-C or by `person`.
     pub fn program_left(&self) -> Option<Cut> {
         match self.here {
             Doubt::Cut(cut) => Some(cut),
@@ -221,8 +223,8 @@ impl Holders {
         self.here = Doubt::None;
     }
 
-    /// A command is carried out: `machine`, or another one. Behind a Ctrl-C it shows whose that was. `by_program` is
-    /// whether the line is in machine mode.
+    /// Learns from the next command whose Ctrl-C came before it: `machine` is a program's. `by_program` says that the
+    /// line is in machine mode already.
     pub fn commanded(&mut self, is_machine: bool, by_program: bool) {
         self.here = match (self.here, is_machine) {
             (Doubt::Asked(cut) | Doubt::Cut(cut), true) => Doubt::Cut(cut),

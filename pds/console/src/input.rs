@@ -59,7 +59,7 @@ pub struct Input {
     bytes: VecDeque<u8>,
     /// The signals that were not taken up yet, each with what it voided.
     signals: VecDeque<(Signal, Lost)>,
-    /// What of lines Ctrl-C has voided that nobody was told of yet.
+    /// What Ctrl-C has voided of whole lines, until it is asked for.
     interrupted: Interrupted,
 }
 

@@ -11,20 +11,20 @@ use super::orchestrator::{About, Answered};
 use super::phrases::state_name;
 use super::progress::Then;
 
-/// A kind of order: what the orchestrator is asked, and how what it led to is shown.
+/// A kind of order: what the orchestrator is asked, and how the result is shown.
 pub struct OrderKind {
     pub op: Op,
     /// The command that gives it.
     pub command: &'static str,
     /// Tells a person that it was taken up, if that is worth a line.
     pub taken_up: fn(&Order, &mut Context),
-    /// Shows as much of what it led to as is new on the status page.
+    /// Shows what is new of its result on the status page.
     pub show: fn(&mut Order, &mut Context) -> Then,
     /// What the operator who stops waiting is told.
     pub goes_on: &'static str,
     /// Whether the page tells of a later order instead.
     pub is_overtaken: fn(&Order, &Surface) -> bool,
-    /// Whether the operator who waits for it is told this of this volume by it anyway.
+    /// Whether its own answer says this of a volume, so that it is no news.
     pub tells: fn(&Order, usize, Fact) -> bool,
 }
 
@@ -33,12 +33,12 @@ pub struct OrderKind {
 pub enum Fact {
     /// It has come into this state.
     State(u8),
-    /// It was verified, on the order with this name.
+    /// It was verified, and the status page gives the order this name.
     Verified(u32),
 }
 
 impl OrderKind {
-    /// One whose result is shown at once, as an answer to a question is. Others say what differs.
+    /// A kind without further ado, which is all a question needs. Others add to it.
     pub const fn new(op: Op, command: &'static str, show: fn(&mut Order, &mut Context) -> Then) -> OrderKind {
         OrderKind {
             op,
@@ -81,9 +81,9 @@ pub struct Order {
 enum Stage {
     /// The orchestrator has not answered the request with this tag.
     Asked(u32),
-    /// It refused, which the operator was not told yet.
+    /// It refused, and the operator does not know yet.
     Refused(Outcome),
-    /// It took the order up, which the operator was not told yet.
+    /// It took the order up, and the operator does not know yet.
     Accepted,
     /// The status page will say how it ended.
     TakenUp,
@@ -114,7 +114,7 @@ impl Order {
         self.stage == Stage::TakenUp
     }
 
-    /// Whether the operator, who waits for it, is told this of this volume by it anyway.
+    /// Whether the answer that the operator waits for says this of a volume.
     pub fn tells(&self, volume: usize, fact: Fact) -> bool {
         self.is_taken_up() && (self.kind.tells)(self, volume, fact)
     }

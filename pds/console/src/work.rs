@@ -1,5 +1,5 @@
-//! What is under way, together with what it may use: the archives' and the orchestrator's answers go on with it, and
-//! it ends when one of them is lost.
+//! The activity under way, together with what it may use. Answers of the archives and of the orchestrator are passed
+//! to it, and it ends when one of them is lost.
 
 use totebox_protocol::page::ArchiveState;
 
@@ -31,7 +31,7 @@ impl Work {
         matches!(self.activity, Activity::Idle)
     }
 
-    /// Does with the activity what it has come to.
+    /// Ends the activity, or goes on with it.
     pub fn then(&mut self, then: Then) {
         match then {
             Then::GoesOn => {}
@@ -40,7 +40,7 @@ impl Work {
         }
     }
 
-    /// From here on lines are dropped, up to a single `.` or Ctrl-C.
+    /// Drops all lines from here on, up to a single `.` or Ctrl-C.
     pub fn skip(&mut self, from: Place, fresh: bool) {
         self.activity = Activity::Skip(Skip::begin(from, fresh, &mut self.context.output));
     }
@@ -128,7 +128,7 @@ impl Work {
         let _ = self.abandon(link, Error::ArchiveBroken);
     }
 
-    /// Ends what waits for an archive that is stopped by the status page.
+    /// Ends what waits for an archive that the status page calls stopped.
     pub fn abandon_stopped(&mut self) -> Progress {
         let mut progress = Progress::Idle;
         for link in 0..self.context.archives.len() {
@@ -141,8 +141,7 @@ impl Work {
         progress
     }
 
-    /// Ends what waits for an archive that has been silent for too long. Only to be called when nothing of it waits to
-    /// be read.
+    /// Ends what waits for an archive that has been silent for too long. Call it only when no answer waits to be read.
     pub fn abandon_silent(&mut self) -> Progress {
         let now_ms = self.context.view.now_ms();
         let mut progress = Progress::Idle;

@@ -8,7 +8,7 @@ use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::{Hex, Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_manifest::conversation::INTAKE_DATA;
-use totebox_protocol::intake::{Answer, Failure, Op, Reply};
+use totebox_protocol::intake::{Answer, Failure, Op};
 use totebox_shown::is_printable;
 
 use crate::command::{Action, Command};
@@ -265,7 +265,7 @@ fn list_answer(
     archive: &str,
     output: &mut Output,
 ) -> Result<Then, Misbehaviour> {
-    let header: &Reply = &message.header;
+    let header = &message.header;
     let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
     match message.answer {
         Answer::Entry => {

@@ -57,7 +57,7 @@ enum Phase {
     Opening,
     /// Lines are taken.
     Receiving {
-        /// The peer was told to go back: lines ahead of where it should be are on their way, and no news.
+        /// The peer was told to go back. More lines from too far ahead may be on their way, and are not answered.
         gap_told: bool,
     },
     /// All bytes were taken; what is left goes to the archive.
@@ -76,7 +76,7 @@ pub enum Stage {
 }
 
 impl Put {
-    /// Opens a submission, unless something speaks against it, which is said.
+    /// Opens a submission, or says why it cannot be opened.
     pub fn begin(
         link: usize,
         name: &str,
@@ -106,7 +106,7 @@ impl Put {
         Some(Put { link, tag, size, taken: 0, phase: Phase::Opening })
     }
 
-    /// Whether it can do with another line.
+    /// Whether another line of content is expected.
     pub fn takes_lines(&self) -> bool {
         matches!(self.phase, Phase::Receiving { .. })
     }
@@ -164,7 +164,7 @@ impl Put {
         }
     }
 
-    /// The submission came to nothing. If more of what a person sends still comes, its lines are no commands.
+    /// Ends a submission that failed. If a person may still be sending it, the lines to come are skipped.
     fn leave(&self, context: &Context) -> Then {
         let more_comes = !context.machine() && self.stage() == Stage::Incoming;
         if more_comes { Then::Skips } else { Then::Ends }
@@ -176,7 +176,7 @@ impl Put {
         Then::Skips
     }
 
-    /// Gives the submission up, for a reason the operator is told.
+    /// Gives the submission up and says why.
     fn cancel(&self, error: Error, text: impl fmt::Display, context: &mut Context) {
         let Put { link, tag, .. } = *self;
         if context.archives.withdraw() != Some(Op::PutBegin) {
@@ -267,7 +267,7 @@ impl Put {
         }
     }
 
-    /// Goes on after one of its requests was sent.
+    /// Takes the next step after one of its requests was sent.
     pub fn sent(&mut self, op: Op, context: &mut Context) -> Then {
         match op {
             Op::PutData if self.phase == Phase::Ending => {
@@ -309,7 +309,7 @@ impl Put {
         })
     }
 
-    /// The archive will not answer any more. What was all sent is among the submissions, and told of there.
+    /// The archive is lost. If all was sent, its end is told with the other pending submissions.
     pub fn abandon(&self, error: Error, context: &mut Context) -> Then {
         match self.phase {
             Phase::AwaitingReceipt => Then::Ends,
