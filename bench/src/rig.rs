@@ -103,7 +103,7 @@ impl Rig {
         let idle = !self.order.iter().any(|&pd| self.world.ready(pd));
         let patience = if idle { &PATIENCE } else { &AT_ONCE };
         if poll(&mut [PollFd::new(&self.interrupt, PollFlags::IN)], Some(patience))? > 0 {
-            self.world.interrupt(DeviceKind::VirtioBlock);
+            self.world.interrupt(DeviceKind::Disk);
         } else if idle {
             anyhow::bail!("everything waits, and nothing is under way");
         }

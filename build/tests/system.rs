@@ -220,7 +220,7 @@ fn devices_are_where_the_board_has_them() {
     let (system, manifests) = (read_back(&deployment), deployment.manifests());
     // Domain, device, its registers on the board, its interrupt.
     let devices = [
-        ("vault", DeviceKind::VirtioBlock, Some(0xa00_3e00), Some(79)),
+        ("vault", DeviceKind::Disk, Some(0xa00_3e00), Some(79)),
         ("vault", DeviceKind::DmaMemory, None, None),
         ("console", DeviceKind::Uart, Some(0x900_0000), Some(33)),
         ("clock", DeviceKind::Rtc, Some(0x901_0000), None),

@@ -39,7 +39,7 @@ pub fn only_hardening_stops(attack: &Attack, config: &str) {
     let folder = site.folder.path();
     let system = workspace().join("tests/attacks").join(attack.system).with_extension("system");
     let image = folder.join("attack.img");
-    put_together(&system, folder, &site.deployment.board.name, config, &image);
+    put_together(&system, folder, &site.deployment.board.microkit, config, &image);
     expect(&site, &image, attack.succeeds, attack.fails);
     harden(&system, &image);
     expect(&site, &image, attack.fails, attack.succeeds);

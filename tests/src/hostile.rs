@@ -333,7 +333,7 @@ fn give_back(honest: Vec<(PathBuf, Vec<u8>)>) {
 fn with_attack(bytes: &[u8], attack: Attack, region: Region) -> Vec<u8> {
     let manifest = Manifest::parse(bytes).expect("a manifest of the model");
     let header: &Header = manifest.header();
-    let device = Device { kind: attack as u8, irq_channel: NO_CHANNEL, reserved: [0; 6], region };
+    let device = Device { kind: attack as u8, irq_channel: NO_CHANNEL, driver: 0, reserved: [0; 5], region };
     let mut changed = Vec::new();
     encode(header, manifest.links(), manifest.volumes(), &[device], |part| changed.extend_from_slice(part));
     changed.resize(bytes.len(), 0);

@@ -202,7 +202,7 @@ fn with_failure(bytes: &[u8], failure: Failure) -> Vec<u8> {
     let manifest = Manifest::parse(bytes).expect("a manifest of the model");
     let region = Region { vaddr: WORKS_MS.into(), size: 0.into() };
     let mut devices = manifest.devices().to_vec();
-    devices.push(Device { kind: failure as u8, irq_channel: NO_CHANNEL, reserved: [0; 6], region });
+    devices.push(Device { kind: failure as u8, irq_channel: NO_CHANNEL, driver: 0, reserved: [0; 5], region });
     let mut changed = Vec::new();
     encode(manifest.header(), manifest.links(), manifest.volumes(), &devices, |part| {
         changed.extend_from_slice(part);

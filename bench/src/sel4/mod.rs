@@ -44,7 +44,7 @@ pub fn run() -> Result<Value> {
     let folder = site.folder.path();
     let boot = folder.join("totebox.img");
     let board = &site.deployment.board;
-    image::put_together(&site.system, &site.manifests, &board.name, "release", &boot);
+    image::put_together(&site.system, &site.manifests, &board.microkit, "release", &boot);
     image::harden(&site.system, &boot);
     let serial = format!("unix:{},server=on,wait=off", site.socket.display());
     let emulator = board.qemu.as_ref().context("the board can be emulated")?;
@@ -124,7 +124,7 @@ struct Counter {
 impl Counter {
     fn new(mut qemu: Qemu, site: &Site) -> Result<Counter> {
         let sdk = std::env::var_os("MICROKIT_SDK").map(PathBuf::from).context("MICROKIT_SDK is not set")?;
-        let kernel = sdk.join("board").join(&site.deployment.board.name).join("release/elf/sel4.elf");
+        let kernel = sdk.join("board").join(&site.deployment.board.microkit).join("release/elf/sel4.elf");
         let switches = switches(&kernel).with_context(|| format!("cannot use {}", kernel.display()))?;
         for &address in switches.keys() {
             qemu.set_breakpoint(address)?;

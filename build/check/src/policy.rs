@@ -11,8 +11,10 @@ use crate::picture::{Canvas, Scene};
 pub struct Policy {
     /// What verdicts call it.
     pub profile: &'static str,
-    /// The name of the board, on whose list every device is.
+    /// The name of the board in the Microkit SDK.
     pub board: String,
+    /// The file with the list of its devices.
+    pub board_file: String,
     /// What domains can be for. The first of those that mediate is the first that sentences name.
     pub roles: Vec<Role>,
     /// The domains.

@@ -3,10 +3,10 @@
 //! [`totebox_manifest::conversation`] alone.
 
 use totebox_manifest::conversation::{PAGE, channel, page, queue};
-use totebox_manifest::{DeviceKind, LinkKind, MANIFEST_SIZE, OnMismatch, Role};
+use totebox_manifest::{DeviceKind, Driver, LinkKind, MANIFEST_SIZE, OnMismatch, Role};
 
 use super::Archive;
-use super::board::Board;
+use super::board::{self, Board};
 use super::cpu::{self, Schedule};
 
 /// Bytes of the memory the disk may access: 64 transfer buffers of 32 KiB, the queue of the virtio
@@ -87,6 +87,8 @@ pub struct Link {
 pub struct Device {
     /// What it is.
     pub kind: DeviceKind,
+    /// Which driver drives it; none drives memory.
+    pub driver: Option<&'static Driver>,
     /// Its interrupt, and the channel id it arrives on.
     pub irq: Option<Irq>,
     /// Its memory, and where in that its registers begin.
@@ -194,7 +196,7 @@ impl Graph {
 
 /// The largest number of archives on a board, and what bounds it.
 pub fn archives_max(board: &Board) -> (usize, String) {
-    let available = board.memory.size - board.memory.reserved;
+    let available = board.memory.size.value - board.memory.reserved.value;
     let fits = |&archives: &usize| {
         let archive = |index| Archive { name: format!("a{index}"), on_mismatch: OnMismatch::Flag, share_ppm: 1 };
         Graph::new(&(0..archives).map(archive).collect::<Vec<_>>(), board).memory() <= available
@@ -362,39 +364,39 @@ impl Builder {
     }
 
     fn devices(&mut self, board: &Board) {
-        use DeviceKind::*;
-        self.device(Role::Vault, VirtioBlock, Some(board.disk.irq), Some((board.disk.page, board.disk.offset)));
-        self.device(Role::Vault, DmaMemory, None, None);
-        self.device(Role::Console, Uart, Some(board.uart.irq), Some((board.uart.page, board.uart.offset)));
-        self.device(Role::Clock, Rtc, None, Some((board.rtc.page, 0)));
-        self.device(Role::Clock, Timer, Some(board.timer.irq), None);
+        for device in &board.devices {
+            self.device(device);
+        }
     }
 
-    /// `registers`: the physical address of their page, and where in it they begin.
-    fn device(&mut self, owner: Role, kind: DeviceKind, irq: Option<u64>, registers: Option<(u64, u64)>) {
-        let owner = self.graph.service(owner);
-        let what = match kind {
-            DeviceKind::VirtioBlock => "disk",
-            DeviceKind::DmaMemory => "dma",
-            DeviceKind::Uart => "uart",
-            DeviceKind::Rtc => "rtc",
-            DeviceKind::Timer => "timer",
-        };
-        let name = format!("{}-{what}", self.graph.pd(owner).name);
-        let region = match (kind, registers) {
-            (DeviceKind::DmaMemory, _) => {
-                let purpose = "transfer buffers and queues the disk reads and writes by itself".into();
-                Some((self.region(name, DMA_SIZE, purpose, Some(owner), vec![], RegionKind::Dma), 0))
-            }
-            (_, Some((page, offset))) => {
-                let purpose = format!("the registers of the {what}");
-                let kind = RegionKind::Registers(page);
-                Some((self.region(name, PAGE_SIZE, purpose, Some(owner), vec![], kind), offset))
-            }
-            (_, None) => None,
-        };
-        let irq = irq.map(|number| Irq { number, channel: self.channel_id(owner) });
-        self.graph.pds[owner.0].devices.push(Device { kind, irq, region });
+    fn device(&mut self, device: &board::Device) {
+        let kind = device.driver.kind;
+        let owner = self.graph.service(driven_by(kind));
+        let region = device.registers.map(|registers| {
+            let purpose = format!("the registers of the {}", kind.name());
+            let behind = RegionKind::Registers(registers.page.value);
+            (self.device_region(owner, kind, PAGE_SIZE, purpose, behind), registers.offset)
+        });
+        let irq = device.irq.map(|irq| Irq { number: irq.value, channel: self.channel_id(owner) });
+        self.graph.pds[owner.0].devices.push(Device { kind, driver: Some(device.driver), irq, region });
+        if kind == DeviceKind::Disk {
+            let kind = DeviceKind::DmaMemory;
+            let purpose = "transfer buffers and queues the disk reads and writes by itself".into();
+            let region = Some((self.device_region(owner, kind, DMA_SIZE, purpose, RegionKind::Dma), 0));
+            self.graph.pds[owner.0].devices.push(Device { kind, driver: None, irq: None, region });
+        }
+    }
+
+    fn device_region(
+        &mut self,
+        owner: PdIndex,
+        kind: DeviceKind,
+        size: u64,
+        purpose: String,
+        behind: RegionKind,
+    ) -> RegionIndex {
+        let name = format!("{}-{}", self.graph.pd(owner).name, kind.name());
+        self.region(name, size, purpose, Some(owner), vec![], behind)
     }
 
     /// Gives every region its address: those that concern one archive lie in its window, the others in
@@ -422,6 +424,15 @@ impl Builder {
             }
             assert!(next <= start + size, "the regions of a domain overflow its window");
         }
+    }
+}
+
+/// The domain that drives a kind of device.
+fn driven_by(kind: DeviceKind) -> Role {
+    match kind {
+        DeviceKind::Disk | DeviceKind::DmaMemory => Role::Vault,
+        DeviceKind::Uart => Role::Console,
+        DeviceKind::Rtc | DeviceKind::Timer => Role::Clock,
     }
 }
 

@@ -28,7 +28,7 @@ impl Deployment {
         for (archive, key) in self.archives.iter().zip(&keys) {
             write_secret(&directory.join(format!("archive-{}.key", archive.name)), key.seed(), true)?;
         }
-        write_secret(&directory.join("board"), format!("{}\n", self.board.name).as_bytes(), true)?;
+        write_secret(&directory.join("board"), format!("{}\n", self.board.microkit).as_bytes(), true)?;
         for (pd, bytes) in &manifests {
             write_secret(&directory.join(format!("{pd}.manifest")), bytes, true)?;
         }
@@ -109,7 +109,8 @@ fn encode_device(graph: &Graph, device: &graph::Device) -> Device {
     Device {
         kind: device.kind as u8,
         irq_channel: device.irq.map_or(NO_CHANNEL, |irq| irq.channel),
-        reserved: [0; 6],
+        driver: device.driver.map_or(0, |driver| driver.number),
+        reserved: [0; 5],
         region,
     }
 }

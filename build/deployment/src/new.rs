@@ -56,7 +56,8 @@ fn template(name: &str, board: &str, archives: &[String]) -> String {
 name = {name}
 # 32 hexadecimal digits, made once. Disks carry it; never change it.
 id = "{id}"
-# What the appliance runs on: a board the tool knows, or a file boards/NAME.toml beside this one.
+# What the appliance runs on: a board the tool knows, a file boards/NAME.toml beside this one, or the path of a board
+# file from here, as "./my-board.toml".
 board = {board}
 
 [disk]

@@ -7,7 +7,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VO
 use totebox_manifest::OnMismatch;
 use totebox_shown::Quoted;
 
-use super::board::Board;
+use super::board::{Board, Unusable};
 use super::graph::{SERVICES, archives_max, program};
 use super::read::{At, Report, Table};
 use super::volume::{self, TABLE_SIZE, Volume};
@@ -106,18 +106,21 @@ fn identity(report: &Report, table: Table, directory: &Path) -> Option<Identity>
     let board = table.required_text("board", "qemu_virt_aarch64");
     table.finish();
     let name = name.filter(|name| usable_name(report, *name, "the deployment's name", NAME_LEN_MAX));
-    let board = board.and_then(|At { value: name, offset }| match Board::find(name, directory) {
-        Ok(Some(board)) => Some(board),
-        Ok(None) => {
+    let board = board.and_then(|At { value: name, offset }| {
+        let help = || {
             let known = Board::names(directory).join(", ");
-            let help = format!("known: {known}; a file boards/NAME.toml beside this one adds one");
-            report.problem(offset, format!("there is no board \"{name}\""), help);
-            None
+            format!("known: {known}; a file boards/NAME.toml beside this one adds one")
+        };
+        match Board::find(name, directory) {
+            Ok(board) => return Some(board),
+            Err(Unusable::Unknown) => report.problem(offset, format!("there is no board \"{name}\""), help()),
+            Err(Unusable::Unread(error)) => {
+                let message = format!("the board \"{name}\" cannot be used: {}", causes(&error));
+                report.problem(offset, message, help());
+            }
+            Err(Unusable::Wrong(problems)) => report.problems_of_other(offset, problems),
         }
-        Err(error) => {
-            report.problem(offset, format!("the board \"{name}\" cannot be used: {}", causes(&error)), "");
-            None
-        }
+        None
     });
     Some(Identity { name: name?.value.to_owned(), id: id?.value, board: board? })
 }

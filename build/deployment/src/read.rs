@@ -38,6 +38,11 @@ impl<'a> Report<'a> {
         self.problems.borrow_mut().push((offset, problem));
     }
 
+    /// Reports everything wrong with another file, which is named at a byte of this one.
+    pub fn problems_of_other(&self, offset: usize, problems: Problems) {
+        self.problems.borrow_mut().extend(problems.0.into_iter().map(|problem| (offset, problem)));
+    }
+
     /// Whether something was wrong so far.
     pub fn found(&self) -> bool {
         !self.problems.borrow().is_empty()
@@ -73,6 +78,11 @@ impl<'a> Table<'a> {
     /// The whole file.
     pub fn root(report: &'a Report<'a>, table: &'a DeTable<'a>) -> Self {
         Table { report, name: "this file", table, offset: 0, known: RefCell::default() }
+    }
+
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -128,11 +138,35 @@ impl<'a> Table<'a> {
 
     /// The text of `key`, reported if it is missing.
     pub fn required_text(&self, key: &'static str, example: &str) -> Option<At<&'a str>> {
-        if !self.table.contains_key(key) {
-            let message = format!("{} lacks the key `{key}`", self.name);
-            self.report.problem(self.offset, message, format!("for example: {key} = \"{example}\""));
-        }
+        self.require(key, &format!("\"{example}\""));
         self.text(key)
+    }
+
+    /// Reports a missing key; `example` is a value as the file would have it.
+    fn require(&self, key: &str, example: &str) {
+        if !self.has(key) {
+            let message = format!("{} lacks the key `{key}`", self.name);
+            self.report.problem(self.offset, message, format!("for example: {key} = {example}"));
+        }
+    }
+
+    /// The texts of the list `key`, reported if it is missing or something else.
+    pub fn required_texts(&self, key: &'static str, example: &str) -> Option<Vec<At<&'a str>>> {
+        self.require(key, example);
+        let value = self.get(key)?;
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(value.span(), key, value.get_ref(), "a list of texts in quotes");
+            return None;
+        };
+        let text = |item: &'a Spanned<DeValue<'a>>| match item.get_ref() {
+            DeValue::String(text) => Some(At { value: text.as_ref(), offset: item.span().start }),
+            other => {
+                self.wrong_type(item.span(), key, other, "texts in quotes alone");
+                None
+            }
+        };
+        let texts: Vec<_> = array.iter().map(text).collect();
+        texts.into_iter().collect()
     }
 
     /// The text of `key` read by `parse`, reported if that gives nothing.
@@ -160,26 +194,49 @@ impl<'a> Table<'a> {
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<At<T>> {
-        if !self.table.contains_key(key) {
-            self.required_text(key, example);
-            return None;
-        }
+        self.require(key, &format!("\"{example}\""));
         self.parsed(key, example, expected, parse)
     }
 
     /// The number of `key` if it is there, reported unless it is in `1..=u32::MAX`.
     pub fn count(&self, key: &'static str) -> Option<u32> {
+        let number =
+            self.number(key, "10", "a whole number above 0", |number| (1..=u32::MAX.into()).contains(&number));
+        number.and_then(|number| u32::try_from(number.value).ok())
+    }
+
+    /// The number of `key` if it is there, reported unless it is one that `expected` describes.
+    pub fn number(
+        &self,
+        key: &'static str,
+        example: &str,
+        expected: &str,
+        accept: impl FnOnce(u64) -> bool,
+    ) -> Option<At<u64>> {
         let value = self.get(key)?;
         let number = match value.get_ref() {
-            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
         };
-        let number = number.filter(|&number| number > 0);
-        if number.is_none() {
-            let message = format!("`{key}` is not a whole number above 0");
-            self.report.problem(value.span().start, message, format!("for example: {key} = 10"));
-        }
-        number
+        let offset = value.span().start;
+        let Some(value) = number.filter(|&number| accept(number)) else {
+            let message = format!("`{key}` is not {expected}");
+            self.report.problem(offset, message, format!("for example: {key} = {example}"));
+            return None;
+        };
+        Some(At { value, offset })
+    }
+
+    /// As [`Table::number`], reported if the key is missing.
+    pub fn required_number(
+        &self,
+        key: &'static str,
+        example: &str,
+        expected: &str,
+        accept: impl FnOnce(u64) -> bool,
+    ) -> Option<At<u64>> {
+        self.require(key, example);
+        self.number(key, example, expected, accept)
     }
 
     /// Reports every key that was not asked for.

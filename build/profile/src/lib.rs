@@ -35,7 +35,8 @@ pub fn policy(deployment: &Deployment) -> Policy {
     });
     Policy {
         profile: "totebox",
-        board: deployment.board.name.clone(),
+        board: deployment.board.microkit.clone(),
+        board_file: format!("{}.toml", deployment.board.name),
         roles: ROLES.map(role).to_vec(),
         domains: graph.pds.iter().map(|pd| domain(&graph, pd)).collect(),
         channels: channels.collect(),

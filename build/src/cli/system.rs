@@ -7,12 +7,13 @@ use anyhow::{Context, Result};
 use totebox_common::files::secret_directory;
 use totebox_common::files::write_atomically;
 use totebox_common::outln;
+use totebox_deployment::board::{Board, sdk};
 use totebox_deployment::{Deployment, SYSTEM_FILE};
 use totebox_shown::ShowPath;
 
 use super::Outcome;
 
-/// Writes system.xml from totebox.toml.
+/// Writes system.xml from totebox.toml. The board is compared with the Microkit SDK, if there is one.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox system --check")]
 pub struct Args {
@@ -29,6 +30,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let deployment = Deployment::load(&args.deployment)?;
+    compare(&deployment.board)?;
     let path = totebox_deployment::file(&args.deployment).with_file_name(SYSTEM_FILE);
     let xml = deployment.system_xml();
     if args.check {
@@ -47,6 +49,18 @@ pub fn run(args: Args) -> Result<Outcome> {
         outln!("wrote {count} manifests to {}", directory.shown())?;
     }
     Ok(Outcome::Fine)
+}
+
+/// Says whether the board is what the Microkit SDK has; what it is not is an error.
+fn compare(board: &Board) -> Result<()> {
+    let sdk = sdk();
+    if board.hold_against_sdk(&sdk)? {
+        outln!("the board {} is one of the Microkit SDK in {}", board.name, sdk.shown())?;
+    } else {
+        let unknown = format!("there is no Microkit SDK in {} (MICROKIT_SDK says where)", sdk.shown());
+        outln!("the board {} was not compared with an SDK: {unknown}", board.name)?;
+    }
+    Ok(())
 }
 
 /// Compares the file with what it must be, and shows the first line that differs.

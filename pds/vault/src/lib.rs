@@ -88,8 +88,7 @@ impl<D: BlockDevice> Vault<D> {
         let clients = clients(manifest, mapped)?;
         let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Queue).and_then(Channel::of);
         let page = page_writer(manifest, mapped, Role::Orchestrator, 0)?;
-        let block_device =
-            manifest.device(DeviceKind::VirtioBlock).ok_or(SetupError::Device(DeviceKind::VirtioBlock))?;
+        let block_device = manifest.device(DeviceKind::Disk).ok_or(SetupError::Device(DeviceKind::Disk))?;
         Ok(Vault {
             disk: Disk::new(device).ok_or(SetupError::Device(DeviceKind::DmaMemory))?,
             volumes,

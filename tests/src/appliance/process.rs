@@ -157,7 +157,7 @@ impl Qemu {
     /// Makes the image anew, after the system description was changed.
     pub fn put_together(&mut self, config: &str) {
         let Site { system, manifests, deployment, .. } = &self.machine.site;
-        image::put_together(system, manifests, &deployment.board.name, config, &self.image);
+        image::put_together(system, manifests, &deployment.board.microkit, config, &self.image);
         image::harden(system, &self.image);
         image::check(system, &self.image);
     }

@@ -253,7 +253,7 @@ impl World {
         let mut disk = self.devices.disk.borrow_mut();
         events.extend(disk.completable().into_iter().map(Event::DiskCompletes));
         let lines = [
-            (DeviceKind::VirtioBlock, disk.interrupt()),
+            (DeviceKind::Disk, disk.interrupt()),
             (DeviceKind::Uart, self.devices.uart.interrupt()),
             (DeviceKind::Timer, self.devices.ticker.interrupt()),
         ];

@@ -46,7 +46,7 @@ pub fn interrupts(case: &Case, found: &mut Found) {
                 ),
                 None => (
                     format!("'{}' has interrupt {interrupt}, which is not on the list of the board", pd.name),
-                    format!("remove <irq>; the list is {}.toml of the board", policy.board),
+                    format!("remove <irq>; the list is {} of the board", policy.board_file),
                 ),
             };
             found.error(irq.place, &[&pd.name], message, help);
@@ -84,7 +84,7 @@ pub fn registers(case: &Case, found: &mut Found) {
                 ),
                 None => (
                     format!("'{who}' maps '{name}' at {paddr:#x}, which is not on the list of the board"),
-                    format!("remove <map>; the list is {}.toml of the board", policy.board),
+                    format!("remove <map>; the list is {} of the board", policy.board_file),
                 ),
             };
             found.error(access.place, &[who, name], message, help);

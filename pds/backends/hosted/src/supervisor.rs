@@ -138,7 +138,7 @@ impl Supervisor {
             let bytes = read(&path)?;
             let manifest = Manifest::parse(&bytes)
                 .map_err(|error| anyhow!("{} is not a manifest ({error:?})", path.display()))?;
-            if let (Some(_), Some((disk, read_only))) = (manifest.device(DeviceKind::VirtioBlock), &outside.disk) {
+            if let (Some(_), Some((disk, read_only))) = (manifest.device(DeviceKind::Disk), &outside.disk) {
                 process.grant(Grant::Disk { read_only: *read_only }, &[disk.as_fd()])?;
             }
             if manifest.device(DeviceKind::Uart).is_some() {

@@ -38,7 +38,7 @@ impl World {
     pub fn disk(&mut self) -> Result<FileDisk> {
         let (file, read_only) = self.disk.take().map_or((None, false), |(file, ro)| (Some(file), ro));
         let disk = FileDisk::new(file, read_only)?;
-        self.connect(DeviceKind::VirtioBlock, disk.interrupt())?;
+        self.connect(DeviceKind::Disk, disk.interrupt())?;
         Ok(disk)
     }
 

@@ -3,18 +3,13 @@
 
 #![no_std]
 
+extern crate alloc;
+
 mod counter;
-mod dma;
+pub mod drivers;
 mod fault;
-mod generic_timer;
 pub mod heap;
 mod kernel;
 mod pd;
-mod pl011;
-mod pl031;
-mod virtio_blk;
 
-pub use generic_timer::GenericTimer;
 pub use pd::{Pd, start};
-pub use pl011::Pl011;
-pub use virtio_blk::VirtioBlock;

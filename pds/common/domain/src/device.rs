@@ -1,5 +1,7 @@
 //! What a domain asks of its devices. Each backend has its own; the simulator's may be hostile.
 
+use alloc::boxed::Box;
+
 use totebox_manifest::conversation::VAULT_DATA;
 
 /// Bytes one transfer moves at most; each transfer buffer has this size.
@@ -75,4 +77,58 @@ pub trait Ticker {
     fn wall_ms(&mut self) -> u64;
     /// Arms the interrupt of the next tick, `ms` from now, and clears a pending one.
     fn arm(&mut self, ms: u64);
+}
+
+// A backend that has several drivers of a device hands over whichever the board names.
+
+impl<D: BlockDevice + ?Sized> BlockDevice for Box<D> {
+    fn capacity(&self) -> u64 {
+        (**self).capacity()
+    }
+
+    fn read_only(&self) -> bool {
+        (**self).read_only()
+    }
+
+    fn can_flush(&self) -> bool {
+        (**self).can_flush()
+    }
+
+    fn buffers(&self) -> usize {
+        (**self).buffers()
+    }
+
+    fn buffer(&mut self, index: usize) -> &mut [u8] {
+        (**self).buffer(index)
+    }
+
+    fn submit(&mut self, index: usize, operation: Operation) -> Result<(), IoError> {
+        (**self).submit(index, operation)
+    }
+
+    fn completed(&mut self) -> Option<(usize, Result<(), IoError>)> {
+        (**self).completed()
+    }
+
+    fn acknowledge(&mut self) {
+        (**self).acknowledge();
+    }
+}
+
+impl<U: Uart + ?Sized> Uart for Box<U> {
+    fn receive(&mut self, out: &mut [u8]) -> usize {
+        (**self).receive(out)
+    }
+
+    fn transmit(&mut self, bytes: &[u8]) -> usize {
+        (**self).transmit(bytes)
+    }
+
+    fn acknowledge(&mut self) {
+        (**self).acknowledge();
+    }
+
+    fn hung_up(&mut self) -> bool {
+        (**self).hung_up()
+    }
 }

@@ -5,6 +5,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 pub mod device;
 mod kernel;
 mod setup;

@@ -12,6 +12,8 @@ pub enum SetupError {
     Link(Role, LinkKind),
     /// No such device.
     Device(DeviceKind),
+    /// No driver, or one that the program does not have.
+    Driver(DeviceKind),
     /// No volume, or too many.
     Volumes,
     /// No signing key, or one that no archive can have.
@@ -24,6 +26,7 @@ impl core::fmt::Display for SetupError {
             SetupError::Role(role) => write!(f, "the manifest is of another role: {role:?}"),
             SetupError::Link(peer, kind) => write!(f, "the manifest has no usable {kind:?} link to {peer:?}"),
             SetupError::Device(kind) => write!(f, "the manifest has no {kind:?}"),
+            SetupError::Driver(kind) => write!(f, "the program has no driver of the {}", kind.name()),
             SetupError::Volumes => write!(f, "the manifest has no volume, or too many"),
             SetupError::Key => write!(f, "there is no usable signing key"),
         }

@@ -11,6 +11,9 @@
 #![forbid(unsafe_code)]
 
 pub mod conversation;
+mod driver;
+
+pub use driver::{DRIVERS, Driver, Interrupt};
 
 use ledger_fmt::layout::{Layout, NAME_LEN_MAX, Superblock};
 use zerocopy::little_endian::{U32, U64};
@@ -192,8 +195,10 @@ pub struct Device {
     pub kind: u8,
     /// The channel its interrupt arrives on, or [`NO_CHANNEL`].
     pub irq_channel: u8,
+    /// The number of its [`Driver`]; 0 for what needs none.
+    pub driver: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
     /// Its registers (or its DMA memory), mapped here.
     pub region: Region,
 }
@@ -202,16 +207,29 @@ pub struct Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DeviceKind {
-    /// A virtio-mmio block device.
-    VirtioBlock = 1,
+    /// A block device.
+    Disk = 1,
     /// Normal memory the block device may access.
     DmaMemory = 2,
-    /// A PL011 UART.
+    /// A serial line.
     Uart = 3,
-    /// A PL031 real-time clock.
+    /// A wall clock.
     Rtc = 4,
-    /// The generic timer; no registers in memory.
+    /// What interrupts after a while.
     Timer = 5,
+}
+
+impl DeviceKind {
+    /// Its name in board files and in regions' names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeviceKind::Disk => "disk",
+            DeviceKind::DmaMemory => "dma",
+            DeviceKind::Uart => "uart",
+            DeviceKind::Rtc => "rtc",
+            DeviceKind::Timer => "timer",
+        }
+    }
 }
 
 /// Why bytes are not a manifest.

@@ -63,7 +63,7 @@ impl TestManifest {
     pub fn device(&mut self, kind: DeviceKind) -> Channel {
         let irq_channel = self.next_channel();
         let region = Region::default();
-        self.devices.push(Device { kind: kind as u8, irq_channel, reserved: [0; 6], region });
+        self.devices.push(Device { kind: kind as u8, irq_channel, driver: 0, reserved: [0; 5], region });
         Channel(irq_channel)
     }
 

@@ -62,7 +62,7 @@ impl Deployment {
             channels += &format!(r#"<channel><end pd="driver" id="{n}"/><end pd="child-{n}" id="0"/></channel>"#);
             driver.push(link(Role::Archive, n, n, n, orders, answers));
             let to_driver = link(Role::Orchestrator, 0, 0, NO_CHANNEL, answers, orders);
-            let disk = [device(DeviceKind::VirtioBlock)];
+            let disk = [device(DeviceKind::Disk)];
             deployment.write(&format!("child-{n}.manifest"), &manifest(Role::Archive, &[to_driver], &disk));
         }
         let uart = [device(DeviceKind::Uart)];
@@ -195,7 +195,7 @@ fn link(peer: Role, peer_index: u8, channel: u8, child: u8, mine: Region, theirs
 }
 
 fn device(kind: DeviceKind) -> Device {
-    Device { kind: kind as u8, irq_channel: INTERRUPT, reserved: [0; 6], region: Region::default() }
+    Device { kind: kind as u8, irq_channel: INTERRUPT, driver: 0, reserved: [0; 5], region: Region::default() }
 }
 
 fn manifest(role: Role, links: &[Link], devices: &[Device]) -> Vec<u8> {

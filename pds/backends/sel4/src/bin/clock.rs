@@ -5,9 +5,9 @@
 
 use sel4_microkit::{Handler, protection_domain};
 use totebox_clock::Clock;
-use totebox_sel4::{GenericTimer, heap, start};
+use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CLOCK)]
 fn init() -> impl Handler {
-    start(|manifest, mapped| Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?))
+    start(|manifest, mapped| Clock::new(manifest, mapped, drivers::ticker(manifest, mapped)?))
 }

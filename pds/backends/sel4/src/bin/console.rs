@@ -5,9 +5,9 @@
 
 use sel4_microkit::{Handler, protection_domain};
 use totebox_console::Console;
-use totebox_sel4::{Pl011, heap, start};
+use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CONSOLE)]
 fn init() -> impl Handler {
-    start(|manifest, mapped| Console::new(manifest, mapped, Pl011::new(manifest, mapped)?))
+    start(|manifest, mapped| Console::new(manifest, mapped, drivers::uart(manifest, mapped)?))
 }

@@ -4,10 +4,10 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_sel4::{VirtioBlock, heap, start};
+use totebox_sel4::{drivers, heap, start};
 use totebox_vault::Vault;
 
 #[protection_domain(heap_size = heap::VAULT)]
 fn init() -> impl Handler {
-    start(|manifest, mapped| Vault::new(manifest, mapped, VirtioBlock::new(manifest, mapped)?))
+    start(|manifest, mapped| Vault::new(manifest, mapped, drivers::disk(manifest, mapped)?))
 }

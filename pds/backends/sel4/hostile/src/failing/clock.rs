@@ -6,12 +6,12 @@
 use sel4_microkit::{Handler, protection_domain};
 use totebox_clock::Clock;
 use totebox_hostile::Failing;
-use totebox_sel4::{GenericTimer, heap, start};
+use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CLOCK)]
 fn init() -> impl Handler {
     start(|manifest, mapped| {
-        let clock = Clock::new(manifest, mapped, GenericTimer::new(manifest, mapped)?)?;
+        let clock = Clock::new(manifest, mapped, drivers::ticker(manifest, mapped)?)?;
         Ok(Failing::new(manifest, clock))
     })
 }

@@ -6,12 +6,12 @@
 use sel4_microkit::{Handler, protection_domain};
 use totebox_console::Console;
 use totebox_hostile::Failing;
-use totebox_sel4::{Pl011, heap, start};
+use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CONSOLE)]
 fn init() -> impl Handler {
     start(|manifest, mapped| {
-        let console = Console::new(manifest, mapped, Pl011::new(manifest, mapped)?)?;
+        let console = Console::new(manifest, mapped, drivers::uart(manifest, mapped)?)?;
         Ok(Failing::new(manifest, console))
     })
 }

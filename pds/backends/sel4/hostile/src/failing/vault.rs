@@ -5,13 +5,13 @@
 
 use sel4_microkit::{Handler, protection_domain};
 use totebox_hostile::Failing;
-use totebox_sel4::{VirtioBlock, heap, start};
+use totebox_sel4::{drivers, heap, start};
 use totebox_vault::Vault;
 
 #[protection_domain(heap_size = heap::VAULT)]
 fn init() -> impl Handler {
     start(|manifest, mapped| {
-        let vault = Vault::new(manifest, mapped, VirtioBlock::new(manifest, mapped)?)?;
+        let vault = Vault::new(manifest, mapped, drivers::disk(manifest, mapped)?)?;
         Ok(Failing::new(manifest, vault))
     })
 }

@@ -21,7 +21,7 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::dma::Dma;
+use super::dma::Dma;
 use crate::pd::region;
 
 /// The device's only ring.
@@ -109,7 +109,7 @@ impl VirtioBlock {
     /// for the ring and as many transfer buffers as fit. Without a device there that can be used, the disk
     /// is one of no blocks. To be called once.
     pub fn new(manifest: &Manifest, _: Mapped) -> Result<VirtioBlock, SetupError> {
-        let (slot, dma) = (region(manifest, DeviceKind::VirtioBlock)?, region(manifest, DeviceKind::DmaMemory)?);
+        let (slot, dma) = (region(manifest, DeviceKind::Disk)?, region(manifest, DeviceKind::DmaMemory)?);
         let dma_paddr = *var!(dma_paddr: u64 = 0);
         // SAFETY: the manifest's regions are mapped; the build gives this one one physical address, which
         // it writes into the symbol, and nobody else uses it.
