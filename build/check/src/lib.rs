@@ -28,6 +28,7 @@ pub use rules::RULES;
 pub use waivers::{Waiver, Waivers};
 
 /// A rule of isolation.
+#[derive(Clone, Copy)]
 pub struct Rule {
     /// `ISO-1` and so on.
     pub id: &'static str,
@@ -53,6 +54,7 @@ pub enum Scope {
 }
 
 /// How a rule is judged.
+#[derive(Clone, Copy)]
 pub enum Judge {
     /// By the system description, or by one rebuilt from what was built.
     Description(fn(&Case, &mut Found)),

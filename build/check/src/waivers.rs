@@ -47,7 +47,10 @@ impl Waivers {
             };
             let id = rule.get_ref();
             match RULES.iter().find(|known| known.id == id) {
-                None => problem(rule.span().start, format!("there is no rule {id}"), "rules are ISO-1 to ISO-19"),
+                None => {
+                    let help = format!("rules are ISO-1 to ISO-{}", RULES.len());
+                    problem(rule.span().start, format!("there is no rule {id}"), &help);
+                }
                 Some(known) if has_policy && !known.waivable => {
                     let help = "mend the system instead, or check it with --profile microkit";
                     problem(rule.span().start, format!("{id} cannot be waived in a Totebox deployment"), help);

@@ -50,6 +50,12 @@ fn run(input: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![repository::file("system.xml"), repository::file("build/tests/built/one-of-each.system")];
     seeds.push(FORGED_DESCRIPTION.into());
+    let cases = |file: Vec<u8>| String::from_utf8(file).expect("cases are text");
+    for file in repository::files("build/tests/check/microkit", ".cases").into_iter().map(cases) {
+        // Before each description stands a line `=== NAME`.
+        let descriptions = file.split("=== ").filter_map(|case| case.split_once('\n'));
+        seeds.extend(descriptions.map(|(_, description)| description.as_bytes().to_vec()));
+    }
     seeds.extend(repository::files("build/tests/check/microkit", ".system"));
     seeds.extend(repository::files("build/tests/check/totebox", ".system"));
     seeds

@@ -5,9 +5,33 @@ use std::collections::BTreeSet;
 use totebox_sdf::Place;
 
 use crate::built::{Built, Grant, Purpose, compare};
-use crate::{Found, Made, list};
+use crate::{Found, Judge, Made, Rule, Scope, list};
 
-pub fn minimal_rights(made: &Made, found: &mut Found) {
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-4",
+        title: "minimal rights",
+        sentence: "A receiver's capability can read, a notifier's can write, a caller's can write and grant a \
+                   reply, and none can do more: nobody can receive on another's endpoint, and no domain holds a \
+                   capability to the endpoint its faults go to. (Decided by what was built, not by the \
+                   description.)",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Built(minimal_rights),
+    },
+    Rule {
+        id: "ISO-19",
+        title: "built as declared",
+        sentence: "What was built allows exactly what the description declares: who maps which memory and how, \
+                   channels with their directions and ids, parents, interrupts, time, and no other capability. \
+                   (Decided by what was built.)",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Built(as_declared),
+    },
+];
+
+fn minimal_rights(made: &Made, found: &mut Found) {
     let Made { built, declared } = made;
     for grant in &built.grants {
         let (needs, has) = (grant.purpose.needs(), grant.rights);
@@ -88,7 +112,7 @@ fn stolen(built: &Built, grant: &Grant) -> String {
     format!(", and it can receive {} in the place of {owner}, and answer them", parts.join(" and "))
 }
 
-pub fn as_declared(made: &Made, found: &mut Found) {
+fn as_declared(made: &Made, found: &mut Found) {
     for difference in compare(made.built, made.declared) {
         let names: Vec<&str> = difference.names.iter().map(String::as_str).collect();
         let help = "the image is of another description, or was changed: build it anew with `make image`";

@@ -4,9 +4,30 @@ use std::collections::{BTreeMap, HashMap};
 
 use totebox_sdf::{Channel, End, ProtectionDomain};
 
-use crate::{Case, Found, Policy};
+use crate::{Case, Found, Judge, Policy, Rule, Scope};
 
-pub fn of_the_manifest(case: &Case, found: &mut Found) {
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-3",
+        title: "the manifest's channels",
+        sentence: "Every channel joins two different domains, is the only one between them, and has an effect; in \
+                   a deployment, every channel is in the manifests, with the same ends, ids and directions.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(of_the_manifest),
+    },
+    Rule {
+        id: "ISO-5",
+        title: "calls go upward",
+        sentence: "Protected calls form no circle and go to a strictly higher priority; in a deployment, every \
+                   domain's priority lies in the band of its role.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(calls_go_upward),
+    },
+];
+
+fn of_the_manifest(case: &Case, found: &mut Found) {
     let mut between: HashMap<[&str; 2], u32> = HashMap::new();
     for channel in &case.system.channels {
         let [a, b] = &channel.ends;
@@ -83,7 +104,7 @@ fn calls<'a>(case: &Case<'a>) -> Vec<(&'a str, &'a str, &'a End)> {
     ends.filter(|(caller, _)| caller.pp).map(|(caller, callee)| (&*caller.pd, &*callee.pd, caller)).collect()
 }
 
-pub fn calls_go_upward(case: &Case, found: &mut Found) {
+fn calls_go_upward(case: &Case, found: &mut Found) {
     let all: Vec<&ProtectionDomain> = case.system.all_protection_domains().into_iter().map(|(pd, _)| pd).collect();
     let priority: HashMap<&str, u8> = all.iter().map(|pd| (pd.name.as_str(), pd.scheduling.priority)).collect();
     let calls = calls(case);

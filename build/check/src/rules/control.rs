@@ -2,9 +2,30 @@
 
 use totebox_sdf::{CapKind, Place};
 
-use crate::{Case, Found, Policy, Role, sentence};
+use crate::{Case, Found, Judge, Policy, Role, Rule, Scope, sentence};
 
-pub fn parents(case: &Case, found: &mut Found) {
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-8",
+        title: "parents",
+        sentence: "A parent controls its child: only the orchestrator is a parent, its children are the archives, \
+                   every archive is one of them, and no archive is a parent or runs a virtual machine.",
+        scope: Scope::Policy,
+        waivable: false,
+        judge: Judge::Description(parents),
+    },
+    Rule {
+        id: "ISO-9",
+        title: "no raw capabilities",
+        sentence: "No domain has a <cspace>, may make secure monitor calls (smc) or use I/O ports, unless a waiver \
+                   names it and gives a reason.",
+        scope: Scope::Any,
+        waivable: true,
+        judge: Judge::Description(no_raw_capabilities),
+    },
+];
+
+fn parents(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     for (pd, parent) in case.system.all_protection_domains() {
         let role = policy.role(&pd.name);
@@ -63,7 +84,7 @@ fn is_parent(policy: &Policy, domain: &str) -> bool {
     policy.role(domain).is_some_and(|role| families(policy).any(|(_, parent)| parent == role.name))
 }
 
-pub fn no_raw_capabilities(case: &Case, found: &mut Found) {
+fn no_raw_capabilities(case: &Case, found: &mut Found) {
     for (pd, _) in case.system.all_protection_domains() {
         let mut raw = |place: Place, with: Option<&str>, what: String, help: &str| {
             let names: Vec<&str> = [pd.name.as_str()].into_iter().chain(with).collect();

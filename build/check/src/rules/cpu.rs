@@ -5,8 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use totebox_sdf::{Place, ProtectionDomain, Scheduling};
 
-use crate::{Case, Found};
+use crate::{Case, Found, Judge, Rule, Scope};
 use totebox_common::units::{share_ppm, show_share};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-15",
+        title: "CPU time",
+        sentence: "Every domain that runs on its own time has a budget above zero, and on every core the budgets \
+                   from the highest priority down to the lowest add up to no more than the core, so that nobody \
+                   can starve another; in a deployment, no domain has more than its share.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(budgets),
+    },
+    Rule {
+        id: "ISO-17",
+        title: "domain schedule",
+        sentence: "Every scheduling domain has an explicit id and a place in the schedule, and domain 0 is the \
+                   monitor's own.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(domain_schedule),
+    },
+];
 
 /// A whole CPU in parts per million.
 const CPU_PPM: u64 = 1_000_000;
@@ -44,7 +66,7 @@ fn threads<'a>(case: &Case<'a>) -> Vec<(Option<String>, Thread<'a>)> {
     threads
 }
 
-pub fn budgets(case: &Case, found: &mut Found) {
+fn budgets(case: &Case, found: &mut Found) {
     // Scheduling domains have their own time: they cannot starve each other.
     let mut cores: BTreeMap<(Option<String>, u8), Vec<Thread>> = BTreeMap::new();
     for (domain, thread) in threads(case) {
@@ -101,7 +123,7 @@ pub fn budgets(case: &Case, found: &mut Found) {
     }
 }
 
-pub fn domain_schedule(case: &Case, found: &mut Found) {
+fn domain_schedule(case: &Case, found: &mut Found) {
     let Some(domains) = &case.system.domains else { return };
     let scheduled: BTreeSet<&str> = domains.schedule.iter().filter_map(|entry| entry.domain.as_deref()).collect();
     for domain in &domains.domains {

@@ -5,7 +5,38 @@ use std::collections::{BTreeMap, HashMap};
 use totebox_sdf::{IrqSource, Place};
 
 use crate::authority::SubjectKind;
-use crate::{Case, Found, list};
+use crate::{Case, Found, Judge, Rule, Scope, list};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-10",
+        title: "one owner per interrupt",
+        sentence: "Every interrupt has one owner; in a deployment, it is on the board's list, and its owner is the \
+                   driver of that device.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(interrupts),
+    },
+    Rule {
+        id: "ISO-11",
+        title: "device memory",
+        sentence: "Memory at a fixed physical address is taken for a device's: it is mapped by one domain and not \
+                   through the cache; in a deployment, it is on the board's list, and it is mapped by the driver \
+                   of that device.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(registers),
+    },
+    Rule {
+        id: "ISO-12",
+        title: "DMA",
+        sentence: "A domain that is told a physical address can have its device reach all memory, unless an I/O \
+                   address space confines the device; in a deployment, only the vault is, and it is trusted.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(dma),
+    },
+];
 
 /// An interrupt as the machine knows it, and as a person does.
 fn show(source: &IrqSource) -> String {
@@ -16,7 +47,7 @@ fn show(source: &IrqSource) -> String {
     }
 }
 
-pub fn interrupts(case: &Case, found: &mut Found) {
+fn interrupts(case: &Case, found: &mut Found) {
     let mut owners: HashMap<String, (&str, Place)> = HashMap::new();
     for (pd, _) in case.system.all_protection_domains() {
         for irq in &pd.irqs {
@@ -54,7 +85,7 @@ pub fn interrupts(case: &Case, found: &mut Found) {
     }
 }
 
-pub fn registers(case: &Case, found: &mut Found) {
+fn registers(case: &Case, found: &mut Found) {
     for (class, accesses) in case.authority.by_memory() {
         let region = &case.system.regions[class];
         let Some(paddr) = region.phys_addr else { continue };
@@ -105,7 +136,7 @@ pub fn registers(case: &Case, found: &mut Found) {
     }
 }
 
-pub fn dma(case: &Case, found: &mut Found) {
+fn dma(case: &Case, found: &mut Found) {
     let confined = |region: &str| {
         case.system.io_address_spaces.iter().flat_map(|space| &space.maps).any(|map| map.region == region)
     };

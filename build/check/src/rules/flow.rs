@@ -1,9 +1,43 @@
 //! Rules about what can go from whom to whom: ISO-6, ISO-7, ISO-18.
 
 use crate::authority::{Control, How, Reach};
-use crate::{Case, Found, Policy, Reporting, list, sentence};
+use crate::{Case, Found, Judge, Policy, Reporting, Rule, Scope, list, sentence};
 
-pub fn influence(case: &Case, found: &mut Found) {
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-6",
+        title: "influence",
+        sentence: "Nobody can write, signal, call or control another domain beyond what the roles of both are \
+                   declared to need, and every path from one archive to another leads through a named mediator: \
+                   orchestrator, vault, console or auditor.",
+        scope: Scope::Policy,
+        waivable: false,
+        judge: Judge::Flow(influence),
+    },
+    Rule {
+        id: "ISO-7",
+        title: "knowledge",
+        sentence: "Nobody can read what another domain writes, or its registers, beyond what the roles of both are \
+                   declared to need, or what the build fills for another, and every path from one archive's data to another archive leads through a \
+                   named mediator.",
+        scope: Scope::Policy,
+        waivable: false,
+        judge: Judge::Flow(knowledge),
+    },
+    Rule {
+        id: "ISO-18",
+        title: "audit findings",
+        sentence: "The operator learns of an audit finding only through the orchestrator: nothing joins the auditor \
+                   directly to the console or to an archive, except that it reads what an archive publishes of \
+                   its own health; and every other path from the auditor to them leads through the vault, which \
+                   carries requests and disk contents, and no findings.",
+        scope: Scope::Policy,
+        waivable: false,
+        judge: Judge::Flow(audit_findings),
+    },
+];
+
+fn influence(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     let authority = case.authority;
     let reach = authority.influence();
@@ -29,7 +63,7 @@ pub fn influence(case: &Case, found: &mut Found) {
     between_isolated(case, policy, &reach, "can influence", found);
 }
 
-pub fn knowledge(case: &Case, found: &mut Found) {
+fn knowledge(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     let authority = case.authority;
     for edge in &authority.edges {
@@ -106,7 +140,7 @@ fn between_isolated(case: &Case, policy: &Policy, reach: &Reach, what: &str, fou
     }
 }
 
-pub fn audit_findings(case: &Case, found: &mut Found) {
+fn audit_findings(case: &Case, found: &mut Found) {
     let Some(Reporting { from: judge, apart, watched, through }) =
         case.policy.and_then(|policy| policy.reporting.as_ref())
     else {

@@ -5,7 +5,46 @@ use std::collections::BTreeMap;
 use totebox_sdf::Place;
 
 use crate::authority::{Access, SubjectKind};
-use crate::{Case, Found, list};
+use crate::{Case, Found, Judge, Rule, Scope, list};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "ISO-1",
+        title: "one writer",
+        sentence: "Every memory region that is mapped has exactly one writer, unless a waiver names it; virtual \
+                   machines count, and so do devices that access memory by themselves. A region the build fills \
+                   needs no writer.",
+        scope: Scope::Any,
+        waivable: true,
+        judge: Judge::Description(one_writer),
+    },
+    Rule {
+        id: "ISO-2",
+        title: "no frame in two archives",
+        sentence: "No memory is mapped by two archives, in whatever way: as one region, as two regions with \
+                   overlapping physical addresses, or through a virtual machine.",
+        scope: Scope::Policy,
+        waivable: false,
+        judge: Judge::Description(no_frame_in_two_archives),
+    },
+    Rule {
+        id: "ISO-13",
+        title: "writable or executable",
+        sentence: "No memory is writable and executable, be it in one mapping or by two mappings of the same \
+                   memory, in one domain or in several. (Program segments are judged by what was built.)",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(writable_or_executable),
+    },
+    Rule {
+        id: "ISO-14",
+        title: "guard pages",
+        sentence: "In every domain the page at address 0 and the page below the stack are unmapped.",
+        scope: Scope::Any,
+        waivable: false,
+        judge: Judge::Description(guard_pages),
+    },
+];
 
 /// Bytes of a page.
 const PAGE: u64 = 0x1000;
@@ -15,7 +54,7 @@ const PAGE: u64 = 0x1000;
 /// RISC-V Sv39, x86-64. The IPC buffer is in the last page, a page is left out below it, and the stack is below that.
 const USER_TOPS: [u64; 5] = [0xff_ffff_ffff, 0xfff_ffff_ffff, 0x7fff_ffff_ffff, 0x3f_ffff_f000, 0x7fff_ffff_f000];
 
-pub fn one_writer(case: &Case, found: &mut Found) {
+fn one_writer(case: &Case, found: &mut Found) {
     let authority = case.authority;
     for (class, accesses) in authority.by_memory() {
         let region = &case.system.regions[class];
@@ -69,7 +108,7 @@ fn is_mapped_by_program(case: &Case, access: &Access) -> bool {
     access.vaddr.is_some() && case.authority.subjects[access.subject].kind != SubjectKind::Device
 }
 
-pub fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
+fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     let Some(isolated) = policy.isolated() else { return };
     for (_, accesses) in case.authority.by_memory() {
@@ -101,7 +140,7 @@ pub fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
     }
 }
 
-pub fn writable_or_executable(case: &Case, found: &mut Found) {
+fn writable_or_executable(case: &Case, found: &mut Found) {
     for (_, accesses) in case.authority.by_memory() {
         let executed = accesses.iter().find(|access| access.perms.execute);
         let written = accesses.iter().find(|access| access.perms.write);
@@ -122,7 +161,7 @@ pub fn writable_or_executable(case: &Case, found: &mut Found) {
     }
 }
 
-pub fn guard_pages(case: &Case, found: &mut Found) {
+fn guard_pages(case: &Case, found: &mut Found) {
     for access in &case.authority.accesses {
         let subject = &case.authority.subjects[access.subject];
         let (SubjectKind::Domain, Some(start)) = (subject.kind, access.vaddr) else { continue };

@@ -4,7 +4,18 @@ use std::collections::HashMap;
 
 use totebox_sdf::{IrqSource, Place};
 
-use crate::{Case, Found};
+use crate::{Case, Found, Judge, Rule, Scope};
+
+pub const RULES: &[Rule] = &[Rule {
+    id: "ISO-16",
+    title: "unambiguous names",
+    sentence: "No two kernel objects get the same capDL name: names of domains, regions and virtual machines \
+                   are joined to prefixes and suffixes by '_', so that an unlucky '_' makes one name of two \
+                   objects.",
+    scope: Scope::Any,
+    waivable: false,
+    judge: Judge::Description(injective),
+}];
 
 /// A kernel object, or a row of them that differ in a running number.
 struct Object<'a> {
@@ -17,7 +28,7 @@ struct Object<'a> {
     place: Place,
 }
 
-pub fn injective(case: &Case, found: &mut Found) {
+fn injective(case: &Case, found: &mut Found) {
     let mut taken: HashMap<String, &Object> = HashMap::new();
     let objects = objects(case);
     for object in &objects {
