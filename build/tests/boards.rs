@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use totebox_deployment::Deployment;
 use totebox_deployment::board::Board;
 use totebox_manifest::{DRIVERS, DeviceKind, Manifest};
+use totebox_shown::ShowPath;
 
 const QEMU: &str = include_str!("../boards/qemu_virt_aarch64.toml");
 
@@ -367,7 +368,7 @@ fn a_board_is_compared_with_the_sdk() {
     assert_eq!(code, 0);
     let without = format!(
         "the board my-board was not compared with an SDK: there is no Microkit SDK in {} (",
-        sdk.path().display()
+        sdk.path().shown()
     );
     assert!(out.contains(&without), "{out}");
 

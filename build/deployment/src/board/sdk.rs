@@ -72,9 +72,7 @@ impl Board {
         let problems: Vec<Problem> = problems.into_iter().map(|(_, problem)| problem).collect();
         if problems.is_empty() { Ok(true) } else { Err(Problems(problems).into()) }
     }
-}
 
-impl Board {
     /// The SDK has no such board.
     fn unknown_to(&self, boards: &Path) -> Result<(usize, Problem)> {
         let message = format!("the Microkit SDK has no board \"{}\"", self.microkit);

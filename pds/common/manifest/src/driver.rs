@@ -2,6 +2,7 @@
 //! each of them; the other backends bring devices of their own and ignore drivers.
 
 use crate::DeviceKind;
+use crate::conversation::PAGE;
 
 /// A driver, as a board file names it and a manifest carries it.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct Driver {
     pub name: &'static str,
     /// The kind of device it drives.
     pub kind: DeviceKind,
-    /// Bytes of the device's registers; 0 if it has none in memory.
+    /// Bytes of the device's registers, at most a page; 0 if it has none in memory.
     pub registers: u64,
     /// The device's interrupt.
     pub interrupt: Interrupt,
@@ -57,11 +58,11 @@ impl Driver {
     }
 }
 
-// Numbers are distinct, and 0 is none.
 const _: () = {
     let mut at = 0;
     while at < DRIVERS.len() {
-        assert!(DRIVERS[at].number as usize == at + 1, "drivers are numbered in their order");
+        assert!(DRIVERS[at].number as usize == at + 1, "drivers are numbered in their order, from 1");
+        assert!(DRIVERS[at].registers <= PAGE as u64, "registers lie in one page");
         at += 1;
     }
 };
