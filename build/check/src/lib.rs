@@ -56,10 +56,11 @@ pub enum Scope {
 /// How a rule is judged.
 #[derive(Clone, Copy)]
 pub enum Judge {
-    /// By the system description, or by one rebuilt from what was built.
-    Description(fn(&Case, &mut Found)),
+    /// By the system description, or by one rebuilt from what was built. The second says what was looked at, as a
+    /// clause without its full stop.
+    Description(fn(&Case, &mut Found), fn(&Case) -> String),
     /// Likewise, by what can go from whom to whom: settled only where nobody can receive what is another's.
-    Flow(fn(&Case, &mut Found)),
+    Flow(fn(&Case, &mut Found), fn(&Case) -> String),
     /// By what was built.
     Built(fn(&Made, &mut Found)),
 }
@@ -260,9 +261,9 @@ fn judge(file: &Path, description: &Path, case: &Case, made: Option<&Made>, waiv
         let no_policy = rule.scope == Scope::Policy && case.policy.is_none();
         let not_judged = match (&rule.judge, made) {
             (Judge::Built(_), None) => Some(NOT_BUILT),
-            (Judge::Description(_) | Judge::Flow(_), _) if no_policy => Some(NO_POLICY),
-            (Judge::Flow(_), _) if !is_minimal => Some(NOT_MINIMAL),
-            (Judge::Description(judge) | Judge::Flow(judge), _) => {
+            (Judge::Description(..) | Judge::Flow(..), _) if no_policy => Some(NO_POLICY),
+            (Judge::Flow(..), _) if !is_minimal => Some(NOT_MINIMAL),
+            (Judge::Description(judge, _) | Judge::Flow(judge, _), _) => {
                 judge(case, &mut found);
                 None
             }

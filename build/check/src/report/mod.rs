@@ -2,7 +2,6 @@
 //! nothing and runs nothing. The same inputs give the same bytes.
 
 mod assumptions;
-mod evidence;
 mod files;
 mod matrix;
 
@@ -195,7 +194,7 @@ fn one_rule(inputs: &Inputs, case: &Case, rule: &Rule, of_rule: &Verdict) -> Mar
             @match (of_rule, &rule.judge) {
                 (Verdict::NotJudged(why), _) => p.looked { "Not judged: " (why) "." },
                 (_, Judge::Built(_)) => p.looked { "Looked at: what was built." },
-                (_, Judge::Description(_) | Judge::Flow(_)) => p.looked { "Looked at: " (evidence::looked_at(rule.id, case)) "." },
+                (_, Judge::Description(_, looked_at) | Judge::Flow(_, looked_at)) => p.looked { "Looked at: " (looked_at(case)) "." },
             }
             @if !findings.is_empty() {
                 ul.findings {

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use totebox_sdf::{Channel, End, ProtectionDomain};
 
+use super::evidence::some;
+use crate::authority::How;
 use crate::{Case, Found, Judge, Policy, Rule, Scope};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -14,7 +17,7 @@ pub const RULES: &[Rule] = &[
                    a deployment, every channel is in the manifests, with the same ends, ids and directions.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(of_the_manifest),
+        judge: Judge::Description(of_the_manifest, channels_there),
     },
     Rule {
         id: "ISO-5",
@@ -23,7 +26,7 @@ pub const RULES: &[Rule] = &[
                    domain's priority lies in the band of its role.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(calls_go_upward),
+        judge: Judge::Description(calls_go_upward, calls_there),
     },
 ];
 
@@ -64,6 +67,14 @@ fn of_the_manifest(case: &Case, found: &mut Found) {
             in_manifest(channel, policy, found);
         }
     }
+}
+
+/// What was looked at for ISO-3.
+fn channels_there(case: &Case) -> String {
+    let system = case.system;
+    let declared = case.policy.map(|policy| policy.channels.len());
+    let declared = declared.map_or(String::new(), |n| format!("; the manifests declare {n}"));
+    format!("{}{declared}", count(system.channels.len(), "channel"))
 }
 
 fn in_manifest(channel: &Channel, policy: &Policy, found: &mut Found) {
@@ -144,6 +155,17 @@ fn calls_go_upward(case: &Case, found: &mut Found) {
             );
         }
     }
+}
+
+/// What was looked at for ISO-5.
+fn calls_there(case: &Case) -> String {
+    let (system, authority) = (case.system, case.authority);
+    let of_subject = |subject: usize| authority.name(subject);
+    let edges = |is: fn(&How) -> bool| authority.edges.iter().filter(move |edge| is(&edge.how));
+    let priority = |name: &str| system.protection_domain(name).map_or(0, |pd| pd.scheduling.priority);
+    let show = |name: &str| format!("'{name}' ({})", priority(name));
+    let calls = edges(|how| *how == How::Call).map(|edge| [edge.from, edge.to].map(of_subject));
+    some("protected call", calls.map(|[from, to]| format!("{} calls {}", show(from), show(to))))
 }
 
 /// One circle through each set of domains that call each other, each starting with its first by name.

@@ -1,8 +1,12 @@
 //! Rules about who controls whom and what else a domain is given: ISO-8, ISO-9.
 
+use std::collections::BTreeMap;
+
 use totebox_sdf::{CapKind, Place};
 
+use super::evidence::some;
 use crate::{Case, Found, Judge, Policy, Role, Rule, Scope, sentence};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -12,7 +16,7 @@ pub const RULES: &[Rule] = &[
                    every archive is one of them, and no archive is a parent or runs a virtual machine.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Description(parents),
+        judge: Judge::Description(parents, children),
     },
     Rule {
         id: "ISO-9",
@@ -21,7 +25,7 @@ pub const RULES: &[Rule] = &[
                    names it and gives a reason.",
         scope: Scope::Any,
         waivable: true,
-        judge: Judge::Description(no_raw_capabilities),
+        judge: Judge::Description(no_raw_capabilities, capabilities_given),
     },
 ];
 
@@ -74,6 +78,20 @@ fn parents(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-8.
+fn children(case: &Case) -> String {
+    let authority = case.authority;
+    let of_subject = |subject: usize| authority.name(subject);
+    let mut children: BTreeMap<usize, usize> = BTreeMap::new();
+    for parent in authority.subjects.iter().filter_map(|subject| subject.parent) {
+        *children.entry(parent).or_default() += 1;
+    }
+    let show = |(&parent, &n): (&usize, &usize)| {
+        format!("'{}' of {}", of_subject(parent), if n == 1 { "1 child".into() } else { format!("{n} children") })
+    };
+    some("parent", children.iter().map(show))
+}
+
 /// The roles that have a parent, and the role of that.
 fn families(policy: &Policy) -> impl Iterator<Item = (&Role, &'static str)> {
     policy.roles.iter().filter_map(|role| Some((role, role.parent?)))
@@ -113,4 +131,14 @@ fn no_raw_capabilities(case: &Case, found: &mut Found) {
             raw(port.place, None, what, "remove <ioport>, or waive it with a reason");
         }
     }
+}
+
+/// What was looked at for ISO-9.
+fn capabilities_given(case: &Case) -> String {
+    let domains = case.system.all_protection_domains();
+    let caps = domains.iter().filter(|(pd, _)| !pd.caps.is_empty()).count();
+    let smc = domains.iter().filter(|(pd, _)| pd.smc).count();
+    let ports = domains.iter().filter(|(pd, _)| !pd.ioports.is_empty()).count();
+    let all = count(domains.len(), "domain");
+    format!("{all}, of which {caps} have a <cspace>, {smc} smc and {ports} I/O ports")
 }

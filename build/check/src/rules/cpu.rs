@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use totebox_sdf::{Place, ProtectionDomain, Scheduling};
 
+use super::evidence::some;
 use crate::{Case, Found, Judge, Rule, Scope};
-use totebox_common::units::{share_ppm, show_share};
+use totebox_common::units::{count, share_ppm, show_share};
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -17,7 +18,7 @@ pub const RULES: &[Rule] = &[
                    can starve another; in a deployment, no domain has more than its share.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(budgets),
+        judge: Judge::Description(budgets, cores),
     },
     Rule {
         id: "ISO-17",
@@ -26,7 +27,7 @@ pub const RULES: &[Rule] = &[
                    monitor's own.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(domain_schedule),
+        judge: Judge::Description(domain_schedule, scheduling_domains),
     },
 ];
 
@@ -123,6 +124,23 @@ fn budgets(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-15.
+fn cores(case: &Case) -> String {
+    let domains = case.system.all_protection_domains();
+    let mut cores: BTreeMap<u8, (usize, u64)> = BTreeMap::new();
+    for (pd, _) in domains.iter().filter(|(pd, _)| !pd.passive) {
+        let (threads, share) = cores.entry(pd.cpu).or_default();
+        *threads += 1;
+        *share = share.saturating_add(share_ppm(pd.scheduling.budget_us, pd.scheduling.period_us));
+    }
+    some(
+        "core",
+        cores.iter().map(|(core, (threads, share))| {
+            format!("core {core} has {} with {} of it", count(*threads, "domain"), show_share(*share))
+        }),
+    )
+}
+
 fn domain_schedule(case: &Case, found: &mut Found) {
     let Some(domains) = &case.system.domains else { return };
     let scheduled: BTreeSet<&str> = domains.schedule.iter().filter_map(|entry| entry.domain.as_deref()).collect();
@@ -154,4 +172,11 @@ fn domain_schedule(case: &Case, found: &mut Found) {
             );
         }
     }
+}
+
+/// What was looked at for ISO-17.
+fn scheduling_domains(case: &Case) -> String {
+    let system = case.system;
+    let scheduling_domains = system.domains.iter().flat_map(|domains| &domains.domains);
+    some("scheduling domain", scheduling_domains.map(|domain| format!("'{}'", domain.name)))
 }

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use totebox_sdf::{IrqSource, Place};
 
+use super::evidence::some;
 use crate::authority::SubjectKind;
+use crate::picture;
 use crate::{Case, Found, Judge, Rule, Scope, list};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -15,7 +18,7 @@ pub const RULES: &[Rule] = &[
                    driver of that device.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(interrupts),
+        judge: Judge::Description(interrupts, interrupts_owned),
     },
     Rule {
         id: "ISO-11",
@@ -25,7 +28,7 @@ pub const RULES: &[Rule] = &[
                    of that device.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(registers),
+        judge: Judge::Description(registers, device_regions),
     },
     Rule {
         id: "ISO-12",
@@ -34,7 +37,7 @@ pub const RULES: &[Rule] = &[
                    address space confines the device; in a deployment, only the vault is, and it is trusted.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(dma),
+        judge: Judge::Description(dma, told_addresses),
     },
 ];
 
@@ -83,6 +86,17 @@ fn interrupts(case: &Case, found: &mut Found) {
             found.error(irq.place, &[&pd.name], message, help);
         }
     }
+}
+
+/// What was looked at for ISO-10.
+fn interrupts_owned(case: &Case) -> String {
+    let domains = case.system.all_protection_domains();
+    some(
+        "interrupt",
+        domains.iter().flat_map(|(pd, _)| {
+            pd.irqs.iter().map(|irq| format!("{} of '{}'", picture::interrupt(&irq.source), pd.name))
+        }),
+    )
 }
 
 fn registers(case: &Case, found: &mut Found) {
@@ -136,6 +150,15 @@ fn registers(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-11.
+fn device_regions(case: &Case) -> String {
+    let system = case.system;
+    some(
+        "device region",
+        system.regions.iter().filter_map(|r| r.phys_addr.map(|at| format!("'{}' at {at:#x}", r.name))),
+    )
+}
+
 fn dma(case: &Case, found: &mut Found) {
     let confined = |region: &str| {
         case.system.io_address_spaces.iter().flat_map(|space| &space.maps).any(|map| map.region == region)
@@ -158,4 +181,14 @@ fn dma(case: &Case, found: &mut Found) {
             found.error(first.place, &names, reach, help);
         }
     }
+}
+
+/// What was looked at for ISO-12.
+fn told_addresses(case: &Case) -> String {
+    let system = case.system;
+    let domains = system.all_protection_domains();
+    let told = domains.iter().filter(|(pd, _)| !pd.setvars.is_empty());
+    let told: Vec<&str> = told.map(|(pd, _)| pd.name.as_str()).collect();
+    let spaces = count(system.io_address_spaces.len(), "I/O address space");
+    format!("who is told a physical address: {}; {spaces}", list(&told))
 }

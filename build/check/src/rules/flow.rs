@@ -1,7 +1,11 @@
 //! Rules about what can go from whom to whom: ISO-6, ISO-7, ISO-18.
 
+use std::collections::BTreeSet;
+
+use super::evidence::{isolated_domains, isolated_role};
 use crate::authority::{Control, How, Reach};
 use crate::{Case, Found, Judge, Policy, Reporting, Rule, Scope, list, sentence};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -12,7 +16,7 @@ pub const RULES: &[Rule] = &[
                    orchestrator, vault, console or auditor.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Flow(influence),
+        judge: Judge::Flow(influence, ways_to_act),
     },
     Rule {
         id: "ISO-7",
@@ -22,7 +26,7 @@ pub const RULES: &[Rule] = &[
                    named mediator.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Flow(knowledge),
+        judge: Judge::Flow(knowledge, ways_to_learn),
     },
     Rule {
         id: "ISO-18",
@@ -33,7 +37,7 @@ pub const RULES: &[Rule] = &[
                    carries requests and disk contents, and no findings.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Flow(audit_findings),
+        judge: Judge::Flow(audit_findings, ways_of_the_judge),
     },
 ];
 
@@ -63,6 +67,12 @@ fn influence(case: &Case, found: &mut Found) {
     between_isolated(case, policy, &reach, "can influence", found);
 }
 
+/// What was looked at for ISO-6.
+fn ways_to_act(case: &Case) -> String {
+    let authority = case.authority;
+    format!("direct ways to act: {}; {}", authority.edges.len(), pairs(case, &authority.influence()))
+}
+
 fn knowledge(case: &Case, found: &mut Found) {
     let Some(policy) = case.policy else { return };
     let authority = case.authority;
@@ -87,6 +97,14 @@ fn knowledge(case: &Case, found: &mut Found) {
     }
     filled_for_another(case, policy, found);
     between_isolated(case, policy, &authority.knowledge(), "can pass data to", found);
+}
+
+/// What was looked at for ISO-7.
+fn ways_to_learn(case: &Case) -> String {
+    let authority = case.authority;
+    let edges = |is: fn(&How) -> bool| authority.edges.iter().filter(move |edge| is(&edge.how));
+    let tells = edges(|how| !matches!(how, How::Signal | How::Control(Control::Time))).count();
+    format!("direct ways to learn: {tells}; {}", pairs(case, &authority.knowledge()))
 }
 
 /// What the build fills for one domain, its manifest or its signing key, and another one maps: whatever region it
@@ -176,6 +194,28 @@ fn audit_findings(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-18.
+fn ways_of_the_judge(case: &Case) -> String {
+    let authority = case.authority;
+    let of_subject = |subject: usize| authority.name(subject);
+    let Some(judge) = case.policy.and_then(|policy| Some(policy.reporting.as_ref()?.from)) else {
+        return "nobody judges others".into();
+    };
+    let judges = |subject: usize| case.role(subject).is_some_and(|role| role.name == judge);
+    let acted_on = authority.edges.iter().filter(|edge| judges(edge.from)).map(|edge| edge.to);
+    let acts = authority.edges.iter().filter(|edge| judges(edge.to)).map(|edge| edge.from);
+    let names = |subjects: BTreeSet<usize>| {
+        let (isolated, rest): (Vec<usize>, Vec<usize>) =
+            subjects.into_iter().partition(|&subject| case.is_isolated(subject));
+        let rest = list(&rest.into_iter().map(of_subject).collect::<Vec<_>>());
+        match isolated.len() {
+            0 => rest,
+            several => format!("{rest}; {}", count(several, isolated_role(case).0)),
+        }
+    };
+    format!("the {judge} acts on {}; on it act {}", names(acted_on.collect()), names(acts.collect()))
+}
+
 /// "can write 'x', which 'b' maps".
 pub fn says(how: &How, to: &str) -> String {
     match how {
@@ -211,4 +251,21 @@ fn names<'a>(a: &'a str, b: &'a str, how: &'a How) -> Vec<&'a str> {
 /// The names, or how many there are if they would fill the line.
 fn some(names: &[&str]) -> String {
     if names.len() > 6 { format!("{} others", names.len()) } else { list(names) }
+}
+
+/// How many isolated domains reach each other, and how.
+fn pairs(case: &Case, reach: &Reach) -> String {
+    let domains = isolated_domains(case);
+    let reached = |may_pass: &dyn Fn(usize) -> bool| {
+        let others =
+            |&from: &usize| reach.closure(from, may_pass).into_iter().filter(|to| domains.contains(to)).count();
+        domains.iter().map(others).sum::<usize>()
+    };
+    let all = domains.len() * domains.len().saturating_sub(1);
+    let (any, unmediated) = (reached(&|_| true), reached(&|subject| !case.is_mediator(subject)));
+    let (mediated, many) = (any - unmediated, isolated_role(case).1);
+    format!(
+        "of {all} ordered pairs of {many}, {unmediated} reach the other without a mediator and {mediated} only \
+         if one does wrong"
+    )
 }

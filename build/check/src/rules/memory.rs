@@ -1,11 +1,13 @@
 //! Rules about memory: ISO-1, ISO-2, ISO-13, ISO-14.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use totebox_sdf::Place;
 
+use super::evidence::{isolated_domains, isolated_role};
 use crate::authority::{Access, SubjectKind};
 use crate::{Case, Found, Judge, Rule, Scope, list};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -16,7 +18,7 @@ pub const RULES: &[Rule] = &[
                    needs no writer.",
         scope: Scope::Any,
         waivable: true,
-        judge: Judge::Description(one_writer),
+        judge: Judge::Description(one_writer, regions_mapped),
     },
     Rule {
         id: "ISO-2",
@@ -25,7 +27,7 @@ pub const RULES: &[Rule] = &[
                    overlapping physical addresses, or through a virtual machine.",
         scope: Scope::Policy,
         waivable: false,
-        judge: Judge::Description(no_frame_in_two_archives),
+        judge: Judge::Description(no_frame_in_two_archives, regions_of_archives),
     },
     Rule {
         id: "ISO-13",
@@ -34,7 +36,7 @@ pub const RULES: &[Rule] = &[
                    memory, in one domain or in several. (Program segments are judged by what was built.)",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(writable_or_executable),
+        judge: Judge::Description(writable_or_executable, mappings),
     },
     Rule {
         id: "ISO-14",
@@ -42,7 +44,7 @@ pub const RULES: &[Rule] = &[
         sentence: "In every domain the page at address 0 and the page below the stack are unmapped.",
         scope: Scope::Any,
         waivable: false,
-        judge: Judge::Description(guard_pages),
+        judge: Judge::Description(guard_pages, addresses_mapped),
     },
 ];
 
@@ -103,6 +105,22 @@ fn one_writer(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-1.
+fn regions_mapped(case: &Case) -> String {
+    let (system, authority) = (case.system, case.authority);
+    let memory = authority.by_memory();
+    let (devices, rest): (Vec<_>, Vec<_>) =
+        memory.keys().map(|&class| &system.regions[class]).partition(|region| region.phys_addr.is_some());
+    let filled = rest.iter().filter(|r| r.prefill_path.is_some() || r.prefill_bootinfo.is_some()).count();
+    format!(
+        "{} that somebody maps, {filled} of them filled by the build; {} at a physical address {} left to \
+         ISO-11",
+        count(rest.len(), "region"),
+        devices.len(),
+        if devices.len() == 1 { "is" } else { "are" }
+    )
+}
+
 /// Whether a program sees the memory, rather than a device.
 fn is_mapped_by_program(case: &Case, access: &Access) -> bool {
     access.vaddr.is_some() && case.authority.subjects[access.subject].kind != SubjectKind::Device
@@ -140,6 +158,15 @@ fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
     }
 }
 
+/// What was looked at for ISO-2.
+fn regions_of_archives(case: &Case) -> String {
+    let authority = case.authority;
+    let isolated = |access: &&Access| case.is_isolated(access.subject);
+    let mapped: BTreeSet<usize> = authority.accesses.iter().filter(isolated).map(|a| a.region).collect();
+    let domains = count(isolated_domains(case).len(), isolated_role(case).0);
+    format!("{domains}, which map {}", count(mapped.len(), "region"))
+}
+
 fn writable_or_executable(case: &Case, found: &mut Found) {
     for (_, accesses) in case.authority.by_memory() {
         let executed = accesses.iter().find(|access| access.perms.execute);
@@ -159,6 +186,13 @@ fn writable_or_executable(case: &Case, found: &mut Found) {
             "map code perms=\"rx\" everywhere, and fill it by the build with prefill_path",
         );
     }
+}
+
+/// What was looked at for ISO-13.
+fn mappings(case: &Case) -> String {
+    let authority = case.authority;
+    let executable = authority.accesses.iter().filter(|access| access.perms.execute).count();
+    format!("{}, {executable} of them executable", count(authority.accesses.len(), "mapping"))
 }
 
 fn guard_pages(case: &Case, found: &mut Found) {
@@ -192,5 +226,17 @@ fn guard_pages(case: &Case, found: &mut Found) {
                 "leave a page free below the stack",
             );
         }
+    }
+}
+
+/// What was looked at for ISO-14.
+fn addresses_mapped(case: &Case) -> String {
+    let domains = case.system.all_protection_domains();
+    let addresses = || domains.iter().flat_map(|(pd, _)| pd.maps.iter().map(|map| map.vaddr));
+    match (addresses().min(), addresses().max()) {
+        (Some(lowest), Some(highest)) => {
+            format!("{}, at addresses from {lowest:#x} to {highest:#x}", count(addresses().count(), "mapping"))
+        }
+        _ => count(0, "mapping"),
     }
 }

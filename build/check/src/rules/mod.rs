@@ -5,6 +5,7 @@ mod channels;
 mod control;
 mod cpu;
 mod devices;
+mod evidence;
 mod flow;
 mod memory;
 mod names;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use totebox_sdf::{IrqSource, Place};
 
 use crate::{Case, Found, Judge, Rule, Scope};
+use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[Rule {
     id: "ISO-16",
@@ -14,7 +15,7 @@ pub const RULES: &[Rule] = &[Rule {
                    objects.",
     scope: Scope::Any,
     waivable: false,
-    judge: Judge::Description(injective),
+    judge: Judge::Description(injective, names_there),
 }];
 
 /// A kernel object, or a row of them that differ in a running number.
@@ -40,6 +41,18 @@ fn injective(case: &Case, found: &mut Found) {
             "rename one of them; a name without '_' is never ambiguous",
         );
     }
+}
+
+/// What was looked at for ISO-16.
+fn names_there(case: &Case) -> String {
+    let (system, authority) = (case.system, case.authority);
+    let names = system
+        .regions
+        .iter()
+        .map(|region| region.name.as_str())
+        .chain(authority.subjects.iter().map(|subject| subject.name.as_str()));
+    let all = names.clone().count();
+    format!("{}, {} of them with '_'", count(all, "name"), names.filter(|name| name.contains('_')).count())
 }
 
 fn objects<'a>(case: &Case<'a>) -> Vec<Object<'a>> {
