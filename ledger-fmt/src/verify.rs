@@ -26,11 +26,13 @@
 //! verified before, [`Verifier::sample`] at a stretch of what had come by then.
 
 mod chain;
+mod finding;
 mod known;
 mod region;
 mod walk;
 mod window;
 
+pub use finding::{Finding, FindingKind};
 pub use walk::Verifier;
 
 use crate::Hash;
@@ -46,80 +48,6 @@ pub enum Mode {
     Full,
     /// Everything but `assets/`: a listing.
     Ledger,
-}
-
-/// What is wrong with a committed structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum FindingKind {
-    /// The superblock is not the one this volume must have.
-    Superblock = 1,
-    /// A frontier hint is neither blank nor valid, or contradicts the stamps.
-    Hint = 2,
-    /// A stamp is damaged, stray, missing or contradicts itself.
-    Stamp = 3,
-    /// A record is damaged, does not keep to its form, or its run's bytes are not those the digest covers.
-    Record = 4,
-    /// A whole record does not continue the chain.
-    Chain = 5,
-    /// The tree over the records is not the one a checkpoint states.
-    Tree = 6,
-    /// Asset bytes do not have the hash their record gives, or not the digest their run gives.
-    Asset = 7,
-    /// The volume is older than what is known of it.
-    Rollback = 8,
-    /// The archive claims another head than its ledger has.
-    HeadDisagreement = 9,
-    /// The blocks cannot be read.
-    Unreadable = 10,
-}
-
-impl FindingKind {
-    /// The kind with this number.
-    pub const fn from_u8(n: u8) -> Option<FindingKind> {
-        Some(match n {
-            1 => FindingKind::Superblock,
-            2 => FindingKind::Hint,
-            3 => FindingKind::Stamp,
-            4 => FindingKind::Record,
-            5 => FindingKind::Chain,
-            6 => FindingKind::Tree,
-            7 => FindingKind::Asset,
-            8 => FindingKind::Rollback,
-            9 => FindingKind::HeadDisagreement,
-            10 => FindingKind::Unreadable,
-            _ => return None,
-        })
-    }
-
-    /// The kind's name in every message.
-    pub const fn name(self) -> &'static str {
-        match self {
-            FindingKind::Superblock => "superblock",
-            FindingKind::Hint => "hint",
-            FindingKind::Stamp => "stamp",
-            FindingKind::Record => "record",
-            FindingKind::Chain => "chain",
-            FindingKind::Tree => "tree",
-            FindingKind::Asset => "asset",
-            FindingKind::Rollback => "rollback",
-            FindingKind::HeadDisagreement => "head-disagreement",
-            FindingKind::Unreadable => "unreadable",
-        }
-    }
-}
-
-/// Something wrong, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What.
-    pub kind: FindingKind,
-    /// The area `block` is counted in.
-    pub area: Area,
-    /// The first block concerned, in its area.
-    pub block: u64,
-    /// The record concerned, by sequence number.
-    pub record: Option<u64>,
 }
 
 /// Blocks the verifier wants next, relative to the volume.

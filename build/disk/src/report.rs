@@ -252,23 +252,7 @@ impl Findings {
 
 impl Visitor for Findings {
     fn finding(&mut self, finding: &Finding) {
-        self.add(finding, describe(finding.kind).to_owned());
-    }
-}
-
-/// A finding in words.
-fn describe(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::Superblock => "the superblock is not the one this volume must have",
-        FindingKind::Hint => "the frontier hint is damaged, missing, or contradicts the runs",
-        FindingKind::Stamp => "the stamp of a committed run is damaged or missing",
-        FindingKind::Record => "damaged, or not of the form its kind must have",
-        FindingKind::Chain => "it does not continue the record before",
-        FindingKind::Tree => "the tree it states is not that of the records before it",
-        FindingKind::Asset => "the content is not what was committed",
-        FindingKind::Rollback => "the volume is older than what is known of it",
-        FindingKind::HeadDisagreement => "the archive claims another head than its ledger has",
-        FindingKind::Unreadable => "cannot be read",
+        self.add(finding, finding.kind.text().to_owned());
     }
 }
 

@@ -6,7 +6,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_console::testing::Bench;
 use totebox_operator::client::{Connection, Session, Timing};
-use totebox_protocol::audit::{Event, FoundRange, NO_RECORD, Verdict};
+use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Verdict};
 use totebox_protocol::flag::{Acknowledged, FlagKind, NO_VOLUME};
 use totebox_protocol::operator::{Completion, Outcome, Request};
 use totebox_protocol::page::{ArchiveState, HISTORY_MAX, degraded};
@@ -38,7 +38,7 @@ fn flags_are_shown_and_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let prepare = |bench: &mut Bench| {
-        let row = bench.raise(7, FlagKind::Asset, 1);
+        let row = bench.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
         (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
         bench.raise(8, FlagKind::AuditVolume, NO_VOLUME).audit_record = NO_RECORD.into();
         bench.surface.degraded = degraded::AUDITOR;
@@ -217,14 +217,16 @@ fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
 }
 
 /// Records of the audit record, one flag among so many audits.
-fn record(sequence: u64) -> Event {
-    let mut event = Event::new_zeroed();
+fn record(sequence: u64) -> EventRow {
+    let mut event = EventRow::new_zeroed();
     let entry = &mut event.entry;
     (event.sequence, entry.volume, entry.record) = (sequence.into(), 0, NO_RECORD.into());
     match sequence {
         0 => (entry.kind, entry.volume) = (Kind::Genesis as u8, NO_VOLUME),
-        9 | 59 => (entry.kind, entry.what, entry.flag) = (Kind::Flag as u8, FlagKind::Hung as u8, 1.into()),
-        _ => (entry.kind, entry.what, entry.from) = (Kind::AuditResult as u8, Verdict::Clean as u8, 1),
+        9 | 59 => {
+            (entry.kind, entry.flag_kind, entry.flag) = (Kind::Flag as u8, FlagKind::Hung.number(), 1.into())
+        }
+        _ => (entry.kind, entry.verdict, entry.verified) = (Kind::AuditResult as u8, Verdict::Clean as u8, 1),
     }
     event
 }
@@ -244,7 +246,7 @@ fn the_audit_record_is_read_page_by_page() {
         let from = bench.last_order().2;
         bench.peer.orders.push((Request::new_zeroed(), Vec::new()));
         let from = if from == u64::MAX { RECORDS - HISTORY_MAX as u64 } else { from };
-        let events: Vec<Event> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
+        let events: Vec<EventRow> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
         bench.bring_history(seen as u32, &events, RECORDS);
         bench.publish();
     };

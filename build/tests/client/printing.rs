@@ -12,7 +12,7 @@ use ledger_fmt::testing::TestVolume;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use totebox_console::testing::{Bench, Document};
 use totebox_deployment::Deployment;
-use totebox_protocol::audit::{Event, Verdict};
+use totebox_protocol::audit::{EventRow, Verdict};
 use totebox_protocol::flag::FlagKind;
 use totebox_protocol::operator::{Completion, Op, Outcome, Request};
 use totebox_protocol::page::ArchiveState;
@@ -154,7 +154,7 @@ fn serve(at: &Path) -> Appliance {
             Op::Resume => done(ArchiveState::Active),
             Op::Archive => done(ArchiveState::Archived),
             Op::Acknowledge => bench.acknowledge(number as u32, tag, true),
-            Op::History => bench.bring_history(tag, &[Event::new_zeroed()], 1),
+            Op::History => bench.bring_history(tag, &[EventRow::new_zeroed()], 1),
             Op::Findings => bench.bring_findings(tag, 0, &[]),
             Op::Ping => {}
             Op::Verify => {

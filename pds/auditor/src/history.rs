@@ -8,11 +8,10 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::record::Record;
 use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use totebox_ledger_writer::Run;
-use totebox_protocol::audit::{Event, NO_RECORD, Op, Report, Request, Verdict};
+use totebox_protocol::audit::{EventRow, Reported};
 use totebox_protocol::page::HISTORY_MAX;
 use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
-use zerocopy::FromZeros;
 
 use super::Purpose;
 use super::journal::Journal;
@@ -37,7 +36,7 @@ pub struct History {
     number: u8,
     task: Option<Task>,
     buffer: Box<[u8]>,
-    found: Deque<Event, HISTORY_MAX>,
+    found: Deque<EventRow, HISTORY_MAX>,
     sent: u32,
 }
 
@@ -54,15 +53,14 @@ impl History {
     }
 
     /// Begins to read what was asked for, if none is under way.
-    pub fn begin(&mut self, request: &Request, journal: &Journal) {
+    ///
+    /// At most `count` records are wanted, from the sequence number `from` on; without one the last of them.
+    pub fn begin(&mut self, tag: u32, from: Option<u64>, count: u32, journal: &Journal) {
         let (records, ledger_next) = journal.extent();
-        let count = u64::from(request.count.get()).min(HISTORY_MAX as u64);
-        let next = match request.number.get() {
-            NO_RECORD => records.saturating_sub(count),
-            number => number.min(records),
-        };
+        let count = u64::from(count).min(HISTORY_MAX as u64);
+        let next = from.map_or(records.saturating_sub(count), |from| from.min(records));
         let end = next.saturating_add(count).min(records);
-        let (tag, block) = (request.tag.get(), journal.block_before(next));
+        let block = journal.block_before(next);
         self.sent = 0;
         self.task = Some(Task { tag, next, end, block, ledger_next, under_way: false, done: next >= end });
     }
@@ -115,16 +113,12 @@ impl History {
     }
 
     /// The report that leaves next; after that it [`History::has_left`].
-    pub fn report(&self, records: u64) -> Option<(Report, Event)> {
-        let task = self.task.filter(|task| task.done)?;
-        let mut report = Report::new_zeroed();
-        (report.op, report.volume, report.tag) = (Op::History as u8, self.number, task.tag.into());
-        (report.record, report.records) = (NO_RECORD.into(), records.into());
-        let next = self.found.front();
-        report.verdict = if next.is_some() { Verdict::Event } else { Verdict::Complete } as u8;
-        report.audit_record = next.map_or(NO_RECORD.into(), |event| event.sequence);
-        report.findings = self.sent.into();
-        Some((report, next.copied().unwrap_or(Event::new_zeroed())))
+    pub fn report(&self, records: u64) -> Option<Reported> {
+        let tag = self.task.filter(|task| task.done)?.tag;
+        Some(match self.found.front() {
+            Some(event) => Reported::Event { tag, event: *event },
+            None => Reported::Complete { tag, records, sent: self.sent },
+        })
     }
 
     /// That report has left.

@@ -5,18 +5,24 @@
 //! record all the same.
 
 use heapless::Deque;
+use ledger_fmt::record::Kind;
 use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
 use totebox_manifest::{Manifest, Role, VOLUMES_MAX};
-use totebox_protocol::audit::{Entry, NO_RECORD, Op, Report, Request, Verdict};
+use totebox_protocol::audit::{Asked, Entered, Entry, Report, Reported, Request};
 use totebox_shm::Mapped;
-use zerocopy::{FromZeros, IntoBytes};
 
 use super::history::History;
 use super::journal::Journal;
-use super::memory::{Memory, Recollection};
+use super::memory::Memory;
 use super::payload;
 use super::verification::Job;
+
+/// The record that the orchestrator wants entered, if it is one.
+fn record(entry: Option<Entry>, memory: &Memory) -> Option<(Kind, payload::Text)> {
+    let entry = entry?;
+    payload::entry(&entry, entry.volume.and_then(|volume| memory.name(volume)))
+}
 
 /// The link to the orchestrator.
 pub struct Inbox {
@@ -25,7 +31,7 @@ pub struct Inbox {
     /// Verifications that wait; an orchestrator asks for one of each volume at most.
     jobs: Deque<Job, VOLUMES_MAX>,
     /// A request that was copied out and waits for room.
-    held: Option<(Request, Entry)>,
+    held: Option<Result<Asked, Reported>>,
 }
 
 impl Inbox {
@@ -37,53 +43,44 @@ impl Inbox {
 
     /// Takes the requests that have come, as long as there is room for what they lead to.
     pub fn take(&mut self, journal: &mut Journal, history: &mut History, memory: &Memory, wall_ms: u64) {
-        while let Some((request, entry)) = self.next() {
-            match self.kind(&request) {
-                Some(Op::VerifyFull | Op::VerifyIncremental) if self.jobs.is_full() => return,
-                Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) => {
-                    let job = Job { volume: request.volume, tag: request.tag.get(), op };
-                    self.jobs.push_back(job).expect("not full");
+        while let Some(asked) = self.next() {
+            match asked {
+                Ok(Asked::Verify { .. }) if self.jobs.is_full() => return self.hold(asked),
+                Ok(Asked::Verify { volume, tag, scope }) => {
+                    self.jobs.push_back(Job { volume, tag, scope }).expect("not full");
                 }
-                Some(Op::History) if !journal.is_open() || !history.is_idle() => return,
-                Some(Op::History) => history.begin(&request, journal),
-                Some(Op::Ping) => {}
-                Some(Op::Record) if !journal.can_take() => return,
-                Some(Op::Record) => match payload::entry(&entry, memory.name(entry.volume)) {
-                    Some(record) => journal.enter(&request, record, wall_ms),
-                    None => journal.pass(refusal(&request)),
+                Ok(Asked::History { .. }) if !journal.is_open() || !history.is_idle() => return self.hold(asked),
+                Ok(Asked::History { tag, from, count }) => history.begin(tag, from, count, journal),
+                Ok(Asked::Ping) => {}
+                Ok(Asked::Record { .. }) if !journal.can_take() => return self.hold(asked),
+                Ok(Asked::Record { tag, entry }) => match record(entry, memory) {
+                    Some(record) => journal.enter(tag, record, wall_ms),
+                    None => journal.pass(Reported::Entered { tag, outcome: Entered::NotServed }),
                 },
-                _ if journal.is_full() => return,
-                _ => journal.pass(refusal(&request)),
+                Err(_) if journal.is_full() => return self.hold(asked),
+                Err(refusal) => journal.pass(refusal),
             }
-            self.held = None;
         }
     }
 
-    /// The oldest request, copied out once.
-    fn next(&mut self) -> Option<(Request, Entry)> {
-        if self.held.is_none() {
-            let request = self.link.peek()?;
-            let mut entry = Entry::new_zeroed();
-            self.link.data(entry.as_mut_bytes());
-            self.link.release();
-            self.held = Some((request, entry));
-        }
-        self.held.filter(|_| !self.link.is_broken())
+    /// Lets a request wait for room.
+    fn hold(&mut self, asked: Result<Asked, Reported>) {
+        self.held = Some(asked);
     }
 
-    /// What is asked for, if the request is one.
-    fn kind(&self, request: &Request) -> Option<Op> {
-        let op = Op::from_wire(request.op)?;
-        let (len, count, number) = (request.len.get() as usize, request.count.get(), request.number.get());
-        let plain = len == 0 && count == 0 && number == 0;
-        let formed = match op {
-            Op::VerifyFull | Op::VerifyIncremental => plain && usize::from(request.volume) < self.volumes,
-            Op::Record => len == size_of::<Entry>() && count == 0 && number == 0,
-            Op::History => len == 0,
-            Op::Ping => plain && request.tag.get() == 0,
-            Op::RestoreVolume | Op::RestoreFlag => false,
-        };
-        (formed && request.reserved == [0; 2] && request.reserved_tail == [0; 40]).then_some(op)
+    /// The oldest request, copied out and decoded once; or the report on one that is not served.
+    fn next(&mut self) -> Option<Result<Asked, Reported>> {
+        if self.link.is_broken() {
+            return None;
+        }
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        let request = self.link.peek()?;
+        let asked = Asked::decode(&request, |body| self.link.data(body), self.volumes);
+        self.link.release();
+        let Request { op, volume, tag, .. } = request;
+        Some(asked.ok_or(Reported::NotServed(op, volume, tag.get())))
     }
 
     /// The verification that is next.
@@ -106,21 +103,18 @@ impl Inbox {
     ) {
         while journal.is_open()
             && let Some(recollection) = memory.recollection()
-            && match recollection {
-                Recollection::Volume(report, remembered) => self.send_one(&report, remembered.as_bytes()),
-                Recollection::Flag(report, row) => self.send_one(&report, row.as_bytes()),
-            }
+            && self.send_one(&recollection)
         {
             memory.has_told();
         }
         if memory.recollection().is_none() {
-            while let Some((report, verified)) = journal.settled()
-                && self.send_one(&report, verified.as_bytes())
+            while let Some(report) = journal.settled()
+                && self.send_one(&report)
             {
                 journal.left();
             }
-            while let Some((report, event)) = history.report(journal.extent().0)
-                && self.send_one(&report, event.as_bytes())
+            while let Some(report) = history.report(journal.extent().0)
+                && self.send_one(&report)
             {
                 history.has_left();
             }
@@ -129,16 +123,7 @@ impl Inbox {
     }
 
     /// Sends one report; false if it has to wait for room. One to a broken orchestrator is dropped.
-    fn send_one(&mut self, report: &Report, body: &[u8]) -> bool {
-        self.link.send(report, body) || self.link.is_broken()
+    fn send_one(&mut self, report: &Reported) -> bool {
+        report.encode(|header, body| self.link.send(header, body)) || self.link.is_broken()
     }
-}
-
-/// The report on a request that is not served.
-fn refusal(request: &Request) -> Report {
-    let mut report = Report::new_zeroed();
-    (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
-    report.verdict = Verdict::NotVerified as u8;
-    report.record = NO_RECORD.into();
-    report
 }

@@ -1,7 +1,6 @@
 //! The audit record: the auditor's own ledger on the audit volume, and the reports that wait for it.
 //!
-//! A report leaves only when the record that states it is durable, or certainly never will be: then it says
-//! [`NO_RECORD`]. So a volume that is full, sealed or not there never holds up a report. The payloads are in
+//! A report leaves only when the record that states it is durable, or certainly never will be: then it says so. So a volume that is full, sealed or not there never holds up a report. The payloads are in
 //! `docs/audit-record.md`.
 //!
 //! What nobody waits for, the clean results of scheduled audits, is committed together at the end of a round:
@@ -14,9 +13,8 @@ use ledger_fmt::record::{Draft, Kind};
 use totebox_ledger_writer::audit_room;
 use totebox_ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State};
 use totebox_manifest::{Header, Volume};
-use totebox_protocol::audit::{NO_RECORD, Op, Report, Request, Verdict, Verified};
+use totebox_protocol::audit::{Entered, Found, Reported, UNASKED, Verdict};
 use totebox_vault_client::{Received, VaultClient};
-use zerocopy::FromZeros;
 
 use super::memory::Memory;
 use super::payload::Text;
@@ -27,17 +25,15 @@ use super::{Purpose, payload};
 const WAITING_MAX: usize = 8;
 
 /// A report and the record that states it, if one was staged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
-    report: Report,
-    verified: Verified,
+    report: Reported,
     sequence: Option<u64>,
 }
 
 /// The writer of the audit record.
 pub struct Journal {
     header: Header,
-    number: u8,
     writer: LedgerWriter<Purpose>,
     /// Whether the ledger was read, and the boot record entered where that is possible.
     open: bool,
@@ -51,7 +47,6 @@ impl Journal {
     pub fn new(header: &Header, volume: &Volume, number: u8) -> Journal {
         Journal {
             header: *header,
-            number,
             writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_run(),
             open: false,
             waiting: Deque::new(),
@@ -116,17 +111,17 @@ impl Journal {
             // Where the genesis does not fit, the boot record will not either.
             let _ = self.writer.stage_genesis(wall_ms);
         }
-        let mut report = Report::new_zeroed();
-        report.op = Op::Record as u8;
-        report.volume = self.number;
-        report.record = NO_RECORD.into();
-        report.duration_ms = memory.last_ms().into();
-        report.findings = memory.last_flag().into();
-        report.bytes = u64::from(memory.flags_hidden()).into();
         self.urgent = true;
         let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
-        report.kept_out = self.keeps_out(sequence);
-        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
+        let report = Reported::Opened {
+            records: 0,
+            last_flag: memory.last_flag(),
+            flags_hidden: memory.flags_hidden(),
+            last_ms: memory.last_ms(),
+            audit_record: None,
+            kept_out: self.keeps_out(sequence),
+        };
+        self.wait(Waiting { report, sequence });
     }
 
     /// Whether no more reports can wait, until the orchestrator has taken some.
@@ -143,12 +138,19 @@ impl Journal {
 
     /// Enters a verification's result and lets its report wait for that. `name` is the volume's.
     pub fn enter_result(&mut self, verdicts: &Verdicts, name: &str, wall_ms: u64) {
-        let Verdicts { report, verified, more, from, progress } = verdicts;
-        self.urgent |= report.verdict != Verdict::Clean as u8 || report.tag.get() != 0;
-        let text = payload::result(report, verified, more, *from, progress, name);
-        let sequence = self.stage(Kind::AuditResult, &text, wall_ms);
-        let report = Report { kept_out: self.keeps_out(sequence), ..*report };
-        self.wait(Waiting { report, verified: *verified, sequence });
+        let Verdicts { job, result, first, more, head, root, .. } = verdicts;
+        self.urgent |= result.verdict != Verdict::Clean || job.tag != UNASKED;
+        let sequence = self.stage(Kind::AuditResult, &payload::result(verdicts, name), wall_ms);
+        let report = Reported::Verified {
+            volume: job.volume,
+            tag: job.tag,
+            result: *result,
+            kept_out: self.keeps_out(sequence),
+            found: Found { first: first.clone(), more: more.rows() },
+            head: *head,
+            root: *root,
+        };
+        self.wait(Waiting { report, sequence });
     }
 
     /// Whether an entry can be made now, or certainly never.
@@ -158,18 +160,15 @@ impl Journal {
     }
 
     /// Enters what the orchestrator wants recorded, and lets the report on that wait for it.
-    pub fn enter(&mut self, request: &Request, (kind, text): (Kind, Text), wall_ms: u64) {
-        let mut report = Report::new_zeroed();
-        (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
-        report.record = NO_RECORD.into();
+    pub fn enter(&mut self, tag: u32, (kind, text): (Kind, Text), wall_ms: u64) {
         self.urgent = true;
         let sequence = self.stage(kind, &text, wall_ms);
-        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence });
+        self.wait(Waiting { report: Reported::Entered { tag, outcome: Entered::NotRecorded }, sequence });
     }
 
     /// Lets a report on nothing that was verified wait for its turn. Nothing is recorded.
-    pub fn pass(&mut self, report: Report) {
-        self.wait(Waiting { report, verified: Verified::new_zeroed(), sequence: None });
+    pub fn pass(&mut self, report: Reported) {
+        self.wait(Waiting { report, sequence: None });
     }
 
     /// Whether there is room for one more record of this kind, beside what is kept for others.
@@ -181,13 +180,11 @@ impl Journal {
         self.writer.room_beside(reserved, payload_len)
     }
 
-    /// 1 if what was not staged had no room only because others have: an entry can be made.
-    fn keeps_out(&self, staged: Option<u64>) -> u8 {
-        u8::from(
-            staged.is_none()
-                && self.room_for(Kind::Flag, payload::ENTRY_MAX) != Err(StageError::Full)
-                && self.writer.state() == State::Ready,
-        )
+    /// Whether what was not staged had no room only because others have: an entry can be made.
+    fn keeps_out(&self, staged: Option<u64>) -> bool {
+        staged.is_none()
+            && self.room_for(Kind::Flag, payload::ENTRY_MAX) != Err(StageError::Full)
+            && self.writer.state() == State::Ready
     }
 
     fn stage(&mut self, kind: Kind, payload: &payload::Text, time_ms: u64) -> Option<u64> {
@@ -201,20 +198,24 @@ impl Journal {
     }
 
     /// The next report that can leave.
-    pub fn settled(&self) -> Option<(Report, Verified)> {
-        let Waiting { mut report, verified, sequence } = *self.waiting.front()?;
+    pub fn settled(&self) -> Option<Reported> {
+        let Waiting { report, sequence } = self.waiting.front()?;
         let durable = self.writer.totals().head.records;
-        let recorded = match sequence {
+        let recorded = match *sequence {
             Some(sequence) if sequence < durable => Some(sequence),
             Some(_) if self.writer.state() == State::Ready => return None,
             _ => None,
         };
-        report.audit_record = recorded.unwrap_or(NO_RECORD).into();
-        if report.op == Op::Record as u8 && report.verdict == 0 {
-            let verdict = if recorded.is_some() { Verdict::Recorded } else { Verdict::NotRecorded };
-            (report.verdict, report.records) = (verdict as u8, durable.into());
+        let mut report = report.clone();
+        match &mut report {
+            Reported::Opened { records, audit_record, .. } => (*records, *audit_record) = (durable, recorded),
+            Reported::Verified { result, .. } => result.audit_record = recorded,
+            Reported::Entered { outcome, .. } => {
+                *outcome = recorded.map_or(*outcome, Entered::Recorded);
+            }
+            _ => {}
         }
-        Some((report, verified))
+        Some(report)
     }
 
     /// The report has left.

@@ -1,6 +1,7 @@
 //! Reading the flat JSON objects of the audit record: as much JSON as its payloads have, and not a byte
 //! more. What it reads comes from a disk: nothing in it is trusted, and nothing panics.
 
+use heapless::String;
 use ledger_fmt::Hash;
 
 /// An object's text, without its braces.
@@ -114,17 +115,15 @@ fn value_end(text: &str) -> Option<usize> {
     (depth == 0 && at > 0).then_some(at)
 }
 
-/// Writes a string's escapes out of `escaped` into `out`; returns the bytes written, `None` if it is no string
-/// of ours or does not fit.
-pub fn unescape(escaped: &str, out: &mut [u8]) -> Option<usize> {
-    let mut len = 0;
-    let mut bytes = escaped.bytes();
-    while let Some(byte) = bytes.next() {
-        let byte = if byte == b'\\' { bytes.next().filter(|b| matches!(b, b'"' | b'\\'))? } else { byte };
-        *out.get_mut(len)? = byte;
-        len += 1;
+/// A string with its escapes undone; `None` if it is no string of ours or has more than `N` bytes.
+pub fn unescape<const N: usize>(escaped: &str) -> Option<String<N>> {
+    let mut out = String::new();
+    let mut chars = escaped.chars();
+    while let Some(c) = chars.next() {
+        let c = if c == '\\' { chars.next().filter(|c| matches!(c, '"' | '\\'))? } else { c };
+        out.push(c).ok()?;
     }
-    Some(len)
+    Some(out)
 }
 
 #[cfg(test)]
@@ -144,9 +143,8 @@ mod tests {
         assert_eq!(object.get("last").unwrap().0, "false");
         assert_eq!(object.text("inner"), None);
         assert_eq!(Object::new("{}").unwrap().get("a").map(|value| value.0), None);
-        let mut out = [0; 4];
-        assert_eq!((unescape(r#"a\"b\\"#, &mut out), &out), (Some(4), br#"a"b\"#));
-        assert_eq!(unescape("abcde", &mut out), None);
+        assert_eq!(unescape::<4>(r#"a\"b\\"#).as_deref(), Some(r#"a"b\"#));
+        assert_eq!(unescape::<4>("abcde"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`ranges`] | what it finds beyond the first findings |
 //! | [`reader`] | reads blocks ahead of the verifier |
 //! | [`journal`] | the audit record, and the reports that wait for it |
+//! | [`progress`] | how far a volume has been verified |
 //! | [`payload`] | what the audit record's records say |
 //! | [`memory`], [`json`] | what they said before this start |
 //! | [`history`] | reading them back for the operator |
@@ -31,6 +32,7 @@ mod journal;
 mod json;
 mod memory;
 mod payload;
+mod progress;
 mod ranges;
 mod reader;
 #[cfg(test)]
@@ -42,7 +44,6 @@ use alloc::vec::Vec;
 use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
 use totebox_link::page_reader;
 use totebox_manifest::{Manifest, Role, Volume};
-use totebox_protocol::audit::Op;
 use totebox_protocol::page::{ArchiveState, Health, Time};
 use totebox_shm::{Mapped, PageReader};
 use totebox_vault_client::VaultClient;
@@ -149,9 +150,8 @@ impl Auditor {
                 if !self.journal.can_enter() {
                     return;
                 }
-                let volume = verdicts.report.volume;
-                let op = Op::from_wire(verdicts.report.op).expect("our own");
-                self.memory.verified(usize::from(volume), op, verdicts.progress);
+                let volume = verdicts.job.volume;
+                self.memory.verified(usize::from(volume), verdicts.result.scope, verdicts.progress);
                 let name = self.memory.name(volume).expect("a volume there is");
                 self.journal.enter_result(&verdicts, name, self.time.wall_ms.get());
                 self.verification.end();

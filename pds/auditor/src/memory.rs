@@ -7,21 +7,19 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::stamp::Frontier;
 use ledger_fmt::tree::Edge;
-use ledger_fmt::verify::{FindingKind, Point};
+use ledger_fmt::verify::{Finding, FindingKind, Point};
 use totebox_domain::FaultKind;
 use totebox_manifest::{NO_CHANNEL, VOLUMES_MAX, Volume, name_str};
 use totebox_protocol::audit::{
-    Entry, Event, FoundRange, NO_RANGES, NO_RECORD, Op, RangeRows, Remembered, Report, Verdict,
-    are_beyond_the_first,
+    AuditEvent, AuditResult, Entry, EntryRow, EventRow, FoundRange, LastResult, NO_RANGES, RangeRows, Reported,
+    Scope, Verdict, VolumePast, are_beyond_the_first,
 };
-use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, NO_VOLUME};
-use totebox_protocol::flags::Flags;
+use totebox_protocol::flag::{About, Acknowledged, Flag, FlagKind, Flags, NO_VOLUME, Place};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::Cause;
-use zerocopy::FromZeros;
 
 use super::json::{self, Object};
-use super::payload::{Progress, what_number};
+use super::progress::Progress;
 
 /// What is known of one volume.
 #[derive(Clone, Debug)]
@@ -34,7 +32,7 @@ pub struct OfVolume {
     /// What it was before that.
     before: Standing,
     /// The last result and its time.
-    last: Option<(Report, u64)>,
+    last: Option<(AuditResult, u64)>,
     /// The findings of that beyond the first ones.
     more: RangeRows,
 }
@@ -48,15 +46,6 @@ pub struct Memory {
     last_ms: u64,
     /// Messages for the orchestrator that have left: first one a volume, then one a flag.
     told: usize,
-}
-
-/// What the orchestrator is told of the time before.
-#[expect(clippy::large_enum_variant, reason = "one at a time; a box would take an allocation a message")]
-pub enum Recollection {
-    /// Of a volume: the report, with what it says of the last verification.
-    Volume(Report, Remembered),
-    /// A flag.
-    Flag(Report, FlagRow),
 }
 
 const _: () = assert!(VOLUMES_MAX < NO_VOLUME as usize && NO_VOLUME == NO_CHANNEL);
@@ -107,129 +96,76 @@ impl Memory {
     }
 
     /// A verification has ended.
-    pub fn verified(&mut self, volume: usize, op: Op, progress: Progress) {
+    pub fn verified(&mut self, volume: usize, scope: Scope, progress: Progress) {
         let known = &mut self.volumes[volume];
         known.progress = progress;
-        known.since_full = if op == Op::VerifyFull { 0 } else { known.since_full.saturating_add(1) };
+        known.since_full = if scope == Scope::Full { 0 } else { known.since_full.saturating_add(1) };
     }
 
     /// Takes in a record of the audit ledger, at start.
     pub fn take(&mut self, record: &Record<'_>) {
-        let event = self.event(record);
-        let entry = &event.entry;
-        self.last_ms = event.time_ms.get();
-        let volume = usize::from(entry.volume);
-        match Kind::from_u16(entry.kind.into()) {
-            Some(Kind::AuditResult) if volume < self.volumes.len() => {
-                let op =
-                    if entry.from == Op::VerifyIncremental as u8 { Op::VerifyIncremental } else { Op::VerifyFull };
-                self.verified(volume, op, progress(record.payload).unwrap_or(Progress::NONE));
-                let (report, last) = (result(&event), &mut self.volumes[volume].last);
-                if !last.is_some_and(|(before, _)| report.leaves(&before)) {
-                    *last = Some((report, event.time_ms.get()));
-                    self.volumes[volume].more = more(record.payload, entry.findings.get());
+        let (sequence, time_ms) = (record.header.sequence.get(), record.header.time_ms.get());
+        self.last_ms = time_ms;
+        let Some(Entry { volume, late_ms, event }) = self.entry(record) else { return };
+        let of_volume = volume.map(usize::from).filter(|&volume| volume < self.volumes.len());
+        match (event, of_volume) {
+            (AuditEvent::Result(result), Some(volume)) => {
+                self.verified(volume, result.scope, progress(record.payload).unwrap_or(Progress::NONE));
+                let known = &mut self.volumes[volume];
+                if !known.last.is_some_and(|(before, _)| result.leaves(&before, false)) {
+                    let result = AuditResult { audit_record: Some(sequence), ..result };
+                    known.last = Some((result, time_ms));
+                    known.more = more(record.payload, result.findings);
                 }
             }
-            Some(Kind::Lifecycle) if volume < self.volumes.len() => {
-                if let (Some(before), Some(standing)) =
-                    (Standing::from_wire(entry.from), Standing::from_wire(entry.what))
-                {
-                    (self.volumes[volume].before, self.volumes[volume].standing) = (before, standing);
-                }
+            (AuditEvent::Transition { from, to, .. }, Some(volume)) => {
+                (self.volumes[volume].before, self.volumes[volume].standing) = (from, to);
             }
-            Some(Kind::Flag) if entry.flag != 0 => self.flags.insert(flag(&event)),
-            Some(Kind::Acknowledgement) => {
+            (AuditEvent::Flag { id, about }, _) => {
+                let (raised_ms, audit_record) = (time_ms.saturating_sub(late_ms), Some(sequence));
+                self.flags.insert(Flag { id, raised_ms, audit_record, ..Flag::new(volume, about) });
+            }
+            (AuditEvent::Acknowledgement { flag, .. }, _) => {
                 // The flag itself may not have been recorded; its id is given all the same.
-                self.flags.go_on_from(entry.flag.get(), 0);
-                self.flags.change(entry.flag.get(), |row| row.acknowledged = Acknowledged::Yes as u8);
+                self.flags.go_on_from(flag, 0);
+                self.flags.change(flag, |flag| flag.acknowledged = Acknowledged::Yes);
             }
             _ => {}
         }
     }
 
     /// A record as the orchestrator gets it.
-    pub fn event(&self, record: &Record<'_>) -> Event {
-        let mut entry = Entry::new_zeroed();
-        (entry.volume, entry.record) = (NO_VOLUME, NO_RECORD.into());
-        let text = core::str::from_utf8(record.payload).ok();
-        let read = text.and_then(Object::new).and_then(|object| self.entry(record.kind, &object));
-        let mut entry = read.unwrap_or(entry);
-        entry.kind = record.kind as u8;
-        Event { sequence: record.header.sequence, time_ms: record.header.time_ms, entry }
+    pub fn event(&self, record: &Record<'_>) -> EventRow {
+        let entry = self.entry(record);
+        let entry = entry.as_ref().map_or_else(|| EntryRow::of_kind(record.kind), EntryRow::of);
+        EventRow { sequence: record.header.sequence, time_ms: record.header.time_ms, entry }
     }
 
-    fn entry(&self, kind: Kind, object: &Object<'_>) -> Option<Entry> {
-        let mut entry = Entry::new_zeroed();
-        let number = |key| object.number(key).unwrap_or(0);
-        let name = object.text("archive");
+    /// What a record says; `None` if that cannot be read.
+    fn entry(&self, record: &Record<'_>) -> Option<Entry> {
+        let event = match record.kind {
+            // Whose ledger it is, is in the superblock, too.
+            Kind::Genesis => return Some(Entry::new(None, AuditEvent::Genesis)),
+            _ => Object::new(core::str::from_utf8(record.payload).ok()?)?,
+        };
+        let name = event.text("archive");
         let volume = self.names.iter().position(|known| Some(name_str(known)) == name);
-        entry.volume = volume.map_or(NO_VOLUME, |volume| volume as u8);
-        entry.flag = u32::try_from(number("flag")).ok()?.into();
-        (entry.block, entry.detail) = (number("block").into(), number("detail").into());
-        entry.record = object.number("record").unwrap_or(NO_RECORD).into();
-        entry.area = area(object).unwrap_or(Area::Volume) as u8;
-        match kind {
-            Kind::AuditResult => {
-                entry.what = verdict(object.text("verdict")?)? as u8;
-                let incremental = object.text("audit") == Some("incremental");
-                entry.from = if incremental { Op::VerifyIncremental } else { Op::VerifyFull } as u8;
-                let finding = object.text("finding");
-                entry.cause = finding.and_then(finding_kind).map_or(0, |kind| kind as u8);
-                entry.findings = u32::try_from(number("findings")).unwrap_or(u32::MAX).into();
-                (entry.records, entry.bytes) = (number("to").into(), number("bytes").into());
-                entry.duration_ms = number("duration_ms").into();
-            }
-            Kind::Flag | Kind::Acknowledgement => {
-                let kind = FlagKind::from_name(object.text("kind")?)?;
-                entry.what = kind as u8;
-                entry.from = object.text("what").and_then(|name| what_number(kind, name)).unwrap_or(0);
-                if !kind.is_about_a_place() {
-                    entry.area = 0;
-                }
-                if let Some(reason) = object.text("reason") {
-                    entry.reason_len = json::unescape(reason, &mut entry.reason)? as u8;
-                }
-                entry.duration_ms = number("late_ms").into();
-            }
-            Kind::Lifecycle => {
-                let standing = |key| Standing::from_name(object.text(key)?);
-                (entry.from, entry.what) = (standing("from")?.state() as u8, standing("to")?.state() as u8);
-                let cause = object.text("cause")?;
-                let cause = (0..=u8::MAX).filter_map(Cause::from_wire).find(|known| known.name() == cause);
-                entry.cause = cause? as u8;
-                entry.duration_ms = number("late_ms").into();
-            }
-            Kind::Fault => {
-                let fault = object.text("fault")?;
-                let fault = (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|known| known.name() == fault);
-                (entry.what, entry.detail) = (fault? as u8, number("address").into());
-                entry.duration_ms = number("late_ms").into();
-            }
-            _ => {}
-        }
-        Some(entry)
+        let late_ms = event.number("late_ms").unwrap_or(0);
+        let volume = volume.map(|volume| volume as u8);
+        Some(Entry { volume, late_ms, event: happened(record.kind, &event)? })
     }
 
     /// What the orchestrator is to be told next, and after that is [`Memory::has_told`].
-    pub fn recollection(&self) -> Option<Recollection> {
-        let mut report = Report::new_zeroed();
+    pub fn recollection(&self) -> Option<Reported> {
         if let Some(known) = self.volumes.get(self.told) {
-            let mut remembered = Remembered::new_zeroed();
-            (remembered.state, remembered.before) = (known.standing.state() as u8, known.before.state() as u8);
-            remembered.since_full = known.since_full.into();
-            (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-            if let Some((last, time_ms)) = known.last {
-                (remembered.verified, remembered.verified_ms) = (last.op, time_ms.into());
-                remembered.more = known.more;
-                report = last;
-            }
-            (report.op, report.volume) = (Op::RestoreVolume as u8, self.told as u8);
-            return Some(Recollection::Volume(report, remembered));
+            let OfVolume { since_full, standing, before, .. } = *known;
+            let last = known.last.map(|(result, ended_ms)| {
+                let more = known.more;
+                LastResult { result, ended_ms, since_full, more }
+            });
+            return Some(Reported::Volume(self.told as u8, VolumePast { standing, before, last }));
         }
-        let row = self.flags.rows().get(self.told - self.volumes.len())?;
-        (report.op, report.verdict) = (Op::RestoreFlag as u8, Verdict::Event as u8);
-        (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-        Some(Recollection::Flag(report, *row))
+        self.flags.rows().get(self.told - self.volumes.len()).map(|flag| Reported::Flag(*flag))
     }
 
     /// The recollection has left.
@@ -238,25 +174,55 @@ impl Memory {
     }
 }
 
-/// A result as its report had it.
-fn result(event: &Event) -> Report {
-    let (mut report, entry) = (Report::new_zeroed(), &event.entry);
-    (report.op, report.volume, report.verdict) = (entry.from, entry.volume, entry.what);
-    (report.finding, report.area, report.findings) = (entry.cause, entry.area, entry.findings);
-    (report.block, report.record, report.records) = (entry.block, entry.record, entry.records);
-    (report.bytes, report.duration_ms) = (entry.bytes, entry.duration_ms);
-    report.audit_record = event.sequence;
-    report
+/// What happened, according to the payload of a record of this kind.
+fn happened(kind: Kind, object: &Object<'_>) -> Option<AuditEvent> {
+    let number = |key| object.number(key).unwrap_or(0);
+    Some(match kind {
+        Kind::Boot => AuditEvent::Boot,
+        Kind::AuditResult => AuditEvent::Result(AuditResult {
+            scope: if object.text("audit") == Some(Scope::Incremental.name()) {
+                Scope::Incremental
+            } else {
+                Scope::Full
+            },
+            verdict: Verdict::from_name(object.text("verdict")?)
+                .filter(|verdict| verdict.is_of_a_verification())?,
+            first: object.text("finding").and_then(FindingKind::from_name).map(|kind| {
+                let Place { area, block, record } = place(object);
+                Finding { kind, area, block, record }
+            }),
+            findings: u32::try_from(number("findings")).unwrap_or(u32::MAX),
+            records: number("to"),
+            bytes: number("bytes"),
+            duration_ms: number("duration_ms"),
+            audit_record: None,
+        }),
+        Kind::Flag => {
+            let kind = FlagKind::from_name(object.text("kind")?)?;
+            let about = About::from_words(kind, object.text("what"), number("detail"), place(object))?;
+            AuditEvent::Flag { id: u32::try_from(number("flag")).ok().filter(|&id| id != 0)?, about }
+        }
+        Kind::Acknowledgement => AuditEvent::Acknowledgement {
+            flag: u32::try_from(number("flag")).ok()?,
+            kind: FlagKind::from_name(object.text("kind")?)?,
+            reason: json::unescape(object.text("reason")?)?,
+        },
+        Kind::Lifecycle => AuditEvent::Transition {
+            from: Standing::from_name(object.text("from")?)?,
+            to: Standing::from_name(object.text("to")?)?,
+            cause: Cause::from_name(object.text("cause")?)?,
+        },
+        Kind::Fault => {
+            AuditEvent::Fault { kind: FaultKind::from_name(object.text("fault")?)?, address: number("address") }
+        }
+        _ => return None,
+    })
 }
 
-/// A flag that was raised.
-fn flag(event: &Event) -> FlagRow {
-    let (mut row, entry) = (FlagRow::new_zeroed(), &event.entry);
-    (row.id, row.kind, row.volume, row.what) = (entry.flag, entry.what, entry.volume, entry.from);
-    (row.area, row.block, row.record, row.detail) = (entry.area, entry.block, entry.record, entry.detail);
-    row.raised_ms = event.time_ms.get().saturating_sub(entry.duration_ms.get()).into();
-    row.audit_record = event.sequence;
-    row
+/// The place a payload names.
+fn place(object: &Object<'_>) -> Place {
+    let (block, record) = (object.number("block").unwrap_or(0), object.number("record"));
+    Place { area: area(object).unwrap_or(Area::Volume), block, record }
 }
 
 /// How far a result says its volume is verified.
@@ -292,17 +258,18 @@ fn more(payload: &[u8], findings: u32) -> RangeRows {
 }
 
 fn range(object: &Object<'_>) -> Option<FoundRange> {
-    let (block, record) = (object.number("block")?, object.number("record").unwrap_or(NO_RECORD));
-    Some(FoundRange {
-        kind: finding_kind(object.text("finding")?)? as u8,
-        area: area(object)? as u8,
-        reserved: [0; 2],
-        findings: u32::try_from(object.number("findings")?).ok()?.into(),
-        block: block.into(),
-        last_block: object.number("last_block").unwrap_or(block).into(),
-        record: record.into(),
-        last_record: object.number("last_record").unwrap_or(record).into(),
-    })
+    let (kind, area) = (FindingKind::from_name(object.text("finding")?)?, area(object)?);
+    let (block, record) = (object.number("block")?, object.number("record"));
+    let findings = u32::try_from(object.number("findings")?).ok()?;
+    let mut range =
+        FoundRange { findings: findings.into(), ..FoundRange::of(&Finding { kind, area, block, record }) };
+    if let Some(last_block) = object.number("last_block") {
+        range.last_block = last_block.into();
+    }
+    if let Some(last_record) = object.number("last_record") {
+        range.last_record = last_record.into();
+    }
+    Some(range)
 }
 
 fn area(object: &Object<'_>) -> Option<Area> {
@@ -320,14 +287,6 @@ fn point(object: &Object<'_>) -> Option<Point> {
     };
     let head = Head { records: object.number("records")?, hash: object.hash("head")? };
     Some(Point { frontier, head, tree: None })
-}
-
-fn verdict(name: &str) -> Option<Verdict> {
-    (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
-}
-
-fn finding_kind(name: &str) -> Option<FindingKind> {
-    (0..=u8::MAX).filter_map(FindingKind::from_u8).find(|kind| kind.name() == name)
 }
 
 #[cfg(test)]

@@ -19,18 +19,7 @@ impl Ranges {
 
     /// Adds a finding.
     pub fn add(&mut self, finding: &Finding) {
-        let (block, record) = (finding.block.into(), finding.record.unwrap_or(NO_RECORD).into());
-        let (kind, area, findings) = (finding.kind as u8, finding.area as u8, 1.into());
-        let range = FoundRange {
-            kind,
-            area,
-            reserved: [0; 2],
-            findings,
-            block,
-            last_block: block,
-            record,
-            last_record: record,
-        };
+        let range = FoundRange::of(finding);
         let at = self.0.partition_point(|other| place(other) <= place(&range));
         self.0.insert(at, range).expect("there is room for one more");
         if self.gap(at).is_some_and(|gap| gap <= 1) {

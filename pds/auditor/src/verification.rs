@@ -13,13 +13,12 @@ use ledger_fmt::record::{Head, Record};
 use ledger_fmt::stamp::Frontier;
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Point, Summary, Verifier, Visitor};
 use totebox_manifest::Volume;
-use totebox_protocol::audit::{FINDINGS_MAX, NO_RECORD, Op, Report, Verdict, Verified};
+use totebox_protocol::audit::{AuditResult, FINDINGS_MAX, Scope, Verdict};
 use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
-use zerocopy::FromZeros;
 
 use super::Purpose;
-use super::payload::Progress;
+use super::progress::Progress;
 use super::ranges::Ranges;
 use super::reader::{Blocks, Reader};
 
@@ -34,19 +33,25 @@ pub struct Job {
     pub volume: u8,
     /// The orchestrator's tag.
     pub tag: u32,
-    /// In full, or what is new and a sample of the rest.
-    pub op: Op,
+    /// How much of it.
+    pub scope: Scope,
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Verdicts {
-    /// The report; the audit record is still to be entered.
-    pub report: Report,
-    /// Its body.
-    pub verified: Verified,
-    /// The findings beyond those it names one by one.
+    /// What was asked for.
+    pub job: Job,
+    /// The result; it is still to be entered into the audit record.
+    pub result: AuditResult,
+    /// The first findings.
+    pub first: heapless::Vec<Finding, FINDINGS_MAX>,
+    /// The findings beyond those.
     pub more: Ranges,
+    /// The hash of the last record.
+    pub head: Hash,
+    /// The RFC 6962 root over all records.
+    pub root: Hash,
     /// The first record that was looked at anew.
     pub from: u64,
     /// How far the volume is verified now.
@@ -93,7 +98,7 @@ pub struct Verification {
     step: Step,
     job: Job,
     /// What is done: in full if there is no point behind which everything is new.
-    op: Op,
+    scope: Scope,
     in_service: bool,
     before: Progress,
     walked: Option<Walked>,
@@ -165,8 +170,8 @@ impl Verification {
     pub fn new(any: &Volume, layout: Layout) -> Verification {
         Verification {
             step: Step::Idle,
-            job: Job { volume: 0, tag: 0, op: Op::VerifyFull },
-            op: Op::VerifyFull,
+            job: Job { volume: 0, tag: 0, scope: Scope::Full },
+            scope: Scope::Full,
             in_service: false,
             before: Progress::NONE,
             walked: None,
@@ -213,11 +218,11 @@ impl Verification {
                     >= (seen.frontier.ledger_next, seen.frontier.assets_next)
             });
         self.in_service = claimed.is_some();
-        if self.job.op == Op::VerifyIncremental && goes_on {
-            self.op = Op::VerifyIncremental;
+        if self.job.scope == Scope::Incremental && goes_on {
+            self.scope = Scope::Incremental;
             *self.verifier = Verifier::resume(superblock, frontier, Mode::Full, seen);
         } else {
-            self.op = Op::VerifyFull;
+            self.scope = Scope::Full;
             *self.verifier = Verifier::new(superblock, claimed, Mode::Full);
             if known {
                 self.verifier.remember(seen.frontier);
@@ -292,7 +297,7 @@ impl Verification {
         self.compare_claim(&summary);
         let clean = self.findings.count == 0 && self.in_service && end.tree.is_some();
         self.walked = Some(Walked { summary, seen: clean.then_some(end) });
-        if self.op == Op::VerifyIncremental && !self.findings.rollback {
+        if self.scope == Scope::Incremental && !self.findings.rollback {
             self.begin_sample()
         } else {
             Step::Finished
@@ -332,7 +337,7 @@ impl Verification {
 
     /// Only where the ledger is sound: what is missing in a damaged one says nothing of its writer.
     fn compare_claim(&mut self, summary: &Summary) {
-        let seen = if self.op == Op::VerifyIncremental { self.before.seen.head } else { Head::EMPTY };
+        let seen = if self.scope == Scope::Incremental { self.before.seen.head } else { Head::EMPTY };
         let disagreement = self.findings.disagreement(summary, &seen);
         if let Some(finding) = disagreement.filter(|_| self.findings.count == 0) {
             self.findings.finding(&finding);
@@ -352,34 +357,24 @@ impl Verification {
             n if n == findings.unreadable => Verdict::Unreadable,
             _ => Verdict::Mismatch,
         };
-        let mut report = Report::new_zeroed();
-        report.op = self.op as u8;
-        report.volume = self.job.volume;
-        report.verdict = verdict as u8;
-        report.tag = self.job.tag.into();
-        report.findings = u32::try_from(findings.count).unwrap_or(u32::MAX).into();
-        report.record = NO_RECORD.into();
-        let mut verified = Verified::new_zeroed();
-        for (place, finding) in verified.findings.iter_mut().zip(&findings.first) {
-            (place.kind, place.area, place.block) = (finding.kind as u8, finding.area as u8, finding.block.into());
-            place.record = finding.record.unwrap_or(NO_RECORD).into();
-        }
-        verified.more = findings.more.rows();
-        if let Some(first) = verified.findings.first().filter(|first| first.kind != 0) {
-            (report.finding, report.area) = (first.kind, first.area);
-            (report.block, report.record) = (first.block, first.record);
-        }
-        report.records = summary.records.into();
-        report.bytes = (summary.bytes_read + self.sampled).into();
-        report.duration_ms = uptime_ms.saturating_sub(self.started_ms).into();
-        report.audit_record = NO_RECORD.into();
-        (verified.head, verified.root) = (summary.head, summary.tree.root());
+        let result = AuditResult {
+            scope: self.scope,
+            verdict,
+            first: findings.first.first().copied(),
+            findings: u32::try_from(findings.count).unwrap_or(u32::MAX),
+            records: summary.records,
+            bytes: summary.bytes_read + self.sampled,
+            duration_ms: uptime_ms.saturating_sub(self.started_ms),
+            audit_record: None,
+        };
         let progress = Progress {
             seen: self.walked.and_then(|walked| walked.seen).unwrap_or(self.before.seen),
             sample: self.sample.unwrap_or(self.before.sample),
         };
-        let from = if self.op == Op::VerifyIncremental { self.before.seen.head.records } else { 0 };
-        Some(Verdicts { report, verified, more: findings.more.clone(), from, progress })
+        let from = if self.scope == Scope::Incremental { self.before.seen.head.records } else { 0 };
+        let (first, more) = (findings.first.clone(), findings.more.clone());
+        let (head, root) = (summary.head, summary.tree.root());
+        Some(Verdicts { job: self.job, result, first, more, head, root, from, progress })
     }
 
     /// The result was taken; the next verification may begin.

@@ -5,9 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use totebox_manifest::{Manifest, name_str};
-use totebox_protocol::audit::NO_RECORD;
-use totebox_protocol::flag::{FLAGS_MAX, FlagRow};
-use totebox_protocol::flags::is_open;
+use totebox_protocol::flag::{FLAGS_MAX, Flag};
 use totebox_protocol::page::{ArchiveState, SurfaceRow, degraded};
 
 use super::commands::flags;
@@ -77,18 +75,18 @@ impl News {
         let Some(surface) = view.last().filter(|_| self.flags_stale) else { return Progress::Idle };
         let told = &mut self.flags;
         // Those that are not there any more do not come back.
-        told.retain(|&id| surface.flags.iter().any(|row| row.id.get() == id));
-        let is_new = |row: &&FlagRow| row.id.get() != 0 && is_open(row) && !told.contains(&row.id.get());
-        let Some(row) = surface.flags.iter().filter(is_new).min_by_key(|row| row.id.get()) else {
+        told.retain(|&id| flags::flags(surface).any(|flag| flag.id == id));
+        let is_new = |flag: &Flag| flag.is_open() && !told.contains(&flag.id);
+        let Some(new) = flags::flags(surface).filter(is_new).min_by_key(|flag| flag.id) else {
             self.flags_stale = false;
             return Progress::Idle;
         };
-        let flag = flags::line(volumes, row);
+        let flag = flags::line(volumes, new);
         let (id, archive, text) = (flag.id, flag.archive, flag.text);
         let blank = if archive.is_empty() { "" } else { " " };
-        let unrecorded = if row.audit_record.get() == NO_RECORD { " (not recorded)" } else { "" };
+        let unrecorded = if new.audit_record.is_none() { " (not recorded)" } else { "" };
         output.line(format_args!("*flag {id}{blank}{archive} {text}{unrecorded}"));
-        told.push(row.id.get()).expect("each is another row's id");
+        told.push(new.id).expect("each is another row's id");
         Progress::Moved
     }
 

@@ -2,11 +2,10 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
+use ledger_fmt::verify::Finding;
 use totebox_console_protocol::text::Found;
 use totebox_domain::FaultKind;
-use totebox_protocol::audit::{NO_RECORD, Op as Audit, Verdict};
+use totebox_protocol::audit::{Op as Audit, Verdict};
 use totebox_protocol::page::{ArchiveState, SurfaceRow};
 use totebox_protocol::vault::VolumeState;
 
@@ -47,17 +46,15 @@ pub const fn trouble(state: VolumeState) -> Option<&'static str> {
 }
 
 /// What a fault was, of a kind and at an address.
-pub struct FaultText(pub u8, pub u64);
+pub struct FaultText(pub FaultKind, pub u64);
 
 impl Display for FaultText {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match FaultKind::from_wire(self.0) {
-            Some(FaultKind::Memory) => write!(f, "it touched memory at {:#x} it has no right to", self.1),
-            Some(FaultKind::Exception) => f.write_str("it panicked or ran something illegal"),
-            Some(FaultKind::Syscall) => f.write_str("it made a call that does not exist"),
-            Some(FaultKind::Other) | None => {
-                f.write_str("it was ended from outside, or by something of no known kind")
-            }
+        match self.0 {
+            FaultKind::Memory => write!(f, "it touched memory at {:#x} it has no right to", self.1),
+            FaultKind::Exception => f.write_str("it panicked or ran something illegal"),
+            FaultKind::Syscall => f.write_str("it made a call that does not exist"),
+            FaultKind::Other => f.write_str("it was ended from outside, or by something of no known kind"),
         }
     }
 }
@@ -103,9 +100,9 @@ impl Display for Condition<'_> {
         if let Some(trouble) = row_trouble(row) {
             write!(f, ": {trouble}")?;
         }
-        match row.fault {
-            0 => Ok(()),
-            fault => write!(f, ": {}; {LEFT}", FaultText(fault, row.fault_address.get())),
+        match FaultKind::from_wire(row.fault) {
+            None => Ok(()),
+            Some(fault) => write!(f, ": {}; {LEFT}", FaultText(fault, row.fault_address.get())),
         }
     }
 }
@@ -130,10 +127,8 @@ pub fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
 
 /// The first finding of the last verification.
 pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
-    let (kind, area) = FindingKind::from_u8(row.finding).zip(Area::from_u8(row.finding_area))?;
-    let record = Some(row.finding_record.get()).filter(|&record| record != NO_RECORD);
-    let (block, count) = (row.finding_block.get(), row.findings.get().into());
-    Some(Found { kind: kind.name(), area: area.name(), block, record, count })
+    let Finding { kind, area, block, record } = row.finding()?;
+    Some(Found { kind: kind.name(), area: area.name(), block, record, count: row.findings.get().into() })
 }
 
 /// The first finding of a verification, for a person; nothing if there is none.

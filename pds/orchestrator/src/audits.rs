@@ -9,11 +9,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use totebox_manifest::Manifest;
-use totebox_protocol::audit::{NO_RANGES, NO_RECORD, Op, RangeRows, Remembered, Report, Verdict, Verified};
+use totebox_protocol::audit::{Asked, AuditResult, LastResult, NO_RANGES, RangeRows, Scope, UNASKED, Verdict};
 use totebox_shm::PeerError;
-use zerocopy::FromZeros;
 
-use super::link::{AuditorLink, UNASKED};
+use super::link::AuditorLink;
 
 /// Verifications with the auditor at most: as many as reports wait there for the end of a round. Each can lead
 /// to as many flags as a report names places.
@@ -32,8 +31,8 @@ const SETTLE_MS: u64 = 900_000;
 pub struct Job {
     /// The operator's command, or [`UNASKED`].
     pub tag: u32,
-    /// In full, or what is new and a sample.
-    pub op: Op,
+    /// How much is asked for.
+    pub scope: Scope,
     /// It is to settle what an archive's own integrity pass found.
     pub settles: bool,
 }
@@ -43,9 +42,9 @@ pub struct Job {
 pub struct Audited {
     wanted: Option<Job>,
     under_way: Option<Job>,
-    /// The last report, and when it came, in milliseconds since 1970-01-01 UTC; or an earlier one, if what that found
-    /// [stands](Report::leaves).
-    pub last: Option<(Report, u64)>,
+    /// The last result, and when it came, in milliseconds since 1970-01-01 UTC; or an earlier one, if what that found
+    /// [stands](AuditResult::leaves).
+    pub last: Option<(AuditResult, u64)>,
     /// Its findings beyond those that became flags.
     pub more: RangeRows,
     /// The operator's last command that was answered, or [`UNASKED`].
@@ -77,12 +76,12 @@ impl Audited {
         self.wanted.is_some() || self.under_way.is_some()
     }
 
-    fn end(&mut self, report: Report, more: RangeRows, now_ms: u64) {
-        if report.tag.get() != UNASKED {
-            self.answered = report.tag.get();
+    fn end(&mut self, tag: u32, result: AuditResult, more: RangeRows, now_ms: u64) {
+        if tag != UNASKED {
+            self.answered = tag;
         }
-        if !self.last.is_some_and(|(before, _)| report.leaves(&before)) {
-            (self.last, self.more) = (Some((report, now_ms)), more);
+        if !self.last.is_some_and(|(before, _)| result.leaves(&before, tag != UNASKED)) {
+            (self.last, self.more) = (Some((result, now_ms)), more);
         }
     }
 }
@@ -119,22 +118,11 @@ impl Audits {
         self.unrecorded
     }
 
-    /// What the audit record says of a volume.
-    pub fn restore(&mut self, report: &Report, remembered: &Remembered) {
-        let volume = &mut self.volumes[usize::from(report.volume)];
-        let Some(op @ (Op::VerifyFull | Op::VerifyIncremental)) = Op::from_wire(remembered.verified) else {
-            return;
-        };
-        if !matches!(
-            Verdict::from_wire(report.verdict),
-            Some(Verdict::Clean | Verdict::Mismatch | Verdict::Unreadable | Verdict::NotVerified)
-        ) {
-            return;
-        }
-        let mut report = *report;
-        (report.op, report.tag) = (op as u8, UNASKED.into());
-        volume.since_full = remembered.since_full.get();
-        (volume.last, volume.more) = (Some((report, remembered.verified_ms.get())), remembered.more);
+    /// The last verification of a volume, as the audit record tells it.
+    pub fn restore(&mut self, volume: u8, last: LastResult) {
+        let volume = &mut self.volumes[usize::from(volume)];
+        volume.since_full = last.since_full;
+        (volume.last, volume.more) = (Some((last.result, last.ended_ms)), last.more);
     }
 
     /// Everything was restored: the schedule begins.
@@ -155,8 +143,8 @@ impl Audits {
             volume.due_ms = Some(due_ms.saturating_add(period_ms.saturating_mul(rounds)));
             if !volume.is_busy() {
                 let full = volume.since_full.saturating_add(1) >= self.full_every;
-                let op = if full { Op::VerifyFull } else { Op::VerifyIncremental };
-                volume.wanted = Some(Job { tag: UNASKED, op, settles: false });
+                let scope = if full { Scope::Full } else { Scope::Incremental };
+                volume.wanted = Some(Job { tag: UNASKED, scope, settles: false });
             }
         }
     }
@@ -167,7 +155,7 @@ impl Audits {
             return false;
         }
         for number in volumes {
-            let job = Job { tag, op: Op::VerifyFull, settles: false };
+            let job = Job { tag, scope: Scope::Full, settles: false };
             self.volumes[number].wanted = Some(job);
         }
         true
@@ -179,7 +167,7 @@ impl Audits {
         let audited = &mut self.volumes[volume];
         let may = !audited.is_busy() && uptime_ms >= audited.settle_from_ms;
         if may {
-            audited.wanted = Some(Job { tag: UNASKED, op: Op::VerifyFull, settles: true });
+            audited.wanted = Some(Job { tag: UNASKED, scope: Scope::Full, settles: true });
             audited.settle_from_ms = uptime_ms.saturating_add(self.period_ms.unwrap_or(SETTLE_MS));
         }
         may
@@ -194,26 +182,32 @@ impl Audits {
             let Some((_, number)) = next.filter(|_| link.room() > 0) else { return };
             let volume = &mut self.volumes[number];
             let job = volume.wanted.take().expect("it is wanted");
-            link.verify(job.op, number, job.tag);
+            link.ask(&Asked::Verify { volume: number as u8, tag: job.tag, scope: job.scope });
             volume.under_way = Some(job);
         }
     }
 
-    /// Takes a report that came at the wall clock's time `now_ms`. Returns what was asked for.
-    pub fn verified(&mut self, report: &Report, verified: &Verified, now_ms: u64) -> Result<Job, PeerError> {
-        let volume = self.volumes.get_mut(usize::from(report.volume)).ok_or(PeerError)?;
+    /// Takes the result of a verification that was asked for with `tag`, which came at the wall clock's time `now_ms`.
+    /// Returns what was asked for.
+    pub fn verified(
+        &mut self,
+        volume: usize,
+        tag: u32,
+        result: &AuditResult,
+        more: RangeRows,
+        now_ms: u64,
+    ) -> Result<Job, PeerError> {
+        let volume = self.volumes.get_mut(volume).ok_or(PeerError)?;
         // What cannot go on from anywhere is verified in full instead.
-        let does_it = |op: Op| report.op == op as u8 || report.op == Op::VerifyFull as u8;
-        let is_answer = |job: &Job| job.tag == report.tag.get() && does_it(job.op);
+        let does_it = |scope: Scope| result.scope == scope || result.scope == Scope::Full;
+        let is_answer = |job: &Job| job.tag == tag && does_it(job.scope);
         let job = volume.under_way.filter(is_answer).ok_or(PeerError)?;
         volume.under_way = None;
-        // Where nothing was found, nothing else is looked at.
-        let more = if report.findings.get() > 0 { verified.more } else { NO_RANGES };
-        volume.end(*report, more, now_ms);
-        if report.verdict != Verdict::NotVerified as u8 {
-            let full = report.op == Op::VerifyFull as u8;
+        volume.end(tag, *result, more, now_ms);
+        if result.verdict != Verdict::NotVerified {
+            let full = result.scope == Scope::Full;
             volume.since_full = if full { 0 } else { volume.since_full.saturating_add(1) };
-            if report.audit_record.get() == NO_RECORD {
+            if result.audit_record.is_none() {
                 self.unrecorded = self.unrecorded.saturating_add(1);
             }
         }
@@ -223,14 +217,10 @@ impl Audits {
     /// The auditor is lost at the wall clock's time `now_ms`: what was wanted ends without a verdict, and nothing is
     /// scheduled any more.
     pub fn lose(&mut self, now_ms: u64) {
-        for (number, volume) in self.volumes.iter_mut().enumerate() {
+        for volume in &mut self.volumes {
             volume.due_ms = None;
             if let Some(job) = volume.under_way.take().or(volume.wanted.take()) {
-                let mut report = Report::new_zeroed();
-                (report.op, report.volume, report.tag) = (job.op as u8, number as u8, job.tag.into());
-                report.verdict = Verdict::NotVerified as u8;
-                (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-                volume.end(report, NO_RANGES, now_ms);
+                volume.end(job.tag, AuditResult::not_verified(job.scope), NO_RANGES, now_ms);
             }
         }
     }

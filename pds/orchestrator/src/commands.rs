@@ -2,15 +2,15 @@
 
 use totebox_manifest::Role;
 use totebox_manifest::conversation;
+use totebox_protocol::audit::{Asked, Reason, UNASKED};
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{ALL_VOLUMES, Op, Outcome, REASON_MAX, Reply};
+use totebox_protocol::operator::{ALL_VOLUMES, LATEST, Op, Outcome, REASON_MAX, Reply};
 use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 use zerocopy::FromZeros;
 
 use super::Orchestrator;
 use super::console::Order;
-use super::link::UNASKED;
 use super::transitions::Step;
 
 /// Orders taken up at a time, at most.
@@ -126,7 +126,7 @@ impl Orchestrator {
         self.is_ready()?;
         let known = u32::try_from(id).ok().and_then(|id| self.flags.get(id)).copied();
         let known = known.ok_or(Outcome::UnknownFlag)?;
-        if known.acknowledged != Acknowledged::No as u8 {
+        if known.acknowledged != Acknowledged::No {
             return Err(Outcome::AlreadyAcknowledged);
         }
         if reason.len() > REASON_MAX {
@@ -139,11 +139,12 @@ impl Orchestrator {
         if text.trim().is_empty() {
             return Err(Outcome::ReasonMissing);
         }
+        let text = Reason::try_from(text).map_err(|_| Outcome::ReasonTooLong)?;
         let tag = self.next_tag();
-        if !self.records.acknowledgement(&known, reason, tag) {
+        if !self.records.acknowledgement(&known, text, tag) {
             return Err(Outcome::NotRecorded);
         }
-        self.flags.change(known.id.get(), |row| row.acknowledged = Acknowledged::Recording as u8);
+        self.flags.change(known.id, |flag| flag.acknowledged = Acknowledged::Recording);
         Ok(tag)
     }
 
@@ -167,7 +168,8 @@ impl Orchestrator {
             return Err(Outcome::AuditorUnavailable);
         }
         let tag = self.next_tag();
-        self.link.history(from, HISTORY_MAX, tag);
+        let from = (from != LATEST).then_some(from);
+        self.link.ask(&Asked::History { tag, from, count: HISTORY_MAX as u32 });
         self.history.begin(tag);
         Ok(tag)
     }

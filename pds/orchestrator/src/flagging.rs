@@ -3,12 +3,10 @@
 use ledger_fmt::layout::{Area, HINT_BLOCKS};
 use totebox_ledger_writer::audit_room;
 use totebox_manifest::{OnMismatch, Role};
-use totebox_protocol::audit::{NO_RECORD, Place, Report, Verdict, Verified};
-use totebox_protocol::flag::{FlagKind, FlagRow, Loss, NO_VOLUME, OVERWRITTEN};
-use totebox_protocol::flags::is_open;
+use totebox_protocol::audit::{AuditResult, Found, Verdict};
+use totebox_protocol::flag::{About, Flag, Loss, Place};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::vault::VolumeState;
-use zerocopy::FromZeros;
 
 use super::Orchestrator;
 use super::audits::Job;
@@ -24,41 +22,31 @@ pub struct Noted {
     hints_damaged: [u16; 2],
 }
 
-/// A flag about nothing in particular.
-pub fn flag(kind: FlagKind, volume: Option<usize>) -> FlagRow {
-    let mut row = FlagRow::new_zeroed();
-    row.kind = kind as u8;
-    row.volume = volume.map_or(NO_VOLUME, |volume| volume as u8);
-    (row.record, row.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-    row
-}
-
-/// A flag about a place in a volume.
-fn flag_at(kind: FlagKind, volume: usize, place: &Place) -> FlagRow {
-    let Place { area, block, record, .. } = *place;
-    FlagRow { area, block, record, ..flag(kind, Some(volume)) }
+/// A flag about a volume.
+pub fn flag(volume: usize, about: About) -> Flag {
+    Flag::new(Some(volume as u8), about)
 }
 
 impl Orchestrator {
     /// Raises a flag, if there is news in it. It is shown when it is recorded, or cannot be.
-    pub(super) fn raise(&mut self, mut row: FlagRow) {
-        row.raised_ms = self.time.wall_ms;
-        if self.flags.covers(&row) || self.records.has_flag(&row) {
+    pub(super) fn raise(&mut self, flag: Flag) {
+        let flag = Flag { raised_ms: self.time.wall_ms.get(), ..flag };
+        if self.flags.covers(&flag) || self.records.has_flag(&flag) {
             return;
         }
-        if !self.records.flag(row) {
+        if !self.records.flag(flag) {
             self.flags.hide();
         }
     }
 
     /// The audit record takes no records: the one flag that is shown without having been entered there.
     pub(super) fn raise_unrecorded(&mut self) {
-        let mut row = flag(FlagKind::AuditVolume, Some(self.archives.len()));
-        row.raised_ms = self.time.wall_ms;
-        if !self.flags.covers(&row) {
-            row.id = self.flags.take_id().into();
-            self.flags.insert(row);
-            self.records.keep_flag(row, self.time.uptime_ms.get());
+        let raised_ms = self.time.wall_ms.get();
+        let flag = Flag { raised_ms, ..flag(self.archives.len(), About::AuditVolume { left_out: 0 }) };
+        if !self.flags.covers(&flag) {
+            let flag = Flag { id: self.flags.take_id(), ..flag };
+            self.flags.insert(flag);
+            self.records.keep_flag(flag, self.time.uptime_ms.get());
         }
     }
 
@@ -66,25 +54,22 @@ impl Orchestrator {
     /// how much was not.
     pub(super) fn tell_left_out(&mut self) {
         if let Some(events) = self.records.take_left_out() {
-            let mut row = flag(FlagKind::AuditVolume, Some(self.archives.len()));
-            row.detail = u64::from(events).into();
-            self.raise(row);
+            self.raise(flag(self.archives.len(), About::AuditVolume { left_out: events.into() }));
         }
     }
 
     /// Flags what an audit found, and has the archive suspended if that is what the deployment wants, unless
     /// the operator has acknowledged all of it.
-    pub(super) fn flag_findings(&mut self, report: &Report, verified: &Verified, job: &Job) {
-        let volume = usize::from(report.volume);
-        let Some(verdict) = Verdict::from_wire(report.verdict).filter(|&v| v != Verdict::NotVerified) else {
+    pub(super) fn flag_findings(&mut self, volume: usize, result: &AuditResult, found: &Found, job: &Job) {
+        let verdict = result.verdict;
+        if verdict == Verdict::NotVerified {
             return;
-        };
+        }
         let mut unacknowledged = false;
-        for place in verified.findings.iter().filter(|place| place.kind != 0 && report.findings.get() > 0) {
-            let row = flag_at(FlagKind::from_wire(place.kind).unwrap_or(FlagKind::Unreadable), volume, place);
-            let known = self.flags.about(&row);
-            unacknowledged |= known.is_none_or(is_open);
-            self.raise(row);
+        for finding in &found.first {
+            let flag = flag(volume, About::Finding(*finding));
+            unacknowledged |= self.flags.about(&flag).is_none_or(Flag::is_open);
+            self.raise(flag);
         }
         if volume == self.archives.len() {
             return;
@@ -92,25 +77,28 @@ impl Orchestrator {
         if verdict == Verdict::Mismatch && unacknowledged && self.on_mismatch[volume] == OnMismatch::Suspend {
             self.lifecycles[volume].must_suspend = true;
         }
-        let stands = self.audits.volume(volume).last.is_some_and(|(last, _)| last != *report);
+        let stands = self.audits.volume(volume).last.is_some_and(|(last, _)| last != *result);
         if stands && verdict == Verdict::Clean {
             // It has not looked where something is wrong.
             return;
         }
         let check = self.archives[volume].claim().check;
         let opinion = &mut self.opinions[volume];
-        if let Some(place) = opinion.of_audit(verdict, &verified.findings[0], job.settles, &check) {
-            self.raise(flag_at(FlagKind::SelfCheck, volume, &place));
+        if let Some(place) = opinion.of_audit(verdict, result.first, job.settles, &check) {
+            self.raise(flag(volume, About::SelfCheck(place)));
         }
     }
 
     /// Looks at an archive's own integrity pass.
     pub(super) fn weigh_own_check(&mut self, volume: usize) {
         let check = self.archives[volume].claim().check;
-        let flagged = |row: &FlagRow| usize::from(row.volume) == volume && row.record == check.place.record;
-        let known = check.place.record == NO_RECORD || self.flags.rows().iter().any(flagged);
+        let record = check.place.and_then(|place| place.record);
+        let is_about_it = |flag: &Flag| {
+            flag.volume == Some(volume as u8) && flag.about.place().and_then(|place| place.record) == record
+        };
+        let known = record.is_none() || self.flags.rows().iter().any(is_about_it);
         if let Some(place) = self.opinions[volume].of_archive(&check, known) {
-            self.raise(flag_at(FlagKind::SelfCheck, volume, &place));
+            self.raise(flag(volume, About::SelfCheck(place)));
         }
         let now_ms = self.time.uptime_ms.get();
         if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume, now_ms) {
@@ -124,20 +112,16 @@ impl Orchestrator {
             let row = self.vault_page.volumes[volume];
             let state = VolumeState::from_wire(row.state).expect("checked when the page was taken over");
             if !state.readable() && state != VolumeState::Recovering {
-                let mut missing = flag(FlagKind::MissingVolume, Some(volume));
-                (missing.what, missing.detail) = (state as u8, u64::from(state as u8).into());
-                self.raise(missing);
+                self.raise(flag(volume, About::MissingVolume(state)));
             }
             let (refused, closed) = (row.refused.get(), row.closed == 1);
             let hints_damaged = row.hints_damaged.map(|count| count.get());
             let noted = core::mem::replace(&mut self.noted[volume], Noted { refused, closed, hints_damaged });
             if refused > noted.refused {
-                let mut more = flag(FlagKind::Refused, Some(volume));
-                more.detail = refused.into();
-                self.raise(more);
+                self.raise(flag(volume, About::Refused(refused)));
             }
             if closed && !noted.closed {
-                self.raise(flag(FlagKind::Protocol, Some(volume)));
+                self.raise(flag(volume, About::Protocol));
             }
             for (slot, block) in HINT_BLOCKS.into_iter().enumerate() {
                 if hints_damaged[slot] > noted.hints_damaged[slot] {
@@ -148,16 +132,15 @@ impl Orchestrator {
         let audit = self.archives.len();
         let used = self.vault_page.volumes[audit].ledger_next.get();
         if audit_room::is_nearly_full(self.audit_ledger_blocks, used) {
-            self.raise(flag(FlagKind::AuditNearlyFull, Some(audit)));
+            self.raise(flag(audit, About::AuditNearlyFull));
         }
     }
 
     /// Flags a hint that the vault found damaged when it wrote a newer one over it. No audit can find that any more, but
     /// the disk was changed all the same: it leads to what a mismatch leads to.
     fn flag_overwritten_hint(&mut self, volume: usize, block: u64) {
-        let mut row = flag(FlagKind::Hint, Some(volume));
-        (row.what, row.area, row.block) = (OVERWRITTEN, Area::Volume as u8, block.into());
-        self.raise(row);
+        let place = Place { area: Area::Volume, block, record: None };
+        self.raise(flag(volume, About::HintOverwritten(place)));
         if volume < self.archives.len() && self.on_mismatch[volume] == OnMismatch::Suspend {
             self.lifecycles[volume].must_suspend = true;
         }
@@ -167,25 +150,17 @@ impl Orchestrator {
     pub(super) fn flag_clock(&mut self, before_ms: u64, now_ms: u64) {
         let back_ms = before_ms.saturating_sub(now_ms);
         if back_ms > CLOCK_BACK_MS {
-            let mut row = flag(FlagKind::ClockBack, None);
-            row.detail = back_ms.into();
-            self.raise(row);
+            self.raise(Flag::new(None, About::ClockBack(back_ms)));
         }
     }
 
     /// Flags a domain beside the archives that does not work.
     pub(super) fn flag_degraded(&mut self, role: Role, loss: Loss) {
-        let mut row = flag(FlagKind::Degraded, None);
-        (row.what, row.detail) = (role as u8, u64::from(loss as u8).into());
-        self.raise(row);
+        self.raise(Flag::new(None, About::Degraded(role, loss)));
     }
 
     /// Flags an archive whose ledger tells of another standing than the audit record.
     pub(super) fn flag_lifecycle(&mut self, archive: usize, recorded: Standing) {
-        let mut row = flag(FlagKind::Lifecycle, Some(archive));
-        row.detail = u64::from(recorded.state() as u8).into();
-        self.raise(row);
+        self.raise(flag(archive, About::Lifecycle(recorded)));
     }
 }
-
-const _: () = assert!(Area::Input as u8 == 0, "flags about no place have area 0");

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use totebox_protocol::audit::{Event, Report};
+use totebox_protocol::audit::EventRow;
 use totebox_protocol::page::HISTORY_MAX;
 use totebox_shm::PeerError;
 
@@ -10,11 +10,11 @@ use totebox_shm::PeerError;
 pub struct History {
     /// The command that is under way.
     under_way: Option<u32>,
-    coming: Vec<Event>,
+    coming: Vec<EventRow>,
     /// The last command that ended: its tag, the records in the audit record then, and the rows.
     tag: u32,
     end: u64,
-    rows: Vec<Event>,
+    rows: Vec<EventRow>,
 }
 
 impl History {
@@ -36,20 +36,20 @@ impl History {
     }
 
     /// A record has come.
-    pub fn event(&mut self, report: &Report, event: &Event) -> Result<(), PeerError> {
-        if self.under_way != Some(report.tag.get()) || self.coming.len() == HISTORY_MAX {
+    pub fn event(&mut self, tag: u32, event: EventRow) -> Result<(), PeerError> {
+        if self.under_way != Some(tag) || self.coming.len() == HISTORY_MAX {
             return Err(PeerError);
         }
-        self.coming.push(*event);
+        self.coming.push(event);
         Ok(())
     }
 
     /// That was all.
-    pub fn complete(&mut self, report: &Report) -> Result<(), PeerError> {
-        if self.under_way != Some(report.tag.get()) {
+    pub fn complete(&mut self, tag: u32, records: u64) -> Result<(), PeerError> {
+        if self.under_way != Some(tag) {
             return Err(PeerError);
         }
-        self.end(report.records.get());
+        self.end(records);
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl History {
     }
 
     /// The last command that ended, and what came of it: records in the audit record then, and the rows.
-    pub fn last(&self) -> (u32, u64, &[Event]) {
+    pub fn last(&self) -> (u32, u64, &[EventRow]) {
         (self.tag, self.end, &self.rows)
     }
 }

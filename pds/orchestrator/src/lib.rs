@@ -52,10 +52,8 @@ use totebox_domain::watch::{BEAT_MS, ClockWatch, Watch};
 use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel, SetupError};
 use totebox_link::{page_channel, page_reader};
 use totebox_manifest::{Manifest, OnMismatch, Role};
-use totebox_protocol::audit::{NO_RECORD, Remembered, Report, Verdict};
-use totebox_protocol::flag::{Acknowledged, FlagKind, Loss};
-use totebox_protocol::flags::Flags;
-use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::audit::{Reported, Verdict, VolumePast};
+use totebox_protocol::flag::{About, Acknowledged, Flag, Flags, Loss};
 use totebox_protocol::page::{ArchiveState, Cause, Time, VaultPage, degraded};
 use totebox_protocol::vault::VolumeState;
 use totebox_shm::{Mapped, PageReader, PeerError};
@@ -66,7 +64,7 @@ use audits::Audits;
 use console::ConsoleLink;
 use flagging::{Noted, flag};
 use history::History;
-use link::{AuditorLink, Due, Heard};
+use link::{AuditorLink, Due};
 use opinion::Opinion;
 use records::{Ended, Records, Subject};
 use registry::Archive;
@@ -94,14 +92,14 @@ impl Recording {
     }
 
     /// A record was entered with this sequence number, or could not be.
-    fn learn(&mut self, sequence: u64) {
-        let (Recording::Records(known) | Recording::Broken(known)) = *self else {
-            *self = if sequence == NO_RECORD { Recording::Broken(0) } else { Recording::Records(sequence + 1) };
-            return;
+    fn learn(&mut self, sequence: Option<u64>) {
+        let known = match *self {
+            Recording::Unknown => 0,
+            Recording::Records(known) | Recording::Broken(known) => known,
         };
         *self = match sequence {
-            NO_RECORD => Recording::Broken(known),
-            sequence => Recording::Records(known.max(sequence + 1)),
+            None => Recording::Broken(known),
+            Some(sequence) => Recording::Records(known.max(sequence.saturating_add(1))),
         };
     }
 }
@@ -269,7 +267,7 @@ impl Orchestrator {
         self.beat_due_ms = self.now_ms.saturating_add(BEAT_MS);
         for archive in 0..self.archives.len() {
             if self.archives[archive].beat(kernel) {
-                self.raise(flag(FlagKind::Hung, Some(archive)));
+                self.raise(flag(archive, About::Hung));
             }
         }
         self.link.beat(self.due_of_the_auditor(), self.now_ms);
@@ -293,7 +291,7 @@ impl Orchestrator {
     /// Reads an archive's health page.
     fn look(&mut self, kernel: &mut dyn Kernel, archive: usize) {
         if !self.archives[archive].look(kernel) {
-            self.raise(flag(FlagKind::Protocol, Some(archive)));
+            self.raise(flag(archive, About::Protocol));
         }
         self.weigh_own_check(archive);
     }
@@ -338,18 +336,20 @@ impl Orchestrator {
         }
     }
 
-    fn take(&mut self, kernel: &mut dyn Kernel, heard: Heard) -> Result<(), PeerError> {
-        match heard {
-            Heard::Volume(report, remembered) if !self.restored => self.remember(&report, &remembered)?,
-            Heard::Flag(row) if !self.restored => self.flags.insert(row),
-            Heard::Opened(report) if !self.restored => {
-                self.recording = Recording::Records(report.records.get());
-                self.flags.go_on_from(report.findings.get(), report.bytes.get().min(u32::MAX.into()) as u32);
-                if report.kept_out != 1 {
-                    self.learn(report.audit_record.get());
+    fn take(&mut self, kernel: &mut dyn Kernel, reported: Reported) -> Result<(), PeerError> {
+        match reported {
+            Reported::Volume(volume, past) if !self.restored => self.remember(volume, past),
+            Reported::Flag(flag) if !self.restored => self.flags.insert(flag),
+            Reported::Opened { records, last_flag, flags_hidden, last_ms, audit_record, kept_out }
+                if !self.restored =>
+            {
+                self.recording = Recording::Records(records);
+                self.flags.go_on_from(last_flag, flags_hidden);
+                if !kept_out {
+                    self.learn(audit_record);
                 }
-                self.continue_from(report.duration_ms.get());
-                self.told_by = match report.records.get() {
+                self.continue_from(last_ms);
+                self.told_by = match records {
                     // An audit record without a record in it was not read.
                     0 => ToldBy::Ledger,
                     _ if self.recording.takes_records() => ToldBy::Record,
@@ -357,41 +357,43 @@ impl Orchestrator {
                 };
                 self.restore();
             }
-            Heard::Volume(..) | Heard::Flag(_) | Heard::Opened(_) => return Err(PeerError),
-            Heard::Verified(report, verified) => {
-                let job = self.audits.verified(&report, &verified, self.time.wall_ms.get())?;
-                self.flag_findings(&report, &verified, &job);
-                if report.verdict != Verdict::NotVerified as u8 && report.kept_out != 1 {
-                    self.learn(report.audit_record.get());
+            Reported::Volume(..) | Reported::Flag(_) | Reported::Opened { .. } => return Err(PeerError),
+            Reported::Verified { volume, tag, result, kept_out, found, .. } => {
+                let (volume, now_ms) = (usize::from(volume), self.time.wall_ms.get());
+                let job = self.audits.verified(volume, tag, &result, found.more, now_ms)?;
+                self.flag_findings(volume, &result, &found, &job);
+                if result.verdict != Verdict::NotVerified && !kept_out {
+                    self.learn(result.audit_record);
                 }
             }
-            Heard::Entered(report) => {
+            Reported::Entered { tag, outcome } => {
                 let now_ms = self.time.uptime_ms.get();
-                let ended = self.records.entered(&report, now_ms)?;
+                let ended = self.records.entered(tag, outcome, now_ms)?;
                 self.recorded(kernel, &ended);
                 while let Some(ended) = self.records.refused(&mut self.flags, now_ms) {
                     self.recorded(kernel, &ended);
                 }
             }
-            Heard::Event(report, event) => self.history.event(&report, &event)?,
-            Heard::Complete(report) => self.history.complete(&report)?,
+            Reported::Event { tag, event } => self.history.event(tag, event)?,
+            Reported::Complete { tag, records, .. } => self.history.complete(tag, records)?,
+            // Only what this domain never asks for is not served.
+            Reported::NotServed(..) => return Err(PeerError),
         }
         Ok(())
     }
 
     /// What the audit record says of a volume.
-    fn remember(&mut self, report: &Report, remembered: &Remembered) -> Result<(), PeerError> {
-        let standing = |state| Standing::from_wire(state).ok_or(PeerError);
-        let (standing, before) = (standing(remembered.state)?, standing(remembered.before)?);
-        if let Some(lifecycle) = self.lifecycles.get_mut(usize::from(report.volume)) {
-            (lifecycle.standing, lifecycle.before) = (standing, before);
+    fn remember(&mut self, volume: u8, past: VolumePast) {
+        if let Some(lifecycle) = self.lifecycles.get_mut(usize::from(volume)) {
+            (lifecycle.standing, lifecycle.before) = (past.standing, past.before);
         }
-        self.audits.restore(report, remembered);
-        Ok(())
+        if let Some(last) = past.last {
+            self.audits.restore(volume, last);
+        }
     }
 
     /// Whether the audit record takes records: something was entered with this sequence number, or could not be.
-    fn learn(&mut self, sequence: u64) {
+    fn learn(&mut self, sequence: Option<u64>) {
         self.recording.learn(sequence);
         if self.recording.takes_records() {
             self.records.takes_again();
@@ -406,31 +408,27 @@ impl Orchestrator {
     fn recorded(&mut self, kernel: &mut dyn Kernel, ended: &Ended) {
         let sequence = ended.sequence;
         match ended.subject {
-            Subject::Flag(row) if ended.kept => {
-                let number = sequence.unwrap_or(NO_RECORD).into();
-                self.flags.change(row.id.get(), |row| row.audit_record = number);
+            Subject::Flag(flag) if ended.kept => {
+                self.flags.change(flag.id, |flag| flag.audit_record = sequence);
             }
-            Subject::Flag(mut row) => {
-                row.audit_record = sequence.unwrap_or(NO_RECORD).into();
-                self.flags.insert(row);
-            }
+            Subject::Flag(flag) => self.flags.insert(Flag { audit_record: sequence, ..flag }),
             Subject::Acknowledgement(id, tag) => {
                 let state = if sequence.is_some() { Acknowledged::Yes } else { Acknowledged::Unrecorded };
-                self.flags.change(id, |row| (row.acknowledged, row.tag) = (state as u8, tag.into()));
+                self.flags.change(id, |flag| (flag.acknowledged, flag.tag) = (state, tag));
             }
             Subject::Transition(archive) if !ended.kept => {
                 self.transition_recorded(kernel, archive, sequence.is_some());
             }
             Subject::Transition(_) | Subject::Fault => {}
         }
-        self.learn(sequence.unwrap_or(NO_RECORD));
+        self.learn(sequence);
     }
 
     /// The auditor was cut off: nothing is verified or recorded any more.
     fn lose_auditor(&mut self, kernel: &mut dyn Kernel, loss: Loss) {
         self.degraded |= degraded::AUDITOR;
         self.flag_degraded(Role::Auditor, loss);
-        self.learn(NO_RECORD);
+        self.learn(None);
         if !self.restored {
             self.told_by = ToldBy::Ledger;
         }
@@ -488,8 +486,8 @@ impl Orchestrator {
 
     /// Shows the flags that wait to be recorded, because for now they cannot be. They are entered later.
     fn show_unrecorded(&mut self) {
-        while let Some(row) = self.records.show_flag(&mut self.flags, self.time.uptime_ms.get()) {
-            self.flags.insert(row);
+        while let Some(flag) = self.records.show_flag(&mut self.flags, self.time.uptime_ms.get()) {
+            self.flags.insert(flag);
         }
     }
 
@@ -571,9 +569,7 @@ impl Domain for Orchestrator {
         if let Some(archive) = self.archives.iter().position(|archive| archive.child() == child) {
             self.archives[archive].faulted(kernel, fault);
             self.records.fault(archive, fault);
-            let mut row = flag(FlagKind::Fault, Some(archive));
-            (row.what, row.detail) = (fault.kind as u8, fault.address.into());
-            self.raise(row);
+            self.raise(flag(archive, About::Fault(fault.kind, fault.address)));
         }
         self.work(kernel);
     }

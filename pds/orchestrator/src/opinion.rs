@@ -5,8 +5,9 @@
 //! - A pass begun after an audit found something, in what a pass reads, has to find it, too; if the archive
 //!   says it is clean, they disagree.
 
-use ledger_fmt::verify::FindingKind;
-use totebox_protocol::audit::{Place, Verdict};
+use ledger_fmt::verify::{Finding, FindingKind};
+use totebox_protocol::audit::Verdict;
+use totebox_protocol::flag::Place;
 use totebox_protocol::page::Check;
 
 use super::registry::OwnCheck;
@@ -15,7 +16,7 @@ use super::registry::OwnCheck;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opinion {
     /// What was looked at: the passes that had ended, what the archive had found, and where.
-    seen: (u64, Check, Place),
+    seen: (u64, Check, Option<Place>),
     /// Where a pass has found something that an audit was to settle.
     settled: Option<Place>,
     /// The last verdict was that something is wrong.
@@ -34,7 +35,7 @@ impl Opinion {
         if core::mem::replace(&mut self.seen, seen) == seen {
             return None;
         }
-        let told = self.audit_found && (known || self.settled == Some(check.place));
+        let told = self.audit_found && (known || self.settled == check.place);
         self.unsettled = check.result.found() && !told;
         if check.result != Check::Clean {
             return None;
@@ -53,20 +54,26 @@ impl Opinion {
     /// That audit is under way.
     pub fn being_settled(&mut self) {
         self.unsettled = false;
-        self.settled = Some(self.seen.2);
+        self.settled = self.seen.2;
     }
 
     /// Takes an audit's verdict and what it found first; `settles` if it was to settle what a pass had found.
     /// Returns what the archive found and the audit did not.
-    pub fn of_audit(&mut self, verdict: Verdict, first: &Place, settles: bool, check: &OwnCheck) -> Option<Place> {
+    pub fn of_audit(
+        &mut self,
+        verdict: Verdict,
+        first: Option<Finding>,
+        settles: bool,
+        check: &OwnCheck,
+    ) -> Option<Place> {
         self.audit_found = verdict != Verdict::Clean;
         if self.audit_found {
-            let in_reach = FindingKind::from_u8(first.kind).is_some_and(is_what_a_pass_reads);
-            self.doubted = in_reach.then_some((*first, check.passes));
+            let in_reach = first.filter(|first| is_what_a_pass_reads(first.kind));
+            self.doubted = in_reach.map(|first| (Place::of(&first), check.passes));
             return None;
         }
         self.doubted = None;
-        (settles && check.result.found()).then_some(check.place)
+        check.place.filter(|_| settles)
     }
 }
 

@@ -10,16 +10,12 @@
 
 use alloc::collections::VecDeque;
 
-use ledger_fmt::record::Kind;
 use totebox_domain::Fault;
-use totebox_protocol::audit::{Entry, NO_RECORD, Report, Verdict};
-use totebox_protocol::flag::FlagRow;
-use totebox_protocol::flags::{Flags, same_thing};
+use totebox_protocol::audit::{Asked, AuditEvent, Entered, Entry, Reason};
+use totebox_protocol::flag::{Flag, Flags};
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::REASON_MAX;
 use totebox_protocol::page::Cause;
 use totebox_shm::PeerError;
-use zerocopy::FromZeros;
 
 use super::link::AuditorLink;
 
@@ -37,7 +33,7 @@ pub const RETRY_BEATS: u32 = 60;
 #[derive(Clone, Copy, Debug)]
 pub enum Subject {
     /// A flag. It gets its id when it is sent.
-    Flag(FlagRow),
+    Flag(Flag),
     /// The acknowledgement of a flag: its id, and the tag of the operator's command.
     Acknowledgement(u32, u32),
     /// The transition that an archive is to make.
@@ -101,88 +97,72 @@ impl Records {
         self.left_out.saturating_add(self.kept() as u32)
     }
 
-    fn enter(&mut self, kind: Kind, volume: u8, subject: Subject, fill: impl FnOnce(&mut Entry)) -> bool {
+    fn enter(&mut self, volume: Option<u8>, subject: Subject, event: AuditEvent) -> bool {
         if self.waiting.len() - self.kept() == WAITING_MAX {
             return false;
         }
-        self.push(kind, volume, subject, None, fill);
+        self.push(volume, subject, None, event);
         true
     }
 
-    fn push(
-        &mut self,
-        kind: Kind,
-        volume: u8,
-        subject: Subject,
-        kept: Option<u64>,
-        fill: impl FnOnce(&mut Entry),
-    ) {
-        let mut entry = Entry::new_zeroed();
-        (entry.kind, entry.volume, entry.record) = (kind as u8, volume, NO_RECORD.into());
-        fill(&mut entry);
-        self.waiting.push_back(Waiting { entry, subject, sent: None, kept });
+    fn push(&mut self, volume: Option<u8>, subject: Subject, kept: Option<u64>, event: AuditEvent) {
+        self.waiting.push_back(Waiting { entry: Entry::new(volume, event), subject, sent: None, kept });
     }
 
     /// A flag is to be raised. False if there is no room.
-    pub fn flag(&mut self, row: FlagRow) -> bool {
-        self.enter(Kind::Flag, row.volume, Subject::Flag(row), |entry| flag_fields(entry, &row))
+    pub fn flag(&mut self, flag: Flag) -> bool {
+        let Flag { id, about, .. } = flag;
+        self.enter(flag.volume, Subject::Flag(flag), AuditEvent::Flag { id, about })
     }
 
     /// Keeps a flag that is shown without having been entered.
-    pub fn keep_flag(&mut self, row: FlagRow, now_ms: u64) {
-        self.push(Kind::Flag, row.volume, Subject::Flag(row), Some(now_ms), |entry| flag_fields(entry, &row));
+    pub fn keep_flag(&mut self, flag: Flag, now_ms: u64) {
+        let Flag { id, about, .. } = flag;
+        self.push(flag.volume, Subject::Flag(flag), Some(now_ms), AuditEvent::Flag { id, about });
         self.limit_kept();
     }
 
     /// Keeps a transition that the audit record does not tell of: it is what the archive's ledger says.
     pub fn keep_transition(&mut self, archive: usize, from: Standing, to: Standing, now_ms: u64) {
-        let subject = Subject::Transition(archive);
-        let fill = |entry: &mut Entry| transition_fields(entry, from, to, Cause::Restart);
-        self.push(Kind::Lifecycle, archive as u8, subject, Some(now_ms), fill);
+        let event = AuditEvent::Transition { from, to, cause: Cause::Restart };
+        self.push(Some(archive as u8), Subject::Transition(archive), Some(now_ms), event);
         self.limit_kept();
         self.retry = true;
     }
 
-    /// A flag is acknowledged, for a reason of at most [`REASON_MAX`] bytes. False if there is no room.
-    pub fn acknowledgement(&mut self, row: &FlagRow, reason: &[u8], tag: u32) -> bool {
-        let subject = Subject::Acknowledgement(row.id.get(), tag);
-        self.enter(Kind::Acknowledgement, row.volume, subject, |entry| {
-            (entry.what, entry.flag, entry.record) = (row.kind, row.id, row.record);
-            entry.reason[..reason.len()].copy_from_slice(reason);
-            const { assert!(REASON_MAX <= u8::MAX as usize) };
-            entry.reason_len = reason.len() as u8;
-        })
+    /// A flag is acknowledged. False if there is no room.
+    pub fn acknowledgement(&mut self, flag: &Flag, reason: Reason, tag: u32) -> bool {
+        let (id, kind) = (flag.id, flag.about.kind());
+        let event = AuditEvent::Acknowledgement { flag: id, kind, reason };
+        self.enter(flag.volume, Subject::Acknowledgement(id, tag), event)
     }
 
     /// An archive is to change its standing. False if there is no room.
     pub fn transition(&mut self, archive: usize, from: Standing, to: Standing, cause: Cause) -> bool {
-        self.enter(Kind::Lifecycle, archive as u8, Subject::Transition(archive), |entry| {
-            transition_fields(entry, from, to, cause);
-        })
+        let event = AuditEvent::Transition { from, to, cause };
+        self.enter(Some(archive as u8), Subject::Transition(archive), event)
     }
 
     /// An archive has faulted.
     pub fn fault(&mut self, archive: usize, fault: Fault) {
-        self.enter(Kind::Fault, archive as u8, Subject::Fault, |entry| {
-            let Fault { kind, address, instruction: _ } = fault;
-            (entry.what, entry.detail) = (kind as u8, address.into());
-        });
+        let Fault { kind, address, instruction: _ } = fault;
+        self.enter(Some(archive as u8), Subject::Fault, AuditEvent::Fault { kind, address });
     }
 
     /// Whether a flag that says the same waits.
-    pub fn has_flag(&self, as_this: &FlagRow) -> bool {
-        self.flags().any(|row| same_thing(row, as_this))
+    pub fn has_flag(&self, as_this: &Flag) -> bool {
+        self.flags().any(|flag| flag.is_same_thing(as_this))
     }
 
-    /// Whether flags about a volume, or about [`NO_VOLUME`](totebox_protocol::flag::NO_VOLUME), wait.
-    pub fn has_flags_about(&self, volume: u8) -> bool {
-        self.flags().any(|row| row.volume == volume)
+    /// Whether flags about a volume, or about none, wait.
+    pub fn has_flags_about(&self, volume: Option<u8>) -> bool {
+        self.flags().any(|flag| flag.volume == volume)
     }
 
     /// The flags that are not shown yet.
-    fn flags(&self) -> impl Iterator<Item = &FlagRow> {
+    fn flags(&self) -> impl Iterator<Item = &Flag> {
         self.waiting.iter().filter(|waiting| waiting.kept.is_none()).filter_map(|waiting| match &waiting.subject {
-            Subject::Flag(row) => Some(row),
+            Subject::Flag(flag) => Some(flag),
             _ => None,
         })
     }
@@ -225,17 +205,17 @@ impl Records {
     fn send_one(&mut self, position: usize, link: &mut AuditorLink, flags: &mut Flags, now_ms: u64) {
         let waiting = &mut self.waiting[position];
         match waiting.kept {
-            Some(since_ms) => waiting.entry.duration_ms = now_ms.saturating_sub(since_ms).into(),
+            Some(since_ms) => waiting.entry.late_ms = now_ms.saturating_sub(since_ms),
             None => waiting.give_id(flags),
         }
         self.tag = self.tag.checked_add(1).unwrap_or(1);
-        link.record(&waiting.entry, self.tag);
+        link.ask(&Asked::Record { tag: self.tag, entry: Some(waiting.entry.clone()) });
         waiting.sent = Some(self.tag);
     }
 
     fn drop_no_news(&mut self, flags: &Flags) {
         self.waiting.retain(|waiting| match &waiting.subject {
-            Subject::Flag(row) if waiting.sent.is_none() && waiting.kept.is_none() => !flags.covers(row),
+            Subject::Flag(flag) if waiting.sent.is_none() && waiting.kept.is_none() => !flags.covers(flag),
             _ => true,
         });
     }
@@ -246,22 +226,13 @@ impl Records {
     }
 
     /// Takes the auditor's report on an entry. One that there is no room for is kept.
-    pub fn entered(&mut self, report: &Report, now_ms: u64) -> Result<Ended, PeerError> {
-        let tag = report.tag.get();
+    pub fn entered(&mut self, tag: u32, outcome: Entered, now_ms: u64) -> Result<Ended, PeerError> {
         let position = self.waiting.iter().position(|waiting| waiting.sent == Some(tag)).ok_or(PeerError)?;
-        let recorded = report.verdict == Verdict::Recorded as u8;
-        let sequence = report.audit_record.get();
-        if recorded == (sequence == NO_RECORD) {
-            return Err(PeerError);
-        }
         let waiting = &mut self.waiting[position];
         waiting.sent = None;
-        let ended = Ended {
-            subject: waiting.subject,
-            sequence: recorded.then_some(sequence),
-            kept: waiting.kept.is_some(),
-        };
-        if report.verdict == Verdict::NotRecorded as u8 {
+        let sequence = if let Entered::Recorded(sequence) = outcome { Some(sequence) } else { None };
+        let ended = Ended { subject: waiting.subject, sequence, kept: waiting.kept.is_some() };
+        if outcome == Entered::NotRecorded {
             self.refused |= ended.kept;
             waiting.kept.get_or_insert(now_ms);
             self.limit_kept();
@@ -287,14 +258,14 @@ impl Records {
     }
 
     /// The next flag that waits to be entered, if it is to be shown before that. It is kept.
-    pub fn show_flag(&mut self, flags: &mut Flags, now_ms: u64) -> Option<FlagRow> {
+    pub fn show_flag(&mut self, flags: &mut Flags, now_ms: u64) -> Option<Flag> {
         self.drop_no_news(flags);
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.is_hidden_flag())?;
         waiting.give_id(flags);
         waiting.kept = Some(now_ms);
-        let Subject::Flag(row) = waiting.subject else { return None };
+        let Subject::Flag(flag) = waiting.subject else { return None };
         self.limit_kept();
-        Some(row)
+        Some(flag)
     }
 
     /// The next entry of those that cannot be recorded before the next start.
@@ -344,11 +315,14 @@ impl Records {
             let Some(of) = archive(&self.waiting[first]) else { continue };
             let next = self.waiting.iter().skip(first + 1).position(|waiting| archive(waiting) == Some(of));
             let Some(next) = next.map(|behind| first + 1 + behind) else { continue };
-            self.waiting[next].entry.from = self.waiting[first].entry.from;
-            if self.waiting[next].entry.from == self.waiting[next].entry.what {
-                // There and back again.
-                self.waiting.remove(next);
-                self.left_out = self.left_out.saturating_add(1);
+            let AuditEvent::Transition { from: before, .. } = self.waiting[first].entry.event else { continue };
+            if let AuditEvent::Transition { from, to, .. } = &mut self.waiting[next].entry.event {
+                *from = before;
+                if *from == *to {
+                    // There and back again.
+                    self.waiting.remove(next);
+                    self.left_out = self.left_out.saturating_add(1);
+                }
             }
             self.waiting.remove(first);
             self.left_out = self.left_out.saturating_add(1);
@@ -366,20 +340,11 @@ impl Waiting {
 
     /// A flag gets its id when it is first sent, or shown.
     fn give_id(&mut self, flags: &mut Flags) {
-        if let Subject::Flag(row) = &mut self.subject
-            && row.id.get() == 0
+        if let Subject::Flag(flag) = &mut self.subject
+            && flag.id == 0
         {
-            row.id = flags.take_id().into();
-            self.entry.flag = row.id;
+            flag.id = flags.take_id();
+            self.entry.event = AuditEvent::Flag { id: flag.id, about: flag.about };
         }
     }
-}
-
-fn flag_fields(entry: &mut Entry, row: &FlagRow) {
-    (entry.what, entry.from, entry.area, entry.flag) = (row.kind, row.what, row.area, row.id);
-    (entry.block, entry.record, entry.detail) = (row.block, row.record, row.detail);
-}
-
-fn transition_fields(entry: &mut Entry, from: Standing, to: Standing, cause: Cause) {
-    (entry.from, entry.what, entry.cause) = (from.state() as u8, to.state() as u8, cause as u8);
 }

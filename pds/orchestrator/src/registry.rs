@@ -7,7 +7,8 @@ use totebox_domain::{Channel, Child, Fault, Kernel, SetupError};
 use totebox_ledger_writer::RESERVED_BLOCKS;
 use totebox_link::{page_channel, page_reader, page_writer};
 use totebox_manifest::{LinkKind, Manifest, Role};
-use totebox_protocol::audit::Place;
+use totebox_protocol::audit::NO_RECORD;
+use totebox_protocol::flag::Place;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{ArchiveState, Cause, Check, Health, Lifecycle};
 use totebox_shm::{Mapped, PageReader, PageWriter};
@@ -40,8 +41,8 @@ pub struct OwnCheck {
     pub passes: u64,
     /// How the last one did.
     pub result: Check,
-    /// The place of the first thing found.
-    pub place: Place,
+    /// The place of the first thing it found, if it found something.
+    pub place: Option<Place>,
     /// Records it looked at.
     pub records: u64,
     /// When it ended, in milliseconds since 1970-01-01 UTC.
@@ -202,6 +203,12 @@ impl Archive {
     /// What a health page says, if it can be.
     fn believe(&self, health: &Health) -> Option<(ArchiveState, Claim)> {
         let state = ArchiveState::from_wire(health.state).filter(|&s| s != ArchiveState::Faulted)?;
+        let result = Check::from_wire(health.check)?;
+        let place = Place {
+            area: Area::from_u8(health.check_area)?,
+            block: health.check_block.get(),
+            record: Some(health.check_record.get()).filter(|&record| record != NO_RECORD),
+        };
         let claim = Claim {
             records: health.records.get(),
             documents: health.documents.get(),
@@ -210,13 +217,8 @@ impl Archive {
             obeyed: health.obeyed.get(),
             check: OwnCheck {
                 passes: health.checks.get(),
-                result: Check::from_wire(health.check)?,
-                place: Place {
-                    area: health.check_area,
-                    block: health.check_block,
-                    record: health.check_record,
-                    ..Place::default()
-                },
+                result,
+                place: result.found().then_some(place),
                 records: health.checked_records.get(),
                 ended_ms: health.checked_ms.get(),
             },
@@ -226,8 +228,7 @@ impl Archive {
             && claim.documents <= claim.records
             && claim.bytes <= claim.documents.saturating_mul(self.asset_bytes_max)
             && claim.obeyed <= self.told.sequence.get()
-            && claim.check.records <= claim.records
-            && Area::from_u8(health.check_area).is_some();
+            && claim.check.records <= claim.records;
         possible.then_some((state, claim))
     }
 

@@ -8,9 +8,8 @@ use totebox_domain::SetupError;
 use totebox_ledger_writer::ledger_room;
 use totebox_link::page_writer;
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::audit::{Event, NO_RECORD, Verdict};
-use totebox_protocol::flag::{FlagRow, NO_VOLUME};
-use totebox_protocol::flags::Flags;
+use totebox_protocol::audit::{EventRow, NO_RECORD};
+use totebox_protocol::flag::{FlagRow, Flags};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{ArchiveState, Surface, SurfaceRow, Time, VaultPage, VolumeRow, degraded};
 use totebox_protocol::vault::VolumeState;
@@ -56,7 +55,7 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// Whether nothing new of a volume is shown yet, because flags about it are to be recorded first and can be.
-    fn waits_for_flags_about(&self, volume: u8) -> bool {
+    fn waits_for_flags_about(&self, volume: Option<u8>) -> bool {
         self.degraded & degraded::UNRECORDABLE == 0 && self.records.has_flags_about(volume)
     }
 
@@ -98,7 +97,7 @@ impl SurfacePage {
         changed |= replace(&mut surface.settled, u8::from(known.settled));
         changed |= replace(&mut surface.restored, u8::from(known.restored));
         changed |= replace(&mut surface.unrecorded, known.unrecorded().into());
-        if !known.waits_for_flags_about(NO_VOLUME) {
+        if !known.waits_for_flags_about(None) {
             changed |= replace(&mut surface.degraded, known.degraded);
         }
         let time_changed = replace(&mut surface.uptime_ms, known.time.uptime_ms)
@@ -112,7 +111,7 @@ impl SurfacePage {
     fn publish_rows(&mut self, known: &Known) -> bool {
         let mut changed = false;
         for (volume, (layout, of_vault)) in self.layouts.iter().zip(&known.vault.volumes).enumerate() {
-            if known.waits_for_flags_about(volume as u8) {
+            if known.waits_for_flags_about(Some(volume as u8)) {
                 continue;
             }
             let mut row = SurfaceRow::new_zeroed();
@@ -128,7 +127,7 @@ impl SurfacePage {
                 (row.free, row.left) = (0.into(), 0.into());
             }
             audit_fields(&mut row, known.audits.volume(volume));
-            row.flags = known.flags.open(|flag| usize::from(flag.volume) == volume).into();
+            row.flags = known.flags.open(|flag| flag.volume == Some(volume as u8)).into();
             let old = &mut self.surface.rows[volume];
             row.since_ms = if row.state == old.state { old.since_ms } else { known.time.uptime_ms };
             changed |= replace(old, row);
@@ -137,10 +136,10 @@ impl SurfacePage {
     }
 
     fn publish_flags(&mut self, flags: &Flags) -> bool {
-        let mut rows = flags.rows().iter();
+        let mut rows = flags.rows().iter().map(FlagRow::of);
         let mut changed = false;
         for old in &mut self.surface.flags {
-            changed |= replace(old, rows.next().copied().unwrap_or(FlagRow::new_zeroed()));
+            changed |= replace(old, rows.next().unwrap_or(FlagRow::new_zeroed()));
         }
         let open = flags.open(|_| true).saturating_add(flags.hidden());
         changed
@@ -154,7 +153,7 @@ impl SurfacePage {
             return false;
         }
         for (number, event) in self.surface.history.iter_mut().enumerate() {
-            *event = rows.get(number).copied().unwrap_or(Event::new_zeroed());
+            *event = rows.get(number).copied().unwrap_or(EventRow::new_zeroed());
         }
         (self.surface.history_tag, self.surface.history_len) = (tag.into(), (rows.len() as u32).into());
         self.surface.history_end = end.into();
@@ -165,11 +164,11 @@ impl SurfacePage {
     fn publish_findings(&mut self, known: &Known) -> bool {
         let is_new = |&(tag, _): &(u32, usize)| self.surface.findings_tag.get() != tag;
         let Some((tag, volume)) = known.findings_asked.filter(is_new) else { return false };
-        if known.waits_for_flags_about(volume as u8) {
+        if known.waits_for_flags_about(Some(volume as u8)) {
             return false;
         }
         let audited = known.audits.volume(volume);
-        self.surface.findings = audited.last.map_or(0.into(), |(report, _)| report.findings);
+        self.surface.findings = audited.last.map_or(0.into(), |(result, _)| result.findings.into());
         (self.surface.findings_tag, self.surface.more) = (tag.into(), audited.more);
         true
     }
@@ -259,19 +258,7 @@ fn audit_fields(row: &mut SurfaceRow, audited: &Audited) {
     row.audit_due_ms = audited.due_ms.unwrap_or(u64::MAX).into();
     row.finding_record = NO_RECORD.into();
     row.verify_tag = audited.answered.into();
-    if let Some((report, ended_ms)) = audited.last {
-        row.verify_op = report.op;
-        row.verdict = report.verdict;
-        row.finding = report.finding;
-        row.finding_area = report.area;
-        row.finding_block = report.block;
-        row.finding_record = report.record;
-        row.findings = report.findings;
-        row.verified_records = report.records;
-        row.verified_bytes = report.bytes;
-        row.verified_ms = ended_ms.into();
-        row.verify_duration_ms = report.duration_ms;
-        let verified = report.verdict != Verdict::NotVerified as u8;
-        row.unrecorded = u8::from(verified && report.audit_record == NO_RECORD);
+    if let Some((result, ended_ms)) = audited.last {
+        row.set_result(&result, ended_ms);
     }
 }

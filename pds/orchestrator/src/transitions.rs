@@ -16,7 +16,7 @@
 
 use totebox_domain::Kernel;
 use totebox_manifest::OnMismatch;
-use totebox_protocol::flag::FlagKind;
+use totebox_protocol::flag::About;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::Completion;
 use totebox_protocol::page::{ArchiveState, Cause};
@@ -256,10 +256,10 @@ impl Orchestrator {
             let starts = self.archives[archive].state() == ArchiveState::Starting;
             match transition.to {
                 Standing::Suspended | Standing::Archived if sound => {
-                    self.raise(flag(FlagKind::StopTimeout, Some(archive)));
+                    self.raise(flag(archive, About::StopTimeout));
                 }
                 // One that is still starting obeys when it has come up.
-                Standing::Active if sound && !starts => self.raise(flag(FlagKind::Hung, Some(archive))),
+                Standing::Active if sound && !starts => self.raise(flag(archive, About::Hung)),
                 _ => {}
             }
         }

@@ -187,8 +187,9 @@ pub struct Bench {
     pub orchestrator_region: Shared,
     pub health: Vec<PageWriter<Health>>,
     pub time: PageWriter<Time>,
-    /// The report that came unasked.
+    /// The report that came unasked, and its body.
     pub boot: Report,
+    pub opened: audit::Opened,
     /// What was told at start: of volumes, and of flags.
     pub restored: Vec<(Report, Remembered)>,
     pub flags: Vec<FlagRow>,
@@ -227,6 +228,7 @@ impl Bench {
             health: pages.into_iter().map(|page| PageWriter::new(mapped(), page).unwrap()).collect(),
             time: PageWriter::new(mapped(), clock_end.mine).unwrap(),
             boot: Report::new_zeroed(),
+            opened: audit::Opened::new_zeroed(),
             restored: Vec::new(),
             flags: Vec::new(),
         }
@@ -250,7 +252,8 @@ impl Bench {
     /// The report on the boot record; what was told before it is kept in `restored`.
     pub fn boot_report(&mut self) -> Report {
         let mut messages = self.messages();
-        let (boot, _) = messages.pop().unwrap();
+        let (boot, body) = messages.pop().unwrap();
+        self.opened = audit::Opened::read_from_prefix(&body).unwrap().0;
         assert_eq!((boot.op, boot.tag.get()), (audit::Op::Record as u8, 0));
         for (report, body) in messages {
             match audit::Op::from_wire(report.op) {

@@ -169,7 +169,7 @@ fn the_next_start_continues_the_audit_record() {
     let mut bench = Bench::new(vec![archive_volume("contracts"), archive_volume("finance"), audit]);
     let boot = bench.start();
     assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::Recorded), 3));
-    assert_eq!(boot.records.get(), 4);
+    assert_eq!(bench.opened.records.get(), 4);
     assert_eq!(bench.verify(1).0.audit_record.get(), 4);
     assert_eq!(bench.audit_record().len(), 4);
 }

@@ -3,7 +3,7 @@
 use ledger_fmt::record::Kind;
 use totebox_domain::FaultKind;
 use totebox_manifest::conversation::AUDIT_DATA;
-use totebox_protocol::audit::{Entry, Event, Op, Report};
+use totebox_protocol::audit::{EntryRow, EventRow, HistoryEnd, Op, Opened, Report};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, NO_VOLUME};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{Cause, HISTORY_MAX};
@@ -11,38 +11,38 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::*;
 
-fn flag(id: u32, kind: FlagKind, volume: u8) -> Entry {
-    let mut entry = Entry::new_zeroed();
-    (entry.kind, entry.what, entry.volume, entry.flag) = (Kind::Flag as u8, kind as u8, volume, id.into());
+fn flag(id: u32, kind: FlagKind, volume: u8) -> EntryRow {
+    let mut entry = EntryRow::new_zeroed();
+    (entry.kind, entry.flag_kind, entry.volume, entry.flag) = (Kind::Flag as u8, kind.number(), volume, id.into());
     entry.record = NO_RECORD.into();
     entry
 }
 
-fn acknowledgement(id: u32, kind: FlagKind, volume: u8, reason: &str) -> Entry {
-    let mut entry = Entry { kind: Kind::Acknowledgement as u8, ..flag(id, kind, volume) };
+fn acknowledgement(id: u32, kind: FlagKind, volume: u8, reason: &str) -> EntryRow {
+    let mut entry = EntryRow { kind: Kind::Acknowledgement as u8, ..flag(id, kind, volume) };
     entry.reason[..reason.len()].copy_from_slice(reason.as_bytes());
     entry.reason_len = reason.len() as u8;
     entry
 }
 
-fn transition(volume: u8, from: Standing, to: Standing) -> Entry {
-    let mut entry = Entry::new_zeroed();
+fn transition(volume: u8, from: Standing, to: Standing) -> EntryRow {
+    let mut entry = EntryRow::new_zeroed();
     (entry.kind, entry.volume) = (Kind::Lifecycle as u8, volume);
-    (entry.from, entry.what, entry.cause) = (from.state() as u8, to.state() as u8, Cause::Operator as u8);
+    (entry.from, entry.to, entry.cause) = (from.state() as u8, to.state() as u8, Cause::Operator as u8);
     entry.record = NO_RECORD.into();
     entry
 }
 
-fn offer(bench: &mut Bench, entry: &Entry, tag: u32) {
+fn offer(bench: &mut Bench, entry: &EntryRow, tag: u32) {
     let mut request = audit::Request::new_zeroed();
     (request.op, request.volume, request.tag) = (Op::Record as u8, entry.volume, tag.into());
-    request.len = (size_of::<Entry>() as u32).into();
+    request.len = (size_of::<EntryRow>() as u32).into();
     assert!(bench.requests.send(request.as_bytes(), entry.as_bytes()).unwrap());
     bench.notify(bench.orchestrator);
 }
 
 /// Has an entry made, and returns the report on it.
-fn enter(bench: &mut Bench, entry: &Entry) -> Report {
+fn enter(bench: &mut Bench, entry: &EntryRow) -> Report {
     offer(bench, entry, 4);
     bench.run();
     let (report, _) = bench.reports()[0];
@@ -57,20 +57,21 @@ fn restart(bench: Bench) -> Bench {
 }
 
 /// The records from `number` on, at most `count`, and how many the record has.
-fn history(bench: &mut Bench, number: u64, count: u32) -> (Vec<Event>, u64) {
+fn history(bench: &mut Bench, number: u64, count: u32) -> (Vec<EventRow>, u64) {
     let mut request = audit::Request::new_zeroed();
     (request.op, request.tag) = (Op::History as u8, 8.into());
     (request.number, request.count) = (number.into(), count.into());
     bench.send(&request);
     bench.run();
     let mut messages = bench.messages();
-    let (complete, _) = messages.pop().unwrap();
-    assert_eq!((verdict(&complete), complete.findings.get()), (Some(Verdict::Complete), messages.len() as u32));
+    let (complete, end) = messages.pop().unwrap();
+    let end = HistoryEnd::read_from_prefix(&end).unwrap().0;
+    assert_eq!((verdict(&complete), end.sent.get()), (Some(Verdict::Complete), messages.len() as u32));
     let event = |(report, body): &(Report, [u8; AUDIT_DATA])| {
         assert_eq!((verdict(report), report.tag.get()), (Some(Verdict::Event), 8));
-        Event::read_from_prefix(body).unwrap().0
+        EventRow::read_from_prefix(body).unwrap().0
     };
-    (messages.iter().map(event).collect(), complete.records.get())
+    (messages.iter().map(event).collect(), end.records.get())
 }
 
 #[test]
@@ -146,11 +147,11 @@ fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
 fn an_entry_that_comes_late_says_so_and_is_told_as_of_its_time() {
     let mut bench = Bench::started();
     bench.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
-    let late = flag(1, FlagKind::Hung, 1).with(|entry| entry.duration_ms = 3000.into());
+    let late = flag(1, FlagKind::Hung, 1).with(|entry| entry.late_ms = 3000.into());
     enter(&mut bench, &late);
     assert_eq!(&*bench.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung","late_ms":3000}"#);
     let (events, _) = history(&mut bench, 2, 1);
-    assert_eq!(events[0].entry.duration_ms.get(), 3000);
+    assert_eq!(events[0].entry.late_ms.get(), 3000);
     assert_eq!(restart(bench).flags[0].raised_ms.get(), 2000);
 }
 
@@ -158,9 +159,9 @@ fn an_entry_that_comes_late_says_so_and_is_told_as_of_its_time() {
 fn entries_without_a_meaning_are_refused() {
     let mut bench = Bench::started();
     for entry in [
-        flag(1, FlagKind::Hung, 0).with(|entry| entry.what = 99),
+        flag(1, FlagKind::Hung, 0).with(|entry| entry.flag_kind = 99),
         transition(7, Standing::Active, Standing::Suspended),
-        transition(0, Standing::Active, Standing::Suspended).with(|entry| entry.what = 0),
+        transition(0, Standing::Active, Standing::Suspended).with(|entry| entry.to = 0),
         flag(1, FlagKind::Hung, 0).with(|entry| entry.kind = Kind::AuditResult as u8),
         flag(1, FlagKind::Hung, 0).with(|entry| entry.kind = Kind::Boot as u8),
         acknowledgement(1, FlagKind::Hung, 0, "ok").with(|entry| entry.reason_len = 255),
@@ -174,8 +175,8 @@ trait With: Sized {
     fn with(self, change: impl FnOnce(&mut Self)) -> Self;
 }
 
-impl With for Entry {
-    fn with(mut self, change: impl FnOnce(&mut Entry)) -> Entry {
+impl With for EntryRow {
+    fn with(mut self, change: impl FnOnce(&mut EntryRow)) -> EntryRow {
         change(&mut self);
         self
     }
@@ -185,29 +186,33 @@ impl With for Entry {
 fn what_was_recorded_is_told_at_the_next_start() {
     let mut bench = Bench::started();
     bench.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
-    let asset = flag(3, FlagKind::Asset, 1).with(|entry| {
+    let asset = flag(3, FlagKind::Finding(FindingKind::Asset), 1).with(|entry| {
         (entry.area, entry.block, entry.record) = (Area::Assets as u8, 33.into(), 3.into());
     });
     let fault = flag(4, FlagKind::Fault, 0).with(|entry| {
-        (entry.from, entry.detail) = (FaultKind::Memory as u8, 4096.into());
+        (entry.flag_what, entry.detail) = (FaultKind::Memory as u8, 4096.into());
     });
-    for entry in [asset, fault, flag(5, FlagKind::Degraded, NO_VOLUME).with(|entry| entry.from = 6)] {
+    for entry in [asset, fault, flag(5, FlagKind::Degraded, NO_VOLUME).with(|entry| entry.flag_what = 6)] {
         assert_eq!(verdict(&enter(&mut bench, &entry)), Some(Verdict::Recorded));
     }
-    enter(&mut bench, &acknowledgement(3, FlagKind::Asset, 1, "restored from the copy"));
+    enter(&mut bench, &acknowledgement(3, FlagKind::Finding(FindingKind::Asset), 1, "restored from the copy"));
     enter(&mut bench, &transition(1, Standing::Active, Standing::Suspended));
     enter(&mut bench, &transition(0, Standing::Active, Standing::Suspended));
     enter(&mut bench, &transition(0, Standing::Suspended, Standing::Active));
     bench.verify(0);
 
     let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    let boot = bench.start();
-    assert_eq!(boot.duration_ms.get(), 5000, "the time of the last record");
+    bench.start();
+    assert_eq!(bench.opened.last_ms.get(), 5000, "the time of the last record");
     let states: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.state)).collect();
     assert_eq!(states, [Some(Standing::Active), Some(Standing::Suspended), Some(Standing::Active)]);
     let before: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.before)).collect();
     assert_eq!(before, [Some(Standing::Suspended), Some(Standing::Active), Some(Standing::Active)]);
-    assert_eq!((boot.findings.get(), boot.bytes.get()), (5, 0), "the highest id, and no flag is left out");
+    assert_eq!(
+        (bench.opened.last_flag.get(), bench.opened.flags_hidden.get()),
+        (5, 0),
+        "the highest id, and no flag is left out"
+    );
     let (report, remembered) = bench.restored[0];
     assert_eq!((remembered.verified, remembered.verified_ms.get()), (Op::VerifyFull as u8, 5000));
     assert_eq!((verdict(&report), report.records.get(), report.audit_record.get()), (Some(Verdict::Clean), 8, 9));
@@ -221,7 +226,7 @@ fn what_was_recorded_is_told_at_the_next_start() {
     let row = bench.flags[2];
     assert_eq!(
         (row.kind, row.volume, row.area, row.block.get()),
-        (FlagKind::Asset as u8, 1, Area::Assets as u8, 33)
+        (FlagKind::Finding(FindingKind::Asset).number(), 1, Area::Assets as u8, 33)
     );
     assert_eq!((row.record.get(), row.raised_ms.get()), (3, 5000));
     let row = bench.flags[0];
@@ -243,15 +248,17 @@ fn more_is_told_than_the_ring_holds() {
     let boot = loop {
         let messages = bench.messages();
         assert!(!messages.is_empty());
-        told.extend(messages.into_iter().map(|(report, _)| report));
+        told.extend(messages);
         match told.last() {
-            Some(report) if report.op == Op::Record as u8 => break report,
+            Some((report, body)) if report.op == Op::Record as u8 => {
+                break Opened::read_from_prefix(body).unwrap().0;
+            }
             _ => bench.notify(bench.orchestrator),
         }
     };
-    assert_eq!(told.iter().filter(|report| report.op == Op::RestoreFlag as u8).count(), FLAGS_MAX);
+    assert_eq!(told.iter().filter(|(report, _)| report.op == Op::RestoreFlag as u8).count(), FLAGS_MAX);
     let (last_id, hidden) = (FLAGS_MAX as u32 + 10, 10);
-    assert_eq!((boot.findings.get(), boot.bytes.get()), (last_id, hidden), "what is not told is counted");
+    assert_eq!((boot.last_flag.get(), boot.flags_hidden.get()), (last_id, hidden), "what is not told is counted");
 }
 
 #[test]
@@ -260,7 +267,8 @@ fn an_acknowledged_flag_that_was_never_recorded_has_its_id_all_the_same() {
     enter(&mut bench, &flag(3, FlagKind::Hung, 1));
     enter(&mut bench, &acknowledgement(9, FlagKind::AuditVolume, 2, "a new disk"));
     let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    assert_eq!(bench.start().findings.get(), 9);
+    bench.start();
+    assert_eq!(bench.opened.last_flag.get(), 9);
     assert_eq!(bench.flags.len(), 1);
 }
 
@@ -322,8 +330,8 @@ fn the_record_can_be_read_from_anywhere() {
         assert_eq!((entry.kind, entry.flag.get()), (Kind::Acknowledgement as u8, 3));
         assert_eq!(&entry.reason[..entry.reason_len.into()], br#"a "word" with \"#);
         let entry = &result.entry;
-        assert_eq!((entry.kind, entry.what), (Kind::AuditResult as u8, Verdict::Clean as u8));
-        assert_eq!((entry.from, entry.records.get(), entry.volume), (Op::VerifyFull as u8, 8, 0));
+        assert_eq!((entry.kind, entry.verdict), (Kind::AuditResult as u8, Verdict::Clean as u8));
+        assert_eq!((entry.verified, entry.records.get(), entry.volume), (Op::VerifyFull as u8, 8, 0));
 
         let (latest, _) = history(&mut bench, NO_RECORD, u32::MAX);
         assert_eq!((latest.len(), latest.last().unwrap().sequence.get()), (HISTORY_MAX, records - 1));

@@ -64,6 +64,11 @@ impl FaultKind {
         })
     }
 
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<FaultKind> {
+        (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|kind| kind.name() == name)
+    }
+
     /// The kind's name in the audit record.
     pub const fn name(self) -> &'static str {
         match self {

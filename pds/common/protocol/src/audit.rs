@@ -1,343 +1,507 @@
-//! Between the orchestrator and the auditor: what to verify, and what was found.
+//! Between the orchestrator and the auditor: what to verify and to record, and what was found and recorded.
+//!
+//! | module | what |
+//! |---|---|
+//! | here | what is asked and reported, and the way into messages and out of them |
+//! | [`entry`] | the records of the audit record |
+//! | [`wire`] | the messages as they cross |
 
+use heapless::Vec;
 use ledger_fmt::Hash;
-use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
-use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER};
-use zerocopy::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use ledger_fmt::verify::Finding;
+use zerocopy::{FromZeros, IntoBytes};
 
-use super::operator::REASON_MAX;
-use super::wire_enum;
+use crate::flag::{Flag, FlagRow};
+use crate::lifecycle::Standing;
 
-wire_enum! {
-    /// What the orchestrator asks.
-    Op: u8 {
-        /// Verify all of a volume, from its first block to its frontier.
-        VerifyFull = 1,
-        /// Verify what is new since the last verified head, and a sample of the rest.
-        VerifyIncremental = 2,
-        /// Enter a record into the audit ledger: what the body, an [`Entry`], says. A flag, an acknowledgement, a
-        /// lifecycle transition or a fault.
-        Record = 3,
-        /// Read records of the audit ledger, from sequence number `number` on ([`NO_RECORD`]: the last ones), at
-        /// most `count`. A report with [`Verdict::Event`] and an [`Event`] for each, then one with
-        /// [`Verdict::Complete`].
-        History = 4,
-        /// Of reports alone, and unasked: what the audit ledger says of a volume; the body is [`Remembered`].
-        /// One for each volume of which it says something, before the report on the boot record.
-        RestoreVolume = 5,
-        /// Of reports alone, and unasked: a flag of the audit ledger; the body is a
-        /// [`FlagRow`](super::flag::FlagRow). Before the report on the boot record.
-        RestoreFlag = 6,
-        /// Nothing, and there is no report: that it is taken from the ring tells that the auditor is there.
-        Ping = 7,
-    }
+pub mod entry;
+pub mod wire;
+
+pub use entry::{AuditEvent, Entry, EntryRow, EventRow, Reason};
+pub use wire::*;
+
+/// The tag of what nobody asked for.
+pub const UNASKED: u32 = 0;
+
+/// How much of a volume is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it, from its first block to its frontier.
+    Full,
+    /// What is new since the last verified head, and a sample of the rest.
+    Incremental,
 }
 
-wire_enum! {
-    /// How a verification ended.
-    Verdict: u8 {
-        /// Every committed byte is what it was when it was committed.
-        Clean = 1,
-        /// A finding; the report says the first.
-        Mismatch = 2,
-        /// The volume could not be read.
-        Unreadable = 3,
-        /// The record asked for is in the audit ledger and durable.
-        Recorded = 4,
-        /// The record asked for could not be entered.
-        NotRecorded = 5,
-        /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
-        NotVerified = 6,
-        /// A record of the audit ledger: in the body.
-        Event = 7,
-        /// All that was asked for has been reported.
-        Complete = 8,
-    }
-}
-
-impl Verdict {
-    /// The verdict's name, as `verify` and the audit record give it.
+impl Scope {
+    /// The scope's name, as the audit record and the console give it.
     pub const fn name(self) -> &'static str {
         match self {
-            Verdict::Clean => "clean",
-            Verdict::Mismatch => "mismatch",
-            Verdict::Unreadable => "unreadable",
-            Verdict::Recorded => "recorded",
-            Verdict::NotRecorded => "not-recorded",
-            Verdict::NotVerified => "not-verified",
-            Verdict::Event => "event",
-            Verdict::Complete => "complete",
+            Scope::Full => "full",
+            Scope::Incremental => "incremental",
+        }
+    }
+
+    /// The request for such a verification.
+    pub const fn op(self) -> Op {
+        match self {
+            Scope::Full => Op::VerifyFull,
+            Scope::Incremental => Op::VerifyIncremental,
+        }
+    }
+
+    /// The scope that is asked for, if one is.
+    pub const fn of(op: Op) -> Option<Scope> {
+        match op {
+            Op::VerifyFull => Some(Scope::Full),
+            Op::VerifyIncremental => Some(Scope::Incremental),
+            _ => None,
         }
     }
 }
 
-/// A request of the orchestrator; data follow at [`MESSAGE_HEADER`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Request {
-    /// [`Op`].
-    pub op: u8,
-    /// The volume's number in the manifest.
-    pub volume: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-    /// Chosen by the orchestrator, returned in the report.
-    pub tag: U32,
-    /// Data bytes, at most [`AUDIT_DATA`].
-    pub len: U32,
-    /// See [`Op::History`].
-    pub count: U32,
-    /// See [`Op::History`].
-    pub number: U64,
-    /// Zero.
-    pub reserved_tail: [u8; 40],
-}
-
-/// The auditor's report on one request. The body is [`Verified`] where nothing else is said. What comes
-/// unasked has tag 0; the last of it is a report on [`Op::Record`]: the auditor has opened its own ledger and
-/// entered the boot record, or cannot. There `findings` is the highest id a flag has, `bytes` how many
-/// unacknowledged flags it could not tell of, and `duration_ms` the time of the last record before this start,
-/// in milliseconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Report {
-    /// The request's [`Op`].
-    pub op: u8,
-    /// The request's.
-    pub volume: u8,
-    /// [`Verdict`].
-    pub verdict: u8,
-    /// The [`FindingKind`] of the first finding, or 0.
-    pub finding: u8,
-    /// The request's.
-    pub tag: U32,
+/// What came of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditResult {
+    /// How much was verified.
+    pub scope: Scope,
+    /// How it ended, one that [is of a verification](Verdict::is_of_a_verification).
+    pub verdict: Verdict,
+    /// The first finding, if there is one.
+    pub first: Option<Finding>,
     /// Findings in all.
-    pub findings: U32,
-    /// The [`Area`] of the first finding.
-    pub area: u8,
-    /// 1 if this is not entered because what room is left is kept for what an operator does: see
-    /// `audit_room` of the ledger writer. The audit record goes on taking that.
-    pub kept_out: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-    /// The block of the first finding, in its area.
-    pub block: U64,
-    /// The record the first finding concerns; all ones if none.
-    pub record: U64,
-    /// Records verified; of the report that comes unasked: records in the audit ledger.
-    pub records: U64,
+    pub findings: u32,
+    /// Records verified.
+    pub records: u64,
     /// Bytes read.
-    pub bytes: U64,
+    pub bytes: u64,
     /// Milliseconds it took.
-    pub duration_ms: U64,
-    /// Sequence number of the audit record that states this, all ones if there is none.
-    pub audit_record: U64,
+    pub duration_ms: u64,
+    /// Sequence number of the audit record that states this, if there is one.
+    pub audit_record: Option<u64>,
 }
 
-impl Report {
+impl AuditResult {
+    /// One that ended without anything having been verified.
+    pub const fn not_verified(scope: Scope) -> AuditResult {
+        let (verdict, first, audit_record) = (Verdict::NotVerified, None, None);
+        AuditResult { scope, verdict, first, findings: 0, records: 0, bytes: 0, duration_ms: 0, audit_record }
+    }
+
     /// Whether what an earlier verification of the volume found stands beside this result: one that has not looked at
-    /// everything cannot say that it is there no more.
-    pub fn leaves(&self, before: &Report) -> bool {
-        let weight = |report: &Report| match Verdict::from_wire(report.verdict) {
-            Some(Verdict::Mismatch) => 2,
-            Some(Verdict::Unreadable) => 1,
+    /// everything cannot say that it is there no more. That a command (`asked`) was not carried out is the answer to it.
+    pub fn leaves(&self, before: &AuditResult, asked: bool) -> bool {
+        let weight = |result: &AuditResult| match result.verdict {
+            Verdict::Mismatch => 2,
+            Verdict::Unreadable => 1,
             _ => 0,
         };
-        // That a command was not carried out is the answer to it.
-        let unasked = self.tag.get() == 0 && self.verdict == Verdict::NotVerified as u8;
-        (self.op == Op::VerifyIncremental as u8 || unasked) && weight(self) < weight(before)
+        let is_no_answer = !asked && self.verdict == Verdict::NotVerified;
+        (self.scope == Scope::Incremental || is_no_answer) && weight(self) < weight(before)
+    }
+
+    fn fill(&self, report: &mut Report) {
+        (report.verdict, report.findings) = (self.verdict as u8, self.findings.into());
+        report.record = NO_RECORD.into();
+        if let Some(first) = self.first {
+            let place = PlaceRow::of(&first);
+            (report.finding, report.area) = (place.kind, place.area);
+            (report.block, report.record) = (place.block, place.record);
+        }
+        (report.records, report.bytes) = (self.records.into(), self.bytes.into());
+        report.duration_ms = self.duration_ms.into();
+        report.audit_record = self.audit_record.unwrap_or(NO_RECORD).into();
+    }
+
+    /// The result in a report on such a verification; `None` if it is none.
+    fn read(report: &Report, scope: Scope) -> Option<AuditResult> {
+        let &Report { finding: kind, area, block, record, .. } = report;
+        let first = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
+        Some(AuditResult {
+            scope,
+            verdict: Verdict::from_wire(report.verdict).filter(|verdict| verdict.is_of_a_verification())?,
+            first: if kind == 0 { None } else { Some(first.decode()?) },
+            findings: report.findings.get(),
+            records: report.records.get(),
+            bytes: report.bytes.get(),
+            duration_ms: report.duration_ms.get(),
+            audit_record: some(report.audit_record.get()),
+        })
     }
 }
 
-/// The body of a report, at [`MESSAGE_HEADER`]: what the auditor computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Verified {
-    /// The hash of the last record.
-    pub head: Hash,
-    /// The RFC 6962 root over all records.
-    pub root: Hash,
+fn some(record: u64) -> Option<u64> {
+    Some(record).filter(|&record| record != NO_RECORD)
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
     /// The first findings, as many as there are and fit. Each becomes a flag.
-    pub findings: [Place; FINDINGS_MAX],
+    pub first: Vec<Finding, FINDINGS_MAX>,
     /// The findings beyond those.
     pub more: RangeRows,
 }
 
-/// Findings a report names one by one, at most.
-pub const FINDINGS_MAX: usize = 8;
-
-/// Ranges into which the findings beyond those are folded, at most: a range for each kind of finding in each area. Of
-/// more ranges than that, two have kind and area in common and can be made one.
-pub const RANGES_MAX: usize = {
-    assert!(FindingKind::from_u8(KINDS as u8).is_some() && FindingKind::from_u8(KINDS as u8 + 1).is_none());
-    KINDS * Area::ALL.len()
-};
-
-/// Kinds of findings.
-const KINDS: usize = 10;
-
-/// A finding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Place {
-    /// [`FindingKind`]; 0 if this row is not in use.
-    pub kind: u8,
-    /// The [`Area`] the block is counted in.
-    pub area: u8,
-    /// Zero.
-    pub reserved: [u8; 6],
-    /// The first block concerned, in its area.
-    pub block: U64,
-    /// The record concerned; all ones if none.
-    pub record: U64,
+impl Found {
+    /// Nothing.
+    pub const NOTHING: Found = Found { first: Vec::new(), more: NO_RANGES };
 }
 
-/// Findings of one kind in one area: the first and the last block concerned, and how many they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct FoundRange {
-    /// [`FindingKind`]; 0 if this row is not in use: then none after it is.
-    pub kind: u8,
-    /// The [`Area`] the blocks are counted in.
-    pub area: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-    /// Findings in it.
-    pub findings: U32,
-    /// The first block concerned, in its area.
-    pub block: U64,
-    /// The last one.
-    pub last_block: U64,
-    /// The first record concerned; all ones if none is known.
-    pub record: U64,
-    /// The last one; all ones if none is known.
-    pub last_record: U64,
-}
-
-impl FoundRange {
-    /// A row that is not in use.
-    pub const NONE: FoundRange = zerocopy::transmute!([0u8; size_of::<FoundRange>()]);
-
-    /// Whether it is one: of a kind, in an area, from a first to a last.
-    pub fn is_sound(&self) -> bool {
-        FindingKind::from_u8(self.kind).is_some()
-            && Area::from_u8(self.area).is_some()
-            && self.findings.get() > 0
-            && self.block.get() <= self.last_block.get()
-            && self.record.get() <= self.last_record.get()
-            && (self.record.get() == NO_RECORD) == (self.last_record.get() == NO_RECORD)
-    }
-}
-
-/// Ranges, and behind them rows that are not in use.
-pub type RangeRows = [FoundRange; RANGES_MAX];
-
-/// No ranges.
-pub const NO_RANGES: RangeRows = [FoundRange::NONE; RANGES_MAX];
-
-/// The ranges in use.
-pub fn in_use(rows: &[FoundRange]) -> &[FoundRange] {
-    &rows[..rows.iter().position(|range| range.kind == 0).unwrap_or(rows.len())]
-}
-
-/// Findings in these ranges.
-pub fn findings_in(ranges: &[FoundRange]) -> u64 {
-    ranges.iter().map(|range| u64::from(range.findings.get())).sum()
-}
-
-/// Whether these rows are ranges, with no more findings in them than a verification with so many in all has beyond those
-/// it names one by one.
-pub fn are_beyond_the_first(rows: &[FoundRange], findings: u32) -> bool {
-    let ranges = in_use(rows);
-    let beyond = findings.saturating_sub(FINDINGS_MAX as u32);
-    // A count as large as it can be may stand for more.
-    let counted = findings == u32::MAX || findings_in(ranges) <= beyond.into();
-    counted && ranges.iter().all(FoundRange::is_sound)
-}
-
-/// What the audit ledger says of one volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Remembered {
-    /// The [`ArchiveState`](super::page::ArchiveState) the last lifecycle transition led to; `Active` if there
-    /// was none.
-    pub state: u8,
-    /// The kind of the last verification, an [`Op`]; 0 if there was none. The report's fields tell its result.
-    pub verified: u8,
+/// What the audit record says of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumePast {
+    /// Where the last lifecycle transition led to; `Active` if there was none.
+    pub standing: Standing,
     /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
-    pub before: u8,
-    /// Zero.
-    pub reserved: u8,
+    pub before: Standing,
+    /// The last verification, if there was one.
+    pub last: Option<LastResult>,
+}
+
+/// The last verification of a volume, as the audit record tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastResult {
+    /// Its result.
+    pub result: AuditResult,
+    /// The time of its record, in milliseconds since 1970-01-01 UTC.
+    pub ended_ms: u64,
     /// Incremental verifications since the last full one.
-    pub since_full: U32,
-    /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.
-    pub verified_ms: U64,
-    /// The findings of the last verification beyond those that became flags.
+    pub since_full: u32,
+    /// Its findings beyond those that became flags.
     pub more: RangeRows,
 }
 
-/// A record of the audit ledger, or one to be entered. What its kind does not need is zero, and all ones in
-/// `record` where no record is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Entry {
-    /// [`Kind`](ledger_fmt::record::Kind) of the record.
-    pub kind: u8,
-    /// The volume's number in the manifest; [`NO_VOLUME`](super::flag::NO_VOLUME) if it is about none (or about
-    /// one this deployment no longer has).
-    pub volume: u8,
-    /// Audit result: [`Verdict`]. Flag, acknowledgement: [`FlagKind`](super::flag::FlagKind). Lifecycle: the
-    /// [`ArchiveState`](super::page::ArchiveState) after it. Fault: [`FaultKind`](totebox_domain::FaultKind).
-    pub what: u8,
-    /// Audit result: the kind of verification, an [`Op`]. Lifecycle: the state before. Flag:
-    /// [`FlagRow::what`](super::flag::FlagRow::what).
-    pub from: u8,
-    /// Flag: [`FlagRow::area`](super::flag::FlagRow::area). Audit result: the area of the first finding.
-    pub area: u8,
-    /// Lifecycle: [`Cause`](super::page::Cause). Audit result: the kind of the first finding, or 0.
-    pub cause: u8,
-    /// Bytes of `reason`.
-    pub reason_len: u8,
-    /// Zero.
-    pub reserved: u8,
-    /// Flag, acknowledgement: the flag's id.
-    pub flag: U32,
-    /// Audit result: findings.
-    pub findings: U32,
-    /// Flag, audit result: the block (of the first finding), in its area.
-    pub block: U64,
-    /// Flag, audit result: the record concerned.
-    pub record: U64,
-    /// Flag: [`FlagRow::detail`](super::flag::FlagRow::detail). Fault: the address it concerned.
-    pub detail: U64,
-    /// Audit result: records of the ledger.
-    pub records: U64,
-    /// Audit result: bytes read.
-    pub bytes: U64,
-    /// Audit result: how long it took. Else: how long before it was entered it happened, if that was not possible
-    /// at once.
-    pub duration_ms: U64,
-    /// Acknowledgement: why, in UTF-8.
-    pub reason: [u8; REASON_MAX],
+/// What came of an entry that the orchestrator wanted in the audit record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// It is there, with this sequence number, and durable.
+    Recorded(u64),
+    /// It could not be entered.
+    NotRecorded,
+    /// It has no meaning, or the auditor does not serve such a request.
+    NotServed,
 }
 
-/// A record of the audit ledger with its place and time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Event {
-    /// Its sequence number.
-    pub sequence: U64,
-    /// Milliseconds since 1970-01-01 UTC.
-    pub time_ms: U64,
-    /// What it says. Of a record whose payload this version cannot read, the kind alone.
-    pub entry: Entry,
+/// What the auditor reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would take an allocation a message")]
+pub enum Reported {
+    /// What the audit record says of a volume. One for each volume, before [`Reported::Opened`].
+    Volume(u8, VolumePast),
+    /// A flag of the audit record. Before [`Reported::Opened`].
+    Flag(Flag),
+    /// The audit record was read, and the start entered; or that is not possible. Comes unasked, once.
+    Opened {
+        /// Records in it.
+        records: u64,
+        /// The highest id a flag has.
+        last_flag: u32,
+        /// Unacknowledged flags that were not told of, because there are too many.
+        flags_hidden: u32,
+        /// The time of the last record before this start, in milliseconds since 1970-01-01 UTC.
+        last_ms: u64,
+        /// The sequence number of this start's record, if it was entered.
+        audit_record: Option<u64>,
+        /// It was not entered, and what an operator does would be.
+        kept_out: bool,
+    },
+    /// A verification has ended.
+    Verified {
+        /// The volume.
+        volume: u8,
+        /// What it was asked for with.
+        tag: u32,
+        /// Its result.
+        result: AuditResult,
+        /// The result was not entered, and what an operator does would be.
+        kept_out: bool,
+        /// What was found.
+        found: Found,
+        /// The hash of the last record.
+        head: Hash,
+        /// The RFC 6962 root over all records.
+        root: Hash,
+    },
+    /// A record is entered, or could not be.
+    Entered {
+        /// What it was asked for with.
+        tag: u32,
+        /// What came of it.
+        outcome: Entered,
+    },
+    /// A record of the audit record, for the operator; nobody on the way looks into it.
+    Event {
+        /// What the history was asked for with.
+        tag: u32,
+        /// The record.
+        event: EventRow,
+    },
+    /// That was all of a history.
+    Complete {
+        /// What it was asked for with.
+        tag: u32,
+        /// Records in the audit record.
+        records: u64,
+        /// Events that were sent.
+        sent: u32,
+    },
+    /// A request that the auditor does not serve, as it came: its [`Op`], its volume and its tag. Of a request for a
+    /// verification or an entry its sender reads that it was not carried out.
+    NotServed(u8, u8, u32),
 }
 
-/// No record, in [`Report::record`] and [`Report::audit_record`].
-pub const NO_RECORD: u64 = u64::MAX;
+impl Reported {
+    /// Hands over the report as a message, its header and its body.
+    pub fn encode<R>(&self, send: impl FnOnce(&Report, &[u8]) -> R) -> R {
+        let mut report = Report::new_zeroed();
+        (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
+        let mut asked = |op: Op, verdict: Verdict, tag: u32| {
+            (report.op, report.verdict, report.tag) = (op as u8, verdict as u8, tag.into());
+        };
+        match self {
+            Reported::Volume(volume, past) => {
+                (report.op, report.volume) = (Op::RestoreVolume as u8, *volume);
+                let mut body = Remembered::new_zeroed();
+                (body.state, body.before) = (past.standing.state() as u8, past.before.state() as u8);
+                if let Some(last) = &past.last {
+                    last.result.fill(&mut report);
+                    (body.verified, body.verified_ms) = (last.result.scope.op() as u8, last.ended_ms.into());
+                    (body.since_full, body.more) = (last.since_full.into(), last.more);
+                }
+                send(&report, body.as_bytes())
+            }
+            Reported::Flag(flag) => {
+                asked(Op::RestoreFlag, Verdict::Event, UNASKED);
+                send(&report, FlagRow::of(flag).as_bytes())
+            }
+            Reported::Opened { records, last_flag, flags_hidden, last_ms, audit_record, kept_out } => {
+                let verdict = if audit_record.is_some() { Verdict::Recorded } else { Verdict::NotRecorded };
+                asked(Op::Record, verdict, UNASKED);
+                report.kept_out = u8::from(*kept_out);
+                report.audit_record = audit_record.unwrap_or(NO_RECORD).into();
+                let (records, last_ms) = ((*records).into(), (*last_ms).into());
+                let (last_flag, flags_hidden) = ((*last_flag).into(), (*flags_hidden).into());
+                send(&report, Opened { records, last_ms, last_flag, flags_hidden }.as_bytes())
+            }
+            Reported::Verified { volume, tag, result, kept_out, found, head, root } => {
+                result.fill(&mut report);
+                (report.op, report.volume, report.tag) = (result.scope.op() as u8, *volume, (*tag).into());
+                report.kept_out = u8::from(*kept_out);
+                let mut body = Verified::new_zeroed();
+                (body.head, body.root, body.more) = (*head, *root, found.more);
+                for (row, finding) in body.findings.iter_mut().zip(&found.first) {
+                    *row = PlaceRow::of(finding);
+                }
+                send(&report, body.as_bytes())
+            }
+            Reported::Entered { tag, outcome } => {
+                let (verdict, sequence) = match outcome {
+                    Entered::Recorded(sequence) => (Verdict::Recorded, *sequence),
+                    Entered::NotRecorded => (Verdict::NotRecorded, NO_RECORD),
+                    Entered::NotServed => (Verdict::NotVerified, NO_RECORD),
+                };
+                asked(Op::Record, verdict, *tag);
+                report.audit_record = sequence.into();
+                send(&report, &[])
+            }
+            Reported::Event { tag, event } => {
+                asked(Op::History, Verdict::Event, *tag);
+                send(&report, event.as_bytes())
+            }
+            Reported::Complete { tag, records, sent } => {
+                asked(Op::History, Verdict::Complete, *tag);
+                send(&report, HistoryEnd { records: (*records).into(), sent: (*sent).into() }.as_bytes())
+            }
+            Reported::NotServed(op, volume, tag) => {
+                (report.op, report.volume, report.tag) = (*op, *volume, (*tag).into());
+                report.verdict = Verdict::NotVerified as u8;
+                send(&report, &[])
+            }
+        }
+    }
 
-const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Report>() == MESSAGE_HEADER);
-const _: () = assert!(size_of::<Verified>() <= AUDIT_DATA && size_of::<Event>() <= AUDIT_DATA);
-const _: () = assert!(size_of::<Remembered>() <= AUDIT_DATA);
+    /// The report in a message; `None` if it is none that an auditor of so many volumes sends. `body` copies out the
+    /// start of the message's body; it is asked once.
+    pub fn decode(report: &Report, body: impl FnOnce(&mut [u8]), volumes: usize) -> Option<Reported> {
+        let verdict = Verdict::from_wire(report.verdict);
+        let (tag, audit_record) = (report.tag.get(), some(report.audit_record.get()));
+        let (unasked, kept_out) = (tag == UNASKED, report.kept_out == 1);
+        let op = Op::from_wire(report.op)?;
+        Some(match op {
+            Op::RestoreVolume if unasked && usize::from(report.volume) < volumes => {
+                Reported::Volume(report.volume, past(report, &read(body))?)
+            }
+            Op::RestoreFlag if unasked => {
+                let flag = read::<FlagRow>(body).decode()?;
+                let sound = flag.acknowledged != crate::flag::Acknowledged::Recording
+                    && flag.volume.is_none_or(|volume| usize::from(volume) < volumes)
+                    && flag.tag == UNASKED;
+                Reported::Flag(Some(flag).filter(|_| sound)?)
+            }
+            Op::Record if unasked && matches!(verdict, Some(Verdict::Recorded | Verdict::NotRecorded)) => {
+                let Opened { records, last_ms, last_flag, flags_hidden } = read(body);
+                Reported::Opened {
+                    records: records.get(),
+                    last_flag: last_flag.get(),
+                    flags_hidden: flags_hidden.get(),
+                    last_ms: last_ms.get(),
+                    audit_record,
+                    kept_out,
+                }
+            }
+            Op::Record if !unasked => {
+                let outcome = match (verdict?, audit_record) {
+                    (Verdict::Recorded, Some(sequence)) => Entered::Recorded(sequence),
+                    (Verdict::NotRecorded, None) => Entered::NotRecorded,
+                    (Verdict::NotVerified, None) => Entered::NotServed,
+                    _ => return None,
+                };
+                Reported::Entered { tag, outcome }
+            }
+            Op::VerifyFull | Op::VerifyIncremental => {
+                let (result, body) = (AuditResult::read(report, Scope::of(op)?)?, read::<Verified>(body));
+                let found = found(&result, &body)?;
+                let Verified { head, root, .. } = body;
+                Reported::Verified { volume: report.volume, tag, result, kept_out, found, head, root }
+            }
+            Op::History if verdict? == Verdict::Event => Reported::Event { tag, event: read(body) },
+            Op::History => {
+                let HistoryEnd { records, sent } = read(body);
+                Reported::Complete { tag, records: records.get(), sent: sent.get() }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Copies out the start of a body.
+fn read<T: FromZeros + IntoBytes + zerocopy::FromBytes>(body: impl FnOnce(&mut [u8])) -> T {
+    let mut value = T::new_zeroed();
+    body(value.as_mut_bytes());
+    value
+}
+
+/// What the audit record says of a volume. What it says of the last verification is left out where that is none.
+fn past(report: &Report, body: &Remembered) -> Option<VolumePast> {
+    if !are_beyond_the_first(&body.more, report.findings.get()) {
+        return None;
+    }
+    let scope = Op::from_wire(body.verified).and_then(Scope::of);
+    let last = scope.and_then(|scope| AuditResult::read(report, scope)).map(|result| LastResult {
+        result,
+        ended_ms: body.verified_ms.get(),
+        since_full: body.since_full.get(),
+        more: body.more,
+    });
+    Some(VolumePast {
+        standing: Standing::from_wire(body.state)?,
+        before: Standing::from_wire(body.before)?,
+        last,
+    })
+}
+
+/// What a verification with such a result found; `None` if verdict and findings do not go together.
+fn found(result: &AuditResult, body: &Verified) -> Option<Found> {
+    let nothing = result.first.is_none() && result.findings == 0;
+    match result.verdict {
+        // Where nothing was found, nothing else is looked at.
+        Verdict::Clean | Verdict::NotVerified => nothing.then_some(Found::NOTHING),
+        _ => {
+            let mut found = Found { first: Vec::new(), more: body.more };
+            for row in body.findings.iter().filter(|row| row.kind != 0) {
+                found.first.push(row.decode()?).expect("as many as there are rows");
+            }
+            let first = body.findings[0].decode()?;
+            let sound = result.findings > 0 && are_beyond_the_first(&body.more, result.findings);
+            let is_first =
+                |other: &Finding| (other.kind, other.area, other.block) == (first.kind, first.area, first.block);
+            (sound && result.first.as_ref().is_some_and(is_first)).then_some(found)
+        }
+    }
+}
+
+/// What the orchestrator asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Verify a volume.
+    Verify {
+        /// The volume.
+        volume: u8,
+        /// Returned in the report.
+        tag: u32,
+        /// How much of it.
+        scope: Scope,
+    },
+    /// Enter something into the audit record.
+    Record {
+        /// Returned in the report.
+        tag: u32,
+        /// What; `None` if it has no meaning.
+        entry: Option<Entry>,
+    },
+    /// Report records of the audit record.
+    History {
+        /// Returned in the reports.
+        tag: u32,
+        /// From this sequence number on; `None`: the last ones.
+        from: Option<u64>,
+        /// So many of them at most.
+        count: u32,
+    },
+    /// Nothing: see [`Op::Ping`].
+    Ping,
+}
+
+impl Asked {
+    /// Hands over the request as a message, its header and its body.
+    pub fn encode<R>(&self, send: impl FnOnce(&Request, &[u8]) -> R) -> R {
+        let mut request = Request::new_zeroed();
+        match self {
+            Asked::Verify { volume, tag, scope } => {
+                (request.op, request.volume, request.tag) = (scope.op() as u8, *volume, (*tag).into());
+                send(&request, &[])
+            }
+            Asked::Record { tag, entry } => {
+                (request.op, request.tag) = (Op::Record as u8, (*tag).into());
+                request.len = (size_of::<EntryRow>() as u32).into();
+                let row = entry.as_ref().map_or_else(EntryRow::new_zeroed, EntryRow::of);
+                send(&request, row.as_bytes())
+            }
+            Asked::History { tag, from, count } => {
+                (request.op, request.tag) = (Op::History as u8, (*tag).into());
+                (request.count, request.number) = ((*count).into(), from.unwrap_or(NO_RECORD).into());
+                send(&request, &[])
+            }
+            Asked::Ping => {
+                request.op = Op::Ping as u8;
+                send(&request, &[])
+            }
+        }
+    }
+
+    /// The request in a message; `None` if it is none that an orchestrator of so many volumes sends. `body` copies out the
+    /// start of the message's body; it is asked at most once.
+    pub fn decode(request: &Request, body: impl FnOnce(&mut [u8]), volumes: usize) -> Option<Asked> {
+        let (len, count, number) = (request.len.get() as usize, request.count.get(), request.number.get());
+        let (tag, volume) = (request.tag.get(), request.volume);
+        let plain = len == 0 && count == 0 && number == 0;
+        if request.reserved != [0; 2] || request.reserved_tail != [0; 40] {
+            return None;
+        }
+        let op = Op::from_wire(request.op)?;
+        match op {
+            Op::VerifyFull | Op::VerifyIncremental if plain && usize::from(volume) < volumes => {
+                Some(Asked::Verify { volume, tag, scope: Scope::of(op)? })
+            }
+            Op::Record if len == size_of::<EntryRow>() && count == 0 && number == 0 => {
+                Some(Asked::Record { tag, entry: read::<EntryRow>(body).decode() })
+            }
+            Op::History if len == 0 => Some(Asked::History { tag, from: some(number), count }),
+            Op::Ping if plain && tag == UNASKED => Some(Asked::Ping),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

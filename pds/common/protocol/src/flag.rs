@@ -1,72 +1,143 @@
 //! Flags: what the orchestrator wants an operator to look at. A flag is sticky: it stays until the operator
 //! acknowledges it with a reason.
+//!
+//! | module | what |
+//! |---|---|
+//! | here | what a flag is, and every kind of flag in one table |
+//! | [`row`] | a flag in a message and on the surface |
+//! | [`table`] | a bounded table of flags |
 
-use ledger_fmt::verify::FindingKind;
+use ledger_fmt::layout::Area;
+use ledger_fmt::verify::{Finding, FindingKind};
 use totebox_domain::FaultKind;
 use totebox_manifest::Role;
-use zerocopy::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::lifecycle::Standing;
 use super::vault::VolumeState;
 use super::wire_enum;
+
+pub mod row;
+pub mod table;
+
+pub use row::{FlagRow, NO_VOLUME, OVERWRITTEN};
+pub use table::Flags;
 
 /// Flags kept and shown at most: the most serious, unacknowledged ones first. How many more there are is
 /// counted.
 pub const FLAGS_MAX: usize = 64;
 
-wire_enum! {
-    /// What a flag is about. Kinds 1 to 10 are an audit's findings, with the numbers of
-    /// [`FindingKind`](ledger_fmt::verify::FindingKind).
-    FlagKind: u8 {
-        /// The superblock is not the one this volume must have.
-        Superblock = 1,
-        /// A frontier hint is neither blank nor valid, or contradicts the stamps. With [`OVERWRITTEN`] as `what`, it
-        /// was not an audit that found that but the vault, and it has written a newer one over it.
-        Hint = 2,
-        /// A stamp is damaged, stray, missing or contradicts itself.
-        Stamp = 3,
-        /// A record is damaged.
-        Record = 4,
-        /// A whole record does not continue the chain.
-        Chain = 5,
-        /// The tree over the records is not the one a checkpoint states.
-        Tree = 6,
-        /// Asset bytes are not what was committed.
-        Asset = 7,
-        /// The volume is older than what the audit record has seen of it.
-        Rollback = 8,
-        /// The archive claims another head than its ledger has.
-        HeadDisagreement = 9,
-        /// Blocks cannot be read.
-        Unreadable = 10,
-        /// The volume is not in service; `detail` is its [`VolumeState`](super::vault::VolumeState).
-        MissingVolume = 32,
-        /// The archive faulted and was stopped; `what` is its [`FaultKind`](totebox_domain::FaultKind), `detail` the
-        /// address it concerned.
-        Fault = 33,
-        /// The archive gives no sign of life.
-        Hung = 34,
-        /// The archive did not come to rest in its time and was stopped.
-        StopTimeout = 35,
-        /// The archive broke a protocol: what it publishes cannot be, or the vault has cut it off.
-        Protocol = 36,
-        /// The vault refused requests that no archive in order makes; `detail` is how many so far.
-        Refused = 37,
-        /// The archive's own integrity pass and the audits disagree.
-        SelfCheck = 38,
-        /// The archive's own ledger tells of another lifecycle state than the audit record, or its volume could
-        /// not be sealed; `detail` is the [`ArchiveState`](super::page::ArchiveState) its ledger tells of.
-        Lifecycle = 39,
-        /// The audit record takes no records: what happens is not recorded any more. With a `detail`: so many
-        /// events had to be left out before it took some again.
-        AuditVolume = 40,
-        /// A domain beside the archives is not working; `what` is its [`Role`](totebox_manifest::Role), `detail`
-        /// the [`Loss`].
-        Degraded = 41,
-        /// The wall clock was set back; `detail` is by how many milliseconds.
-        ClockBack = 42,
-        /// The audit record has little room left, and that is kept: see `audit_room` of the ledger writer.
-        AuditNearlyFull = 43,
+/// One row a kind. Everything that is said of a kind anywhere follows from its row.
+macro_rules! flag_kinds {
+    ($($kind:ident = $number:literal, $name:literal, severity $severity:literal, $when:ident, $text:literal;)*) => {
+        /// What a flag is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FlagKind {
+            /// What a verification found. Number, name, severity and text are the finding's.
+            Finding(FindingKind),
+            $(#[doc = $text] $kind,)*
+            /// None of these: see [`About::Unknown`].
+            Unknown,
+        }
+
+        impl FlagKind {
+            /// The kinds beside the findings, by number.
+            const OTHERS: &[FlagKind] = &[$(FlagKind::$kind),*];
+
+            /// The kind with this number; `None` if there is none.
+            pub const fn from_wire(n: u8) -> Option<FlagKind> {
+                $(const { assert!(FindingKind::from_u8($number).is_none(), "the number of a finding") };)*
+                match n {
+                    $($number => Some(FlagKind::$kind),)*
+                    n => match FindingKind::from_u8(n) {
+                        Some(kind) => Some(FlagKind::Finding(kind)),
+                        None => None,
+                    },
+                }
+            }
+
+            /// The kind's number.
+            pub const fn number(self) -> u8 {
+                match self {
+                    FlagKind::Finding(kind) => kind.number(),
+                    $(FlagKind::$kind => $number,)*
+                    FlagKind::Unknown => 0,
+                }
+            }
+
+            /// The kind's name in every message.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    FlagKind::Finding(kind) => kind.name(),
+                    $(FlagKind::$kind => $name,)*
+                    FlagKind::Unknown => crate::UNKNOWN,
+                }
+            }
+
+            /// How serious it is; the highest comes first.
+            pub const fn severity(self) -> u8 {
+                match self {
+                    FlagKind::Finding(kind) => kind.severity(),
+                    $(FlagKind::$kind => $severity,)*
+                    FlagKind::Unknown => 0,
+                }
+            }
+
+            /// What it means, for a person.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    FlagKind::Finding(kind) => kind.text(),
+                    $(FlagKind::$kind => $text,)*
+                    FlagKind::Unknown => "what it says cannot be read",
+                }
+            }
+
+            const fn when(self) -> When {
+                match self {
+                    FlagKind::Finding(_) | FlagKind::Unknown => When::Lasts,
+                    $(FlagKind::$kind => When::$when,)*
+                }
+            }
+        }
+    };
+}
+
+/// Whether a flag tells of a condition or of an event.
+enum When {
+    /// A condition, which is found again as long as it lasts: an acknowledged one is not raised anew.
+    Lasts,
+    /// An event: another one is news.
+    Happens,
+}
+
+// Number, name in every message and in the audit record, severity, and what it means, for a person. Numbers and names
+// stay as they are: they are in audit records.
+flag_kinds! {
+    MissingVolume = 32, "missing-volume", severity 3, Lasts, "its volume is not in service";
+    Fault = 33, "fault", severity 2, Happens, "it faulted and was stopped";
+    Hung = 34, "hung", severity 2, Happens, "it gives no sign of life";
+    StopTimeout = 35, "stop-timeout", severity 2, Happens, "it did not come to rest in its time and was stopped";
+    Protocol = 36, "protocol", severity 2, Happens, "what it publishes cannot be, or the vault has cut it off";
+    Refused = 37, "refused", severity 2, Happens, "the vault refused requests that no archive in order makes";
+    SelfCheck = 38, "self-check", severity 2, Lasts, "its own integrity pass and the audits disagree";
+    Lifecycle = 39, "lifecycle", severity 2, Lasts, "its own ledger tells of another state than the audit record";
+    AuditVolume = 40, "audit-volume", severity 5, Lasts,
+        "the audit record takes no records: what happens is not recorded";
+    Degraded = 41, "degraded", severity 1, Happens, "a domain beside the archives is not working";
+    ClockBack = 42, "clock-back", severity 1, Happens, "the wall clock was set back";
+    AuditNearlyFull = 43, "audit-nearly-full", severity 3, Lasts,
+        "the audit record is nearly full; soon it takes no results of audits, then nothing";
+}
+
+impl FlagKind {
+    /// All that a flag can have.
+    pub fn all() -> impl Iterator<Item = FlagKind> {
+        let findings = FindingKind::ALL.iter().map(|&kind| FlagKind::Finding(kind));
+        findings.chain(FlagKind::OTHERS.iter().copied())
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<FlagKind> {
+        FlagKind::all().find(|kind| kind.name() == name)
     }
 }
 
@@ -82,104 +153,12 @@ wire_enum! {
     }
 }
 
-impl FlagKind {
-    /// The kind's name in every message.
-    pub const fn name(self) -> &'static str {
-        match self {
-            FlagKind::Superblock => "superblock",
-            FlagKind::Hint => "hint",
-            FlagKind::Stamp => "stamp",
-            FlagKind::Record => "record",
-            FlagKind::Chain => "chain",
-            FlagKind::Tree => "tree",
-            FlagKind::Asset => "asset",
-            FlagKind::Rollback => "rollback",
-            FlagKind::HeadDisagreement => "head-disagreement",
-            FlagKind::Unreadable => "unreadable",
-            FlagKind::MissingVolume => "missing-volume",
-            FlagKind::Fault => "fault",
-            FlagKind::Hung => "hung",
-            FlagKind::StopTimeout => "stop-timeout",
-            FlagKind::Protocol => "protocol",
-            FlagKind::Refused => "refused",
-            FlagKind::SelfCheck => "self-check",
-            FlagKind::Lifecycle => "lifecycle",
-            FlagKind::AuditVolume => "audit-volume",
-            FlagKind::Degraded => "degraded",
-            FlagKind::ClockBack => "clock-back",
-            FlagKind::AuditNearlyFull => "audit-nearly-full",
-        }
-    }
-
-    /// Whether it tells of a condition that is found again as long as it lasts, rather than of something that
-    /// happened: an acknowledged condition is not raised anew.
-    pub const fn is_condition(self) -> bool {
-        use FlagKind::*;
-        match self {
-            Superblock | Hint | Stamp | Record | Chain | Tree | Asset | Rollback | HeadDisagreement => true,
-            Unreadable | MissingVolume | SelfCheck | Lifecycle | AuditVolume | AuditNearlyFull => true,
-            Fault | Hung | StopTimeout | Protocol | Refused | Degraded | ClockBack => false,
-        }
-    }
-
-    /// Whether [`FlagRow::detail`] tells a state: with another one it is another flag.
-    pub const fn detail_is_a_state(self) -> bool {
-        matches!(self, FlagKind::MissingVolume | FlagKind::Lifecycle | FlagKind::AuditVolume | FlagKind::Degraded)
-    }
-
-    /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<FlagKind> {
-        (0..=u8::MAX).filter_map(FlagKind::from_wire).find(|kind| kind.name() == name)
-    }
-
-    /// Whether flags of this kind name an area and a block.
-    pub fn is_about_a_place(self) -> bool {
-        FindingKind::from_u8(self as u8).is_some() || self == FlagKind::SelfCheck
-    }
-
-    /// The name of what a flag of this kind says beside it in `what` or `detail`, where that has one.
-    pub fn what_name(self, what: u8, detail: u64) -> Option<&'static str> {
-        match self {
-            FlagKind::Hint => (what == OVERWRITTEN).then_some("overwritten"),
-            FlagKind::Fault => FaultKind::from_wire(what).map(FaultKind::name),
-            FlagKind::Degraded => role_name(what),
-            FlagKind::MissingVolume => {
-                u8::try_from(detail).ok().and_then(VolumeState::from_wire).map(VolumeState::name)
-            }
-            _ => None,
-        }
-    }
-
-    /// How serious it is; the highest comes first.
-    pub const fn severity(self) -> u8 {
-        match self {
-            FlagKind::AuditVolume => 5,
-            FlagKind::Rollback | FlagKind::Superblock | FlagKind::Stamp | FlagKind::Chain | FlagKind::Tree => 4,
-            FlagKind::Record | FlagKind::Asset | FlagKind::HeadDisagreement | FlagKind::MissingVolume => 3,
-            FlagKind::AuditNearlyFull => 3,
-            FlagKind::Unreadable | FlagKind::SelfCheck | FlagKind::Lifecycle | FlagKind::Fault => 2,
-            FlagKind::Hung | FlagKind::StopTimeout | FlagKind::Protocol | FlagKind::Refused => 2,
-            FlagKind::Hint | FlagKind::Degraded | FlagKind::ClockBack => 1,
-        }
-    }
-}
-
-/// The name of a domain beside the archives.
-fn role_name(role: u8) -> Option<&'static str> {
-    Some(match Role::from_u8(role)? {
-        Role::Archive => return None,
-        Role::Orchestrator => "orchestrator",
-        Role::Auditor => "auditor",
-        Role::Vault => "vault",
-        Role::Console => "console",
-        Role::Clock => "clock",
-    })
-}
-
 wire_enum! {
     /// Where a flag's acknowledgement stands.
+    #[derive(Default)]
     Acknowledged: u8 {
         /// The operator has not acknowledged it.
+        #[default]
         No = 0,
         /// The operator has; it is being recorded.
         Recording = 1,
@@ -191,49 +170,181 @@ wire_enum! {
     }
 }
 
-/// In [`FlagRow::what`] of a [`FlagKind::Hint`]: the vault found it damaged, and overwrote it.
-pub const OVERWRITTEN: u8 = 1;
-
-/// No volume, in [`FlagRow::volume`].
-pub const NO_VOLUME: u8 = 0xff;
-
-/// A flag, on the surface and from the audit record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct FlagRow {
-    /// Its number, from 1, by which it is acknowledged; 0 if this row is not in use.
-    pub id: U32,
-    /// [`FlagKind`].
-    pub kind: u8,
-    /// The volume's number in the manifest; [`NO_VOLUME`] if it is about none.
-    pub volume: u8,
-    /// The [`Area`](super::vault::Area) the block is counted in.
-    pub area: u8,
-    /// See [`FlagKind`]; else 0.
-    pub what: u8,
-    /// The block concerned, in its area.
-    pub block: U64,
-    /// The record concerned; all ones if none.
-    pub record: U64,
-    /// See [`FlagKind`]; else 0.
-    pub detail: U64,
-    /// When it was raised, in milliseconds since 1970-01-01 UTC.
-    pub raised_ms: U64,
-    /// Sequence number of the flag in the audit record; all ones if it could not be recorded.
-    pub audit_record: U64,
-    /// The tag of the last [`Acknowledge`](super::operator::Op::Acknowledge) that ended; 0 if none.
-    pub tag: U32,
-    /// [`Acknowledged`].
-    pub acknowledged: u8,
-    /// Zero.
-    pub reserved: [u8; 3],
+impl Acknowledged {
+    /// The name `flags` shows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Acknowledged::No => "no",
+            Acknowledged::Recording => "recording",
+            Acknowledged::Yes => "yes",
+            Acknowledged::Unrecorded => "unrecorded",
+        }
+    }
 }
 
-impl FlagRow {
-    /// Whether it tells of a condition that lasts: see [`FlagKind::is_condition`]. What the vault has overwritten does
-    /// not.
-    pub fn is_condition(&self) -> bool {
-        let overwritten = self.kind == FlagKind::Hint as u8 && self.what == OVERWRITTEN;
-        FlagKind::from_wire(self.kind).is_some_and(FlagKind::is_condition) && !overwritten
+/// A place in a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The area the block is counted in.
+    pub area: Area,
+    /// The block, in its area.
+    pub block: u64,
+    /// The record concerned, if one is known.
+    pub record: Option<u64>,
+}
+
+impl Place {
+    /// Where something was found.
+    pub const fn of(finding: &Finding) -> Place {
+        let Finding { area, block, record, .. } = *finding;
+        Place { area, block, record }
+    }
+}
+
+/// What a flag says: its kind, with all that belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A verification found this.
+    Finding(Finding),
+    /// The vault found a hint damaged, and has written a newer one over it. Its kind is that of a damaged hint.
+    HintOverwritten(Place),
+    /// The vault cannot serve the volume, which is in this state.
+    MissingVolume(VolumeState),
+    /// The archive faulted, for this reason and at this address, and was stopped.
+    Fault(FaultKind, u64),
+    /// The archive gives no sign of life.
+    Hung,
+    /// The archive did not come to rest in its time and was stopped.
+    StopTimeout,
+    /// What the archive publishes cannot be, or the vault has cut it off.
+    Protocol,
+    /// The vault has refused so many requests since its start that no archive in order makes.
+    Refused(u64),
+    /// The archive's own integrity pass and the audits disagree about this place.
+    SelfCheck(Place),
+    /// The archive's own ledger tells of this state, which is not the audit record's; or the volume could not be sealed.
+    Lifecycle(Standing),
+    /// The audit record takes no records, or so many events had to be left out before it took some again.
+    AuditVolume {
+        /// Events left out; 0 while it takes none.
+        left_out: u64,
+    },
+    /// The audit record has little room left, and that is kept: see `audit_room` of the ledger writer.
+    AuditNearlyFull,
+    /// A domain beside the archives does not work.
+    Degraded(Role, Loss),
+    /// The wall clock was set back by so many milliseconds.
+    ClockBack(u64),
+    /// What the flag says cannot be read. It is shown all the same: see [`FlagRow::shown`].
+    Unknown,
+}
+
+impl About {
+    /// What kind of flag it is.
+    pub const fn kind(&self) -> FlagKind {
+        match self {
+            About::Finding(finding) => FlagKind::Finding(finding.kind),
+            About::HintOverwritten(_) => FlagKind::Finding(FindingKind::Hint),
+            About::MissingVolume(_) => FlagKind::MissingVolume,
+            About::Fault(..) => FlagKind::Fault,
+            About::Hung => FlagKind::Hung,
+            About::StopTimeout => FlagKind::StopTimeout,
+            About::Protocol => FlagKind::Protocol,
+            About::Refused(_) => FlagKind::Refused,
+            About::SelfCheck(_) => FlagKind::SelfCheck,
+            About::Lifecycle(_) => FlagKind::Lifecycle,
+            About::AuditVolume { .. } => FlagKind::AuditVolume,
+            About::AuditNearlyFull => FlagKind::AuditNearlyFull,
+            About::Degraded(..) => FlagKind::Degraded,
+            About::ClockBack(_) => FlagKind::ClockBack,
+            About::Unknown => FlagKind::Unknown,
+        }
+    }
+
+    /// The place it is about, of findings and of [`About::SelfCheck`].
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            About::Finding(finding) => Some(Place::of(finding)),
+            About::HintOverwritten(place) | About::SelfCheck(place) => Some(*place),
+            _ => None,
+        }
+    }
+
+    /// Whether it tells of a condition that is found again as long as it lasts, rather than of something that
+    /// happened: an acknowledged condition is not raised anew.
+    pub const fn is_condition(&self) -> bool {
+        // What was overwritten is not found again.
+        matches!(self.kind().when(), When::Lasts) && !matches!(self, About::HintOverwritten(_))
+    }
+
+    /// What is the same in two flags about the same thing: without counts, and without where a fault was.
+    const fn subject(self) -> About {
+        match self {
+            About::Fault(kind, _) => About::Fault(kind, 0),
+            About::Refused(_) => About::Refused(0),
+            About::ClockBack(_) => About::ClockBack(0),
+            about => about,
+        }
+    }
+}
+
+/// A flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// Its number, from 1, by which it is acknowledged; 0 as long as it has none.
+    pub id: u32,
+    /// The volume it is about, as the manifest numbers it; `None` if it is about none.
+    pub volume: Option<u8>,
+    /// What it says.
+    pub about: About,
+    /// When it was raised, in milliseconds since 1970-01-01 UTC.
+    pub raised_ms: u64,
+    /// Its sequence number in the audit record; `None` if it is not recorded.
+    pub audit_record: Option<u64>,
+    /// Where its acknowledgement stands.
+    pub acknowledged: Acknowledged,
+    /// The tag of the last [`Acknowledge`](super::operator::Op::Acknowledge) that ended; 0 if none.
+    pub tag: u32,
+}
+
+impl Flag {
+    /// A flag that has just been raised.
+    pub const fn new(volume: Option<u8>, about: About) -> Flag {
+        let acknowledged = Acknowledged::No;
+        Flag { id: 0, volume, about, raised_ms: 0, audit_record: None, acknowledged, tag: 0 }
+    }
+
+    /// Whether the operator has not acknowledged it.
+    pub const fn is_open(&self) -> bool {
+        matches!(self.acknowledged, Acknowledged::No | Acknowledged::Recording)
+    }
+
+    /// Whether two flags are about the same thing: of the same kind, at the same place.
+    pub fn is_same_thing(&self, other: &Flag) -> bool {
+        (self.volume, self.about.subject()) == (other.volume, other.about.subject())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_lead_back_to_their_kind() {
+        for kind in FlagKind::all() {
+            assert_eq!(FlagKind::from_wire(kind.number()), Some(kind));
+            assert_eq!(FlagKind::from_name(kind.name()), Some(kind));
+            assert!((1..=5).contains(&kind.severity()), "{kind:?}");
+        }
+        let known = (0..=u8::MAX).filter_map(FlagKind::from_wire).count();
+        assert_eq!(known, FlagKind::all().count());
+    }
+
+    #[test]
+    fn the_documentation_of_the_audit_record_names_every_kind() {
+        let text = include_str!("../../../../docs/audit-record.md");
+        for kind in FlagKind::all() {
+            assert!(text.contains(&alloc::format!("`{}`", kind.name())), "{kind:?}");
+        }
     }
 }

@@ -5,7 +5,73 @@ use core::fmt::Write;
 
 use heapless::String;
 
-use crate::page::{ArchiveState, Cause};
+use crate::wire_enum;
+
+wire_enum! {
+    /// What an archive is to be, and what it says it is.
+    ArchiveState: u8 {
+        /// Not yet recovered.
+        Starting = 0,
+        /// In service.
+        Active = 1,
+        /// Quiesced: readable on disk, takes nothing.
+        Suspended = 2,
+        /// Final.
+        Archived = 3,
+        /// Its volume is not usable.
+        Unavailable = 4,
+        /// It cannot continue its ledger: a read or write failed, or the vault contradicts itself.
+        Failed = 5,
+        /// Stopped by a fault (said by the orchestrator alone).
+        Faulted = 6,
+        /// Its ledger is not whole, so it cannot be continued. What is whole of it can be read.
+        Damaged = 7,
+    }
+}
+
+impl ArchiveState {
+    /// The state's name, as `status` shows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ArchiveState::Starting => "starting",
+            ArchiveState::Active => "active",
+            ArchiveState::Suspended => "suspended",
+            ArchiveState::Archived => "archived",
+            ArchiveState::Unavailable => "unavailable",
+            ArchiveState::Failed => "failed",
+            ArchiveState::Faulted => "faulted",
+            ArchiveState::Damaged => "damaged",
+        }
+    }
+}
+
+wire_enum! {
+    /// Why an archive is to change its state.
+    Cause: u8 {
+        /// It starts, and is what the audit record says it was.
+        Restart = 0,
+        /// The operator commands it.
+        Operator = 1,
+        /// An audit found a mismatch, and the deployment says that then it is suspended.
+        Mismatch = 2,
+    }
+}
+
+impl Cause {
+    /// The cause with this name.
+    pub fn from_name(name: &str) -> Option<Cause> {
+        (0..=u8::MAX).filter_map(Cause::from_wire).find(|cause| cause.name() == name)
+    }
+
+    /// The cause's name in lifecycle records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::Restart => "restart",
+            Cause::Operator => "operator",
+            Cause::Mismatch => "mismatch",
+        }
+    }
+}
 
 /// What an archive is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! The published pages: fixed-layout values with one writer each.
 
 use ledger_fmt::Hash;
+use ledger_fmt::verify::Finding;
 use totebox_manifest::conversation::{PAGE, SURFACE_SIZE};
 use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::audit::{Event, RangeRows};
+use super::audit::{AuditResult, EventRow, PlaceRow, RangeRows, Verdict};
 use super::flag::{FLAGS_MAX, FlagRow};
+pub use super::lifecycle::{ArchiveState, Cause};
 use super::wire_enum;
 
 /// The time, by the clock: for records and for uptimes.
@@ -20,44 +22,6 @@ pub struct Time {
     pub uptime_ms: U64,
     /// Ticks so far.
     pub ticks: U64,
-}
-
-wire_enum! {
-    /// What an archive is to be, and what it says it is.
-    ArchiveState: u8 {
-        /// Not yet recovered.
-        Starting = 0,
-        /// In service.
-        Active = 1,
-        /// Quiesced: readable on disk, takes nothing.
-        Suspended = 2,
-        /// Final.
-        Archived = 3,
-        /// Its volume is not usable.
-        Unavailable = 4,
-        /// It cannot continue its ledger: a read or write failed, or the vault contradicts itself.
-        Failed = 5,
-        /// Stopped by a fault (said by the orchestrator alone).
-        Faulted = 6,
-        /// Its ledger is not whole, so it cannot be continued. What is whole of it can be read.
-        Damaged = 7,
-    }
-}
-
-impl ArchiveState {
-    /// The state's name, as `status` shows it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ArchiveState::Starting => "starting",
-            ArchiveState::Active => "active",
-            ArchiveState::Suspended => "suspended",
-            ArchiveState::Archived => "archived",
-            ArchiveState::Unavailable => "unavailable",
-            ArchiveState::Failed => "failed",
-            ArchiveState::Faulted => "faulted",
-            ArchiveState::Damaged => "damaged",
-        }
-    }
 }
 
 wire_enum! {
@@ -89,29 +53,6 @@ impl Check {
             Check::Clean => "clean",
             Check::Mismatch => "mismatch",
             Check::Unreadable => "unreadable",
-        }
-    }
-}
-
-wire_enum! {
-    /// Why an archive is to change its state.
-    Cause: u8 {
-        /// It starts, and is what the audit record says it was.
-        Restart = 0,
-        /// The operator commands it.
-        Operator = 1,
-        /// An audit found a mismatch, and the deployment says that then it is suspended.
-        Mismatch = 2,
-    }
-}
-
-impl Cause {
-    /// The cause's name in lifecycle records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Cause::Restart => "restart",
-            Cause::Operator => "operator",
-            Cause::Mismatch => "mismatch",
         }
     }
 }
@@ -314,6 +255,31 @@ pub struct SurfaceRow {
     pub reserved: [u8; 3],
 }
 
+impl SurfaceRow {
+    /// Sets what there is to say of the last verification, which ended at this time, in milliseconds since 1970-01-01 UTC.
+    pub fn set_result(&mut self, result: &AuditResult, ended_ms: u64) {
+        (self.verify_op, self.verdict) = (result.scope.op() as u8, result.verdict as u8);
+        if let Some(first) = result.first {
+            let place = PlaceRow::of(&first);
+            (self.finding, self.finding_area) = (place.kind, place.area);
+            (self.finding_block, self.finding_record) = (place.block, place.record);
+        }
+        self.findings = result.findings.into();
+        (self.verified_records, self.verified_bytes) = (result.records.into(), result.bytes.into());
+        (self.verified_ms, self.verify_duration_ms) = (ended_ms.into(), result.duration_ms.into());
+        let verified = result.verdict != Verdict::NotVerified;
+        self.unrecorded = u8::from(verified && result.audit_record.is_none());
+    }
+
+    /// The first finding of the last verification.
+    pub fn finding(&self) -> Option<Finding> {
+        let &SurfaceRow {
+            finding: kind, finding_area: area, finding_block: block, finding_record: record, ..
+        } = self;
+        PlaceRow { kind, area, block, record, ..PlaceRow::default() }.decode()
+    }
+}
+
 /// Domains that can be degraded: bits of [`Surface::degraded`].
 pub mod degraded {
     /// The auditor does not answer, or breaks its protocol: nothing is verified or recorded.
@@ -400,7 +366,7 @@ pub struct Surface {
     /// Flags: those in use first; of these the unacknowledged first, the most serious first, then the oldest.
     pub flags: [FlagRow; FLAGS_MAX],
     /// The records the operator asked for, in their order.
-    pub history: [Event; HISTORY_MAX],
+    pub history: [EventRow; HISTORY_MAX],
     /// Findings in all of the last verification of the volume the operator asked for.
     pub findings: U32,
     /// Those of them beyond what became flags.

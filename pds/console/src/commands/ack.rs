@@ -3,6 +3,7 @@
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::operator::Op;
 
+use super::flags::flags;
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
@@ -31,16 +32,15 @@ fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, .. } = context;
     let (Some(surface), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
-    let row = surface.flags.iter().find(|row| row.id.get() == flag);
-    if row.is_some_and(|row| row.tag.get() != order.name) {
+    let known = flags(surface).find(|known| known.id == flag);
+    if known.is_some_and(|known| known.tag != order.name) {
         return Then::GoesOn;
     }
     // Where there are too many flags, acknowledged ones go first.
-    let acknowledged = row.map_or(Some(Acknowledged::Yes), |row| Acknowledged::from_wire(row.acknowledged));
-    match acknowledged {
-        Some(Acknowledged::Yes) if machine => output.line(format_args!("+ack flag={flag}")),
-        Some(Acknowledged::Yes) => output.line(format_args!("+ack flag {flag} is acknowledged")),
-        Some(Acknowledged::Unrecorded) => {
+    match known.map_or(Acknowledged::Yes, |known| known.acknowledged) {
+        Acknowledged::Yes if machine => output.line(format_args!("+ack flag={flag}")),
+        Acknowledged::Yes => output.line(format_args!("+ack flag {flag} is acknowledged")),
+        Acknowledged::Unrecorded => {
             let text = format_args!(
                 "flag {flag} is acknowledged, but the audit record takes no records: the reason is recorded when \
                  it does, and lost if the appliance restarts before"

@@ -1,10 +1,8 @@
 //! `flags VOLUME`: what the last audit of a volume found beyond what became flags.
 
-use ledger_fmt::layout::Area;
-use ledger_fmt::verify::FindingKind;
 use totebox_console_protocol::table::Table;
 use totebox_console_protocol::views::{FindingCount, RangeLine};
-use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, NO_RECORD, findings_in, in_use};
+use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, findings_in, in_use};
 use totebox_protocol::operator::Op;
 use totebox_protocol::page::SurfaceRow;
 
@@ -19,15 +17,15 @@ pub fn beyond_flags(row: &SurfaceRow) -> u64 {
 }
 
 fn line(range: &FoundRange) -> RangeLine<'static> {
-    let known = |record: u64| Some(record).filter(|&record| record != NO_RECORD);
+    let records = range.records();
     RangeLine {
         findings: range.findings.get().into(),
-        kind: FindingKind::from_u8(range.kind).map_or("unknown", FindingKind::name),
-        area: Area::from_u8(range.area).map_or("unknown", Area::name),
+        kind: range.kind_name(),
+        area: range.area_name(),
         block: range.block.get(),
         last_block: range.last_block.get(),
-        record: known(range.record.get()),
-        last_record: known(range.last_record.get()),
+        record: records.map(|(first, _)| first),
+        last_record: records.map(|(_, last)| last),
     }
 }
 

@@ -2,14 +2,12 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use ledger_fmt::layout::Area;
 use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
-use totebox_protocol::audit::{Entry, NO_RECORD};
-use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow, Loss, OVERWRITTEN};
-use totebox_protocol::vault::VolumeState;
+use totebox_protocol::flag::{About as Says, Flag, FlagRow, Loss, Place};
+use totebox_protocol::page::Surface;
 
 use super::findings::{self, beyond_flags};
 use crate::command::{Action, Command};
@@ -20,132 +18,78 @@ use crate::orchestrator::About;
 use crate::phrases::{FaultText, trouble};
 use crate::volumes::Volumes;
 
-/// What a flag is about, of a row or of the audit record.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject {
-    kind: u8,
-    what: u8,
-    area: u8,
-    block: u64,
-    record: u64,
-    detail: u64,
-}
-
-impl From<&FlagRow> for Subject {
-    fn from(row: &FlagRow) -> Subject {
-        let FlagRow { kind, what, area, .. } = *row;
-        Subject { kind, what, area, block: row.block.get(), record: row.record.get(), detail: row.detail.get() }
-    }
-}
-
-impl From<&Entry> for Subject {
-    fn from(entry: &Entry) -> Subject {
-        let (kind, what, area) = (entry.what, entry.from, entry.area);
-        let (block, record, detail) = (entry.block.get(), entry.record.get(), entry.detail.get());
-        Subject { kind, what, area, block, record, detail }
-    }
-}
-
-impl Subject {
-    fn kind_name(&self) -> &'static str {
-        FlagKind::from_wire(self.kind).map_or("unknown", FlagKind::name)
-    }
-
-    fn place(&self) -> Option<Found<'static>> {
-        FlagKind::from_wire(self.kind).filter(|kind| kind.is_about_a_place())?;
-        let record = Some(self.record).filter(|&record| record != NO_RECORD);
-        let area = Area::from_u8(self.area)?.name();
-        Some(Found { kind: self.kind_name(), area, block: self.block, record, count: 1 })
-    }
+/// The place a flag is about.
+fn found(about: &Says) -> Option<Found<'static>> {
+    let Place { area, block, record } = about.place()?;
+    Some(Found { kind: about.kind().name(), area: area.name(), block, record, count: 1 })
 }
 
 /// What a flag says, for a person: its kind, then the place or the reason.
-pub struct FlagText(pub Subject);
+pub struct FlagText(pub Says);
 
 impl Display for FlagText {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let subject = &self.0;
-        match subject.place() {
+        let kind = self.0.kind();
+        match found(&self.0) {
             Some(place) => write!(f, "{place}")?,
-            None => f.write_str(subject.kind_name())?,
+            None => f.write_str(kind.name())?,
         }
-        let Some(kind) = FlagKind::from_wire(subject.kind) else { return Ok(()) };
-        let text = match kind {
-            FlagKind::MissingVolume => {
-                let state = u8::try_from(subject.detail).ok().and_then(VolumeState::from_wire);
-                state.and_then(trouble).unwrap_or("its volume is not in service")
+        let text = match self.0 {
+            Says::Finding(finding) if !finding.kind.needs_text() => return Ok(()),
+            Says::Unknown => return Ok(()),
+            Says::HintOverwritten(_) => "the vault found it damaged and has written a newer one over it",
+            Says::MissingVolume(state) => trouble(state).unwrap_or(kind.text()),
+            Says::Fault(kind, address) => return write!(f, ": {}", FaultText(kind, address)),
+            Says::Refused(requests) => return write!(f, ": the vault refused {requests} requests"),
+            Says::AuditVolume { left_out: events @ 1.. } => {
+                return write!(f, ": {events} events are not in the audit record: it took no records");
             }
-            FlagKind::Fault => return write!(f, ": {}", FaultText(subject.what, subject.detail)),
-            FlagKind::Hint if subject.what == OVERWRITTEN => {
-                "the vault found it damaged and has written a newer one over it"
-            }
-            FlagKind::Hung => "it gives no sign of life",
-            FlagKind::StopTimeout => "it did not come to rest in its time and was stopped",
-            FlagKind::Protocol => "what it publishes cannot be, or the vault has cut it off",
-            FlagKind::Refused => return write!(f, ": the vault refused {} requests", subject.detail),
-            FlagKind::SelfCheck => "its own integrity pass and the audits disagree",
-            FlagKind::Lifecycle => "its own ledger tells of another state than the audit record",
-            FlagKind::AuditVolume if subject.detail > 0 => {
-                return write!(f, ": {} events are not in the audit record: it took no records", subject.detail);
-            }
-            FlagKind::AuditVolume => "the audit record takes no records: what happens is not recorded",
-            FlagKind::AuditNearlyFull => {
-                "the audit record is nearly full; soon it takes no results of audits, then nothing"
-            }
-            FlagKind::Degraded => {
-                let who = kind.what_name(subject.what, subject.detail).unwrap_or("a domain");
-                let loss = u8::try_from(subject.detail).ok().and_then(Loss::from_wire);
+            Says::Degraded(_, loss) => {
+                let who = self.0.what_name().unwrap_or_default();
                 return match loss {
-                    Some(Loss::Silent) => write!(f, ": the {who} does not answer"),
-                    Some(Loss::Device) => write!(f, ": the {who}'s disk does not answer"),
-                    Some(Loss::Fails) | None => write!(f, ": the {who} is not working"),
+                    Loss::Silent => write!(f, ": the {who} does not answer"),
+                    Loss::Device => write!(f, ": the {who}'s disk does not answer"),
+                    Loss::Fails => write!(f, ": the {who} is not working"),
                 };
             }
-            FlagKind::ClockBack => {
-                return write!(f, ": the clock was set back by {}", Duration(subject.detail));
-            }
-            FlagKind::Rollback => "the volume is older than what the audit record has seen of it",
-            FlagKind::HeadDisagreement => "the archive claims another head than its ledger has",
-            _ => return Ok(()),
+            Says::ClockBack(by_ms) => return write!(f, ": the clock was set back by {}", Duration(by_ms)),
+            _ => kind.text(),
         };
         write!(f, ": {text}")
     }
 }
 
 /// What a flag says, as `KEY=VALUE` pairs.
-pub struct FlagFields(pub Subject);
+pub struct FlagFields(pub Says);
 
 impl Display for FlagFields {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let subject = &self.0;
-        write!(f, "kind={}", subject.kind_name())?;
-        if let Some(Found { area, block, record, .. }) = subject.place() {
+        write!(f, "kind={}", self.0.kind().name())?;
+        if let Some(Found { area, block, record, .. }) = found(&self.0) {
             write!(f, " area={area} block={block}")?;
             if let Some(record) = record {
                 write!(f, " record={record}")?;
             }
         }
-        let kind = FlagKind::from_wire(subject.kind);
-        if let Some(what) = kind.and_then(|kind| kind.what_name(subject.what, subject.detail)) {
+        if let Some(what) = self.0.what_name() {
             write!(f, " what={what}")?;
         }
-        if subject.detail != 0 { write!(f, " detail={}", subject.detail) } else { Ok(()) }
+        match self.0.detail() {
+            0 => Ok(()),
+            detail => write!(f, " detail={detail}"),
+        }
     }
 }
 
-fn acknowledged(row: &FlagRow) -> &'static str {
-    match Acknowledged::from_wire(row.acknowledged) {
-        Some(Acknowledged::Yes) => "yes",
-        Some(Acknowledged::Recording) => "recording",
-        Some(Acknowledged::Unrecorded) => "unrecorded",
-        Some(Acknowledged::No) | None => "no",
-    }
+/// The flags on the orchestrator's status page.
+pub fn flags(surface: &Surface) -> impl Iterator<Item = Flag> {
+    surface.flags.iter().filter_map(FlagRow::shown)
 }
 
-pub fn line<'a>(volumes: &'a Volumes, row: &FlagRow) -> FlagLine<'a, FlagText> {
-    let archive = volumes.get(row.volume).unwrap_or("");
-    let (id, raised_ms, text) = (row.id.get().into(), row.raised_ms.get(), FlagText(row.into()));
-    FlagLine { id, raised_ms, archive, acknowledged: acknowledged(row), text }
+pub fn line(volumes: &Volumes, flag: Flag) -> FlagLine<'_, FlagText> {
+    let archive = flag.volume.and_then(|volume| volumes.get(volume)).unwrap_or("");
+    let Flag { id, raised_ms, acknowledged, .. } = flag;
+    FlagLine { id: id.into(), raised_ms, archive, acknowledged: acknowledged.name(), text: FlagText(flag.about) }
 }
 
 pub static COMMAND: Command = Command {
@@ -175,25 +119,25 @@ fn show(context: &mut Context) {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let Some(surface) = view.last() else { return };
-    let rows = || surface.flags.iter().take_while(|row| row.id.get() != 0);
+    let rows = || flags(surface);
     let (open, hidden) = (surface.flags_open, surface.flags_hidden);
     if machine {
-        for row in rows() {
-            let FlagLine { id, raised_ms, archive, acknowledged, text } = line(volumes, row);
+        for flag in rows() {
+            let FlagLine { id, raised_ms, archive, acknowledged, text } = line(volumes, flag);
             let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
             let (fields, text) = (FlagFields(text.0), QuotedText(&text));
-            let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
-            let recorded = RecordedField(row.audit_record.get());
+            let severity = flag.about.kind().severity();
+            let recorded = RecordedField(flag.audit_record);
             output.line(format_args!(
                 "=flag id={id}{key}{archive} {fields} severity={severity} raised_ms={raised_ms}{recorded} \
                  acknowledged={acknowledged} text={text}"
             ));
         }
     } else if rows().next().is_some() {
-        let table = Table::new(FlagLine::columns(), rows().map(|row| line(volumes, row)));
+        let table = Table::new(FlagLine::columns(), rows().map(|flag| line(volumes, flag)));
         output.line(format_args!("{}", table.header()));
-        for row in rows() {
-            output.line(format_args!("{}", table.row(&line(volumes, row))));
+        for flag in rows() {
+            output.line(format_args!("{}", table.row(&line(volumes, flag))));
         }
     }
     for (name, row) in volumes.iter().zip(&surface.rows) {
@@ -218,10 +162,10 @@ fn show(context: &mut Context) {
 }
 
 /// The number of a flag's record, as a pair; nothing if it is not recorded.
-struct RecordedField(u64);
+struct RecordedField(Option<u64>);
 
 impl Display for RecordedField {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.0 == NO_RECORD { Ok(()) } else { write!(f, " audit_record={}", self.0) }
+        self.0.map_or(Ok(()), |record| write!(f, " audit_record={record}"))
     }
 }

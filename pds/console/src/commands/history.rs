@@ -2,17 +2,12 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use ledger_fmt::layout::Area;
-use ledger_fmt::record::Kind;
-use ledger_fmt::verify::FindingKind;
+use ledger_fmt::verify::Finding;
 use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Found, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
-use totebox_domain::FaultKind;
-use totebox_protocol::audit::{Entry, Event, NO_RECORD, Verdict};
-use totebox_protocol::flag::FlagKind;
-use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, EventRow};
 use totebox_protocol::operator::Op;
 use totebox_protocol::page::{Cause, HISTORY_MAX};
 
@@ -22,123 +17,88 @@ use crate::context::Context;
 use crate::errors::Error;
 use crate::orchestrator::About;
 use crate::order::{Order, OrderKind};
-use crate::phrases::{FaultText, FoundFields, audit_name};
+use crate::phrases::{FaultText, FoundFields};
 use crate::progress::Then;
 use crate::volumes::Volumes;
 
-fn kind_name(entry: &Entry) -> &'static str {
-    Kind::from_u16(entry.kind.into()).map_or("unknown", Kind::name)
+fn found(result: &AuditResult) -> Option<Found<'static>> {
+    let Finding { kind, area, block, record } = result.first?;
+    Some(Found { kind: kind.name(), area: area.name(), block, record, count: result.findings.into() })
 }
 
-fn verdict_name(entry: &Entry) -> &'static str {
-    Verdict::from_wire(entry.what).map_or("unknown", Verdict::name)
-}
+/// What a record says, for a person; nothing of one that cannot be read.
+struct EventText(Option<Entry>);
 
-fn standing_name(state: u8) -> &'static str {
-    Standing::from_wire(state).map_or("unknown", Standing::name)
-}
-
-fn reason(entry: &Entry) -> &[u8] {
-    &entry.reason[..usize::from(entry.reason_len).min(entry.reason.len())]
-}
-
-fn found(entry: &Entry) -> Option<Found<'static>> {
-    let (kind, area) = FindingKind::from_u8(entry.cause).zip(Area::from_u8(entry.area))?;
-    let record = Some(entry.record.get()).filter(|&record| record != NO_RECORD);
-    let (block, count) = (entry.block.get(), entry.findings.get().into());
-    Some(Found { kind: kind.name(), area: area.name(), block, record, count })
-}
-
-/// What a record says, for a person.
-struct EventText<'a>(&'a Entry);
-
-impl Display for EventText<'_> {
+impl Display for EventText {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let entry = self.0;
-        self.event(f)?;
-        match late_ms(entry) {
-            Some(late_ms) => write!(f, " (entered {} late)", Duration(late_ms)),
-            None => Ok(()),
+        let Some(entry) = &self.0 else { return Ok(()) };
+        event(&entry.event, f)?;
+        match entry.late_ms {
+            0 => Ok(()),
+            late_ms => write!(f, " (entered {} late)", Duration(late_ms)),
         }
     }
 }
 
-/// How long after it happened an event was entered, if that was not possible at once.
-fn late_ms(entry: &Entry) -> Option<u64> {
-    let late_ms = entry.duration_ms.get();
-    (entry.kind != Kind::AuditResult as u8 && late_ms > 0).then_some(late_ms)
-}
-
-impl EventText<'_> {
-    fn event(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let entry = self.0;
-        match Kind::from_u16(entry.kind.into()) {
-            Some(Kind::Genesis) => f.write_str("the record begins"),
-            Some(Kind::Boot) => f.write_str("the appliance started"),
-            Some(Kind::AuditResult) => {
-                let (audit, verdict, records) = (audit_name(entry.from), verdict_name(entry), entry.records);
-                let (size, time) = (Size(entry.bytes.get()), Duration(entry.duration_ms.get()));
-                write!(f, "{audit} {verdict}, {records} records, {size} read in {time}")?;
-                found(entry).map_or(Ok(()), |found| write!(f, "; {found}"))
-            }
-            Some(Kind::Flag) => write!(f, "flag {}: {}", entry.flag, FlagText(entry.into())),
-            Some(Kind::Acknowledgement) => {
-                let kind = FlagKind::from_wire(entry.what).map_or("unknown", FlagKind::name);
-                write!(f, "flag {}, {kind}: {}", entry.flag, Quoted(reason(entry)))
-            }
-            Some(Kind::Lifecycle) => {
-                let cause = match Cause::from_wire(entry.cause) {
-                    Some(Cause::Operator) => "the operator's command",
-                    Some(Cause::Mismatch) => "a mismatch",
-                    Some(Cause::Restart) => "the start",
-                    None => "an unknown cause",
-                };
-                write!(f, "from {} to {}, on {cause}", standing_name(entry.from), standing_name(entry.what))
-            }
-            Some(Kind::Fault) => write!(f, "{}", FaultText(entry.what, entry.detail.get())),
-            Some(Kind::Document | Kind::Checkpoint | Kind::Correction) | None => Ok(()),
+fn event(event: &AuditEvent, f: &mut Formatter<'_>) -> fmt::Result {
+    match event {
+        AuditEvent::Genesis => f.write_str("the record begins"),
+        AuditEvent::Boot => f.write_str("the appliance started"),
+        AuditEvent::Result(result) => {
+            let AuditResult { scope, verdict, records, bytes, duration_ms, .. } = result;
+            let (audit, verdict, size, time) =
+                (scope.name(), verdict.name(), Size(*bytes), Duration(*duration_ms));
+            write!(f, "{audit} {verdict}, {records} records, {size} read in {time}")?;
+            found(result).map_or(Ok(()), |found| write!(f, "; {found}"))
         }
+        AuditEvent::Flag { id, about } => write!(f, "flag {id}: {}", FlagText(*about)),
+        AuditEvent::Acknowledgement { flag, kind, reason } => {
+            write!(f, "flag {flag}, {}: {}", kind.name(), Quoted(reason.as_bytes()))
+        }
+        AuditEvent::Transition { from, to, cause } => {
+            let cause = match cause {
+                Cause::Operator => "the operator's command",
+                Cause::Mismatch => "a mismatch",
+                Cause::Restart => "the start",
+            };
+            write!(f, "from {} to {}, on {cause}", from.name(), to.name())
+        }
+        AuditEvent::Fault { kind, address } => write!(f, "{}", FaultText(*kind, *address)),
     }
 }
 
 /// What a record says, as `KEY=VALUE` pairs, each with a blank before it.
-struct EventFields<'a>(&'a Entry);
+struct EventFields<'a>(&'a Option<Entry>);
 
 impl Display for EventFields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let entry = self.0;
-        match Kind::from_u16(entry.kind.into()) {
-            Some(Kind::AuditResult) => {
-                let (audit, verdict, records) = (audit_name(entry.from), verdict_name(entry), entry.records);
-                write!(f, " audit={audit} verdict={verdict} records={records} bytes={}", entry.bytes)?;
-                write!(f, " duration_ms={} findings={}", entry.duration_ms, entry.findings)?;
-                found(entry).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
+        let Some(entry) = self.0 else { return Ok(()) };
+        match &entry.event {
+            AuditEvent::Genesis | AuditEvent::Boot => Ok(()),
+            AuditEvent::Result(result) => {
+                let AuditResult { scope, verdict, records, bytes, duration_ms, findings, .. } = result;
+                let (audit, verdict) = (scope.name(), verdict.name());
+                write!(f, " audit={audit} verdict={verdict} records={records} bytes={bytes}")?;
+                write!(f, " duration_ms={duration_ms} findings={findings}")?;
+                found(result).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
             }
-            Some(Kind::Flag) => write!(f, " flag={} flag_{}", entry.flag, FlagFields(entry.into())),
-            Some(Kind::Acknowledgement) => {
-                let kind = FlagKind::from_wire(entry.what).map_or("unknown", FlagKind::name);
-                write!(f, " flag={} flag_kind={kind} reason={}", entry.flag, Quoted(reason(entry)))
+            AuditEvent::Flag { id, about } => write!(f, " flag={id} flag_{}", FlagFields(*about)),
+            AuditEvent::Acknowledgement { flag, kind, reason } => {
+                write!(f, " flag={flag} flag_kind={} reason={}", kind.name(), Quoted(reason.as_bytes()))
             }
-            Some(Kind::Lifecycle) => {
-                let cause = Cause::from_wire(entry.cause).map_or("unknown", Cause::name);
-                let (from, to) = (standing_name(entry.from), standing_name(entry.what));
-                write!(f, " from={from} to={to} cause={cause}")
+            AuditEvent::Transition { from, to, cause } => {
+                write!(f, " from={} to={} cause={}", from.name(), to.name(), cause.name())
             }
-            Some(Kind::Fault) => {
-                let fault = FaultKind::from_wire(entry.what).map_or("unknown", FaultKind::name);
-                write!(f, " fault={fault} address={}", entry.detail)
-            }
-            _ => Ok(()),
+            AuditEvent::Fault { kind, address } => write!(f, " fault={} address={address}", kind.name()),
         }?;
-        late_ms(entry).map_or(Ok(()), |late_ms| write!(f, " late_ms={late_ms}"))
+        if entry.late_ms > 0 { write!(f, " late_ms={}", entry.late_ms) } else { Ok(()) }
     }
 }
 
-fn line<'a>(volumes: &'a Volumes, event: &'a Event) -> EventLine<'a, EventText<'a>> {
-    let entry = &event.entry;
-    let archive = volumes.get(entry.volume).unwrap_or("");
+fn line<'a>(volumes: &'a Volumes, event: &EventRow) -> EventLine<'a, EventText> {
+    let archive = volumes.get(event.entry.volume).unwrap_or("");
     let (sequence, time_ms) = (event.sequence.get(), event.time_ms.get());
-    EventLine { sequence, time_ms, kind: kind_name(entry), archive, text: EventText(entry) }
+    EventLine { sequence, time_ms, kind: event.entry.kind_name(), archive, text: EventText(event.entry.decode()) }
 }
 
 pub static COMMAND: Command = Command {
@@ -174,8 +134,7 @@ fn show(order: &mut Order, context: &mut Context) -> Then {
     if machine {
         for event in events {
             let EventLine { sequence, time_ms, kind, archive, text } = line(volumes, event);
-            let fields = EventFields(&event.entry);
-            let text = QuotedText(text);
+            let (fields, text) = (EventFields(&text.0), QuotedText(&text));
             let (key, archive) = if archive.is_empty() { ("", "") } else { (" archive=", archive) };
             output.line(format_args!(
                 "=event seq={sequence} time={time_ms} kind={kind}{key}{archive}{fields} text={text}"

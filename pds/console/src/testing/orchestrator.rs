@@ -6,9 +6,10 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use totebox_domain::FaultKind;
 use totebox_manifest::conversation::{MESSAGE_HEADER, queue};
 use totebox_manifest::{Link, Role};
-use totebox_protocol::audit::{Event, FoundRange, NO_RANGES, NO_RECORD};
+use totebox_protocol::audit::{EventRow, FoundRange, NO_RANGES, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow};
 use totebox_protocol::operator::{Completion, Op, Outcome, Reply, Request};
 use totebox_protocol::page::ArchiveState;
@@ -103,7 +104,12 @@ impl Bench {
             row.flags = (row.flags.get() + 1).into();
         }
         let row = &mut self.surface.flags[used];
-        (row.id, row.kind, row.volume, row.record) = (id.into(), kind as u8, volume, NO_RECORD.into());
+        (row.id, row.kind, row.volume, row.record) = (id.into(), kind.number(), volume, NO_RECORD.into());
+        match kind {
+            FlagKind::Fault => row.what = FaultKind::Other as u8,
+            FlagKind::Lifecycle => row.detail = (ArchiveState::Active as u64).into(),
+            _ => {}
+        }
         (row.raised_ms, row.audit_record) = (RECORD_TIME_MS.into(), u64::from(id + 10).into());
         row
     }
@@ -130,7 +136,7 @@ impl Bench {
     }
 
     /// The orchestrator has read these records of the audit record, of so many.
-    pub fn bring_history(&mut self, tag: u32, events: &[Event], end: u64) {
+    pub fn bring_history(&mut self, tag: u32, events: &[EventRow], end: u64) {
         self.surface.history[..events.len()].copy_from_slice(events);
         self.surface.history_len = (events.len() as u32).into();
         (self.surface.history_tag, self.surface.history_end) = (tag.into(), end.into());

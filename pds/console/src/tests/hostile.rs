@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::FaultKind;
-use totebox_manifest::ARCHIVES_MAX;
+use totebox_manifest::{ARCHIVES_MAX, Role};
 use totebox_protocol::audit::{Op as Audit, Verdict};
-use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind};
+use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, Loss};
 use totebox_protocol::intake::{Answer, Reply};
 use totebox_protocol::operator::Outcome;
 use totebox_protocol::page::{ArchiveState, Check};
@@ -144,13 +144,18 @@ fn a_broken_archive_is_named_and_its_submissions_are_lost() {
     assert!(bench.ask("ls finance").last().unwrap().starts_with("+ls "));
 }
 
+/// The state of a volume that takes the most words.
+fn longest_state() -> VolumeState {
+    let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);
+    states.max_by_key(|&state| trouble(state).map_or(0, str::len)).unwrap()
+}
+
 /// The largest deployment, with every number as long as it gets, every name and every sentence the longest.
 fn worst() -> Bench {
     let names: Vec<_> = (0..ARCHIVES_MAX).map(|i| alloc::format!("{i:032}")).collect();
     let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
     let mut bench = Bench::up(&names);
-    let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);
-    let longest = states.max_by_key(|&state| trouble(state).map_or(0, str::len)).unwrap();
+    let longest = longest_state();
     for row in &mut bench.surface.rows {
         row.as_mut_bytes().fill(0xff);
         (row.state, row.target) = (ArchiveState::Unavailable as u8, ArchiveState::Suspended as u8);
@@ -163,8 +168,9 @@ fn worst() -> Bench {
     }
     for (index, row) in bench.surface.flags.iter_mut().enumerate() {
         row.as_mut_bytes().fill(0xff);
-        (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::MissingVolume as u8, 0);
+        (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::MissingVolume.number(), 0);
         (row.what, row.detail) = (longest as u8, u64::from(longest as u8).into());
+        row.area = Area::Volume as u8;
         (row.audit_record, row.acknowledged) = ((u64::MAX - 1).into(), Acknowledged::Recording as u8);
     }
     (bench.surface.degraded, bench.surface.uptime_ms) = (0xff, u64::MAX.into());
@@ -197,10 +203,19 @@ fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
     assert!(whole(&flags) <= BURST_MAX && longest(&flags[FLAGS_MAX..]) <= MORE_LINE_MAX, "{}", whole(&flags));
     assert!((300..=FLAG_LINE_MAX).contains(&longest(&flags)), "{}: {}", longest(&flags), flags[0]);
     // Every kind of flag there is.
-    for kind in (0..=u8::MAX).filter_map(FlagKind::from_wire) {
+    for kind in FlagKind::all() {
         let row = &mut bench.surface.flags[0];
-        (row.kind, row.what, row.area) = (kind as u8, FaultKind::Memory as u8, Area::Input as u8);
+        (row.kind, row.what, row.area) = (kind.number(), FaultKind::Memory as u8, Area::Input as u8);
         (row.record, row.detail) = ((u64::MAX - 1).into(), u64::MAX.into());
+        match kind {
+            FlagKind::MissingVolume => row.detail = (longest_state() as u64).into(),
+            FlagKind::Lifecycle => row.detail = (ArchiveState::Suspended as u64).into(),
+            FlagKind::Degraded => {
+                (row.what, row.detail) = (Role::Orchestrator as u8, (Loss::Silent as u64).into())
+            }
+            _ => {}
+        }
+        assert!(row.decode().is_some(), "{kind:?}");
         bench.publish();
         bench.output();
         let flags = bench.ask("flags");

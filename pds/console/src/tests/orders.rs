@@ -8,7 +8,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::FaultKind;
 use totebox_manifest::Role;
-use totebox_protocol::audit::{Event, FoundRange, NO_RECORD, Op as Audit, RANGES_MAX, Verdict};
+use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Op as Audit, RANGES_MAX, Verdict};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, NO_VOLUME};
 use totebox_protocol::operator::{Completion, LATEST, Op, Outcome, REASON_MAX};
 use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
@@ -22,7 +22,7 @@ const NAMES: [&str; 2] = ["contracts", "finance"];
 
 /// One flag of every form there is.
 fn raise_all_forms(bench: &mut Bench) {
-    let row = bench.raise(1, FlagKind::Asset, 1);
+    let row = bench.raise(1, FlagKind::Finding(FindingKind::Asset), 1);
     (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
     let row = bench.raise(2, FlagKind::Fault, 0);
     (row.what, row.detail) = (FaultKind::Memory as u8, 4096.into());
@@ -342,37 +342,37 @@ fn every_reason_not_to_do_it_has_a_name() {
     assert_eq!(bench.peer.orders.len(), 1, "it was not passed on");
 }
 
-fn event(sequence: u64, kind: Kind) -> Event {
-    let mut event = Event::new_zeroed();
+fn event(sequence: u64, kind: Kind) -> EventRow {
+    let mut event = EventRow::new_zeroed();
     (event.sequence, event.time_ms) = (sequence.into(), RECORD_TIME_MS.into());
     (event.entry.kind, event.entry.volume, event.entry.record) = (kind as u8, NO_VOLUME, NO_RECORD.into());
     event
 }
 
 /// One record of every kind.
-fn events() -> Vec<Event> {
+fn events() -> Vec<EventRow> {
     let mut audit = event(2, Kind::AuditResult);
     let entry = &mut audit.entry;
-    (entry.volume, entry.what, entry.from) = (1, Verdict::Mismatch as u8, Audit::VerifyFull as u8);
-    (entry.cause, entry.area, entry.block, entry.record) = (7, Area::Assets as u8, 33.into(), 3.into());
+    (entry.volume, entry.verdict, entry.verified) = (1, Verdict::Mismatch as u8, Audit::VerifyFull as u8);
+    (entry.finding, entry.area, entry.block, entry.record) = (7, Area::Assets as u8, 33.into(), 3.into());
     (entry.findings, entry.records, entry.bytes, entry.duration_ms) =
         (2.into(), 17.into(), 40960.into(), 70.into());
     let mut flag = event(3, Kind::Flag);
     let entry = &mut flag.entry;
-    (entry.volume, entry.what, entry.flag) = (1, FlagKind::Asset as u8, 7.into());
+    (entry.volume, entry.flag_kind, entry.flag) = (1, FlagKind::Finding(FindingKind::Asset).number(), 7.into());
     (entry.area, entry.block, entry.record) = (Area::Assets as u8, 33.into(), 3.into());
     let mut acknowledgement = event(4, Kind::Acknowledgement);
     let entry = &mut acknowledgement.entry;
-    (entry.volume, entry.what, entry.flag) = (1, FlagKind::Asset as u8, 7.into());
+    (entry.volume, entry.flag_kind, entry.flag) = (1, FlagKind::Finding(FindingKind::Asset).number(), 7.into());
     entry.reason[..8].copy_from_slice(b"\"copied\"");
     entry.reason_len = 8;
     let mut lifecycle = event(5, Kind::Lifecycle);
     let entry = &mut lifecycle.entry;
-    (entry.volume, entry.from, entry.what) = (1, ArchiveState::Active as u8, ArchiveState::Suspended as u8);
+    (entry.volume, entry.from, entry.to) = (1, ArchiveState::Active as u8, ArchiveState::Suspended as u8);
     entry.cause = Cause::Mismatch as u8;
     let mut fault = event(6, Kind::Fault);
     let entry = &mut fault.entry;
-    (entry.volume, entry.what, entry.detail) = (0, FaultKind::Exception as u8, 16.into());
+    (entry.volume, entry.fault, entry.address) = (0, FaultKind::Exception as u8, 16.into());
     [event(0, Kind::Genesis), event(1, Kind::Boot), audit, flag, acknowledgement, lifecycle, fault].into()
 }
 

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use ledger_fmt::verify::FindingKind;
 use totebox_console_protocol::data::checksum;
 use totebox_protocol::audit::Verdict;
 use totebox_protocol::flag::FlagKind;
@@ -369,7 +370,7 @@ fn flags_that_a_client_was_told_of_are_told_to_the_terminal_too() {
         let mut bench = Bench::up(&NAMES);
         bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
         for flag in 0..count {
-            bench.raise(7 + flag, FlagKind::Asset, 1);
+            bench.raise(7 + flag, FlagKind::Finding(FindingKind::Asset), 1);
         }
         bench.publish();
         assert!(bench.output().contains("*flag 7 two "));
@@ -557,7 +558,7 @@ fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
 /// What a person is told who was cut off from an order; `answered` and `meanwhile` happen while the other has the line.
 fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Bench)) -> String {
     let mut bench = Bench::up(&NAMES);
-    bench.raise(7, FlagKind::Asset, 1);
+    bench.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
     bench.publish();
     bench.output();
     bench.type_line(command);

@@ -7,7 +7,7 @@ use ledger_fmt::verify::FindingKind;
 use totebox_domain::{Channel, ChannelSet, Domain, Fault, FaultKind};
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Role};
-use totebox_protocol::audit::{self, Entry, Event, NO_RECORD, Report, Verdict};
+use totebox_protocol::audit::{self, EntryRow, EventRow, NO_RECORD, Report, Verdict};
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::{Op, Outcome, REASON_MAX, Reply, Request};
@@ -59,7 +59,7 @@ pub struct Bench {
     requests: Consumer,
     reports: Producer,
     /// Requests taken from the ring, pings left out, with their bodies.
-    asked: Vec<(audit::Request, Entry)>,
+    asked: Vec<(audit::Request, EntryRow)>,
     /// Pings taken from the ring.
     pub pings: usize,
     /// Records in the audit record.
@@ -328,8 +328,9 @@ impl Bench {
         for row in &past.flags {
             self.report_flag(row);
         }
-        self.records = past.opened.records.get();
-        self.report(&past.opened, &[]);
+        let (opened, body) = &past.opened;
+        self.records = body.records.get();
+        self.report(opened, body.as_bytes());
     }
 
     pub fn report_flag(&mut self, row: &FlagRow) {
@@ -350,13 +351,13 @@ impl Bench {
         assert!(self.reports.send(report.as_bytes(), &padded).unwrap());
     }
 
-    pub fn report_event(&mut self, report: &Report, event: &Event) {
+    pub fn report_event(&mut self, report: &Report, event: &EventRow) {
         self.report(report, event.as_bytes());
     }
 
     fn take_requests(&mut self) {
         for _ in 0..self.requests.available().unwrap() {
-            let (mut request, mut entry) = (audit::Request::new_zeroed(), Entry::new_zeroed());
+            let (mut request, mut entry) = (audit::Request::new_zeroed(), EntryRow::new_zeroed());
             self.requests.read(0, request.as_mut_bytes());
             self.requests.read(MESSAGE_HEADER, entry.as_mut_bytes());
             self.requests.release();
@@ -368,9 +369,9 @@ impl Bench {
     }
 
     /// The requests of these kinds that have come since the last time.
-    pub fn asked(&mut self, wanted: &[audit::Op]) -> Vec<(audit::Request, Entry)> {
+    pub fn asked(&mut self, wanted: &[audit::Op]) -> Vec<(audit::Request, EntryRow)> {
         self.take_requests();
-        let is_wanted = |asked: &(audit::Request, Entry)| wanted.iter().any(|op| *op as u8 == asked.0.op);
+        let is_wanted = |asked: &(audit::Request, EntryRow)| wanted.iter().any(|op| *op as u8 == asked.0.op);
         let (taken, left) = self.asked.drain(..).partition(is_wanted);
         self.asked = left;
         taken
@@ -383,7 +384,7 @@ impl Bench {
     }
 
     /// The entries asked for.
-    pub fn entries(&mut self) -> Vec<(audit::Request, Entry)> {
+    pub fn entries(&mut self) -> Vec<(audit::Request, EntryRow)> {
         self.asked(&[audit::Op::Record])
     }
 
@@ -403,7 +404,7 @@ impl Bench {
     }
 
     /// Enters all that is asked for; returns it.
-    pub fn record_all(&mut self) -> Vec<Entry> {
+    pub fn record_all(&mut self) -> Vec<EntryRow> {
         let mut recorded = Vec::new();
         loop {
             let entries = self.entries();

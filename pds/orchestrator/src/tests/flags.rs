@@ -71,7 +71,7 @@ fn each_finding_is_a_flag_with_its_place() {
     bench.record_all();
     assert_eq!(
         bench.flagged()[0],
-        (FlagKind::Unreadable, AUDIT as u8),
+        (FlagKind::Finding(FindingKind::Unreadable), AUDIT as u8),
         "what is about the audit volume comes first"
     );
 }
@@ -119,7 +119,10 @@ fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
         let flags: Vec<_> = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).collect();
         assert_eq!(flags.len(), open, "{entries:?}");
         for flag in flags {
-            assert_eq!((flag.what, flag.from), (FlagKind::Hint as u8, OVERWRITTEN));
+            assert_eq!(
+                (flag.flag_kind, flag.flag_what),
+                (FlagKind::Finding(FindingKind::Hint).number(), OVERWRITTEN)
+            );
             assert_eq!((flag.volume, flag.area, flag.block.get()), (1, Area::Volume as u8, HINT_BLOCKS[1]));
         }
         if open == 1 && count == 1 {
@@ -141,7 +144,7 @@ fn an_acknowledgement_counts_when_it_is_recorded() {
     assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
     let (request, entry) = bench.entries()[0];
     assert_eq!((entry.kind, entry.flag.get(), entry.volume), (Kind::Acknowledgement as u8, 1, 1));
-    assert_eq!(entry.what, FlagKind::Asset as u8);
+    assert_eq!(entry.flag_kind, FlagKind::Finding(FindingKind::Asset).number());
     assert_eq!(&entry.reason[..entry.reason_len.into()], "gesehen, Kopie geprüft".as_bytes());
     bench.fail_record(&request);
     let row = bench.flags().into_iter().find(|row| row.id == 1).unwrap();
@@ -169,9 +172,9 @@ fn a_fault_stops_one_archive_and_its_pages_are_no_longer_believed() {
     assert_eq!(bench.state(1), Some(ArchiveState::Active), "not before it is recorded");
     let entries = bench.record_all();
     assert_eq!(kinds(&entries), "a fault, fault");
-    for entry in entries {
-        assert_eq!((entry.volume, entry.detail.get()), (1, 0xdead_0000));
-    }
+    let [fault, flag] = entries[..] else { panic!("two entries") };
+    assert_eq!((fault.volume, fault.address.get()), (1, 0xdead_0000));
+    assert_eq!((flag.volume, flag.detail.get()), (1, 0xdead_0000));
     bench.say(1, |health| health.records = 6.into());
     bench.orchestrator.fault(
         &mut bench.kernel,
@@ -272,7 +275,7 @@ fn a_missing_volume_is_flagged_with_its_state() {
         bench.tick(bench.time.uptime_ms.get() + 1);
         let entries = bench.record_all();
         assert_eq!(kinds(&entries), "missing-volume", "{state:?}");
-        assert_eq!((entries[0].from, entries[0].detail.get()), (state as u8, u64::from(state as u8)));
+        assert_eq!((entries[0].flag_what, entries[0].detail.get()), (state as u8, u64::from(state as u8)));
     }
     assert_eq!(bench.flags().len(), 8);
 }
@@ -330,7 +333,7 @@ fn a_clock_that_stands_is_degraded_and_flagged_once_recorded() {
         pass_time(&mut bench);
         assert_eq!(bench.surface().degraded, 0, "not before it is recorded");
         let entries = bench.record_all();
-        assert_eq!((&*kinds(&entries), entries[0].from), ("degraded", Role::Clock as u8));
+        assert_eq!((&*kinds(&entries), entries[0].flag_what), ("degraded", Role::Clock as u8));
         assert_eq!(bench.surface().degraded, degraded::CLOCK);
     }
 }
@@ -380,7 +383,14 @@ fn a_record_that_takes_nothing_is_the_most_serious_flag_and_hides_nothing() {
         bench.fail_record(&request);
     }
     let audit = AUDIT as u8;
-    assert_eq!(bench.flagged(), [(FlagKind::AuditVolume, audit), (FlagKind::Stamp, 1), (FlagKind::Record, 1)]);
+    assert_eq!(
+        bench.flagged(),
+        [
+            (FlagKind::AuditVolume, audit),
+            (FlagKind::Finding(FindingKind::Stamp), 1),
+            (FlagKind::Finding(FindingKind::Record), 1)
+        ]
+    );
     assert!(bench.flags().iter().all(|row| row.audit_record == NO_RECORD));
     let mut ids: Vec<_> = bench.flags().iter().map(|row| row.id.get()).collect();
     ids.sort_unstable();
@@ -409,7 +419,7 @@ fn more_flags_than_there_are_rows_are_counted() {
     assert_eq!(surface.flags_open.get(), FLAGS_MAX as u32 + 8);
     bench.find(2, &[(FindingKind::Rollback, 0)]);
     bench.record_all();
-    assert_eq!(bench.flagged()[0], (FlagKind::Rollback, 2), "the serious ones are shown");
+    assert_eq!(bench.flagged()[0], (FlagKind::Finding(FindingKind::Rollback), 2), "the serious ones are shown");
 }
 
 #[test]

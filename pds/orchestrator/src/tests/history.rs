@@ -1,6 +1,6 @@
 //! Records of the audit record on their way to the operator.
 
-use totebox_protocol::audit::Event;
+use totebox_protocol::audit::EventRow;
 use totebox_protocol::operator::LATEST;
 use totebox_protocol::page::HISTORY_MAX;
 
@@ -14,12 +14,18 @@ fn asked(bench: &mut Bench) -> audit::Request {
 
 fn report(request: &audit::Request, verdict: Verdict) -> Report {
     let mut report = clean(request);
-    (report.verdict, report.records) = (verdict as u8, 40.into());
+    report.verdict = verdict as u8;
     report
 }
 
-fn event(sequence: u64) -> Event {
-    Event { sequence: sequence.into(), ..Event::new_zeroed() }
+/// The report that a history of 40 records is complete.
+fn complete(bench: &mut Bench, request: &audit::Request) {
+    let end = audit::HistoryEnd { records: 40.into(), ..audit::HistoryEnd::new_zeroed() };
+    bench.report(&report(request, Verdict::Complete), end.as_bytes());
+}
+
+fn event(sequence: u64) -> EventRow {
+    EventRow { sequence: sequence.into(), ..EventRow::new_zeroed() }
 }
 
 #[test]
@@ -32,7 +38,7 @@ fn the_records_are_shown_when_all_have_come() {
         bench.report_event(&report(&request, Verdict::Event), &event(sequence));
     }
     assert_eq!(bench.surface().history_tag.get(), 0);
-    bench.report(&report(&request, Verdict::Complete), &[]);
+    complete(&mut bench, &request);
     let surface = bench.surface();
     assert_eq!((surface.history_tag.get(), surface.history_len.get(), surface.history_end.get()), (tag, 3, 40));
     let sequences: Vec<_> = surface.history[..3].iter().map(|event| event.sequence.get()).collect();
@@ -42,10 +48,10 @@ fn the_records_are_shown_when_all_have_come() {
     let tag = bench.history(LATEST).unwrap();
     let request = asked(&mut bench);
     assert_eq!(request.number.get(), NO_RECORD);
-    bench.report(&report(&request, Verdict::Complete), &[]);
+    complete(&mut bench, &request);
     let surface = bench.surface();
     assert_eq!((surface.history_tag.get(), surface.history_len.get()), (tag, 0));
-    assert!(surface.history.iter().all(|row| *row == Event::new_zeroed()), "nothing of the one before is left");
+    assert!(surface.history.iter().all(|row| *row == EventRow::new_zeroed()), "nothing of the one before is left");
 }
 
 #[test]
@@ -54,7 +60,7 @@ fn one_at_a_time() {
     let tag = bench.history(0).unwrap();
     assert_eq!(bench.history(0), Err(Outcome::AlreadyRunning));
     let request = asked(&mut bench);
-    bench.report(&report(&request, Verdict::Complete), &[]);
+    complete(&mut bench, &request);
     assert_eq!(bench.surface().history_tag.get(), tag);
     bench.history(0).unwrap();
 }

@@ -4,7 +4,7 @@ use super::*;
 
 /// The flag that is entered: what, and how.
 fn lost(bench: &mut Bench) -> Vec<(u8, u64)> {
-    bench.record_all().iter().map(|entry| (entry.from, entry.detail.get())).collect()
+    bench.record_all().iter().map(|entry| (entry.flag_what, entry.detail.get())).collect()
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn suspend_is_recorded_then_told_then_the_thread_is_stopped() {
     let (request, entry) = bench.entries()[0];
     assert_eq!((entry.kind, entry.volume), (Kind::Lifecycle as u8, 1));
     let expected = (ArchiveState::Active as u8, ArchiveState::Suspended as u8, Cause::Operator as u8);
-    assert_eq!((entry.from, entry.what, entry.cause), expected);
+    assert_eq!((entry.from, entry.to, entry.cause), expected);
     bench.record(&request);
     let told = bench.told(1).unwrap();
     assert_eq!(
@@ -326,7 +326,7 @@ fn without_a_vault_to_seal_it_archiving_fails() {
     bench.obey(1);
     assert_eq!(kinds(&bench.record_all()), "lifecycle");
     assert_eq!(ended(&bench).1, Some(Completion::Failed));
-    let degraded = bench.flags().into_iter().filter(|row| row.kind == FlagKind::Degraded as u8);
+    let degraded = bench.flags().into_iter().filter(|row| row.kind == FlagKind::Degraded.number());
     assert_eq!(degraded.map(|row| row.what).collect::<Vec<_>>(), [Role::Vault as u8], "flagged once");
 }
 
@@ -429,5 +429,8 @@ fn a_mismatch_suspends_though_that_cannot_be_recorded() {
     assert_eq!(bench.target(1), Some(Standing::Suspended));
     bench.obey(1);
     assert_eq!(bench.state(1), Some(ArchiveState::Suspended));
-    assert_eq!(bench.flagged(), [(FlagKind::AuditVolume, AUDIT as u8), (FlagKind::Asset, 1)]);
+    assert_eq!(
+        bench.flagged(),
+        [(FlagKind::AuditVolume, AUDIT as u8), (FlagKind::Finding(FindingKind::Asset), 1)]
+    );
 }

@@ -124,7 +124,7 @@ fn reports_on_entries_that_cannot_be_cut_the_auditor_off_and_the_flag_is_shown()
         spoil(&mut report);
         bench.report(&report, &[]);
         assert_eq!(bench.surface().degraded, degraded::AUDITOR, "{why}");
-        let row = bench.flags().into_iter().find(|row| row.kind == FlagKind::MissingVolume as u8).expect(why);
+        let row = bench.flags().into_iter().find(|row| row.kind == FlagKind::MissingVolume.number()).expect(why);
         assert_eq!((row.id.get(), row.audit_record.get(), bench.row(1).flags.get()), (1, NO_RECORD, 1), "{why}");
     }
 }
@@ -155,7 +155,7 @@ fn a_past_that_cannot_be_cuts_the_auditor_off() {
     for (why, spoil) in flags {
         let mut bench = Bench::new();
         bench.start();
-        let mut row = flag(FlagKind::Hung, Some(1));
+        let mut row = flag_row(FlagKind::Hung, 1);
         row.id = 1.into();
         bench.report_flag(&row);
         assert_eq!(bench.surface().degraded, 0);
@@ -203,9 +203,11 @@ fn nonsense_about_the_last_verification_is_left_out() {
 #[test]
 fn impossible_numbers_at_the_start_are_survived() {
     let mut past = Past::default();
-    past.opened.as_mut_bytes()[8..].fill(0xff);
-    past.opened.audit_record = (u64::MAX - 1).into();
-    past.opened.tag = 0.into();
+    let (report, body) = &mut past.opened;
+    report.as_mut_bytes()[8..].fill(0xff);
+    body.as_mut_bytes().fill(0xff);
+    report.audit_record = (u64::MAX - 1).into();
+    report.tag = 0.into();
     let mut bench = Bench::new().settle(&past);
     bench.records = 100;
     bench.fault(1);
@@ -243,7 +245,7 @@ fn an_auditor_that_takes_nothing_is_shown_as_quickly_as_others_and_cut_off_later
     let surface = bench.surface();
     assert_eq!((surface.degraded, surface.unrecorded.get()), (degraded::AUDITOR, 1));
     let flag = bench.flags()[0];
-    assert_eq!((flag.kind, flag.what), (FlagKind::Degraded as u8, Role::Auditor as u8));
+    assert_eq!((flag.kind, flag.what), (FlagKind::Degraded.number(), Role::Auditor as u8));
     assert_eq!((flag.detail.get(), flag.audit_record.get()), (Loss::Silent as u64, NO_RECORD));
     assert_eq!(bench.command(Op::Verify, 2), Err(Outcome::AuditorUnavailable));
     assert_eq!(bench.row(1).verifying, 1, "it may come back");

@@ -9,7 +9,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::Child;
 use totebox_protocol::audit::{
-    self, Entry, NO_RANGES, NO_RECORD, Place, RangeRows, Remembered, Report, Verdict, Verified,
+    self, EntryRow, NO_RANGES, NO_RECORD, PlaceRow, RangeRows, Remembered, Report, Verdict, Verified,
 };
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
@@ -25,8 +25,8 @@ pub struct Past {
     /// What is told of each volume beside that: its last verification.
     pub verified: Vec<(Report, Remembered)>,
     pub flags: Vec<FlagRow>,
-    /// The report that comes last.
-    pub opened: Report,
+    /// The report that comes last, and its body.
+    pub opened: (Report, audit::Opened),
 }
 
 impl Default for Past {
@@ -34,14 +34,14 @@ impl Default for Past {
     fn default() -> Past {
         let mut opened = Report::new_zeroed();
         (opened.op, opened.verdict) = (audit::Op::Record as u8, Verdict::Recorded as u8);
-        opened.record = NO_RECORD.into();
-        (opened.records, opened.audit_record) = (2.into(), 1.into());
+        (opened.record, opened.audit_record) = (NO_RECORD.into(), 1.into());
+        let body = audit::Opened { records: 2.into(), ..audit::Opened::new_zeroed() };
         let nothing = (Report::new_zeroed(), Remembered::new_zeroed());
         Past {
             standings: vec![(Standing::Active, Standing::Active); ARCHIVES],
             verified: vec![nothing; ARCHIVES + 1],
             flags: Vec::new(),
-            opened,
+            opened: (opened, body),
         }
     }
 }
@@ -55,10 +55,19 @@ impl Past {
     /// The audit record could not be read.
     pub fn unreadable() -> Past {
         let mut past = Past::default();
-        past.opened.verdict = Verdict::NotRecorded as u8;
-        (past.opened.records, past.opened.audit_record) = (0.into(), NO_RECORD.into());
+        let (report, body) = &mut past.opened;
+        (report.verdict, report.audit_record) = (Verdict::NotRecorded as u8, NO_RECORD.into());
+        body.records = 0.into();
         past
     }
+}
+
+/// A flag about nothing in particular, as it crosses between domains.
+pub fn flag_row(kind: FlagKind, volume: usize) -> FlagRow {
+    let mut row = FlagRow::new_zeroed();
+    (row.kind, row.volume) = (kind.number(), volume as u8);
+    (row.record, row.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
+    row
 }
 
 /// An archive's thread.
@@ -90,7 +99,7 @@ pub fn clean(request: &audit::Request) -> Report {
 pub fn mismatch(request: &audit::Request, found: &[(FindingKind, u64)]) -> (Report, Verified) {
     let (mut report, mut verified) = (clean(request), Verified::new_zeroed());
     for (place, (kind, block)) in verified.findings.iter_mut().zip(found) {
-        *place = Place { kind: *kind as u8, area: Area::Assets as u8, ..Place::new_zeroed() };
+        *place = PlaceRow { kind: *kind as u8, area: Area::Assets as u8, ..PlaceRow::new_zeroed() };
         (place.block, place.record) = ((*block).into(), 3.into());
     }
     let first = verified.findings[0];
@@ -113,10 +122,10 @@ pub fn ranges(counts: &[u32]) -> RangeRows {
 }
 
 /// The kinds of records in the order they were entered.
-pub fn kinds(entries: &[Entry]) -> String {
-    let name = |entry: &Entry| match Kind::from_u16(entry.kind.into()) {
-        Some(Kind::Flag) => FlagKind::from_wire(entry.what).unwrap().name(),
-        Some(Kind::Lifecycle) => Standing::from_wire(entry.what).unwrap().name(),
+pub fn kinds(entries: &[EntryRow]) -> String {
+    let name = |entry: &EntryRow| match Kind::from_u16(entry.kind.into()) {
+        Some(Kind::Flag) => FlagKind::from_wire(entry.flag_kind).unwrap().name(),
+        Some(Kind::Lifecycle) => Standing::from_wire(entry.to).unwrap().name(),
         Some(Kind::Acknowledgement) => "acknowledgement",
         Some(Kind::Fault) => "a fault",
         kind => panic!("an entry of kind {kind:?}"),

@@ -22,8 +22,8 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::FaultKind;
 use totebox_domain::watch::SILENT_MS;
-use totebox_protocol::audit;
-use totebox_protocol::flag::{FlagRow, NO_VOLUME};
+use totebox_protocol::audit::{self, NO_RECORD, Report};
+use totebox_protocol::flag::{FlagKind, FlagRow, NO_VOLUME};
 use totebox_protocol::operator::{Completion, Op, Outcome, Request};
 use totebox_protocol::page::{Cause, Check, Health};
 use totebox_protocol::vault::Status;
@@ -31,7 +31,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 use bench::{ARCHIVES, AUDIT, Bench, suspends};
-use messages::{Past, child, clean, healthy, kinds, mismatch, ranges};
+use messages::{Past, child, clean, flag_row, healthy, kinds, mismatch, ranges};
 
 /// The findings of most tests.
 const ASSETS: [(FindingKind, u64); 2] = [(FindingKind::Asset, 33), (FindingKind::Asset, 40)];

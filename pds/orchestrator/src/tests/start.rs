@@ -9,7 +9,7 @@ use super::transitions::OBEY_MS;
 use super::*;
 
 fn open_flag(id: u32, kind: FlagKind, volume: usize) -> FlagRow {
-    let mut row = flag(kind, Some(volume));
+    let mut row = flag_row(kind, volume);
     (row.id, row.audit_record) = (id.into(), 3.into());
     row
 }
@@ -135,7 +135,7 @@ fn where_the_record_cannot_be_read_each_archives_own_ledger_is_believed() {
             bench.obey(archive);
             assert_eq!((bench.state(archive), bench.row(archive).moving), (Some(standing.state()), 0));
         }
-        let is_about_lifecycle = |row: &FlagRow| row.kind == FlagKind::Lifecycle as u8;
+        let is_about_lifecycle = |row: &FlagRow| row.kind == FlagKind::Lifecycle.number();
         assert!(!bench.flags().iter().any(is_about_lifecycle));
     }
 }
@@ -145,10 +145,10 @@ fn what_was_flagged_before_is_shown_and_ids_go_on() {
     let mut bench = Bench::new();
     bench.start();
     let mut past = Past::default();
-    let mut acknowledged = open_flag(4, FlagKind::Asset, 1);
+    let mut acknowledged = open_flag(4, FlagKind::Finding(FindingKind::Asset), 1);
     acknowledged.acknowledged = Acknowledged::Yes as u8;
     past.flags = vec![open_flag(7, FlagKind::Hung, 0), acknowledged];
-    (past.opened.findings, past.opened.bytes) = (30.into(), 2.into());
+    (past.opened.1.last_flag, past.opened.1.flags_hidden) = (30.into(), 2.into());
     bench.restore(&past);
     let surface = bench.surface();
     assert_eq!((surface.flags_open.get(), surface.flags_hidden.get()), (3, 2));
@@ -165,7 +165,8 @@ fn the_flag_of_a_broken_record_takes_no_id_that_the_record_has() {
     bench.start();
     let mut past = Past::unreadable();
     past.flags = vec![open_flag(7, FlagKind::Hung, 0)];
-    (past.opened.records, past.opened.findings, past.opened.bytes) = (40.into(), 30.into(), 1.into());
+    let body = &mut past.opened.1;
+    (body.records, body.last_flag, body.flags_hidden) = (40.into(), 30.into(), 1.into());
     bench.restore(&past);
     assert_eq!(bench.flagged()[0], (FlagKind::AuditVolume, AUDIT as u8));
     assert_eq!(bench.flags()[0].id.get(), 31);
@@ -189,7 +190,7 @@ fn what_is_flagged_before_the_record_was_read_waits_for_it() {
     let mut known = open_flag(7, FlagKind::MissingVolume, 1);
     (known.what, known.detail) = (VolumeState::NoDisk as u8, u64::from(VolumeState::NoDisk as u8).into());
     past.flags = vec![known];
-    past.opened.findings = 7.into();
+    past.opened.1.last_flag = 7.into();
     bench.restore(&past);
     let entries = bench.entries();
     let texts: Vec<_> = entries.iter().map(|(_, entry)| *entry).collect();
@@ -249,7 +250,7 @@ fn a_clock_behind_the_record_is_flagged() {
         let mut bench = Bench::new();
         let mut past = Past::default();
         let last_ms = bench::WALL_MS + 60_000;
-        past.opened.duration_ms = last_ms.into();
+        past.opened.1.last_ms = last_ms.into();
         if !clock_first {
             bench.time.wall_ms = 0.into();
             bench.publish_time();

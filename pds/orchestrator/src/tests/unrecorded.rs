@@ -122,8 +122,8 @@ fn what_was_kept_is_entered_in_order_when_there_is_room_again() {
     let entries = bench.record_all();
     let order = "asset, suspended, audit-volume, acknowledgement, active, a fault, fault";
     assert_eq!(kinds(&entries), order);
-    assert!(entries[..5].iter().all(|entry| entry.duration_ms.get() == 30_000), "each says how late it is");
-    assert!(entries[5..].iter().all(|entry| entry.duration_ms.get() == 0));
+    assert!(entries[..5].iter().all(|entry| entry.late_ms.get() == 30_000), "each says how late it is");
+    assert!(entries[5..].iter().all(|entry| entry.late_ms.get() == 0));
     assert_eq!((entries[1].cause, entries[4].cause), (Cause::Mismatch as u8, Cause::Operator as u8));
     assert_eq!((entries[0].flag.get(), entries[3].flag.get()), (asset, asset));
     assert_eq!(acknowledged(&bench, asset).0, Acknowledged::Yes as u8);
@@ -185,8 +185,8 @@ fn what_is_kept_is_bounded_and_what_is_left_out_is_told() {
     assert_eq!((flagged.len(), left_out), (2, u64::from(done) + 2 - (entries.len() as u64 - 1)));
     assert!(entries.len() <= KEPT_MAX + 1);
     let transitions: Vec<_> = entries.iter().filter(|entry| entry.kind == Kind::Lifecycle as u8).collect();
-    assert!(transitions.windows(2).all(|pair| pair[0].what == pair[1].from), "they go on from each other");
-    assert_eq!(transitions.last().unwrap().what, ArchiveState::Suspended as u8);
+    assert!(transitions.windows(2).all(|pair| pair[0].to == pair[1].from), "they go on from each other");
+    assert_eq!(transitions.last().unwrap().to, ArchiveState::Suspended as u8);
     assert!(bench.flags().iter().any(|row| row.detail.get() == left_out), "the operator sees it, too");
     assert_eq!(bench.surface().unrecorded.get(), 0);
 }
@@ -221,8 +221,8 @@ fn start_with_a_full_record(before: Standing, standing: Standing) -> Bench {
     bench.start();
     let mut past = Past::default();
     past.standings[0] = (before, standing);
-    past.opened.verdict = Verdict::NotRecorded as u8;
-    (past.opened.records, past.opened.audit_record) = (40.into(), NO_RECORD.into());
+    past.opened.0.verdict = Verdict::NotRecorded as u8;
+    (past.opened.1.records, past.opened.0.audit_record) = (40.into(), NO_RECORD.into());
     bench.restore(&past);
     bench
 }
@@ -320,8 +320,8 @@ fn a_result_that_is_kept_out_does_not_say_that_nothing_is_taken() {
     let mut bench = Bench::new();
     bench.start();
     let mut past = Past::of(Standing::Suspended);
-    (past.opened.audit_record, past.opened.kept_out) = (NO_RECORD.into(), 1);
-    past.opened.verdict = Verdict::NotRecorded as u8;
+    (past.opened.0.audit_record, past.opened.0.kept_out) = (NO_RECORD.into(), 1);
+    past.opened.0.verdict = Verdict::NotRecorded as u8;
     bench.restore(&past);
     comes_up(&mut bench, 0, Standing::Active);
     assert_eq!(bench.target(0), Some(Standing::Suspended), "what was ordered is in the record");

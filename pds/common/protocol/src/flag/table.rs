@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
-use crate::flag::{Acknowledged, FLAGS_MAX, FlagKind, FlagRow};
+use super::{Acknowledged, FLAGS_MAX, Flag};
 
 /// The table. When it is full the least of all flags has to go: acknowledged ones first, then the least
 /// serious, then the newest.
 #[derive(Debug)]
 pub struct Flags {
-    rows: Vec<FlagRow>,
+    rows: Vec<Flag>,
     /// The number of the audit volume: what is wrong with it is the most serious.
     audit_volume: u8,
     hidden: u32,
@@ -16,25 +16,9 @@ pub struct Flags {
     last_id: u32,
 }
 
-/// Whether two flags are about the same thing: of the same kind, at the same place.
-pub fn same_thing(one: &FlagRow, other: &FlagRow) -> bool {
-    let identity = |row: &FlagRow| {
-        let states = FlagKind::from_wire(row.kind).is_some_and(|kind| kind.detail_is_a_state());
-        let detail = if states { row.detail.get() } else { 0 };
-        (row.kind, row.volume, row.area, row.what, row.block.get(), row.record.get(), detail)
-    };
-    identity(one) == identity(other)
-}
-
-/// Whether the operator has not acknowledged it.
-pub fn is_open(row: &FlagRow) -> bool {
-    ![Acknowledged::Yes as u8, Acknowledged::Unrecorded as u8].contains(&row.acknowledged)
-}
-
 /// Where it stands among the others: the first comes first.
-fn rank(row: &FlagRow, audit_volume: u8) -> (bool, bool, u8, u32) {
-    let severity = FlagKind::from_wire(row.kind).map_or(0, FlagKind::severity);
-    (!is_open(row), row.volume != audit_volume, u8::MAX - severity, row.id.get())
+fn rank(row: &Flag, audit_volume: u8) -> (bool, bool, u8, u32) {
+    (!row.is_open(), row.volume != Some(audit_volume), u8::MAX - row.about.kind().severity(), row.id)
 }
 
 impl Flags {
@@ -44,7 +28,7 @@ impl Flags {
     }
 
     /// The flags, the most serious unacknowledged one first.
-    pub fn rows(&self) -> &[FlagRow] {
+    pub fn rows(&self) -> &[Flag] {
         &self.rows
     }
 
@@ -76,42 +60,42 @@ impl Flags {
     }
 
     /// Unacknowledged flags in the table that `counts` picks.
-    pub fn open(&self, counts: impl Fn(&FlagRow) -> bool) -> u32 {
-        self.rows.iter().filter(|row| is_open(row) && counts(row)).count() as u32
+    pub fn open(&self, counts: impl Fn(&Flag) -> bool) -> u32 {
+        self.rows.iter().filter(|row| row.is_open() && counts(row)).count() as u32
     }
 
     /// The flag with this id.
-    pub fn get(&self, id: u32) -> Option<&FlagRow> {
-        self.rows.iter().find(|row| row.id.get() == id)
+    pub fn get(&self, id: u32) -> Option<&Flag> {
+        self.rows.iter().find(|row| row.id == id)
     }
 
     /// The flag about the same thing, if there is one.
-    pub fn about(&self, as_this: &FlagRow) -> Option<&FlagRow> {
-        self.rows.iter().find(|row| same_thing(row, as_this))
+    pub fn about(&self, as_this: &Flag) -> Option<&Flag> {
+        self.rows.iter().find(|row| row.is_same_thing(as_this))
     }
 
     /// Whether there is no news in a flag: the same is there, and not acknowledged, or it tells of a
     /// condition that was acknowledged and still is. What *happens* again is news.
-    pub fn covers(&self, row: &FlagRow) -> bool {
-        self.rows.iter().any(|known| same_thing(known, row) && (row.is_condition() || is_open(known)))
+    pub fn covers(&self, row: &Flag) -> bool {
+        self.rows.iter().any(|known| known.is_same_thing(row) && (row.about.is_condition() || known.is_open()))
     }
 
     /// Adds a flag, or replaces the one with its id.
-    pub fn insert(&mut self, row: FlagRow) {
-        self.last_id = self.last_id.max(row.id.get());
+    pub fn insert(&mut self, row: Flag) {
+        self.last_id = self.last_id.max(row.id);
         self.rows.retain(|other| other.id != row.id);
         if self.rows.len() < FLAGS_MAX {
             self.rows.push(row);
         } else {
             // The operator waits for the end of an acknowledgement.
-            let least = self.rows.iter_mut().rfind(|row| row.acknowledged != Acknowledged::Recording as u8);
+            let least = self.rows.iter_mut().rfind(|row| row.acknowledged != Acknowledged::Recording);
             let dropped = match least {
                 Some(least) if rank(&row, self.audit_volume) < rank(least, self.audit_volume) => {
                     core::mem::replace(least, row)
                 }
                 _ => row,
             };
-            if is_open(&dropped) {
+            if dropped.is_open() {
                 self.hide();
             }
         }
@@ -124,8 +108,8 @@ impl Flags {
     }
 
     /// Changes the flag with this id; false if there is none.
-    pub fn change(&mut self, id: u32, change: impl FnOnce(&mut FlagRow)) -> bool {
-        let Some(row) = self.rows.iter_mut().find(|row| row.id.get() == id) else { return false };
+    pub fn change(&mut self, id: u32, change: impl FnOnce(&mut Flag)) -> bool {
+        let Some(row) = self.rows.iter_mut().find(|row| row.id == id) else { return false };
         change(row);
         self.sort();
         true
@@ -135,34 +119,41 @@ impl Flags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zerocopy::FromZeros;
+    use crate::flag::{About, FlagKind, Place};
+    use crate::vault::VolumeState;
+    use ledger_fmt::layout::Area;
+    use ledger_fmt::verify::FindingKind::{Asset, Hint, Rollback};
 
     /// The audit volume's number.
     const AUDIT: u8 = 3;
 
-    fn flag(id: u32, kind: FlagKind) -> FlagRow {
-        let mut row = FlagRow::new_zeroed();
-        (row.id, row.kind, row.block) = (id.into(), kind as u8, u64::from(id).into());
-        row
+    fn flag(id: u32, kind: FlagKind) -> Flag {
+        let place = Place { area: Area::Input, block: id.into(), record: None };
+        // A fault is of a kind.
+        let what = u8::from(kind == FlagKind::Fault);
+        Flag { id, ..Flag::new(Some(0), About::of(kind, what, 0, place).unwrap()) }
     }
 
     fn ids(flags: &Flags) -> Vec<u32> {
-        flags.rows().iter().map(|row| row.id.get()).collect()
+        flags.rows().iter().map(|row| row.id).collect()
     }
 
     #[test]
     fn the_most_serious_unacknowledged_one_comes_first() {
         let mut flags = Flags::new(AUDIT);
-        for (id, kind) in
-            [(1, FlagKind::Hint), (2, FlagKind::Asset), (3, FlagKind::AuditVolume), (4, FlagKind::Asset)]
-        {
+        for (id, kind) in [
+            (1, FlagKind::Finding(Hint)),
+            (2, FlagKind::Finding(Asset)),
+            (3, FlagKind::AuditVolume),
+            (4, FlagKind::Finding(Asset)),
+        ] {
             flags.insert(flag(id, kind));
         }
         assert_eq!(ids(&flags), [3, 2, 4, 1]);
-        assert!(flags.change(3, |row| row.acknowledged = Acknowledged::Yes as u8));
+        assert!(flags.change(3, |row| row.acknowledged = Acknowledged::Yes));
         assert_eq!(ids(&flags), [2, 4, 1, 3]);
         assert_eq!((flags.open(|_| true), flags.take_id()), (3, 5));
-        flags.insert(FlagRow { volume: AUDIT, ..flag(6, FlagKind::Hint) });
+        flags.insert(Flag { volume: Some(AUDIT), ..flag(6, FlagKind::Finding(Hint)) });
         assert_eq!(ids(&flags), [6, 2, 4, 1, 3], "what is wrong with the audit volume comes first");
         assert!(!flags.change(9, |_| panic!("there is none")));
     }
@@ -171,14 +162,14 @@ mod tests {
     fn a_full_table_keeps_what_matters_and_counts_the_rest() {
         let mut flags = Flags::new(AUDIT);
         for id in 1..=FLAGS_MAX as u32 {
-            flags.insert(flag(id, FlagKind::Hint));
+            flags.insert(flag(id, FlagKind::Finding(Hint)));
         }
-        flags.insert(flag(100, FlagKind::Hint));
+        flags.insert(flag(100, FlagKind::Finding(Hint)));
         assert_eq!((flags.get(100), flags.hidden()), (None, 1), "the newest of the least serious");
-        flags.insert(flag(101, FlagKind::Rollback));
+        flags.insert(flag(101, FlagKind::Finding(Rollback)));
         assert_eq!((ids(&flags)[0], flags.hidden()), (101, 2));
-        flags.change(1, |row| row.acknowledged = Acknowledged::Yes as u8);
-        flags.insert(flag(102, FlagKind::Hint));
+        flags.change(1, |row| row.acknowledged = Acknowledged::Yes);
+        flags.insert(flag(102, FlagKind::Finding(Hint)));
         assert_eq!((flags.get(1), flags.hidden()), (None, 2), "an acknowledged one goes first, and is no loss");
         assert_eq!((flags.rows().len(), flags.take_id()), (FLAGS_MAX, 103));
     }
@@ -187,14 +178,14 @@ mod tests {
     fn a_flag_whose_acknowledgement_is_being_recorded_stays() {
         let mut flags = Flags::new(AUDIT);
         for id in 1..=FLAGS_MAX as u32 {
-            flags.insert(flag(id, FlagKind::Hint));
+            flags.insert(flag(id, FlagKind::Finding(Hint)));
         }
-        flags.change(FLAGS_MAX as u32, |row| row.acknowledged = Acknowledged::Recording as u8);
-        flags.insert(flag(100, FlagKind::Rollback));
+        flags.change(FLAGS_MAX as u32, |row| row.acknowledged = Acknowledged::Recording);
+        flags.insert(flag(100, FlagKind::Finding(Rollback)));
         assert!(flags.get(FLAGS_MAX as u32).is_some());
         assert_eq!(flags.get(FLAGS_MAX as u32 - 1), None, "the next one goes");
         for id in 1..=100 {
-            flags.change(id, |row| row.acknowledged = Acknowledged::Recording as u8);
+            flags.change(id, |row| row.acknowledged = Acknowledged::Recording);
         }
         flags.insert(flag(101, FlagKind::AuditVolume));
         assert_eq!((flags.get(101), flags.rows().len(), flags.hidden()), (None, FLAGS_MAX, 2));
@@ -203,27 +194,30 @@ mod tests {
     #[test]
     fn the_same_thing_at_the_same_place_is_the_same_flag() {
         let mut flags = Flags::new(AUDIT);
-        let first = flag(1, FlagKind::Asset);
+        let first = flag(1, FlagKind::Finding(Asset));
         flags.insert(first);
-        assert!(flags.covers(&FlagRow { id: 2.into(), detail: 5.into(), ..first }));
-        assert!(!flags.covers(&FlagRow { block: 2.into(), ..first }));
-        assert!(!flags.covers(&FlagRow { volume: 2, ..first }));
-        flags.insert(FlagRow { raised_ms: 9.into(), ..first });
+        assert!(flags.covers(&Flag { id: 2, ..first }));
+        assert!(!flags.covers(&flag(2, FlagKind::Finding(Asset))), "another block");
+        assert!(!flags.covers(&Flag { volume: Some(2), ..first }));
+        flags.insert(Flag { raised_ms: 9, ..first });
         assert_eq!(flags.rows().len(), 1, "one with a known id replaces it");
+        let refused = |id, count| Flag { id, ..Flag::new(Some(0), About::Refused(count)) };
+        flags.insert(refused(3, 1));
+        assert!(flags.covers(&refused(4, 5)), "how many they are makes no other flag");
     }
 
     #[test]
     fn what_happens_again_is_news_once_the_first_time_was_acknowledged() {
         let mut flags = Flags::new(AUDIT);
-        for (id, kind, again) in [(1, FlagKind::Asset, false), (2, FlagKind::Fault, true)] {
+        for (id, kind, again) in [(1, FlagKind::Finding(Asset), false), (2, FlagKind::Fault, true)] {
             let row = flag(id, kind);
             flags.insert(row);
             assert!(flags.covers(&row), "{kind:?}");
-            flags.change(id, |row| row.acknowledged = Acknowledged::Yes as u8);
+            flags.change(id, |row| row.acknowledged = Acknowledged::Yes);
             assert_eq!(flags.covers(&row), !again, "{kind:?}");
         }
-        let row = FlagRow { detail: 3.into(), ..flag(3, FlagKind::MissingVolume) };
-        flags.insert(row);
-        assert!(!flags.covers(&FlagRow { detail: 4.into(), ..row }), "missing for another reason");
+        let missing = |state| Flag { id: 3, ..Flag::new(Some(0), About::MissingVolume(state)) };
+        flags.insert(missing(VolumeState::NoDisk));
+        assert!(!flags.covers(&missing(VolumeState::DiskTooSmall)), "missing for another reason");
     }
 }
