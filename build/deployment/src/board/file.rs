@@ -166,10 +166,7 @@ fn address(report: &Report, table: &Table, key: &'static str, example: &str) -> 
 /// A device: its driver, and what that one needs to find it.
 fn device(report: &Report, table: Table, kind: DeviceKind) -> Option<Device> {
     let names: Vec<&str> = Driver::of(kind).map(|driver| driver.name).collect();
-    let expected = match &names[..] {
-        [name] => format!("\"{name}\", the only driver for it"),
-        names => format!("a driver for it: {}", names.join(", ")),
-    };
+    let expected = format!("one of the drivers for it: {}", names.join(", "));
     let example = names.first().copied().unwrap_or_default();
     let named = |name: &str| Driver::of(kind).find(|driver| driver.name == name);
     let driver = table.required("driver", example, &expected, named);
