@@ -2,13 +2,13 @@
 
 use core::fmt::{self, Debug, Display, Formatter};
 
+use totebox_protocol::UNKNOWN;
 use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
-use totebox_protocol::page::Surface;
+use totebox_protocol::page::{Surface, SurfaceRow};
 
 use super::context::Context;
 use super::errors::Error;
 use super::orchestrator::{About, Answered};
-use super::phrases::state_name;
 use super::progress::Then;
 
 /// A kind of order: what the orchestrator is asked, and how the result is shown.
@@ -207,7 +207,7 @@ fn refuse(kind: &OrderKind, about: About, outcome: Outcome, context: &mut Contex
     let Context { output, view, volumes, .. } = context;
     let (volume, number) = about.wire();
     let row = view.refresh().and_then(|surface| surface.rows.get(usize::from(volume)));
-    let state = row.map_or("unknown", state_name);
+    let state = row.map_or(UNKNOWN, SurfaceRow::state_name);
     let refused = Refused { op: kind.op, number, outcome, volume: volumes.get(volume).unwrap_or(""), state };
     output.error(refused.error(), None, format_args!("{refused}"));
 }

@@ -9,15 +9,6 @@ use totebox_protocol::audit::{Op as Audit, Verdict};
 use totebox_protocol::page::{ArchiveState, SurfaceRow};
 use totebox_protocol::vault::VolumeState;
 
-/// The name of the state a volume is in.
-pub fn state_name(row: &SurfaceRow) -> &'static str {
-    named_state(row.state)
-}
-
-pub fn named_state(state: u8) -> &'static str {
-    ArchiveState::from_wire(state).map_or("unknown", ArchiveState::name)
-}
-
 /// A flag of a page as a value.
 pub fn yes(flag: u8) -> &'static str {
     if flag == 1 { "yes" } else { "no" }
@@ -96,7 +87,7 @@ pub struct Condition<'a>(pub &'a SurfaceRow);
 impl Display for Condition<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let row = self.0;
-        f.write_str(state_name(row))?;
+        f.write_str(row.state_name())?;
         if let Some(trouble) = row_trouble(row) {
             write!(f, ": {trouble}")?;
         }

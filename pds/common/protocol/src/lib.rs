@@ -26,7 +26,7 @@ pub mod page;
 pub mod vault;
 
 /// What a person is shown in the place of a value that has no name.
-const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 
 /// A closed set of numbers in a message: the enum, and `from_*` for what a peer sent.
 macro_rules! wire_enum {

@@ -10,7 +10,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::audit::{AuditResult, EventRow, PlaceRow, RangeRows, Verdict};
 use super::flag::{FLAGS_MAX, FlagRow};
 pub use super::lifecycle::{ArchiveState, Cause};
-use super::wire_enum;
+use super::vault::VolumeState;
+use super::{UNKNOWN, wire_enum};
 
 /// The time, by the clock: for records and for uptimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -269,6 +270,26 @@ impl SurfaceRow {
         (self.verified_ms, self.verify_duration_ms) = (ended_ms.into(), result.duration_ms.into());
         let verified = result.verdict != Verdict::NotVerified;
         self.unrecorded = u8::from(verified && result.audit_record.is_none());
+    }
+
+    /// The name of the state it is in.
+    pub fn state_name(&self) -> &'static str {
+        ArchiveState::from_wire(self.state).map_or(UNKNOWN, ArchiveState::name)
+    }
+
+    /// The name of the state it is to be in.
+    pub fn target_name(&self) -> &'static str {
+        ArchiveState::from_wire(self.target).map_or(UNKNOWN, ArchiveState::name)
+    }
+
+    /// The name of the state its volume is in.
+    pub fn volume_state_name(&self) -> &'static str {
+        VolumeState::from_wire(self.volume_state).map_or(UNKNOWN, VolumeState::name)
+    }
+
+    /// The name of what the archive's own last integrity pass came to.
+    pub fn check_name(&self) -> &'static str {
+        Check::from_wire(self.check).map_or(UNKNOWN, Check::name)
     }
 
     /// The first finding of the last verification.

@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::errors::Error;
 use crate::orchestrator::About;
 use crate::order::{Fact, Order, OrderKind};
-use crate::phrases::state_name;
 use crate::progress::Then;
 
 pub static SUSPEND: Command = Command {
@@ -94,7 +93,7 @@ fn show(order: &mut Order, context: &mut Context) -> Then {
     if row.command_tag.get() != order.name || row.moving != 0 {
         return Then::GoesOn;
     }
-    let (command, archive, state) = (order.kind.command, &volumes[archive], state_name(row));
+    let (command, archive, state) = (order.kind.command, &volumes[archive], row.state_name());
     let (error, text) = match Completion::from_wire(row.completion) {
         Some(Completion::Done) => {
             match machine {

@@ -7,15 +7,12 @@ use totebox_console_protocol::text::Duration;
 use totebox_console_protocol::views::{FULL, Summary, VolumeLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::audit::Verdict;
-use totebox_protocol::page::{Check, Surface, SurfaceRow, degraded};
-use totebox_protocol::vault::VolumeState;
+use totebox_protocol::page::{Surface, SurfaceRow, degraded};
 
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::look::{LookKind, refresh};
-use crate::phrases::{
-    Condition, FindingFields, FirstFinding, audit_name, named_state, row_trouble, state_name, verdict_name, yes,
-};
+use crate::phrases::{Condition, FindingFields, FirstFinding, audit_name, row_trouble, verdict_name, yes};
 
 /// Whether the reason for a volume's state is worth a line of its own.
 fn is_troubled(row: &SurfaceRow) -> bool {
@@ -26,14 +23,14 @@ fn is_troubled(row: &SurfaceRow) -> bool {
 fn volume_line<'a>(name: &'a str, broken: bool, surface: &Surface, row: &SurfaceRow) -> VolumeLine<'a> {
     VolumeLine {
         name,
-        state: if broken { "broken" } else { state_name(row) },
-        moving_to: (row.moving == 1).then(|| named_state(row.target)),
+        state: if broken { "broken" } else { row.state_name() },
+        moving_to: (row.moving == 1).then(|| row.target_name()),
         records: row.records.get(),
         documents: row.documents.get(),
         bytes: row.bytes.get(),
         free: row.free.get(),
         left: row.left.get(),
-        check: Check::from_wire(row.check).map_or("unknown", Check::name),
+        check: row.check_name(),
         checked_ms: row.checked_ms.get(),
         verifying: row.verifying == 1,
         audit: audit_name(row.verify_op),
@@ -53,8 +50,8 @@ impl Display for VolumeRow<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let VolumeRow(kind, line, row) = self;
         let VolumeLine { name, state, records, documents, bytes, free, left, refused, .. } = line;
-        let volume_state = VolumeState::from_wire(row.volume_state).map_or("unknown", VolumeState::name);
-        write!(f, "=archive name={name} kind={kind} state={state} target={}", named_state(row.target))?;
+        let volume_state = row.volume_state_name();
+        write!(f, "=archive name={name} kind={kind} state={state} target={}", row.target_name())?;
         write!(f, " moving={} since_ms={} volume={volume_state}", yes(row.moving), row.since_ms)?;
         write!(f, " records={records} documents={documents} bytes={bytes} free={free} left={left}")?;
         write!(f, " refused={refused}")?;
