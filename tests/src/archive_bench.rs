@@ -5,17 +5,14 @@ use std::collections::VecDeque;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::testing::Seen;
 use ledger_fmt::verify::Mode;
-use totebox_archive::Archive;
-use totebox_clock::Clock;
 use totebox_deployment::Deployment;
 use totebox_manifest::conversation::{self, INTAKE_DATA, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
 use totebox_protocol::intake::{Answer, Op, Reply, Request};
 use totebox_shm::{Consumer, Producer, queue_pair, testing};
-use totebox_vault::Vault;
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::sim::{DiskHandle, Silent, World};
+use crate::sim::{DiskHandle, Silent, World, domain};
 
 /// A request to an archive and its data.
 pub type Message = (Op, u32, u64, Vec<u8>);
@@ -61,13 +58,7 @@ impl ArchiveBench {
     /// A machine just switched on, with this disk.
     pub fn new(deployment: &Deployment, disk: DiskHandle, seed: u64) -> ArchiveBench {
         let world = World::new(deployment, disk, seed, |manifest, mapped, devices| match manifest.role() {
-            Role::Vault => {
-                Box::new(Vault::new(manifest, mapped, devices.disk.driver()).expect("a vault's manifest"))
-            }
-            Role::Clock => {
-                Box::new(Clock::new(manifest, mapped, devices.ticker.clone()).expect("a clock's manifest"))
-            }
-            Role::Archive => Box::new(Archive::new(manifest, mapped).expect("an archive's manifest")),
+            Role::Vault | Role::Clock | Role::Archive => domain(manifest, mapped, devices),
             _ => Box::new(Silent),
         });
         let console = world.pd(Role::Console, 0);

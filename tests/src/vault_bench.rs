@@ -6,10 +6,10 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use totebox_deployment::Deployment;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_manifest::{LinkKind, Role};
+use totebox_programs::Vault;
 use totebox_protocol::page::VaultPage;
 use totebox_protocol::vault::{Op, Reply, Request, Status, VolumeInfo, VolumeState};
 use totebox_shm::{Consumer, PageReader, Producer, Shared, queue_pair, testing};
-use totebox_vault::Vault;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::sim::{DiskHandle, Silent, World, blank_disk, deployment};

@@ -4,7 +4,7 @@
 //! A domain's priority only says who goes first. The budgets above the archives bound what is taken from
 //! them, so they need no trust in the domains that have them.
 
-use totebox_manifest::Role;
+use totebox_manifest::{Cpu, PERIOD_US, Role, SERVICES};
 
 /// When a domain runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,27 +19,15 @@ pub struct Schedule {
     pub reason: &'static str,
 }
 
-/// The period of the other service domains, and the grain of an archive's.
-const PERIOD_US: u32 = 10_000;
-
-/// The clock's: a tick. What its start or a tick needs it gets in one go, so that the time is there before
-/// anybody writes it into a record.
-const CLOCK_PERIOD_US: u32 = 100_000;
-
 /// An archive's smallest budget: work for which a change of threads is cheap. Its period is long enough
 /// for its share to be that much.
 const ARCHIVE_BUDGET_US_MIN: u32 = 500;
 
-/// Priority of every archive: they share one, below everybody else.
-pub const ARCHIVE_PRIORITY: u8 = 100;
-
 /// Parts per million of the CPU that all archives share.
 pub const ARCHIVES_SHARE_PPM: u32 = {
-    let services = [Role::Clock, Role::Vault, Role::Orchestrator, Role::Console, Role::Auditor];
-    let mut left = 1_000_000;
-    let mut i = 0;
-    while i < services.len() {
-        left -= percent(services[i]) * 10_000;
+    let (mut left, mut i) = (1_000_000, 0);
+    while i < SERVICES.len() {
+        left -= SERVICES[i].info().cpu.percent * 10_000;
         i += 1;
     }
     left
@@ -48,33 +36,10 @@ pub const ARCHIVES_SHARE_PPM: u32 = {
 /// The smallest share of an archive: one tenth of a percent, a budget every half second.
 pub const ARCHIVE_SHARE_PPM_MIN: u32 = 1_000;
 
-const fn percent(service: Role) -> u32 {
-    match service {
-        Role::Clock => 2,
-        Role::Vault => 28,
-        Role::Orchestrator => 5,
-        Role::Console => 15,
-        Role::Auditor => 15,
-        Role::Archive => 0,
-    }
-}
-
 /// When a service domain runs.
 pub fn service(role: Role) -> Schedule {
-    let (priority, reason) = match role {
-        Role::Clock => (200, "first, so that ticks are never late; a tick is a few microseconds of work"),
-        Role::Vault => {
-            (180, "before its clients, so that the disk is never idle while they work; digests every run")
-        }
-        Role::Orchestrator => {
-            (160, "above the archives it stops, the auditor it commands and the console it answers; little work")
-        }
-        Role::Console => (140, "keeps up with the serial line while archives and auditor work"),
-        Role::Auditor => (120, "hashes whole volumes for as long as it is let, so its share is a bound on audits"),
-        Role::Archive => unreachable!("archives have shares of their own"),
-    };
-    let period_us = if role == Role::Clock { CLOCK_PERIOD_US } else { PERIOD_US };
-    Schedule { priority, budget_us: period_us / 100 * percent(role), period_us, reason }
+    let Cpu { priority, percent, period_us, reason } = role.info().cpu;
+    Schedule { priority, budget_us: period_us / 100 * percent, period_us, reason }
 }
 
 /// When an archive with this share of the CPU, in parts per million, runs.
@@ -82,12 +47,8 @@ pub fn archive(share_ppm: u32) -> Schedule {
     let share = u64::from(share_ppm.max(1));
     let period_us =
         (u64::from(ARCHIVE_BUDGET_US_MIN) * 1_000_000).div_ceil(share).next_multiple_of(PERIOD_US.into());
-    Schedule {
-        priority: ARCHIVE_PRIORITY,
-        budget_us: (period_us * share / 1_000_000) as u32,
-        period_us: period_us as u32,
-        reason: "below everybody else, and no more than its share: its siblings have theirs whatever it does",
-    }
+    let Cpu { priority, reason, .. } = Role::Archive.info().cpu;
+    Schedule { priority, budget_us: (period_us * share / 1_000_000) as u32, period_us: period_us as u32, reason }
 }
 
 /// Shares out what the archives have: those without a share of their own get equal parts of what the
@@ -109,8 +70,7 @@ mod tests {
     fn all_budgets_together_are_no_more_than_the_cpu() {
         for archives in [1, 3, 40, 58] {
             let shares = share_out(&vec![None; archives]).unwrap();
-            let services = [Role::Clock, Role::Vault, Role::Orchestrator, Role::Console, Role::Auditor];
-            let schedules = services.map(service).into_iter().chain(shares.into_iter().map(archive));
+            let schedules = SERVICES.map(service).into_iter().chain(shares.into_iter().map(archive));
             let ppm = |s: Schedule| u64::from(s.budget_us) * 1_000_000 / u64::from(s.period_us);
             let used: u64 = schedules.map(ppm).sum();
             assert!((990_000..=1_000_000).contains(&used), "{archives} archives: {used} ppm");

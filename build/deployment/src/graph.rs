@@ -2,8 +2,8 @@
 //! `system.xml` and the manifests are both written from it. What flows between whom comes from
 //! [`totebox_manifest::conversation`] alone.
 
-use totebox_manifest::conversation::{PAGE, channel, page, queue};
-use totebox_manifest::{DeviceKind, Driver, LinkKind, MANIFEST_SIZE, OnMismatch, Role};
+use totebox_manifest::conversation::{PAGE, Page, channel, page, queue};
+use totebox_manifest::{DeviceKind, Driver, LinkKind, MANIFEST_SIZE, OnMismatch, Role, RoleInfo, SERVICES};
 
 use super::Archive;
 use super::board::{self, Board};
@@ -23,10 +23,6 @@ const ARCHIVE_WINDOWS: u64 = 0x10_0000_0000;
 const ARCHIVE_WINDOW: u64 = LARGE_PAGE;
 const SERVICE_WINDOWS: u64 = 0x11_0000_0000;
 const SERVICE_WINDOW: u64 = 8 * LARGE_PAGE;
-
-/// The service domains, in the order of their windows.
-pub const SERVICES: [Role; totebox_manifest::SERVICE_PDS] =
-    [Role::Orchestrator, Role::Auditor, Role::Vault, Role::Console, Role::Clock];
 
 /// Bytes of memory a program takes besides its stack and the regions: its pages, its heap, its copy in
 /// the image, and its kernel objects.
@@ -227,7 +223,7 @@ impl Builder {
         let archive = |(index, archive): (usize, &Archive)| {
             (Role::Archive, index as u8, format!("archive-{}", archive.name), cpu::archive(archive.share_ppm))
         };
-        let service = |&role: &Role| (role, 0, program(role).to_owned(), cpu::service(role));
+        let service = |&role: &Role| (role, 0, role.name().to_owned(), cpu::service(role));
         let pds = archives.iter().enumerate().map(archive).chain(SERVICES.iter().map(service));
         for (role, index, name, schedule) in pds {
             let manifest = RegionIndex(graph.regions.len());
@@ -253,7 +249,7 @@ impl Builder {
                 RegionIndex(graph.regions.len() - 1)
             });
             let (links, devices) = (Vec::new(), Vec::new());
-            let (stack_size, stack_reason) = stack(role);
+            let RoleInfo { stack_size, stack_reason, .. } = *role.info();
             graph.pds.push(Pd {
                 role,
                 index,
@@ -278,8 +274,8 @@ impl Builder {
             let back = self.queue_region(b, a, back.region_size() as u64);
             self.link(a, b, LinkKind::Queue, Some(forth), Some(back));
         }
-        let forth = page(role_a, role_b).map(|size| self.page_region(a, b, size as u64));
-        let back = page(role_b, role_a).map(|size| self.page_region(b, a, size as u64));
+        let forth = page(role_a, role_b).map(|page| self.page_region(a, b, page));
+        let back = page(role_b, role_a).map(|page| self.page_region(b, a, page));
         if forth.is_some() || back.is_some() {
             self.link(a, b, LinkKind::Page, forth, back);
         }
@@ -327,27 +323,18 @@ impl Builder {
     }
 
     /// The page `writer` publishes for `reader`, and perhaps for others who read it already.
-    fn page_region(&mut self, writer: PdIndex, reader: PdIndex, size: u64) -> RegionIndex {
-        let (from, to) = (self.graph.pd(writer), self.graph.pd(reader));
-        let (name, purpose) = match (from.role, to.role) {
-            (Role::Orchestrator, Role::Archive) => {
-                let archive = to.name.strip_prefix("archive-").unwrap_or(&to.name);
-                (format!("orchestrator-lifecycle-{archive}"), format!("what state {} is to be in", to.name))
-            }
-            (Role::Archive, _) => {
-                (format!("{}-health", from.name), format!("what {} says of its own state", from.name))
-            }
-            (Role::Orchestrator, _) => ("orchestrator-surface".into(), "what the operator sees".into()),
-            (Role::Vault, _) => ("vault-state".into(), "the state of the disk and of every volume".into()),
-            // A page for each reader, so that no frame is mapped by two archives.
-            (Role::Clock, _) => (format!("clock-time-{}", to.name), format!("the time, for {}", to.name)),
-            (from, to) => unreachable!("no page goes from {from:?} to {to:?}"),
+    fn page_region(&mut self, writer: PdIndex, reader: PdIndex, page: &Page) -> RegionIndex {
+        let (from, to) = (&self.graph.pd(writer).name, &self.graph.pd(reader).name);
+        let name = match page.each {
+            true => format!("{from}-{}-{to}", page.name),
+            false => format!("{from}-{}", page.name),
         };
+        let purpose = page.says.replace("{from}", from).replace("{to}", to);
         if let Some(index) = self.graph.regions.iter().position(|region| region.name == name) {
             self.graph.regions[index].readers.push(reader);
             return RegionIndex(index);
         }
-        self.region(name, size, purpose, Some(writer), vec![reader], RegionKind::Memory)
+        self.region(name, page.size as u64, purpose, Some(writer), vec![reader], RegionKind::Memory)
     }
 
     fn region(
@@ -433,31 +420,5 @@ fn driven_by(kind: DeviceKind) -> Role {
         DeviceKind::Disk | DeviceKind::DmaMemory => Role::Vault,
         DeviceKind::Uart => Role::Console,
         DeviceKind::Rtc | DeviceKind::Timer => Role::Clock,
-    }
-}
-
-/// The program of a role, as its image and its service domain are called.
-pub fn program(role: Role) -> &'static str {
-    match role {
-        Role::Archive => "archive",
-        Role::Orchestrator => "orchestrator",
-        Role::Auditor => "auditor",
-        Role::Vault => "vault",
-        Role::Console => "console",
-        Role::Clock => "clock",
-    }
-}
-
-/// Bytes of a domain's stack, and why so many.
-fn stack(role: Role) -> (u64, &'static str) {
-    match role {
-        Role::Auditor => (256 << 10, "a verifier of 40 KiB may stand on it twice, and twice that for the rest"),
-        Role::Archive | Role::Vault => {
-            (128 << 10, "a message of 32 KiB and a hasher of 2 KiB may stand on it, and twice that for the rest")
-        }
-        Role::Orchestrator | Role::Console => {
-            (64 << 10, "a copy of the surface of 16 KiB may stand on it, and twice that for the rest")
-        }
-        Role::Clock => (16 << 10, "the clock holds a page of time, and nothing deeper than a formatted error"),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use totebox_manifest::{Device, Header, Link, MANIFEST_SIZE, NO_CHANNEL, Region, Role, Volume, encode};
+use totebox_manifest::{Device, Header, KnownVolumes, Link, MANIFEST_SIZE, NO_CHANNEL, Region, Volume, encode};
 
 use crate::graph::{self, Graph, Pd, RegionIndex};
 use crate::volume::padded;
@@ -64,10 +64,10 @@ impl Deployment {
 
     /// The volumes a domain knows of.
     fn volumes_of(&self, pd: &Pd) -> Vec<Volume> {
-        let known = match pd.role {
-            Role::Archive => usize::from(pd.index)..usize::from(pd.index) + 1,
-            Role::Clock => 0..0,
-            _ => 0..self.volumes.len(),
+        let known = match pd.role.info().volumes {
+            KnownVolumes::None => 0..0,
+            KnownVolumes::Own => usize::from(pd.index)..usize::from(pd.index) + 1,
+            KnownVolumes::All => 0..self.volumes.len(),
         };
         let encode = |index: usize| Volume {
             first_block: self.volumes[index].first_block.into(),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN};
-use totebox_manifest::OnMismatch;
+use totebox_manifest::{OnMismatch, SERVICES};
 use totebox_shown::Quoted;
 
 use super::board::{Board, Unusable};
-use super::graph::{SERVICES, archives_max, program};
+use super::graph::archives_max;
 use super::read::{At, Report, Table};
 use super::volume::{self, TABLE_SIZE, Volume};
 use super::{Archive, Audit, Deployment, cpu};
@@ -233,7 +233,7 @@ fn names(report: &Report, archives: &[ArchiveEntry]) {
         if !usable_name(report, name, "the archive's name", ARCHIVE_NAME_MAX) {
             continue;
         }
-        let reserved = name.value == volume::AUDIT || SERVICES.iter().any(|&role| program(role) == name.value);
+        let reserved = name.value == volume::AUDIT || SERVICES.iter().any(|&role| role.name() == name.value);
         if reserved {
             let message = format!("an archive cannot be called \"{}\": the appliance uses that name", name.value);
             report.problem(name.offset, message, "choose another name");

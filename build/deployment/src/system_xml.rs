@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::graph::{Channel, Graph, Pd, PdIndex, Region, RegionIndex, RegionKind, archives_max, program};
+use crate::graph::{Channel, Graph, Pd, PdIndex, Region, RegionIndex, RegionKind, archives_max};
 use crate::{Deployment, cpu};
 use totebox_common::units::{share_ppm, show_share};
 use totebox_manifest::{DeviceKind, Role};
@@ -122,7 +122,7 @@ impl Writer {
         let Pd { role, name, schedule, stack_size, stack_reason, links, devices, .. } =
             self.graph.pd(index).clone();
         let share = share_ppm(schedule.budget_us.into(), schedule.period_us.into());
-        let (does, share) = (describe(role), show_share(share));
+        let (does, share) = (role.info().does, show_share(share));
         self.comment(format_args!("{name}: {does}."))?;
         self.comment(format_args!("Priority and {share} of the CPU: {}.", schedule.reason))?;
         self.comment(format_args!("Stack: {stack_reason}."))?;
@@ -132,7 +132,7 @@ impl Writer {
             schedule.priority, schedule.budget_us, schedule.period_us
         ))?;
         self.depth += 1;
-        self.line(format_args!(r#"<program_image path="{}.elf" />"#, program(role)))?;
+        self.line(format_args!(r#"<program_image path="{}.elf" />"#, role.name()))?;
         self.maps(index)?;
         for device in &devices {
             if let Some(irq) = device.irq {
@@ -187,19 +187,5 @@ impl Writer {
             self.line(format_args!("</channel>"))?;
         }
         Ok(())
-    }
-}
-
-/// What a domain does.
-fn describe(role: Role) -> &'static str {
-    match role {
-        Role::Archive => "takes documents in, commits and serves them",
-        Role::Orchestrator => {
-            "registry, lifecycle and flags; parent of the archives: it gets their faults and can stop them"
-        }
-        Role::Auditor => "verifies volumes from disk and keeps the audit record",
-        Role::Vault => "drives the disk; the write-once gate over every volume",
-        Role::Console => "drives the serial line; the operator's protocol",
-        Role::Clock => "ticks, and the time",
     }
 }

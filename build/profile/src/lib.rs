@@ -10,14 +10,10 @@ use std::collections::BTreeSet;
 
 use totebox_check::authority::Control;
 use totebox_check::{Act, Channel, Domain, Fill, Policy, Reporting, Role};
-use totebox_deployment::graph::{Graph, Pd, RegionKind, SERVICES};
-use totebox_deployment::{Deployment, cpu};
+use totebox_deployment::Deployment;
+use totebox_deployment::graph::{Graph, Pd, RegionKind};
 use totebox_manifest::conversation::{channel, page, queue};
-use totebox_manifest::{DeviceKind, LinkKind, Role as Kind};
-
-/// Every role, with those that mediate in the order in which sentences name them.
-const ROLES: [Kind; 6] =
-    [Kind::Orchestrator, Kind::Vault, Kind::Console, Kind::Auditor, Kind::Clock, Kind::Archive];
+use totebox_manifest::{DeviceKind, LinkKind, ROLES, Role as Kind, RoleInfo};
 
 /// The policy of a deployment.
 pub fn policy(deployment: &Deployment) -> Policy {
@@ -37,55 +33,31 @@ pub fn policy(deployment: &Deployment) -> Policy {
         profile: "totebox",
         board: deployment.board.microkit.clone(),
         board_file: format!("{}.toml", deployment.board.name),
-        roles: ROLES.map(role).to_vec(),
+        roles: ROLES.iter().map(role).collect(),
         domains: graph.pds.iter().map(|pd| domain(&graph, pd)).collect(),
         channels: channels.collect(),
         fills: fills.collect(),
         allowed: allowed(),
         reporting: Some(Reporting {
-            from: name_of(Kind::Auditor),
-            apart: vec![name_of(Kind::Console), name_of(Kind::Archive)],
-            watched: vec![name_of(Kind::Archive)],
-            through: vec![name_of(Kind::Orchestrator), name_of(Kind::Vault)],
+            from: Kind::Auditor.name(),
+            apart: vec![Kind::Console.name(), Kind::Archive.name()],
+            watched: vec![Kind::Archive.name()],
+            through: vec![Kind::Orchestrator.name(), Kind::Vault.name()],
         }),
         draw: Some(picture::draw),
     }
 }
 
-/// The name of a role, as the policy and the picture have it.
-fn name_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Orchestrator => "orchestrator",
-        Kind::Auditor => "auditor",
-        Kind::Vault => "vault",
-        Kind::Console => "console",
-        Kind::Clock => "clock",
-        Kind::Archive => "archive",
-    }
-}
-
-/// The domains that may stand between two archives: each is trusted not to carry one's data to the other.
-fn mediates(kind: Kind) -> bool {
-    matches!(kind, Kind::Orchestrator | Kind::Vault | Kind::Console | Kind::Auditor)
-}
-
-fn role(kind: Kind) -> Role {
-    let (one, many) = match kind {
-        Kind::Orchestrator => ("an orchestrator", "orchestrators"),
-        Kind::Auditor => ("an auditor", "auditors"),
-        Kind::Vault => ("a vault", "vaults"),
-        Kind::Console => ("a console", "consoles"),
-        Kind::Clock => ("a clock", "clocks"),
-        Kind::Archive => ("an archive", "archives"),
-    };
+fn role(info: &RoleInfo) -> Role {
+    let kind = info.role;
     Role {
-        name: name_of(kind),
-        one,
-        many,
+        name: info.name,
+        one: info.one,
+        many: info.many,
         isolated: kind == Kind::Archive,
-        mediates: mediates(kind),
-        parent: (kind == Kind::Archive).then_some(name_of(Kind::Orchestrator)),
-        priorities: priorities(kind),
+        mediates: info.mediates,
+        parent: (kind == Kind::Archive).then_some(Kind::Orchestrator.name()),
+        priorities: priorities(info),
     }
 }
 
@@ -99,7 +71,7 @@ fn domain(graph: &Graph, pd: &Pd) -> Domain {
     });
     Domain {
         name: pd.name.clone(),
-        role: name_of(pd.role),
+        role: pd.role.name(),
         budget_us: pd.schedule.budget_us.into(),
         period_us: pd.schedule.period_us.into(),
         interrupts: pd.devices.iter().filter_map(|device| device.irq).map(|irq| irq.number).collect(),
@@ -112,8 +84,9 @@ fn domain(graph: &Graph, pd: &Pd) -> Domain {
 /// by another domain.
 fn allowed() -> BTreeSet<(&'static str, &'static str, Act)> {
     let mut allowed = BTreeSet::new();
-    for (from, to) in ROLES.into_iter().flat_map(|from| ROLES.map(|to| (from, to))) {
-        let mut allow = |act| allowed.insert((name_of(from), name_of(to), act));
+    let kinds = ROLES.map(|info| info.role);
+    for (from, to) in kinds.into_iter().flat_map(|from| kinds.map(|to| (from, to))) {
+        let mut allow = |act| allowed.insert((from.name(), to.name(), act));
         if queue(from, to).is_some() || page(from, to).is_some() {
             allow(Act::Write);
             if channel(from, to, LinkKind::Queue) || channel(from, to, LinkKind::Page) {
@@ -131,15 +104,11 @@ fn allowed() -> BTreeSet<(&'static str, &'static str, Act)> {
 }
 
 /// The lowest and the highest priority of a role. Bands do not overlap.
-fn priorities(kind: Kind) -> (u8, u8) {
+fn priorities(info: &RoleInfo) -> (u8, u8) {
     /// Half the distance between two roles.
     const HALF: u8 = 10;
-    let priority = |kind| match kind {
-        Kind::Archive => cpu::ARCHIVE_PRIORITY,
-        kind => cpu::service(kind).priority,
-    };
-    let middle = priority(kind);
-    let all = SERVICES.iter().copied().chain([Kind::Archive]).map(priority);
-    debug_assert!(all.filter(|&other| other != middle).all(|other| other.abs_diff(middle) >= 2 * HALF));
+    let middle = info.cpu.priority;
+    let others = ROLES.iter().map(|info| info.cpu.priority).filter(|&other| other != middle);
+    debug_assert!(others.into_iter().all(|other| other.abs_diff(middle) >= 2 * HALF));
     (middle - HALF, middle + HALF - 1)
 }

@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 
 use totebox_check::picture::{Canvas, Line, Link, Node, Place, Point, Scene, Style, between};
-use totebox_manifest::Role;
-
-use super::{ROLES, name_of};
+use totebox_manifest::{ROLES, Role};
 
 /// Columns.
 const HARDWARE_LEFT: (i32, i32) = (24, 118);
@@ -71,7 +69,8 @@ pub fn draw(scene: &Scene) -> Canvas {
                 let width = CLOCK.0 + CLOCK.1 - ORCHESTRATOR_X;
                 Place { x: ORCHESTRATOR_X, y: rows_end + 20, width, height: SERVICE_HEIGHT }
             }
-            None => {
+            // A role without a place of its own here stands below, as a domain does that is in no manifest.
+            _ => {
                 strangers += 190;
                 Place { x: strangers - 190, y: bottom + 60, width: 160, height: SERVICE_HEIGHT }
             }
@@ -94,7 +93,7 @@ pub fn draw(scene: &Scene) -> Canvas {
 /// What a subject is for.
 fn role(scene: &Scene, subject: usize) -> Option<Role> {
     let name = scene.role(subject)?;
-    ROLES.into_iter().find(|&role| name_of(role) == name)
+    ROLES.iter().map(|info| info.role).find(|role| role.name() == name)
 }
 
 impl Appliance<'_> {
@@ -230,15 +229,14 @@ impl Appliance<'_> {
         for (&subject, &place) in &self.places.clone() {
             let scene = self.scene;
             let name = scene.authority.name(subject);
-            let (class, lines): (&str, &[&str]) = match role(scene, subject) {
-                Some(Role::Archive) => ("archive", &[]),
-                Some(Role::Orchestrator) => ("trusted", &["registry, lifecycle, audits, flags"]),
-                Some(Role::Auditor) => ("trusted", &["verifies every volume; keeps the audit record"]),
-                Some(Role::Vault) => ("trusted", &["write-once gate,", "disk driver"]),
-                Some(Role::Console) => ("driver", &["operator's", "line protocol"]),
-                Some(Role::Clock) => ("driver", &["ticks, time"]),
-                None => ("stranger", &["not in the manifests"]),
+            let role = role(scene, subject);
+            let class = match role {
+                Some(Role::Archive) => "archive",
+                Some(Role::Orchestrator | Role::Auditor | Role::Vault) => "trusted",
+                Some(_) => "driver",
+                None => "stranger",
             };
+            let lines = role.map_or(&["not in the manifests"][..], |role| role.info().in_short);
             let mut lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
             let devices = scene.devices(subject);
             match self.hardware(subject, place, devices.len()) {

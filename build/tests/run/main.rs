@@ -71,7 +71,7 @@ const TESTS_WITH_DEVICES: &[(&str, fn())] = &[
 
 fn main() -> ExitCode {
     if std::env::current_exe().unwrap().ends_with("totebox-hosted") {
-        return totebox_hosted::main(totebox_hosted::PROGRAMS);
+        return totebox_hosted::main(&totebox_hosted::PROGRAMS);
     }
     let mut trials = Vec::new();
     let groups =

@@ -18,9 +18,8 @@ export MICROKIT_BOARD
 
 "$here/cargo.sh" "$config" build --release --workspace --bins
 mkdir -p "$programs/elf" "$out"
-for pd in archive auditor clock console orchestrator vault hostile failing-{vault,clock,orchestrator,auditor,console} \
-  last starter thief victim watcher; do
-  cp "$programs/cargo/aarch64-unknown-none/release/$pd" "$programs/elf/$pd.elf"
+for program in "$programs"/cargo/aarch64-unknown-none/release/*; do
+  if [ -f "$program" ] && [ -x "$program" ]; then cp "$program" "$programs/elf/${program##*/}.elf"; fi
 done
 # The image and the capabilities hold the archives' keys; a file that is there already would keep its mode.
 rm -f "$out/totebox.img" "$out/capdl.json"

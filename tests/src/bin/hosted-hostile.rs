@@ -7,6 +7,6 @@ use totebox_hostile::Hostile;
 
 fn main() -> ExitCode {
     let hostile: Program = |world| Ok(Box::new(Hostile::new(&world.manifest, world.mapped)?));
-    let programs: Vec<(&str, Program)> = PROGRAMS.iter().copied().chain([("hostile.elf", hostile)]).collect();
+    let programs: Vec<(&str, Program)> = PROGRAMS.into_iter().chain([("hostile", hostile)]).collect();
     totebox_hosted::main(&programs)
 }

@@ -1,15 +1,9 @@
 //! The whole appliance on a simulated machine: every domain, and an operator at its line.
 
-use totebox_archive::Archive;
-use totebox_auditor::Auditor;
-use totebox_clock::Clock;
-use totebox_console::Console;
 use totebox_deployment::Deployment;
 use totebox_domain::Domain;
-use totebox_manifest::{Manifest, Role};
-use totebox_orchestrator::Orchestrator;
+use totebox_manifest::Manifest;
 use totebox_shm::Mapped;
-use totebox_vault::Vault;
 
 use super::{Devices, DiskHandle, World};
 use crate::operator::{Gone, Operator, Wire};
@@ -19,17 +13,7 @@ const SILENCE: u64 = 2_000;
 
 /// The domain of a manifest, as the appliance has it.
 pub fn domain(manifest: &Manifest<'_>, mapped: Mapped, devices: &Devices) -> Box<dyn Domain> {
-    fn boxed<D: Domain + 'static, E: std::fmt::Debug>(domain: Result<D, E>) -> Box<dyn Domain> {
-        Box::new(domain.expect("the model's manifests fit the domains"))
-    }
-    match manifest.role() {
-        Role::Archive => boxed(Archive::new(manifest, mapped)),
-        Role::Orchestrator => boxed(Orchestrator::new(manifest, mapped)),
-        Role::Auditor => boxed(Auditor::new(manifest, mapped)),
-        Role::Vault => boxed(Vault::new(manifest, mapped, devices.disk.driver())),
-        Role::Console => boxed(Console::new(manifest, mapped, devices.uart.clone())),
-        Role::Clock => boxed(Clock::new(manifest, mapped, devices.ticker.clone())),
-    }
+    totebox_programs::domain(manifest, mapped, &mut &*devices).expect("the model's manifests fit the domains")
 }
 
 /// Events after which a machine must have done what any of the tests wants of it.

@@ -20,7 +20,7 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::note::Seed;
 use totebox_deployment::Deployment;
 use totebox_deployment::graph::Graph;
-use totebox_domain::{ChannelSet, Domain, Fault};
+use totebox_domain::{ChannelSet, Domain, Fault, SetupError};
 use totebox_manifest::{DeviceKind, Header, Link, Manifest, Role};
 use totebox_shm::{Mapped, Shared, testing};
 use zerocopy::{FromBytes, IntoBytes};
@@ -49,6 +49,25 @@ pub struct Devices {
     pub uart: SimUart,
     /// The clock's timer.
     pub ticker: SimTicker,
+}
+
+impl totebox_programs::Devices for &Devices {
+    type Disk = SimDisk;
+    type Uart = SimUart;
+    type Ticker = SimTicker;
+    type Error = SetupError;
+
+    fn disk(&mut self) -> Result<SimDisk, SetupError> {
+        Ok(self.disk.driver())
+    }
+
+    fn uart(&mut self) -> Result<SimUart, SetupError> {
+        Ok(self.uart.clone())
+    }
+
+    fn ticker(&mut self) -> Result<SimTicker, SetupError> {
+        Ok(self.ticker.clone())
+    }
 }
 
 /// A deployment with domains in it.

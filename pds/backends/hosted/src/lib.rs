@@ -44,7 +44,7 @@ use supervisor::{Outside, Supervisor};
 /// The first argument of a PD's process; its name and program follow.
 const PD_ARGUMENT: &str = "--pd";
 
-/// The backend with these programs, under the names `program_image` gives them. To be called first thing
+/// The backend with these programs; `program_image` names them with `.elf` after their name. To be called first thing
 /// in a program's `main`; it reads the program's arguments.
 pub fn main(programs: &[(&str, Program)]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -69,7 +69,7 @@ fn exit_code(name: &str, result: Result<()>) -> ExitCode {
 }
 
 fn find(programs: &[(&str, Program)], wanted: &str) -> Result<Program> {
-    let found = programs.iter().find(|(name, _)| *name == wanted);
+    let found = programs.iter().find(|(name, _)| wanted.strip_suffix(".elf") == Some(name));
     found.map(|(_, program)| *program).with_context(|| {
         let known: Vec<&str> = programs.iter().map(|(name, _)| *name).collect();
         format!("no program is called '{wanted}'; this backend has {}", known.join(", "))

@@ -5,5 +5,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    totebox_hosted::main(totebox_hosted::PROGRAMS)
+    totebox_hosted::main(&totebox_hosted::PROGRAMS)
 }

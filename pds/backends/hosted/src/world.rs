@@ -7,6 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use anyhow::{Context, Result, bail, ensure};
 use totebox_domain::{Channel, Domain, SetupError};
 use totebox_manifest::{CHANNELS_MAX, DeviceKind, Manifest, NO_CHANNEL};
+use totebox_programs::Devices;
 use totebox_shm::Mapped;
 
 use crate::device::{FileDisk, SocketUart, SystemTicker};
@@ -33,17 +34,21 @@ pub(crate) enum Line {
     Connected(UnixStream),
 }
 
-impl World {
-    /// The block device of the manifest. A disk without blocks if there is no disk image.
-    pub fn disk(&mut self) -> Result<FileDisk> {
+impl Devices for World {
+    type Disk = FileDisk;
+    type Uart = SocketUart;
+    type Ticker = SystemTicker;
+    type Error = anyhow::Error;
+
+    /// A disk without blocks if there is no disk image.
+    fn disk(&mut self) -> Result<FileDisk> {
         let (file, read_only) = self.disk.take().map_or((None, false), |(file, ro)| (Some(file), ro));
         let disk = FileDisk::new(file, read_only)?;
         self.connect(DeviceKind::Disk, disk.interrupt())?;
         Ok(disk)
     }
 
-    /// The serial line of the manifest.
-    pub fn uart(&mut self) -> Result<SocketUart> {
+    fn uart(&mut self) -> Result<SocketUart> {
         let uart = match self.line.take() {
             Some(Line::Listening(listener)) => SocketUart::listening(listener)?,
             Some(Line::Connected(peer)) => SocketUart::connected(peer)?,
@@ -53,13 +58,14 @@ impl World {
         Ok(uart)
     }
 
-    /// The timer of the manifest.
-    pub fn ticker(&mut self) -> Result<SystemTicker> {
+    fn ticker(&mut self) -> Result<SystemTicker> {
         let ticker = SystemTicker::new()?;
         self.connect(DeviceKind::Timer, ticker.interrupt())?;
         Ok(ticker)
     }
+}
 
+impl World {
     /// Makes `interrupt` arrive on the channel the manifest gives the device.
     fn connect(&mut self, kind: DeviceKind, interrupt: BorrowedFd) -> Result<()> {
         let device = self.manifest.device(kind).ok_or(SetupError::Device(kind))?;

@@ -1,7 +1,7 @@
 //! The heaps of those services that also run as failing ones in tests, so that both have the same. Sizes are bytes, in
 //! the allocator's steps of 64 KiB.
 
-use totebox_console::HEAP;
+use totebox_programs::console::HEAP;
 
 /// The volumes and clients of the largest deployment take more than 600 kB.
 pub const VAULT: usize = 0x14_0000;

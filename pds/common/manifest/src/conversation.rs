@@ -1,7 +1,8 @@
 //! What flows between which domains, and how much room it gets: the one place where the size of a
 //! region between two PDs is decided. The host tool lays regions out by it, the PDs slice them by it.
 
-use crate::{LinkKind, Role};
+use crate::role::Role;
+use crate::{LinkKind, ROLES};
 
 /// Bytes at the start of a queue region: the indices (see `totebox-shm`).
 pub const QUEUE_HEADER: usize = 64;
@@ -28,6 +29,97 @@ pub const PAGE: usize = 4096;
 /// Bytes of the orchestrator's surface: a row per volume, the flags, a stretch of the audit record.
 pub const SURFACE_SIZE: usize = 32 * 1024;
 
+/// A queue, by which each of two domains sends to the other. Both directions have the same form, and each end
+/// wakes the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// The two ends.
+    pub between: [Role; 2],
+    /// The ring of each direction.
+    pub form: QueueForm,
+}
+
+/// A page that one domain publishes.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Who writes it.
+    pub from: Role,
+    /// Who reads it.
+    pub to: &'static [Role],
+    /// Whether each reader has one of its own, so that no two of them map one frame.
+    pub each: bool,
+    /// Bytes.
+    pub size: usize,
+    /// What it is called, after its writer's name.
+    pub name: &'static str,
+    /// What it says; `{from}` and `{to}` stand for the names of the domains.
+    pub says: &'static str,
+    /// Readers with which its writer shares a channel for it. Where two domains share a queue, its channel serves
+    /// their pages, too: the orchestrator of the largest deployment has no channel to spare.
+    pub wakes: &'static [Role],
+}
+
+/// Every queue there is.
+pub const QUEUES: [Queue; 6] = [
+    Queue { between: [Role::Archive, Role::Vault], form: QueueForm::new(VAULT_DATA, 8) },
+    Queue { between: [Role::Auditor, Role::Vault], form: QueueForm::new(VAULT_DATA, 8) },
+    Queue { between: [Role::Orchestrator, Role::Vault], form: QueueForm::new(128, 16) },
+    Queue { between: [Role::Console, Role::Archive], form: QueueForm::new(INTAKE_DATA, 16) },
+    Queue { between: [Role::Orchestrator, Role::Auditor], form: QueueForm::new(AUDIT_DATA, 64) },
+    Queue { between: [Role::Console, Role::Orchestrator], form: QueueForm::new(ORDER_DATA, 16) },
+];
+
+/// Every page there is.
+pub const PAGES: [Page; 5] = [
+    Page {
+        from: Role::Orchestrator,
+        to: &[Role::Archive],
+        each: true,
+        size: PAGE,
+        name: "lifecycle",
+        says: "what state {to} is to be in",
+        wakes: &[Role::Archive],
+    },
+    Page {
+        from: Role::Archive,
+        // The auditor compares the head it claims with what it finds.
+        to: &[Role::Orchestrator, Role::Auditor],
+        each: false,
+        size: PAGE,
+        name: "health",
+        says: "what {from} says of its own state",
+        wakes: &[Role::Orchestrator],
+    },
+    Page {
+        from: Role::Vault,
+        to: &[Role::Orchestrator],
+        each: false,
+        size: PAGE,
+        name: "state",
+        says: "the state of the disk and of every volume",
+        wakes: &[],
+    },
+    Page {
+        from: Role::Orchestrator,
+        to: &[Role::Console],
+        each: false,
+        size: SURFACE_SIZE,
+        name: "surface",
+        says: "what the operator sees",
+        wakes: &[],
+    },
+    Page {
+        from: Role::Clock,
+        // Whoever writes the time into records, and the console, which watches the clock.
+        to: &[Role::Orchestrator, Role::Archive, Role::Auditor, Role::Console],
+        each: true,
+        size: PAGE,
+        name: "time",
+        says: "the time, for {to}",
+        wakes: &[Role::Orchestrator, Role::Console],
+    },
+];
+
 /// The form of one queue: its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueForm {
@@ -48,23 +140,32 @@ impl QueueForm {
     }
 }
 
-/// The ring `from` writes for `to`; `None` if there is no queue between them. Queues are symmetric:
-/// both directions have the same form.
-pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
-    match (from, to) {
-        (Role::Archive | Role::Auditor, Role::Vault) | (Role::Vault, Role::Archive | Role::Auditor) => {
-            Some(QueueForm::new(VAULT_DATA, 8))
+const fn is(a: Role, b: Role) -> bool {
+    a as u8 == b as u8
+}
+
+const fn contains(roles: &[Role], role: Role) -> bool {
+    let mut i = 0;
+    while i < roles.len() {
+        if is(roles[i], role) {
+            return true;
         }
-        (Role::Orchestrator, Role::Vault) | (Role::Vault, Role::Orchestrator) => Some(QueueForm::new(128, 16)),
-        (Role::Console, Role::Archive) | (Role::Archive, Role::Console) => Some(QueueForm::new(INTAKE_DATA, 16)),
-        (Role::Orchestrator, Role::Auditor) | (Role::Auditor, Role::Orchestrator) => {
-            Some(QueueForm::new(AUDIT_DATA, 64))
-        }
-        (Role::Console, Role::Orchestrator) | (Role::Orchestrator, Role::Console) => {
-            Some(QueueForm::new(ORDER_DATA, 16))
-        }
-        _ => None,
+        i += 1;
     }
+    false
+}
+
+/// The ring `from` writes for `to`; `None` if there is no queue between them.
+pub const fn queue(from: Role, to: Role) -> Option<QueueForm> {
+    let mut i = 0;
+    while i < QUEUES.len() {
+        let [a, b] = QUEUES[i].between;
+        if (is(a, from) && is(b, to)) || (is(a, to) && is(b, from)) {
+            return Some(QUEUES[i].form);
+        }
+        i += 1;
+    }
+    None
 }
 
 /// The ring `from` writes for `to`, for constants that follow from it: what does not exist does not compile.
@@ -77,10 +178,9 @@ pub const fn ring(from: Role, to: Role) -> QueueForm {
 
 /// The most slots a ring between `with` and anybody else has.
 pub const fn slots_max(with: Role) -> usize {
-    let roles = [Role::Archive, Role::Orchestrator, Role::Auditor, Role::Vault, Role::Console, Role::Clock];
     let (mut max, mut i) = (0, 0);
-    while i < roles.len() {
-        if let Some(form) = queue(with, roles[i])
+    while i < ROLES.len() {
+        if let Some(form) = queue(with, ROLES[i].role)
             && form.slots > max
         {
             max = form.slots;
@@ -90,36 +190,60 @@ pub const fn slots_max(with: Role) -> usize {
     max
 }
 
-/// Bytes of the page `from` publishes for `to` (and for whoever else reads it); `None` if none.
-pub const fn page(from: Role, to: Role) -> Option<usize> {
-    match (from, to) {
-        // The lifecycle command and the health of an archive; the auditor compares the claimed head.
-        (Role::Orchestrator, Role::Archive) | (Role::Archive, Role::Orchestrator | Role::Auditor) => Some(PAGE),
-        // The state of every volume.
-        (Role::Vault, Role::Orchestrator) => Some(PAGE),
-        // What the operator sees.
-        (Role::Orchestrator, Role::Console) => Some(SURFACE_SIZE),
-        // The time, for whoever writes it into records, and for the console, which watches the clock.
-        (Role::Clock, Role::Orchestrator | Role::Archive | Role::Auditor | Role::Console) => Some(PAGE),
-        _ => None,
+/// The page `from` publishes for `to`; `None` if none.
+pub const fn page(from: Role, to: Role) -> Option<&'static Page> {
+    let mut i = 0;
+    while i < PAGES.len() {
+        if is(PAGES[i].from, from) && contains(PAGES[i].to, to) {
+            return Some(&PAGES[i]);
+        }
+        i += 1;
     }
+    None
 }
 
 /// Whether two domains share a channel, and of which kind: each needs one only where something must
-/// wake the other. Where they share a queue, its channel serves their pages, too: the orchestrator of the
-/// largest deployment has no channel to spare.
+/// wake the other.
 pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
-    use Role::*;
     match kind {
         LinkKind::Queue => queue(a, b).is_some(),
-        LinkKind::Page => {
-            matches!(
-                (a, b),
-                (Orchestrator, Archive | Clock)
-                    | (Archive | Clock, Orchestrator)
-                    | (Console, Clock)
-                    | (Clock, Console)
-            )
+        LinkKind::Page => wakes(a, b) || wakes(b, a),
+    }
+}
+
+const fn wakes(from: Role, to: Role) -> bool {
+    match page(from, to) {
+        Some(page) => contains(page.wakes, to),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_roles_share_one_queue_at_most_and_one_publishes_one_page_for_another() {
+        for a in ROLES {
+            for b in ROLES {
+                let queues = QUEUES
+                    .iter()
+                    .filter(|queue| queue.between == [a.role, b.role] || queue.between == [b.role, a.role]);
+                assert!(queues.count() <= 1, "{} and {}", a.name, b.name);
+                let pages = PAGES.iter().filter(|page| page.from == a.role && page.to.contains(&b.role));
+                assert!(pages.count() <= 1, "{} to {}", a.name, b.name);
+            }
         }
+    }
+
+    #[test]
+    fn no_page_is_read_by_two_archives() {
+        let of_archives = PAGES.iter().filter(|page| page.to.contains(&Role::Archive));
+        assert!(of_archives.into_iter().all(|page| page.each));
+    }
+
+    #[test]
+    fn whom_a_page_wakes_reads_it() {
+        assert!(PAGES.iter().all(|page| page.wakes.iter().all(|role| page.to.contains(role))));
     }
 }

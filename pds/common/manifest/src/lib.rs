@@ -12,8 +12,10 @@
 
 pub mod conversation;
 mod driver;
+mod role;
 
 pub use driver::{DRIVERS, Driver, Interrupt};
+pub use role::{Cpu, KnownVolumes, PERIOD_US, ROLES, Role, RoleInfo, SERVICES};
 
 use ledger_fmt::layout::{Layout, NAME_LEN_MAX, Superblock};
 use zerocopy::little_endian::{U32, U64};
@@ -28,11 +30,11 @@ pub const PDS_MAX: usize = 63;
 /// Channel and interrupt ids a PD can have: 0 to 61 (Microkit 2.3 and rust-sel4 agree on this).
 pub const CHANNELS_MAX: usize = 62;
 
-/// Domains that are not archives: orchestrator, auditor, vault, console, clock.
-pub const SERVICE_PDS: usize = 5;
+/// Domains that are not archives.
+pub const SERVICE_PDS: usize = SERVICES.len();
 
 /// Archives in a deployment at most: every other PD counts against [`PDS_MAX`], and the orchestrator
-/// has a channel to each archive and to the four other service domains.
+/// has a channel to each archive and to each other service domain.
 pub const ARCHIVES_MAX: usize = {
     let by_pds = PDS_MAX - SERVICE_PDS;
     let by_channels = CHANNELS_MAX - (SERVICE_PDS - 1);
@@ -41,39 +43,6 @@ pub const ARCHIVES_MAX: usize = {
 
 /// Volumes in a deployment at most: one per archive and the audit volume.
 pub const VOLUMES_MAX: usize = ARCHIVES_MAX + 1;
-
-/// Which kind of domain a PD is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Role {
-    /// `archive-NAME`.
-    Archive = 1,
-    /// `orchestrator`.
-    Orchestrator = 2,
-    /// `auditor`.
-    Auditor = 3,
-    /// `vault`.
-    Vault = 4,
-    /// `console`.
-    Console = 5,
-    /// `clock`.
-    Clock = 6,
-}
-
-impl Role {
-    /// The role with this number.
-    pub const fn from_u8(n: u8) -> Option<Role> {
-        Some(match n {
-            1 => Role::Archive,
-            2 => Role::Orchestrator,
-            3 => Role::Auditor,
-            4 => Role::Vault,
-            5 => Role::Console,
-            6 => Role::Clock,
-            _ => return None,
-        })
-    }
-}
 
 /// The header of a manifest.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

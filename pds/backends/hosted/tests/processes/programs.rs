@@ -9,10 +9,11 @@ use totebox_domain::device::{BlockDevice, Operation, Uart};
 use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
 use totebox_hosted::{FileDisk, Program, SocketUart};
 use totebox_manifest::{Link, LinkKind, Role};
+use totebox_programs::Devices as _;
 use totebox_shm::{PageReader, PageWriter};
 
 pub const PROGRAMS: &[(&str, Program)] = &[
-    ("driver.elf", |world| {
+    ("driver", |world| {
         let link = |link: &Link| {
             let orders = PageWriter::new(world.mapped, link.mine).unwrap();
             (orders, PageReader::new(world.mapped, link.theirs).unwrap())
@@ -20,7 +21,7 @@ pub const PROGRAMS: &[(&str, Program)] = &[
         let children = world.manifest.links().iter().map(link).collect();
         Ok(Box::new(Driver { children, line: world.uart()?, command: None }))
     }),
-    ("child.elf", |world| {
+    ("child", |world| {
         let link = world.manifest.link(Role::Orchestrator, 0, LinkKind::Page).unwrap();
         let orders = PageReader::new(world.mapped, link.theirs).unwrap();
         let answers = PageWriter::new(world.mapped, link.mine).unwrap();

@@ -4,7 +4,7 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_archive::Archive;
+use totebox_programs::Archive;
 use totebox_sel4::start;
 
 /// Its record run, snapshots and intake buffers take 165 kB, the verifier of its self-check and that one's

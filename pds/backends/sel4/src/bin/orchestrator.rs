@@ -4,7 +4,7 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_orchestrator::Orchestrator;
+use totebox_programs::Orchestrator;
 use totebox_sel4::{heap, start};
 
 #[protection_domain(heap_size = heap::ORCHESTRATOR)]

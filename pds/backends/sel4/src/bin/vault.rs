@@ -4,8 +4,8 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
+use totebox_programs::Vault;
 use totebox_sel4::{drivers, heap, start};
-use totebox_vault::Vault;
 
 #[protection_domain(heap_size = heap::VAULT)]
 fn init() -> impl Handler {

@@ -178,14 +178,7 @@ impl About {
 
 /// The name of a domain beside the archives.
 const fn role_name(role: Role) -> Option<&'static str> {
-    Some(match role {
-        Role::Archive => return None,
-        Role::Orchestrator => "orchestrator",
-        Role::Auditor => "auditor",
-        Role::Vault => "vault",
-        Role::Console => "console",
-        Role::Clock => "clock",
-    })
+    if matches!(role, Role::Archive) { None } else { Some(role.name()) }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_auditor::Auditor;
 use totebox_hostile::Failing;
+use totebox_programs::Auditor;
 use totebox_sel4::{heap, start};
 
 #[protection_domain(heap_size = heap::AUDITOR)]

@@ -4,8 +4,8 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_clock::Clock;
 use totebox_hostile::Failing;
+use totebox_programs::Clock;
 use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CLOCK)]

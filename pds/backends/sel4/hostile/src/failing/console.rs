@@ -4,8 +4,8 @@
 #![no_main]
 
 use sel4_microkit::{Handler, protection_domain};
-use totebox_console::Console;
 use totebox_hostile::Failing;
+use totebox_programs::Console;
 use totebox_sel4::{drivers, heap, start};
 
 #[protection_domain(heap_size = heap::CONSOLE)]

@@ -5,7 +5,7 @@
 
 use sel4_microkit::{Handler, protection_domain};
 use totebox_hostile::Failing;
-use totebox_orchestrator::Orchestrator;
+use totebox_programs::Orchestrator;
 use totebox_sel4::{heap, start};
 
 #[protection_domain(heap_size = heap::ORCHESTRATOR)]
