@@ -157,14 +157,14 @@ impl Holders {
         cuts.filter_map(|cut| cut.command.as_mut()).for_each(|left| left.answered(answered));
     }
 
-    /// Takes a signal that ended what is in `cut`. `voided` is the input before it that was never handled, and
-    /// `machine` says whether the line was in machine mode. Returns what the person now at the line must be told.
-    pub fn signalled(&mut self, signal: Signal, voided: Lost, machine: bool, cut: Cut) -> Option<Cut> {
+    /// Takes a signal that ended what is in `cut`. `untaken` says that something came before it that was never
+    /// handled, and `machine` that the line was in machine mode. Returns what the person now at the line must be told.
+    pub fn signalled(&mut self, signal: Signal, untaken: bool, machine: bool, cut: Cut) -> Option<Cut> {
         let before = self.here.cut().unwrap_or_default();
         match signal {
             Signal::Interrupt if machine => self.program_left(),
             // Lines followed a Ctrl-C that ended something, and were voided before they could show whose they were.
-            Signal::Interrupt if voided != Lost::Nothing && matches!(self.here, Doubt::Asked(_)) => {
+            Signal::Interrupt if untaken && matches!(self.here, Doubt::Asked(_)) => {
                 self.here = Doubt::Cut(cut.behind(before));
                 self.program_left()
             }

@@ -191,7 +191,8 @@ impl Session {
             let text = "what was typed before Ctrl-C and not taken up was not carried out";
             output.error(Error::Cancelled, None, format_args!("{text}"));
         }
-        let told = self.holders.signalled(signal, voided, machine, cut);
+        let untaken = typed || voided != Lost::Nothing;
+        let told = self.holders.signalled(signal, untaken, machine, cut);
         match signal {
             Signal::Interrupt => {}
             Signal::Away => self.work.activity = Activity::Away,

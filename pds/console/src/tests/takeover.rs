@@ -75,6 +75,28 @@ fn text_that_a_client_cut_off_is_not_taken_for_commands() {
 }
 
 #[test]
+fn a_takeover_is_seen_however_its_bytes_arrive() {
+    for bytes in [&b"\x0e\x03\x03\nmachine 1\n\x0f"[..], b"\x03\nmachine 1\n\x03"] {
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let mut bench = Bench::up(&NAMES);
+                bench.type_line("put one \"x\"");
+                bench.bytes(b"half a ");
+                bench.bytes(&bytes[..first]);
+                bench.bytes(&bytes[first..second]);
+                bench.bytes(&bytes[second..]);
+                let shown = bench.output();
+                assert!(shown.ends_with(SKIPPING), "{first}, {second}: {shown:?}");
+                bench.type_line("line");
+                bench.type_line("archive one final");
+                assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+                assert!(!commanded(&bench), "{first}, {second}");
+            }
+        }
+    }
+}
+
+#[test]
 fn ctrl_c_says_that_the_person_has_seen_it() {
     for by_handshake in [false, true] {
         let mut bench = Bench::up(&NAMES);
