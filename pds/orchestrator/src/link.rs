@@ -8,13 +8,9 @@
 use totebox_domain::watch::Watch;
 use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
-use totebox_manifest::conversation;
 use totebox_manifest::{Manifest, Role};
 use totebox_protocol::audit::{Asked, Report, Reported, Request};
 use totebox_shm::{Mapped, PeerError};
-
-/// Requests that the auditor can have waiting.
-const REQUESTS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Auditor).slots;
 
 /// Milliseconds without a request taken after which the auditor is cut off for good.
 pub const CUT_OFF_MS: u64 = 60_000;
@@ -84,7 +80,7 @@ impl AuditorLink {
     /// Looks whether it has taken what it is asked. While vault or disk are lost it is `excused`: what it has taken before
     /// may have to wait for them.
     pub fn look(&mut self, now_ms: u64, excused: bool) {
-        let waiting = REQUESTS_MAX - self.room();
+        let waiting = self.link.slots() - self.room();
         if self.is_broken() {
             return;
         }
@@ -114,7 +110,7 @@ impl AuditorLink {
 
     /// A beat: looks whether it reports what is due, and gives it something to take.
     pub fn beat(&mut self, due: Option<Due>, now_ms: u64) {
-        let waiting = REQUESTS_MAX - self.room();
+        let waiting = self.link.slots() - self.room();
         if self.is_broken() {
             return;
         }

@@ -189,8 +189,8 @@ impl Client {
         }
         let unanswered = self.runs.len() + self.pending.len();
         self.waiting = self.link.waiting();
-        let has_room = self.link.room() > unanswered && unanswered < PENDING_MAX;
-        let request = if has_room { self.link.peek() } else { None };
+        let takes = self.waiting > 0 && unanswered < PENDING_MAX && self.link.room() > unanswered;
+        let request = if takes { self.link.peek() } else { None };
         if self.closed() { Err(PeerError) } else { Ok(request) }
     }
 

@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 
 use totebox_domain::{Channel, Kernel, SetupError};
-use totebox_manifest::conversation::{self, MESSAGE_HEADER};
+use totebox_manifest::conversation::{self, MESSAGE_HEADER, QueueForm};
 use totebox_manifest::{Link, LinkKind, Manifest, Role};
 use totebox_shm::{Consumer, Mapped, PeerError, Producer, queue_pair};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -22,7 +22,7 @@ pub struct Endpoint<Out, In> {
     producer: Producer,
     consumer: Consumer,
     channel: Channel,
-    data_max: usize,
+    form: QueueForm,
     notify_owed: bool,
     broken: bool,
     headers: PhantomData<fn(Out) -> In>,
@@ -47,16 +47,8 @@ where
         let form = conversation::queue(role, Role::from_u8(link.peer)?)?;
         let (producer, consumer) = queue_pair(mapped, link, form)?;
         let channel = Channel::of(link)?;
-        let data_max = form.slot_size - MESSAGE_HEADER;
-        Some(Endpoint {
-            producer,
-            consumer,
-            channel,
-            data_max,
-            notify_owed: false,
-            broken: false,
-            headers: PhantomData,
-        })
+        let headers = PhantomData;
+        Some(Endpoint { producer, consumer, channel, form, notify_owed: false, broken: false, headers })
     }
 
     /// The channel to the peer.
@@ -66,7 +58,12 @@ where
 
     /// Bytes of data that a message carries at most.
     pub fn data_max(&self) -> usize {
-        self.data_max
+        self.form.slot_size - MESSAGE_HEADER
+    }
+
+    /// Slots of each of the two rings.
+    pub fn slots(&self) -> usize {
+        self.form.slots
     }
 
     /// Whether the peer broke its protocol.

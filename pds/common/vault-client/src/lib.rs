@@ -79,8 +79,6 @@ impl Outgoing<'_> {
 #[derive(Debug)]
 pub struct VaultClient<P> {
     link: Endpoint<Request, Reply>,
-    /// Slots of each ring.
-    slots: usize,
     /// Commits and seals, and the other requests.
     runs: Deque<InFlight<P>, IN_FLIGHT_MAX>,
     others: Deque<InFlight<P>, IN_FLIGHT_MAX>,
@@ -92,10 +90,8 @@ pub struct VaultClient<P> {
 impl<P: Copy> VaultClient<P> {
     /// The client this PD's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let mut link = Endpoint::open(manifest, mapped, Role::Vault, 0)?;
-        let slots = link.room();
-        let (runs, others) = (Deque::new(), Deque::new());
-        Ok(VaultClient { link, slots, runs, others, next_tag: 0, holding: false })
+        let link = Endpoint::open(manifest, mapped, Role::Vault, 0)?;
+        Ok(VaultClient { link, runs: Deque::new(), others: Deque::new(), next_tag: 0, holding: false })
     }
 
     /// The channel to the vault.
@@ -110,7 +106,12 @@ impl<P: Copy> VaultClient<P> {
 
     /// Requests that can be sent now; 0 if the vault is broken.
     pub fn free(&mut self) -> usize {
-        self.link.room().min(self.slots - self.in_flight() - usize::from(self.holding))
+        self.link.room().min(self.slots_left())
+    }
+
+    /// Slots of the reply ring that no request under way will take.
+    fn slots_left(&self) -> usize {
+        self.link.slots() - self.in_flight() - usize::from(self.holding)
     }
 
     /// Requests under way.
@@ -163,7 +164,7 @@ impl<P: Copy> VaultClient<P> {
     }
 
     fn send(&mut self, purpose: P, outgoing: Outgoing<'_>) -> bool {
-        if self.free() == 0 {
+        if self.slots_left() == 0 {
             return false;
         }
         let Outgoing { op, area, volume, block, data, wanted, background } = outgoing;
@@ -179,10 +180,12 @@ impl<P: Copy> VaultClient<P> {
             background: u8::from(background),
             reserved: [0; 43],
         };
-        let sent = self.link.send(&request, data);
+        if !self.link.send(&request, data) {
+            return false;
+        }
         self.next_tag = tag.wrapping_add(1);
         let pushed = self.under_way(op).push_back(InFlight { purpose, op, volume, tag, len: wanted });
-        assert!(sent && pushed.is_ok(), "free() said there was room");
+        assert!(pushed.is_ok(), "no more are under way than the ring has slots");
         true
     }
 
