@@ -52,7 +52,7 @@ images: build
 # What the verifier in Python needs. Where it cannot be had now, its tests say that they are skipped, and the next
 # `make test` tries again.
 VENV := target/venv
-$(VENV)/ready: tests/second-eye/requirements.txt
+$(VENV)/ready: tests/reference-verifier/requirements.txt
 	python3 -m venv $(VENV) && $(VENV)/bin/pip install --quiet --no-input --disable-pip-version-check --retries 1 \
 	  --timeout 20 -r $< && touch $@ || echo "SKIPPED: the packages of the verifier in Python cannot be had"
 

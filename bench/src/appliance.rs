@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use totebox_deployment::Deployment;
-use totebox_disk::{Image, Kept, Report, verify};
+use totebox_disk::{Image, Pinned, Report, verify};
 use totebox_tests::sim::deployment;
 
 use crate::console::Console;
@@ -75,7 +75,7 @@ impl Appliance {
 /// `totebox disk verify` of a disk; the records there are.
 pub fn verify_disk(image: &Path, deployment: &Deployment) -> Result<u64> {
     let image = Image::open(image, Some(deployment))?;
-    let kept = Kept::default();
+    let kept = Pinned::default();
     let volumes = image.volumes.iter().map(|volume| verify(&image, volume, &kept, |_, _| ())).collect();
     let report = Report::new(&image, volumes);
     ensure!(report.clean, "the disk is not clean:\n{report}");

@@ -1,6 +1,6 @@
 //! The limit: what the disk and the hash allow. Batches written into a file that was written before and flushed, one
 //! after the other; the file read from front to back; records hashed in memory. And the limit of whatever keeps a
-//! ledger apart from its content: the same, with as many blocks as a run of the ledger takes in a second place.
+//! ledger apart from its content: the same, with as many blocks as a batch of the ledger takes in a second place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use ledger_fmt::batch_header::BatchHeader;
 use ledger_fmt::layout::{BLOCK_SIZE, Block};
 use ledger_fmt::record::padded_len;
-use ledger_fmt::stamp::Stamp;
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::console::NAME_LEN;
@@ -41,16 +41,17 @@ impl Limit {
         Ok(Limit { path, file, records: Records::new(), next: 0, ledger_next: None })
     }
 
-    /// The same, with a second place behind the records, which has room for runs of four records and more on average.
+    /// The same, with a second place behind the records, which has room for batches of four records and more on
+    /// average.
     pub fn with_a_ledger(path: PathBuf, records: u64) -> Result<Limit> {
         let limit = Limit::open(path, records + records / 4)?;
         Ok(Limit { ledger_next: Some(records), ..limit })
     }
 }
 
-/// Blocks of `ledger/` that a run of so many documents takes.
+/// Blocks of `ledger/` that a batch of so many documents takes.
 fn ledger_blocks(documents: u64) -> usize {
-    Stamp::blocks_for(documents as usize * padded_len(NAME_LEN))
+    BatchHeader::blocks_for(documents as usize * padded_len(NAME_LEN))
 }
 
 impl Store for Limit {

@@ -23,7 +23,7 @@ use totebox_vault::Vault;
 use zerocopy::FromZeros;
 
 /// Longer than any disk takes for anything.
-const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 /// Longer than a disk takes for what nobody waits for.
 const A_WHILE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -101,8 +101,8 @@ impl Rig {
     /// Lets one thing happen.
     pub fn step(&mut self) -> Result<Step> {
         let idle = !self.order.iter().any(|&pd| self.world.ready(pd));
-        let patience = if idle { &PATIENCE } else { &AT_ONCE };
-        if poll(&mut [PollFd::new(&self.interrupt, PollFlags::IN)], Some(patience))? > 0 {
+        let timeout = if idle { &TIMEOUT } else { &AT_ONCE };
+        if poll(&mut [PollFd::new(&self.interrupt, PollFlags::IN)], Some(timeout))? > 0 {
             self.world.interrupt(DeviceKind::Disk);
         } else if idle {
             anyhow::bail!("everything waits, and nothing is under way");

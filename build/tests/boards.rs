@@ -1,5 +1,5 @@
-//! Board files: everything that can be wrong with one is said at once with its place, one file is all that another board
-//! takes, and what it says is compared with a Microkit SDK.
+//! Board files: everything that can be wrong with one is said at once with its place, one file is all that another
+//! board takes, and what it says is compared with a Microkit SDK.
 
 mod common;
 
@@ -309,7 +309,8 @@ fn a_board_is_called_as_its_file() {
     assert!(error.contains("known: qemu_virt_aarch64"), "{error}");
 }
 
-/// A deployment's folder on a board of its own, whose file is all that is added: another slot for the disk, other memory.
+/// A deployment's folder on a board of its own, whose file is all that is added: another slot for the disk, other
+/// memory.
 fn on_a_board_of_its_own() -> TempDir {
     let text = QEMU
         .replace("page = 0x0a00_3000\noffset = 0xe00\nirq = 79", "page = 0x0a00_1000\noffset = 0x200\nirq = 57")

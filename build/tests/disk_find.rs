@@ -237,7 +237,7 @@ fn what_lies_inside_a_volume_is_no_volume() {
     // Room for a document that is a volume.
     let mut outer = TestVolume::blank("outer", 1024, 64);
     outer.start();
-    outer.document("stamp.bin", &volume_as_document());
+    outer.document("header.bin", &volume_as_document());
     outer.document("superblocks", &outer.superblock.as_bytes().repeat(100));
     outer.commit();
     outer.hint(1);
@@ -256,7 +256,7 @@ fn what_lies_inside_a_volume_is_no_volume() {
         );
         assert_eq!(texts(&report).len(), 1, "{report}");
     }
-    // Without its first run the outer one still has its hints.
+    // Without its first batch the outer one still has its hints.
     let mut damaged = outer.bytes.clone();
     damaged[outer.range(ledger_fmt::layout::Area::Ledger, 0, 1)].fill(0);
     disk.replace(&damaged);

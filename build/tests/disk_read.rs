@@ -43,7 +43,7 @@ fn a_flipped_bit_is_named_with_volume_kind_area_block_and_record() {
         (place(Area::Volume, 0, 50), "a0: superblock: volume block 0, "),
         (place(Area::Volume, 0, 4000), "a0: superblock: volume block 0, "),
         (place(Area::Volume, 2, 70), "a0: hint: volume block 2, "),
-        (place(Area::Ledger, 3, 100), "a0: stamp: ledger block 3, "),
+        (place(Area::Ledger, 3, 100), "a0: batch: ledger block 3, "),
         (place(Area::Ledger, 3, 256 + 60), "a0: record: ledger block 3, record 3, "),
         (place(Area::Ledger, 3, 256 + 128), "a0: record: ledger block 3, record 3, "),
         (place(Area::Ledger, 3, 4095), "a0: record: ledger block 3, "),
@@ -224,13 +224,13 @@ fn extraction_gives_every_document_back() {
 fn of_a_damaged_volume_what_is_whole_is_extracted() {
     let disk = Disk::new();
     disk.flip(disk.offset(0, Area::Ledger, 1, 256 + 130)); // the record of short.txt
-    disk.flip(disk.offset(0, Area::Ledger, 2, 7)); // the stamp before empty
+    disk.flip(disk.offset(0, Area::Ledger, 2, 7)); // the batch header before empty
     disk.flip(disk.offset(0, Area::Assets, 1, 7)); // the content of record 3
     let (code, out, _) = disk.run(&["extract", "disk.img", "out"]);
     assert_eq!(code, 1);
     for line in [
         "a0: record: ledger block 1, record 1, ",
-        "a0: stamp: ledger block 2, ",
+        "a0: batch: ledger block 2, ",
         "a0: asset: assets block 1, record 3, ",
         "a0: 3 findings; records 8",
     ] {

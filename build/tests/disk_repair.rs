@@ -7,8 +7,8 @@ use std::fs;
 use std::ops::Range;
 
 use common::disk::{Disk, json, totebox};
+use ledger_fmt::batch_header::Hint;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
-use ledger_fmt::stamp::Hint;
 use ledger_fmt::testing::{TestVolume, padded_name};
 use serde_json::Value;
 use totebox_lock::LockedDisk;
@@ -185,9 +185,9 @@ fn of_a_damaged_ledger_nothing_is_said_anew() {
     disk.lose(0, 1);
     disk.is_refused(WRITE_DEPLOYED, "and so is its ledger (rollback at ledger block 0");
     disk.lose(0, 2);
-    disk.is_refused(WRITE_DEPLOYED, "both hints are lost, and there is no run");
+    disk.is_refused(WRITE_DEPLOYED, "both hints are lost, and there is no batch");
     disk.lose(0, 0);
-    disk.is_refused(WRITE_DEPLOYED, "neither a run nor a hint bears out that this is the volume a0");
+    disk.is_refused(WRITE_DEPLOYED, "neither a batch nor a hint bears out that this is the volume a0");
     disk.write();
     disk.poke(disk.offset(0, Area::Ledger, 7, 0), &[0; BLOCK_SIZE]);
     disk.lose(0, 0);
@@ -196,7 +196,7 @@ fn of_a_damaged_ledger_nothing_is_said_anew() {
     // With first blocks as they must be, damage is only named.
     disk.write();
     disk.flip(disk.offset(0, Area::Ledger, 3, 100));
-    disk.is_refused(WRITE, "a0: not repaired: 1 finding in what was committed (stamp at ledger block 3)");
+    disk.is_refused(WRITE, "a0: not repaired: 1 finding in what was committed (batch at ledger block 3)");
 
     // A damaged document does not keep the others from service.
     disk.write();
@@ -213,7 +213,7 @@ fn of_a_damaged_ledger_nothing_is_said_anew() {
 #[test]
 fn what_may_have_been_acknowledged_is_not_given_up() {
     let mut disk = Disk::new();
-    // Behind the hints: three runs, of which the second is not whole.
+    // Behind the hints: three batches, of which the second is not whole.
     for number in 0..3 {
         disk.volumes[0].document(&format!("late {number}"), &[number; 100]);
         disk.volumes[0].commit();
@@ -231,14 +231,14 @@ fn what_may_have_been_acknowledged_is_not_given_up() {
     disk.lose(0, 2);
     disk.is_refused(
         WRITE_DEPLOYED,
-        "a hint is lost, run 9 at ledger block 9 is not whole, and run 10 stands behind it at ledger block 10",
+        "a hint is lost, batch 9 at ledger block 9 is not whole, and batch 10 stands behind it at ledger block 10",
     );
     disk.lose(0, 1);
     disk.is_refused(WRITE_DEPLOYED, "and so is its ledger");
     // Whole ones behind the hint are taken, as the vault takes them.
     disk.flip(torn);
     let (code, out, _) = disk.run(WRITE_DEPLOYED);
-    assert!(code == 0 && out.contains("made anew for the frontier behind 11 runs, ledger block 11,"), "{out}");
+    assert!(code == 0 && out.contains("made anew for the frontier behind 11 batches, ledger block 11,"), "{out}");
     let repaired = disk.bytes();
     let hint = Hint::new(disk.volumes[0].superblock.volume, &disk.volumes[0].frontier, 10);
     for block in HINT_BLOCKS {
@@ -252,8 +252,8 @@ fn what_may_have_been_acknowledged_is_not_given_up() {
     disk.flip(disk.offset(0, Area::Ledger, 10, 300));
     (0..3).for_each(|block| disk.lose(0, block));
     let (code, out, _) = disk.run(WRITE_DEPLOYED);
-    assert!(code == 0 && out.contains("made anew for the frontier behind 10 runs, ledger block 10,"), "{out}");
-    assert!(out.contains("a run at ledger block 10 is not whole and not counted"), "{out}");
+    assert!(code == 0 && out.contains("made anew for the frontier behind 10 batches, ledger block 10,"), "{out}");
+    assert!(out.contains("a batch at ledger block 10 is not whole and not counted"), "{out}");
 }
 
 #[test]
@@ -290,17 +290,17 @@ fn a_valid_hint_binds_whatever_else_it_says() {
     assert!(code == 0 && out.contains("hint B, written at byte") && !out.contains("hint A"), "{out}");
     disk.volumes[0].hint(1);
     assert_eq!(disk.run(&["verify", "disk.img"]).0, 0);
-    // One that is valid and names a frontier in the middle of a run that is there.
+    // One that is valid and names a frontier in the middle of a batch that is there.
     fs::remove_file(disk.directory.path().join("disk.img.overwritten")).unwrap();
     let mut frontier = disk.volumes[0].frontier;
-    frontier.last_stamp = [7; 32];
+    frontier.last_header = [7; 32];
     let forged = Hint::new(disk.volumes[0].superblock.volume, &frontier, frontier.ledger_next - 1);
     disk.poke(disk.block(0, 1), forged.as_bytes());
     disk.is_refused(WRITE_DEPLOYED, "hint A is valid, but the ledger has not the frontier it names");
 }
 
 #[test]
-fn a_document_that_looks_like_a_first_run_makes_no_superblock() {
+fn a_document_that_looks_like_a_first_batch_makes_no_superblock() {
     let mut disk = Disk::new();
     // A ledger of this very volume, as an archive's document. Where the superblock is lost it is met first.
     let id = disk.volumes[0].superblock;
@@ -314,21 +314,21 @@ fn a_document_that_looks_like_a_first_run_makes_no_superblock() {
     planted.commit();
     let ledger = planted.range(Area::Ledger, 0, 2);
     let content = planted.bytes[ledger].to_vec();
-    disk.volumes[0].document("stamp.bin", &content);
+    disk.volumes[0].document("header.bin", &content);
     disk.volumes[0].commit();
     disk.volumes[0].hint(0);
     disk.volumes[0].hint(1);
     disk.write();
     let whole = disk.bytes();
     assert_eq!(disk.run(&["verify", "disk.img"]).0, 0);
-    // Nothing tells where its ledger was but the stamps: there are two stories.
+    // Nothing tells where its ledger was but the batch headers: there are two stories.
     disk.poke(disk.block(0, 0), &[0xff; BLOCK_SIZE]);
     (1..3).for_each(|block| disk.lose(0, block));
     let before = disk.bytes();
     let (code, out, _) = disk.run(WRITE);
     assert!(code == 1 && out.contains("a0") && disk.bytes() == before, "{out}");
     disk.is_repaired(WRITE_DEPLOYED, &whole);
-    // Also if the genuine first run is lost with it.
+    // Also if the genuine first batch is lost with it.
     disk.poke(disk.offset(0, Area::Ledger, 0, 0), &[0; BLOCK_SIZE]);
     (0..3).for_each(|block| disk.lose(0, block));
     let before = disk.bytes();

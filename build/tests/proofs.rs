@@ -117,7 +117,7 @@ impl Site {
 }
 
 #[test]
-fn a_kept_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
+fn a_pinned_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
     let mut site = Site::new();
     let older = site.volumes.clone();
     site.fine("disk checkpoint disk.img a0 -o seven.checkpoint");
@@ -135,7 +135,7 @@ fn a_kept_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
     site.write();
     site.fine("disk verify disk.img --checkpoint seven.checkpoint");
     site.fails("disk verify disk.img", 0, "a0: clean");
-    let finding = "a0: rollback: ledger block 5, the volume ends after 8 records, the kept checkpoint is over 9";
+    let finding = "a0: rollback: ledger block 5, the volume ends after 8 records, the pinned checkpoint is over 9";
     site.fails("disk verify disk.img --checkpoint nine.checkpoint", 1, finding);
     site.fails("disk verify disk.img --checkpoint nine.checkpoint --json", 1, "\"kind\": \"rollback\"");
 
@@ -144,7 +144,7 @@ fn a_kept_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
     site.sign(0);
     site.write();
     site.fails("disk verify disk.img --key keys/a0.vkey", 0, "good signatures 3");
-    let finding = "a0: tree: ledger block 5, its first 9 records are not those under the kept checkpoint";
+    let finding = "a0: tree: ledger block 5, its first 9 records are not those under the pinned checkpoint";
     site.fails("disk verify disk.img --checkpoint nine.checkpoint", 1, finding);
     site.fails("disk prove disk.img a0 --record 2 --to nine.checkpoint", 2, "are not those under the checkpoint");
 
@@ -156,20 +156,20 @@ fn a_kept_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
         site.volumes[0].bytes[range.start + at] ^= 1;
     }
     site.write();
-    let finding = "records are missing, so that the kept checkpoint over 9 tells nothing";
+    let finding = "records are missing, so that the pinned checkpoint over 9 tells nothing";
     site.fails("disk verify disk.img --checkpoint nine.checkpoint", 1, finding);
 }
 
 #[test]
-fn a_disk_without_the_archive_of_a_kept_checkpoint_is_refused() {
+fn a_disk_without_the_archive_of_a_pinned_checkpoint_is_refused() {
     let site = Site::new();
     let other = Site::new();
     let text = with_archives(1).replace("00112233445566778899aabbccddeeff", "ff112233445566778899aabbccddeeff");
     let elsewhere = deployment(&text);
     elsewhere.create_disk(&other.directory.path().join("elsewhere.img")).unwrap();
-    other.file("kept.checkpoint", site.fine("disk checkpoint disk.img a0"));
+    other.file("pinned.checkpoint", site.fine("disk checkpoint disk.img a0"));
     let finding = "disk: rollback: no volume is totebox/00112233445566778899aabbccddeeff/a0, of which";
-    other.fails("disk verify elsewhere.img --checkpoint kept.checkpoint", 1, finding);
+    other.fails("disk verify elsewhere.img --checkpoint pinned.checkpoint", 1, finding);
     other.fails("disk verify elsewhere.img --key keys/a0.vkey", 1, finding);
 }
 

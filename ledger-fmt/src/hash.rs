@@ -12,19 +12,19 @@ use crate::Hash;
 pub enum Domain {
     /// A ledger record: header and payload.
     Record,
-    /// The first 224 bytes of a run stamp.
-    Stamp,
-    /// The record bytes of one run.
-    RunLedger,
-    /// The asset bytes one run commits.
-    RunAssets,
+    /// The first 224 bytes of a batch header.
+    BatchHeader,
+    /// The record bytes of one batch.
+    BatchLedger,
+    /// The asset bytes one batch commits.
+    BatchAssets,
     /// The superblock's bytes before its check field.
     Superblock,
     /// A frontier hint's bytes before its check field.
     Hint,
     /// An archive's head snapshot in `app-console-input/`.
     Snapshot,
-    /// Where an archive's own integrity pass had come to, in `app-console-input/`.
+    /// Where an archive's own scrub had come to, in `app-console-input/`.
     Position,
 }
 
@@ -45,9 +45,9 @@ impl Domain {
     pub const fn key(self) -> [u8; 32] {
         match self {
             Domain::Record => key("totebox.v1.record"),
-            Domain::Stamp => key("totebox.v1.stamp"),
-            Domain::RunLedger => key("totebox.v1.run.ledger"),
-            Domain::RunAssets => key("totebox.v1.run.assets"),
+            Domain::BatchHeader => key("totebox.v1.stamp"),
+            Domain::BatchLedger => key("totebox.v1.run.ledger"),
+            Domain::BatchAssets => key("totebox.v1.run.assets"),
             Domain::Superblock => key("totebox.v1.superblock"),
             Domain::Hint => key("totebox.v1.hint"),
             Domain::Snapshot => key("totebox.v1.snapshot"),

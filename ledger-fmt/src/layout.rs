@@ -45,7 +45,7 @@ pub enum Area {
     Input = 0,
     /// `assets/`: document content, append only.
     Assets = 1,
-    /// `ledger/`: runs of records, append only.
+    /// `ledger/`: batches of records, append only.
     Ledger = 2,
     /// The whole volume: where superblock and hints are counted.
     Volume = 3,

@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`layout`] | blocks, directories, the superblock |
-//! | [`stamp`] | the vault's run stamps and frontier hints |
+//! | [`batch_header`] | the vault's batch headers and frontier hints |
 //! | [`record`] | ledger records and their payloads |
 //! | [`hash`] | the keyed BLAKE3 domains |
 //! | [`tree`], [`proof`] | the RFC 6962 Merkle tree over record hashes, and proofs over it |
@@ -16,19 +16,19 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod batch_header;
 pub mod checkpoint;
 pub mod hash;
 pub mod layout;
 pub mod note;
 pub mod proof;
 pub mod record;
-pub mod stamp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tree;
 pub mod verify;
 
-/// A 32-byte hash: BLAKE3 for content, records and stamps; SHA-256 for tree nodes.
+/// A 32-byte hash: BLAKE3 for content, records and batch headers; SHA-256 for tree nodes.
 pub type Hash = [u8; 32];
 
 /// The all-zero hash: "no predecessor" in a chain, "no content" in a record.

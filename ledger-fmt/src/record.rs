@@ -1,6 +1,6 @@
 //! Ledger records: a fixed 128-byte header and a bounded payload, chained by hash.
 //!
-//! Records stand back to back after a run's stamp, each padded with zeros to a multiple of 8 bytes.
+//! Records stand back to back after a batch's header, each padded with zeros to a multiple of 8 bytes.
 //! The hash of a record ([`Domain::Record`] over the header before its check field, then the payload) is the
 //! `previous` of the next one and the leaf input of the Merkle tree. The check field holds the hash's first
 //! half, so that a damaged record is known by itself and does not put its neighbours in doubt.
@@ -8,9 +8,9 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::batch_header::STAMP_SIZE;
 use crate::hash::Domain;
 use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, NAME_LEN_MAX};
-use crate::stamp::STAMP_SIZE;
 use crate::tree::Edge;
 use crate::{Hash, ZERO_HASH};
 
@@ -20,7 +20,7 @@ pub const HEADER_SIZE: usize = 128;
 /// Bytes of the check at the end of a header: enough to tell a damaged record from a whole one.
 pub const CHECK_SIZE: usize = 16;
 
-/// Bytes of a payload at most: a record with its stamp always fits one block.
+/// Bytes of a payload at most: a record with its batch header always fits one block.
 pub const PAYLOAD_MAX: usize = BLOCK_SIZE - STAMP_SIZE - HEADER_SIZE;
 
 /// Bytes of a document's name at most: what common file systems allow.
@@ -133,7 +133,7 @@ pub enum RecordError {
     Version,
     /// A kind this version does not know.
     Kind,
-    /// A length that does not fit its run or the format.
+    /// A length that does not fit its batch or the format.
     Length,
     /// A reserved field or padding that is not zero, or content where its kind has none.
     Malformed,
@@ -209,7 +209,7 @@ pub const RECORD_ALIGN: usize = 8;
 /// Bytes of a record at most, padding included.
 pub const RECORD_MAX: usize = padded_len(PAYLOAD_MAX);
 
-/// Bytes a record with `payload_len` payload bytes takes in a run, padding included.
+/// Bytes a record with `payload_len` payload bytes takes in a batch, padding included.
 pub const fn padded_len(payload_len: usize) -> usize {
     (HEADER_SIZE + payload_len).next_multiple_of(RECORD_ALIGN)
 }
@@ -248,7 +248,7 @@ impl Draft<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// Reads the record at the start of `bytes` (the rest of a run's payload) and checks that it is whole.
+    /// Reads the record at the start of `bytes` (the rest of a batch's payload) and checks that it is whole.
     /// Returns it and the bytes it takes. Whether it continues a chain: [`Record::continues`].
     pub fn decode(bytes: &'a [u8]) -> Result<(Record<'a>, usize), RecordError> {
         let (header, rest) = Header::read_from_prefix(bytes).map_err(|_| RecordError::Length)?;

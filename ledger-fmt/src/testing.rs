@@ -1,5 +1,6 @@
 //! A volume in memory, laid out and committed to as the host tool and the vault do it, for the tests of
-//! every crate that reads volumes (feature `testing`). It asserts its caller's mistakes and is no part of the appliance.
+//! every crate that reads volumes (feature `testing`). It asserts its caller's mistakes and is no part of the
+//! appliance.
 
 extern crate alloc;
 
@@ -10,12 +11,12 @@ use core::ops::Range;
 use zerocopy::IntoBytes;
 
 use crate::Hash;
+use crate::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint, STAMP_SIZE};
 use crate::checkpoint;
 use crate::hash::{self, Domain};
 use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock};
 use crate::note::{Seed, Signer};
 use crate::record::{Draft, Genesis, Head, Kind, RECORD_MAX, Record, TreeHead};
-use crate::stamp::{Frontier, Hint, Run, STAMP_SIZE, Stamp, StampKind};
 use crate::tree::Edge;
 use crate::verify::{Finding, Mode, Point, Summary, Verifier, Visitor};
 
@@ -37,10 +38,10 @@ pub struct TestVolume {
     pub head: Head,
     /// The tree, uncommitted records included.
     pub tree: Edge,
-    last_stamp_block: u64,
+    last_header_block: u64,
     assets_next: u64,
     assets_durable: u64,
-    run: Vec<u8>,
+    batch: Vec<u8>,
 }
 
 /// A name, padded with zeros.
@@ -63,10 +64,10 @@ impl TestVolume {
             frontier: Frontier::EMPTY,
             head: Head::EMPTY,
             tree: Edge::EMPTY,
-            last_stamp_block: 0,
+            last_header_block: 0,
             assets_next: 0,
             assets_durable: 0,
-            run: Vec::new(),
+            batch: Vec::new(),
         }
     }
 
@@ -107,18 +108,18 @@ impl TestVolume {
         (hash::content(content), content.len() as u64, block)
     }
 
-    /// The asset blocks appended so far are flushed: the run's digest begins behind them.
+    /// The asset blocks appended so far are flushed: the batch's digest begins behind them.
     pub fn flush_assets(&mut self) {
         self.assets_durable = self.assets_next;
     }
 
-    /// Adds a record to the run; returns its sequence number.
+    /// Adds a record to the batch; returns its sequence number.
     pub fn add(&mut self, kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> u64 {
         let sequence = self.head.records;
         let draft = Draft { kind, time_ms: TIME_MS + sequence * 1001, payload, content };
         let mut bytes = [0; RECORD_MAX];
         let (len, head) = draft.encode(&self.head, &mut bytes).expect("a payload that fits");
-        self.run.extend_from_slice(&bytes[..len]);
+        self.batch.extend_from_slice(&bytes[..len]);
         self.tree.push(&head.hash);
         self.head = head;
         sequence
@@ -156,48 +157,48 @@ impl TestVolume {
         self.add(Kind::Checkpoint, &[head.as_bytes(), note.as_bytes()].concat(), None)
     }
 
-    /// Commits the run.
+    /// Commits the batch.
     pub fn commit(&mut self) {
-        self.write_run(StampKind::Commit);
+        self.write_batch(BatchKind::Commit);
     }
 
     /// Seals the volume.
     pub fn seal(&mut self) {
-        assert!(self.run.is_empty() && self.assets_next == self.frontier.assets_next, "nothing uncommitted");
-        self.write_run(StampKind::Seal);
+        assert!(self.batch.is_empty() && self.assets_next == self.frontier.assets_next, "nothing uncommitted");
+        self.write_batch(BatchKind::Seal);
     }
 
-    fn write_run(&mut self, kind: StampKind) {
+    fn write_batch(&mut self, kind: BatchKind) {
         let assets_durable = self.assets_durable.max(self.frontier.assets_next);
         let digested = self.range(Area::Assets, assets_durable, self.assets_next - assets_durable);
-        let stamp = Stamp::new(
+        let header = BatchHeader::new(
             &self.frontier,
-            &Run {
+            &Batch {
                 kind,
                 volume: self.superblock.volume,
-                payload_len: self.run.len() as u32,
+                payload_len: self.batch.len() as u32,
                 assets_to: self.assets_next,
                 assets_durable,
-                ledger_digest: Domain::RunLedger.hash(&self.run),
-                assets_digest: Domain::RunAssets.hash(&self.bytes[digested]),
+                ledger_digest: Domain::BatchLedger.hash(&self.batch),
+                assets_digest: Domain::BatchAssets.hash(&self.bytes[digested]),
             },
         );
-        let after = stamp.frontier_after();
+        let after = header.frontier_after();
         assert!(after.ledger_next <= self.layout.ledger.blocks, "ledger/ is full");
         let range =
             self.range(Area::Ledger, self.frontier.ledger_next, after.ledger_next - self.frontier.ledger_next);
         let bytes = &mut self.bytes[range];
         bytes.fill(0);
-        bytes[..STAMP_SIZE].copy_from_slice(stamp.as_bytes());
-        bytes[STAMP_SIZE..STAMP_SIZE + self.run.len()].copy_from_slice(&self.run);
-        self.run.clear();
-        self.last_stamp_block = self.frontier.ledger_next;
+        bytes[..STAMP_SIZE].copy_from_slice(header.as_bytes());
+        bytes[STAMP_SIZE..STAMP_SIZE + self.batch.len()].copy_from_slice(&self.batch);
+        self.batch.clear();
+        self.last_header_block = self.frontier.ledger_next;
         self.frontier = after;
     }
 
     /// Writes a hint of the committed frontier into slot 0 or 1.
     pub fn hint(&mut self, slot: usize) {
-        let hint = Hint::new(self.superblock.volume, &self.frontier, self.last_stamp_block);
+        let hint = Hint::new(self.superblock.volume, &self.frontier, self.last_header_block);
         let range = self.range(Area::Volume, HINT_BLOCKS[slot], 1);
         self.bytes[range.start..range.start + size_of::<Hint>()].copy_from_slice(hint.as_bytes());
     }
@@ -263,11 +264,11 @@ pub fn verify_with<'a>(
     mode: Mode,
     read: impl Fn(Range<usize>) -> Option<&'a [u8]>,
 ) -> Seen {
-    run(Verifier::new(expected, claimed, mode), read)
+    batch(Verifier::new(expected, claimed, mode), read)
 }
 
 /// Lets this verifier see the bytes `read` gives, or `None` where they cannot be read.
-pub fn run<'a>(mut verifier: Verifier, read: impl Fn(Range<usize>) -> Option<&'a [u8]>) -> Seen {
+pub fn batch<'a>(mut verifier: Verifier, read: impl Fn(Range<usize>) -> Option<&'a [u8]>) -> Seen {
     let mut seen = Seen {
         findings: Vec::new(),
         records: Vec::new(),

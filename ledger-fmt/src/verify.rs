@@ -1,25 +1,25 @@
 //! The sans-I/O verifier of a whole volume: it says which blocks it wants, takes their bytes, and
 //! reports what it sees. The auditor feeds it through the vault, the host tool from a disk image.
 //!
-//! It works in constant memory and trusts no byte. Blocks are read once, but for the asset blocks of a run
+//! It works in constant memory and trusts no byte. Blocks are read once, but for the asset blocks of a batch
 //! behind the bound, and of one whose assets not all belong to records. What it checks:
 //!
 //! | bytes | against |
 //! |---|---|
 //! | block 0 | the superblock the deployment expects; the rest is zero |
-//! | blocks 1, 2 | each a valid hint the runs agree with, or blank while it need not be written; the rest is zero |
-//! | each run's stamp | its check, its place, the stamp before |
-//! | each run's record bytes | the stamp's digest; the rest of the last block is zero |
+//! | blocks 1, 2 | each a valid hint the batches agree with, or blank while it need not be written; the rest is zero |
+//! | each batch's header | its check, its place, the batch header before |
+//! | each batch's record bytes | the batch header's digest; the rest of the last block is zero |
 //! | each record | its own check, sequence and previous hash, payload; a checkpoint's tree head |
-//! | each record's content | its hash; inside what its run commits, behind the record before; zeros to the block's end |
-//! | asset blocks no record refers to | the run's digest over them and their neighbours |
+//! | each record's content | its hash; inside what its batch commits, behind the record before; zeros to the block's end |
+//! | asset blocks no record refers to | the batch's digest over them and their neighbours |
 //!
 //! Up to the *bound* everything must be whole. The bound is the frontier the vault claims, and then the
-//! runs must end exactly there; or, offline, the newest valid hint, and then further runs are taken as
+//! batches must end exactly there; or, offline, the newest valid hint, and then further batches are taken as
 //! long as they are whole: the first that is not was never acknowledged ([`Summary::tail`]).
 //!
 //! Damage does not end the walk. A damaged record is passed by, and named, as every record carries a
-//! check of its own. Behind a lost stamp the walk goes on at the next stamp of this volume, or at the
+//! check of its own. Behind a lost batch header the walk goes on at the next batch header of this volume, or at the
 //! bound, and whole records between are still found.
 //!
 //! A walk need not begin at the first run: [`Verifier::resume`] looks at what came after a [`Point`] that was
@@ -36,9 +36,9 @@ pub use finding::{Finding, FindingKind};
 pub use walk::Verifier;
 
 use crate::Hash;
+use crate::batch_header::Frontier;
 use crate::layout::Area;
 use crate::record::{Head, Record};
-use crate::stamp::Frontier;
 use crate::tree::Edge;
 
 /// How much is read.
@@ -55,7 +55,7 @@ pub enum Mode {
 pub struct Want {
     /// The first block.
     pub block: u64,
-    /// How many: at most [`RUN_BLOCKS_MAX`](crate::stamp::RUN_BLOCKS_MAX).
+    /// How many: at most [`BATCH_BLOCKS_MAX`](crate::batch_header::BATCH_BLOCKS_MAX).
     pub blocks: usize,
     /// They are all of a content of so many bytes: see [`Verifier::feed_hashed`].
     pub content: Option<u64>,
@@ -93,14 +93,14 @@ pub struct Summary {
     pub head: Hash,
     /// The tree over all record hashes; where records are missing, over those before them.
     pub tree: Edge,
-    /// Where the runs end.
+    /// Where the batches end.
     pub frontier: Frontier,
-    /// Offline: the block of `ledger/` at which a run begins that is not whole and that no hint vouches
+    /// Offline: the block of `ledger/` at which a batch begins that is not whole and that no hint vouches
     /// for: a commit that was never acknowledged. The next start of the vault forgets it.
     pub tail: Option<u64>,
 }
 
-/// A place between two runs, and what the ledger adds up to there: where a later walk may begin.
+/// A place between two batches, and what the ledger adds up to there: where a later walk may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     /// The frontier there.

@@ -1,5 +1,8 @@
-//! Superblock, stamp, hint and record: there and back, and every way in which they are refused.
+//! Superblock, batch header, hint and record: there and back, and every way in which they are refused.
 
+use ledger_fmt::batch_header::{
+    BATCH_PAYLOAD_MAX, Batch, BatchHeader, BatchHeaderError, BatchKind, Frontier, Hint, STAMP_SIZE,
+};
 use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{
     Area, BLOCK_SIZE, Layout, Superblock, SuperblockError, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN,
@@ -7,7 +10,6 @@ use ledger_fmt::layout::{
 use ledger_fmt::record::{
     CHECK_SIZE, Draft, HEADER_SIZE, Head, Header, Kind, PAYLOAD_MAX, RECORD_MAX, Record, RecordError, padded_len,
 };
-use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, Run, STAMP_SIZE, Stamp, StampError, StampKind};
 use ledger_fmt::testing::padded_name;
 use ledger_fmt::{Hash, ZERO_HASH};
 use zerocopy::{FromBytes, IntoBytes};
@@ -33,9 +35,9 @@ fn content_hashes_are_blake3s_published_ones() {
 fn the_same_bytes_hash_differently_in_every_domain() {
     let domains = [
         Domain::Record,
-        Domain::Stamp,
-        Domain::RunLedger,
-        Domain::RunAssets,
+        Domain::BatchHeader,
+        Domain::BatchLedger,
+        Domain::BatchAssets,
         Domain::Superblock,
         Domain::Hint,
         Domain::Snapshot,
@@ -117,11 +119,12 @@ fn superblocks_there_and_back_and_refused() {
 }
 
 const VOLUME: [u8; 16] = [7; 16];
-const AT: Frontier = Frontier { runs: 3, ledger_next: 10, assets_next: 20, last_stamp: [5; 32], sealed: false };
+const AT: Frontier =
+    Frontier { batches: 3, ledger_next: 10, assets_next: 20, last_header: [5; 32], sealed: false };
 
-fn run(payload_len: u32) -> Run {
-    Run {
-        kind: StampKind::Commit,
+fn batch(payload_len: u32) -> Batch {
+    Batch {
+        kind: BatchKind::Commit,
         volume: VOLUME,
         payload_len,
         assets_to: 24,
@@ -131,62 +134,64 @@ fn run(payload_len: u32) -> Run {
     }
 }
 
-fn decode(stamp: &Stamp, at: &Frontier) -> Result<Stamp, StampError> {
-    Stamp::decode(stamp.as_bytes(), &VOLUME, at, 64, 128)
+fn decode(header: &BatchHeader, at: &Frontier) -> Result<BatchHeader, BatchHeaderError> {
+    BatchHeader::decode(header.as_bytes(), &VOLUME, at, 64, 128)
 }
 
-/// A stamp changed by `change`, its check made to fit again.
-fn restamped(change: impl Fn(&mut Stamp)) -> Stamp {
-    let mut stamp = Stamp::new(&AT, &run(1000));
-    change(&mut stamp);
-    stamp.check = Domain::Stamp.hash(&stamp.as_bytes()[..STAMP_SIZE - 32]);
-    stamp
+/// A batch header changed by `change`, its check made to fit again.
+fn with_new_header(change: impl Fn(&mut BatchHeader)) -> BatchHeader {
+    let mut header = BatchHeader::new(&AT, &batch(1000));
+    change(&mut header);
+    header.check = Domain::BatchHeader.hash(&header.as_bytes()[..STAMP_SIZE - 32]);
+    header
 }
 
 #[test]
-fn stamps_there_and_back_at_every_boundary() {
+fn headers_there_and_back_at_every_boundary() {
     for (payload, blocks) in
-        [(0, 1), (1, 1), (3840, 1), (3841, 2), (7936, 2), (7937, 3), (RUN_PAYLOAD_MAX as u32, 8)]
+        [(0, 1), (1, 1), (3840, 1), (3841, 2), (7936, 2), (7937, 3), (BATCH_PAYLOAD_MAX as u32, 8)]
     {
-        let stamp = Stamp::new(&AT, &run(payload));
-        assert_eq!(decode(&stamp, &AT), Ok(stamp), "{payload} bytes");
-        assert_eq!(stamp.ledger_blocks.get(), blocks);
-        let after = stamp.frontier_after();
-        assert_eq!((after.runs, after.ledger_next, after.assets_next), (4, 10 + u64::from(blocks), 24));
-        assert_eq!((after.last_stamp, after.sealed), (stamp.check, false));
-        assert_eq!(stamp.frontier_before(), AT);
-        assert_eq!(Stamp::find(stamp.as_bytes(), &VOLUME, 10, 64, 128), Ok(stamp));
+        let header = BatchHeader::new(&AT, &batch(payload));
+        assert_eq!(decode(&header, &AT), Ok(header), "{payload} bytes");
+        assert_eq!(header.ledger_blocks.get(), blocks);
+        let after = header.frontier_after();
+        assert_eq!((after.batches, after.ledger_next, after.assets_next), (4, 10 + u64::from(blocks), 24));
+        assert_eq!((after.last_header, after.sealed), (header.check, false));
+        assert_eq!(header.frontier_before(), AT);
+        assert_eq!(BatchHeader::find(header.as_bytes(), &VOLUME, 10, 64, 128), Ok(header));
     }
-    let seal = Run { kind: StampKind::Seal, payload_len: 0, assets_to: 20, assets_durable: 20, ..run(0) };
-    let seal = Stamp::new(&AT, &seal);
+    let seal = Batch { kind: BatchKind::Seal, payload_len: 0, assets_to: 20, assets_durable: 20, ..batch(0) };
+    let seal = BatchHeader::new(&AT, &seal);
     assert!(decode(&seal, &AT).unwrap().frontier_after().sealed);
 }
 
 #[test]
-fn stamps_that_do_not_continue_are_refused() {
-    use StampError::{Absent, Damaged, Inconsistent, Stray};
-    let good = Stamp::new(&AT, &run(1000));
-    assert_eq!(Stamp::decode(&[0; BLOCK_SIZE], &VOLUME, &AT, 64, 128), Err(Absent));
-    assert_eq!(Stamp::decode(&good.as_bytes()[..255], &VOLUME, &AT, 64, 128), Err(Absent));
+fn headers_that_do_not_continue_are_refused() {
+    use BatchHeaderError::{Absent, Damaged, Inconsistent, Stray};
+    let good = BatchHeader::new(&AT, &batch(1000));
+    assert_eq!(BatchHeader::decode(&[0; BLOCK_SIZE], &VOLUME, &AT, 64, 128), Err(Absent));
+    assert_eq!(BatchHeader::decode(&good.as_bytes()[..255], &VOLUME, &AT, 64, 128), Err(Absent));
     for byte in 8..STAMP_SIZE {
         let mut bytes = good.as_bytes().to_vec();
         bytes[byte] ^= 1;
-        assert_eq!(Stamp::decode(&bytes, &VOLUME, &AT, 64, 128), Err(Damaged), "byte {byte}");
+        assert_eq!(BatchHeader::decode(&bytes, &VOLUME, &AT, 64, 128), Err(Damaged), "byte {byte}");
     }
-    assert_eq!(Stamp::decode(good.as_bytes(), &[8; 16], &AT, 64, 128), Err(Stray));
-    for other in
-        [Frontier { runs: 4, ..AT }, Frontier { ledger_next: 11, ..AT }, Frontier { last_stamp: ZERO_HASH, ..AT }]
-    {
+    assert_eq!(BatchHeader::decode(good.as_bytes(), &[8; 16], &AT, 64, 128), Err(Stray));
+    for other in [
+        Frontier { batches: 4, ..AT },
+        Frontier { ledger_next: 11, ..AT },
+        Frontier { last_header: ZERO_HASH, ..AT },
+    ] {
         assert_eq!(decode(&good, &other), Err(Stray));
     }
-    assert_eq!(decode(&restamped(|s| s.version = 2.into()), &AT), Err(Stray));
+    assert_eq!(decode(&with_new_header(|s| s.version = 2.into()), &AT), Err(Stray));
     assert_eq!(decode(&good, &Frontier { assets_next: 19, ..AT }), Err(Inconsistent));
     assert_eq!(decode(&good, &Frontier { sealed: true, ..AT }), Err(Inconsistent));
-    let inconsistent: [fn(&mut Stamp); 11] = [
+    let inconsistent: [fn(&mut BatchHeader); 11] = [
         |s| s.kind = 0.into(),
         |s| s.kind = 2.into(), // a seal with payload
         |s| s.ledger_blocks = 2.into(),
-        |s| s.payload_len = (RUN_PAYLOAD_MAX as u32 + 1).into(),
+        |s| s.payload_len = (BATCH_PAYLOAD_MAX as u32 + 1).into(),
         |s| s.payload_len = u32::MAX.into(),
         |s| s.assets_from = 23.into(),
         |s| s.assets_durable = 25.into(),
@@ -196,10 +201,14 @@ fn stamps_that_do_not_continue_are_refused() {
         |s| s.reserved_tail[47] = 1,
     ];
     for change in inconsistent {
-        let stamp = restamped(change);
-        assert_eq!(decode(&stamp, &AT), Err(Inconsistent), "{stamp:?}");
+        let header = with_new_header(change);
+        assert_eq!(decode(&header, &AT), Err(Inconsistent), "{header:?}");
     }
-    assert_eq!(Stamp::decode(good.as_bytes(), &VOLUME, &AT, 10, 128), Err(Inconsistent), "behind the ledger");
+    assert_eq!(
+        BatchHeader::decode(good.as_bytes(), &VOLUME, &AT, 10, 128),
+        Err(Inconsistent),
+        "behind the ledger"
+    );
 }
 
 #[test]
@@ -219,9 +228,9 @@ fn hints_there_and_back_and_refused() {
     let contradicting: [fn(&mut Hint); 6] = [
         |h| h.version = 2.into(),
         |h| h.sealed = 2.into(),
-        |h| h.runs = 0.into(),
+        |h| h.batches = 0.into(),
         |h| h.ledger_next = 0.into(),
-        |h| h.last_stamp_block = 10.into(),
+        |h| h.last_header_block = 10.into(),
         |h| h.reserved = 1.into(),
     ];
     let refused = |mut hint: Hint, change: fn(&mut Hint)| {
@@ -233,14 +242,14 @@ fn hints_there_and_back_and_refused() {
     for change in contradicting {
         refused(Hint::new(VOLUME, &AT, 9), change);
     }
-    let of_no_runs: [fn(&mut Hint); 5] = [
+    let of_no_batches: [fn(&mut Hint); 5] = [
         |h| h.sealed = 1.into(),
         |h| h.ledger_next = 1.into(),
         |h| h.assets_next = 1.into(),
-        |h| h.last_stamp_block = 1.into(),
-        |h| h.last_stamp[31] = 1,
+        |h| h.last_header_block = 1.into(),
+        |h| h.last_header[31] = 1,
     ];
-    for change in of_no_runs {
+    for change in of_no_batches {
         refused(Hint::new(VOLUME, &Frontier::EMPTY, 0), change);
     }
     assert_eq!(Hint::decode(&[0; BLOCK_SIZE], &VOLUME), None);

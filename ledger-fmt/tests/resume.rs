@@ -1,11 +1,11 @@
 //! Walks that do not begin at the first run: what came after a point, and stretches of what came before.
 
+use ledger_fmt::batch_header::Frontier;
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
-use ledger_fmt::stamp::Frontier;
-use ledger_fmt::testing::{Seen, TestVolume, run};
+use ledger_fmt::testing::{Seen, TestVolume, batch};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Point, Verifier};
 
-/// A volume with this many runs of one document behind the genesis.
+/// A volume with this many batches of one document behind the genesis.
 fn volume(documents: usize) -> TestVolume {
     let mut volume = TestVolume::new("contracts");
     grow(&mut volume, documents, 1);
@@ -25,7 +25,7 @@ fn grow(volume: &mut TestVolume, documents: usize, seed: u8) {
 }
 
 fn see(volume: &TestVolume, verifier: Verifier) -> Seen {
-    run(verifier, |range| volume.bytes.get(range))
+    batch(verifier, |range| volume.bytes.get(range))
 }
 
 fn resume(volume: &TestVolume, claimed: Frontier, point: &Point) -> Seen {

@@ -4,13 +4,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint};
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::note::{Seed, Signer};
 use ledger_fmt::proof;
 use ledger_fmt::record::{Draft, Genesis, Head, Kind, PAYLOAD_MAX, RECORD_MAX, TreeHead};
-use ledger_fmt::stamp::{Frontier, Hint, Run, Stamp, StampKind};
 use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name};
 use ledger_fmt::tree::Edge;
 use ledger_fmt::{Hash, ZERO_HASH};
@@ -67,9 +67,9 @@ fn hashes() {
                 "input_len": len,
                 "content": hex(&hash::content(&input)),
                 "totebox.v1.record": hex(&Domain::Record.hash(&input)),
-                "totebox.v1.stamp": hex(&Domain::Stamp.hash(&input)),
-                "totebox.v1.run.ledger": hex(&Domain::RunLedger.hash(&input)),
-                "totebox.v1.run.assets": hex(&Domain::RunAssets.hash(&input)),
+                "totebox.v1.stamp": hex(&Domain::BatchHeader.hash(&input)),
+                "totebox.v1.run.ledger": hex(&Domain::BatchLedger.hash(&input)),
+                "totebox.v1.run.assets": hex(&Domain::BatchAssets.hash(&input)),
                 "totebox.v1.superblock": hex(&Domain::Superblock.hash(&input)),
                 "totebox.v1.hint": hex(&Domain::Hint.hash(&input)),
                 "totebox.v1.snapshot": hex(&Domain::Snapshot.hash(&input)),
@@ -188,39 +188,38 @@ fn structures() {
     let layout = Layout::new(1024, 128).expect("a possible layout");
     let volume = [0x22; 16];
     let superblock = Superblock::new([0x11; 16], volume, padded_name("contracts"), &layout);
-    let before = Frontier { runs: 3, ledger_next: 10, assets_next: 20, last_stamp: [0x55; 32], sealed: false };
+    let before = Frontier { batches: 3, ledger_next: 10, assets_next: 20, last_header: [0x55; 32], sealed: false };
     let (records, assets) = (pattern(4000), pattern(2 * BLOCK_SIZE));
-    let run = Run {
-        kind: StampKind::Commit,
+    let batch = Batch {
+        kind: BatchKind::Commit,
         volume,
         payload_len: records.len() as u32,
         assets_to: 24,
         assets_durable: 22,
-        ledger_digest: Domain::RunLedger.hash(&records),
-        assets_digest: Domain::RunAssets.hash(&assets),
+        ledger_digest: Domain::BatchLedger.hash(&records),
+        assets_digest: Domain::BatchAssets.hash(&assets),
     };
-    let stamp = Stamp::new(&before, &run);
-    let after = stamp.frontier_after();
-    let seal = Run {
-        kind: StampKind::Seal,
+    let header = BatchHeader::new(&before, &batch);
+    let after = header.frontier_after();
+    let seal = Batch {
+        kind: BatchKind::Seal,
         payload_len: 0,
         assets_durable: 24,
-        ledger_digest: Domain::RunLedger.hash(b""),
-        assets_digest: Domain::RunAssets.hash(b""),
-        ..run
+        ledger_digest: Domain::BatchLedger.hash(b""),
+        assets_digest: Domain::BatchAssets.hash(b""),
+        ..batch
     };
-    let seal = Stamp::new(&after, &seal);
+    let seal = BatchHeader::new(&after, &seal);
     let frontier = |frontier: &Frontier| {
         json!({
-            "runs": frontier.runs,
+            "runs": frontier.batches,
             "ledger_next": frontier.ledger_next,
             "assets_next": frontier.assets_next,
-            "last_stamp": hex(&frontier.last_stamp),
+            "last_stamp": hex(&frontier.last_header),
             "sealed": frontier.sealed,
         })
     };
-    let stamped =
-        |stamp: &Stamp| json!({ "bytes": hex(stamp.as_bytes()), "after": frontier(&stamp.frontier_after()) });
+    let headed = |header: &BatchHeader| json!({ "bytes": hex(header.as_bytes()), "after": frontier(&header.frontier_after()) });
     let hint = |at: &Frontier, last: u64| {
         json!({
             "frontier": frontier(at),
@@ -245,8 +244,8 @@ fn structures() {
             "bytes": hex(superblock.as_bytes()),
         },
         "before": frontier(&before),
-        "commit": stamped(&stamp),
-        "seal": stamped(&seal),
+        "commit": headed(&header),
+        "seal": headed(&seal),
         "hints": [hint(&Frontier::EMPTY, 0), hint(&after, 10), hint(&seal.frontier_after(), 12)],
     });
     check("structures.json", &vectors);
@@ -280,10 +279,10 @@ fn volume() {
     let vectors = json!({
         "comment": comment,
         "records": volume.head.records,
-        "runs": volume.frontier.runs,
+        "runs": volume.frontier.batches,
         "ledger_next": volume.frontier.ledger_next,
         "assets_next": volume.frontier.assets_next,
-        "last_stamp": hex(&volume.frontier.last_stamp),
+        "last_stamp": hex(&volume.frontier.last_header),
         "head": hex(&volume.head.hash),
         "root": hex(&volume.tree.root()),
         "blocks": blocks,

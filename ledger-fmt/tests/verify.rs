@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use ledger_fmt::ZERO_HASH;
+use ledger_fmt::batch_header::{Frontier, STAMP_SIZE};
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
-use ledger_fmt::stamp::{Frontier, STAMP_SIZE};
 use ledger_fmt::testing::{Seen, TestVolume, verify, verify_with};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Verifier, Visitor};
 use zerocopy::IntoBytes;
@@ -17,7 +17,7 @@ fn text(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) | 1).collect()
 }
 
-/// A small volume with everything in it: runs of one and of several records and blocks, empty, short and
+/// A small volume with everything in it: batches of one and of several records and blocks, empty, short and
 /// long documents, a checkpoint, a correction, blocks no record refers to, and a seal; hints up to its end.
 fn reference() -> TestVolume {
     let mut volume = TestVolume::new("contracts");
@@ -119,8 +119,8 @@ fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> 
             }
         }
         let starts = volume.bytes[position / BLOCK_SIZE * BLOCK_SIZE..].starts_with(b"TBXSTAMP");
-        let stamp = starts && at % BLOCK_SIZE < STAMP_SIZE;
-        let kind = if stamp { FindingKind::Stamp } else { FindingKind::Record };
+        let header = starts && at % BLOCK_SIZE < STAMP_SIZE;
+        let kind = if header { FindingKind::BatchHeader } else { FindingKind::Record };
         return Some(finding(kind, Area::Ledger, block, None));
     }
     let block = block.checked_sub(layout.assets.start).filter(|&block| block < volume.frontier.assets_next)?;
@@ -136,7 +136,7 @@ fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> 
             return Some(finding(FindingKind::Asset, Area::Assets, block, Some(sequence)));
         }
     }
-    // Blocks 3 and 5, which no record refers to: the run's digest covers both, and the first is named.
+    // Blocks 3 and 5, which no record refers to: the batch's digest covers both, and the first is named.
     assert!(block == 3 || block == 5);
     Some(finding(FindingKind::Asset, Area::Assets, 3, None))
 }
@@ -180,7 +180,7 @@ fn offline_the_same_bits_are_found_as_the_hints_cover_all() {
     }
 }
 
-/// A volume with three runs behind its newest hint.
+/// A volume with three batches behind its newest hint.
 fn hinted_behind() -> TestVolume {
     let mut volume = TestVolume::new("finance");
     volume.hint(1);
@@ -192,7 +192,7 @@ fn hinted_behind() -> TestVolume {
 }
 
 #[test]
-fn a_torn_run_behind_the_hint_is_a_tail_offline_and_damage_for_who_knows_better() {
+fn a_torn_batch_behind_the_hint_is_a_tail_offline_and_damage_for_who_knows_better() {
     let whole = hinted_behind();
     assert_eq!(whole.verify().findings, []);
     assert_eq!(whole.verify().summary.unwrap().records, 4);
@@ -210,7 +210,7 @@ fn a_torn_run_behind_the_hint_is_a_tail_offline_and_damage_for_who_knows_better(
         assert_eq!(seen.contents.len(), 2);
         assert_eq!(volume.audit().findings.len(), 1);
     }
-    // The middle one of several runs in flight: the last is not believed without it.
+    // The middle one of several batches in flight: the last is not believed without it.
     let mut volume = whole.clone();
     volume.bytes[whole.range(Area::Assets, 4, 1).start] ^= 1;
     let summary = volume.verify().summary.unwrap();
@@ -221,7 +221,7 @@ fn a_torn_run_behind_the_hint_is_a_tail_offline_and_damage_for_who_knows_better(
 }
 
 #[test]
-fn asset_bytes_flushed_before_the_stamp_are_checked_by_their_record() {
+fn asset_bytes_flushed_before_the_header_are_checked_by_their_record() {
     let mut volume = TestVolume::new("finance");
     let content = text(9, 5 * BLOCK_SIZE);
     volume.append(&content[..3 * BLOCK_SIZE]);
@@ -233,17 +233,17 @@ fn asset_bytes_flushed_before_the_stamp_are_checked_by_their_record() {
     assert_eq!(volume.audit().contents, [(1, content)]);
     let place = volume.range(Area::Assets, 1, 1).start;
     volume.bytes[place] ^= 1;
-    // Durable before the stamp: the run is whole, and the damage is damage.
+    // Durable before the batch header: the batch is whole, and the damage is damage.
     let expected = finding(FindingKind::Asset, Area::Assets, 0, Some(1));
     assert_eq!(volume.verify().findings, [expected]);
     assert_eq!(volume.audit().findings, [expected]);
 }
 
 #[test]
-fn records_in_and_behind_lost_runs_are_still_found() {
+fn records_in_and_behind_lost_batches_are_still_found() {
     let volume = reference();
     let clean = volume.audit();
-    // Two stamps in a row are gone, one of them with its first record.
+    // Two batch headers in a row are gone, one of them with its first record.
     let mut damaged = volume.clone();
     let second = damaged.range(Area::Ledger, 1, 1).start;
     let third = damaged.range(Area::Ledger, 2, 1).start;
@@ -253,13 +253,13 @@ fn records_in_and_behind_lost_runs_are_still_found() {
     assert_eq!(
         seen.findings,
         [
-            finding(FindingKind::Stamp, Area::Ledger, 1, None),
+            finding(FindingKind::BatchHeader, Area::Ledger, 1, None),
             finding(FindingKind::Record, Area::Ledger, 1, Some(4)),
         ]
     );
     assert_eq!(seen.records.len(), clean.records.len() - 1);
     assert_eq!(seen.summary.unwrap().tree.root(), volume.tree.root(), "the missing hash is in the next record");
-    // A whole run is overwritten; sequence numbers say which records are missing.
+    // A whole batch is overwritten; sequence numbers say which records are missing.
     let mut damaged = volume.clone();
     let range = damaged.range(Area::Ledger, 1, 1);
     damaged.bytes[range].fill(0x55);
@@ -308,14 +308,14 @@ fn an_older_volume_is_a_rollback() {
     let seen = rolled_back.verify();
     assert_eq!(seen.findings, [finding(FindingKind::Rollback, Area::Ledger, 4, None)]);
     // A claim no volume of this size can have.
-    let absurd = Frontier { runs: u64::MAX, ledger_next: u64::MAX, assets_next: u64::MAX, ..volume.frontier };
+    let absurd = Frontier { batches: u64::MAX, ledger_next: u64::MAX, assets_next: u64::MAX, ..volume.frontier };
     let seen = verify(&volume.bytes, &volume.superblock, Some(absurd), Mode::Full);
     assert_eq!(kinds(&seen), [FindingKind::Rollback]);
 }
 
 #[test]
-fn hints_must_agree_with_the_runs() {
-    // Both blank although there are runs.
+fn hints_must_agree_with_the_batches() {
+    // Both blank although there are batches.
     let mut volume = hinted_behind();
     let hints = volume.range(Area::Volume, 1, 2);
     volume.bytes[hints.clone()].fill(0);
@@ -335,7 +335,7 @@ fn hints_must_agree_with_the_runs() {
     // A hint of another history.
     let mut volume = hinted_behind();
     let genuine = volume.frontier;
-    volume.frontier.last_stamp = [7; 32];
+    volume.frontier.last_header = [7; 32];
     volume.hint(0);
     volume.frontier = genuine;
     let expected = [finding(FindingKind::Hint, Area::Volume, 1, None)];
@@ -356,7 +356,7 @@ fn hints_must_agree_with_the_runs() {
 }
 
 #[test]
-fn without_hints_a_later_stamp_makes_what_lies_before_it_damage() {
+fn without_hints_a_later_header_makes_what_lies_before_it_damage() {
     let mut volume = hinted_behind();
     let hints = volume.range(Area::Volume, 1, 2);
     volume.bytes[hints.start] ^= 1;
@@ -365,7 +365,7 @@ fn without_hints_a_later_stamp_makes_what_lies_before_it_damage() {
     assert_eq!(volume.verify().findings, hint_findings);
     let clean = volume.clone();
     let damages = [
-        (clean.range(Area::Ledger, 1, 1).start, finding(FindingKind::Stamp, Area::Ledger, 1, None)),
+        (clean.range(Area::Ledger, 1, 1).start, finding(FindingKind::BatchHeader, Area::Ledger, 1, None)),
         (
             clean.range(Area::Ledger, 2, 1).start + STAMP_SIZE,
             finding(FindingKind::Record, Area::Ledger, 2, Some(2)),
@@ -379,7 +379,7 @@ fn without_hints_a_later_stamp_makes_what_lies_before_it_damage() {
         assert_eq!(seen.findings, [hint_findings[0], hint_findings[1], expected]);
         assert_eq!(seen.summary.unwrap().records, 4);
     }
-    // The last run of all may be one that was never acknowledged.
+    // The last batch of all may be one that was never acknowledged.
     let mut volume = clean.clone();
     let place = volume.range(Area::Ledger, 3, 1).start;
     volume.bytes[place] ^= 1;
@@ -418,7 +418,7 @@ fn place(volume: &TestVolume, block: u64) -> (Area, u64) {
     }
 }
 
-/// A volume whose archive, in league with nobody, committed a record that breaks the rules: stamped by the
+/// A volume whose archive, in league with nobody, committed a record that breaks the rules: headed by the
 /// vault, so every digest matches.
 fn misbehaving(kind: Kind, payload: &[u8], content: Option<([u8; 32], u64, u64)>) -> Vec<FindingKind> {
     let mut volume = TestVolume::new("rogue");
@@ -573,7 +573,7 @@ fn a_truncated_disk_is_unreadable_where_it_ends() {
 fn nothing_is_called_unreadable_that_was_only_read_ahead() {
     let volume = reference();
     let end = volume.layout.ledger.start + volume.frontier.ledger_next;
-    // Whether there is a run behind the last one, only the block behind it can say.
+    // Whether there is a batch behind the last one, only the block behind it can say.
     for (behind, findings) in [(0, 1), (1, 0)] {
         let bytes = &volume.bytes[..(end + behind) as usize * BLOCK_SIZE];
         assert_eq!(verify(bytes, &volume.superblock, None, Mode::Full).findings.len(), findings);

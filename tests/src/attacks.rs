@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::appliance::{PATIENCE, Site, workspace};
+use crate::appliance::{Site, TIMEOUT, workspace};
 use crate::image::{harden, put_together};
 
 /// An attack: its system, what the watcher prints where it succeeds, and where it fails.
@@ -52,7 +52,7 @@ pub fn only_hardening_stops(attack: &Attack, config: &str) {
 /// Boots an image until it has printed all of `expected`, and none of `unexpected`.
 fn expect(site: &Site, image: &Path, expected: &[&str], unexpected: &[&str]) {
     let (mut line, theirs) = UnixStream::pair().expect("sockets can be made");
-    line.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+    line.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
     let qemu = site.deployment.board.qemu.as_ref().expect("the board can be emulated");
     let words = qemu.command(image, &site.disk, "stdio");
     let mut command = Command::new(&words[0]);

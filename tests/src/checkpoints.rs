@@ -10,7 +10,7 @@ const ARCHIVE: &str = "contracts";
 
 /// A document is committed and a checkpoint over it is signed, twice; then the disk is replaced by the one of
 /// the first time.
-pub fn kept_checkpoints_bind_the_disk(appliance: &mut dyn Appliance) {
+pub fn pinned_checkpoints_bind_the_disk(appliance: &mut dyn Appliance) {
     let folder = appliance.site().folder.path().to_owned();
     fs::write(folder.join("lease"), "a lease, signed by both\n").expect("the folder can be written");
     let keys = appliance.tool().offline(&["keys"]).expect(0).stdout;

@@ -14,7 +14,7 @@ use totebox_manifest::{Device, Header, LinkKind, Manifest, NO_CHANNEL, Region, R
 
 use crate::appliance::{Appliance, Site, row, state};
 use crate::orchestrated::{audited, call_until, flag_rows, has_flag, of_volume};
-use crate::vault_bench::offset;
+use crate::vault_harness::offset;
 
 /// What each archive of [`DEPLOYMENT`] does when it is hostile, and whose memory it goes for.
 const ATTACKS: [(&str, Attack, Target); 4] = [

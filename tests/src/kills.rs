@@ -1,4 +1,4 @@
-//! Real processes killed at random moments of an operator's work, and started again: what `notebook` demands
+//! Real processes killed at random moments of an operator's work, and started again: what `oracle` demands
 //! holds on the hosted backend and on seL4 as it does in the simulator.
 
 use std::io::{ErrorKind, Read, Write};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::appliance::{Appliance, PATIENCE};
-use crate::notebook::Notebook;
+use crate::appliance::{Appliance, TIMEOUT};
 use crate::operator::{Gone, Operator, Wire};
+use crate::oracle::Oracle;
 
 /// The environment variable that says how many times to kill each appliance.
 pub const KILLS: &str = "TOTEBOX_KILLS";
@@ -73,7 +73,7 @@ impl Wire for Line {
 impl Line {
     fn bear(&self, error: &std::io::Error) {
         let silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted);
-        assert!(silent && self.heard.elapsed() < PATIENCE, "the line to the appliance: {error}");
+        assert!(silent && self.heard.elapsed() < TIMEOUT, "the line to the appliance: {error}");
     }
 }
 
@@ -89,7 +89,7 @@ pub fn every_receipt_holds(appliance: impl Fn() -> Box<dyn Appliance>, kills: u6
 /// is not known, at its end. Afterwards everything noted is there, and the disk is clean.
 fn one_appliance(appliance: &mut dyn Appliance, kills: u64, seed: u64) {
     let mut random = Rng::with_seed(seed);
-    let mut notebook = Notebook::new(&appliance.site().archives.clone());
+    let mut oracle = Oracle::new(&appliance.site().archives.clone());
     let mut longest: Option<Duration> = None;
     let mut in_work = 0;
     for _ in 0..kills {
@@ -97,20 +97,20 @@ fn one_appliance(appliance: &mut dyn Appliance, kills: u64, seed: u64) {
         let kill_at = longest.map(|longest| begun + longest.mul_f64(random.f64()));
         appliance.start();
         let mut operator = Operator::new(Line::new(connected(appliance), kill_at));
-        match notebook.day(&mut operator, &mut random) {
+        match oracle.day(&mut operator, &mut random) {
             Err(Gone) => in_work += 1,
             Ok(()) => longest = longest.max(Some(begun.elapsed())),
         }
         appliance.power_cut();
     }
     appliance.start();
-    notebook.close(&mut Operator::new(Line::new(connected(appliance), None))).expect("nobody kills it");
+    oracle.close(&mut Operator::new(Line::new(connected(appliance), None))).expect("nobody kills it");
     appliance.power_cut();
     appliance.tool().offline(&["disk", "verify", "disk.img"]).expect(0);
     println!(
         "{}: seed {seed}: {kills} kills, {in_work} in the middle of work, {} documents acknowledged, none lost",
         appliance.backend(),
-        notebook.receipts()
+        oracle.receipts()
     );
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use totebox_hostile::Failure;
 use totebox_manifest::{Device, Manifest, NO_CHANNEL, Region, encode};
 
-use crate::appliance::{Appliance, Hosted, PATIENCE, Site};
+use crate::appliance::{Appliance, Hosted, Site, TIMEOUT};
 use crate::orchestrated::{audited, call_until};
 use crate::orchestration::audit_record;
 
@@ -101,14 +101,14 @@ fn leaves_a_trace(appliance: &dyn Appliance) {
         if answer.code == 2 {
             break answer;
         }
-        assert!(started.elapsed() < PATIENCE, "the console is there: {answer:?}");
+        assert!(started.elapsed() < TIMEOUT, "the console is there: {answer:?}");
     };
     // With a process its socket goes, too.
     let says = |what, way_out| lost.stderr.contains(what) && lost.stderr.contains(way_out);
     let told = says("the console does not answer", "restart") || says("cannot connect to", "`totebox run`");
     assert!(told, "{lost:?}");
     while losses(appliance.site()).is_empty() {
-        assert!(started.elapsed() < PATIENCE, "nothing is recorded");
+        assert!(started.elapsed() < TIMEOUT, "nothing is recorded");
     }
     assert_eq!(losses(appliance.site()), ["console"]);
 }

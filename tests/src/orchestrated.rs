@@ -8,7 +8,7 @@ use std::time::Instant;
 use ledger_fmt::record::Kind;
 use serde_json::Value;
 
-use crate::appliance::{Answer, Appliance, PATIENCE, state};
+use crate::appliance::{Answer, Appliance, TIMEOUT, state};
 use crate::orchestration::{Structure, audit_record, spot};
 
 /// An archive for each structure that is to be damaged, and one that is not. They are audited every ten
@@ -33,7 +33,7 @@ name = "hint"
 size = "1 MiB"
 on_mismatch = "suspend"
 [[archive]]
-name = "stamp"
+name = "batch"
 size = "1 MiB"
 on_mismatch = "flag"
 [[archive]]
@@ -68,7 +68,7 @@ pub fn call_until(
         if answer.code == code && done(&json) {
             return json;
         }
-        assert!(started.elapsed() < PATIENCE, "{arguments:?} never answers as it should: {answer:?}");
+        assert!(started.elapsed() < TIMEOUT, "{arguments:?} never answers as it should: {answer:?}");
     }
 }
 
@@ -81,7 +81,7 @@ pub fn audited(appliance: &dyn Appliance, volumes: &[&str], code: i32) -> Answer
         if answer.code == code {
             return answer;
         }
-        assert!(answer.code == 2 && started.elapsed() < PATIENCE, "{arguments:?}: {answer:?}");
+        assert!(answer.code == 2 && started.elapsed() < TIMEOUT, "{arguments:?}: {answer:?}");
     }
 }
 
@@ -163,7 +163,7 @@ pub fn changes_are_flagged(appliance: &mut dyn Appliance, _: u64) {
         let is = |name, state| of_volume(status, name)["state"] == state;
         is("hint", "suspended") && is("record-header", "suspended") && is("asset", "suspended")
     });
-    for name in ["stamp", "record-payload", "sibling"] {
+    for name in ["batch", "record-payload", "sibling"] {
         let state = &of_volume(&status, name)["state"];
         assert_ne!(*state, "suspended", "{name}: {status}");
     }

@@ -6,9 +6,9 @@ use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
 use serde_json::Value;
 use totebox_deployment::Deployment;
 
-use crate::archive_bench::verify_content;
+use crate::archive_harness::verify_content;
 use crate::operator::{Answer, Operator, Wire, value};
-use crate::vault_bench::offset;
+use crate::vault_harness::offset;
 
 /// Three archives, audited every ten seconds, in full every third time. A mismatch suspends two of them.
 pub const SCHEDULED: &str = r#"
@@ -54,8 +54,8 @@ pub enum Structure {
     Superblock,
     /// A frontier hint.
     Hint,
-    /// The stamp ahead of a run.
-    Stamp,
+    /// The batch header ahead of a run.
+    BatchHeader,
     /// The header of a record.
     RecordHeader,
     /// The payload of a record.
@@ -69,7 +69,7 @@ impl Structure {
     pub const ALL: [Structure; 6] = [
         Structure::Superblock,
         Structure::Hint,
-        Structure::Stamp,
+        Structure::BatchHeader,
         Structure::RecordHeader,
         Structure::RecordPayload,
         Structure::Asset,
@@ -80,7 +80,7 @@ impl Structure {
         match self {
             Structure::Superblock => "superblock",
             Structure::Hint => "hint",
-            Structure::Stamp => "stamp",
+            Structure::BatchHeader => "batch",
             Structure::RecordHeader | Structure::RecordPayload => "record",
             Structure::Asset => "asset",
         }
@@ -90,7 +90,7 @@ impl Structure {
     pub const fn area(self) -> &'static str {
         match self {
             Structure::Superblock | Structure::Hint => "volume",
-            Structure::Stamp | Structure::RecordHeader | Structure::RecordPayload => "ledger",
+            Structure::BatchHeader | Structure::RecordHeader | Structure::RecordPayload => "ledger",
             Structure::Asset => "assets",
         }
     }
@@ -129,7 +129,7 @@ pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Stru
             let block = *hint.expect("a volume in service has a hint");
             (base + block as usize * BLOCK_SIZE + 20, block)
         }
-        Structure::Stamp => (run + 20, block),
+        Structure::BatchHeader => (run + 20, block),
         Structure::RecordHeader => (run + at + 20, block),
         Structure::RecordPayload => (run + at + HEADER_SIZE, block),
         Structure::Asset => {

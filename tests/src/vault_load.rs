@@ -3,17 +3,17 @@
 //! frontier is ever written again, the simulated disk sees to.
 
 use fastrand::Rng;
+use ledger_fmt::batch_header::{BATCH_PAYLOAD_MAX, BatchHeader, Frontier, STAMP_SIZE};
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
-use ledger_fmt::stamp::{Frontier, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox_deployment::Deployment;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::vault::{Op, Status, VolumeState};
 
-use crate::vault_bench::{ClientId, VaultBench, offset, request, write};
+use crate::vault_harness::{ClientId, VaultHarness, offset, request, write};
 
-/// A run that was sent.
+/// A batch that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Run {
+struct Batch {
     records: Vec<u8>,
     /// Its asset blocks, padded.
     assets: Vec<u8>,
@@ -23,7 +23,7 @@ struct Run {
 #[derive(Clone, Debug, Default)]
 struct Archive {
     /// Sent, in order.
-    runs: Vec<Run>,
+    batches: Vec<Batch>,
     /// How many of them the vault has acknowledged.
     acknowledged: usize,
     /// Asset blocks appended and not committed.
@@ -36,11 +36,11 @@ struct Archive {
 impl Archive {
     fn assets_next(&self) -> u64 {
         let blocks = |bytes: &Vec<u8>| (bytes.len() / BLOCK_SIZE) as u64;
-        self.runs.iter().map(|run| blocks(&run.assets)).sum::<u64>() + blocks(&self.uncommitted)
+        self.batches.iter().map(|batch| blocks(&batch.assets)).sum::<u64>() + blocks(&self.uncommitted)
     }
 
-    fn ledger_next(runs: &[Run]) -> u64 {
-        runs.iter().map(|run| Stamp::blocks_for(run.records.len()) as u64).sum()
+    fn ledger_next(batches: &[Batch]) -> u64 {
+        batches.iter().map(|batch| BatchHeader::blocks_for(batch.records.len()) as u64).sum()
     }
 }
 
@@ -55,7 +55,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// Everything the protocol allows.
-    pub const ANY: Sizes = Sizes { append_max: VAULT_DATA, records_max: RUN_PAYLOAD_MAX };
+    pub const ANY: Sizes = Sizes { append_max: VAULT_DATA, records_max: BATCH_PAYLOAD_MAX };
     /// What fits one sector of a block, so that a power cut has few sectors to choose from.
     pub const TINY: Sizes = Sizes { append_max: 200, records_max: 100 };
 }
@@ -75,26 +75,26 @@ impl Load {
         Load { archives, sizes, random: Rng::with_seed(seed) }
     }
 
-    /// Runs acknowledged so far.
+    /// Batches acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.archives.iter().map(|archive| archive.acknowledged).sum()
     }
 
     /// Lets one thing happen. False once every request is answered.
-    pub fn step(&mut self, deployment: &Deployment, bench: &mut VaultBench) -> bool {
+    pub fn step(&mut self, deployment: &Deployment, harness: &mut VaultHarness) -> bool {
         let index = self.random.usize(..self.archives.len());
-        let client = bench.archive(index);
+        let client = harness.archive(index);
         match self.random.u8(..4) {
-            0 => self.send(deployment, index, client, bench),
-            1 => self.receive(index, client, bench),
+            0 => self.send(deployment, index, client, harness),
+            1 => self.receive(index, client, harness),
             _ => {
-                bench.world.step();
+                harness.world.step();
             }
         }
         self.archives.iter().any(|archive| archive.left > 0 || archive.in_flight > 0)
     }
 
-    fn send(&mut self, deployment: &Deployment, index: usize, client: ClientId, bench: &mut VaultBench) {
+    fn send(&mut self, deployment: &Deployment, index: usize, client: ClientId, harness: &mut VaultHarness) {
         let archive = &mut self.archives[index];
         if archive.left == 0 || archive.in_flight == 8 {
             return;
@@ -107,7 +107,7 @@ impl Load {
         };
         let (op, block, data) = match random.u8(..10) {
             0..4 => (Op::Append, archive.assets_next(), bytes(random, self.sizes.append_max)),
-            4..8 => (Op::Commit, Archive::ledger_next(&archive.runs), bytes(random, self.sizes.records_max)),
+            4..8 => (Op::Commit, Archive::ledger_next(&archive.batches), bytes(random, self.sizes.records_max)),
             8 => (Op::Abandon, 0, Vec::new()),
             _ => (Op::WriteInput, random.u64(..61), vec![random.u8(..); BLOCK_SIZE]),
         };
@@ -123,7 +123,7 @@ impl Load {
             return;
         }
         let message = if op == Op::Abandon { request(op) } else { write(op, block, &data) };
-        if !bench.try_send(client, message, &data) {
+        if !harness.try_send(client, message, &data) {
             return;
         }
         archive.in_flight += 1;
@@ -136,15 +136,15 @@ impl Load {
             }
             Op::Commit => {
                 let assets = std::mem::take(&mut archive.uncommitted);
-                archive.runs.push(Run { records: data, assets });
+                archive.batches.push(Batch { records: data, assets });
             }
             Op::Abandon => archive.uncommitted.clear(),
             _ => {}
         }
     }
 
-    fn receive(&mut self, index: usize, client: ClientId, bench: &mut VaultBench) {
-        let Some(answer) = bench.receive(client) else { return };
+    fn receive(&mut self, index: usize, client: ClientId, harness: &mut VaultHarness) {
+        let Some(answer) = harness.receive(client) else { return };
         let archive = &mut self.archives[index];
         archive.in_flight -= 1;
         let op = Op::from_wire(answer.reply.op.get());
@@ -155,44 +155,50 @@ impl Load {
     }
 
     /// After a restart: compares what the vault says and what is on the disk with what it owes, and goes on
-    /// from there. Runs `bench` until every volume has come up.
-    pub fn recovered(&mut self, deployment: &Deployment, bench: &mut VaultBench) {
+    /// from there. Batches `harness` until every volume has come up.
+    pub fn recovered(&mut self, deployment: &Deployment, harness: &mut VaultHarness) {
         for index in 0..self.archives.len() {
-            let client = bench.archive(index);
-            let hello = bench.hello(client, 0);
+            let client = harness.archive(index);
+            let hello = harness.hello(client, 0);
             assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::Ready), "archive {index}");
             let info = hello.info();
-            let runs = info.runs.get() as usize;
+            let batches = info.batches.get() as usize;
             let archive = &mut self.archives[index];
-            let (acknowledged, sent) = (archive.acknowledged, archive.runs.len());
-            assert!(runs >= acknowledged, "archive {index}: {acknowledged} runs acknowledged, {runs} left");
-            assert!(runs <= sent, "archive {index}: {sent} runs sent, {runs} found");
-            archive.runs.truncate(runs);
-            archive.acknowledged = runs;
+            let (acknowledged, sent) = (archive.acknowledged, archive.batches.len());
+            assert!(
+                batches >= acknowledged,
+                "archive {index}: {acknowledged} batches acknowledged, {batches} left"
+            );
+            assert!(batches <= sent, "archive {index}: {sent} batches sent, {batches} found");
+            archive.batches.truncate(batches);
+            archive.acknowledged = batches;
             archive.uncommitted.clear();
             archive.left += std::mem::take(&mut archive.in_flight);
-            assert_eq!(info.ledger_next.get(), Archive::ledger_next(&archive.runs), "archive {index}");
+            assert_eq!(info.ledger_next.get(), Archive::ledger_next(&archive.batches), "archive {index}");
             assert_eq!(info.assets_next.get(), archive.assets_next(), "archive {index}");
-            let disk = bench.world.devices().disk.borrow();
-            assert!(runs_on_disk(deployment, index, disk.stable(), runs) == archive.runs, "archive {index}");
+            let disk = harness.world.devices().disk.borrow();
+            assert!(
+                batches_on_disk(deployment, index, disk.stable(), batches) == archive.batches,
+                "archive {index}"
+            );
         }
     }
 }
 
-/// The first `count` runs of a volume, read by the format alone.
-fn runs_on_disk(deployment: &Deployment, volume: usize, disk: &[u8], count: usize) -> Vec<Run> {
+/// The first `count` batches of a volume, read by the format alone.
+fn batches_on_disk(deployment: &Deployment, volume: usize, disk: &[u8], count: usize) -> Vec<Batch> {
     let Deployment { volumes, .. } = deployment;
     let (id, layout) = (&volumes[volume].id, &volumes[volume].layout);
     let mut frontier = Frontier::EMPTY;
-    let run = |_| {
+    let batch = |_| {
         let block = &disk[offset(deployment, volume, Area::Ledger, frontier.ledger_next)..];
-        let stamp = Stamp::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks);
-        let stamp = stamp.expect("every run has its stamp");
-        let records = block[STAMP_SIZE..][..stamp.payload_len.get() as usize].to_vec();
-        let (from, to) = (stamp.assets_from.get(), stamp.assets_to.get());
+        let header = BatchHeader::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks);
+        let header = header.expect("every batch has its header");
+        let records = block[STAMP_SIZE..][..header.payload_len.get() as usize].to_vec();
+        let (from, to) = (header.assets_from.get(), header.assets_to.get());
         let assets = &disk[offset(deployment, volume, Area::Assets, from)..];
-        frontier = stamp.frontier_after();
-        Run { records, assets: assets[..(to - from) as usize * BLOCK_SIZE].to_vec() }
+        frontier = header.frontier_after();
+        Batch { records, assets: assets[..(to - from) as usize * BLOCK_SIZE].to_vec() }
     };
-    (0..count).map(run).collect()
+    (0..count).map(batch).collect()
 }

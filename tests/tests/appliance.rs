@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Trial};
 use totebox_hostile::Failure;
 use totebox_tests::appliance::{Appliance, Hosted, Qemu, Sim, Site};
 use totebox_tests::attacks::{ATTACKS, only_hardening_stops};
-use totebox_tests::checkpoints::kept_checkpoints_bind_the_disk;
+use totebox_tests::checkpoints::pinned_checkpoints_bind_the_disk;
 use totebox_tests::orchestrated::{self, WATCHED};
 use totebox_tests::scripts::{SCRIPTS, Script, forty_archives};
 use totebox_tests::{hostile, image, kills, life};
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         Ok(())
     }));
     trials.push(Trial::test("hosted::kept_checkpoints_bind_the_disk", || {
-        kept_checkpoints_bind_the_disk(&mut Hosted::new(signing_soon()));
+        pinned_checkpoints_bind_the_disk(&mut Hosted::new(signing_soon()));
         Ok(())
     }));
     for domain in life::DOMAINS {
@@ -122,7 +122,7 @@ fn main() -> ExitCode {
                 Ok(())
             }),
             Trial::test(format!("{name}::kept_checkpoints_bind_the_disk"), move || {
-                kept_checkpoints_bind_the_disk(&mut Qemu::new(signing_soon(), config));
+                pinned_checkpoints_bind_the_disk(&mut Qemu::new(signing_soon(), config));
                 Ok(())
             }),
             Trial::test(format!("{name}::forty_archives_take_a_document_each"), move || {

@@ -8,7 +8,7 @@ use totebox_tests::operator::{number, value};
 use totebox_tests::sim::{
     Abilities, DiskHandle, SimWire, World, blank_disk, deployment, domain, for_each_seed, operator,
 };
-use totebox_tests::vault_bench::{SMALL, bytes, offset};
+use totebox_tests::vault_harness::{SMALL, bytes, offset};
 
 /// An operator at a settled machine with a blank disk.
 fn settled() -> (totebox_deployment::Deployment, DiskHandle, totebox_tests::operator::Operator<SimWire>) {
@@ -140,8 +140,8 @@ fn the_room_that_is_shown_is_the_room_there_is() {
     }
 }
 
-/// Whatever record or stamp is damaged while the appliance is off, with and without the archive's snapshot and the
-/// vault's hints: every other document is given out and listed.
+/// Whatever record or batch header is damaged while the appliance is off, with and without the archive's snapshot and
+/// the vault's hints: every other document is given out and listed.
 #[test]
 fn what_one_damaged_block_does_not_touch_stays_readable() {
     let (deployment, disk, mut operator) = settled();
@@ -167,7 +167,7 @@ fn what_one_damaged_block_does_not_touch_stays_readable() {
     }];
     let (mut damaged, mut active) = (0, 0);
     for (case, lose) in lost.into_iter().enumerate() {
-        // A stamp, the header of the first record behind it, its payload.
+        // A batch header, the header of the first record behind it, its payload.
         for (run, byte) in
             (0..=documents.len() as u64).flat_map(|run| [(run, 60), (run, 256 + 90), (run, 256 + HEADER_SIZE + 2)])
         {

@@ -9,35 +9,32 @@ use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
 use totebox_deployment::Deployment;
 use totebox_domain::device::Operation;
-use totebox_tests::archive_bench::all_clean;
-use totebox_tests::notebook::Notebook;
+use totebox_tests::archive_harness::all_clean;
 use totebox_tests::operator::{Gone, Operator, number, value};
+use totebox_tests::oracle::Oracle;
 use totebox_tests::orchestration::{Structure, row, spot};
 use totebox_tests::sim::{
     DiskFault, DiskHandle, Doing, SimWire, Tally, blank_disk, deployment, for_each_seed, operator,
 };
-use totebox_tests::vault_bench::{SMALL, bytes};
+use totebox_tests::vault_harness::{SMALL, bytes};
 
 const ARCHIVES: [&str; 3] = ["contracts", "finance", "correspondence"];
 
 /// Two documents in each archive of a new machine.
-fn at_work(deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>, Notebook) {
+fn at_work(deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>, Oracle) {
     let disk = DiskHandle::new(blank_disk(deployment));
     let mut operator = operator(deployment, disk.clone(), seed, None);
     operator.connect_settled().unwrap();
-    let mut notebook = Notebook::new(&ARCHIVES.map(str::to_owned));
+    let mut oracle = Oracle::new(&ARCHIVES.map(str::to_owned));
     for archive in ARCHIVES {
         for (name, size) in [("one", 5000), ("two", 300)] {
-            notebook
-                .submit(&mut operator, archive, name, bytes(size, size as u8))
-                .unwrap()
-                .expect("there is room");
-            assert_eq!(notebook.await_receipts(&mut operator), Ok(0));
+            oracle.submit(&mut operator, archive, name, bytes(size, size as u8)).unwrap().expect("there is room");
+            assert_eq!(oracle.await_receipts(&mut operator), Ok(0));
             // A hint names each run.
             operator.wire.world.settle();
         }
     }
-    (disk, operator, notebook)
+    (disk, operator, oracle)
 }
 
 /// What an audit must say of a fault in reading the block of a structure: the kind of its finding. `None` if
@@ -46,8 +43,8 @@ fn expected(fault: DiskFault, structure: Structure) -> Option<&'static str> {
     match (fault, structure) {
         (DiskFault::Error { .. }, _) => Some("unreadable"),
         (DiskFault::Stale { .. }, Structure::Superblock | Structure::Hint) => None,
-        // With the first block of its run the stamp is gone.
-        (DiskFault::Stale { .. }, Structure::RecordHeader | Structure::RecordPayload) => Some("stamp"),
+        // With the first block of its run the batch header is gone.
+        (DiskFault::Stale { .. }, Structure::RecordHeader | Structure::RecordPayload) => Some("batch"),
         (DiskFault::Stale { .. } | DiskFault::Flipped { .. }, structure) => Some(structure.flag()),
     }
 }
@@ -57,7 +54,7 @@ fn what_an_audit_reads_wrong_is_found_as_what_it_is() {
     let deployment = deployment(SMALL);
     let mut faults = 0;
     let seeds = for_each_seed("what_an_audit_reads_wrong_is_found_as_what_it_is", 2, |seed| {
-        let (disk, mut operator, mut notebook) = at_work(&deployment, seed);
+        let (disk, mut operator, mut oracle) = at_work(&deployment, seed);
         let random = &mut Rng::with_seed(seed);
         for structure in Structure::ALL {
             for (volume, name) in ARCHIVES.into_iter().enumerate() {
@@ -88,7 +85,7 @@ fn what_an_audit_reads_wrong_is_found_as_what_it_is() {
                 }
             }
         }
-        notebook.close(&mut operator).expect("the power is on");
+        oracle.close(&mut operator).expect("the power is on");
     });
     println!("sim_faults, audits: {seeds} seeds, {faults} faults in reading, each found as its kind in its place");
 }
@@ -100,11 +97,11 @@ fn what_a_start_reads_wrong_loses_nothing() {
     let deployment = deployment(SMALL);
     let mut tally = Tally::default();
     tally.seeds = for_each_seed("what_a_start_reads_wrong_loses_nothing", 1, |seed| {
-        let (used, mut operator, mut notebook) = at_work(&deployment, seed);
+        let (used, mut operator, mut oracle) = at_work(&deployment, seed);
         for archive in ARCHIVES {
-            notebook.submit(&mut operator, archive, "three", bytes(70, 1)).unwrap().expect("there is room");
+            oracle.submit(&mut operator, archive, "three", bytes(70, 1)).unwrap().expect("there is room");
         }
-        assert_eq!(notebook.await_receipts(&mut operator), Ok(0));
+        assert_eq!(oracle.await_receipts(&mut operator), Ok(0));
         drop(operator);
         used.borrow_mut().cut_power_keeping(0);
         type Misread = fn(&mut Rng, u64, usize) -> DiskFault;
@@ -139,31 +136,31 @@ fn what_a_start_reads_wrong_loses_nothing() {
                 disk.borrow_mut().set_faults(|_| None);
                 disk.borrow_mut().cut_power(&mut Rng::with_seed(seed));
                 let mut operator = totebox_tests::sim::operator(&deployment, disk.clone(), seed + 2, None);
-                notebook.clone().close(&mut operator).expect("the power is on");
+                oracle.clone().close(&mut operator).expect("the power is on");
                 operator.wire.world.settle();
                 all_clean(&deployment, &disk);
                 tally.cuts += 1;
             }
         }
-        tally.acknowledged += notebook.receipts();
+        tally.acknowledged += oracle.receipts();
     });
     println!("sim_faults, starts that read wrong: {tally}");
 }
 
 /// A day on a failing disk: some documents, audits and readings, of which any may fail, but none may lie.
-fn day(operator: &mut Operator<SimWire>, random: &mut Rng, notebook: &mut Notebook, day: u64) -> Result<(), Gone> {
+fn day(operator: &mut Operator<SimWire>, random: &mut Rng, oracle: &mut Oracle, day: u64) -> Result<(), Gone> {
     operator.connect_settled()?;
     for i in 0..random.u32(1..10) {
         let archive = ARCHIVES[random.usize(..3)];
         let content = bytes([0, 1, 100, 4096, 9000][random.usize(..5)], random.u8(..));
-        let _ = notebook.submit(operator, archive, &format!("day {day} number {i}"), content)?;
+        let _ = oracle.submit(operator, archive, &format!("day {day} number {i}"), content)?;
         if random.bool() {
-            notebook.await_receipts(operator)?;
+            oracle.await_receipts(operator)?;
         }
         match random.u8(..4) {
             0 => drop(operator.ask("audit")?),
             1 => {
-                if let Some((archive, seq, content)) = notebook.last()
+                if let Some((archive, seq, content)) = oracle.last()
                     && let Ok(read) = operator.get(archive, seq)?
                 {
                     assert!(read == *content, "{archive} {seq} was read wrong and not said to be");
@@ -172,7 +169,7 @@ fn day(operator: &mut Operator<SimWire>, random: &mut Rng, notebook: &mut Notebo
             _ => {}
         }
     }
-    notebook.await_receipts(operator)?;
+    oracle.await_receipts(operator)?;
     Ok(())
 }
 
@@ -186,7 +183,7 @@ fn receipts_hold_on_failing_disks() {
     tally.seeds = for_each_seed("receipts_hold_on_failing_disks", 100, |seed| {
         let mut random = Rng::with_seed(seed);
         let disk = DiskHandle::new(blank_disk(&deployment));
-        let mut notebook = Notebook::new(&ARCHIVES.map(str::to_owned));
+        let mut oracle = Oracle::new(&ARCHIVES.map(str::to_owned));
         for number in 0..4 {
             let rate = RATES[random.usize(..3)];
             let mut luck = random.fork();
@@ -194,20 +191,20 @@ fn receipts_hold_on_failing_disks() {
                 .set_faults(move |_| (luck.u32(..rate) == 0).then(|| DiskFault::Error { sectors: luck.u64(..) }));
             let cut_at = random.u64(..16_000);
             let mut operator = operator(&deployment, disk.clone(), seed + 1000 * number, Some(cut_at));
-            match day(&mut operator, &mut random, &mut notebook, number) {
+            match day(&mut operator, &mut random, &mut oracle, number) {
                 Ok(()) => days += 1,
                 Err(Gone) => tally.cuts += 1,
             }
-            notebook.end_day(&operator);
+            oracle.end_day(&operator);
             drop(operator);
             disk.borrow_mut().cut_power(&mut random);
         }
         disk.borrow_mut().set_faults(|_| None);
         let mut operator = operator(&deployment, disk.clone(), seed, None);
-        notebook.close(&mut operator).expect("the power is on");
+        oracle.close(&mut operator).expect("the power is on");
         operator.wire.world.settle();
         all_clean(&deployment, &disk);
-        tally.acknowledged += notebook.receipts();
+        tally.acknowledged += oracle.receipts();
     });
     println!("sim_faults, failing disks: {tally}; {days} days went by without a power cut");
 }

@@ -6,16 +6,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fastrand::Rng;
+use ledger_fmt::batch_header::STAMP_SIZE;
 use ledger_fmt::layout::Area;
-use ledger_fmt::stamp::STAMP_SIZE;
 use ledger_fmt::testing::TestVolume;
 use ledger_fmt::verify::{FindingKind, Mode};
 use totebox_deployment::Deployment;
-use totebox_tests::archive_bench::verify;
+use totebox_tests::archive_harness::verify;
 use totebox_tests::operator::{number, value};
 use totebox_tests::orchestration::row;
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment, operator};
-use totebox_tests::vault_bench::{SMALL, VaultBench};
+use totebox_tests::vault_harness::{SMALL, VaultHarness};
 use totebox_tests::vault_load::{Load, Sizes};
 
 const SEEDS: u64 = 20;
@@ -28,11 +28,11 @@ fn life(deployment: &Deployment, seed: u64, mutant: impl Fn(&DiskHandle)) {
     let disk = DiskHandle::new(blank_disk(deployment));
     mutant(&disk);
     let mut load = Load::new(deployment, 40, Sizes::TINY, seed);
-    let mut bench = VaultBench::new(deployment, disk.clone(), seed);
-    while load.step(deployment, &mut bench) {}
+    let mut harness = VaultHarness::new(deployment, disk.clone(), seed);
+    while load.step(deployment, &mut harness) {}
     disk.borrow_mut().cut_power(&mut Rng::with_seed(seed));
-    let mut bench = bench.restarted(deployment, seed);
-    load.recovered(deployment, &mut bench);
+    let mut harness = harness.restarted(deployment, seed);
+    load.recovered(deployment, &mut harness);
 }
 
 /// Every seed passes with the vault as it is, and is failed by the mutant.
@@ -56,7 +56,7 @@ fn a_skipped_flush_is_caught() {
     });
 }
 
-/// The stamps are the frontier on the disk: without them only the vault's memory has it.
+/// The batch headers are the frontier on the disk: without them only the vault's memory has it.
 #[test]
 fn a_frontier_in_memory_only_is_caught() {
     is_caught("frontier in memory only", |deployment, disk| {
@@ -74,7 +74,7 @@ fn a_frontier_in_memory_only_is_caught() {
 }
 
 /// A volume with four records; if `broken`, the previous hash in the third is wrong, and everything else that
-/// is computed from it agrees with it: its own check, the next record, the tree in the checkpoint, the stamps.
+/// is computed from it agrees with it: its own check, the next record, the tree in the checkpoint, the batch headers.
 fn chained(deployment: &Deployment, broken: bool) -> TestVolume {
     let mut volume = TestVolume::of(deployment.volumes[0].superblock());
     volume.start();

@@ -1,17 +1,17 @@
 //! Orchestration in the simulator: whatever changes on a disk is flagged within an audit period, recorded
 //! before it is shown, and leads to what the deployment wants; archives go through their lifecycle.
 
+use ledger_fmt::batch_header::Hint;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{Kind, Record};
-use ledger_fmt::stamp::Hint;
 use totebox_deployment::Deployment;
 use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::Role;
-use totebox_tests::archive_bench::{verify, verify_content};
+use totebox_tests::archive_harness::{verify, verify_content};
 use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
 use totebox_tests::sim::{DiskHandle, SimWire, blank_disk, deployment, for_each_seed, operator};
-use totebox_tests::vault_bench::{bytes, offset};
+use totebox_tests::vault_harness::{bytes, offset};
 
 /// Documents in each archive of a machine at work.
 const DOCUMENTS: usize = 3;
@@ -140,7 +140,7 @@ fn a_damaged_hint_does_not_vanish_under_a_newer_one() {
         assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0");
         let at = HINT_BLOCKS.map(|block| offset(&deployment, 1, Area::Volume, block));
         let hints = |disk: &DiskHandle| at.map(|at| disk.borrow().seen()[at..at + BLOCK_SIZE].to_vec());
-        let runs = hints(&disk).map(|hint| Hint::decode(&hint, &deployment.volumes[1].id).map(|(f, _)| f.runs));
+        let runs = hints(&disk).map(|hint| Hint::decode(&hint, &deployment.volumes[1].id).map(|(f, _)| f.batches));
         let older = usize::from(runs[1] < runs[0]);
         disk.borrow_mut().damage(at[older] + 20, |byte| *byte ^= 0x08);
         let damaged = hints(&disk);

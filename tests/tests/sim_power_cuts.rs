@@ -2,11 +2,11 @@
 //! (`totebox_tests::notebook`).
 
 use fastrand::Rng;
-use totebox_tests::archive_bench::all_clean;
-use totebox_tests::notebook::Notebook;
+use totebox_tests::archive_harness::all_clean;
 use totebox_tests::operator::Gone;
+use totebox_tests::oracle::Oracle;
 use totebox_tests::sim::{DiskHandle, Tally, blank_disk, deployment, for_each_seed, operator};
-use totebox_tests::vault_bench::SMALL;
+use totebox_tests::vault_harness::SMALL;
 
 #[test]
 fn every_receipt_holds_after_power_cuts() {
@@ -16,13 +16,13 @@ fn every_receipt_holds_after_power_cuts() {
     tally.seeds = for_each_seed("every_receipt_holds_after_power_cuts", 200, |seed| {
         let mut random = Rng::with_seed(seed);
         let disk = DiskHandle::new(blank_disk(&deployment));
-        let mut notebook = Notebook::new(&archives);
+        let mut oracle = Oracle::new(&archives);
         for day in 0..4 {
             // Early cuts hit the start; a day's work is some thousand events.
             let latest = [100, 4000, 8000][random.usize(..3)];
             let cut_at = random.u64(..latest);
             let mut operator = operator(&deployment, disk.clone(), seed + 1000 * day, Some(cut_at));
-            if notebook.day(&mut operator, &mut random) == Err(Gone) {
+            if oracle.day(&mut operator, &mut random) == Err(Gone) {
                 tally.cuts += 1;
             }
             drop(operator);
@@ -33,10 +33,10 @@ fn every_receipt_holds_after_power_cuts() {
             }
         }
         let mut operator = operator(&deployment, disk.clone(), seed, None);
-        notebook.close(&mut operator).expect("nobody cuts its power");
+        oracle.close(&mut operator).expect("nobody cuts its power");
         operator.wire.world.settle();
         all_clean(&deployment, &disk);
-        tally.acknowledged += notebook.receipts();
+        tally.acknowledged += oracle.receipts();
     });
     println!("sim_power_cuts: {tally}");
 }

@@ -5,12 +5,12 @@
 
 use fastrand::Rng;
 use totebox_deployment::Deployment;
-use totebox_tests::archive_bench::all_clean;
-use totebox_tests::notebook::Notebook;
+use totebox_tests::archive_harness::all_clean;
 use totebox_tests::operator::{Answer, Gone, Operator, value};
+use totebox_tests::oracle::Oracle;
 use totebox_tests::orchestration::row;
 use totebox_tests::sim::{DiskHandle, Doing, SimWire, Tally, blank_disk, deployment, for_each_seed, operator};
-use totebox_tests::vault_bench::{SMALL, bytes};
+use totebox_tests::vault_harness::{SMALL, bytes};
 
 /// Two archives.
 fn two_archives() -> Deployment {
@@ -63,15 +63,15 @@ const SCRIPTS: [(&str, &[Step]); 4] = [
 ];
 
 /// Plays a script to its end, or until the power is gone.
-fn play(script: &[Step], operator: &mut Operator<SimWire>, notebook: &mut Notebook) -> Result<(), Gone> {
+fn play(script: &[Step], operator: &mut Operator<SimWire>, oracle: &mut Oracle) -> Result<(), Gone> {
     operator.connect_settled()?;
     for (number, step) in script.iter().enumerate() {
         match *step {
             Submit(archive, size) => {
                 let content = bytes(size, number as u8);
-                notebook.submit(operator, archive, &format!("step {number}"), content)?.expect("there is room");
+                oracle.submit(operator, archive, &format!("step {number}"), content)?.expect("there is room");
             }
-            Receipts => assert_eq!(notebook.await_receipts(operator)?, 0, "there is room"),
+            Receipts => assert_eq!(oracle.await_receipts(operator)?, 0, "there is room"),
             Command(command) => assert!(operator.ask(command)?.ok(), "{command}"),
         }
     }
@@ -81,7 +81,7 @@ fn play(script: &[Step], operator: &mut Operator<SimWire>, notebook: &mut Notebo
 /// A machine whose script was cut short after some events of its disk.
 struct Cut {
     disk: DiskHandle,
-    notebook: Notebook,
+    oracle: Oracle,
     /// The script had ended before.
     ended: bool,
 }
@@ -91,14 +91,14 @@ fn cut_short(deployment: &Deployment, disk: &DiskHandle, script: &[Step], seed: 
     let disk = disk.copy();
     disk.borrow_mut().cut_after(events);
     let mut operator = operator(deployment, disk.clone(), seed, None);
-    let mut notebook = Notebook::new(&names(deployment));
-    let ended = play(script, &mut operator, &mut notebook).is_ok();
-    notebook.end_day(&operator);
-    Cut { disk, notebook, ended }
+    let mut oracle = Oracle::new(&names(deployment));
+    let ended = play(script, &mut operator, &mut oracle).is_ok();
+    oracle.end_day(&operator);
+    Cut { disk, oracle, ended }
 }
 
 /// The machine is started again, and judged.
-fn judge(deployment: &Deployment, Cut { disk, mut notebook, .. }: Cut, seed: u64) -> u64 {
+fn judge(deployment: &Deployment, Cut { disk, mut oracle, .. }: Cut, seed: u64) -> u64 {
     let mut operator = operator(deployment, disk.clone(), seed, None);
     operator.connect_settled().expect("the power is on");
     // A transition that was recorded is completed.
@@ -113,16 +113,16 @@ fn judge(deployment: &Deployment, Cut { disk, mut notebook, .. }: Cut, seed: u64
         let resumed = operator.ask(&format!("resume {archive}")).expect("the power is on");
         assert!(resumed.ok(), "{resumed:?}");
     }
-    notebook.close(&mut operator).expect("the power is on");
+    oracle.close(&mut operator).expect("the power is on");
     operator.wire.world.settle();
     all_clean(deployment, &disk);
-    let acknowledged = notebook.receipts();
+    let acknowledged = oracle.receipts();
     // What was interrupted is no obstacle.
     let status = operator.ask("status").expect("the power is on");
     for archive in in_state(&status, "active") {
-        notebook.submit(&mut operator, &archive, "after", bytes(10, 1)).unwrap().expect("there is room");
+        oracle.submit(&mut operator, &archive, "after", bytes(10, 1)).unwrap().expect("there is room");
     }
-    assert_eq!(notebook.await_receipts(&mut operator), Ok(0));
+    assert_eq!(oracle.await_receipts(&mut operator), Ok(0));
     acknowledged
 }
 

@@ -5,11 +5,11 @@
 use fastrand::Rng;
 use ledger_fmt::record::Kind;
 use totebox_deployment::Deployment;
-use totebox_tests::archive_bench::verify;
+use totebox_tests::archive_harness::verify;
 use totebox_tests::operator::{Gone, value};
 use totebox_tests::orchestration::{SCHEDULED, records, row};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment, operator};
-use totebox_tests::vault_bench::bytes;
+use totebox_tests::vault_harness::bytes;
 
 const FINANCE: usize = 1;
 

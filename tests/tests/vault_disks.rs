@@ -6,20 +6,20 @@ use totebox_deployment::Deployment;
 use totebox_domain::device::Operation;
 use totebox_protocol::vault::{Op, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, SECTOR, blank_disk, deployment};
-use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small};
+use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, small};
 use zerocopy::IntoBytes;
 
 #[test]
 fn a_disk_that_cannot_flush_is_never_called_durable() {
     let (deployment, disk) = small();
     disk.borrow_mut().set_abilities(Abilities { flush: false, ..Abilities::default() });
-    let mut bench = VaultBench::new(&deployment, disk, 1);
-    let archive = bench.archive(0);
-    assert_eq!(bench.hello(archive, 0).info().durable, 0);
-    assert_eq!(bench.write(archive, Op::Append, 0, b"content").status(), Status::Ok);
-    assert_eq!(bench.write(archive, Op::Commit, 0, b"a record").status(), Status::Ok);
-    bench.world.settle();
-    let page = bench.page();
+    let mut harness = VaultHarness::new(&deployment, disk, 1);
+    let archive = harness.archive(0);
+    assert_eq!(harness.hello(archive, 0).info().durable, 0);
+    assert_eq!(harness.write(archive, Op::Append, 0, b"content").status(), Status::Ok);
+    assert_eq!(harness.write(archive, Op::Commit, 0, b"a record").status(), Status::Ok);
+    harness.world.settle();
+    let page = harness.page();
     assert_eq!((page.durable, page.flushes.get(), page.commits.get()), (0, 0, 1));
 }
 
@@ -46,18 +46,18 @@ fn a_volume_that_cannot_be_used_says_why_and_the_others_come_up() {
     for (spoil, state) in cases {
         let mut content = blank_disk(&deployment);
         spoil(&mut content);
-        let mut bench = VaultBench::new(&deployment, DiskHandle::new(content), 1);
-        let (bad, good, auditor) = (bench.archive(1), bench.archive(0), bench.auditor());
-        let hello = bench.hello(bad, 0);
+        let mut harness = VaultHarness::new(&deployment, DiskHandle::new(content), 1);
+        let (bad, good, auditor) = (harness.archive(1), harness.archive(0), harness.auditor());
+        let hello = harness.hello(bad, 0);
         assert_eq!((hello.status(), hello.state(), hello.data.len()), (Status::Unavailable, state, 0));
         for op in [Op::Append, Op::Commit, Op::WriteInput] {
-            assert_eq!(bench.write(bad, op, 0, &bytes(BLOCK_SIZE, 1)).status(), Status::Unavailable);
+            assert_eq!(harness.write(bad, op, 0, &bytes(BLOCK_SIZE, 1)).status(), Status::Unavailable);
         }
-        assert_eq!(bench.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
-        assert_eq!(bench.read(auditor, 1, Area::Volume, 0, 1).status(), Status::Ok, "the auditor may look");
-        assert_eq!(bench.write(good, Op::Commit, 0, b"a record").status(), Status::Ok);
-        bench.world.settle();
-        let page = bench.page();
+        assert_eq!(harness.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
+        assert_eq!(harness.read(auditor, 1, Area::Volume, 0, 1).status(), Status::Ok, "the auditor may look");
+        assert_eq!(harness.write(good, Op::Commit, 0, b"a record").status(), Status::Ok);
+        harness.world.settle();
+        let page = harness.page();
         assert_eq!((page.recovered, page.volumes[1].state, page.volumes[1].refused.get()), (1, state as u8, 0));
     }
 }
@@ -71,100 +71,100 @@ fn a_disk_that_is_missing_or_ends_early_is_named_for_each_volume_it_lacks() {
         (end, [VolumeState::Ready, VolumeState::Ready, VolumeState::DiskTooSmall, VolumeState::Ready]),
     ] {
         disk.borrow_mut().set_abilities(Abilities { blocks: Some(blocks), ..Abilities::default() });
-        let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+        let mut harness = VaultHarness::new(&deployment, disk.clone(), 1);
         for (index, state) in states[..3].iter().enumerate() {
-            let archive = bench.archive(index);
-            let hello = bench.hello(archive, 0);
+            let archive = harness.archive(index);
+            let hello = harness.hello(archive, 0);
             let status = if *state == VolumeState::Ready { Status::Ok } else { Status::Unavailable };
             assert_eq!((hello.status(), hello.state()), (status, *state));
         }
-        let auditor = bench.auditor();
-        assert_eq!(bench.hello(auditor, AUDIT).state(), states[3]);
-        bench.world.settle();
-        assert_eq!((bench.page().recovered, bench.page().capacity.get()), (1, blocks));
+        let auditor = harness.auditor();
+        assert_eq!(harness.hello(auditor, AUDIT).state(), states[3]);
+        harness.world.settle();
+        assert_eq!((harness.page().recovered, harness.page().capacity.get()), (1, blocks));
     }
 }
 
 #[test]
 fn a_read_only_disk_is_read_and_not_written() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    bench.write(archive, Op::Append, 0, b"content");
-    bench.write(archive, Op::Commit, 0, b"a record");
-    let disk = bench.world.devices().disk.clone();
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    harness.write(archive, Op::Append, 0, b"content");
+    harness.write(archive, Op::Commit, 0, b"a record");
+    let disk = harness.world.devices().disk.clone();
     disk.borrow_mut().set_abilities(Abilities { read_only: true, ..Abilities::default() });
-    let mut bench = bench.restarted(&deployment, 2);
+    let mut harness = harness.restarted(&deployment, 2);
     disk.borrow_mut().take_writes();
-    let archive = bench.archive(0);
-    let hello = bench.hello(archive, 0);
+    let archive = harness.archive(0);
+    let hello = harness.hello(archive, 0);
     assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::ReadOnly));
-    assert_eq!((hello.info().runs.get(), hello.info().durable), (1, 0));
-    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content");
+    assert_eq!((hello.info().batches.get(), hello.info().durable), (1, 0));
+    assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content");
     for op in [Op::Append, Op::Commit, Op::WriteInput, Op::Abandon] {
-        assert_eq!(bench.write(archive, op, 1, &bytes(BLOCK_SIZE, 1)).status(), Status::ReadOnly);
+        assert_eq!(harness.write(archive, op, 1, &bytes(BLOCK_SIZE, 1)).status(), Status::ReadOnly);
     }
-    bench.world.settle();
-    assert_eq!(bench.page().read_only, 1);
+    harness.world.settle();
+    assert_eq!(harness.page().read_only, 1);
     assert_eq!(disk.borrow_mut().take_writes(), []);
 }
 
 #[test]
 fn after_a_failed_write_only_its_volume_is_out_of_service() {
-    let (deployment, mut bench) = VaultBench::small();
-    let (archive, other) = (bench.archive(0), bench.archive(1));
-    bench.write(archive, Op::Append, 0, b"content");
-    bench.write(archive, Op::Commit, 0, b"a record");
+    let (deployment, mut harness) = VaultHarness::small();
+    let (archive, other) = (harness.archive(0), harness.archive(1));
+    harness.write(archive, Op::Append, 0, b"content");
+    harness.write(archive, Op::Commit, 0, b"a record");
     let ledger = deployment.volumes[0].first_block + deployment.volumes[0].layout.ledger.start;
     let fails =
         move |operation: &Operation| matches!(operation, Operation::Write { block, .. } if *block > ledger);
-    bench.world.settle();
-    let disk = bench.world.devices().disk.clone();
+    harness.world.settle();
+    let disk = harness.world.devices().disk.clone();
     disk.borrow_mut().fail_when(move |operation| {
         fails(operation) && !matches!(operation, Operation::Write { block, .. } if *block > ledger + 32)
     });
-    let commit = bench.write(archive, Op::Commit, 1, b"another");
+    let commit = harness.write(archive, Op::Commit, 1, b"another");
     assert_eq!((commit.status(), commit.state()), (Status::Io, VolumeState::Failed));
-    assert_eq!(bench.write(archive, Op::Commit, 1, b"another").status(), Status::Unavailable);
-    assert_eq!(bench.hello(archive, 0).state(), VolumeState::Failed);
-    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content", "reads go on");
-    assert_eq!(bench.write(other, Op::Commit, 0, b"a record").status(), Status::Ok);
+    assert_eq!(harness.write(archive, Op::Commit, 1, b"another").status(), Status::Unavailable);
+    assert_eq!(harness.hello(archive, 0).state(), VolumeState::Failed);
+    assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content", "reads go on");
+    assert_eq!(harness.write(other, Op::Commit, 0, b"a record").status(), Status::Ok);
 
     disk.borrow_mut().fail_when(|_| false);
-    let mut bench = bench.restarted(&deployment, 2);
-    let archive = bench.archive(0);
-    let hello = bench.hello(archive, 0);
-    assert_eq!((hello.state(), hello.info().runs.get()), (VolumeState::Ready, 1), "until the next start");
+    let mut harness = harness.restarted(&deployment, 2);
+    let archive = harness.archive(0);
+    let hello = harness.hello(archive, 0);
+    assert_eq!((hello.state(), hello.info().batches.get()), (VolumeState::Ready, 1), "until the next start");
 }
 
 #[test]
 fn after_a_failed_flush_no_volume_is_trusted() {
-    let (_, mut bench) = VaultBench::small();
-    let (archive, other) = (bench.archive(0), bench.archive(1));
-    bench.write(other, Op::Commit, 0, b"a record");
-    bench.world.settle();
-    let disk = bench.world.devices().disk.clone();
+    let (_, mut harness) = VaultHarness::small();
+    let (archive, other) = (harness.archive(0), harness.archive(1));
+    harness.write(other, Op::Commit, 0, b"a record");
+    harness.world.settle();
+    let disk = harness.world.devices().disk.clone();
     disk.borrow_mut().fail_when(|operation| *operation == Operation::Flush);
-    assert_eq!(bench.write(archive, Op::Commit, 0, b"a record").status(), Status::Io);
+    assert_eq!(harness.write(archive, Op::Commit, 0, b"a record").status(), Status::Io);
     for client in [archive, other] {
-        assert_eq!(bench.hello(client, 0).state(), VolumeState::Failed);
-        assert_eq!(bench.write(client, Op::Commit, 1, b"a record").status(), Status::Unavailable);
+        assert_eq!(harness.hello(client, 0).state(), VolumeState::Failed);
+        assert_eq!(harness.write(client, Op::Commit, 1, b"a record").status(), Status::Unavailable);
     }
 }
 
 #[test]
 fn a_failed_read_is_the_reads_own_failure() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    bench.write(archive, Op::Append, 0, b"content");
-    bench.write(archive, Op::Commit, 0, b"a record");
-    bench.world.settle();
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    harness.write(archive, Op::Append, 0, b"content");
+    harness.write(archive, Op::Commit, 0, b"a record");
+    harness.world.settle();
     let assets = deployment.volumes[0].first_block + deployment.volumes[0].layout.assets.start;
-    let disk = bench.world.devices().disk.clone();
+    let disk = harness.world.devices().disk.clone();
     disk.borrow_mut()
         .fail_when(move |operation| matches!(operation, Operation::Read { block, .. } if *block == assets));
-    let read = bench.read(archive, 0, Area::Assets, 0, 1);
+    let read = harness.read(archive, 0, Area::Assets, 0, 1);
     assert_eq!((read.status(), read.data.len()), (Status::Io, 0));
-    assert_eq!(bench.write(archive, Op::Commit, 1, b"another").status(), Status::Ok);
+    assert_eq!(harness.write(archive, Op::Commit, 1, b"another").status(), Status::Ok);
 }
 
 #[test]
@@ -173,26 +173,26 @@ fn a_volume_whose_recovery_fails_does_not_hold_the_others() {
     let first = deployment.volumes[1].first_block;
     disk.borrow_mut()
         .fail_when(move |operation| matches!(operation, Operation::Read { block, .. } if *block == first));
-    let mut bench = VaultBench::new(&deployment, disk, 1);
-    let (bad, good) = (bench.archive(1), bench.archive(0));
-    let hello = bench.hello(bad, 0);
+    let mut harness = VaultHarness::new(&deployment, disk, 1);
+    let (bad, good) = (harness.archive(1), harness.archive(0));
+    let hello = harness.hello(bad, 0);
     assert_eq!((hello.status(), hello.state()), (Status::Unavailable, VolumeState::Failed));
-    assert_eq!(bench.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
-    assert_eq!(bench.hello(good, 0).state(), VolumeState::Ready);
+    assert_eq!(harness.read(bad, 0, Area::Ledger, 0, 1).status(), Status::Unavailable);
+    assert_eq!(harness.hello(good, 0).state(), VolumeState::Ready);
 }
 
 #[test]
 fn a_volume_whose_recovery_takes_long_does_not_hold_the_others() {
     let (deployment, disk) = small();
-    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let mut harness = VaultHarness::new(&deployment, disk.clone(), 1);
     let slow = deployment.volumes[1].first_block;
-    let vault = bench.world.pd(totebox_manifest::Role::Vault, 0);
-    let good = bench.archive(0);
-    bench.send(good, request(Op::Hello), &[]);
+    let vault = harness.world.pd(totebox_manifest::Role::Vault, 0);
+    let good = harness.archive(0);
+    harness.send(good, request(Op::Hello), &[]);
     // Everything completes but what concerns volume 1.
     let answer = loop {
-        bench.world.run(vault);
-        if let Some(answer) = bench.receive(good) {
+        harness.world.run(vault);
+        if let Some(answer) = harness.receive(good) {
             break answer;
         }
         let in_flight = disk.borrow().in_flight();
@@ -202,38 +202,38 @@ fn a_volume_whose_recovery_takes_long_does_not_hold_the_others() {
         disk.borrow_mut().complete(next.expect("the others make progress"));
     };
     assert_eq!((answer.status(), answer.state()), (Status::Ok, VolumeState::Ready));
-    assert_eq!(bench.page().volumes[1].state, VolumeState::Recovering as u8);
-    assert_eq!(bench.page().recovered, 0);
+    assert_eq!(harness.page().volumes[1].state, VolumeState::Recovering as u8);
+    assert_eq!(harness.page().recovered, 0);
 }
 
-/// A volume with three committed runs and a hint that names them all.
-fn three_runs() -> (Deployment, Vec<u8>) {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    for run in 0..3 {
-        bench.write(archive, Op::Append, run, &bytes(BLOCK_SIZE, run as u8 + 1));
-        assert_eq!(bench.write(archive, Op::Commit, run, &bytes(100, run as u8)).status(), Status::Ok);
-        bench.world.settle();
+/// A volume with three committed batches and a hint that names them all.
+fn three_batches() -> (Deployment, Vec<u8>) {
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    for batch in 0..3 {
+        harness.write(archive, Op::Append, batch, &bytes(BLOCK_SIZE, batch as u8 + 1));
+        assert_eq!(harness.write(archive, Op::Commit, batch, &bytes(100, batch as u8)).status(), Status::Ok);
+        harness.world.settle();
     }
-    let content = bench.world.devices().disk.borrow().seen().to_vec();
+    let content = harness.world.devices().disk.borrow().seen().to_vec();
     (deployment, content)
 }
 
 /// What archive 0 and the auditor are told of a disk.
 fn hello(deployment: &Deployment, content: Vec<u8>) -> (Status, VolumeState, Option<u64>, u64) {
-    let mut bench = VaultBench::new(deployment, DiskHandle::new(content), 1);
-    let (archive, auditor, other) = (bench.archive(0), bench.auditor(), bench.archive(1));
-    let hello = bench.hello(archive, 0);
-    let runs = (hello.status() == Status::Ok).then(|| hello.info().runs.get());
-    let audited = bench.hello(auditor, 0);
+    let mut harness = VaultHarness::new(deployment, DiskHandle::new(content), 1);
+    let (archive, auditor, other) = (harness.archive(0), harness.auditor(), harness.archive(1));
+    let hello = harness.hello(archive, 0);
+    let batches = (hello.status() == Status::Ok).then(|| hello.info().batches.get());
+    let audited = harness.hello(auditor, 0);
     assert_eq!((audited.status(), audited.state()), (Status::Ok, hello.state()), "the auditor can look");
-    assert_eq!(bench.hello(other, 0).state(), VolumeState::Ready);
-    (hello.status(), hello.state(), runs, audited.info().runs.get())
+    assert_eq!(harness.hello(other, 0).state(), VolumeState::Ready);
+    (hello.status(), hello.state(), batches, audited.info().batches.get())
 }
 
 #[test]
 fn damage_below_a_hint_is_found_and_not_taken_for_the_end() {
-    let (deployment, content) = three_runs();
+    let (deployment, content) = three_batches();
     assert_eq!(hello(&deployment, content.clone()), (Status::Ok, VolumeState::Ready, Some(3), 3));
     let mut damaged = content;
     damaged[offset(&deployment, 0, Area::Ledger, 2) + 60] ^= 4;
@@ -241,8 +241,8 @@ fn damage_below_a_hint_is_found_and_not_taken_for_the_end() {
 }
 
 #[test]
-fn without_hints_damage_shows_by_the_stamps_behind_it() {
-    let (deployment, mut content) = three_runs();
+fn without_hints_damage_shows_by_the_headers_behind_it() {
+    let (deployment, mut content) = three_batches();
     for block in HINT_BLOCKS {
         content[offset(&deployment, 0, Area::Volume, block)..][..SECTOR].fill(0xa5);
     }
@@ -252,14 +252,14 @@ fn without_hints_damage_shows_by_the_stamps_behind_it() {
         damaged[offset(&deployment, 0, area, block) + 60] ^= 4;
         assert_eq!(hello(&deployment, damaged.clone()), (Status::Ok, VolumeState::Damaged, Some(found), found));
         // What was seen behind the damage its archive is told of, and it can read it.
-        let mut bench = VaultBench::new(&deployment, DiskHandle::new(damaged), 1);
-        let (archive, auditor) = (bench.archive(0), bench.auditor());
-        let info = bench.hello(archive, 0).info();
+        let mut harness = VaultHarness::new(&deployment, DiskHandle::new(damaged), 1);
+        let (archive, auditor) = (harness.archive(0), harness.auditor());
+        let info = harness.hello(archive, 0).info();
         assert_eq!((info.ledger_next.get(), info.assets_next.get()), (3, 3));
-        let stamp = bench.read(archive, 0, Area::Ledger, 2, 1);
-        assert!(stamp.status() == Status::Ok && stamp.data.starts_with(b"TBXSTAMP"));
-        assert_eq!(bench.write(archive, Op::Append, 3, b"more").status(), Status::Unavailable);
-        assert_eq!(bench.hello(auditor, 0).info().ledger_next.get(), found, "the auditor is told the frontier");
+        let header = harness.read(archive, 0, Area::Ledger, 2, 1);
+        assert!(header.status() == Status::Ok && header.data.starts_with(b"TBXSTAMP"));
+        assert_eq!(harness.write(archive, Op::Append, 3, b"more").status(), Status::Unavailable);
+        assert_eq!(harness.hello(auditor, 0).info().ledger_next.get(), found, "the auditor is told the frontier");
     }
     let mut last = content;
     last[offset(&deployment, 0, Area::Assets, 2) + 60] ^= 4;
@@ -268,7 +268,7 @@ fn without_hints_damage_shows_by_the_stamps_behind_it() {
 
 #[test]
 fn one_hint_is_enough() {
-    let (deployment, content) = three_runs();
+    let (deployment, content) = three_batches();
     for block in HINT_BLOCKS {
         let mut torn = content.clone();
         torn[offset(&deployment, 0, Area::Volume, block)..][..SECTOR].fill(0xa5);
@@ -276,24 +276,24 @@ fn one_hint_is_enough() {
     }
 }
 
-/// The only hint there is: lost behind a committed run, it would look like damage.
+/// The only hint there is: lost behind a committed batch, it would look like damage.
 #[test]
 fn a_first_hint_is_durable_before_a_later_start_serves() {
     let (deployment, disk) = small();
-    let mut bench = VaultBench::new(&deployment, disk.clone(), 1);
+    let mut harness = VaultHarness::new(&deployment, disk.clone(), 1);
     let first = deployment.volumes[0].first_block + HINT_BLOCKS[0];
     while disk.borrow_mut().take_writes().iter().all(|(block, _)| *block != first) {
-        assert!(bench.world.step(), "a first start writes a hint");
+        assert!(harness.world.step(), "a first start writes a hint");
     }
     disk.borrow_mut().hold_while(|operation| matches!(operation, Operation::Flush));
-    bench.world.settle();
+    harness.world.settle();
     disk.borrow_mut().hold_while(|_| false);
     let hint = offset(&deployment, 0, Area::Volume, HINT_BLOCKS[0]);
     let is_hint = |disk: &DiskHandle| disk.borrow().stable()[hint..].starts_with(b"TBXHINT");
     disk.borrow_mut().kill(&mut Rng::with_seed(1));
     assert!(!is_hint(&disk), "it is in the cache alone");
-    let mut bench = VaultBench::new(&deployment, disk.clone(), 2);
-    let archive = bench.archive(0);
-    assert_eq!(bench.hello(archive, 0).state(), VolumeState::Ready);
+    let mut harness = VaultHarness::new(&deployment, disk.clone(), 2);
+    let archive = harness.archive(0);
+    assert_eq!(harness.hello(archive, 0).state(), VolumeState::Ready);
     assert!(is_hint(&disk), "a volume in service has a durable hint");
 }

@@ -1,28 +1,28 @@
 //! What `totebox disk repair` writes and what the vault does with the same bytes: the hint it makes is the one the
 //! vault would have written, what the vault calls damaged it does not call whole, and a volume that it repaired is in
-//! service behind all of its runs.
+//! service behind all of its batches.
 
 use std::fs;
 use std::path::PathBuf;
 
 use fastrand::Rng;
+use ledger_fmt::batch_header::{Frontier, Hint};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout};
-use ledger_fmt::stamp::{Frontier, Hint};
 use ledger_fmt::testing::TestVolume;
 use tempfile::TempDir;
 use totebox_deployment::Deployment;
 use totebox_disk::repair::{Plan, Repair};
 use totebox_protocol::vault::{Op, Status, VolumeState};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment, for_each_seed};
-use totebox_tests::vault_bench::{SMALL, VaultBench};
+use totebox_tests::vault_harness::{SMALL, VaultHarness};
 
 /// Seeds in a normal run; `TOTEBOX_SIM_SEEDS` asks for more.
 const SEEDS: u64 = 100;
 
-/// The runs of a frontier, and its next block of `ledger/`.
+/// The batches of a frontier, and its next block of `ledger/`.
 type Reached = (u64, u64);
 
-/// What a hint says: a frontier, and where its last stamp stands.
+/// What a hint says: a frontier, and where its last batch header stands.
 type Hinted = (Frontier, u64);
 
 /// A disk on which archive 0 has done something, and its image in a file.
@@ -94,16 +94,16 @@ impl Site {
     }
 
     /// Starts the vault on a copy: the volume's state and frontier, and the newest hint then.
-    fn start(&self) -> (VolumeState, Option<Reached>, Option<Hinted>, VaultBench) {
+    fn start(&self) -> (VolumeState, Option<Reached>, Option<Hinted>, VaultHarness) {
         let disk = DiskHandle::new(self.content.clone());
-        let mut bench = VaultBench::new(&self.deployment, disk.clone(), 1);
-        let archive = bench.archive(0);
-        let hello = bench.hello(archive, 0);
+        let mut harness = VaultHarness::new(&self.deployment, disk.clone(), 1);
+        let archive = harness.archive(0);
+        let hello = harness.hello(archive, 0);
         let frontier =
-            (hello.status() == Status::Ok).then(|| (hello.info().runs.get(), hello.info().ledger_next.get()));
-        bench.world.settle();
+            (hello.status() == Status::Ok).then(|| (hello.info().batches.get(), hello.info().ledger_next.get()));
+        harness.world.settle();
         let hint = newest(&disk.borrow().seen()[self.at(Area::Volume, 0)..], &self.deployment);
-        (hello.state(), frontier, hint, bench)
+        (hello.state(), frontier, hint, harness)
     }
 }
 
@@ -112,14 +112,14 @@ fn newest(volume: &[u8], deployment: &Deployment) -> Option<Hinted> {
     let place = &deployment.volumes[0];
     let block = |block: u64| &volume[block as usize * BLOCK_SIZE..][..BLOCK_SIZE];
     let hints = HINT_BLOCKS.into_iter().filter_map(|at| Hint::find(block(at), &place.id, &place.layout));
-    hints.max_by_key(|(frontier, _)| frontier.runs)
+    hints.max_by_key(|(frontier, _)| frontier.batches)
 }
 
-/// Some runs, and hints of some of the frontiers between.
-fn some_runs(volume: &mut TestVolume, rng: &mut Rng) {
-    for run in 0..rng.u64(0..12) {
+/// Some batches, and hints of some of the frontiers between.
+fn some_batches(volume: &mut TestVolume, rng: &mut Rng) {
+    for batch in 0..rng.u64(0..12) {
         for document in 0..rng.u64(0..3) {
-            volume.document(&format!("{run}-{document}"), &vec![run as u8; rng.usize(0..9000)]);
+            volume.document(&format!("{batch}-{document}"), &vec![batch as u8; rng.usize(0..9000)]);
         }
         volume.checkpoint();
         volume.commit();
@@ -140,7 +140,7 @@ fn a_hint_that_is_made_anew_is_the_vaults() {
     let (mut repaired, mut refused) = (0, 0);
     for_each_seed("--test vault_repair", SEEDS, |seed| {
         let rng = &mut Rng::with_seed(seed);
-        let mut site = Site::new(|volume| some_runs(volume, rng));
+        let mut site = Site::new(|volume| some_batches(volume, rng));
         let Layout { ledger, .. } = site.deployment.volumes[0].layout;
         // A commit that did not reach the disk whole, at its end or before it.
         if rng.bool() {
@@ -165,7 +165,7 @@ fn a_hint_that_is_made_anew_is_the_vaults() {
         }
         let plan = site.repair();
         let hints = plan.pieces.iter().filter(|piece| piece.what.starts_with("hint")).count();
-        let (again, after, newest, mut bench) = site.start();
+        let (again, after, newest, mut harness) = site.start();
         if state == VolumeState::Damaged {
             refused += 1;
             assert_eq!(hints, 0, "the vault calls it damaged: {plan:?}");
@@ -177,17 +177,17 @@ fn a_hint_that_is_made_anew_is_the_vaults() {
         if hints > 0 {
             repaired += 1;
             assert_eq!((vaults, hint), (after, newest), "{plan:?}");
-            let known = frontier.map_or(0, |(frontier, _)| frontier.runs);
-            let runs = newest.expect("a hint").0.runs;
-            assert!(runs >= known, "a hint said {known}, now {runs}");
+            let known = frontier.map_or(0, |(frontier, _)| frontier.batches);
+            let batches = newest.expect("a hint").0.batches;
+            assert!(batches >= known, "a hint said {known}, now {batches}");
         }
         if !plan.pieces.is_empty() {
             assert!(site.content[at..at + BLOCK_SIZE] == superblock);
             assert_eq!((again, after), (state, vaults));
             if again == VolumeState::Ready {
-                let archive = bench.archive(0);
+                let archive = harness.archive(0);
                 let next = after.expect("in service").1;
-                assert_eq!(bench.write(archive, Op::Commit, next, b"a record").status(), Status::Ok);
+                assert_eq!(harness.write(archive, Op::Commit, next, b"a record").status(), Status::Ok);
             }
         }
     });

@@ -1,47 +1,50 @@
 //! The vault's rules, one by one.
 
+use ledger_fmt::batch_header::{BATCH_PAYLOAD_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
-use ledger_fmt::stamp::{Frontier, Hint, RUN_PAYLOAD_MAX, STAMP_SIZE, Stamp};
 use totebox_domain::device::Operation;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::vault::{Op, Request, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
-use totebox_tests::vault_bench::{AUDIT, SMALL, VaultBench, bytes, offset, request, small, write};
+use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, small, write};
 use zerocopy::FromBytes;
 
 #[test]
 fn a_blank_volume_comes_up_empty_and_durable() {
-    let (_, mut bench) = VaultBench::small();
-    for client in [bench.archive(0), bench.archive(2), bench.auditor()] {
-        let hello = bench.hello(client, 0);
+    let (_, mut harness) = VaultHarness::small();
+    for client in [harness.archive(0), harness.archive(2), harness.auditor()] {
+        let hello = harness.hello(client, 0);
         assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::Ready));
         let info = hello.info();
-        assert_eq!((info.ledger_next.get(), info.assets_next.get(), info.runs.get(), info.durable), (0, 0, 0, 1));
-        assert_eq!(info.last_stamp, [0; 32]);
+        assert_eq!(
+            (info.ledger_next.get(), info.assets_next.get(), info.batches.get(), info.durable),
+            (0, 0, 0, 1)
+        );
+        assert_eq!(info.last_header, [0; 32]);
     }
-    bench.world.settle();
-    let page = bench.page();
+    harness.world.settle();
+    let page = harness.page();
     assert_eq!((page.recovered, page.durable, page.read_only), (1, 1, 0));
     assert_eq!(page.volumes[..4].iter().map(|row| row.state).collect::<Vec<_>>(), [VolumeState::Ready as u8; 4]);
 }
 
 #[test]
-fn a_commit_is_one_stamped_run_and_one_flush() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(1);
-    bench.hello(archive, 0);
-    bench.world.settle();
-    let disk = bench.world.devices().disk.clone();
+fn a_commit_is_one_headed_batch_and_one_flush() {
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(1);
+    harness.hello(archive, 0);
+    harness.world.settle();
+    let disk = harness.world.devices().disk.clone();
     let flushes = disk.borrow().flushes();
 
     let (content, records) = (bytes(5000, 1), bytes(700, 2));
-    let append = bench.write(archive, Op::Append, 0, &content);
+    let append = harness.write(archive, Op::Append, 0, &content);
     assert_eq!((append.status(), append.reply.assets_next.get()), (Status::Ok, 2));
-    let commit = bench.write(archive, Op::Commit, 0, &records);
+    let commit = harness.write(archive, Op::Commit, 0, &records);
     assert_eq!(commit.status(), Status::Ok);
     assert_eq!((commit.reply.ledger_next.get(), commit.reply.assets_next.get()), (1, 2));
-    assert_eq!(commit.reply.runs.get(), 1);
+    assert_eq!(commit.reply.batches.get(), 1);
     assert_eq!(disk.borrow().flushes() - flushes, 1, "one flush for one commit");
 
     // What the reply promised is on the medium, not only in its cache.
@@ -50,26 +53,27 @@ fn a_commit_is_one_stamped_run_and_one_flush() {
     let assets = &stable[offset(&deployment, 1, Area::Assets, 0)..][..2 * BLOCK_SIZE];
     assert_eq!(assets[..5000], content);
     assert!(assets[5000..].iter().all(|&b| b == 0), "the last block is padded with zeros");
-    let run = &stable[offset(&deployment, 1, Area::Ledger, 0)..][..BLOCK_SIZE];
+    let batch = &stable[offset(&deployment, 1, Area::Ledger, 0)..][..BLOCK_SIZE];
     let layout = deployment.volumes[1].layout;
     let (ledger, assets_blocks) = (layout.ledger.blocks, layout.assets.blocks);
-    let stamp = Stamp::decode(run, &deployment.volumes[1].id, &Frontier::EMPTY, ledger, assets_blocks).unwrap();
-    assert_eq!(stamp.payload_len.get(), 700);
-    assert_eq!(run[STAMP_SIZE..][..700], records);
-    assert!(run[STAMP_SIZE + 700..].iter().all(|&b| b == 0), "the run's last block is padded with zeros");
-    assert_eq!(stamp.ledger_digest, hash::Domain::RunLedger.hash(&records));
-    assert_eq!(stamp.assets_digest, hash::Domain::RunAssets.hash(assets));
-    assert_eq!((stamp.assets_from.get(), stamp.assets_to.get(), stamp.assets_durable.get()), (0, 2, 0));
+    let header =
+        BatchHeader::decode(batch, &deployment.volumes[1].id, &Frontier::EMPTY, ledger, assets_blocks).unwrap();
+    assert_eq!(header.payload_len.get(), 700);
+    assert_eq!(batch[STAMP_SIZE..][..700], records);
+    assert!(batch[STAMP_SIZE + 700..].iter().all(|&b| b == 0), "the batch's last block is padded with zeros");
+    assert_eq!(header.ledger_digest, hash::Domain::BatchLedger.hash(&records));
+    assert_eq!(header.assets_digest, hash::Domain::BatchAssets.hash(assets));
+    assert_eq!((header.assets_from.get(), header.assets_to.get(), header.assets_durable.get()), (0, 2, 0));
 }
 
 #[test]
 fn committed_bytes_are_never_written_again() {
-    let (_, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    bench.write(archive, Op::Append, 0, &bytes(BLOCK_SIZE, 1));
-    bench.write(archive, Op::Commit, 0, &bytes(100, 1));
-    bench.world.settle();
-    bench.world.devices().disk.borrow_mut().take_writes();
+    let (_, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    harness.write(archive, Op::Append, 0, &bytes(BLOCK_SIZE, 1));
+    harness.write(archive, Op::Commit, 0, &bytes(100, 1));
+    harness.world.settle();
+    harness.world.devices().disk.borrow_mut().take_writes();
     let cases = [
         (Op::Append, 0, Status::BelowFrontier, Area::Assets),
         (Op::Append, 2, Status::OutOfRange, Area::Assets),
@@ -80,20 +84,20 @@ fn committed_bytes_are_never_written_again() {
         (Op::WriteInput, u64::MAX, Status::OutOfRange, Area::Input),
     ];
     for (op, block, status, area) in cases {
-        let answer = bench.write(archive, op, block, &bytes(BLOCK_SIZE, 9));
+        let answer = harness.write(archive, op, block, &bytes(BLOCK_SIZE, 9));
         assert_eq!((answer.status(), answer.reply.area), (status, area as u8), "{op:?} at {block}");
         assert_eq!((answer.reply.ledger_next.get(), answer.reply.assets_next.get()), (1, 1));
     }
-    bench.world.settle();
-    assert_eq!(bench.world.devices().disk.borrow_mut().take_writes(), [], "nothing reached the disk");
-    assert_eq!(bench.page().volumes[0].refused.get(), cases.len() as u64);
-    assert_eq!(bench.page().volumes[1].refused.get(), 0);
+    harness.world.settle();
+    assert_eq!(harness.world.devices().disk.borrow_mut().take_writes(), [], "nothing reached the disk");
+    assert_eq!(harness.page().volumes[0].refused.get(), cases.len() as u64);
+    assert_eq!(harness.page().volumes[1].refused.get(), 0);
 }
 
 #[test]
 fn each_client_may_do_its_part_only() {
-    let (_, mut bench) = VaultBench::small();
-    let (archive, auditor, orchestrator) = (bench.archive(0), bench.auditor(), bench.orchestrator());
+    let (_, mut harness) = VaultHarness::small();
+    let (archive, auditor, orchestrator) = (harness.archive(0), harness.auditor(), harness.orchestrator());
     let all = [Op::Hello, Op::Read, Op::WriteInput, Op::Append, Op::Abandon, Op::Commit];
     let block = bytes(BLOCK_SIZE, 3);
     let mut ask = |client, op, volume| {
@@ -101,7 +105,7 @@ fn each_client_may_do_its_part_only() {
         let len = if matches!(op, Op::Hello | Op::Abandon | Op::Seal) { 0 } else { BLOCK_SIZE };
         let data = if op == Op::Read || client == orchestrator { &[] } else { &block[..len] };
         let request = Request { volume, area, len: (len as u32).into(), ..request(op) };
-        bench.ask(client, request, data).status()
+        harness.ask(client, request, data).status()
     };
     for op in all {
         assert_eq!(ask(archive, op, 1), Status::Forbidden, "archives know one volume: {op:?}");
@@ -124,18 +128,18 @@ fn each_client_may_do_its_part_only() {
         assert_eq!(ask(auditor, op, AUDIT), Status::Ok, "the audit record is the auditor's: {op:?}");
         assert_eq!(ask(archive, op, 0), Status::Ok, "its own volume: {op:?}");
     }
-    bench.world.settle();
-    let refused: Vec<u64> = bench.page().volumes[..4].iter().map(|row| row.refused.get()).collect();
+    harness.world.settle();
+    let refused: Vec<u64> = harness.page().volumes[..4].iter().map(|row| row.refused.get()).collect();
     assert_eq!(refused, [7 + 5 + 4, 0, 0, 1 + 1 + 1]);
 }
 
 #[test]
 fn requests_without_meaning_are_refused_and_change_nothing() {
-    let (_, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    bench.hello(archive, 0);
-    bench.world.settle();
-    bench.world.devices().disk.borrow_mut().take_writes();
+    let (_, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    harness.hello(archive, 0);
+    harness.world.settle();
+    harness.world.devices().disk.borrow_mut().take_writes();
     let with = |op: u16, area: u8, len: u32| {
         let (op, len) = (op.into(), len.into());
         Request { op, area, len, ..request(Op::Hello) }
@@ -155,36 +159,36 @@ fn requests_without_meaning_are_refused_and_change_nothing() {
         (with(Op::Append as u16, 0, 0), Status::BadRequest),
         (with(Op::Append as u16, 0, most + 1), Status::BadRequest),
         (with(Op::Commit as u16, 0, 0), Status::BadRequest),
-        (with(Op::Commit as u16, 0, RUN_PAYLOAD_MAX as u32 + 1), Status::BadRequest),
+        (with(Op::Commit as u16, 0, BATCH_PAYLOAD_MAX as u32 + 1), Status::BadRequest),
         (Request { block: 1_000_000.into(), ..with(Op::Read as u16, 2, block) }, Status::OutOfRange),
         (Request { block: u64::MAX.into(), ..with(Op::Read as u16, 3, block) }, Status::OutOfRange),
     ];
     for (request, status) in cases {
-        assert_eq!(bench.ask(archive, request, &[]).status(), status, "{request:?}");
+        assert_eq!(harness.ask(archive, request, &[]).status(), status, "{request:?}");
     }
-    bench.world.settle();
-    assert_eq!(bench.world.devices().disk.borrow_mut().take_writes(), []);
-    assert_eq!(bench.page().volumes[0].refused.get(), cases.len() as u64);
+    harness.world.settle();
+    assert_eq!(harness.world.devices().disk.borrow_mut().take_writes(), []);
+    assert_eq!(harness.page().volumes[0].refused.get(), cases.len() as u64);
 }
 
 #[test]
 fn a_client_with_impossible_indices_is_cut_off_and_the_others_go_on() {
     for (word, value) in [(0, 9), (0, u64::MAX), (8, 1), (8, u64::MAX)] {
-        let (_, mut bench) = VaultBench::small();
-        let (hostile, other) = (bench.archive(0), bench.archive(1));
-        bench.hello(other, 0);
-        bench.send(hostile, request(Op::Hello), &[]);
-        bench.region_of(hostile).store(word, value);
-        bench.world.settle();
-        let row = bench.page().volumes[0];
+        let (_, mut harness) = VaultHarness::small();
+        let (hostile, other) = (harness.archive(0), harness.archive(1));
+        harness.hello(other, 0);
+        harness.send(hostile, request(Op::Hello), &[]);
+        harness.region_of(hostile).store(word, value);
+        harness.world.settle();
+        let row = harness.page().volumes[0];
         assert_eq!((row.closed, row.refused.get()), (1, 1), "word {word} = {value}");
 
-        bench.region_of(hostile).store(word, 1);
-        bench.notify(hostile);
-        assert_eq!(bench.write(other, Op::Commit, 0, b"a record").status(), Status::Ok);
-        bench.world.settle();
-        assert_eq!(bench.page().volumes[0].closed, 1, "closed for good");
-        assert_eq!(bench.page().volumes[1].closed, 0);
+        harness.region_of(hostile).store(word, 1);
+        harness.notify(hostile);
+        assert_eq!(harness.write(other, Op::Commit, 0, b"a record").status(), Status::Ok);
+        harness.world.settle();
+        assert_eq!(harness.page().volumes[0].closed, 1, "closed for good");
+        assert_eq!(harness.page().volumes[1].closed, 0);
     }
 }
 
@@ -192,131 +196,131 @@ fn a_client_with_impossible_indices_is_cut_off_and_the_others_go_on() {
 fn a_client_cut_off_in_the_middle_does_not_keep_what_others_need() {
     let (deployment, disk) = small();
     disk.borrow_mut().set_abilities(Abilities { buffers: 4, ..Abilities::default() });
-    let mut bench = VaultBench::new(&deployment, disk, 1);
-    let (hostile, other) = (bench.archive(0), bench.archive(1));
-    bench.hello(other, 0);
+    let mut harness = VaultHarness::new(&deployment, disk, 1);
+    let (hostile, other) = (harness.archive(0), harness.archive(1));
+    harness.hello(other, 0);
     let read = Request { area: Area::Ledger as u8, len: 4096.into(), ..request(Op::Read) };
-    bench.send(hostile, write(Op::Append, 0, b"x"), b"x");
+    harness.send(hostile, write(Op::Append, 0, b"x"), b"x");
     for _ in 0..3 {
-        bench.send(hostile, read, &[]);
+        harness.send(hostile, read, &[]);
     }
     // The vault takes the requests up, and only then the client breaks the protocol.
-    bench.world.run_until(1000, |world| world.devices().disk.borrow().in_flight().len() >= 2);
-    bench.region_of(hostile).store(0, 0);
-    bench.notify(hostile);
-    bench.world.settle();
-    assert_eq!(bench.page().volumes[0].closed, 1);
+    harness.world.run_until(1000, |world| world.devices().disk.borrow().in_flight().len() >= 2);
+    harness.region_of(hostile).store(0, 0);
+    harness.notify(hostile);
+    harness.world.settle();
+    assert_eq!(harness.page().volumes[0].closed, 1);
     for i in 0..20 {
-        assert_eq!(bench.write(other, Op::Commit, i, b"a record").status(), Status::Ok);
+        assert_eq!(harness.write(other, Op::Commit, i, b"a record").status(), Status::Ok);
     }
 }
 
 #[test]
 fn a_client_that_takes_no_replies_is_not_served_further_and_loses_nothing() {
-    let (_, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
+    let (_, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
     let mut sent = 0;
-    while bench.try_send(archive, request(Op::Hello), &[]) || sent < 16 {
+    while harness.try_send(archive, request(Op::Hello), &[]) || sent < 16 {
         sent += 1;
-        bench.world.settle();
+        harness.world.settle();
         assert!(sent <= 16);
     }
     assert_eq!(sent, 16, "eight replies wait in one ring, eight requests in the other");
     for _ in 0..16 {
-        assert_eq!(bench.answer(archive).status(), Status::Ok);
+        assert_eq!(harness.answer(archive).status(), Status::Ok);
     }
 }
 
 #[test]
 fn reads_see_what_was_written_before_them() {
-    let (_, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
+    let (_, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
     let blocks: Vec<Vec<u8>> = (0..3).map(|i| bytes(BLOCK_SIZE, i)).collect();
     for (i, block) in blocks.iter().enumerate() {
         // Not waiting for anything: three writes of the same block, each followed by a read.
-        bench.send(archive, write(Op::WriteInput, 7, block), block);
+        harness.send(archive, write(Op::WriteInput, 7, block), block);
         let read = Request { len: 4096.into(), block: 7.into(), ..request(Op::Read) };
-        bench.send(archive, read, &[]);
+        harness.send(archive, read, &[]);
         if i == 2 {
             let append = bytes(BLOCK_SIZE, 77);
-            bench.send(archive, write(Op::Append, 0, &append), &append);
+            harness.send(archive, write(Op::Append, 0, &append), &append);
             let read = Request { len: 4096.into(), area: Area::Assets as u8, ..request(Op::Read) };
-            bench.send(archive, read, &[]);
+            harness.send(archive, read, &[]);
         }
     }
     for block in &blocks {
-        assert_eq!(bench.answer(archive).status(), Status::Ok);
-        assert_eq!(bench.answer(archive).data, *block);
+        assert_eq!(harness.answer(archive).status(), Status::Ok);
+        assert_eq!(harness.answer(archive).data, *block);
     }
-    assert_eq!(bench.answer(archive).status(), Status::Ok);
-    assert_eq!(bench.answer(archive).data, bytes(BLOCK_SIZE, 77), "appended and not yet committed");
+    assert_eq!(harness.answer(archive).status(), Status::Ok);
+    assert_eq!(harness.answer(archive).data, bytes(BLOCK_SIZE, 77), "appended and not yet committed");
 }
 
 #[test]
 fn commits_that_wait_together_share_a_flush() {
-    let (_, mut bench) = VaultBench::small();
-    let archives = [bench.archive(0), bench.archive(1), bench.archive(2)];
+    let (_, mut harness) = VaultHarness::small();
+    let archives = [harness.archive(0), harness.archive(1), harness.archive(2)];
     for archive in archives {
-        bench.hello(archive, 0);
+        harness.hello(archive, 0);
     }
-    bench.world.settle();
-    let disk = bench.world.devices().disk.clone();
+    harness.world.settle();
+    let disk = harness.world.devices().disk.clone();
     let flushes = disk.borrow().flushes();
     for archive in archives {
         for block in 0..4 {
-            bench.send(archive, write(Op::Append, block, b"content"), b"content");
-            bench.send(archive, write(Op::Commit, block, b"a record"), b"a record");
+            harness.send(archive, write(Op::Append, block, b"content"), b"content");
+            harness.send(archive, write(Op::Commit, block, b"a record"), b"a record");
         }
     }
-    let vault = bench.world.pd(totebox_manifest::Role::Vault, 0);
-    bench.world.run(vault);
+    let vault = harness.world.pd(totebox_manifest::Role::Vault, 0);
+    harness.world.run(vault);
     assert_eq!(disk.borrow().in_flight().len(), 6, "a transfer per client and directory");
     for archive in archives {
         for i in 0..8 {
-            let answer = bench.answer(archive);
+            let answer = harness.answer(archive);
             assert_eq!(answer.status(), Status::Ok, "request {i}");
         }
     }
     assert_eq!(disk.borrow().flushes() - flushes, 1);
-    assert_eq!(bench.page().commits.get(), 12);
+    assert_eq!(harness.page().commits.get(), 12);
 }
 
 #[test]
 fn abandoned_assets_are_not_in_the_next_run() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    bench.write(archive, Op::Append, 0, &bytes(3 * BLOCK_SIZE, 1));
-    let abandon = bench.ask(archive, request(Op::Abandon), &[]);
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    harness.write(archive, Op::Append, 0, &bytes(3 * BLOCK_SIZE, 1));
+    let abandon = harness.ask(archive, request(Op::Abandon), &[]);
     assert_eq!((abandon.status(), abandon.reply.assets_next.get()), (Status::Ok, 0));
     // At once, while the abandoned blocks may still be on their way.
     let kept = bytes(BLOCK_SIZE, 2);
-    assert_eq!(bench.write(archive, Op::Append, 0, &kept).status(), Status::Ok);
-    assert_eq!(bench.write(archive, Op::Commit, 0, b"a record").reply.assets_next.get(), 1);
-    let mut bench = bench.restarted(&deployment, 2);
-    let archive = bench.archive(0);
-    let info = bench.hello(archive, 0).info();
-    assert_eq!((info.runs.get(), info.assets_next.get()), (1, 1));
-    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).data, kept);
+    assert_eq!(harness.write(archive, Op::Append, 0, &kept).status(), Status::Ok);
+    assert_eq!(harness.write(archive, Op::Commit, 0, b"a record").reply.assets_next.get(), 1);
+    let mut harness = harness.restarted(&deployment, 2);
+    let archive = harness.archive(0);
+    let info = harness.hello(archive, 0).info();
+    assert_eq!((info.batches.get(), info.assets_next.get()), (1, 1));
+    assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).data, kept);
 }
 
 #[test]
 fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
     let layout = deployment.volumes[0].layout;
     let mut next = 0;
     while next + 8 <= layout.assets.blocks {
-        let append = bench.write(archive, Op::Append, next, &bytes(VAULT_DATA, next as u8));
+        let append = harness.write(archive, Op::Append, next, &bytes(VAULT_DATA, next as u8));
         assert_eq!(append.status(), Status::Ok);
         next += 8;
     }
-    let full = bench.write(archive, Op::Append, next, &bytes(VAULT_DATA, 1));
+    let full = harness.write(archive, Op::Append, next, &bytes(VAULT_DATA, 1));
     assert_eq!((full.status(), full.reply.area), (Status::Full, Area::Assets as u8));
     assert_eq!(full.reply.assets_next.get(), next);
 
     let mut block = 0;
     let last = loop {
-        let commit = bench.write(archive, Op::Commit, block, &bytes(6000, 1));
+        let commit = harness.write(archive, Op::Commit, block, &bytes(6000, 1));
         if commit.status() != Status::Ok {
             break commit;
         }
@@ -324,45 +328,45 @@ fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
     };
     assert_eq!((last.status(), last.reply.area), (Status::Full, Area::Ledger as u8));
     assert!(layout.ledger.blocks - block < 3, "one block is kept for the seal");
-    assert_eq!(bench.read(archive, 0, Area::Assets, 0, 1).status(), Status::Ok, "reading goes on");
-    bench.world.settle();
-    assert_eq!(bench.page().volumes[0].refused.get(), 0, "no room is no offence");
-    assert_eq!(bench.write(archive, Op::Commit, block, b"a record").status(), Status::Ok);
-    let orchestrator = bench.orchestrator();
-    let seal = bench.ask(orchestrator, request(Op::Seal), &[]);
+    assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).status(), Status::Ok, "reading goes on");
+    harness.world.settle();
+    assert_eq!(harness.page().volumes[0].refused.get(), 0, "no room is no offence");
+    assert_eq!(harness.write(archive, Op::Commit, block, b"a record").status(), Status::Ok);
+    let orchestrator = harness.orchestrator();
+    let seal = harness.ask(orchestrator, request(Op::Seal), &[]);
     assert_eq!((seal.status(), seal.reply.ledger_next.get()), (Status::Ok, layout.ledger.blocks));
 
     // There is no block behind the frontier that a start could read.
-    bench.world.settle();
-    let mut bench = bench.restarted(&deployment, 2);
-    let archive = bench.archive(0);
-    let hello = bench.hello(archive, 0);
+    harness.world.settle();
+    let mut harness = harness.restarted(&deployment, 2);
+    let archive = harness.archive(0);
+    let hello = harness.hello(archive, 0);
     assert_eq!((hello.status(), hello.state(), hello.info().sealed), (Status::Ok, VolumeState::Sealed, 1));
 }
 
 #[test]
 fn a_sealed_volume_is_never_appended_to_again() {
-    let (deployment, mut bench) = VaultBench::small();
-    let (archive, orchestrator) = (bench.archive(0), bench.orchestrator());
-    bench.write(archive, Op::Commit, 0, b"a record");
-    bench.write(archive, Op::Append, 0, b"not committed");
-    let seal = bench.ask(orchestrator, request(Op::Seal), &[]);
+    let (deployment, mut harness) = VaultHarness::small();
+    let (archive, orchestrator) = (harness.archive(0), harness.orchestrator());
+    harness.write(archive, Op::Commit, 0, b"a record");
+    harness.write(archive, Op::Append, 0, b"not committed");
+    let seal = harness.ask(orchestrator, request(Op::Seal), &[]);
     assert_eq!((seal.status(), seal.state()), (Status::Ok, VolumeState::Sealed));
     assert_eq!((seal.reply.ledger_next.get(), seal.reply.assets_next.get()), (2, 0));
     for life in 0..2 {
-        let (archive, orchestrator) = (bench.archive(0), bench.orchestrator());
+        let (archive, orchestrator) = (harness.archive(0), harness.orchestrator());
         for op in [Op::Append, Op::Commit, Op::WriteInput, Op::Abandon] {
             let block = if op == Op::Commit { 2 } else { 0 };
-            let answer = bench.write(archive, op, block, &bytes(BLOCK_SIZE, 1));
+            let answer = harness.write(archive, op, block, &bytes(BLOCK_SIZE, 1));
             assert_eq!(answer.status(), Status::Sealed, "{op:?} in life {life}");
         }
-        assert_eq!(bench.ask(orchestrator, request(Op::Seal), &[]).status(), Status::Sealed);
-        assert_eq!(bench.hello(archive, 0).state(), VolumeState::Sealed);
-        assert_eq!(bench.read(archive, 0, Area::Ledger, 0, 1).status(), Status::Ok);
-        bench.world.settle();
-        assert_eq!(bench.page().volumes[0].refused.get(), 5);
-        bench.world.devices().disk.borrow_mut().cut_power(&mut fastrand::Rng::with_seed(3));
-        bench = bench.restarted(&deployment, 2);
+        assert_eq!(harness.ask(orchestrator, request(Op::Seal), &[]).status(), Status::Sealed);
+        assert_eq!(harness.hello(archive, 0).state(), VolumeState::Sealed);
+        assert_eq!(harness.read(archive, 0, Area::Ledger, 0, 1).status(), Status::Ok);
+        harness.world.settle();
+        assert_eq!(harness.page().volumes[0].refused.get(), 5);
+        harness.world.devices().disk.borrow_mut().cut_power(&mut fastrand::Rng::with_seed(3));
+        harness = harness.restarted(&deployment, 2);
     }
 }
 
@@ -370,66 +374,66 @@ fn a_sealed_volume_is_never_appended_to_again() {
 fn a_long_upload_is_flushed_on_its_way() {
     let text = SMALL.replace("\"2 MiB\"", "\"24 MiB\"").replace("\"16 MiB\"", "\"40 MiB\"");
     let deployment = deployment(&text);
-    let mut bench = VaultBench::new(&deployment, DiskHandle::new(blank_disk(&deployment)), 1);
-    let archive = bench.archive(1);
-    bench.hello(archive, 0);
-    bench.world.settle();
-    let flushes = bench.world.devices().disk.borrow().flushes();
+    let mut harness = VaultHarness::new(&deployment, DiskHandle::new(blank_disk(&deployment)), 1);
+    let archive = harness.archive(1);
+    harness.hello(archive, 0);
+    harness.world.settle();
+    let flushes = harness.world.devices().disk.borrow().flushes();
     let blocks = 18 * 256; // 18 MiB: two flushes on the way
     let mut answered = 0;
     for sent in 0..blocks / 8 {
         let data = bytes(VAULT_DATA, sent as u8);
-        while !bench.try_send(archive, write(Op::Append, sent * 8, &data), &data) {
-            assert_eq!(bench.answer(archive).status(), Status::Ok);
+        while !harness.try_send(archive, write(Op::Append, sent * 8, &data), &data) {
+            assert_eq!(harness.answer(archive).status(), Status::Ok);
             answered += 1;
         }
     }
     while answered < blocks / 8 {
-        assert_eq!(bench.answer(archive).status(), Status::Ok);
+        assert_eq!(harness.answer(archive).status(), Status::Ok);
         answered += 1;
     }
-    let commit = bench.write(archive, Op::Commit, 0, b"a record");
+    let commit = harness.write(archive, Op::Commit, 0, b"a record");
     assert_eq!((commit.status(), commit.reply.assets_next.get()), (Status::Ok, blocks));
-    let disk = bench.world.devices().disk.clone();
+    let disk = harness.world.devices().disk.clone();
     assert_eq!(disk.borrow().flushes() - flushes, 3);
     let at = offset(&deployment, 1, Area::Ledger, 0);
-    let (stamp, _) = Stamp::read_from_prefix(&disk.borrow().stable()[at..]).unwrap();
-    assert_eq!((stamp.assets_from.get(), stamp.assets_durable.get(), stamp.assets_to.get()), (0, 4096, blocks));
+    let (header, _) = BatchHeader::read_from_prefix(&disk.borrow().stable()[at..]).unwrap();
+    assert_eq!((header.assets_from.get(), header.assets_durable.get(), header.assets_to.get()), (0, 4096, blocks));
 
     disk.borrow_mut().cut_power(&mut fastrand::Rng::with_seed(1));
-    let mut bench = bench.restarted(&deployment, 2);
-    let archive = bench.archive(1);
-    assert_eq!(bench.hello(archive, 0).info().assets_next.get(), blocks);
-    assert_eq!(bench.read(archive, 0, Area::Assets, 800, 8).data, bytes(VAULT_DATA, 100));
+    let mut harness = harness.restarted(&deployment, 2);
+    let archive = harness.archive(1);
+    assert_eq!(harness.hello(archive, 0).info().assets_next.get(), blocks);
+    assert_eq!(harness.read(archive, 0, Area::Assets, 800, 8).data, bytes(VAULT_DATA, 100));
 }
 
 #[test]
 fn hints_follow_when_the_vault_is_idle() {
-    let (deployment, mut bench) = VaultBench::small();
-    let archive = bench.archive(0);
-    for run in 0..3 {
-        bench.write(archive, Op::Commit, run, b"a record");
-        bench.world.settle();
+    let (deployment, mut harness) = VaultHarness::small();
+    let archive = harness.archive(0);
+    for batch in 0..3 {
+        harness.write(archive, Op::Commit, batch, b"a record");
+        harness.world.settle();
     }
-    let disk = bench.world.devices().disk.clone();
+    let disk = harness.world.devices().disk.clone();
     let disk = disk.borrow();
     let hints = HINT_BLOCKS.map(|block| {
         let at = offset(&deployment, 0, Area::Volume, block);
         Hint::decode(&disk.seen()[at..][..BLOCK_SIZE], &deployment.volumes[0].id)
-            .map(|(frontier, _)| frontier.runs)
+            .map(|(frontier, _)| frontier.batches)
     });
     assert_eq!(hints.iter().max(), Some(&Some(3)), "the newest names the last run: {hints:?}");
 }
 
 #[test]
 fn a_flood_of_writes_does_not_take_the_buffers_from_others() {
-    let (deployment, mut bench) = VaultBench::small();
-    let (hostile, other) = (bench.archive(0), bench.archive(1));
-    bench.hello(other, 0);
-    bench.world.settle();
+    let (deployment, mut harness) = VaultHarness::small();
+    let (hostile, other) = (harness.archive(0), harness.archive(1));
+    harness.hello(other, 0);
+    harness.world.settle();
     let volume = &deployment.volumes[0];
     let (start, end) = (volume.first_block, volume.first_block + volume.layout.blocks);
-    let disk = bench.world.devices().disk.clone();
+    let disk = harness.world.devices().disk.clone();
     disk.borrow_mut().hold_while(move |operation| match operation {
         Operation::Write { block, .. } => (start..end).contains(block),
         _ => false,
@@ -438,15 +442,15 @@ fn a_flood_of_writes_does_not_take_the_buffers_from_others() {
     let mut answered = 0;
     for i in 0..60 {
         let request = write(Op::WriteInput, i, &[1; BLOCK_SIZE]);
-        bench.try_send(hostile, request, &[1; BLOCK_SIZE]);
+        harness.try_send(hostile, request, &[1; BLOCK_SIZE]);
         for _ in 0..20 {
-            bench.world.step();
+            harness.world.step();
         }
-        while bench.receive(hostile).is_some() {
+        while harness.receive(hostile).is_some() {
             answered += 1;
         }
     }
     assert!((8..32).contains(&answered), "{answered} writes were taken up");
-    assert_eq!(bench.write(other, Op::Append, 0, &bytes(VAULT_DATA, 1)).status(), Status::Ok);
-    assert_eq!(bench.read(other, 0, Area::Assets, 0, 8).data, bytes(VAULT_DATA, 1));
+    assert_eq!(harness.write(other, Op::Append, 0, &bytes(VAULT_DATA, 1)).status(), Status::Ok);
+    assert_eq!(harness.read(other, 0, Area::Assets, 0, 8).data, bytes(VAULT_DATA, 1));
 }

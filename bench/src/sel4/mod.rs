@@ -32,7 +32,7 @@ const BEFORE: u64 = 1024;
 const PUTS: [u64; 2] = [2, 10];
 
 /// How long the appliance may take to come up.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Instructions, by what is in [`Counter::names`].
 type Counts = HashMap<String, u64>;
@@ -53,7 +53,7 @@ pub fn run() -> Result<Value> {
     qemu.resume()?;
     let started = Instant::now();
     while !tool(&site, &["audit"], &[])?.wait()?.success() {
-        ensure!(started.elapsed() < PATIENCE, "the appliance does not come up");
+        ensure!(started.elapsed() < TIMEOUT, "the appliance does not come up");
     }
     qemu.stop()?;
     let mut counter = Counter::new(qemu, &site)?;

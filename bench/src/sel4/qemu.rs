@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 /// How long QEMU may take to open its sockets.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The number of the program counter in GDB's description of AArch64.
 const PC: u32 = 32;
@@ -137,7 +137,7 @@ fn connect(path: &Path, child: &mut Child) -> Result<UnixStream> {
     loop {
         match UnixStream::connect(path) {
             Ok(stream) => return Ok(stream),
-            Err(error) if started.elapsed() > PATIENCE => {
+            Err(error) if started.elapsed() > TIMEOUT => {
                 return Err(error).with_context(|| format!("QEMU does not open {}", path.display()));
             }
             Err(_) => {}

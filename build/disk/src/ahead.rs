@@ -69,8 +69,8 @@ impl ReadAhead {
         ReadAhead { reader, works, chunk: Chunk::default(), later: Vec::new(), read, spent }
     }
 
-    /// The blocks wanted, and perhaps the document's hash, if they are all of one. `None` if they were not read ahead in
-    /// one piece: because they lie behind the end, before others that were asked for already, or in two chunks, or
+    /// The blocks wanted, and perhaps the document's hash, if they are all of one. `None` if they were not read ahead
+    /// in one piece: because they lie behind the end, before others that were asked for already, or in two chunks, or
     /// because they or some before them cannot be read. The first time, reading begins there and goes on to `end`.
     pub fn get(&mut self, want: Want, end: u64) -> Option<(&[u8], Option<Hash>)> {
         if !self.works.is_empty() {
@@ -97,7 +97,7 @@ impl ReadAhead {
         let source = Arc::new(Mutex::new(Source { left, spent }));
         for work in self.works.drain(..) {
             let (reader, source, to_walk) = (self.reader.clone(), source.clone(), to_walk.clone());
-            let thread = move || run(&reader, &source, work, &to_walk);
+            let thread = move || batch(&reader, &source, work, &to_walk);
             let _ = thread::Builder::new().name("read ahead".to_owned()).spawn(thread);
         }
     }
@@ -144,7 +144,7 @@ impl Source {
 }
 
 /// A thread: takes its turns at reading, works, and sends to the walk.
-fn run(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender<Chunk>) {
+fn batch(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender<Chunk>) {
     loop {
         let chunk = source.lock().ok().and_then(|mut source| source.read(reader));
         let Some(mut chunk) = chunk else { return };

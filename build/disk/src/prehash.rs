@@ -5,16 +5,16 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{HEADER_SIZE, Header, RECORD_ALIGN};
-use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use ledger_fmt::{Hash, hash};
 use zerocopy::FromBytes;
 
 use super::ahead::{Place, Work};
 
 /// Bytes of a document that are wanted at once.
-const LEN_MAX: u64 = (RUN_BLOCKS_MAX * BLOCK_SIZE) as u64;
+const LEN_MAX: u64 = (BATCH_BLOCKS_MAX * BLOCK_SIZE) as u64;
 
 /// Lists of places on their way to who hashes them. What is too much is not hashed here.
 const LISTS: usize = 8;

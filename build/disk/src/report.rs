@@ -54,8 +54,8 @@ pub struct VolumeReport {
     pub found_by: FoundBy,
     /// Findings.
     pub findings: u64,
-    /// Runs committed.
-    pub runs: u64,
+    /// Batches committed.
+    pub batches: u64,
     /// Records in the ledger.
     pub records: u64,
     /// Documents and corrections among them.
@@ -186,7 +186,7 @@ impl VolumeReport {
             offset: volume.start,
             found_by: volume.found_by,
             findings: findings.count,
-            runs: count(|summary| summary.frontier.runs),
+            batches: count(|summary| summary.frontier.batches),
             records: count(|summary| summary.records),
             documents: count(|summary| summary.documents),
             content_bytes: count(|summary| summary.content_bytes),

@@ -1,14 +1,14 @@
 //! What a lost superblock said, from the rest of its volume, so that its records can still be read: the
-//! partition knows id and size, the first run where `ledger/` begins, and the genesis record in it the rest.
+//! partition knows id and size, the first batch where `ledger/` begins, and the genesis record in it the rest.
 
+use ledger_fmt::batch_header::{BatchHeader, STAMP_SIZE};
 use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, Superblock, volume_name};
 use ledger_fmt::record::{Genesis, Kind, Record};
-use ledger_fmt::stamp::{STAMP_SIZE, Stamp};
 use zerocopy::FromBytes;
 
 use super::image::{Image, Volume};
 
-/// Blocks read at once in search of the first run.
+/// Blocks read at once in search of the first batch.
 const CHUNK: usize = 256;
 
 /// The superblock that a volume of so many blocks must have had; `lost` is what stands in its place.
@@ -22,7 +22,7 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
     for start in likely.filter(|start| (first..blocks).contains(start)) {
         let bytes = &mut chunk[..BLOCK_SIZE];
         if image.read(volume, start, bytes)
-            && let Some(superblock) = from_first_run(bytes, volume, blocks, start)
+            && let Some(superblock) = from_first_batch(bytes, volume, blocks, start)
         {
             return Some(superblock);
         }
@@ -35,7 +35,7 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
             .find(|&len| image.read(volume, next, &mut chunk[..len as usize * BLOCK_SIZE]))?;
         let bytes = &chunk[..len as usize * BLOCK_SIZE];
         for (block, start) in bytes.chunks_exact(BLOCK_SIZE).zip(next..) {
-            if let Some(superblock) = from_first_run(block, volume, blocks, start) {
+            if let Some(superblock) = from_first_batch(block, volume, blocks, start) {
                 return Some(superblock);
             }
         }
@@ -45,7 +45,7 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
 }
 
 /// The superblock, if this is the first block of `ledger/`, `start` blocks into the volume.
-fn from_first_run(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
+fn from_first_batch(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
     let layout = Layout::new(blocks, blocks - start)?;
     let genesis = first_genesis(block, &volume.id, &layout)?;
     Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
@@ -53,8 +53,8 @@ fn from_first_run(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Opt
 
 /// The genesis record, if this is the first block of the `ledger/` of such a volume.
 pub fn first_genesis(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Genesis> {
-    // A record fits the block its stamp begins.
-    Stamp::find(block, volume, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
+    // A record fits the block its batch header begins.
+    BatchHeader::find(block, volume, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
     let (record, _) = Record::decode(&block[STAMP_SIZE..]).ok()?;
     let genesis = Genesis::read_from_bytes(record.payload).ok().filter(|_| record.kind == Kind::Genesis)?;
     volume_name(&genesis.name)?;

@@ -2,15 +2,15 @@
 //! from front to back. A superblock is at the front of its volume and says how far that reaches, so what is found
 //! inside a volume is its content and no volume, whatever it looks like.
 //!
-//! A superblock counts if more of its volume bears it out: a hint of that volume behind it, or the first run where it
+//! A superblock counts if more of its volume bears it out: a hint of that volume behind it, or the first batch where it
 //! says that `ledger/` begins. One that nothing bears out, that of a volume that was never in service or what is left
 //! of an earlier layout, counts only if nothing else lies where its volume would.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use ledger_fmt::batch_header::Hint;
 use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Superblock};
-use ledger_fmt::stamp::Hint;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
@@ -109,7 +109,7 @@ fn superblocks(bytes: &[u8], at: u64) -> impl Iterator<Item = Found> {
     })
 }
 
-/// Whether its volume has a hint or a first run that says the same of it.
+/// Whether its volume has a hint or a first batch that says the same of it.
 fn is_borne_out(file: &File, found: &Found) -> bool {
     let Found { start, superblock } = found;
     let Some(layout) = superblock.layout() else { return false };

@@ -1,13 +1,13 @@
 //! Drives the verifier over a volume of an image.
 
+use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
 use ledger_fmt::layout::{BLOCK_SIZE, Block, Superblock};
-use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor, Want};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::ahead::ReadAhead;
 use super::image::{Image, Reader, Volume};
-use super::kept::Kept;
+use super::pinned::Pinned;
 use super::prehash::works;
 use super::report::{Findings, VolumeReport};
 
@@ -32,7 +32,7 @@ impl Walk {
         let verifier = Box::new(Verifier::new(superblock, None, mode));
         let [_, assets] = verifier.expected();
         let ahead = works(assets.start).map(|works| ReadAhead::new(reader.clone(), works));
-        Walk { reader, verifier, ahead, buffer: vec![Block::new_zeroed(); RUN_BLOCKS_MAX] }
+        Walk { reader, verifier, ahead, buffer: vec![Block::new_zeroed(); BATCH_BLOCKS_MAX] }
     }
 
     /// Goes one step; false at the end.
@@ -66,9 +66,9 @@ impl Walk {
         (done, expected.max(done))
     }
 
-    /// The block of `ledger/` in which the last stamp stands: see [`Verifier::last_stamp_block`].
-    pub fn last_stamp_block(&self) -> Option<u64> {
-        self.verifier.last_stamp_block()
+    /// The block of `ledger/` in which the last batch header stands: see [`Verifier::last_header_block`].
+    pub fn last_header_block(&self) -> Option<u64> {
+        self.verifier.last_header_block()
     }
 
     /// What was found out.
@@ -78,7 +78,7 @@ impl Walk {
 }
 
 /// Verifies a volume, and holds it against what was kept of it. `progress` is told bytes read and expected.
-pub fn verify(image: &Image, volume: &Volume, kept: &Kept, mut progress: impl FnMut(u64, u64)) -> VolumeReport {
+pub fn verify(image: &Image, volume: &Volume, kept: &Pinned, mut progress: impl FnMut(u64, u64)) -> VolumeReport {
     let findings = Findings::new(volume);
     let superblock = match &volume.superblock {
         Ok(superblock) => superblock,

@@ -50,7 +50,7 @@ const TO_THE_END: i64 = 0;
 const STACKED_MAX: usize = 8;
 
 /// How long to try, and between two tries.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy)]
@@ -204,7 +204,7 @@ fn image_name(disk: &File) -> Result<Option<PathBuf>> {
 /// Tries again for a moment while the disk is in use: the processes of an appliance that has just been ended close it
 /// each in its own time.
 fn patiently(attempt: impl Fn() -> Result<LockedDisk>) -> Result<LockedDisk> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match attempt() {
             Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => sleep(PAUSE),

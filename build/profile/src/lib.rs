@@ -1,6 +1,6 @@
-//! What a deployment's description ought to allow: the policy that `totebox check` compares with. It comes from the graph
-//! the manifests are written from, the table of what flows between whom ([`totebox_manifest::conversation`]), and the
-//! board's devices.
+//! What a deployment's description ought to allow: the policy that `totebox check` compares with. It comes from the
+//! graph the manifests are written from, the table of what flows between whom ([`totebox_manifest::conversation`]), and
+//! the board's devices.
 
 #![forbid(unsafe_code)]
 

@@ -27,10 +27,10 @@ pub struct Appliance {
 }
 
 impl Appliance {
-    /// Opens a session with an appliance that is up, or waits for it; `patience` is how long to wait if the
+    /// Opens a session with an appliance that is up, or waits for it; `timeout` is how long to wait if the
     /// operator does not say. What happens at the appliance meanwhile is told on standard error.
-    pub fn open(&self, patience: Duration) -> Result<Session> {
-        let mut session = self.open_at_once(patience)?;
+    pub fn open(&self, timeout: Duration) -> Result<Session> {
+        let mut session = self.open_at_once(timeout)?;
         await_start(&mut session)?;
         Ok(session)
     }
@@ -41,22 +41,22 @@ impl Appliance {
     }
 
     /// Opens a session, whether the appliance is up or still starting.
-    pub fn open_at_once(&self, patience: Duration) -> Result<Session> {
+    pub fn open_at_once(&self, timeout: Duration) -> Result<Session> {
         let news = Box::new(|text: &str| errln!("appliance: {text}"));
-        Session::open(Connection::open(&self.connect)?, self.timing(patience), news)
+        Session::open(Connection::open(&self.connect)?, self.timing(timeout), news)
     }
 
-    /// The same for a look that ends soon after `ended` is set, with [`totebox_operator::client::Interrupted`]. What happens
-    /// meanwhile is not told.
-    pub fn open_until(&self, patience: Duration, ended: &Arc<AtomicBool>) -> Result<Session> {
+    /// The same for a look that ends soon after `ended` is set, with [`totebox_operator::client::Interrupted`]. What
+    /// happens meanwhile is not told.
+    pub fn open_until(&self, timeout: Duration, ended: &Arc<AtomicBool>) -> Result<Session> {
         let mut connection = Connection::open(&self.connect)?;
         connection.end_with(ended.clone());
-        Session::open(connection, self.timing(patience), Box::new(|_| {}))
+        Session::open(connection, self.timing(timeout), Box::new(|_| {}))
     }
 
-    fn timing(&self, patience: Duration) -> Timing {
-        let patience = self.timeout.map_or(patience, |seconds| Duration::from_secs(seconds).min(FOREVER));
-        Timing { quiet: Timing::default().quiet.min(patience), patience }
+    fn timing(&self, timeout: Duration) -> Timing {
+        let timeout = self.timeout.map_or(timeout, |seconds| Duration::from_secs(seconds).min(FOREVER));
+        Timing { quiet: Timing::default().quiet.min(timeout), timeout }
     }
 }
 
@@ -64,7 +64,7 @@ impl Appliance {
 const FOREVER: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// How long to wait for something to move, if the operator does not say.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The appliance refused. That what was asked for is damaged, not there, or no longer known for certain is a result;
 /// anything else means that the command could not be carried out.

@@ -28,13 +28,13 @@ pub struct Args {
 }
 
 /// A large volume is read for long, and the auditor says nothing while it reads.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Between two tries when another audit is under way.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let audit = audit(&mut session, args.volume.as_deref(), PAUSE)?;
     if args.json {
         let mut value = json!({ "volumes": audit.verdicts });

@@ -7,7 +7,7 @@ use totebox_console_protocol::views::{FindingCount, FlagCount, FlagLine, RangeLi
 use totebox_operator::client::Session;
 use totebox_operator::client::flags::{Flag, Range, acknowledge, findings, flags};
 
-use super::appliance::{Appliance, PATIENCE, refused};
+use super::appliance::{Appliance, TIMEOUT, refused};
 use super::{Outcome, output};
 
 /// Shows what was found and not acknowledged, the most serious first.
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let mut session = args.appliance.open_at_once(TIMEOUT)?;
     if let Some(volume) = &args.volume {
         return show_findings(session, volume, args.json);
     }
@@ -118,7 +118,7 @@ pub struct AckArgs {
 
 pub fn ack(args: AckArgs) -> Result<Outcome> {
     let (flag, reason) = (args.flag, args.reason.join(" "));
-    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let mut session = args.appliance.open_at_once(TIMEOUT)?;
     let done = match acknowledge(&mut session, flag, &reason)? {
         Ok(done) => done,
         Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),

@@ -11,7 +11,7 @@ use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::get::{default_path, get};
 use totebox_shown::ShowPath;
 
-use super::appliance::{Appliance, Bar, PATIENCE, refused};
+use super::appliance::{Appliance, Bar, TIMEOUT, refused};
 use super::{Outcome, output};
 
 /// Gets a document back. Its hash is checked before the file appears.
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         (true, _) => std::env::temp_dir(),
         (false, folder) => folder.unwrap_or(Path::new(".")).to_path_buf(),
     };
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let fetched = get(&mut session, &args.archive, args.sequence, &folder, &mut Bar::default())?;
     let mut fetched = match fetched {
         Ok(fetched) => fetched,

@@ -7,7 +7,7 @@ use totebox_common::outln;
 use totebox_console_protocol::views::EventLine;
 use totebox_operator::client::history::{Event, history};
 
-use super::appliance::{Appliance, PATIENCE, refused};
+use super::appliance::{Appliance, TIMEOUT, refused};
 use super::{Outcome, output};
 
 /// Shows the audit record: audits, flags, acknowledgements, lifecycle, faults, starts.
@@ -32,7 +32,7 @@ pub struct Args {
 const KINDS: [&str; 7] = ["genesis", "boot", "audit-result", "flag", "acknowledgement", "lifecycle", "fault"];
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open_at_once(PATIENCE)?;
+    let mut session = args.appliance.open_at_once(TIMEOUT)?;
     let from = args.from.or(args.kind.as_ref().map(|_| 0));
     let mut history = match history(&mut session, from)? {
         Ok(history) => history,

@@ -6,7 +6,7 @@ use totebox_common::outln;
 use totebox_console_protocol::change::Change;
 use totebox_operator::client::lifecycle::{Transition, change};
 
-use super::appliance::{Appliance, PATIENCE};
+use super::appliance::{Appliance, TIMEOUT};
 use super::{Outcome, output};
 
 /// What all of them take.
@@ -50,7 +50,7 @@ pub fn archive(args: ArchiveArgs) -> Result<Outcome> {
 }
 
 pub fn run(args: Args, to: Change) -> Result<Outcome> {
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let transition = match change(&mut session, &args.archive, to)? {
         Ok(transition) => transition,
         Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),

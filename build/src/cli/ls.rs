@@ -9,7 +9,7 @@ use totebox_console_protocol::text::{Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::ls::{Listing, Range, ls};
 
-use super::appliance::{Appliance, PATIENCE, refused};
+use super::appliance::{Appliance, TIMEOUT, refused};
 use super::{Outcome, output};
 
 /// Lists the records of an archive.
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let listing = match ls(&mut session, &args.archive, args.from, args.count)? {
         Ok(listing) => listing,
         Err(refusal) => return refused(&refusal),

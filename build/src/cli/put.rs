@@ -16,7 +16,7 @@ use totebox_operator::client::put::{Order, Outcome as Fate, put};
 use totebox_operator::client::sources::{Folders, Found, Source, sources};
 use totebox_shown::ShowPath;
 
-use super::appliance::{Appliance, Bar, PATIENCE};
+use super::appliance::{Appliance, Bar, TIMEOUT};
 use super::{Outcome, output};
 
 /// Puts documents into an archive. What is committed stays for ever.
@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     // All of it is read before the line is taken, for which others may wait.
     let read = || FileContent::read_all(&found.sources, &mut Bar::default());
     let opened = args.appliance.look_for().map(|()| read());
-    let opened = opened.and_then(|contents| Ok((contents, args.appliance.open(PATIENCE)?)));
+    let opened = opened.and_then(|contents| Ok((contents, args.appliance.open(TIMEOUT)?)));
     let (contents, mut session) = match opened {
         Ok(opened) => opened,
         Err(error) => {

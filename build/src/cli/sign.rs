@@ -6,7 +6,7 @@ use totebox_common::errln;
 use totebox_common::outln;
 use totebox_operator::client::sign::{Signed, in_service, sign};
 
-use super::appliance::{Appliance, PATIENCE};
+use super::appliance::{Appliance, TIMEOUT};
 use super::{Outcome, output};
 
 /// Has archives sign a checkpoint over all their records now.
@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let archives = match args.archives {
         all if all.is_empty() => match in_service(&mut session)? {
             Ok(archives) => archives,

@@ -11,7 +11,7 @@ use totebox_operator::client::news::News;
 use totebox_operator::client::status::{Status, Volume, status};
 use totebox_shown::{Json, Shown};
 
-use super::appliance::{Appliance, PATIENCE, refused};
+use super::appliance::{Appliance, TIMEOUT, refused};
 use super::watch::{self, Screen, Seen};
 use super::{Outcome, output};
 
@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     if let Some(seconds) = args.watch {
         let mut news = News::default();
         return watch::run(seconds, &Screen::new(), |ended| {
-            let mut session = args.appliance.open_until(PATIENCE, ended)?;
+            let mut session = args.appliance.open_until(TIMEOUT, ended)?;
             Ok(match news.look(&mut session)? {
                 Ok((status, news)) => {
                     let text = if args.json {
@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             })
         });
     }
-    let mut session = args.appliance.open(PATIENCE)?;
+    let mut session = args.appliance.open(TIMEOUT)?;
     let status = match status(&mut session)? {
         Ok(status) => status,
         Err(refusal) => return refused(&refusal),

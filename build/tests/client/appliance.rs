@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_testing::Random;
 
 pub const ARCHIVES: [&str; 2] = ["contracts", "finance"];
@@ -49,15 +49,15 @@ impl Appliance {
     /// has sent something.
     pub fn start(
         mut noise: Noise,
-        prepare: impl FnOnce(&mut Bench) + Send + 'static,
-        mut meanwhile: impl FnMut(&mut Bench) + Send + 'static,
+        prepare: impl FnOnce(&mut Harness) + Send + 'static,
+        mut meanwhile: impl FnMut(&mut Harness) + Send + 'static,
     ) -> (Appliance, UnixStream) {
         let (ours, line) = UnixStream::pair().unwrap();
         let thread = thread::spawn(move || {
-            let mut bench = Bench::up(&ARCHIVES);
-            prepare(&mut bench);
-            serve(&mut bench, line, &mut noise, &mut meanwhile);
-            documents(bench)
+            let mut harness = Harness::up(&ARCHIVES);
+            prepare(&mut harness);
+            serve(&mut harness, line, &mut noise, &mut meanwhile);
+            documents(harness)
         });
         (Appliance(thread), ours)
     }
@@ -66,20 +66,20 @@ impl Appliance {
     pub fn listen(
         path: &Path,
         clients: usize,
-        prepare: impl FnOnce(&mut Bench) + Send + 'static,
-        mut meanwhile: impl FnMut(&mut Bench) + Send + 'static,
+        prepare: impl FnOnce(&mut Harness) + Send + 'static,
+        mut meanwhile: impl FnMut(&mut Harness) + Send + 'static,
     ) -> Appliance {
         let listener = UnixListener::bind(path).unwrap();
         Appliance(thread::spawn(move || {
-            let mut bench = Bench::up(&ARCHIVES);
-            prepare(&mut bench);
+            let mut harness = Harness::up(&ARCHIVES);
+            prepare(&mut harness);
             for line in listener.incoming().take(clients) {
-                serve(&mut bench, line.unwrap(), &mut Noise::none(), &mut meanwhile);
-                bench.line.borrow_mut().hung_up = true;
-                bench.bytes(&[]);
-                bench.output_bytes();
+                serve(&mut harness, line.unwrap(), &mut Noise::none(), &mut meanwhile);
+                harness.line.borrow_mut().hung_up = true;
+                harness.bytes(&[]);
+                harness.output_bytes();
             }
-            documents(bench)
+            documents(harness)
         }))
     }
 
@@ -90,17 +90,22 @@ impl Appliance {
 }
 
 /// Serves a client until it hangs up.
-fn serve(bench: &mut Bench, mut line: UnixStream, noise: &mut Noise, meanwhile: &mut impl FnMut(&mut Bench)) {
+fn serve(
+    harness: &mut Harness,
+    mut line: UnixStream,
+    noise: &mut Noise,
+    meanwhile: &mut impl FnMut(&mut Harness),
+) {
     let mut chunk = [0; 4096];
     while let Ok(count @ 1..) = line.read(&mut chunk) {
-        bench.bytes(&noise.disturb(&chunk[..count]));
-        meanwhile(bench);
-        if line.write_all(&noise.disturb(&bench.output_bytes())).is_err() {
+        harness.bytes(&noise.disturb(&chunk[..count]));
+        meanwhile(harness);
+        if line.write_all(&noise.disturb(&harness.output_bytes())).is_err() {
             break;
         }
     }
 }
 
-fn documents(mut bench: Bench) -> Vec<Vec<Document>> {
-    bench.archives.drain(..).map(|archive| archive.documents).collect()
+fn documents(mut harness: Harness) -> Vec<Vec<Document>> {
+    harness.archives.drain(..).map(|archive| archive.documents).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use totebox_console::testing::Bench;
+use totebox_console::testing::Harness;
 use totebox_protocol::audit::Verdict;
 use totebox_protocol::operator::Outcome;
 use totebox_protocol::page::{ArchiveState, degraded};
@@ -103,31 +103,31 @@ fn an_operator_puts_lists_and_gets() {
 fn status_and_audit_say_by_their_exit_code_what_they_found() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
+    let prepare = |harness: &mut Harness| {
         for tag in 1..=3 {
-            bench.answer_order(Outcome::Accepted, tag);
+            harness.answer_order(Outcome::Accepted, tag);
         }
     };
     let mut verified = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.peer.orders.len() == verified {
+    let meanwhile = move |harness: &mut Harness| {
+        if harness.peer.orders.len() == verified {
             return;
         }
-        verified = bench.peer.orders.len();
+        verified = harness.peer.orders.len();
         let verdicts =
             [Verdict::Clean, if verified == 1 { Verdict::Clean } else { Verdict::Mismatch }, Verdict::Clean];
-        for (row, verdict) in bench.surface.rows.iter_mut().zip(verdicts) {
+        for (row, verdict) in harness.status_page.rows.iter_mut().zip(verdicts) {
             (row.verify_tag, row.verdict) = ((verified as u32).into(), verdict as u8);
             row.finding_record = u64::MAX.into();
         }
-        bench.surface.rows[2].unrecorded = u8::from(verified == 1);
-        (bench.surface.rows[0].left, bench.surface.rows[0].records) = (0.into(), 9.into());
+        harness.status_page.rows[2].unrecorded = u8::from(verified == 1);
+        (harness.status_page.rows[0].left, harness.status_page.rows[0].records) = (0.into(), 9.into());
         if verified >= 2 {
-            let row = &mut bench.surface.rows[1];
+            let row = &mut harness.status_page.rows[1];
             (row.finding, row.finding_area, row.findings) = (7, 1, 1.into());
             (row.finding_block, row.finding_record) = (3.into(), 2.into());
         }
-        bench.publish();
+        harness.publish();
     };
     let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
 
@@ -170,14 +170,14 @@ fn status_exits_with_1_whichever_domain_is_lost() {
     let console = folder.path().join("console");
     // With none lost the same appliance is in order.
     for bit in [0].into_iter().chain(degraded::ALL.map(|(bit, ..)| bit)) {
-        let lost = move |bench: &mut Bench| match bit {
+        let lost = move |harness: &mut Harness| match bit {
             degraded::ORCHESTRATOR => {
-                bench.peer.hung = true;
-                bench.seconds(20);
+                harness.peer.hung = true;
+                harness.seconds(20);
             }
             bit => {
-                bench.surface.degraded = bit;
-                bench.publish();
+                harness.status_page.degraded = bit;
+                harness.publish();
             }
         };
         let appliance = Appliance::listen(&console, 1, lost, |_| {});
@@ -194,17 +194,17 @@ fn status_exits_with_1_whichever_domain_is_lost() {
 fn status_right_after_a_start_waits_until_there_is_something_to_look_at() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let set = |bench: &mut Bench, settled: u8, state: u8| {
-        bench.surface.settled = settled;
-        bench.surface.rows.iter_mut().for_each(|row| row.state = state);
-        bench.publish();
+    let set = |harness: &mut Harness, settled: u8, state: u8| {
+        harness.status_page.settled = settled;
+        harness.status_page.rows.iter_mut().for_each(|row| row.state = state);
+        harness.publish();
     };
-    let starting = move |bench: &mut Bench| set(bench, 0, 0);
+    let starting = move |harness: &mut Harness| set(harness, 0, 0);
     let mut asked = 0;
-    let rise = move |bench: &mut Bench| {
+    let rise = move |harness: &mut Harness| {
         asked += 1;
         if asked == 4 {
-            set(bench, 1, ArchiveState::Active as u8);
+            set(harness, 1, ArchiveState::Active as u8);
         }
     };
     let appliance = Appliance::listen(&at.join("console"), 1, starting, rise);

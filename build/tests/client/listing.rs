@@ -1,6 +1,6 @@
 //! Listing an archive that is not whole: what is damaged keeps nothing else back.
 
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_operator::client::ls::{Range, ls};
 
 use crate::appliance::Appliance;
@@ -12,12 +12,12 @@ use crate::session;
 fn a_listing_shows_what_is_whole_and_names_what_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
+    let prepare = |harness: &mut Harness| {
         for index in 0..8 {
             let (name, content) = (format!("document {index}"), b"x".to_vec());
-            bench.archives[0].documents.push(Document { name, content });
+            harness.archives[0].documents.push(Document { name, content });
         }
-        bench.archives[0].unreadable = vec![2, 5, 6, 8];
+        harness.archives[0].unreadable = vec![2, 5, 6, 8];
     };
     let appliance = Appliance::listen(&at.join("console"), 4, prepare, |_| {});
     let output = totebox(at, &["ls", "contracts"]);

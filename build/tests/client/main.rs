@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::{Appliance, Noise};
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::get::get;
 use totebox_operator::client::ls::ls;
@@ -32,7 +32,7 @@ use totebox_operator::client::{Connection, Session, Timing};
 use totebox_testing::Random;
 
 /// Quick to ask again, and patient in the end: nothing here waits for time to pass but after noise.
-const TIMING: Timing = Timing { quiet: Duration::from_millis(200), patience: Duration::from_secs(60) };
+const TIMING: Timing = Timing { quiet: Duration::from_millis(200), timeout: Duration::from_secs(60) };
 
 /// No progress is shown.
 struct Quiet;
@@ -126,11 +126,11 @@ fn files_go_in_and_come_back_byte_for_byte() {
 fn the_next_file_does_not_wait_for_the_receipt_of_the_last() {
     let folder = tempfile::tempdir().unwrap();
     let sources = files(folder.path(), 2);
-    let held = |bench: &mut Bench| bench.archives[0].holds_receipts = true;
+    let held = |harness: &mut Harness| harness.archives[0].holds_receipts = true;
     // No receipt comes before all of them wait.
-    let release = |bench: &mut Bench| {
-        if bench.archives[0].pending() == 6 {
-            bench.revive(0);
+    let release = |harness: &mut Harness| {
+        if harness.archives[0].pending() == 6 {
+            harness.revive(0);
         }
     };
     let (appliance, stream) = Appliance::start(Noise::none(), held, release);
@@ -162,7 +162,7 @@ fn noise_costs_time_and_nothing_else() {
 fn a_refusal_concerns_one_file_alone() {
     let folder = tempfile::tempdir().unwrap();
     let sources = files(folder.path(), 3);
-    let small = |bench: &mut Bench| bench.archives[1].refuses_at = Some(50_000);
+    let small = |harness: &mut Harness| harness.archives[1].refuses_at = Some(50_000);
     let (appliance, stream) = Appliance::start(Noise::none(), small, |_| {});
     let mut session = session(stream);
     let outcomes = put_all(&mut session, "finance", &sources);
@@ -224,10 +224,10 @@ fn a_file_that_changes_while_it_is_put_is_not_committed() {
 #[test]
 fn a_document_that_does_not_have_its_hash_is_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let prepare = |bench: &mut Bench| {
+    let prepare = |harness: &mut Harness| {
         let content = b"what was committed".to_vec();
-        bench.archives[0].documents.push(Document { name: "x".into(), content });
-        bench.archives[0].damages = true;
+        harness.archives[0].documents.push(Document { name: "x".into(), content });
+        harness.archives[0].damages = true;
     };
     let (_, stream) = Appliance::start(Noise::none(), prepare, |_| {});
     let mut session = session(stream);
@@ -243,8 +243,8 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine");
     fs::write(&path, "mine").unwrap();
-    let prepare = |bench: &mut Bench| {
-        bench.archives[0].documents.push(Document { name: "x".into(), content: b"theirs".to_vec() });
+    let prepare = |harness: &mut Harness| {
+        harness.archives[0].documents.push(Document { name: "x".into(), content: b"theirs".to_vec() });
     };
     let (_, stream) = Appliance::start(Noise::none(), prepare, |_| {});
     let mut session = session(stream);
@@ -263,10 +263,10 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
 fn what_an_earlier_peer_left_half_done_is_no_hindrance() {
     let folder = tempfile::tempdir().unwrap();
     let sources = files(folder.path(), 4);
-    let leave = |bench: &mut Bench| {
-        bench.bytes(b"\x03\nmachine\n");
-        bench.send("put finance \"left behind\" 9000");
-        bench.bytes(b"@0 half a line");
+    let leave = |harness: &mut Harness| {
+        harness.bytes(b"\x03\nmachine\n");
+        harness.send("put finance \"left behind\" 9000");
+        harness.bytes(b"@0 half a line");
     };
     let (appliance, stream) = Appliance::start(Noise::none(), leave, |_| {});
     put_all(&mut session(stream), "finance", &sources[..2]);
@@ -276,7 +276,7 @@ fn what_an_earlier_peer_left_half_done_is_no_hindrance() {
 #[test]
 fn an_appliance_that_does_not_answer_is_named() {
     let (stream, _silent) = UnixStream::pair().unwrap();
-    let timing = Timing { quiet: Duration::from_millis(20), patience: Duration::from_millis(60) };
+    let timing = Timing { quiet: Duration::from_millis(20), timeout: Duration::from_millis(60) };
     let error = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).err().unwrap();
     assert!(error.to_string().starts_with("the console does not answer"), "{error}");
 
@@ -295,16 +295,16 @@ fn an_appliance_that_does_not_answer_is_named() {
 
 #[test]
 fn a_client_waits_for_the_appliance_to_come_up() {
-    let starting = |bench: &mut Bench| {
-        bench.surface.settled = 0;
-        bench.publish();
+    let starting = |harness: &mut Harness| {
+        harness.status_page.settled = 0;
+        harness.publish();
     };
     let mut asked = 0;
-    let rise = move |bench: &mut Bench| {
+    let rise = move |harness: &mut Harness| {
         asked += 1;
         if asked == 3 {
-            bench.surface.settled = 1;
-            bench.publish();
+            harness.status_page.settled = 1;
+            harness.publish();
         }
     };
     let (_, stream) = Appliance::start(Noise::none(), starting, rise);
@@ -318,9 +318,9 @@ fn a_client_waits_for_the_appliance_to_come_up() {
 fn an_archive_that_stops_taking_data_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let sources = files(folder.path(), 5);
-    let hang = |bench: &mut Bench| bench.archives[0].hung |= bench.archives[0].seen.len() > 5;
+    let hang = |harness: &mut Harness| harness.archives[0].hung |= harness.archives[0].seen.len() > 5;
     let (appliance, stream) = Appliance::start(Noise::none(), |_| {}, hang);
-    let timing = Timing { quiet: Duration::from_millis(50), patience: Duration::from_millis(500) };
+    let timing = Timing { quiet: Duration::from_millis(50), timeout: Duration::from_millis(500) };
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
     let mut outcomes = Vec::new();
     let mut done = |_: &Source, outcome: &Outcome| outcomes.push(outcome.clone());
@@ -334,14 +334,14 @@ fn an_archive_that_stops_taking_data_is_named() {
 }
 
 #[test]
-fn patience_ends_when_nothing_moved_for_so_long() {
+fn timeout_ends_when_nothing_moved_for_so_long() {
     let folder = tempfile::tempdir().unwrap();
-    let hang = |bench: &mut Bench| {
-        bench.archives[0].documents.push(Document { name: "x".into(), content: b"x".to_vec() });
-        bench.archives[0].hung = true;
+    let hang = |harness: &mut Harness| {
+        harness.archives[0].documents.push(Document { name: "x".into(), content: b"x".to_vec() });
+        harness.archives[0].hung = true;
     };
     let (appliance, stream) = Appliance::start(Noise::none(), hang, |_| {});
-    let timing = Timing { quiet: Duration::from_millis(20), patience: Duration::from_secs(1) };
+    let timing = Timing { quiet: Duration::from_millis(20), timeout: Duration::from_secs(1) };
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
     let error = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap_err().to_string();
     assert_eq!(error, "archive contracts sends nothing of record 1 behind byte 0, for 1 s now");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
-use totebox_console::testing::Bench;
+use totebox_console::testing::Harness;
 use totebox_operator::client::{Connection, Session, Timing};
 use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Verdict};
 use totebox_protocol::flag::{Acknowledged, FlagKind, NO_VOLUME};
@@ -21,14 +21,14 @@ use crate::session;
 /// What the orchestrator does when it was called once more: `act` is told how often it was, and what it changes
 /// is published.
 fn at_each_call(
-    mut act: impl FnMut(&mut Bench, usize) + Send + 'static,
-) -> impl FnMut(&mut Bench) + Send + 'static {
+    mut act: impl FnMut(&mut Harness, usize) + Send + 'static,
+) -> impl FnMut(&mut Harness) + Send + 'static {
     let mut seen = 0;
-    move |bench| {
-        if bench.peer.orders.len() > seen {
-            seen = bench.peer.orders.len();
-            act(bench, seen);
-            bench.publish();
+    move |harness| {
+        if harness.peer.orders.len() > seen {
+            seen = harness.peer.orders.len();
+            act(harness, seen);
+            harness.publish();
         }
     }
 }
@@ -37,12 +37,12 @@ fn at_each_call(
 fn flags_are_shown_and_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        let row = bench.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
+    let prepare = |harness: &mut Harness| {
+        let row = harness.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
         (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
-        bench.raise(8, FlagKind::AuditVolume, NO_VOLUME).audit_record = NO_RECORD.into();
-        bench.surface.degraded = degraded::AUDITOR;
-        bench.publish();
+        harness.raise(8, FlagKind::AuditVolume, NO_VOLUME).audit_record = NO_RECORD.into();
+        harness.status_page.degraded = degraded::AUDITOR;
+        harness.publish();
         for (outcome, tag) in [
             (Outcome::Accepted, 1),
             (Outcome::Accepted, 2),
@@ -50,17 +50,17 @@ fn flags_are_shown_and_acknowledged() {
             (Outcome::Accepted, 3),
             (Outcome::Accepted, 4),
         ] {
-            bench.answer_order(outcome, tag);
+            harness.answer_order(outcome, tag);
         }
     };
-    let meanwhile = at_each_call(|bench, number| match number {
-        1 => bench.acknowledge(7, 1, false),
-        2 => bench.acknowledge(7, 2, true),
+    let meanwhile = at_each_call(|harness, number| match number {
+        1 => harness.acknowledge(7, 1, false),
+        2 => harness.acknowledge(7, 2, true),
         4 => {
-            bench.acknowledge(8, 3, true);
-            bench.raise(9, FlagKind::Hung, 1);
+            harness.acknowledge(8, 3, true);
+            harness.raise(9, FlagKind::Hung, 1);
         }
-        5 => bench.end_acknowledgement(9, 4, Acknowledged::Unrecorded),
+        5 => harness.end_acknowledgement(9, 4, Acknowledged::Unrecorded),
         _ => {}
     });
     let appliance = Appliance::listen(&at.join("console"), 10, prepare, meanwhile);
@@ -117,9 +117,9 @@ fn each_loss_of_a_vault_says_what_it_is() {
         (degraded::VAULT, "vault-broken", "the vault breaks its protocol: nothing can be archived"),
         (degraded::VAULT_SILENT, "vault", "the vault does not answer: nothing is committed or read"),
     ] {
-        let prepare = move |bench: &mut Bench| {
-            (bench.surface.degraded, bench.surface.durable) = (bits, 0);
-            bench.publish();
+        let prepare = move |harness: &mut Harness| {
+            (harness.status_page.degraded, harness.status_page.durable) = (bits, 0);
+            harness.publish();
         };
         let appliance = Appliance::listen(&at.join("console"), 2, prepare, |_| ());
         let shown = stdout(&totebox(at, &["status"]));
@@ -141,12 +141,12 @@ fn each_loss_of_a_vault_says_what_it_is() {
 fn the_last_known_flags_are_shown_of_an_orchestrator_that_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        bench.raise(7, FlagKind::Hung, 1);
-        bench.publish();
-        bench.seconds(2);
-        bench.peer.hung = true;
-        bench.seconds(150);
+    let prepare = |harness: &mut Harness| {
+        harness.raise(7, FlagKind::Hung, 1);
+        harness.publish();
+        harness.seconds(2);
+        harness.peer.hung = true;
+        harness.seconds(150);
     };
     let appliance = Appliance::listen(&at.join("console"), 2, prepare, |_| ());
     let output = totebox(at, &["flags"]);
@@ -166,10 +166,10 @@ fn the_last_known_flags_are_shown_of_an_orchestrator_that_is_lost() {
 fn that_there_were_no_flags_is_said_of_an_orchestrator_that_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        bench.seconds(2);
-        bench.peer.hung = true;
-        bench.seconds(150);
+    let prepare = |harness: &mut Harness| {
+        harness.seconds(2);
+        harness.peer.hung = true;
+        harness.seconds(150);
     };
     let appliance = Appliance::listen(&at.join("console"), 1, prepare, |_| ());
     let output = totebox(at, &["flags"]);
@@ -183,15 +183,15 @@ fn that_there_were_no_flags_is_said_of_an_orchestrator_that_is_lost() {
 fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        bench.answer_order(Outcome::Accepted, 5);
-        bench.answer_order(Outcome::AlreadyThere, 0);
-        bench.answer_order(Outcome::Accepted, 6);
-        bench.answer_order(Outcome::ImpossibleTransition, 0);
+    let prepare = |harness: &mut Harness| {
+        harness.answer_order(Outcome::Accepted, 5);
+        harness.answer_order(Outcome::AlreadyThere, 0);
+        harness.answer_order(Outcome::Accepted, 6);
+        harness.answer_order(Outcome::ImpossibleTransition, 0);
     };
-    let meanwhile = at_each_call(|bench, number| match number {
-        1 => bench.complete(1, 5, ArchiveState::Suspended, Completion::Done),
-        3 => bench.complete(1, 6, ArchiveState::Archived, Completion::Unrecorded),
+    let meanwhile = at_each_call(|harness, number| match number {
+        1 => harness.complete(1, 5, ArchiveState::Suspended, Completion::Done),
+        3 => harness.complete(1, 6, ArchiveState::Archived, Completion::Unrecorded),
         _ => {}
     });
     let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
@@ -236,19 +236,19 @@ fn the_audit_record_is_read_page_by_page() {
     const RECORDS: u64 = 60;
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| (1..100).for_each(|tag| bench.answer_order(Outcome::Accepted, tag));
+    let prepare = |harness: &mut Harness| (1..100).for_each(|tag| harness.answer_order(Outcome::Accepted, tag));
     let mut seen = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.peer.orders.len() == seen {
+    let meanwhile = move |harness: &mut Harness| {
+        if harness.peer.orders.len() == seen {
             return;
         }
-        seen = bench.peer.orders.len();
-        let from = bench.last_order().2;
-        bench.peer.orders.push((Request::new_zeroed(), Vec::new()));
+        seen = harness.peer.orders.len();
+        let from = harness.last_order().2;
+        harness.peer.orders.push((Request::new_zeroed(), Vec::new()));
         let from = if from == u64::MAX { RECORDS - HISTORY_MAX as u64 } else { from };
         let events: Vec<EventRow> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
-        bench.bring_history(seen as u32, &events, RECORDS);
-        bench.publish();
+        harness.bring_history(seen as u32, &events, RECORDS);
+        harness.publish();
     };
     let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
     let output = totebox(at, &["history", "--json"]);
@@ -284,11 +284,12 @@ fn noise_on_the_line_does_not_do_a_thing_twice() {
     let mut lost = 0;
     for seed in 0..40 {
         // The orchestrator takes one command, whoever asks how often.
-        let prepare = |bench: &mut Bench| {
-            bench.answer_order(Outcome::Accepted, 5);
-            (0..100).for_each(|_| bench.answer_order(Outcome::AlreadyThere, 0));
+        let prepare = |harness: &mut Harness| {
+            harness.answer_order(Outcome::Accepted, 5);
+            (0..100).for_each(|_| harness.answer_order(Outcome::AlreadyThere, 0));
         };
-        let meanwhile = at_each_call(|bench, _| bench.complete(1, 5, ArchiveState::Suspended, Completion::Done));
+        let meanwhile =
+            at_each_call(|harness, _| harness.complete(1, 5, ArchiveState::Suspended, Completion::Done));
         let (appliance, stream) = Appliance::start(Noise::seeded(seed, 200), prepare, meanwhile);
         let mut session = session(stream);
         let transition = change(&mut session, "finance", Change::Suspend).unwrap().unwrap();
@@ -307,14 +308,14 @@ fn noise_on_the_line_does_not_do_a_thing_twice() {
 fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |bench: &mut Bench| {
-        bench.surface.rows[1].findings = 40.into();
+    let prepare = |harness: &mut Harness| {
+        harness.status_page.rows[1].findings = 40.into();
         for (outcome, tag) in [(Outcome::Accepted, 1), (Outcome::Accepted, 2), (Outcome::Accepted, 3)] {
-            bench.answer_order(outcome, tag);
+            harness.answer_order(outcome, tag);
         }
-        bench.publish();
+        harness.publish();
     };
-    let meanwhile = at_each_call(|bench, number| {
+    let meanwhile = at_each_call(|harness, number| {
         let range = |findings: u32, block: u64, last_block: u64, record: u64| FoundRange {
             kind: FindingKind::Asset as u8,
             area: Area::Assets as u8,
@@ -327,7 +328,7 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
         };
         let ranges = [range(1, 50, 50, 3), range(31, 60, 99, NO_RECORD)];
         let findings = if number == 3 { 0 } else { 40 };
-        bench.bring_findings(number as u32, findings, if number == 3 { &[] } else { &ranges });
+        harness.bring_findings(number as u32, findings, if number == 3 { &[] } else { &ranges });
     });
     let appliance = Appliance::listen(&at.join("console"), 6, prepare, meanwhile);
     let output = totebox(at, &["flags"]);
@@ -363,7 +364,7 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
 fn an_order_that_is_under_way_all_the_while_has_no_answer() {
     use totebox_console_protocol::change::Change;
     use totebox_operator::client::lifecycle::change;
-    let timing = Timing { quiet: Duration::from_millis(50), patience: Duration::from_secs(1) };
+    let timing = Timing { quiet: Duration::from_millis(50), timeout: Duration::from_secs(1) };
     let script = || {
         let mut asked = false;
         scripted(move |_| {

@@ -10,7 +10,7 @@ use std::thread;
 
 use ledger_fmt::testing::TestVolume;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_deployment::Deployment;
 use totebox_protocol::audit::{EventRow, Verdict};
 use totebox_protocol::flag::FlagKind;
@@ -130,40 +130,40 @@ fn prepare(at: &Path) {
 
 /// A console whose orchestrator does everything it is asked to.
 fn serve(at: &Path) -> Appliance {
-    let prepare = |bench: &mut Bench| {
+    let prepare = |harness: &mut Harness| {
         let document = Document { name: "text".into(), content: b"no line feed at the end".to_vec() };
-        bench.archives[0].documents.push(document);
+        harness.archives[0].documents.push(document);
         for flag in FIRST..FIRST + 2 {
-            bench.raise(flag as u32, FlagKind::Hung, 1);
+            harness.raise(flag as u32, FlagKind::Hung, 1);
         }
-        bench.publish();
-        (1..1000).for_each(|tag| bench.answer_order(Outcome::Accepted, tag));
+        harness.publish();
+        (1..1000).for_each(|tag| harness.answer_order(Outcome::Accepted, tag));
     };
     let mut seen = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.peer.orders.len() == seen {
+    let meanwhile = move |harness: &mut Harness| {
+        if harness.peer.orders.len() == seen {
             return;
         }
-        seen = bench.peer.orders.len();
+        seen = harness.peer.orders.len();
         let tag = seen as u32;
-        let (op, volume, number, _) = bench.last_order();
-        bench.peer.orders.push((Request::new_zeroed(), Vec::new()));
-        let mut done = |state| bench.complete(volume.into(), tag, state, Completion::Done);
+        let (op, volume, number, _) = harness.last_order();
+        harness.peer.orders.push((Request::new_zeroed(), Vec::new()));
+        let mut done = |state| harness.complete(volume.into(), tag, state, Completion::Done);
         match op {
             Op::Suspend => done(ArchiveState::Suspended),
             Op::Resume => done(ArchiveState::Active),
             Op::Archive => done(ArchiveState::Archived),
-            Op::Acknowledge => bench.acknowledge(number as u32, tag, true),
-            Op::History => bench.bring_history(tag, &[EventRow::new_zeroed()], 1),
-            Op::Findings => bench.bring_findings(tag, 0, &[]),
+            Op::Acknowledge => harness.acknowledge(number as u32, tag, true),
+            Op::History => harness.bring_history(tag, &[EventRow::new_zeroed()], 1),
+            Op::Findings => harness.bring_findings(tag, 0, &[]),
             Op::Ping => {}
             Op::Verify => {
-                for row in &mut bench.surface.rows {
+                for row in &mut harness.status_page.rows {
                     (row.verify_tag, row.verdict) = (tag.into(), Verdict::Clean as u8);
                 }
             }
         }
-        bench.publish();
+        harness.publish();
     };
     Appliance::listen(&at.join("console"), usize::MAX, prepare, meanwhile)
 }

@@ -11,7 +11,7 @@ use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
-use totebox_console::testing::Bench;
+use totebox_console::testing::Harness;
 use totebox_console_protocol::data::{checksum, verified};
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::lines::Line;
@@ -37,15 +37,15 @@ fn many(folder: &Path, count: usize) -> Vec<Source> {
 fn more_files_than_may_wait_are_all_put() {
     let folder = tempfile::tempdir().unwrap();
     let sources = many(folder.path(), 70);
-    let slow = |bench: &mut Bench| bench.archives[0].holds_receipts = true;
+    let slow = |harness: &mut Harness| harness.archives[0].holds_receipts = true;
     // The disk takes its time until as many wait as may.
     let mut full = 0;
-    let meanwhile = move |bench: &mut Bench| {
-        if bench.archives[0].pending() == 32 {
+    let meanwhile = move |harness: &mut Harness| {
+        if harness.archives[0].pending() == 32 {
             full += 1;
             // Whoever asks once more is told that the console is busy.
             if full == 3 {
-                bench.revive(0);
+                harness.revive(0);
             }
         }
     };
@@ -358,12 +358,12 @@ fn what_a_damaged_archive_lists_is_read_back_before_it_is_skipped() {
     let sources = files(folder.path(), 1)[3..5].to_vec();
     // Its last audit found something; and what it hands out of its documents is damaged, or not.
     let put_again = |damaged: bool| {
-        let prepare = |bench: &mut Bench| {
-            bench.surface.rows[0].verdict = Verdict::Mismatch as u8;
-            bench.publish();
+        let prepare = |harness: &mut Harness| {
+            harness.status_page.rows[0].verdict = Verdict::Mismatch as u8;
+            harness.publish();
         };
-        let meanwhile = move |bench: &mut Bench| {
-            bench.archives[0].damages = damaged && bench.archives[0].documents.len() == 2;
+        let meanwhile = move |harness: &mut Harness| {
+            harness.archives[0].damages = damaged && harness.archives[0].documents.len() == 2;
         };
         let (appliance, stream) = Appliance::start(Noise::none(), prepare, meanwhile);
         let mut session = session(stream);

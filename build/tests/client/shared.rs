@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_operator::client::get::get;
 use totebox_operator::client::ls::ls;
 use totebox_operator::client::put::Outcome;
@@ -33,26 +33,26 @@ impl Shared {
     pub fn listen(
         path: &Path,
         bytes_max: usize,
-        prepare: impl FnOnce(&mut Bench) + Send + 'static,
-        mut meanwhile: impl FnMut(&mut Bench) + Send + 'static,
+        prepare: impl FnOnce(&mut Harness) + Send + 'static,
+        mut meanwhile: impl FnMut(&mut Harness) + Send + 'static,
     ) -> Shared {
         let (listener, ended) = (UnixListener::bind(path).unwrap(), Arc::new(AtomicBool::new(false)));
         let until = ended.clone();
         let thread = thread::spawn(move || {
-            let mut bench = Bench::up(&ARCHIVES);
-            prepare(&mut bench);
+            let mut harness = Harness::up(&ARCHIVES);
+            prepare(&mut harness);
             let mut clients = 0;
             for line in listener.incoming() {
                 if until.load(Ordering::Relaxed) {
                     break;
                 }
                 clients += 1;
-                bench.bytes(b"\x0e\x03");
-                bench.output_bytes();
-                serve(&mut bench, line.unwrap(), bytes_max, &mut meanwhile);
-                bench.bytes(b"\x0f");
+                harness.bytes(b"\x0e\x03");
+                harness.output_bytes();
+                serve(&mut harness, line.unwrap(), bytes_max, &mut meanwhile);
+                harness.bytes(b"\x0f");
             }
-            (bench.archives.drain(..).map(|archive| archive.documents).collect(), clients)
+            (harness.archives.drain(..).map(|archive| archive.documents).collect(), clients)
         });
         Shared { path: path.to_owned(), ended, thread }
     }
@@ -70,22 +70,22 @@ impl Shared {
     }
 }
 
-fn serve(bench: &mut Bench, mut line: UnixStream, bytes_max: usize, meanwhile: &mut impl FnMut(&mut Bench)) {
+fn serve(harness: &mut Harness, mut line: UnixStream, bytes_max: usize, meanwhile: &mut impl FnMut(&mut Harness)) {
     let mut chunk = [0; 4096];
     let mut received = 0;
     while received < bytes_max {
         let Ok(count @ 1..) = line.read(&mut chunk) else { return };
         received += count;
-        bench.bytes(&chunk[..count]);
-        meanwhile(bench);
-        if line.write_all(&bench.output_bytes()).is_err() {
+        harness.bytes(&chunk[..count]);
+        meanwhile(harness);
+        if line.write_all(&harness.output_bytes()).is_err() {
             return;
         }
     }
     // The next answer is cut in the middle.
     if let Ok(count @ 1..) = line.read(&mut chunk) {
-        bench.bytes(&chunk[..count]);
-        let output = bench.output_bytes();
+        harness.bytes(&chunk[..count]);
+        let output = harness.output_bytes();
         let _ = line.write_all(&output[..output.len() / 2]);
     }
 }
@@ -121,7 +121,7 @@ fn a_reading_goes_on_where_it_was() {
     let content: Vec<u8> = (0..400_000u32).map(|n| (n.wrapping_mul(n) >> 5) as u8).collect();
     let large = Document { name: "large".into(), content: content.clone() };
     // After the handshake and one command the line is lost in the middle of an answer.
-    let prepare = move |bench: &mut Bench| bench.archives[0].documents.push(large);
+    let prepare = move |harness: &mut Harness| harness.archives[0].documents.push(large);
     let shared = Shared::listen(&folder.path().join("console"), 30, prepare, |_| {});
     let mut session = session(&shared);
     for _ in 0..3 {
@@ -157,7 +157,7 @@ fn whoever_reads_what_was_fetched_may_be_slow_and_does_not_keep_the_line() {
     // More than a pipe holds.
     let content = vec![b'x'; 1 << 20];
     let document = Document { name: "large".into(), content: content.clone() };
-    let large = move |bench: &mut Bench| bench.archives[0].documents.push(document);
+    let large = move |harness: &mut Harness| harness.archives[0].documents.push(document);
     let shared = Shared::listen(&at.join("console"), usize::MAX, large, |_| {});
     let mut get = command(at, &["get", "contracts", "1", "-o", "-"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut fetched = get.stdout.take().unwrap();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use totebox_console::testing::Bench;
+use totebox_console::testing::Harness;
 use totebox_protocol::flag::FlagKind;
 
 use crate::commands::command;
@@ -18,17 +18,17 @@ use crate::shared::Shared;
 /// An appliance that raises a flag once it was looked at.
 fn appliance(at: &Path) -> Shared {
     let mut looks = 0;
-    let meanwhile = move |bench: &mut Bench| {
+    let meanwhile = move |harness: &mut Harness| {
         looks += 1;
         if looks == 3 {
-            bench.raise(7, FlagKind::Hung, 1);
-            bench.publish();
+            harness.raise(7, FlagKind::Hung, 1);
+            harness.publish();
         }
     };
-    let prepare = |bench: &mut Bench| {
-        bench.raise(3, FlagKind::Hung, 0);
-        bench.acknowledge(3, 0, true);
-        bench.publish();
+    let prepare = |harness: &mut Harness| {
+        harness.raise(3, FlagKind::Hung, 0);
+        harness.acknowledge(3, 0, true);
+        harness.publish();
     };
     Shared::listen(&at.join("console"), usize::MAX, prepare, meanwhile)
 }

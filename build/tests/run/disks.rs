@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::common;
-use crate::site::{PATIENCE, Running, Site};
+use crate::site::{Running, Site, TIMEOUT};
 
 /// Why QEMU cannot be tried here; `None` if it can.
 pub fn qemu_missing() -> Option<&'static str> {
@@ -74,7 +74,7 @@ impl StorageDaemon {
     /// Returns once it has the disk.
     fn start(site: &Site, disk: &Path, driver: &str) -> StorageDaemon {
         let mut child = StorageDaemon::command(site, disk, driver).spawn().unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         // It writes this file when everything is set up.
         while fs::read(site.path("pid")).map_or(0, |pid| pid.len()) == 0 {
             assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it does not start");
@@ -185,7 +185,7 @@ pub fn a_disk_that_a_run_in_qemu_has_is_nobody_elses() {
 
 /// Waits until QEMU has set up its machine.
 fn await_qemu(site: &Site, running: &mut Running) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let stream = loop {
         match UnixStream::connect(site.path("qmp")) {
             Ok(stream) => break stream,
@@ -194,7 +194,7 @@ fn await_qemu(site: &Site, running: &mut Running) {
         assert!(running.child.try_wait().unwrap().is_none(), "QEMU did not start");
         std::thread::yield_now();
     };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut greeting = String::new();
     BufReader::new(stream).read_line(&mut greeting).unwrap();
     assert!(greeting.contains("QMP"), "{greeting}");

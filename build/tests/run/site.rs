@@ -16,7 +16,7 @@ use totebox_deployment::Deployment;
 use crate::common;
 
 /// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The deployment's folder, and beside it the programs as an installation has them.
 pub struct Site {
@@ -158,7 +158,7 @@ pub fn wait_for_end(process: &OwnedFd) {
 }
 
 fn timeout() -> Timespec {
-    Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 }
+    Timespec { tv_sec: TIMEOUT.as_secs() as i64, tv_nsec: 0 }
 }
 
 /// Somebody typing at the console.

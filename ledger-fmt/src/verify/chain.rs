@@ -37,7 +37,7 @@ impl Chain {
         self.tree_whole.then_some(self.tree)
     }
 
-    /// Bytes of a run that are not a whole record begin at `at`: the next record is damaged.
+    /// Bytes of a batch that are not a whole record begin at `at`: the next record is damaged.
     pub fn damaged(&mut self, at: u64, report: &mut Reporter, visitor: &mut dyn Visitor) {
         let next = self.head.records;
         if self.hole.as_ref().is_none_or(|hole| hole.named <= next) {
@@ -47,7 +47,7 @@ impl Chain {
         }
     }
 
-    /// Runs were lost from `at` on: records may be missing.
+    /// Batches were lost from `at` on: records may be missing.
     pub fn interrupted(&mut self, at: u64) {
         self.hole.get_or_insert(Hole { at, named: self.head.records });
     }

@@ -45,8 +45,8 @@ enum Shown {
 // Numbers and names stay as they are: they are in audit records.
 finding_kinds! {
     Superblock = 1, "superblock", severity 4, Place "the superblock is not the one this volume must have";
-    Hint = 2, "hint", severity 1, Place "the frontier hint is damaged, missing, or contradicts the runs";
-    Stamp = 3, "stamp", severity 4, Place "the stamp of a committed run is damaged or missing";
+    Hint = 2, "hint", severity 1, Place "the frontier hint is damaged, missing, or contradicts the batches";
+    BatchHeader = 3, "batch", severity 4, Place "the batch header of a committed batch is damaged or missing";
     Record = 4, "record", severity 3, Place "damaged, or not of the form its kind must have";
     Chain = 5, "chain", severity 4, Place "it does not continue the record before";
     Tree = 6, "tree", severity 4, Place "the tree it states is not that of the records before it";

@@ -4,8 +4,8 @@ use zerocopy::IntoBytes;
 
 use super::window::{Window, first_nonzero};
 use super::{FindingKind, Reporter, Visitor};
+use crate::batch_header::{Frontier, Hint};
 use crate::layout::{Area, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock};
-use crate::stamp::{Frontier, Hint};
 
 /// Frontiers the walk has to pass through, and where its word comes from.
 pub(super) struct Known {
@@ -20,8 +20,8 @@ pub(super) struct Known {
 #[derive(Clone, Copy)]
 struct Mark {
     frontier: Frontier,
-    /// Where its last stamp stands, if that is known.
-    last_stamp_block: Option<u64>,
+    /// Where its last batch header stands, if that is known.
+    last_header_block: Option<u64>,
     kind: FindingKind,
     area: Area,
     block: u64,
@@ -37,7 +37,7 @@ const HINTED: usize = 2;
 enum HintState {
     /// Zeros.
     Blank,
-    /// A hint this volume can have, of so many runs.
+    /// A hint this volume can have, of so many batches.
     Valid(u64),
     /// Neither.
     Damaged,
@@ -83,7 +83,7 @@ impl Known {
             let mark = hint(bytes, block, &expected.volume, layout);
             let padded = first_nonzero(&bytes[size_of::<Hint>()..]).is_none();
             self.hints[i] = match mark {
-                Some(mark) => HintState::Valid(mark.frontier.runs),
+                Some(mark) => HintState::Valid(mark.frontier.batches),
                 None if first_nonzero(bytes).is_none() => HintState::Blank,
                 None => HintState::Damaged,
             };
@@ -94,24 +94,24 @@ impl Known {
         }
         let hinted = self.marks[HINTED..].iter().flatten().map(|mark| mark.frontier);
         let claimed = self.marks[CLAIMED].map(|mark| mark.frontier);
-        let bound = claimed.or(hinted.max_by_key(|frontier| frontier.runs)).unwrap_or(Frontier::EMPTY);
+        let bound = claimed.or(hinted.max_by_key(|frontier| frontier.batches)).unwrap_or(Frontier::EMPTY);
         Frontier { ledger_next: bound.ledger_next.min(layout.ledger.blocks), ..bound }
     }
 
     /// Whether the hints that should say how far the ledger reached are gone. In a volume that was never in
     /// service both are blank.
     pub fn hints_lost(&self, frontier: &Frontier) -> bool {
-        let unused = self.hints == [HintState::Blank; 2] && frontier.runs == 0;
+        let unused = self.hints == [HintState::Blank; 2] && frontier.batches == 0;
         let hinted = self.hints.iter().any(|hint| matches!(hint, HintState::Valid(_)));
         !hinted && !unused
     }
 
-    /// Compares where the walk stands with every frontier it reached. `last_stamp_block` is `None` behind
+    /// Compares where the walk stands with every frontier it reached. `last_header_block` is `None` behind
     /// lost runs: there a frontier may have been passed unseen.
     pub fn compare(
         &mut self,
         frontier: &Frontier,
-        last_stamp_block: Option<u64>,
+        last_header_block: Option<u64>,
         report: &mut Reporter,
         visitor: &mut dyn Visitor,
     ) {
@@ -120,11 +120,11 @@ impl Known {
                 continue;
             };
             let same = mark.frontier == *frontier
-                && (mark.last_stamp_block.is_none()
-                    || last_stamp_block.is_none()
-                    || mark.last_stamp_block == last_stamp_block);
+                && (mark.last_header_block.is_none()
+                    || last_header_block.is_none()
+                    || mark.last_header_block == last_header_block);
             let passed =
-                i != CLAIMED && last_stamp_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
+                i != CLAIMED && last_header_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
             if !same && !passed {
                 report.finding(visitor, mark.kind, mark.area, mark.block, None);
             }
@@ -134,10 +134,10 @@ impl Known {
     /// Reports what can be said when the walk has ended at `frontier`.
     pub fn finish(&self, frontier: &Frontier, report: &mut Reporter, visitor: &mut dyn Visitor) {
         for (i, block) in HINT_BLOCKS.into_iter().enumerate() {
-            // A volume's first start writes one hint, of no runs; the next hint goes to the other slot.
+            // A volume's first start writes one hint, of no batches; the next hint goes to the other slot.
             let written = match self.hints[1 - i] {
-                HintState::Blank => frontier.runs > 0,
-                HintState::Valid(runs) => runs > 0,
+                HintState::Blank => frontier.batches > 0,
+                HintState::Valid(batches) => batches > 0,
                 HintState::Damaged => false,
             };
             if self.hints[i] == HintState::Blank && written {
@@ -162,7 +162,7 @@ impl Mark {
     fn in_ledger(frontier: Frontier) -> Mark {
         Mark {
             frontier,
-            last_stamp_block: None,
+            last_header_block: None,
             kind: FindingKind::Rollback,
             area: Area::Ledger,
             block: frontier.ledger_next.saturating_sub(1),
@@ -172,7 +172,7 @@ impl Mark {
 
 /// The frontier a hint block names, if it is one this volume can have.
 fn hint(bytes: &[u8], block: u64, volume: &[u8; 16], layout: &Layout) -> Option<Mark> {
-    let (frontier, last_stamp_block) = Hint::find(bytes, volume, layout)?;
-    let last_stamp_block = (frontier.runs > 0).then_some(last_stamp_block);
-    Some(Mark { frontier, last_stamp_block, kind: FindingKind::Hint, area: Area::Volume, block })
+    let (frontier, last_header_block) = Hint::find(bytes, volume, layout)?;
+    let last_header_block = (frontier.batches > 0).then_some(last_header_block);
+    Some(Mark { frontier, last_header_block, kind: FindingKind::Hint, area: Area::Volume, block })
 }

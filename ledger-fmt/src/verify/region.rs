@@ -1,10 +1,10 @@
-//! What the walk knows of the stretch of `ledger/` whose records it is reading: a run, or what is left
-//! where stamps were lost.
+//! What the walk knows of the stretch of `ledger/` whose records it is reading: a batch, or what is left
+//! where batch headers were lost.
 
 use crate::Hash;
+use crate::batch_header::{BatchHeader, Frontier, STAMP_SIZE};
 use crate::hash::{Domain, Hasher};
 use crate::layout::BLOCK_SIZE;
-use crate::stamp::{Frontier, STAMP_SIZE, Stamp};
 
 pub(super) struct Region {
     /// The first block, in `ledger/`.
@@ -12,14 +12,14 @@ pub(super) struct Region {
     /// Where the next record stands and where records end, in bytes from the start of `ledger/`.
     pub at: u64,
     pub end: u64,
-    /// The records are those the stamp's digest covers.
+    /// The records are those the batch header's digest covers.
     pub sound: bool,
-    /// There is a stamp, hence records and nothing else, and digests.
-    pub stamped: bool,
+    /// There is a batch header, hence records and nothing else, and digests.
+    pub headed: bool,
     /// Asset blocks committed here and not yet looked at.
     pub assets_next: u64,
     pub assets_to: u64,
-    /// The stamp's digest covers asset blocks from here.
+    /// The batch header's digest covers asset blocks from here.
     pub digest_from: u64,
     pub digest_expected: Hash,
     pub digest: Hasher,
@@ -27,60 +27,60 @@ pub(super) struct Region {
     pub digested: bool,
     /// The first block under the digest that no record refers to.
     pub unreferenced: Option<u64>,
-    /// Asset blocks of this run were reported.
+    /// Asset blocks of this batch were reported.
     pub assets_reported: bool,
     /// Findings before this region.
     pub findings_before: u64,
     /// The frontier behind it.
     pub after: Frontier,
-    /// Where the last stamp before that frontier stands, if it was read.
-    pub last_stamp_block: Option<u64>,
+    /// Where the last batch header before that frontier stands, if it was read.
+    pub last_header_block: Option<u64>,
 }
 
 impl Region {
-    /// The run with this stamp.
-    pub fn run(stamp: &Stamp, sound: bool, findings_before: u64) -> Region {
-        let block = stamp.ledger_block.get();
+    /// The batch with this batch header.
+    pub fn batch(header: &BatchHeader, sound: bool, findings_before: u64) -> Region {
+        let block = header.ledger_block.get();
         let at = block * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
         Region {
             block,
             at,
-            end: at + u64::from(stamp.payload_len.get()),
+            end: at + u64::from(header.payload_len.get()),
             sound,
-            stamped: true,
-            assets_next: stamp.assets_from.get(),
-            assets_to: stamp.assets_to.get(),
-            digest_from: stamp.assets_durable.get(),
-            digest_expected: stamp.assets_digest,
-            digest: Domain::RunAssets.hasher(),
+            headed: true,
+            assets_next: header.assets_from.get(),
+            assets_to: header.assets_to.get(),
+            digest_from: header.assets_durable.get(),
+            digest_expected: header.assets_digest,
+            digest: Domain::BatchAssets.hasher(),
             digested: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
-            after: stamp.frontier_after(),
-            last_stamp_block: Some(block),
+            after: header.frontier_after(),
+            last_header_block: Some(block),
         }
     }
 
-    /// The blocks between a lost stamp at `before` and `after`, where the walk goes on.
+    /// The blocks between a lost batch header at `before` and `after`, where the walk goes on.
     pub fn lost(before: &Frontier, after: &Frontier, findings_before: u64) -> Region {
         Region {
             block: before.ledger_next,
             at: before.ledger_next * BLOCK_SIZE as u64,
             end: after.ledger_next * BLOCK_SIZE as u64,
             sound: false,
-            stamped: false,
+            headed: false,
             assets_next: before.assets_next,
             assets_to: after.assets_next,
             digest_from: u64::MAX,
             digest_expected: crate::ZERO_HASH,
-            digest: Domain::RunAssets.hasher(),
+            digest: Domain::BatchAssets.hasher(),
             digested: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
             after: *after,
-            last_stamp_block: None,
+            last_header_block: None,
         }
     }
 

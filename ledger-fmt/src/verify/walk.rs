@@ -1,4 +1,4 @@
-//! The walk itself: from the first block to the end of the runs, as a machine of steps. Some steps want
+//! The walk itself: from the first block to the end of the batches, as a machine of steps. Some steps want
 //! blocks, the others only think; every step that wants none leads to one that does, or to the end.
 
 use super::chain::Chain;
@@ -7,10 +7,10 @@ use super::region::{Content, Region};
 use super::window::{self, Window, first_nonzero};
 use super::{FindingKind, Mode, Point, Reporter, Summary, Visitor, Want};
 use crate::Hash;
+use crate::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, STAMP_SIZE};
 use crate::hash::{self, Domain, Hasher};
 use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Extent, Layout, Superblock};
 use crate::record::{Header, RECORD_ALIGN, RECORD_MAX, Record};
-use crate::stamp::{Frontier, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
 
 /// Verifies one volume: ask [`Verifier::want`], read those blocks, [`Verifier::feed`] them (or say
 /// [`Verifier::unreadable`]), until nothing is wanted. About 40 KiB; allocates nothing.
@@ -22,9 +22,9 @@ pub struct Verifier {
     limit: u64,
     /// Up to here everything must be whole.
     bound: Frontier,
-    /// Where the walk stands, and where the last stamp before stands, if it was read.
+    /// Where the walk stands, and where the last batch header before stands, if it was read.
     frontier: Frontier,
-    last_stamp_block: Option<u64>,
+    last_header_block: Option<u64>,
     known: Known,
     window: Window,
     region: Region,
@@ -35,7 +35,7 @@ pub struct Verifier {
     step: Step,
     /// Blocks still to be read one by one, because reading them together failed.
     singly: usize,
-    /// The block of `ledger/` the walk began at, and the bytes after which it ends between two runs.
+    /// The block of `ledger/` the walk began at, and the bytes after which it ends between two batches.
     began: u64,
     budget: u64,
     report: Reporter,
@@ -50,15 +50,15 @@ pub struct Verifier {
 enum Step {
     /// Read superblock and hints.
     Labels { end: u64 },
-    /// Look for the run at the frontier.
+    /// Look for the batch at the frontier.
     Frontier,
-    /// Read `ledger/` up to `end` into the window, and on to `ahead` if all of it can be read, for a run (or
+    /// Read `ledger/` up to `end` into the window, and on to `ahead` if all of it can be read, for a batch (or
     /// else for the records of the region).
-    Fill { end: u64, ahead: u64, run: bool },
-    /// Read the asset blocks under the run's digest: to see whether a run behind the bound is whole
+    Fill { end: u64, ahead: u64, batch: bool },
+    /// Read the asset blocks under the batch's digest: to see whether a batch behind the bound is whole
     /// (`probe`), or because some of them belong to no record.
     Digest { next: u64, end: u64, probe: bool },
-    /// Look for a stamp from here on.
+    /// Look for a batch header from here on.
     Search { next: u64, end: u64 },
     /// Read the region's next record.
     Records,
@@ -89,7 +89,7 @@ impl Verifier {
             limit: claimed.map_or(blocks, |claimed| claimed.ledger_next.min(blocks)),
             bound: Frontier::EMPTY,
             frontier: Frontier::EMPTY,
-            last_stamp_block: Some(0),
+            last_header_block: Some(0),
             known: Known::new(claimed),
             window: Window::new(),
             region: Region::lost(&Frontier::EMPTY, &Frontier::EMPTY, 0),
@@ -121,7 +121,7 @@ impl Verifier {
     }
 
     /// A verifier of a stretch of such a volume that was verified up to the frontier `end`: from `point` on,
-    /// until `bytes` were read and the run that was begun is complete. No superblock, no hints.
+    /// until `bytes` were read and the batch that was begun is complete. No superblock, no hints.
     ///
     /// # Panics
     /// As [`Verifier::new`].
@@ -138,7 +138,7 @@ impl Verifier {
         self.frontier = point.frontier;
         self.began = point.frontier.ledger_next;
         // Hints may name frontiers from before.
-        self.last_stamp_block = None;
+        self.last_header_block = None;
         self.chain = Chain::at(point);
     }
 
@@ -152,16 +152,16 @@ impl Verifier {
         Point { frontier: self.frontier, head: self.chain.head, tree: self.chain.whole_tree() }
     }
 
-    /// The block of `ledger/` in which the last stamp before where the walk stands is, 0 if there is none; `None`
-    /// directly behind lost stamps.
-    pub fn last_stamp_block(&self) -> Option<u64> {
-        self.last_stamp_block
+    /// The block of `ledger/` in which the last batch header before where the walk stands is, 0 if there is none;
+    /// `None` directly behind lost batch headers.
+    pub fn last_header_block(&self) -> Option<u64> {
+        self.last_header_block
     }
 
     /// The blocks to be read next; `None` when the verification is complete.
     pub fn want(&self) -> Option<Want> {
         let (area, next, end) = self.reading()?;
-        let blocks = if self.singly > 0 { 1 } else { (end - next).min(RUN_BLOCKS_MAX as u64) as usize };
+        let blocks = if self.singly > 0 { 1 } else { (end - next).min(BATCH_BLOCKS_MAX as u64) as usize };
         let content = self.content.as_ref().map(|content| content.len);
         let content = content.filter(|len| len.div_ceil(BLOCK_SIZE as u64) == blocks as u64);
         Some(Want { block: self.layout.extent(area).start + next, blocks, content })
@@ -217,7 +217,7 @@ impl Verifier {
     }
 
     /// What will be read: these blocks of the volume, of `ledger/` and of `assets/`, each from front to back unless
-    /// there is damage. Known when the first blocks were read; offline, runs behind the newest hint come on top.
+    /// there is damage. Known when the first blocks were read; offline, batches behind the newest hint come on top.
     pub fn expected(&self) -> [Extent; 2] {
         let assets = if self.mode == Mode::Full { self.bound.assets_next } else { 0 };
         [(self.layout.ledger, self.bound.ledger_next), (self.layout.assets, assets)]
@@ -256,7 +256,7 @@ impl Verifier {
                 match self.step {
                     step if !complete => step,
                     Step::Labels { .. } => self.labels(visitor),
-                    Step::Fill { run: true, .. } => Step::Frontier,
+                    Step::Fill { batch: true, .. } => Step::Frontier,
                     _ => Step::Records,
                 }
             }
@@ -295,15 +295,15 @@ impl Verifier {
     }
 
     /// Reads on so that the window begins at `block` and holds all before `end`.
-    fn fill(&mut self, block: u64, end: u64, run: bool) -> Step {
+    fn fill(&mut self, block: u64, end: u64, batch: bool) -> Step {
         self.window.move_to(block);
         let ahead = (block + window::BLOCKS as u64).min(self.limit).max(end);
-        Step::Fill { end, ahead, run }
+        Step::Fill { end, ahead, batch }
     }
 
     fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> Step {
         let at = self.frontier.ledger_next;
-        self.known.compare(&self.frontier, self.last_stamp_block, &mut self.report, visitor);
+        self.known.compare(&self.frontier, self.last_header_block, &mut self.report, visitor);
         if at >= self.limit {
             return self.finish(visitor);
         }
@@ -314,16 +314,16 @@ impl Verifier {
             return self.fill(at, at + 1, true);
         }
         let (volume, ledger, assets) = self.place();
-        let decoded = Stamp::decode(self.window.block(at), volume, &self.frontier, ledger, assets);
-        let Ok(stamp) = decoded else { return self.not_whole(visitor) };
-        let end = at + u64::from(stamp.ledger_blocks.get());
+        let decoded = BatchHeader::decode(self.window.block(at), volume, &self.frontier, ledger, assets);
+        let Ok(header) = decoded else { return self.not_whole(visitor) };
+        let end = at + u64::from(header.ledger_blocks.get());
         if !self.window.covers(at, end) {
             return self.fill(at, end, true);
         }
         let start = at * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
-        let records = self.window.bytes(start, start + u64::from(stamp.payload_len.get()));
-        let sound = Domain::RunLedger.hash(records) == stamp.ledger_digest;
-        self.region = Region::run(&stamp, sound, self.report.findings);
+        let records = self.window.bytes(start, start + u64::from(header.payload_len.get()));
+        let sound = Domain::BatchLedger.hash(records) == header.ledger_digest;
+        self.region = Region::batch(&header, sound, self.report.findings);
         if at < self.bound.ledger_next {
             self.enter(visitor)
         } else if sound {
@@ -333,7 +333,7 @@ impl Verifier {
         }
     }
 
-    /// Looks at the asset blocks under the run's digest.
+    /// Looks at the asset blocks under the batch's digest.
     fn digest(&mut self, probe: bool, visitor: &mut dyn Visitor) -> Step {
         let (next, end) = (self.region.digest_from, self.region.assets_to);
         if next < end { Step::Digest { next, end, probe } } else { self.digested(probe, visitor) }
@@ -355,7 +355,7 @@ impl Verifier {
         Step::Close
     }
 
-    /// Begins with the records of a run that is to be taken as committed.
+    /// Begins with the records of a batch that is to be taken as committed.
     fn enter(&mut self, visitor: &mut dyn Visitor) -> Step {
         let Region { end, after, .. } = self.region;
         let padding = self.window.bytes(end, after.ledger_next * BLOCK_SIZE as u64);
@@ -366,24 +366,24 @@ impl Verifier {
         Step::Records
     }
 
-    /// There is no whole run at the frontier.
+    /// There is no whole batch at the frontier.
     fn not_whole(&mut self, visitor: &mut dyn Visitor) -> Step {
         let at = self.frontier.ledger_next;
         if at < self.bound.ledger_next {
             // The block itself is not read again: what it held once is what it holds, or this may never end.
-            if let Some(stamp) = self.following(self.window.block(at), at).filter(|stamp| self.within(stamp)) {
-                return self.lost(stamp.frontier_before(), visitor);
+            if let Some(header) = self.following(self.window.block(at), at).filter(|header| self.within(header)) {
+                return self.lost(header.frontier_before(), visitor);
             }
             return self.search_on(at + 1, self.bound.ledger_next, visitor);
         }
         if self.known.hints_lost(&self.frontier) && at + 1 < self.limit {
             return Step::Search { next: at + 1, end: self.limit };
         }
-        self.end_of_runs(visitor)
+        self.end_of_batches(visitor)
     }
 
     /// The walk has come to where the ledger may end.
-    fn end_of_runs(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn end_of_batches(&mut self, visitor: &mut dyn Visitor) -> Step {
         let at = self.frontier.ledger_next;
         self.tail = first_nonzero(self.window.block(at)).map(|_| at);
         self.finish(visitor)
@@ -394,17 +394,17 @@ impl Verifier {
         Step::Done
     }
 
-    /// Looks for a stamp behind the frontier in blocks from `first` on.
+    /// Looks for a batch header behind the frontier in blocks from `first` on.
     fn search(&mut self, first: u64, end: u64, bytes: &[u8], visitor: &mut dyn Visitor) -> Step {
         let committed = self.frontier.ledger_next < self.bound.ledger_next;
         for (block, at) in bytes.chunks_exact(BLOCK_SIZE).zip(first..) {
-            let Some(stamp) = self.following(block, at) else { continue };
-            let before = stamp.frontier_before();
-            if committed && self.within(&stamp) {
+            let Some(header) = self.following(block, at) else { continue };
+            let before = header.frontier_before();
+            if committed && self.within(&header) {
                 return self.lost(before, visitor);
             }
             if !committed {
-                // There are later runs, so what lies before them was committed.
+                // There are later batches, so what lies before them was committed.
                 self.bound = before;
                 return Step::Frontier;
             }
@@ -412,46 +412,46 @@ impl Verifier {
         self.search_on(first + (bytes.len() / BLOCK_SIZE) as u64, end, visitor)
     }
 
-    /// Looks for a stamp from block `next` on.
+    /// Looks for a batch header from block `next` on.
     fn search_on(&mut self, next: u64, end: u64, visitor: &mut dyn Visitor) -> Step {
         if next < end {
             Step::Search { next, end }
         } else if self.frontier.ledger_next < self.bound.ledger_next {
             self.lost(self.bound, visitor)
         } else {
-            self.end_of_runs(visitor)
+            self.end_of_batches(visitor)
         }
     }
 
-    /// The stamp in the block `at` of `ledger/`, if it may follow the frontier.
-    fn following(&self, block: &[u8], at: u64) -> Option<Stamp> {
+    /// The batch header in the block `at` of `ledger/`, if it may follow the frontier.
+    fn following(&self, block: &[u8], at: u64) -> Option<BatchHeader> {
         let (volume, ledger, assets) = self.place();
-        let stamp = Stamp::find(block, volume, at, ledger, assets).ok()?;
-        let (before, frontier) = (stamp.frontier_before(), &self.frontier);
-        let runs = before.runs.checked_sub(frontier.runs)?;
-        let follows = before.assets_next >= frontier.assets_next && runs <= at - frontier.ledger_next;
-        follows.then_some(stamp)
+        let header = BatchHeader::find(block, volume, at, ledger, assets).ok()?;
+        let (before, frontier) = (header.frontier_before(), &self.frontier);
+        let batches = before.batches.checked_sub(frontier.batches)?;
+        let follows = before.assets_next >= frontier.assets_next && batches <= at - frontier.ledger_next;
+        follows.then_some(header)
     }
 
-    /// Whether the frontier behind this run is not beyond the bound.
-    fn within(&self, stamp: &Stamp) -> bool {
-        let after = stamp.frontier_after();
-        after.runs <= self.bound.runs
+    /// Whether the frontier behind this batch is not beyond the bound.
+    fn within(&self, header: &BatchHeader) -> bool {
+        let after = header.frontier_after();
+        after.batches <= self.bound.batches
             && after.ledger_next <= self.bound.ledger_next
             && after.assets_next <= self.bound.assets_next
     }
 
-    /// The stamp at the frontier is lost. The walk goes on at `to`; whole records are sought before it.
+    /// The batch header at the frontier is lost. The walk goes on at `to`; whole records are sought before it.
     fn lost(&mut self, to: Frontier, visitor: &mut dyn Visitor) -> Step {
         let at = self.frontier.ledger_next;
         if self.window.readable(at) {
             let never = to.ledger_next == self.bound.ledger_next && first_nonzero(self.window.block(at)).is_none();
-            // A whole stamp behind a frontier seen before, of another history: so is all before it.
+            // A whole batch header behind a frontier seen before, of another history: so is all before it.
             let other = self.known.is_remembered(&self.frontier) && {
                 let (volume, ledger, assets) = self.place();
-                Stamp::find(self.window.block(at), volume, at, ledger, assets).is_ok()
+                BatchHeader::find(self.window.block(at), volume, at, ledger, assets).is_ok()
             };
-            let kind = if never || other { FindingKind::Rollback } else { FindingKind::Stamp };
+            let kind = if never || other { FindingKind::Rollback } else { FindingKind::BatchHeader };
             self.report.finding(visitor, kind, Area::Ledger, at, None);
         }
         self.chain.interrupted(at * BLOCK_SIZE as u64);
@@ -461,7 +461,7 @@ impl Verifier {
 
     fn records(&mut self, visitor: &mut dyn Visitor) -> Step {
         loop {
-            let Region { at, end, stamped, sound, .. } = self.region;
+            let Region { at, end, headed, sound, .. } = self.region;
             if at >= end {
                 return Step::Close;
             }
@@ -473,7 +473,7 @@ impl Verifier {
             let decoded = Record::decode(self.window.bytes(at, stop)).ok();
             let whole = decoded.filter(|(record, _)| sound || self.chain.plausible(record, at));
             let Some((record, len)) = whole else {
-                if stamped {
+                if headed {
                     self.chain.damaged(at, &mut self.report, visitor);
                 } else {
                     self.chain.interrupted(at);
@@ -565,23 +565,23 @@ impl Verifier {
 
     fn close(&mut self, visitor: &mut dyn Visitor) -> Step {
         let region = &mut self.region;
-        if region.stamped && self.mode == Mode::Full {
+        if region.headed && self.mode == Mode::Full {
             region.leave_out(region.assets_to);
             // Where every block belongs to a record whose content is sound, the digest can say nothing new.
             if region.unreferenced.is_some() && !region.digested && !region.assets_reported {
                 return self.digest(false, visitor);
             }
         }
-        // Whole records, but not those the vault stamped.
-        if region.stamped && !region.sound && self.report.findings == region.findings_before {
+        // Whole records, but not those the vault committed.
+        if region.headed && !region.sound && self.report.findings == region.findings_before {
             self.report.finding(visitor, FindingKind::Record, Area::Ledger, region.block, None);
         }
         self.frontier = region.after;
-        self.last_stamp_block = region.last_stamp_block;
+        self.last_header_block = region.last_header_block;
         Step::Frontier
     }
 
-    /// Whose stamps are looked for, and how much room `ledger/` and `assets/` have.
+    /// Whose batch headers are looked for, and how much room `ledger/` and `assets/` have.
     fn place(&self) -> (&[u8; 16], u64, u64) {
         (&self.expected.volume, self.layout.ledger.blocks, self.layout.assets.blocks)
     }

@@ -1,10 +1,10 @@
 //! The blocks the walk is looking at: a stretch of `ledger/` (at first: the superblock and the hints).
 
+use crate::batch_header::BATCH_BLOCKS_MAX;
 use crate::layout::BLOCK_SIZE;
-use crate::stamp::RUN_BLOCKS_MAX;
 
-/// Blocks the window holds: the longest run.
-pub(super) const BLOCKS: usize = RUN_BLOCKS_MAX;
+/// Blocks the window holds: the longest batch.
+pub(super) const BLOCKS: usize = BATCH_BLOCKS_MAX;
 
 pub(super) struct Window {
     start: u64,

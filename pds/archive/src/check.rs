@@ -1,8 +1,8 @@
-//! The archive's own integrity pass: in the background, while nothing else is to be done, it reads what it has
+//! The archive's own scrub: in the background, while nothing else is to be done, it reads what it has
 //! committed and compares it with what it knows. Apart from the auditor's verification in code and in memory,
 //! so that the two can disagree.
 //!
-//! A pass reads run after run up to where the ledger ended when it began: stamp and digest, each record's
+//! A pass reads batch after batch up to where the ledger ended when it began: batch header and digest, each record's
 //! check, sequence and previous hash, each content's hash; at the end the head and the tree must be those the
 //! archive has in memory. The first thing wrong ends it.
 //!
@@ -16,16 +16,16 @@
 //! it: otherwise only who read it would know. One place at a time is told, until the next pass ends.
 //!
 //! **Restarts.** Now and then it keeps its [`Position`], and a start goes on there. A pass that went on from one and
-//! finds something begins anew before anything is told; the passes after it begin at the first run anyway.
+//! finds something begins anew before anything is told; the passes after it begin at the first batch anyway.
 
 use alloc::boxed::Box;
 use alloc::vec;
 
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier, STAMP_SIZE};
 use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
 use ledger_fmt::record::Header;
-use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX, STAMP_SIZE};
-use totebox_ledger_writer::{LedgerWriter, NoRun, Run, State, Totals};
+use totebox_ledger_writer::{Batch, LedgerWriter, NoBatch, State, Totals};
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::audit::NO_RECORD;
 use totebox_protocol::lifecycle::Standing;
@@ -115,11 +115,11 @@ struct Pass {
     /// What the ledger added up to, and where it ended, when the pass began.
     expected: Totals,
     end: u64,
-    /// The ledger blocks held: the first one, their bytes, and where in them the next run begins.
+    /// The ledger blocks held: the first one, their bytes, and where in them the next batch begins.
     base: u64,
     len: usize,
-    run_at: usize,
-    /// Where the next record of the run looked at stands, and where its records end.
+    batch_at: usize,
+    /// Where the next record of the batch looked at stands, and where its records end.
     at: usize,
     records_end: usize,
     /// The frontier behind that run.
@@ -145,10 +145,10 @@ struct Content {
 }
 
 /// The archive's own checks.
-pub struct SelfCheck {
+pub struct CrossCheck {
     pass: Option<Pass>,
-    /// The run whose records are looked at.
-    run: Box<[u8]>,
+    /// The batch whose records are looked at.
+    batch: Box<[u8]>,
     /// Content blocks as they come.
     blocks: Box<[u8]>,
     under_way: bool,
@@ -168,12 +168,12 @@ pub struct SelfCheck {
     last: Option<Outcome>,
 }
 
-impl SelfCheck {
+impl CrossCheck {
     /// None made yet; one is due every `period_ms`.
-    pub fn new(period_ms: u64) -> SelfCheck {
-        SelfCheck {
+    pub fn new(period_ms: u64) -> CrossCheck {
+        CrossCheck {
             pass: None,
-            run: vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
+            batch: vec![0; BATCH_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
             blocks: vec![0; VAULT_DATA].into_boxed_slice(),
             under_way: false,
             reads_left: 0,
@@ -221,13 +221,13 @@ impl SelfCheck {
                     !vault.write_input(Purpose::Check, VOLUME, POSITION_BLOCK, self.position.as_bytes());
             }
             let Some(pass) = &mut self.pass else { return };
-            let buffer = if pass.content.is_some() { &self.blocks } else { &self.run };
+            let buffer = if pass.content.is_some() { &self.blocks } else { &self.batch };
             match pass.next(buffer, ledger) {
                 Next::Again => {}
                 Next::End(outcome) => self.end(outcome, ledger, now),
                 Next::Read(area, block, blocks) => {
                     if area == Area::Ledger && self.unkept >= READS_PER_POSITION && takes_writes(ledger) {
-                        // The frontier is behind whole runs here.
+                        // The frontier is behind whole batches here.
                         self.position.fill(ledger.volume_id(), &pass.frontier, &pass.totals);
                         let bytes = self.position.as_bytes();
                         if vault.write_input(Purpose::Check, VOLUME, POSITION_BLOCK, bytes) {
@@ -302,7 +302,7 @@ impl SelfCheck {
             }
             return;
         }
-        let buffer = if pass.content.is_some() { &mut self.blocks } else { &mut self.run };
+        let buffer = if pass.content.is_some() { &mut self.blocks } else { &mut self.batch };
         vault.data(&mut buffer[..reply.len]);
         pass.filled(reply.len);
     }
@@ -367,7 +367,7 @@ impl Pass {
     /// A pass over what comes behind `frontier`, before which the records add up to `totals`.
     fn from(frontier: Frontier, totals: Totals, ledger: &LedgerWriter<Purpose>, began_ms: u64) -> Pass {
         Pass {
-            resumed: frontier.runs > 0,
+            resumed: frontier.batches > 0,
             began_ms,
             frontier,
             totals,
@@ -375,7 +375,7 @@ impl Pass {
             end: ledger.ledger_next(),
             base: 0,
             len: 0,
-            run_at: 0,
+            batch_at: 0,
             at: 0,
             records_end: 0,
             after: frontier,
@@ -394,25 +394,25 @@ impl Pass {
             Some(content) => {
                 (self.held, self.held_blocks) = (content.next_block(), (len / BLOCK_SIZE) as u64);
             }
-            None => (self.base, self.len, self.run_at) = (self.frontier.ledger_next, len, 0),
+            None => (self.base, self.len, self.batch_at) = (self.frontier.ledger_next, len, 0),
         }
     }
 
-    /// `run` are the blocks held of what is looked at: of content, or else of runs.
-    fn next(&mut self, run: &[u8], ledger: &LedgerWriter<Purpose>) -> Next {
+    /// `batch` are the blocks held of what is looked at: of content, or else of batches.
+    fn next(&mut self, batch: &[u8], ledger: &LedgerWriter<Purpose>) -> Next {
         if self.content.is_some() {
-            return self.next_of_content(run);
+            return self.next_of_content(batch);
         }
         if self.at < self.records_end {
-            return self.next_record(run);
+            return self.next_record(batch);
         }
         self.frontier = self.after;
-        if self.run_at < self.len {
-            return self.begin_run(run, ledger);
+        if self.batch_at < self.len {
+            return self.begin_batch(batch, ledger);
         }
         let at = self.frontier.ledger_next;
         if at < self.end {
-            let blocks = (self.end - at).min(RUN_BLOCKS_MAX as u64);
+            let blocks = (self.end - at).min(BATCH_BLOCKS_MAX as u64);
             return Next::Read(Area::Ledger, at, blocks as usize);
         }
         let same = at == self.end
@@ -422,18 +422,18 @@ impl Pass {
         Next::End(if same { Outcome { check: Check::Clean, ..end } } else { end }.with(&self.totals))
     }
 
-    fn begin_run(&mut self, bytes: &[u8], ledger: &LedgerWriter<Purpose>) -> Next {
+    fn begin_batch(&mut self, bytes: &[u8], ledger: &LedgerWriter<Purpose>) -> Next {
         let (volume, layout): (_, &Layout) = (ledger.volume_id(), ledger.layout());
-        match Run::after(&self.frontier, volume, layout, &bytes[self.run_at..self.len]) {
-            Ok(run) if run.whole => {
-                self.after = run.stamp.frontier_after();
-                self.at = self.run_at + STAMP_SIZE;
-                self.records_end = self.at + run.records.len();
-                self.run_at += run.len;
+        match Batch::after(&self.frontier, volume, layout, &bytes[self.batch_at..self.len]) {
+            Ok(batch) if batch.whole => {
+                self.after = batch.header.frontier_after();
+                self.at = self.batch_at + STAMP_SIZE;
+                self.records_end = self.at + batch.records.len();
+                self.batch_at += batch.len;
                 Next::Again
             }
             // It goes on behind the blocks held.
-            Err(NoRun::Cut) if self.run_at > 0 => {
+            Err(NoBatch::Cut) if self.batch_at > 0 => {
                 self.len = 0;
                 Next::Again
             }
@@ -441,10 +441,10 @@ impl Pass {
         }
     }
 
-    fn next_record(&mut self, run: &[u8]) -> Next {
+    fn next_record(&mut self, batch: &[u8]) -> Next {
         let block = self.base + (self.at / BLOCK_SIZE) as u64;
         let sequence = self.totals.head.records;
-        let Some((record, len)) = self.totals.add_next(&run[self.at..self.records_end]) else {
+        let Some((record, len)) = self.totals.add_next(&batch[self.at..self.records_end]) else {
             return self.wrong(Area::Ledger, block, Some(sequence));
         };
         self.at += len;

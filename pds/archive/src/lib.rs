@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `console` | the link to the console |
 //! | `submission`, `staging` | documents on their way in |
-//! | `patience` | how long they wait for company |
+//! | `batch_window` | how long they wait for company |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
-//! | `check`, `position` | its own integrity pass |
+//! | `check`, `position` | its own scrub |
 //! | `signing` | its signed checkpoints |
 //! | [`ledger_writer`](totebox_ledger_writer) | the ledger: recovery, commits, head |
 //!
@@ -21,9 +21,9 @@
 
 extern crate alloc;
 
+mod batch_window;
 mod check;
 mod console;
-mod patience;
 mod position;
 mod reading;
 mod records;
@@ -47,9 +47,9 @@ use totebox_shm::{Mapped, PageReader, PageWriter};
 use totebox_vault_client::{Received, VaultClient};
 use zerocopy::FromZeros;
 
-use check::SelfCheck;
+use batch_window::{BATCH_WINDOW_BLOCKS, BatchWindow, COMMITS_AHEAD};
+use check::CrossCheck;
 use console::{Console, Message, Refusal, reply};
-use patience::{COMMITS_AHEAD, COMPANY_BLOCKS, Patience};
 use reading::Reading;
 use signing::Signing;
 use submission::{Served, Submissions};
@@ -66,9 +66,9 @@ enum Purpose {
     Assets,
     /// Something on its way out.
     Reading,
-    /// The archive's own integrity pass.
+    /// The archive's own scrub.
     Check,
-    /// Nothing: the time the answer takes is what it is for. See [`Patience`].
+    /// Nothing: the time the answer takes is what it is for. See [`BatchWindow`].
     Delay,
 }
 
@@ -89,12 +89,12 @@ pub struct Archive {
     untold: bool,
     news: bool,
     volume_state: VolumeState,
-    patience: Patience,
+    batch_window: BatchWindow,
     /// The lifecycle command in force; its sequence number is 0 if there was none.
     command: Lifecycle,
     /// The last command the ledger had no room to tell of.
     unrecorded: Option<u64>,
-    check: SelfCheck,
+    check: CrossCheck,
     signing: Signing,
 }
 
@@ -122,10 +122,10 @@ impl Archive {
             untold: false,
             news: false,
             volume_state: VolumeState::Recovering,
-            patience: Patience::Full,
+            batch_window: BatchWindow::Full,
             command: Lifecycle::new_zeroed(),
             unrecorded: None,
-            check: SelfCheck::new(period_ms),
+            check: CrossCheck::new(period_ms),
             signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
         })
     }
@@ -137,7 +137,7 @@ impl Archive {
     }
 
     /// Does all there is to do.
-    fn run(&mut self, kernel: &mut dyn Kernel) {
+    fn batch(&mut self, kernel: &mut dyn Kernel) {
         loop {
             self.ledger.advance(&mut self.vault);
             self.begin_ledger();
@@ -209,7 +209,7 @@ impl Archive {
                 None
             }
             Purpose::Delay => {
-                self.patience.answered();
+                self.batch_window.answered();
                 None
             }
         }
@@ -248,7 +248,7 @@ impl Archive {
             served = true;
         }
         if served {
-            self.patience.renew();
+            self.batch_window.renew();
         }
         served
     }
@@ -314,20 +314,20 @@ impl Archive {
         }
         self.submissions.settle(&mut self.vault);
         let commits = self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD;
-        if commits && (self.submissions.waiting_blocks() >= COMPANY_BLOCKS || !self.waits()) {
+        if commits && (self.submissions.waiting_blocks() >= BATCH_WINDOW_BLOCKS || !self.waits()) {
             self.submissions.commit(&mut self.ledger, &mut self.vault);
-            self.patience.renew();
+            self.batch_window.renew();
         }
         let idle = self.ledger.staged() == 0 && self.ledger.commits() == 0 && !self.submissions.is_open();
         self.ledger.save(&mut self.vault, if idle { SAVE_IDLE_BLOCKS } else { SAVE_BUSY_BLOCKS });
     }
 
-    /// Whether the staged run waits for more.
+    /// Whether the staged batch waits for more.
     fn waits(&mut self) -> bool {
-        if self.patience == Patience::Full && self.vault.hello(Purpose::Delay, VOLUME) {
-            self.patience = Patience::Waiting { renewed: false };
+        if self.batch_window == BatchWindow::Full && self.vault.hello(Purpose::Delay, VOLUME) {
+            self.batch_window = BatchWindow::Waiting { renewed: false };
         }
-        self.patience != Patience::Spent
+        self.batch_window != BatchWindow::Spent
     }
 
     /// Why a submission cannot begin, if it cannot.
@@ -440,7 +440,7 @@ impl Archive {
         signed
     }
 
-    /// Lets its own integrity pass go on, if it has nothing better to do.
+    /// Lets its own scrub go on, if it has nothing better to do.
     fn check_itself(&mut self) {
         if self.is_quiet() && !self.reading.is_busy() {
             let now = self.now();
@@ -476,7 +476,7 @@ impl Archive {
             records: totals.head.records.into(),
             documents: totals.documents.into(),
             bytes: totals.bytes.into(),
-            runs: self.ledger.runs().into(),
+            batches: self.ledger.batches().into(),
             assets_used: self.ledger.assets_end().into(),
             assets_total: layout.assets.blocks.into(),
             ledger_used: self.ledger.ledger_end().into(),
@@ -517,7 +517,7 @@ impl Archive {
 impl Domain for Archive {
     fn start(&mut self, kernel: &mut dyn Kernel) {
         self.read_command();
-        self.run(kernel);
+        self.batch(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
@@ -529,6 +529,6 @@ impl Domain for Archive {
             self.news = true;
         }
         self.take_replies();
-        self.run(kernel);
+        self.batch(kernel);
     }
 }

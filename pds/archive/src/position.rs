@@ -1,12 +1,12 @@
-//! Where the archive's own integrity pass had come to, kept in `app-console-input/` behind the head snapshots, so
+//! Where the archive's own scrub had come to, kept in `app-console-input/` behind the head snapshots, so
 //! that a start goes on there. It is a saving of time and nothing else: a pass that went on from it and finds
 //! something begins anew, and only what that one finds is told.
 
 use ledger_fmt::Hash;
+use ledger_fmt::batch_header::Frontier;
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS};
 use ledger_fmt::record::Head;
-use ledger_fmt::stamp::Frontier;
 use ledger_fmt::tree::Edge;
 use totebox_ledger_writer::{SNAPSHOTS_END, Totals};
 use zerocopy::little_endian::{U16, U64};
@@ -31,14 +31,14 @@ pub struct Position {
     reserved: [u8; 6],
     /// The volume, as in its superblock.
     volume: [u8; 16],
-    /// [`Frontier::runs`].
-    runs: U64,
+    /// [`Frontier::batches`].
+    batches: U64,
     /// [`Frontier::ledger_next`].
     ledger_next: U64,
     /// [`Frontier::assets_next`].
     assets_next: U64,
-    /// [`Frontier::last_stamp`].
-    last_stamp: Hash,
+    /// [`Frontier::last_header`].
+    last_header: Hash,
     /// [`Head::hash`].
     head: Hash,
     /// Records that carry content.
@@ -60,15 +60,15 @@ impl Position {
     /// `"TBXCHECK"`.
     pub const MAGIC: [u8; 8] = *b"TBXCHECK";
 
-    /// The position of a pass whose runs so far end at `frontier` and add up to `totals`.
+    /// The position of a pass whose batches so far end at `frontier` and add up to `totals`.
     pub fn fill(&mut self, volume: &[u8; 16], frontier: &Frontier, totals: &Totals) {
         self.magic = Self::MAGIC;
         self.version = FORMAT_VERSION.into();
         self.volume = *volume;
-        self.runs = frontier.runs.into();
+        self.batches = frontier.batches.into();
         self.ledger_next = frontier.ledger_next.into();
         self.assets_next = frontier.assets_next.into();
-        self.last_stamp = frontier.last_stamp;
+        self.last_header = frontier.last_header;
         self.head = totals.head.hash;
         self.documents = totals.documents.into();
         self.bytes = totals.bytes.into();
@@ -84,17 +84,17 @@ impl Position {
     /// What it names, if it is whole, of this volume, and in a ledger of so many blocks and records.
     pub fn usable(&self, volume: &[u8; 16], ledger_next: u64, records: u64) -> Option<(Frontier, Totals)> {
         let frontier = Frontier {
-            runs: self.runs.get(),
+            batches: self.batches.get(),
             ledger_next: self.ledger_next.get(),
             assets_next: self.assets_next.get(),
-            last_stamp: self.last_stamp,
+            last_header: self.last_header,
             sealed: false,
         };
         let usable = self.magic == Self::MAGIC
             && self.version.get() == FORMAT_VERSION
             && self.check == self.expected_check()
             && self.volume == *volume
-            && frontier.runs > 0
+            && frontier.batches > 0
             && frontier.ledger_next <= ledger_next
             && self.tree.size() <= records;
         let totals = Totals {
@@ -119,8 +119,8 @@ mod tests {
         let offsets = [
             offset_of!(Position, version),
             offset_of!(Position, volume),
-            offset_of!(Position, runs),
-            offset_of!(Position, last_stamp),
+            offset_of!(Position, batches),
+            offset_of!(Position, last_header),
             offset_of!(Position, head),
             offset_of!(Position, documents),
             offset_of!(Position, tree),

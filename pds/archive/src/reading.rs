@@ -200,7 +200,7 @@ impl Task {
             Step::Find { .. } => search.wanted,
             Step::List { gap, .. } => gap.unwrap_or(search.wanted),
         };
-        let block = ledger.mark_before(record).block.get();
+        let block = ledger.indexed_before(record).block.get();
         Wrong { check: Check::Mismatch, area: Area::Ledger, block, record: Some(record) }
     }
 

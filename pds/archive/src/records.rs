@@ -1,10 +1,10 @@
-//! A place in the ledger that moves from record to record, over bytes that may be anything. Where stamps or
+//! A place in the ledger that moves from record to record, over bytes that may be anything. Where batch headers or
 //! records are damaged it finds the next whole record.
 
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, STAMP_SIZE};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::record::{RECORD_MAX, Record};
-use ledger_fmt::stamp::{RUN_BLOCKS_MAX, STAMP_SIZE};
-use totebox_ledger_writer::{NoRun, Run};
+use totebox_ledger_writer::{Batch, NoBatch};
 
 /// The place. The blocks around it are in a buffer of its owner's.
 #[derive(Debug)]
@@ -18,11 +18,11 @@ pub struct Records {
     end: u64,
     /// The byte of the buffer looked at next.
     at: usize,
-    /// Records end before this byte; behind them, at `resume`, a stamp is due.
+    /// Records end before this byte; behind them, at `resume`, a batch header is due.
     records_end: usize,
     resume: usize,
-    /// Whether these records have a stamp; else they may be anywhere.
-    stamped: bool,
+    /// Whether these records have a batch header; else they may be anywhere.
+    headed: bool,
     /// Bytes of the record found at `at`; 0 if none was.
     found: usize,
     /// Some read failed: blocks are read one by one.
@@ -55,7 +55,7 @@ impl Records {
             at: 0,
             records_end: 0,
             resume: 0,
-            stamped: false,
+            headed: false,
             found: 0,
             careful: false,
             damaged: false,
@@ -63,7 +63,7 @@ impl Records {
         }
     }
 
-    /// Goes to the run at `block` of a ledger that ends before block `end`.
+    /// Goes to the batch at `block` of a ledger that ends before block `end`.
     pub fn seek(&mut self, block: u64, end: u64) {
         (self.end, self.careful) = (end, false);
         (self.damaged, self.damaged_since_record) = (false, false);
@@ -73,9 +73,9 @@ impl Records {
     /// Has the blocks from `block` on read, and goes on at byte `at` of them.
     fn fetch(&mut self, block: u64, at: usize) {
         (self.block, self.len, self.at, self.found) = (block, 0, at, 0);
-        // In the middle of a block there is no stamp to be looked for.
+        // In the middle of a block there is no batch header to be looked for.
         self.records_end = if at > 0 { BLOCK_SIZE } else { 0 };
-        (self.resume, self.stamped) = (0, false);
+        (self.resume, self.headed) = (0, false);
     }
 
     /// Whether something since [`Records::seek`] was not what it should be.
@@ -111,14 +111,14 @@ impl Records {
         while self.found == 0 {
             if self.len == 0 {
                 let rest = self.end.saturating_sub(self.block);
-                let blocks = rest.min(if self.careful { 1 } else { RUN_BLOCKS_MAX as u64 });
+                let blocks = rest.min(if self.careful { 1 } else { BATCH_BLOCKS_MAX as u64 });
                 return if blocks == 0 { Found::End } else { Found::Blocks(self.block, blocks as usize) };
             }
             if self.at < self.records_end {
                 self.try_record(buffer);
             } else {
                 self.at = self.at.max(self.resume);
-                self.try_run(buffer);
+                self.try_batch(buffer);
             }
         }
         Found::Record
@@ -126,14 +126,14 @@ impl Records {
 
     fn try_record(&mut self, buffer: &[u8]) {
         let more = self.block + ((self.len / BLOCK_SIZE) as u64) < self.end;
-        if !self.stamped && self.at >= BLOCK_SIZE && self.len - self.at < RECORD_MAX && more {
+        if !self.headed && self.at >= BLOCK_SIZE && self.len - self.at < RECORD_MAX && more {
             return self.fetch(self.block + (self.at / BLOCK_SIZE) as u64, self.at % BLOCK_SIZE);
         }
-        let limit = if self.stamped { self.records_end } else { self.len };
+        let limit = if self.headed { self.records_end } else { self.len };
         match Record::decode(&buffer[self.at..limit]) {
             Ok((_, len)) => self.found = len,
-            // What is left of the last block of a run whose stamp is gone.
-            Err(_) if !self.stamped && buffer[self.at..self.records_end].iter().all(|&byte| byte == 0) => {
+            // What is left of the last block of a batch whose batch header is gone.
+            Err(_) if !self.headed && buffer[self.at..self.records_end].iter().all(|&byte| byte == 0) => {
                 self.at = self.records_end;
             }
             Err(_) => {
@@ -144,29 +144,29 @@ impl Records {
         }
     }
 
-    fn try_run(&mut self, buffer: &[u8]) {
+    fn try_batch(&mut self, buffer: &[u8]) {
         if self.at >= self.len {
             return self.fetch(self.block + (self.at / BLOCK_SIZE) as u64, 0);
         }
         let block = self.block + (self.at / BLOCK_SIZE) as u64;
         if self.at.is_multiple_of(BLOCK_SIZE) {
-            match Run::at(block, &self.volume, &self.layout, &buffer[self.at..self.len]) {
-                Ok(run) => {
-                    if !run.whole {
+            match Batch::at(block, &self.volume, &self.layout, &buffer[self.at..self.len]) {
+                Ok(batch) => {
+                    if !batch.whole {
                         self.note_damage();
                     }
-                    self.resume = self.at + run.len;
+                    self.resume = self.at + batch.len;
                     self.at += STAMP_SIZE;
-                    self.records_end = self.at + run.records.len();
-                    self.stamped = true;
+                    self.records_end = self.at + batch.records.len();
+                    self.headed = true;
                     return;
                 }
-                Err(NoRun::Cut) if self.at > 0 => return self.fetch(block, 0),
+                Err(NoBatch::Cut) if self.at > 0 => return self.fetch(block, 0),
                 Err(_) => {}
             }
         }
         self.note_damage();
-        self.stamped = false;
+        self.headed = false;
         self.records_end = (self.at + 1).next_multiple_of(BLOCK_SIZE);
     }
 

@@ -1,9 +1,9 @@
-//! Finds a record by its sequence number: from the nearest way-mark, run by run. Memory does not grow with
+//! Finds a record by its sequence number: from the nearest index entry, batch by batch. Memory does not grow with
 //! the ledger.
 
 use core::ops::Range;
 
-use totebox_ledger_writer::{LedgerWriter, Mark, State};
+use totebox_ledger_writer::{IndexEntry, LedgerWriter, State};
 
 use super::Purpose;
 use super::records::{Found, Records};
@@ -15,9 +15,9 @@ pub struct Search {
     pub records: Records,
     /// The sequence number of the record looked for.
     pub wanted: u64,
-    /// The way-mark it began at, and whether that is known to hold.
-    mark: Mark,
-    mark_holds: Option<bool>,
+    /// The index entry it began at, and whether that is known to hold.
+    mark: IndexEntry,
+    entry_holds: Option<bool>,
     /// The ledger's end, in blocks.
     end: u64,
     /// Records the ledger has, if all are known.
@@ -28,7 +28,7 @@ impl Search {
     /// None begun.
     pub fn new(ledger: &LedgerWriter<Purpose>) -> Search {
         let records = Records::new(*ledger.volume_id(), *ledger.layout());
-        Search { records, wanted: 0, mark: Mark::default(), mark_holds: None, end: 0, known: None }
+        Search { records, wanted: 0, mark: IndexEntry::default(), entry_holds: None, end: 0, known: None }
     }
 
     /// Looks for the record `wanted`.
@@ -37,8 +37,8 @@ impl Search {
         self.known = whole.then_some(ledger.totals().head.records);
         self.end = ledger.ledger_end();
         self.wanted = wanted;
-        self.mark = ledger.mark_before(wanted);
-        self.mark_holds = None;
+        self.mark = ledger.indexed_before(wanted);
+        self.entry_holds = None;
         self.records.seek(self.mark.block.get(), self.end);
     }
 
@@ -55,13 +55,13 @@ impl Search {
                 Found::Blocks(..) => return found,
             };
             let holds = sequence == Some(self.mark.sequence.get()) && !self.records.damaged();
-            let mark_holds = *self.mark_holds.get_or_insert(holds);
+            let entry_holds = *self.entry_holds.get_or_insert(holds);
             match sequence {
                 Some(sequence) if sequence < self.wanted => self.records.pass(),
                 Some(sequence) if sequence == self.wanted => return found,
                 // It is not where it should be; or the mark was wrong, and it comes before it.
-                _ if !mark_holds => {
-                    (self.mark, self.mark_holds) = (Mark::default(), Some(true));
+                _ if !entry_holds => {
+                    (self.mark, self.entry_holds) = (IndexEntry::default(), Some(true));
                     self.records.seek(0, self.end);
                 }
                 _ => return found,
@@ -77,7 +77,7 @@ impl Search {
     /// Goes on with the record behind the one found.
     pub fn pass(&mut self, buffer: &[u8]) {
         self.wanted = self.sequence(buffer).saturating_add(1);
-        self.mark_holds = Some(true);
+        self.entry_holds = Some(true);
         self.records.pass();
     }
 

@@ -1,17 +1,17 @@
 //! Submissions: from `PutBegin` to the receipt.
 //!
 //! One submission is *open* at a time. Its bytes go through [`Staging`]; when it ends and is what it was
-//! declared to be, its record joins the run that is next and a *pending* entry waits for the commit.
+//! declared to be, its record joins the batch that is next and a *pending* entry waits for the commit.
 //! What the vault has appended but not committed belongs either to records of that run or to the open
 //! submission, never to both: so giving up the open one gives up nothing else.
 
 use alloc::collections::VecDeque;
 
 use ledger_fmt::Hash;
+use ledger_fmt::batch_header::BATCH_PAYLOAD_MAX;
 use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Kind, padded_len};
-use ledger_fmt::stamp::RUN_PAYLOAD_MAX;
 use totebox_ledger_writer::{LedgerWriter, StageError};
 use totebox_protocol::intake::{Answer, Failure, SIZE_UNKNOWN};
 use totebox_vault_client::VaultClient;
@@ -20,8 +20,8 @@ use super::console::{Console, Message, Refusal, reply};
 use super::staging::Staging;
 use super::{Purpose, VOLUME};
 
-/// Submissions that wait for their commit or receipt at most: two runs full of the smallest records.
-const PENDING_MAX: usize = 2 * (RUN_PAYLOAD_MAX / padded_len(1) + 1);
+/// Submissions that wait for their commit or receipt at most: two batches full of the smallest records.
+const PENDING_MAX: usize = 2 * (BATCH_PAYLOAD_MAX / padded_len(1) + 1);
 
 /// How serving a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Submissions {
     hasher: Hasher,
     /// The end of the open submission that the console is still to be told.
     ended: Option<(u32, Refusal)>,
-    /// The content before this block is of runs that were sent.
+    /// The content before this block is of batches that were sent.
     sent_to: u64,
     /// Blocks of a submission that was given up are still to be given up at the vault.
     abandon_due: bool,
@@ -213,7 +213,7 @@ impl Submissions {
         if self.staging.room() >= len {
             return true;
         }
-        // The buffer is full of the open submission, so the run must go first: its blocks end here.
+        // The buffer is full of the open submission, so the batch must go first: its blocks end here.
         if ledger.staged() > 0 && !self.commit(ledger, vault) {
             return false;
         }
@@ -245,8 +245,8 @@ impl Submissions {
             self.give_up(Refusal::new(Failure::WrongHash));
             return Served::Done;
         }
-        let run_full = ledger.room_for(Kind::Document, name_len) == Err(StageError::RunFull);
-        if self.pending.len() == PENDING_MAX || (run_full && !self.commit(ledger, vault)) {
+        let batch_full = ledger.room_for(Kind::Document, name_len) == Err(StageError::BatchFull);
+        if self.pending.len() == PENDING_MAX || (batch_full && !self.commit(ledger, vault)) {
             return Served::Blocked;
         }
         let open = self.open.as_ref().expect("seen above");
@@ -299,7 +299,7 @@ impl Submissions {
         self.settle(vault) && self.staging.send_complete(vault)
     }
 
-    /// Commits the staged run, its content first. False if that has to wait.
+    /// Commits the staged batch, its content first. False if that has to wait.
     pub fn commit(&mut self, ledger: &mut LedgerWriter<Purpose>, vault: &mut VaultClient<Purpose>) -> bool {
         let sent = self.send_complete(vault) && ledger.commit(vault);
         if sent {

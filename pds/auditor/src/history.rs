@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use heapless::Deque;
+use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use ledger_fmt::record::Record;
-use ledger_fmt::stamp::RUN_BLOCKS_MAX;
-use totebox_ledger_writer::Run;
+use totebox_ledger_writer::Batch;
 use totebox_protocol::audit::{EventRow, Reported};
 use totebox_protocol::page::HISTORY_MAX;
 use totebox_protocol::vault::Status;
@@ -15,7 +15,7 @@ use totebox_vault_client::{Received, VaultClient};
 
 use super::Purpose;
 use super::journal::Journal;
-use super::memory::Memory;
+use super::replay::Replay;
 
 /// What was asked for, and how far it has come.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ struct Task {
     /// The record wanted next, and the one behind the last wanted.
     next: u64,
     end: u64,
-    /// The run that is to be read, and where runs end.
+    /// The batch that is to be read, and where batches end.
     block: u64,
     ledger_next: u64,
     under_way: bool,
@@ -43,7 +43,7 @@ pub struct History {
 impl History {
     /// The history of the audit record, which is the volume with this number.
     pub fn new(number: u8) -> History {
-        let buffer = vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice();
+        let buffer = vec![0; BATCH_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice();
         History { number, task: None, buffer, found: Deque::new(), sent: 0 }
     }
 
@@ -68,7 +68,7 @@ impl History {
     /// Asks for the next blocks, if some are wanted and there is a slot.
     pub fn advance(&mut self, vault: &mut VaultClient<Purpose>) {
         let Some(task) = self.task.as_mut().filter(|task| !task.done && !task.under_way) else { return };
-        let blocks = task.ledger_next.saturating_sub(task.block).min(RUN_BLOCKS_MAX as u64) as usize;
+        let blocks = task.ledger_next.saturating_sub(task.block).min(BATCH_BLOCKS_MAX as u64) as usize;
         task.done = blocks == 0 || vault.is_broken();
         if !task.done {
             task.under_way = vault.read(Purpose::History, self.number, Area::Ledger, task.block, blocks);
@@ -81,7 +81,7 @@ impl History {
         vault: &VaultClient<Purpose>,
         reply: &Received<Purpose>,
         journal: &Journal,
-        memory: &Memory,
+        replay: &Replay,
     ) {
         let Some(task) = &mut self.task else { return };
         task.under_way = false;
@@ -94,20 +94,20 @@ impl History {
         let mut at = 0;
         while !task.done {
             // What does not fit the blocks read, or is damaged, is asked for again or given up.
-            let Ok(run) = Run::at(task.block, volume, layout, &self.buffer[at..reply.len]) else {
+            let Ok(batch) = Batch::at(task.block, volume, layout, &self.buffer[at..reply.len]) else {
                 task.done = at == 0;
                 return;
             };
-            let mut records = run.records;
+            let mut records = batch.records;
             while let Ok((record, len)) = Record::decode(records) {
                 if record.header.sequence.get() == task.next && task.next < task.end {
-                    self.found.push_back(memory.event(&record)).expect("no more than fit were asked for");
+                    self.found.push_back(replay.event(&record)).expect("no more than fit were asked for");
                     task.next += 1;
                 }
                 records = &records[len..];
             }
-            at += run.len;
-            task.block += (run.len / BLOCK_SIZE) as u64;
+            at += batch.len;
+            task.block += (batch.len / BLOCK_SIZE) as u64;
             task.done = task.next >= task.end;
         }
     }

@@ -14,14 +14,14 @@ use totebox_shm::Mapped;
 
 use super::history::History;
 use super::journal::Journal;
-use super::memory::Memory;
 use super::payload;
+use super::replay::Replay;
 use super::verification::Job;
 
 /// The record that the orchestrator wants entered, if it is one.
-fn record(entry: Option<Entry>, memory: &Memory) -> Option<(Kind, payload::Text)> {
+fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, payload::Text)> {
     let entry = entry?;
-    payload::entry(&entry, entry.volume.and_then(|volume| memory.name(volume)))
+    payload::entry(&entry, entry.volume.and_then(|volume| replay.name(volume)))
 }
 
 /// The link to the orchestrator.
@@ -42,7 +42,7 @@ impl Inbox {
     }
 
     /// Takes the requests that have come, as long as there is room for what they lead to.
-    pub fn take(&mut self, journal: &mut Journal, history: &mut History, memory: &Memory, wall_ms: u64) {
+    pub fn take(&mut self, journal: &mut Journal, history: &mut History, replay: &Replay, wall_ms: u64) {
         while let Some(asked) = self.next() {
             match asked {
                 Ok(Asked::Verify { .. }) if self.jobs.is_full() => return self.hold(asked),
@@ -53,7 +53,7 @@ impl Inbox {
                 Ok(Asked::History { tag, from, count }) => history.begin(tag, from, count, journal),
                 Ok(Asked::Ping) => {}
                 Ok(Asked::Record { .. }) if !journal.can_take() => return self.hold(asked),
-                Ok(Asked::Record { tag, entry }) => match record(entry, memory) {
+                Ok(Asked::Record { tag, entry }) => match record(entry, replay) {
                     Some(record) => journal.enter(tag, record, wall_ms),
                     None => journal.pass(Reported::Entered { tag, outcome: Entered::NotServed }),
                 },
@@ -99,15 +99,15 @@ impl Inbox {
         kernel: &mut dyn Kernel,
         journal: &mut Journal,
         history: &mut History,
-        memory: &mut Memory,
+        replay: &mut Replay,
     ) {
         while journal.is_open()
-            && let Some(recollection) = memory.recollection()
+            && let Some(recollection) = replay.recollection()
             && self.send_one(&recollection)
         {
-            memory.has_told();
+            replay.has_told();
         }
-        if memory.recollection().is_none() {
+        if replay.recollection().is_none() {
             while let Some(report) = journal.settled()
                 && self.send_one(&report)
             {

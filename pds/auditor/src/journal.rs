@@ -1,6 +1,7 @@
 //! The audit record: the auditor's own ledger on the audit volume, and the reports that wait for it.
 //!
-//! A report leaves only when the record that states it is durable, or certainly never will be: then it says so. So a volume that is full, sealed or not there never holds up a report. The payloads are in
+//! A report leaves only when the record that states it is durable, or certainly never will be: then it says so. So a
+//! volume that is full, sealed or not there never holds up a report. The payloads are in
 //! `docs/audit-record.md`.
 //!
 //! What nobody waits for, the clean results of scheduled audits, is committed together at the end of a round:
@@ -16,8 +17,8 @@ use totebox_manifest::{Header, Volume};
 use totebox_protocol::audit::{Entered, Found, Reported, UNASKED, Verdict};
 use totebox_vault_client::{Received, VaultClient};
 
-use super::memory::Memory;
 use super::payload::Text;
+use super::replay::Replay;
 use super::verification::{Claim, Verdicts};
 use super::{Purpose, payload};
 
@@ -47,7 +48,7 @@ impl Journal {
     pub fn new(header: &Header, volume: &Volume, number: u8) -> Journal {
         Journal {
             header: *header,
-            writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_run(),
+            writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_batch(),
             open: false,
             waiting: Deque::new(),
             urgent: false,
@@ -66,9 +67,9 @@ impl Journal {
         (self.writer.totals().head.records, self.writer.ledger_next())
     }
 
-    /// A block of `ledger/` at which a run begins, at or before the record `sequence` and not far from it.
+    /// A block of `ledger/` at which a batch begins, at or before the record `sequence` and not far from it.
     pub fn block_before(&self, sequence: u64) -> u64 {
-        self.writer.mark_before(sequence).block.get()
+        self.writer.indexed_before(sequence).block.get()
     }
 
     /// The audit volume's id, and where its directories are.
@@ -81,10 +82,10 @@ impl Journal {
         self.open
     }
 
-    /// Takes the vault's reply to one of the writer's requests. At start the records go into the memory.
-    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>, memory: &mut Memory) {
+    /// Takes the vault's reply to one of the writer's requests. At start the records go into the replay.
+    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>, replay: &mut Replay) {
         // What an event would tell is seen from the writer's state and head.
-        let _ = self.writer.receive_observed(vault, reply, &mut |record| memory.take(record));
+        let _ = self.writer.receive_observed(vault, reply, &mut |record| replay.take(record));
     }
 
     /// The vault broke its protocol.
@@ -94,19 +95,19 @@ impl Journal {
 
     /// Goes on reading the ledger at start, enters the boot record, and commits what is staged, if somebody
     /// waits for it or the `round` of verifications is over.
-    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>, memory: &Memory, wall_ms: u64, round_over: bool) {
+    pub fn advance(&mut self, vault: &mut VaultClient<Purpose>, replay: &Replay, wall_ms: u64, round_over: bool) {
         self.writer.advance(vault);
         if !self.open && self.writer.state() != State::Starting {
             self.open = true;
-            self.enter_boot(memory, wall_ms);
+            self.enter_boot(replay, wall_ms);
         }
-        let no_room = self.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::RunFull);
+        let no_room = self.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::BatchFull);
         if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
             self.urgent = false;
         }
     }
 
-    fn enter_boot(&mut self, memory: &Memory, wall_ms: u64) {
+    fn enter_boot(&mut self, replay: &Replay, wall_ms: u64) {
         if self.writer.totals().head.records == 0 {
             // Where the genesis does not fit, the boot record will not either.
             let _ = self.writer.stage_genesis(wall_ms);
@@ -115,9 +116,9 @@ impl Journal {
         let sequence = self.stage(Kind::Boot, &payload::boot(&self.header), wall_ms);
         let report = Reported::Opened {
             records: 0,
-            last_flag: memory.last_flag(),
-            flags_hidden: memory.flags_hidden(),
-            last_ms: memory.last_ms(),
+            last_flag: replay.last_flag(),
+            flags_hidden: replay.flags_hidden(),
+            last_ms: replay.last_ms(),
             audit_record: None,
             kept_out: self.keeps_out(sequence),
         };
@@ -133,7 +134,7 @@ impl Journal {
     /// or the orchestrator has taken reports.
     pub fn can_enter(&self) -> bool {
         let room = self.room_for(Kind::AuditResult, payload::RESULT_MAX);
-        self.open && !self.is_full() && room != Err(StageError::RunFull)
+        self.open && !self.is_full() && room != Err(StageError::BatchFull)
     }
 
     /// Enters a verification's result and lets its report wait for that. `name` is the volume's.
@@ -156,7 +157,7 @@ impl Journal {
     /// Whether an entry can be made now, or certainly never.
     pub fn can_take(&self) -> bool {
         let room = self.room_for(Kind::Flag, payload::ENTRY_MAX);
-        self.open && !self.is_full() && room != Err(StageError::RunFull)
+        self.open && !self.is_full() && room != Err(StageError::BatchFull)
     }
 
     /// Enters what the orchestrator wants recorded, and lets the report on that wait for it.

@@ -13,7 +13,7 @@
 //! | [`journal`] | the audit record, and the reports that wait for it |
 //! | [`progress`] | how far a volume has been verified |
 //! | [`payload`] | what the audit record's records say |
-//! | [`memory`], [`json`] | what they said before this start |
+//! | [`replay`], [`json`] | what they said before this start |
 //! | [`history`] | reading them back for the operator |
 //! | [`inbox`] | the orchestrator's requests |
 //!
@@ -30,11 +30,11 @@ mod history;
 mod inbox;
 mod journal;
 mod json;
-mod memory;
 mod payload;
 mod progress;
 mod ranges;
 mod reader;
+mod replay;
 #[cfg(test)]
 mod tests;
 mod verification;
@@ -52,8 +52,8 @@ use zerocopy::FromZeros;
 use history::History;
 use inbox::Inbox;
 use journal::Journal;
-use memory::Memory;
 use reader::Ticket;
+use replay::Replay;
 use verification::{Claim, Verification};
 
 /// Replies of the vault taken up in one go: as many as its ring holds. Each one that comes later has a
@@ -82,7 +82,7 @@ pub struct Auditor {
     inbox: Inbox,
     journal: Journal,
     history: History,
-    memory: Memory,
+    replay: Replay,
     verification: Verification,
     volumes: Vec<Volume>,
     health: Vec<PageReader<Health>>,
@@ -109,7 +109,7 @@ impl Auditor {
             inbox: Inbox::new(manifest, mapped)?,
             journal: Journal::new(header, audit, header.archives),
             history: History::new(header.archives),
-            memory: Memory::new(volumes),
+            replay: Replay::new(volumes),
             verification: Verification::new(audit, layout),
             volumes: volumes.to_vec(),
             health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
@@ -134,8 +134,8 @@ impl Auditor {
                 Err(_) => return self.journal.vault_broke(),
             };
             match reply.purpose {
-                Purpose::Journal => self.journal.receive(&mut self.vault, &reply, &mut self.memory),
-                Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.memory),
+                Purpose::Journal => self.journal.receive(&mut self.vault, &reply, &mut self.replay),
+                Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.replay),
                 Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
                 Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
             }
@@ -151,8 +151,8 @@ impl Auditor {
                     return;
                 }
                 let volume = verdicts.job.volume;
-                self.memory.verified(usize::from(volume), verdicts.result.scope, verdicts.progress);
-                let name = self.memory.name(volume).expect("a volume there is");
+                self.replay.verified(usize::from(volume), verdicts.result.scope, verdicts.progress);
+                let name = self.replay.name(volume).expect("a volume there is");
                 self.journal.enter_result(&verdicts, name, self.time.wall_ms.get());
                 self.verification.end();
             }
@@ -163,7 +163,7 @@ impl Auditor {
             let Some(job) = self.inbox.next_job() else { return };
             let number = usize::from(job.volume);
             let claim = self.claim(number);
-            let progress = &self.memory.volume(number).progress;
+            let progress = &self.replay.volume(number).progress;
             self.verification.begin(job, &self.volumes[number], claim, progress, self.time.uptime_ms.get());
         }
     }
@@ -187,19 +187,19 @@ impl Auditor {
     fn work(&mut self, kernel: &mut dyn Kernel) {
         self.read_time();
         let wall_ms = self.time.wall_ms.get();
-        self.inbox.take(&mut self.journal, &mut self.history, &self.memory, wall_ms);
+        self.inbox.take(&mut self.journal, &mut self.history, &self.replay, wall_ms);
         self.commit(wall_ms);
         self.verify();
         self.commit(wall_ms);
         self.history.advance(&mut self.vault);
-        self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.memory);
+        self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.replay);
         self.vault.notify(kernel);
     }
 
     /// Lets the audit record be read or written on.
     fn commit(&mut self, wall_ms: u64) {
         let round_over = self.verification.is_idle() && !self.inbox.has_jobs();
-        self.journal.advance(&mut self.vault, &self.memory, wall_ms, round_over);
+        self.journal.advance(&mut self.vault, &self.replay, wall_ms, round_over);
     }
 }
 

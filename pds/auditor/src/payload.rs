@@ -107,8 +107,8 @@ pub fn result(verdicts: &Verdicts, name: &str) -> Text {
     })
 }
 
-/// Adds the findings beyond the first ones, as finely as there is room for beside the `}` that ends a payload. Where even
-/// a range of each kind in each area is too much, the last ones are left out; how many findings there are is said
+/// Adds the findings beyond the first ones, as finely as there is room for beside the `}` that ends a payload. Where
+/// even a range of each kind in each area is too much, the last ones are left out; how many findings there are is said
 /// anyway.
 fn beyond(out: &mut Text, mut ranges: Ranges) {
     let start = out.len();
@@ -150,13 +150,13 @@ fn point(out: &mut Text, point: &Point) -> fmt::Result {
     let (frontier, head) = (&point.frontier, &point.head);
     write!(
         out,
-        r#""records":{},"head":"{}","runs":{},"ledger":{},"assets":{},"stamp":"{}","sealed":{}"#,
+        r#""records":{},"head":"{}","batches":{},"ledger":{},"assets":{},"header":"{}","sealed":{}"#,
         head.records,
         Hex(&head.hash),
-        frontier.runs,
+        frontier.batches,
         frontier.ledger_next,
         frontier.assets_next,
-        Hex(&frontier.last_stamp),
+        Hex(&frontier.last_header),
         u8::from(frontier.sealed),
     )
 }
@@ -223,9 +223,9 @@ mod tests {
     use super::*;
     use crate::progress::Progress;
     use crate::verification::Job;
+    use ledger_fmt::batch_header::Frontier;
     use ledger_fmt::layout::Area;
     use ledger_fmt::record::Head;
-    use ledger_fmt::stamp::Frontier;
     use ledger_fmt::verify::FindingKind;
     use totebox_domain::FaultKind;
     use totebox_manifest::Role;
@@ -272,12 +272,14 @@ mod tests {
         let mut tree = Edge::EMPTY;
         tree.push(&[7; 32]);
         let root = Hex(&tree.root()).to_string();
-        let frontier = Frontier { runs: 1, ledger_next: 2, assets_next: 3, last_stamp: [0x0c; 32], sealed: false };
+        let frontier =
+            Frontier { batches: 1, ledger_next: 2, assets_next: 3, last_header: [0x0c; 32], sealed: false };
         let seen = Point { frontier, head: Head { records: 1, hash: [0x0d; 32] }, tree: Some(tree) };
         verdicts.progress = Progress { seen, sample: Point { tree: None, ..seen } };
-        let (stamp, head) = ("0c".repeat(32), "0d".repeat(32));
-        let at =
-            format!(r#""records":1,"head":"{head}","runs":1,"ledger":2,"assets":3,"stamp":"{stamp}","sealed":0"#);
+        let (header, head) = ("0c".repeat(32), "0d".repeat(32));
+        let at = format!(
+            r#""records":1,"head":"{head}","batches":1,"ledger":2,"assets":3,"header":"{header}","sealed":0"#
+        );
         assert_eq!(
             result(&verdicts, "finance").as_str(),
             format!(
@@ -303,8 +305,13 @@ mod tests {
             audit_record: None,
         };
         (verdicts.head, verdicts.root, verdicts.from) = ([0xff; 32], [0xff; 32], most);
-        let frontier =
-            Frontier { runs: most, ledger_next: most, assets_next: most, last_stamp: [0xff; 32], sealed: true };
+        let frontier = Frontier {
+            batches: most,
+            ledger_next: most,
+            assets_next: most,
+            last_header: [0xff; 32],
+            sealed: true,
+        };
         let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
         let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
         verdicts.progress = Progress { seen, sample: Point { tree: None, ..seen } };
@@ -333,13 +340,17 @@ mod tests {
         (verdicts.result.first, verdicts.result.findings) = (Some(first), 12);
         verdicts.result.verdict = Verdict::Mismatch;
         let mut more = ranges(3, 1);
-        let stamp =
-            ledger_fmt::verify::Finding { kind: FindingKind::Stamp, area: Area::Ledger, block: 7, record: None };
-        more.add(&stamp);
+        let header = ledger_fmt::verify::Finding {
+            kind: FindingKind::BatchHeader,
+            area: Area::Ledger,
+            block: 7,
+            record: None,
+        };
+        more.add(&header);
         verdicts.more = more;
         let text = result(&verdicts, "finance");
         let end = concat!(
-            r#","more":[{"findings":1,"finding":"stamp","area":"ledger","block":7},"#,
+            r#","more":[{"findings":1,"finding":"batch","area":"ledger","block":7},"#,
             r#"{"findings":3,"finding":"head-disagreement","area":"app-console-input","block":0,"last_block":2,"record":0,"#,
             r#""last_record":2}]}"#
         );
@@ -361,8 +372,13 @@ mod tests {
 
         // Where hardly anything fits beside how far the volume is verified, that stays.
         let most = u64::MAX - 1;
-        let frontier =
-            Frontier { runs: most, ledger_next: most, assets_next: most, last_stamp: [0xff; 32], sealed: true };
+        let frontier = Frontier {
+            batches: most,
+            ledger_next: most,
+            assets_next: most,
+            last_header: [0xff; 32],
+            sealed: true,
+        };
         let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
         let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
         verdicts.progress = Progress { seen, sample: Point { tree: None, ..seen } };
@@ -442,7 +458,7 @@ mod tests {
         let kind = FlagKind::Finding(FindingKind::HeadDisagreement);
         let acknowledgement = AuditEvent::Acknowledgement { flag: u32::MAX, kind, reason };
         let place = Place { area: Area::Input, block: u64::MAX, record: Some(u64::MAX - 1) };
-        let flags = [About::SelfCheck(place), About::Fault(FaultKind::Exception, u64::MAX)];
+        let flags = [About::CrossCheck(place), About::Fault(FaultKind::Exception, u64::MAX)];
         let flags = flags.map(|about| AuditEvent::Flag { id: u32::MAX, about });
         for event in flags.into_iter().chain([acknowledgement]) {
             let entry = Entry { late_ms: u64::MAX, ..Entry::new(Some(1), event) };

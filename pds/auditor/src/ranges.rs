@@ -125,8 +125,8 @@ mod tests {
         assert_eq!(folded(&[of_no_record]), [(4, 4, NO_RECORD, NO_RECORD, 1)]);
         assert_eq!(folded(&[asset(3), of_no_record]), [(3, 4, 4, 4, 2)], "the records that are known");
         assert_eq!(folded(&[of_no_record, asset(5)]), [(4, 5, 6, 6, 2)]);
-        let stamp = finding(FindingKind::Stamp, Area::Ledger, 4, None);
-        assert_eq!(folded(&[asset(3), stamp]).len(), 2, "another kind");
+        let header = finding(FindingKind::BatchHeader, Area::Ledger, 4, None);
+        assert_eq!(folded(&[asset(3), header]).len(), 2, "another kind");
         let last = asset(u64::MAX - 1);
         assert_eq!(folded(&[last, asset(u64::MAX - 2)]).len(), 1, "at the end of all numbers");
     }

@@ -8,8 +8,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
-use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::verify::Want;
 use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
@@ -17,7 +17,7 @@ use totebox_vault_client::{Received, VaultClient};
 use super::{Purpose, READS_MAX};
 
 /// Blocks one request reads: as many as a message carries, and as a want has at most.
-const READ_BLOCKS: usize = RUN_BLOCKS_MAX;
+const READ_BLOCKS: usize = BATCH_BLOCKS_MAX;
 
 /// Blocks a stream holds or has under way beyond what was wanted: a request being fed, one waiting, one
 /// on its way.

@@ -8,9 +8,9 @@ use alloc::boxed::Box;
 use core::cmp::Ordering;
 
 use ledger_fmt::Hash;
+use ledger_fmt::batch_header::Frontier;
 use ledger_fmt::layout::{Area, Layout};
 use ledger_fmt::record::{Head, Record};
-use ledger_fmt::stamp::Frontier;
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Point, Summary, Verifier, Visitor};
 use totebox_manifest::Volume;
 use totebox_protocol::audit::{AuditResult, FINDINGS_MAX, Scope, Verdict};
@@ -240,10 +240,10 @@ impl Verification {
         let claimed = in_service.then(|| {
             let info = vault.volume_info();
             Frontier {
-                runs: info.runs.get(),
+                batches: info.batches.get(),
                 ledger_next: info.ledger_next.get(),
                 assets_next: info.assets_next.get(),
-                last_stamp: info.last_stamp,
+                last_header: info.last_header,
                 sealed: info.sealed == 1,
             }
         });
@@ -307,7 +307,7 @@ impl Verification {
     fn begin_sample(&mut self) -> Step {
         let upto = self.before.seen.frontier;
         let mut from = self.before.sample;
-        if from.frontier.ledger_next >= upto.ledger_next || from.frontier.runs >= upto.runs {
+        if from.frontier.ledger_next >= upto.ledger_next || from.frontier.batches >= upto.batches {
             from = Progress::NONE.sample;
         }
         self.sampled_from = from;

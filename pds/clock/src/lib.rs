@@ -1,5 +1,6 @@
 //! The clock: turns the timer's interrupt into ticks, which wake orchestrator and console, and publishes the time
-//! for whoever writes it into records. What the wall clock says is passed on as it is; order is kept by sequence numbers, not by time.
+//! for whoever writes it into records. What the wall clock says is passed on as it is; order is kept by sequence
+//! numbers, not by time.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -130,7 +131,7 @@ mod tests {
         }
     }
 
-    struct Bench {
+    struct Harness {
         clock: Clock<TestTicker>,
         times: Rc<RefCell<Times>>,
         kernel: TestKernel,
@@ -141,8 +142,8 @@ mod tests {
         interrupt: Channel,
     }
 
-    impl Bench {
-        fn new(tick_hz: u32) -> Bench {
+    impl Harness {
+        fn new(tick_hz: u32) -> Harness {
             let mut description = TestManifest::new(Role::Clock);
             description.tick_hz = tick_hz;
             let (link, _) = description.link(Role::Orchestrator, 0, LinkKind::Page);
@@ -157,7 +158,7 @@ mod tests {
             let page = PageReader::new(mapped, link.mine).unwrap();
             let archive_page = PageReader::new(mapped, archive_link.mine).unwrap();
             let (orchestrator, console) = (Channel(link.channel), Channel(console.channel));
-            Bench {
+            Harness {
                 clock,
                 times,
                 kernel: TestKernel::default(),
@@ -197,49 +198,49 @@ mod tests {
 
     #[test]
     fn every_tick_publishes_the_time_and_tells_orchestrator_and_console() {
-        let mut bench = Bench::new(10);
-        *bench.times.borrow_mut() = Times { uptime_ms: 30, wall_ms: 1_000_000, armed: None };
-        bench.clock.start(&mut bench.kernel);
-        assert_eq!((bench.published().uptime_ms.get(), bench.published().ticks.get()), (30, 0));
-        assert_eq!(bench.armed(), Some(70));
+        let mut harness = Harness::new(10);
+        *harness.times.borrow_mut() = Times { uptime_ms: 30, wall_ms: 1_000_000, armed: None };
+        harness.clock.start(&mut harness.kernel);
+        assert_eq!((harness.published().uptime_ms.get(), harness.published().ticks.get()), (30, 0));
+        assert_eq!(harness.armed(), Some(70));
 
-        let time = bench.interrupt_at(101, 1_000_071);
+        let time = harness.interrupt_at(101, 1_000_071);
         assert_eq!((time.uptime_ms.get(), time.wall_ms.get(), time.ticks.get()), (101, 1_000_071, 1));
-        assert_eq!(bench.armed(), Some(99), "the late tick does not move the next one");
-        assert_eq!(bench.kernel.acknowledged, [bench.interrupt]);
-        assert_eq!(bench.kernel.notified, [bench.orchestrator, bench.console].repeat(2));
+        assert_eq!(harness.armed(), Some(99), "the late tick does not move the next one");
+        assert_eq!(harness.kernel.acknowledged, [harness.interrupt]);
+        assert_eq!(harness.kernel.notified, [harness.orchestrator, harness.console].repeat(2));
     }
 
     #[test]
     fn a_wall_clock_that_jumps_back_is_passed_on() {
-        let mut bench = Bench::new(10);
-        bench.clock.start(&mut bench.kernel);
-        bench.interrupt_at(100, 5_000_000);
-        let time = bench.interrupt_at(200, 4_000_000);
+        let mut harness = Harness::new(10);
+        harness.clock.start(&mut harness.kernel);
+        harness.interrupt_at(100, 5_000_000);
+        let time = harness.interrupt_at(200, 4_000_000);
         assert_eq!((time.wall_ms.get(), time.ticks.get()), (4_000_000, 2));
     }
 
     #[test]
     fn early_interrupts_and_other_notifications_are_not_ticks() {
-        let mut bench = Bench::new(10);
-        bench.clock.start(&mut bench.kernel);
-        assert_eq!(bench.interrupt_at(98, 98).ticks.get(), 0);
-        assert_eq!(bench.armed(), Some(2));
-        assert_eq!(bench.kernel.acknowledged.len(), 1, "or the interrupt would never come again");
+        let mut harness = Harness::new(10);
+        harness.clock.start(&mut harness.kernel);
+        assert_eq!(harness.interrupt_at(98, 98).ticks.get(), 0);
+        assert_eq!(harness.armed(), Some(2));
+        assert_eq!(harness.kernel.acknowledged.len(), 1, "or the interrupt would never come again");
 
         let mut from = ChannelSet::default();
-        from.insert(bench.orchestrator);
-        bench.times.borrow_mut().uptime_ms = 100;
-        bench.clock.notified(&mut bench.kernel, from);
-        assert_eq!(bench.published().ticks.get(), 0);
+        from.insert(harness.orchestrator);
+        harness.times.borrow_mut().uptime_ms = 100;
+        harness.clock.notified(&mut harness.kernel, from);
+        assert_eq!(harness.published().ticks.get(), 0);
     }
 
     #[test]
     fn a_tick_is_at_least_a_millisecond_and_at_most_a_second() {
         for (tick_hz, wait_ms) in [(0, 1000), (1, 1000), (3, 333), (1000, 1), (1_000_000, 1)] {
-            let mut bench = Bench::new(tick_hz);
-            bench.clock.start(&mut bench.kernel);
-            assert_eq!(bench.armed(), Some(wait_ms), "{tick_hz} Hz");
+            let mut harness = Harness::new(tick_hz);
+            harness.clock.start(&mut harness.kernel);
+            assert_eq!(harness.armed(), Some(wait_ms), "{tick_hz} Hz");
         }
     }
 

@@ -69,9 +69,9 @@ use totebox_shm::Mapped;
 use progress::Progress;
 use session::Session;
 
-/// Bytes of heap that the console of the largest deployment takes in large pieces: what waits for the line and what came
-/// over it, the status page, lines and words, requests and answers, submissions. Each volume's name, and what was told of it,
-/// come on top, some kilobytes in all.
+/// Bytes of heap that the console of the largest deployment takes in large pieces: what waits for the line and what
+/// came over it, the status page, lines and words, requests and answers, submissions. Each volume's name, and what was
+/// told of it, come on top, some kilobytes in all.
 pub const HEAP: usize =
     output::CAPACITY + input::HEAP + page::HEAP + 3 * LINE_MAX + links::HEAP + submissions::HEAP;
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use totebox_manifest::{Manifest, name_str};
 use totebox_protocol::flag::{FLAGS_MAX, Flag};
-use totebox_protocol::page::{ArchiveState, SurfaceRow, degraded};
+use totebox_protocol::page::{ArchiveState, StatusRow, degraded};
 
 use super::commands::flags;
 use super::context::Context;
@@ -42,7 +42,7 @@ struct Told {
 }
 
 impl Told {
-    fn of(row: &SurfaceRow) -> Told {
+    fn of(row: &StatusRow) -> Told {
         let verified = (row.verdict, row.verify_tag.get(), row.verified_ms.get());
         Told { state: row.state, volume_state: row.volume_state, verified }
     }
@@ -72,12 +72,12 @@ impl News {
     /// Announces the next flag that was not announced.
     pub fn announce_flag(&mut self, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
-        let Some(surface) = view.last().filter(|_| self.flags_stale) else { return Progress::Idle };
+        let Some(status_page) = view.last().filter(|_| self.flags_stale) else { return Progress::Idle };
         let told = &mut self.flags;
         // Those that are not there any more do not come back.
-        told.retain(|&id| flags::flags(surface).any(|flag| flag.id == id));
+        told.retain(|&id| flags::flags(status_page).any(|flag| flag.id == id));
         let is_new = |flag: &Flag| flag.is_open() && !told.contains(&flag.id);
-        let Some(new) = flags::flags(surface).filter(is_new).min_by_key(|flag| flag.id) else {
+        let Some(new) = flags::flags(status_page).filter(is_new).min_by_key(|flag| flag.id) else {
             self.flags_stale = false;
             return Progress::Idle;
         };
@@ -108,9 +108,9 @@ impl News {
     /// the page was looked through.
     pub fn tell_volumes(&mut self, awaited: Option<&Order>, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
-        let Some(surface) = view.last().filter(|_| self.stale) else { return Progress::Idle };
+        let Some(status_page) = view.last().filter(|_| self.stale) else { return Progress::Idle };
         self.stale = false;
-        for (volume, (row, told)) in surface.rows.iter().zip(&mut self.volumes).enumerate() {
+        for (volume, (row, told)) in status_page.rows.iter().zip(&mut self.volumes).enumerate() {
             let (before, now) = (core::mem::replace(told, Told::of(row)), Told::of(row));
             let name = &volumes[volume];
             let is_archive = volume < volumes.archives();
@@ -139,17 +139,18 @@ impl News {
     /// Says once that the appliance is up, with what must be known of its disk.
     pub fn welcome(&mut self, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
-        let Some(surface) = view.last() else { return Progress::Idle };
-        if self.welcomed || surface.settled != 1 {
+        let Some(status_page) = view.last() else { return Progress::Idle };
+        if self.welcomed || status_page.settled != 1 {
             return Progress::Idle;
         }
         self.welcomed = true;
         let (name, archives) = (&self.deployment, volumes.archives());
-        let active = surface.rows[..archives].iter().filter(|row| row.state == ArchiveState::Active as u8).count();
+        let active =
+            status_page.rows[..archives].iter().filter(|row| row.state == ArchiveState::Active as u8).count();
         output.line(format_args!("*Totebox {name}: {active} of {archives} archives active. Type help."));
-        if surface.read_only == 1 {
+        if status_page.read_only == 1 {
             output.line(format_args!("*The disk refuses writes: documents can be read, none can be put."));
-        } else if surface.durable != 1 && surface.degraded & degraded::UNWRITABLE == 0 {
+        } else if status_page.durable != 1 && status_page.degraded & degraded::UNWRITABLE == 0 {
             output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
         }
         Progress::Moved

@@ -4,7 +4,7 @@ use core::fmt::{self, Debug, Display, Formatter};
 
 use totebox_protocol::UNKNOWN;
 use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
-use totebox_protocol::page::{Surface, SurfaceRow};
+use totebox_protocol::page::{StatusPage, StatusRow};
 
 use super::context::Context;
 use super::errors::Error;
@@ -23,7 +23,7 @@ pub struct OrderKind {
     /// What the operator who stops waiting is told.
     pub goes_on: &'static str,
     /// Whether the page tells of a later order instead.
-    pub is_overtaken: fn(&Order, &Surface) -> bool,
+    pub is_overtaken: fn(&Order, &StatusPage) -> bool,
     /// Whether its own answer says this of a volume, so that it is no news.
     pub tells: fn(&Order, usize, Fact) -> bool,
 }
@@ -191,7 +191,7 @@ impl Order {
             Stage::Accepted => self.stage = Stage::TakenUp,
             Stage::Asked(_) | Stage::TakenUp => {}
         }
-        let is_overtaken = |surface| self.is_taken_up() && (self.kind.is_overtaken)(&self, surface);
+        let is_overtaken = |status_page| self.is_taken_up() && (self.kind.is_overtaken)(&self, status_page);
         if context.view.last().is_some_and(is_overtaken) {
             let text = "another order for that archive came behind it; history shows what this one led to";
             return context.output.error(Error::Cancelled, None, format_args!("{text}"));
@@ -206,8 +206,8 @@ impl Order {
 fn refuse(kind: &OrderKind, about: About, outcome: Outcome, context: &mut Context) {
     let Context { output, view, volumes, .. } = context;
     let (volume, number) = about.wire();
-    let row = view.refresh().and_then(|surface| surface.rows.get(usize::from(volume)));
-    let state = row.map_or(UNKNOWN, SurfaceRow::state_name);
+    let row = view.refresh().and_then(|status_page| status_page.rows.get(usize::from(volume)));
+    let state = row.map_or(UNKNOWN, StatusRow::state_name);
     let refused = Refused { op: kind.op, number, outcome, volume: volumes.get(volume).unwrap_or(""), state };
     output.error(refused.error(), None, format_args!("{refused}"));
 }

@@ -5,28 +5,28 @@ use alloc::boxed::Box;
 use totebox_domain::SetupError;
 use totebox_link::page_reader;
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::page::{ArchiveState, Surface};
+use totebox_protocol::page::{ArchiveState, StatusPage};
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
 
 /// Bytes of heap its two copies take.
-pub const HEAP: usize = 2 * size_of::<Surface>();
+pub const HEAP: usize = 2 * size_of::<StatusPage>();
 
-pub struct StatusPage {
-    page: PageReader<Surface>,
-    current: Box<Surface>,
-    incoming: Box<Surface>,
+pub struct StatusPageCopy {
+    page: PageReader<StatusPage>,
+    current: Box<StatusPage>,
+    incoming: Box<StatusPage>,
     /// Something was published at all.
     known: bool,
     /// The page may have changed since it was read, or what was read was not looked through.
     stale: bool,
 }
 
-impl StatusPage {
+impl StatusPageCopy {
     /// The page the orchestrator publishes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let copy = || Surface::new_box_zeroed().map_err(|_| SetupError::Volumes);
-        Ok(StatusPage {
+        let copy = || StatusPage::new_box_zeroed().map_err(|_| SetupError::Volumes);
+        Ok(StatusPageCopy {
             page: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
             current: copy()?,
             incoming: copy()?,
@@ -46,7 +46,7 @@ impl StatusPage {
     }
 
     /// Reads the page anew; `None` if nothing was published yet.
-    pub fn refresh(&mut self) -> Option<&Surface> {
+    pub fn refresh(&mut self) -> Option<&StatusPage> {
         if self.page.read(&mut self.incoming) {
             core::mem::swap(&mut self.current, &mut self.incoming);
             self.known = true;
@@ -55,7 +55,7 @@ impl StatusPage {
     }
 
     /// The last copy; `None` if nothing was published yet.
-    pub fn last(&self) -> Option<&Surface> {
+    pub fn last(&self) -> Option<&StatusPage> {
         self.known.then_some(&*self.current)
     }
 

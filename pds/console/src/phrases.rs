@@ -6,7 +6,7 @@ use ledger_fmt::verify::Finding;
 use totebox_console_protocol::text::Found;
 use totebox_domain::FaultKind;
 use totebox_protocol::audit::{Op as Audit, Verdict};
-use totebox_protocol::page::{ArchiveState, SurfaceRow};
+use totebox_protocol::page::{ArchiveState, StatusRow};
 use totebox_protocol::vault::VolumeState;
 
 /// A flag of a page as a value.
@@ -60,7 +60,7 @@ pub const fn audit_name(op: u8) -> &'static str {
 }
 
 /// A verdict's name; "none" if there is none yet.
-pub fn verdict_name(row: &SurfaceRow) -> &'static str {
+pub fn verdict_name(row: &StatusRow) -> &'static str {
     match (row.verdict, Verdict::from_wire(row.verdict)) {
         (0, _) => "none",
         (_, Some(Verdict::Clean)) => "clean",
@@ -82,7 +82,7 @@ impl Display for FoundFields<'_> {
 }
 
 /// A volume's state in words, with the reason if something is wrong.
-pub struct Condition<'a>(pub &'a SurfaceRow);
+pub struct Condition<'a>(pub &'a StatusRow);
 
 impl Display for Condition<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -106,24 +106,24 @@ const DAMAGED: &str = "what is whole of its ledger can be read, nothing can be p
                        verify, and use another archive";
 
 /// What is wrong with an archive's ledger, or else with its volume.
-pub fn row_trouble(row: &SurfaceRow) -> Option<&'static str> {
+pub fn row_trouble(row: &StatusRow) -> Option<&'static str> {
     let damaged = row.state == ArchiveState::Damaged as u8;
     damaged.then_some(DAMAGED).or_else(|| volume_trouble(row))
 }
 
 /// What is wrong with a volume.
-pub fn volume_trouble(row: &SurfaceRow) -> Option<&'static str> {
+pub fn volume_trouble(row: &StatusRow) -> Option<&'static str> {
     VolumeState::from_wire(row.volume_state).and_then(trouble)
 }
 
 /// The first finding of the last verification.
-pub fn found(row: &SurfaceRow) -> Option<Found<'static>> {
+pub fn found(row: &StatusRow) -> Option<Found<'static>> {
     let Finding { kind, area, block, record } = row.finding()?;
     Some(Found { kind: kind.name(), area: area.name(), block, record, count: row.findings.get().into() })
 }
 
 /// The first finding of a verification, for a person; nothing if there is none.
-pub struct FirstFinding<'a>(pub &'a SurfaceRow);
+pub struct FirstFinding<'a>(pub &'a StatusRow);
 
 impl Display for FirstFinding<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -132,7 +132,7 @@ impl Display for FirstFinding<'_> {
 }
 
 /// The first finding of a verification as `KEY=VALUE` pairs.
-pub struct FindingFields<'a>(pub &'a SurfaceRow);
+pub struct FindingFields<'a>(pub &'a StatusRow);
 
 impl Display for FindingFields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -290,8 +290,8 @@ impl Session {
         let text_may_follow = !self.work.context.machine() && begins_put(line);
         self.try_command(line, ending);
         if text_may_follow && !matches!(self.work.activity, Activity::Put(_)) {
-            // Whoever sends a text with its `put` in one go has not seen that it was refused. That a number stands where
-            // a size would does not say that no text follows: it may be part of a name without quotes.
+            // Whoever sends a text with its `put` in one go has not seen that it was refused. That a number stands
+            // where a size would does not say that no text follows: it may be part of a name without quotes.
             self.work.skip(Place::LineStart, false);
         }
     }

@@ -1,6 +1,6 @@
-//! A console on its own, for tests here and of the host tool: a serial line made of bytes in memory, archives that keep documents in memory,
-//! and the orchestrator's page. Only notifications that were really sent are delivered, so that one that
-//! is missing shows.
+//! A console on its own, for tests here and of the host tool: a serial line made of bytes in memory, archives that keep
+//! documents in memory, and the orchestrator's page. Only notifications that were really sent are delivered, so that
+//! one that is missing shows.
 
 #![allow(missing_docs, reason = "for tests alone")]
 
@@ -24,7 +24,7 @@ use totebox_domain::{Channel, ChannelSet, Domain};
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Region, Role};
 use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
-use totebox_protocol::page::{ArchiveState, Surface, Time};
+use totebox_protocol::page::{ArchiveState, StatusPage, Time};
 use totebox_shm::testing::{give_back, mapped};
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
 use totebox_testing::{TestKernel, TestManifest};
@@ -326,14 +326,14 @@ fn document_reply(answer: Answer, tag: u32, value: u64, content: &[u8]) -> Reply
 }
 
 /// The console and everything around it.
-pub struct Bench {
+pub struct Harness {
     pub console: Console<TestUart>,
     pub kernel: TestKernel,
     pub line: Rc<RefCell<Line>>,
     pub archives: Vec<TestArchive>,
     archive_channels: Vec<Channel>,
-    pub surface: Box<Surface>,
-    page: PageWriter<Surface>,
+    pub status_page: Box<StatusPage>,
+    page: PageWriter<StatusPage>,
     pub uart: Channel,
     pub orchestrator: Channel,
     pub peer: TestOrchestrator,
@@ -348,15 +348,15 @@ pub struct Bench {
     regions: Vec<Region>,
 }
 
-impl Drop for Bench {
+impl Drop for Harness {
     fn drop(&mut self) {
         give_back(self.regions.drain(..));
     }
 }
 
-impl Bench {
+impl Harness {
     /// A console that has started; nothing was published yet.
-    pub fn starting(names: &[&str]) -> Bench {
+    pub fn starting(names: &[&str]) -> Harness {
         let mut description = TestManifest::new(Role::Console);
         let (page, _) = description.link(Role::Orchestrator, 0, LinkKind::Page);
         let (orders, peer) = description.link(Role::Orchestrator, 0, LinkKind::Queue);
@@ -372,13 +372,13 @@ impl Bench {
         let manifest = Manifest::parse(&bytes).unwrap();
         let line = Rc::new(RefCell::new(Line { room: usize::MAX, ..Line::default() }));
         let console = Console::new(&manifest, mapped(), TestUart(line.clone())).unwrap();
-        let mut bench = Bench {
+        let mut harness = Harness {
             console,
             kernel: TestKernel::default(),
             line,
             archives: links.iter().map(|(_, other)| TestArchive::new(other)).collect(),
             archive_channels: links.iter().map(|(link, _)| Channel(link.channel)).collect(),
-            surface: Surface::new_box_zeroed().unwrap(),
+            status_page: StatusPage::new_box_zeroed().unwrap(),
             page: PageWriter::new(mapped(), page.theirs).unwrap(),
             uart,
             orchestrator: Channel(orders.channel),
@@ -390,38 +390,38 @@ impl Bench {
             waiting: ChannelSet::default(),
             regions: description.links.iter().flat_map(|link| [link.mine, link.theirs]).collect(),
         };
-        bench.console.start(&mut bench.kernel);
-        bench.run();
-        bench
+        harness.console.start(&mut harness.kernel);
+        harness.run();
+        harness
     }
 
     /// A console whose archives are all active, its welcome already read.
-    pub fn up(names: &[&str]) -> Bench {
-        let mut bench = Bench::starting(names);
-        for row in &mut bench.surface.rows[..=names.len()] {
+    pub fn up(names: &[&str]) -> Harness {
+        let mut harness = Harness::starting(names);
+        for row in &mut harness.status_page.rows[..=names.len()] {
             (row.state, row.volume_state) = (ArchiveState::Active as u8, 1);
             (row.target, row.audit_due_ms) = (ArchiveState::Active as u8, u64::MAX.into());
         }
-        (bench.surface.settled, bench.surface.restored, bench.surface.durable) = (1, 1, 1);
-        bench.surface.in_service = 1;
-        bench.publish();
-        bench.output();
-        bench
+        (harness.status_page.settled, harness.status_page.restored, harness.status_page.durable) = (1, 1, 1);
+        harness.status_page.in_service = 1;
+        harness.publish();
+        harness.output();
+        harness
     }
 
     /// The same in machine mode.
-    pub fn up_machine(names: &[&str]) -> Bench {
-        let mut bench = Bench::up(names);
-        bench.bytes(b"\x03\nmachine\n");
-        let output = bench.output();
+    pub fn up_machine(names: &[&str]) -> Harness {
+        let mut harness = Harness::up(names);
+        harness.bytes(b"\x03\nmachine\n");
+        let output = harness.output();
         let (_, answer) = output.split_once("machine\r\n").unwrap();
         assert_eq!(verified(answer.trim_end().as_bytes()), Ok(&b"+machine totebox/1 0"[..]));
-        bench
+        harness
     }
 
-    /// Publishes the surface and tells the console.
+    /// Publishes the status page and tells the console.
     pub fn publish(&mut self) {
-        self.page.publish(&self.surface);
+        self.page.publish(&self.status_page);
         self.waiting.insert(self.orchestrator);
         self.run();
     }

@@ -5,16 +5,16 @@ use totebox_console_protocol::text::Duration;
 use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_manifest::Manifest;
 use totebox_protocol::operator::Op;
-use totebox_protocol::page::{ArchiveState, Surface, degraded};
+use totebox_protocol::page::{ArchiveState, StatusPage, degraded};
 use totebox_shm::Mapped;
 
 use super::clock::ClockView;
 use super::orchestrator::{About, Answered, OrchestratorLink};
-use super::page::StatusPage;
+use super::page::StatusPageCopy;
 
 /// The appliance as the console sees it.
 pub struct View {
-    page: StatusPage,
+    page: StatusPageCopy,
     orchestrator: OrchestratorLink,
     clock: ClockView,
     /// What the CPU's counter showed when this event came. Signs of life are judged by it.
@@ -25,7 +25,7 @@ impl View {
     /// Opens the links to the orchestrator and the clock.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         Ok(View {
-            page: StatusPage::new(manifest, mapped)?,
+            page: StatusPageCopy::new(manifest, mapped)?,
             orchestrator: OrchestratorLink::new(manifest, mapped)?,
             clock: ClockView::new(manifest, mapped)?,
             now_ms: 0,
@@ -83,12 +83,12 @@ impl View {
     }
 
     /// Reads the page anew; `None` if nothing was published yet.
-    pub fn refresh(&mut self) -> Option<&Surface> {
+    pub fn refresh(&mut self) -> Option<&StatusPage> {
         self.page.refresh()
     }
 
     /// The page as it was last read; `None` if nothing was published yet.
-    pub fn last(&self) -> Option<&Surface> {
+    pub fn last(&self) -> Option<&StatusPage> {
         self.page.last()
     }
 
@@ -124,7 +124,7 @@ impl View {
     /// The domains that do not work, as bits of [`degraded`]: by the orchestrator's word, and by the console's own
     /// judgement of those it watches.
     pub fn degraded(&self) -> u8 {
-        let reported = self.last().map_or(0, |surface| surface.degraded) & !degraded::ORCHESTRATOR;
+        let reported = self.last().map_or(0, |status_page| status_page.degraded) & !degraded::ORCHESTRATOR;
         let orchestrator = if self.is_orchestrator_lost() { degraded::ORCHESTRATOR } else { 0 };
         let clock = if self.clock.is_silent(self.now_ms) { degraded::CLOCK } else { 0 };
         reported | orchestrator | clock

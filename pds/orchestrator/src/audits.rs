@@ -33,7 +33,7 @@ pub struct Job {
     pub tag: u32,
     /// How much is asked for.
     pub scope: Scope,
-    /// It is to settle what an archive's own integrity pass found.
+    /// It is to settle what an archive's own scrub found.
     pub settles: bool,
 }
 

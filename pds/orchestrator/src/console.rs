@@ -1,7 +1,7 @@
 //! The queues to and from the console: the operator's orders, and the answers to them. The console asks for a
 //! sign of life once a second, which is one of its own.
 //!
-//! An answer is sent when the surface is up to date with it. A console whose indices cannot be is cut off for
+//! An answer is sent when the status page is up to date with it. A console whose indices cannot be is cut off for
 //! good.
 
 use heapless::{Deque, Vec};
@@ -27,7 +27,7 @@ pub struct Order {
 /// The link to the console.
 pub struct ConsoleLink {
     link: Endpoint<Reply, Request>,
-    /// Answers that wait for the surface.
+    /// Answers that wait for the status page.
     answers: Deque<Reply, ANSWERS_MAX>,
     watch: Watch,
 }
@@ -67,12 +67,12 @@ impl ConsoleLink {
         Some(Order { request, reason: whole.then_some(reason) })
     }
 
-    /// Answers an order, once the surface is published.
+    /// Answers an order, once the status page is published.
     pub fn answer(&mut self, reply: Reply) {
         assert!(self.answers.push_back(reply).is_ok(), "an order is taken only if there is room for its answer");
     }
 
-    /// The surface is published: sends the answers.
+    /// The status page is published: sends the answers.
     pub fn send_answers(&mut self) {
         while let Some(reply) = self.answers.pop_front() {
             let sent = self.link.send(&reply, &[]);
@@ -80,9 +80,9 @@ impl ConsoleLink {
         }
     }
 
-    /// Notifies the console if it is to look at the surface, or at its queue.
-    pub fn notify(&mut self, kernel: &mut dyn Kernel, surface_changed: bool) {
-        if surface_changed {
+    /// Notifies the console if it is to look at the status page, or at its queue.
+    pub fn notify(&mut self, kernel: &mut dyn Kernel, status_changed: bool) {
+        if status_changed {
             self.link.owe_notification();
         }
         self.link.notify(kernel);

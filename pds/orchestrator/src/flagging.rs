@@ -83,13 +83,13 @@ impl Orchestrator {
             return;
         }
         let check = self.archives[volume].claim().check;
-        let opinion = &mut self.opinions[volume];
-        if let Some(place) = opinion.of_audit(verdict, result.first, job.settles, &check) {
-            self.raise(flag(volume, About::SelfCheck(place)));
+        let cross_check = &mut self.cross_checks[volume];
+        if let Some(place) = cross_check.of_audit(verdict, result.first, job.settles, &check) {
+            self.raise(flag(volume, About::CrossCheck(place)));
         }
     }
 
-    /// Looks at an archive's own integrity pass.
+    /// Looks at an archive's own scrub.
     pub(super) fn weigh_own_check(&mut self, volume: usize) {
         let check = self.archives[volume].claim().check;
         let record = check.place.and_then(|place| place.record);
@@ -97,12 +97,13 @@ impl Orchestrator {
             flag.volume == Some(volume as u8) && flag.about.place().and_then(|place| place.record) == record
         };
         let known = record.is_none() || self.flags.rows().iter().any(is_about_it);
-        if let Some(place) = self.opinions[volume].of_archive(&check, known) {
-            self.raise(flag(volume, About::SelfCheck(place)));
+        if let Some(place) = self.cross_checks[volume].of_archive(&check, known) {
+            self.raise(flag(volume, About::CrossCheck(place)));
         }
         let now_ms = self.time.uptime_ms.get();
-        if self.opinions[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume, now_ms) {
-            self.opinions[volume].being_settled();
+        if self.cross_checks[volume].is_unsettled() && !self.link.is_broken() && self.audits.settle(volume, now_ms)
+        {
+            self.cross_checks[volume].being_settled();
         }
     }
 
@@ -136,8 +137,8 @@ impl Orchestrator {
         }
     }
 
-    /// Flags a hint that the vault found damaged when it wrote a newer one over it. No audit can find that any more, but
-    /// the disk was changed all the same: it leads to what a mismatch leads to.
+    /// Flags a hint that the vault found damaged when it wrote a newer one over it. No audit can find that any more,
+    /// but the disk was changed all the same: it leads to what a mismatch leads to.
     fn flag_overwritten_hint(&mut self, volume: usize, block: u64) {
         let place = Place { area: Area::Volume, block, record: None };
         self.raise(flag(volume, About::HintOverwritten(place)));

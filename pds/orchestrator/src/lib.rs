@@ -1,27 +1,27 @@
 //! The orchestrator: the registry of archives, the audit schedule, flags, the lifecycle, the operator's
-//! commands, and the surface the operator sees.
+//! commands, and the status page the operator sees.
 //!
 //! It is the parent of the archives: their faults arrive here, and it can stop and resume them. It keeps
 //! nothing on disk: what has to survive a restart it has the auditor enter into the audit record, and reads
 //! it back from there. All it knows comes from pages and reports of other domains, each checked before use,
 //! and from the kernel; what it makes of them it publishes as the
-//! [`Surface`](totebox_protocol::page::Surface).
+//! [`StatusPage`](totebox_protocol::page::Status page).
 //!
 //! | module | what |
 //! |---|---|
 //! | [`registry`] | one archive: what it was told, what it claims, whether its thread runs |
 //! | [`link`] | the queues to and from the auditor |
 //! | [`audits`] | the schedule, what is asked of the auditor, and its verdicts |
-//! | [`opinion`] | where an archive's own integrity pass and the audits disagree |
+//! | [`cross_check`] | where an archive's own scrub and the audits disagree |
 //! | [`flagging`] | what is flagged, and when |
 //! | [`records`] | what is to be entered into the audit record |
 //! | [`transitions`] | archives on their way from one state to another |
 //! | [`console`] | the queues to and from the console |
 //! | [`commands`], [`history`] | what the operator commands and asks |
-//! | [`surface`] | the page the operator sees |
+//! | [`status_page`] | the page the operator sees |
 //!
-//! **First recorded, then shown.** A flag is put on the surface when the auditor has entered it into the audit
-//! record, or cannot; and as long as flags about a volume wait for that, the surface shows nothing new of it,
+//! **First recorded, then shown.** A flag is put on the status page when the auditor has entered it into the audit
+//! record, or cannot; and as long as flags about a volume wait for that, the status page shows nothing new of it,
 //! nor of degraded domains as long as flags about no volume wait. But while auditor, vault or disk do not answer,
 //! nothing can be recorded, and everything is shown at once, flags as not recorded.
 
@@ -33,13 +33,13 @@ extern crate alloc;
 mod audits;
 mod commands;
 mod console;
+mod cross_check;
 mod flagging;
 mod history;
 mod link;
-mod opinion;
 mod records;
 mod registry;
-mod surface;
+mod status_page;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -62,16 +62,16 @@ use zerocopy::FromZeros;
 
 use audits::Audits;
 use console::ConsoleLink;
+use cross_check::CrossCheck;
 use flagging::{Noted, flag};
 use history::History;
 use link::{AuditorLink, Due};
-use opinion::Opinion;
 use records::{Ended, Records, Subject};
 use registry::Archive;
-use surface::{Known, SurfacePage};
+use status_page::{Known, StatusPageWriter};
 use transitions::Lifecycle;
 
-/// Milliseconds after the machine's start when the surface settles though some archive is still starting:
+/// Milliseconds after the machine's start when the status page settles though some archive is still starting:
 /// more than a healthy recovery takes, less than an operator waits.
 const SETTLE_MS: u64 = 30_000;
 
@@ -120,7 +120,7 @@ pub enum ToldBy {
 pub struct Orchestrator {
     archives: Vec<Archive>,
     lifecycles: Vec<Lifecycle>,
-    opinions: Vec<Opinion>,
+    cross_checks: Vec<CrossCheck>,
     on_mismatch: Vec<OnMismatch>,
     audits: Audits,
     flags: Flags,
@@ -163,7 +163,7 @@ pub struct Orchestrator {
     /// The operator's last question for the findings of a volume: its tag, and the volume.
     findings_asked: Option<(u32, usize)>,
     console: ConsoleLink,
-    surface: SurfacePage,
+    status_page: StatusPageWriter,
 }
 
 impl Orchestrator {
@@ -180,7 +180,7 @@ impl Orchestrator {
         let audit_layout = volumes.last().and_then(|audit| audit.layout()).ok_or(SetupError::Volumes)?;
         let vault_reader = page_reader(manifest, mapped, Role::Vault, 0)?;
         let time_page = page_reader(manifest, mapped, Role::Clock, 0)?;
-        let surface = SurfacePage::new(manifest, mapped)?;
+        let status_page = StatusPageWriter::new(manifest, mapped)?;
         let archives =
             (0..archives).map(|index| Archive::new(manifest, mapped, index)).collect::<Result<Vec<_>, _>>()?;
         let policy = |volume: &totebox_manifest::Volume| match volume.on_mismatch {
@@ -189,7 +189,7 @@ impl Orchestrator {
         };
         Ok(Orchestrator {
             lifecycles: vec![Lifecycle::default(); archives.len()],
-            opinions: vec![Opinion::default(); archives.len()],
+            cross_checks: vec![CrossCheck::default(); archives.len()],
             on_mismatch: volumes.iter().map(policy).collect(),
             audits: Audits::new(manifest),
             flags: Flags::new(archives.len() as u8),
@@ -218,7 +218,7 @@ impl Orchestrator {
             tag: 0,
             findings_asked: None,
             console: ConsoleLink::new(manifest, mapped)?,
-            surface,
+            status_page,
             archives,
         })
     }
@@ -258,7 +258,7 @@ impl Orchestrator {
     }
 
     /// Asks everybody for a sign of life, if it is time: with a tick, or with whatever happens if there are none.
-    /// That an archive is asked also lets it go on with its own integrity pass.
+    /// That an archive is asked also lets it go on with its own scrub.
     fn beat(&mut self, kernel: &mut dyn Kernel, ticked: bool) {
         let stands = self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS;
         if self.now_ms < self.beat_due_ms || !(ticked || stands) {
@@ -537,7 +537,7 @@ impl Orchestrator {
             restored: self.restored,
             degraded: self.degraded,
         };
-        let changed = self.surface.publish(&known);
+        let changed = self.status_page.publish(&known);
         self.console.send_answers();
         self.console.notify(kernel, changed);
     }

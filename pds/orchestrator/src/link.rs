@@ -15,8 +15,8 @@ use totebox_shm::{Mapped, PeerError};
 /// Milliseconds without a request taken after which the auditor is cut off for good.
 pub const CUT_OFF_MS: u64 = 60_000;
 
-/// Beats without the report that is due after which the auditor is cut off: a minute, far more than a write to the audit
-/// volume takes.
+/// Beats without the report that is due after which the auditor is cut off: a minute, far more than a write to the
+/// audit volume takes.
 pub const SILENT_BEATS: u32 = 60;
 
 /// Beats the auditor has to read the audit record at start: ten minutes, far more than a full one takes. Cut
@@ -77,8 +77,8 @@ impl AuditorLink {
         self.watch.overdue_ms(now_ms) >= CUT_OFF_MS || self.due_beats >= due_beats_max
     }
 
-    /// Looks whether it has taken what it is asked. While vault or disk are lost it is `excused`: what it has taken before
-    /// may have to wait for them.
+    /// Looks whether it has taken what it is asked. While vault or disk are lost it is `excused`: what it has taken
+    /// before may have to wait for them.
     pub fn look(&mut self, now_ms: u64, excused: bool) {
         let waiting = self.link.slots() - self.room();
         if self.is_broken() {

@@ -30,11 +30,11 @@ pub struct Claim {
     pub recorded: Standing,
     /// The last command it says it has obeyed.
     obeyed: u64,
-    /// Its own integrity pass.
+    /// Its own scrub.
     pub check: OwnCheck,
 }
 
-/// What came of an archive's own integrity passes.
+/// What came of an archive's own scrubs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OwnCheck {
     /// Passes that have ended since its start.

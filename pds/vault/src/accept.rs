@@ -1,26 +1,26 @@
 //! What a volume does with a request its client may make: the write-once rules, and gathering accepted
 //! bytes in transfer buffers.
 
+use ledger_fmt::batch_header::{BATCH_PAYLOAD_MAX, Batch, BatchHeader, BatchKind, STAMP_SIZE};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
-use ledger_fmt::stamp::{RUN_PAYLOAD_MAX, Run, STAMP_SIZE, Stamp, StampKind};
 use totebox_domain::device::BlockDevice;
 use totebox_protocol::vault::{Status, VolumeState};
 use zerocopy::IntoBytes;
 
 use super::client::Payload;
 use super::disk::{Buffer, Disk, Purpose, Span, TRANSFER_BLOCKS};
-use super::volume::{AcceptedRun, Tail, Upload, Volume};
+use super::volume::{AcceptedBatch, Tail, Upload, Volume};
 
-/// Asset blocks of one run that are neither flushed nor committed, at most: 8 MiB, which is what recovery
-/// reads of a run at most.
+/// Asset blocks of one batch that are neither flushed nor committed, at most: 8 MiB, which is what recovery
+/// reads of a batch at most.
 pub const UNFLUSHED_BLOCKS_MAX: u64 = 2048;
 
 /// Writes of one volume in flight, at most: enough to keep a disk busy, too few to keep the buffers from others.
 const WRITES_IN_FLIGHT_MAX: usize = 16;
 
 /// Blocks of `ledger/` kept for the seal, so that a full volume can be sealed.
-const SEAL_BLOCKS: u64 = Stamp::blocks_for(0) as u64;
+const SEAL_BLOCKS: u64 = BatchHeader::blocks_for(0) as u64;
 
 /// Why a request is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Accepts a run with these record bytes at `block`, and with all assets appended so far. Returns its
+    /// Accepts a batch with these record bytes at `block`, and with all assets appended so far. Returns its
     /// number.
     pub fn commit<D: BlockDevice>(
         &mut self,
@@ -181,34 +181,34 @@ impl Volume {
         payload: &Payload<'_>,
     ) -> Result<u64, Refusal> {
         self.check_writable()?;
-        if payload.len() == 0 || payload.len() > RUN_PAYLOAD_MAX {
+        if payload.len() == 0 || payload.len() > BATCH_PAYLOAD_MAX {
             return Err(Status::BadRequest.into());
         }
         at_frontier(block, self.next.ledger_next, Area::Ledger)?;
-        self.accept_run(disk, StampKind::Commit, SEAL_BLOCKS, payload)
+        self.accept_batch(disk, BatchKind::Commit, SEAL_BLOCKS, payload)
     }
 
-    /// Accepts the run that seals the volume, without what is not committed. Returns its number.
+    /// Accepts the batch that seals the volume, without what is not committed. Returns its number.
     pub fn seal<D: BlockDevice>(&mut self, disk: &mut Disk<D>) -> Result<u64, Refusal> {
         self.check_writable()?;
         self.drop_upload(disk);
-        self.accept_run(disk, StampKind::Seal, 0, &Payload::EMPTY)
+        self.accept_batch(disk, BatchKind::Seal, 0, &Payload::EMPTY)
     }
 
-    fn accept_run<D: BlockDevice>(
+    fn accept_batch<D: BlockDevice>(
         &mut self,
         disk: &mut Disk<D>,
-        kind: StampKind,
+        kind: BatchKind,
         kept_blocks: u64,
         payload: &Payload<'_>,
     ) -> Result<u64, Refusal> {
-        let blocks = Stamp::blocks_for(payload.len());
+        let blocks = BatchHeader::blocks_for(payload.len());
         let end = self.next.ledger_next + blocks as u64;
         if end + kept_blocks > self.layout.ledger.blocks {
             return Err(Refusal::Status(Status::Full, Area::Ledger));
         }
-        // The stamp says that blocks below `durable` are durable: it is not written before they are.
-        if self.runs.is_full() || self.upload.flushing.is_some() {
+        // The batch header says that blocks below `durable` are durable: it is not written before they are.
+        if self.batches.is_full() || self.upload.flushing.is_some() {
             return Err(Refusal::Later);
         }
         if self.ledger_tail.as_ref().is_some_and(|tail| tail.blocks + blocks > TRANSFER_BLOCKS) {
@@ -221,28 +221,28 @@ impl Volume {
         self.upload.digest_tail(disk);
         let tail = self.ledger_tail.as_mut().expect("just made");
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..blocks * BLOCK_SIZE];
-        let (stamp_bytes, rest) = bytes.split_at_mut(STAMP_SIZE);
+        let (header_bytes, rest) = bytes.split_at_mut(STAMP_SIZE);
         let (data, padding) = rest.split_at_mut(payload.len());
         payload.copy_to(data);
         padding.fill(0);
-        let run = Run {
+        let batch = Batch {
             kind,
             volume: self.superblock.volume,
             payload_len: payload.len() as u32,
             assets_to: self.upload.next,
             assets_durable: self.upload.durable,
-            ledger_digest: Domain::RunLedger.hash(data),
+            ledger_digest: Domain::BatchLedger.hash(data),
             assets_digest: self.upload.hasher.finish(),
         };
-        let stamp = Stamp::new(&self.next, &run);
-        stamp_bytes.copy_from_slice(stamp.as_bytes());
+        let header = BatchHeader::new(&self.next, &batch);
+        header_bytes.copy_from_slice(header.as_bytes());
         tail.blocks += blocks;
-        let (number, stamp_block) = (self.next.runs, self.next.ledger_next);
-        self.next = stamp.frontier_after();
-        // The next run's assets follow in the same transfer.
+        let (number, header_block) = (self.next.batches, self.next.ledger_next);
+        self.next = header.frontier_after();
+        // The next batch's assets follow in the same transfer.
         self.upload = Upload { tail: self.upload.tail.take(), ..Upload::after(&self.next) };
-        let accepted = AcceptedRun { after: self.next, stamp_block, ticket: None };
-        self.runs.push_back(accepted).expect("not full, see above");
+        let accepted = AcceptedBatch { after: self.next, header_block, ticket: None };
+        self.batches.push_back(accepted).expect("not full, see above");
         Ok(number)
     }
 
@@ -260,25 +260,25 @@ impl Volume {
     }
 
     fn submit_ledger<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        // Assets first, so that the ticket of the stamps stands for them too.
+        // Assets first, so that the ticket of the batch headers stands for them too.
         self.submit_assets(disk);
         let Some(Tail { buffer, first, blocks, .. }) = self.ledger_tail.take() else { return };
-        assert!(first >= self.committed.ledger_next, "committed runs are never written again");
+        assert!(first >= self.committed.ledger_next, "committed batches are never written again");
         let span = self.span(Area::Ledger, first, blocks);
         let ticket = self.write(disk, buffer, span);
-        for run in self.runs.iter_mut().filter(|run| run.ticket.is_none()) {
-            run.ticket = Some(ticket);
+        for batch in self.batches.iter_mut().filter(|batch| batch.ticket.is_none()) {
+            batch.ticket = Some(ticket);
         }
     }
 
-    /// Has the blocks of a long upload flushed, so that the run's digest can begin anew behind them.
+    /// Has the blocks of a long upload flushed, so that the batch's digest can begin anew behind them.
     fn flush_upload<D: BlockDevice>(&mut self, disk: &mut Disk<D>) -> Result<(), Refusal> {
         if self.upload.flushing.is_some() {
             return Err(Refusal::Later);
         }
         self.submit_assets(disk);
         self.upload.durable = self.upload.next;
-        self.upload.hasher = Domain::RunAssets.hasher();
+        self.upload.hasher = Domain::BatchAssets.hasher();
         self.upload.flushing = Some(self.submitted);
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! One client of the vault: what it may do, its rings, and its requests that wait for the disk. Runs are
-//! answered in the order in which they came, and so is everything else; but nothing else waits for a run,
-//! or a client could send nothing while its runs wait for a flush.
+//! One client of the vault: what it may do, its rings, and its requests that wait for the disk. Batches are
+//! answered in the order in which they came, and so is everything else; but nothing else waits for a batch,
+//! or a client could send nothing while its batches wait for a flush.
 
 use heapless::Deque;
 use totebox_domain::Kernel;
@@ -123,8 +123,8 @@ pub enum Outcome {
     Status(Status, Area),
     /// The volume's state, as it is when the reply leaves.
     Hello,
-    /// Done when this run is durable.
-    Run(u64),
+    /// Done when this batch is durable.
+    Batch(u64),
     /// The disk is reading.
     Reading,
     /// The blocks have been read.
@@ -148,7 +148,7 @@ pub struct Client {
     link: Link,
     rights: Rights,
     /// Commits and seals whose replies have not left, and the other requests of which that is so.
-    runs: Deque<Pending, PENDING_MAX>,
+    batches: Deque<Pending, PENDING_MAX>,
     pending: Deque<Pending, PENDING_MAX>,
     /// Of the others, those answered so far: the serial number of the oldest pending one.
     answered: u64,
@@ -159,7 +159,7 @@ pub struct Client {
 impl Client {
     /// A client at the other end of this link.
     pub fn new(link: Link, rights: Rights) -> Client {
-        Client { link, rights, runs: Deque::new(), pending: Deque::new(), answered: 0, waiting: 0 }
+        Client { link, rights, batches: Deque::new(), pending: Deque::new(), answered: 0, waiting: 0 }
     }
 
     /// What it may do.
@@ -187,7 +187,7 @@ impl Client {
         if self.closed() {
             return Ok(None);
         }
-        let unanswered = self.runs.len() + self.pending.len();
+        let unanswered = self.batches.len() + self.pending.len();
         self.waiting = self.link.waiting();
         let takes = self.waiting > 0 && unanswered < PENDING_MAX && self.link.room() > unanswered;
         let request = if takes { self.link.peek() } else { None };
@@ -204,7 +204,7 @@ impl Client {
         Payload { link: Some(&self.link), len }
     }
 
-    /// The serial number of the next request to be taken, if it is no run.
+    /// The serial number of the next request to be taken, if it is no batch.
     pub fn next_serial(&self) -> u64 {
         self.answered + self.pending.len() as u64
     }
@@ -212,8 +212,8 @@ impl Client {
     /// Takes the oldest request out of the ring; its reply follows from `outcome`.
     pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Outcome, positions: (u64, u64)) {
         self.link.release();
-        let is_run = Op::from_wire(request.op.get()).is_some_and(Op::is_run);
-        let pending = if is_run { &mut self.runs } else { &mut self.pending };
+        let is_batch = Op::from_wire(request.op.get()).is_some_and(Op::is_batch);
+        let pending = if is_batch { &mut self.batches } else { &mut self.pending };
         pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
     }
 
@@ -231,7 +231,7 @@ impl Client {
         Some(buffer)
     }
 
-    /// Sends the replies that are ready; those to runs first, so that no reply tells of more runs than were
+    /// Sends the replies that are ready; those to runs first, so that no reply tells of more batches than were
     /// answered before it. Returns whether there was one.
     pub fn reply<D: BlockDevice>(
         &mut self,
@@ -239,7 +239,7 @@ impl Client {
         volumes: &[Volume],
         durable: bool,
     ) -> Result<bool, PeerError> {
-        let Client { link, rights, runs, pending, answered, .. } = self;
+        let Client { link, rights, batches, pending, answered, .. } = self;
         let mut sent = false;
         let mut send = |reply: &Reply, data: &[u8]| {
             if !link.send(reply, data) {
@@ -249,9 +249,9 @@ impl Client {
             sent = true;
             Ok(())
         };
-        while let Some(reply) = runs.front().and_then(|front| front.run_reply(volumes)) {
+        while let Some(reply) = batches.front().and_then(|front| front.batch_reply(volumes)) {
             send(&reply, &[])?;
-            runs.pop_front();
+            batches.pop_front();
         }
         while let Some(front) = pending.front() {
             let volume = front.target.map(|target| &volumes[target]);
@@ -269,7 +269,7 @@ impl Client {
                 }
                 (Outcome::Read(buffer), _) => &disk.bytes(buffer)[..front.request.len.get() as usize],
                 (Outcome::Status(..), _) => &[],
-                (Outcome::Run(_), _) => unreachable!("runs wait by themselves"),
+                (Outcome::Batch(_), _) => unreachable!("batches wait by themselves"),
             };
             reply.len = (data.len() as u32).into();
             send(&reply, data)?;
@@ -284,7 +284,7 @@ impl Client {
     /// Closes the link for good: what is accepted is finished, but nobody is told.
     pub fn close<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         self.link.break_off();
-        self.runs.clear();
+        self.batches.clear();
         while let Some(pending) = self.pending.pop_front() {
             if let Outcome::Read(buffer) = pending.outcome {
                 disk.give_back(buffer);
@@ -302,7 +302,7 @@ impl Pending {
         reply.volume = self.request.volume;
         if let Some(volume) = volume {
             reply.state = volume.state() as u8;
-            reply.runs = volume.runs().into();
+            reply.batches = volume.batches().into();
             reply.ledger_next = self.positions.0.into();
             reply.assets_next = self.positions.1.into();
         }
@@ -312,13 +312,13 @@ impl Pending {
         reply
     }
 
-    /// The reply to a run, if it is time for it: the run is durable, or will never be.
-    fn run_reply(&self, volumes: &[Volume]) -> Option<Reply> {
+    /// The reply to a batch, if it is time for it: the batch is durable, or will never be.
+    fn batch_reply(&self, volumes: &[Volume]) -> Option<Reply> {
         let volume = self.target.map(|target| &volumes[target]);
         let mut reply = self.header(volume);
         match (&self.outcome, volume) {
-            (Outcome::Run(run), Some(volume)) if volume.runs() > *run => {}
-            (Outcome::Run(_), Some(volume)) if volume.state() == VolumeState::Failed => {
+            (Outcome::Batch(batch), Some(volume)) if volume.batches() > *batch => {}
+            (Outcome::Batch(_), Some(volume)) if volume.state() == VolumeState::Failed => {
                 reply.status = (Status::Io as u16).into();
             }
             (Outcome::Status(..), _) => {}

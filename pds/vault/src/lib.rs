@@ -282,8 +282,8 @@ impl<D: BlockDevice> Vault<D> {
             Op::WriteInput => volume.write_input(disk, block, &payload).map(|()| done),
             Op::Append => volume.append(disk, block, &payload).map(|()| done),
             Op::Abandon => volume.abandon(disk).map(|()| done),
-            Op::Commit => volume.commit(disk, block, &payload).map(Outcome::Run),
-            Op::Seal => volume.seal(disk).map(Outcome::Run),
+            Op::Commit => volume.commit(disk, block, &payload).map(Outcome::Batch),
+            Op::Seal => volume.seal(disk).map(Outcome::Batch),
         }
     }
 

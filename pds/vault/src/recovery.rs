@@ -1,24 +1,24 @@
 //! How a volume's append frontier is found again after a start: superblock, hints, and a walk from
-//! stamp to stamp. Sans I/O: it says which blocks it wants and takes their bytes.
+//! batch header to batch header. Sans I/O: it says which blocks it wants and takes their bytes.
 //!
 //! ```text
 //! Head ─ superblock wrong ──────────────────────────────► Unusable
 //!  │ a hint is valid          │ both blank    │ neither
 //!  ▼                          │               │ (then `thorough`)
 //! HintedStamp ─ gone ─► Search  ▼             ▼
-//!  └──────────────────► Ledger ⇄ Assets     a run that is not whole, twice, ends the walk
-//!                         │ thorough: Search ─ later stamps, or a hinted one gone ─► Damaged
+//!  └──────────────────► Ledger ⇄ Assets     a batch that is not whole, twice, ends the walk
+//!                         │ thorough: Search ─ later batch headers, or a hinted one gone ─► Damaged
 //!                         ▼
 //!                       Clear ──────────────────────────► Found
 //! ```
 //!
-//! *Clear* overwrites with zeros what is left of runs that were never acknowledged. Such leftovers are
-//! the archive's bytes in places where a later walk looks for stamps: without this, a hostile archive
-//! could leave a forged stamp there and have a later power cut bring it to life.
+//! *Clear* overwrites with zeros what is left of batches that were never acknowledged. Such leftovers are
+//! the archive's bytes in places where a later walk looks for batch headers: without this, a hostile archive
+//! could leave a forged batch header there and have a later power cut bring it to life.
 
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash::{Domain, Hasher};
 use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock, SuperblockError};
-use ledger_fmt::stamp::{Frontier, Hint, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
 use totebox_manifest::Role;
 use totebox_manifest::conversation::queue;
 use totebox_protocol::vault::VolumeState;
@@ -26,18 +26,18 @@ use zerocopy::{FromBytes, FromZeros};
 
 use super::disk::TRANSFER_BLOCKS;
 
-/// Runs accepted and not yet durable, at most: as many as an archive's ring holds requests. Recovery looks this far
+/// Batches accepted and not yet durable, at most: as many as an archive's ring holds requests. Recovery looks this far
 /// behind the frontier for what a power cut left.
 pub const RUNS_IN_FLIGHT_MAX: usize = match queue(Role::Archive, Role::Vault) {
     Some(ring) => ring.slots,
     None => panic!("archives have a ring to the vault"),
 };
 
-/// Ledger blocks behind the frontier that unacknowledged runs can have touched.
-const LEFTOVER_BLOCKS: u64 = (RUNS_IN_FLIGHT_MAX * RUN_BLOCKS_MAX) as u64;
+/// Ledger blocks behind the frontier that unacknowledged batches can have touched.
+const LEFTOVER_BLOCKS: u64 = (RUNS_IN_FLIGHT_MAX * BATCH_BLOCKS_MAX) as u64;
 
-// A whole run fits one read, and so do superblock and hints.
-const _: () = assert!(RUN_BLOCKS_MAX <= TRANSFER_BLOCKS);
+// A whole batch fits one read, and so do superblock and hints.
+const _: () = assert!(BATCH_BLOCKS_MAX <= TRANSFER_BLOCKS);
 const _: () = assert!(SUPERBLOCK == 0 && HINT_BLOCKS[0] == 1 && HINT_BLOCKS[1] == 2);
 
 /// A recovery under way.
@@ -49,22 +49,22 @@ pub struct Recovery {
     thorough: bool,
     /// There is damage for certain; what is looked for is how far the ledger went all the same.
     damaged: bool,
-    /// What stands at the frontier was not a whole run when it was looked at first.
+    /// What stands at the frontier was not a whole batch when it was looked at first.
     doubted: bool,
-    /// The run at the frontier while its assets are read, and the digest of those read so far.
-    stamp: Stamp,
+    /// The batch at the frontier while its assets are read, and the digest of those read so far.
+    header: BatchHeader,
     assets: Hasher,
 }
 
 /// What a recovery found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// The frontier behind the last whole run.
+    /// The frontier behind the last whole batch.
     pub frontier: Frontier,
-    /// Where the last stamp stands, in blocks from the start of `ledger/`; 0 if there is none.
-    pub stamp_block: u64,
-    /// Runs of the newest valid hint; `None` without one.
-    pub hinted_runs: Option<u64>,
+    /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
+    pub header_block: u64,
+    /// Batches of the newest valid hint; `None` without one.
+    pub hinted_batches: Option<u64>,
     /// Which of the two hints to write next.
     pub hint_slot: usize,
     /// What the two hints' blocks hold; `None` if one is damaged.
@@ -73,21 +73,21 @@ pub struct Found {
     pub cleared: bool,
     /// The superblock is the one this volume must have: whatever else is wrong, its archive may look at its blocks.
     pub identified: bool,
-    /// Where the farthest run ends that was seen behind damage, in blocks of `ledger/` and of `assets/`.
+    /// Where the farthest batch ends that was seen behind damage, in blocks of `ledger/` and of `assets/`.
     pub seen: (u64, u64),
 }
 
 #[derive(Debug)]
 enum Step {
     Head,
-    HintedStamp,
-    /// The run at the frontier is next.
+    HintedHeader,
+    /// The batch at the frontier is next.
     Ledger,
-    /// The assets of `Recovery::stamp`'s run from block `next` of `assets/`.
+    /// The assets of `Recovery::header`'s batch from block `next` of `assets/`.
     Assets {
         next: u64,
     },
-    /// Stamps from block `next` of `ledger/`.
+    /// Batch headers from block `next` of `ledger/`.
     Search {
         next: u64,
     },
@@ -121,8 +121,8 @@ impl Recovery {
     pub fn new() -> Recovery {
         let found = Found {
             frontier: Frontier::EMPTY,
-            stamp_block: 0,
-            hinted_runs: None,
+            header_block: 0,
+            hinted_batches: None,
             hint_slot: 0,
             hints: [Some(Hint::BLANK); 2],
             cleared: false,
@@ -135,8 +135,8 @@ impl Recovery {
             thorough: false,
             damaged: false,
             doubted: false,
-            stamp: Stamp::new_zeroed(),
-            assets: Domain::RunAssets.hasher(),
+            header: BatchHeader::new_zeroed(),
+            assets: Domain::BatchAssets.hasher(),
         }
     }
 
@@ -150,9 +150,9 @@ impl Recovery {
         let within = |start: u64, next: u64, end: u64| (start + next, (end - next).min(TRANSFER_BLOCKS as u64));
         let (block, blocks) = match &self.step {
             Step::Head => (SUPERBLOCK, 1 + HINT_BLOCKS.len() as u64),
-            Step::HintedStamp => (layout.ledger.start + self.found.stamp_block, 1),
+            Step::HintedHeader => (layout.ledger.start + self.found.header_block, 1),
             Step::Ledger => within(layout.ledger.start, self.found.frontier.ledger_next, layout.ledger.blocks),
-            Step::Assets { next } => within(layout.assets.start, *next, self.stamp.assets_to.get()),
+            Step::Assets { next } => within(layout.assets.start, *next, self.header.assets_to.get()),
             Step::Search { next } => within(layout.ledger.start, *next, layout.ledger.blocks),
             Step::Clear { next } => within(layout.ledger.start, *next, self.clear_end(layout)),
         };
@@ -168,16 +168,16 @@ impl Recovery {
     pub fn take(&mut self, bytes: &mut [u8], expected: &Superblock, layout: &Layout, writable: bool) -> Outcome {
         let outcome = match &mut self.step {
             Step::Head => self.take_head(bytes, expected, layout),
-            Step::HintedStamp => self.take_hinted_stamp(bytes, layout),
+            Step::HintedHeader => self.take_hinted_header(bytes, layout),
             Step::Ledger => self.take_ledger(bytes, &expected.volume, layout),
             Step::Assets { next } => {
                 self.assets.update(bytes);
                 *next += (bytes.len() / BLOCK_SIZE) as u64;
-                if *next < self.stamp.assets_to.get() {
+                if *next < self.header.assets_to.get() {
                     Outcome::Read
-                } else if self.assets.finish() == self.stamp.assets_digest {
-                    let stamp = self.stamp;
-                    self.advance(&stamp, layout)
+                } else if self.assets.finish() == self.header.assets_digest {
+                    let header = self.header;
+                    self.advance(&header, layout)
                 } else {
                     self.end_walk(layout)
                 }
@@ -224,36 +224,36 @@ impl Recovery {
             let bytes = &bytes[block as usize * BLOCK_SIZE..][..BLOCK_SIZE];
             self.found.hints[slot] = Hint::held(bytes, &expected.volume);
             blank &= self.found.hints[slot] == Some(Hint::BLANK);
-            let Some((frontier, stamp_block)) = Hint::decode(bytes, &expected.volume) else { continue };
-            if self.found.hinted_runs.is_none_or(|runs| runs < frontier.runs) {
+            let Some((frontier, header_block)) = Hint::decode(bytes, &expected.volume) else { continue };
+            if self.found.hinted_batches.is_none_or(|batches| batches < frontier.batches) {
                 self.found.frontier = frontier;
-                self.found.stamp_block = stamp_block;
-                self.found.hinted_runs = Some(frontier.runs);
+                self.found.header_block = header_block;
+                self.found.hinted_batches = Some(frontier.batches);
                 self.found.hint_slot = 1 - slot;
             }
         }
-        // Only the other slot of a hint without runs was never written.
+        // Only the other slot of a hint without batches was never written.
         for slot in 0..2 {
-            let other_has_runs = self.found.hints[1 - slot].is_some_and(|hint| hint.runs.get() > 0);
-            self.found.hints[slot].take_if(|hint| *hint == Hint::BLANK && other_has_runs);
+            let other_has_batches = self.found.hints[1 - slot].is_some_and(|hint| hint.batches.get() > 0);
+            self.found.hints[slot].take_if(|hint| *hint == Hint::BLANK && other_has_batches);
         }
-        let Frontier { runs, ledger_next, assets_next, .. } = self.found.frontier;
-        // Every run takes a block at least.
-        if runs > ledger_next || ledger_next > layout.ledger.blocks || assets_next > layout.assets.blocks {
+        let Frontier { batches, ledger_next, assets_next, .. } = self.found.frontier;
+        // Every batch takes a block at least.
+        if batches > ledger_next || ledger_next > layout.ledger.blocks || assets_next > layout.assets.blocks {
             self.found.identified = false;
             return Outcome::Unusable(VolumeState::Damaged);
         }
-        self.thorough = self.found.hinted_runs.is_none() && !blank;
-        self.step = if runs > 0 { Step::HintedStamp } else { self.at_frontier(layout) };
+        self.thorough = self.found.hinted_batches.is_none() && !blank;
+        self.step = if batches > 0 { Step::HintedHeader } else { self.at_frontier(layout) };
         Outcome::Read
     }
 
-    /// The stamp a hint names was durable before the hint was written: without it, there is damage.
-    fn take_hinted_stamp(&mut self, block: &[u8], layout: &Layout) -> Outcome {
-        let stamp = Stamp::read_from_prefix(block).ok().map(|(stamp, _)| stamp);
-        let there = stamp.is_some_and(|stamp| {
-            stamp.check == self.found.frontier.last_stamp
-                && stamp.check == Domain::Stamp.hash(&block[..STAMP_SIZE - size_of_val(&stamp.check)])
+    /// The batch header a hint names was durable before the hint was written: without it, there is damage.
+    fn take_hinted_header(&mut self, block: &[u8], layout: &Layout) -> Outcome {
+        let header = BatchHeader::read_from_prefix(block).ok().map(|(header, _)| header);
+        let there = header.is_some_and(|header| {
+            header.check == self.found.frontier.last_header
+                && header.check == Domain::BatchHeader.hash(&block[..STAMP_SIZE - size_of_val(&header.check)])
         });
         if there {
             self.step = self.at_frontier(layout);
@@ -263,7 +263,7 @@ impl Recovery {
         self.search(self.found.frontier.ledger_next, layout)
     }
 
-    /// Looks for later runs in `ledger/` from block `next` on, or ends.
+    /// Looks for later batches in `ledger/` from block `next` on, or ends.
     fn search(&mut self, next: u64, layout: &Layout) -> Outcome {
         if next < layout.ledger.blocks {
             self.step = Step::Search { next };
@@ -275,7 +275,7 @@ impl Recovery {
         Outcome::Read
     }
 
-    /// Walks over the runs in `bytes`, which start at the frontier.
+    /// Walks over the batches in `bytes`, which start at the frontier.
     fn take_ledger(&mut self, bytes: &[u8], volume: &[u8; 16], layout: &Layout) -> Outcome {
         let start = self.found.frontier.ledger_next;
         loop {
@@ -284,32 +284,32 @@ impl Recovery {
             if rest.is_empty() {
                 break;
             }
-            let decoded = Stamp::decode(rest, volume, frontier, layout.ledger.blocks, layout.assets.blocks);
-            let Ok(stamp) = decoded else { return self.end_walk(layout) };
-            let payload = STAMP_SIZE..STAMP_SIZE + stamp.payload_len.get() as usize;
+            let decoded = BatchHeader::decode(rest, volume, frontier, layout.ledger.blocks, layout.assets.blocks);
+            let Ok(header) = decoded else { return self.end_walk(layout) };
+            let payload = STAMP_SIZE..STAMP_SIZE + header.payload_len.get() as usize;
             let Some(payload) = rest.get(payload) else { break };
-            if Domain::RunLedger.hash(payload) != stamp.ledger_digest {
+            if Domain::BatchLedger.hash(payload) != header.ledger_digest {
                 return self.end_walk(layout);
             }
-            let next = stamp.assets_durable.get();
-            if next < stamp.assets_to.get() {
-                (self.stamp, self.assets) = (stamp, Domain::RunAssets.hasher());
+            let next = header.assets_durable.get();
+            if next < header.assets_to.get() {
+                (self.header, self.assets) = (header, Domain::BatchAssets.hasher());
                 self.step = Step::Assets { next };
                 return Outcome::Read;
             }
-            if stamp.assets_digest != Domain::RunAssets.hash(&[]) {
+            if header.assets_digest != Domain::BatchAssets.hash(&[]) {
                 return self.end_walk(layout);
             }
-            self.advance(&stamp, layout);
+            self.advance(&header, layout);
         }
         self.step = self.at_frontier(layout);
         Outcome::Read
     }
 
-    /// Takes in a whole run.
-    fn advance(&mut self, stamp: &Stamp, layout: &Layout) -> Outcome {
-        self.found.stamp_block = stamp.ledger_block.get();
-        self.found.frontier = stamp.frontier_after();
+    /// Takes in a whole batch.
+    fn advance(&mut self, header: &BatchHeader, layout: &Layout) -> Outcome {
+        self.found.header_block = header.ledger_block.get();
+        self.found.frontier = header.frontier_after();
         self.doubted = false;
         self.step = self.at_frontier(layout);
         Outcome::Read
@@ -321,8 +321,8 @@ impl Recovery {
         if next < layout.ledger.blocks { Step::Ledger } else { Step::Clear { next } }
     }
 
-    /// What stands at the frontier is not a whole run. It is looked at twice: what follows is overwritten, and a
-    /// committed run must not be because the disk returned it wrong once.
+    /// What stands at the frontier is not a whole batch. It is looked at twice: what follows is overwritten, and a
+    /// committed batch must not be because the disk returned it wrong once.
     fn end_walk(&mut self, layout: &Layout) -> Outcome {
         if !core::mem::replace(&mut self.doubted, true) {
             self.step = Step::Ledger;
@@ -336,27 +336,27 @@ impl Recovery {
         Outcome::Read
     }
 
-    /// Looks for stamps of later runs than the one missing at the frontier: there is damage if there are any, and what
-    /// is whole of them can be read.
+    /// Looks for batch headers of later batches than the one missing at the frontier: there is damage if there are any,
+    /// and what is whole of them can be read.
     fn take_search(&mut self, bytes: &[u8], at: u64, volume: &[u8; 16], layout: &Layout) -> Outcome {
         for (block, number) in bytes.chunks_exact(BLOCK_SIZE).zip(at..) {
-            let Ok((stamp, _)) = Stamp::read_from_prefix(block) else { continue };
-            // A stamp that continues a frontier made from its own fields is whole and in its place.
+            let Ok((header, _)) = BatchHeader::read_from_prefix(block) else { continue };
+            // A batch header that continues a frontier made from its own fields is whole and in its place.
             let before = Frontier {
-                runs: stamp.run.get(),
+                batches: header.batch.get(),
                 ledger_next: number,
-                assets_next: stamp.assets_from.get(),
-                last_stamp: stamp.previous,
+                assets_next: header.assets_from.get(),
+                last_header: header.previous,
                 sealed: false,
             };
-            let whole = Stamp::decode(block, volume, &before, layout.ledger.blocks, layout.assets.blocks);
-            let Ok(stamp) = whole.map(|stamp| stamp.frontier_after()) else { continue };
-            // Its number is one more than that of the run it is behind.
-            if stamp.runs > self.found.frontier.runs + 1 {
+            let whole = BatchHeader::decode(block, volume, &before, layout.ledger.blocks, layout.assets.blocks);
+            let Ok(header) = whole.map(|header| header.frontier_after()) else { continue };
+            // Its number is one more than that of the batch it is behind.
+            if header.batches > self.found.frontier.batches + 1 {
                 self.damaged = true;
             }
             let (ledger, assets) = self.found.seen;
-            self.found.seen = (ledger.max(stamp.ledger_next), assets.max(stamp.assets_next));
+            self.found.seen = (ledger.max(header.ledger_next), assets.max(header.assets_next));
         }
         match self.step {
             Step::Search { next } => self.search(next, layout),

@@ -18,7 +18,7 @@ impl Volume {
             return;
         }
         if matches!(self.start, Start::Settling(_)) {
-            let current = self.hint.runs == Some(self.committed.runs);
+            let current = self.hint.batches == Some(self.committed.batches);
             self.start = if current { Start::Served } else { Start::Hinting };
         }
         if matches!(self.start, Start::Hinting)
@@ -103,8 +103,8 @@ impl Volume {
                 self.take_found(&found);
                 // The newest hint may be in the disk's cache alone: see `HintState::ticket`.
                 self.hint.ticket = disk.mark();
-                // Without runs it is the only one, and must not be lost once there are any.
-                let known = found.hinted_runs == Some(found.frontier.runs) && found.frontier.runs > 0;
+                // Without batches it is the only one, and must not be lost once there are any.
+                let known = found.hinted_batches == Some(found.frontier.batches) && found.frontier.batches > 0;
                 let settled = known && !found.cleared;
                 self.start = if settled || !writable { Start::Served } else { Start::Settling(disk.mark()) };
             }
@@ -113,13 +113,13 @@ impl Volume {
 
     fn take_found(&mut self, found: &Found) {
         self.committed = found.frontier;
-        self.committed_stamp = found.stamp_block;
+        self.committed_header = found.header_block;
         self.next = found.frontier;
         self.upload = Upload::after(&found.frontier);
         self.hint.slot = found.hint_slot;
         self.hint.held = found.hints;
         (self.identified, self.seen) = (found.identified, found.seen);
-        self.hint.runs = found.hinted_runs;
+        self.hint.batches = found.hinted_batches;
         self.hint.assets_next = found.frontier.assets_next;
     }
 

@@ -6,9 +6,9 @@
 //! Only what is durable is acknowledged and counts as committed.
 
 use heapless::Deque;
+use ledger_fmt::batch_header::{Frontier, Hint};
 use ledger_fmt::hash::{Domain, Hasher};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, Superblock};
-use ledger_fmt::stamp::{Frontier, Hint};
 use totebox_domain::device::BlockDevice;
 use totebox_manifest::Volume as Entry;
 use totebox_protocol::page::VolumeRow;
@@ -19,7 +19,7 @@ use super::disk::{Buffer, Disk, Purpose, Span, Ticket};
 use super::recovery::RUNS_IN_FLIGHT_MAX;
 use super::start::Start;
 
-/// A hint is due after so many runs even if the vault is never idle, so that a walk is short.
+/// A hint is due after so many batches even if the vault is never idle, so that a walk is short.
 const HINT_RUNS: u64 = 64;
 
 /// A hint is due after so many asset blocks (16 MiB) even if the vault is never idle.
@@ -34,19 +34,19 @@ pub struct Volume {
     pub(super) layout: Layout,
     pub(super) state: VolumeState,
     pub(super) start: Start,
-    /// Its superblock is what it must be, and where its runs end that were seen behind damage: see
+    /// Its superblock is what it must be, and where its batches end that were seen behind damage: see
     /// [`Found`](super::recovery::Found).
     pub(super) identified: bool,
     pub(super) seen: (u64, u64),
     /// The frontier that is durable.
     pub(super) committed: Frontier,
-    /// Where its last stamp stands.
-    pub(super) committed_stamp: u64,
-    /// The frontier behind all accepted runs.
+    /// Where its last batch header stands.
+    pub(super) committed_header: u64,
+    /// The frontier behind all accepted batches.
     pub(super) next: Frontier,
-    pub(super) runs: Deque<AcceptedRun, RUNS_IN_FLIGHT_MAX>,
+    pub(super) batches: Deque<AcceptedBatch, RUNS_IN_FLIGHT_MAX>,
     pub(super) upload: Upload,
-    /// Accepted runs that are not submitted yet.
+    /// Accepted batches that are not submitted yet.
     pub(super) ledger_tail: Option<Tail>,
     pub(super) hint: HintState,
     /// The last write submitted.
@@ -58,29 +58,29 @@ pub struct Volume {
     refused: u64,
 }
 
-/// A run between acceptance and acknowledgement.
+/// A batch between acceptance and acknowledgement.
 #[derive(Debug)]
-pub struct AcceptedRun {
+pub struct AcceptedBatch {
     /// The frontier behind it.
     pub after: Frontier,
-    /// Where its stamp stands.
-    pub stamp_block: u64,
+    /// Where its batch header stands.
+    pub header_block: u64,
     /// The write that ends it; `None` while it is in the tail.
     pub ticket: Option<Ticket>,
 }
 
-/// Asset blocks on their way into the next run.
+/// Asset blocks on their way into the next batch.
 #[derive(Debug)]
 pub struct Upload {
     /// The next free block.
     pub next: u64,
-    /// Blocks of this run below this one are durable, or will be: see `flushing`.
+    /// Blocks of this batch below this one are durable, or will be: see `flushing`.
     pub durable: u64,
     /// Over the blocks from `durable`, but for the tail's last ones: see [`Tail::digested`].
     pub hasher: Hasher,
     /// The blocks below `durable` are durable once this ticket is.
     pub flushing: Option<Ticket>,
-    /// Accepted blocks that are not submitted yet. Earlier runs' blocks may be among them.
+    /// Accepted blocks that are not submitted yet. Earlier batches' blocks may be among them.
     pub tail: Option<Tail>,
 }
 
@@ -88,7 +88,7 @@ impl Upload {
     /// An upload of nothing yet.
     pub fn after(frontier: &Frontier) -> Upload {
         let next = frontier.assets_next;
-        Upload { next, durable: next, hasher: Domain::RunAssets.hasher(), flushing: None, tail: None }
+        Upload { next, durable: next, hasher: Domain::BatchAssets.hasher(), flushing: None, tail: None }
     }
 
     /// Takes the tail's last blocks into the digest: as late as possible, because many blocks at once are
@@ -111,7 +111,7 @@ pub struct Tail {
     pub first: u64,
     /// How many.
     pub blocks: usize,
-    /// Of asset blocks: how many are in their run's digest.
+    /// Of asset blocks: how many are in their batch's digest.
     pub digested: usize,
 }
 
@@ -121,7 +121,7 @@ pub struct HintState {
     /// Which of the two to write next.
     pub slot: usize,
     /// What the newest names; `None` without one.
-    pub runs: Option<u64>,
+    pub batches: Option<u64>,
     /// What the newest names.
     pub assets_next: u64,
     /// The write of the newest. Only once it is durable may the other one be overwritten, or a power
@@ -148,14 +148,14 @@ impl Volume {
             identified: false,
             seen: (0, 0),
             committed: Frontier::EMPTY,
-            committed_stamp: 0,
+            committed_header: 0,
             next: Frontier::EMPTY,
-            runs: Deque::new(),
+            batches: Deque::new(),
             upload: Upload::after(&Frontier::EMPTY),
             ledger_tail: None,
             hint: HintState {
                 slot: 0,
-                runs: None,
+                batches: None,
                 assets_next: 0,
                 ticket: 0,
                 held: [Some(Hint::BLANK); 2],
@@ -174,9 +174,9 @@ impl Volume {
         self.state
     }
 
-    /// Runs committed.
-    pub fn runs(&self) -> u64 {
-        self.committed.runs
+    /// Batches committed.
+    pub fn batches(&self) -> u64 {
+        self.committed.batches
     }
 
     /// The append positions of `ledger/` and `assets/` behind everything accepted.
@@ -207,9 +207,9 @@ impl Volume {
         VolumeInfo {
             ledger_next: self.committed.ledger_next.max(ledger).into(),
             assets_next: self.committed.assets_next.max(assets).into(),
-            runs: self.committed.runs.into(),
-            last_stamp: self.committed.last_stamp,
-            last_stamp_block: self.committed_stamp.into(),
+            batches: self.committed.batches.into(),
+            last_header: self.committed.last_header,
+            last_header_block: self.committed_header.into(),
             durable: u8::from(durable),
             state: self.state as u8,
             sealed: u8::from(self.committed.sealed),
@@ -225,7 +225,7 @@ impl Volume {
             reserved: [0; 2],
             hints_damaged: self.hint.damaged.map(Into::into),
             refused: self.refused.into(),
-            runs: self.committed.runs.into(),
+            batches: self.committed.batches.into(),
             assets_next: self.committed.assets_next.into(),
             ledger_next: self.committed.ledger_next.into(),
         }
@@ -248,8 +248,8 @@ impl Volume {
 
     /// Whether something waits for a flush.
     pub fn wants_flush(&self) -> bool {
-        let run = self.runs.front().is_some_and(|run| run.ticket.is_some());
-        run || self.upload.flushing.is_some() || self.start.awaits().is_some_and(|ticket| ticket > self.durable)
+        let batch = self.batches.front().is_some_and(|batch| batch.ticket.is_some());
+        batch || self.upload.flushing.is_some() || self.start.awaits().is_some_and(|ticket| ticket > self.durable)
     }
 
     /// A flush begins that covers this volume's writes up to `covered`.
@@ -257,19 +257,19 @@ impl Volume {
         self.covered = covered;
     }
 
-    /// The flush has made durable what it covers. Returns the runs that are committed by it.
+    /// The flush has made durable what it covers. Returns the batches that are committed by it.
     pub fn flush_ended(&mut self) -> u64 {
         self.durable = self.covered;
         if self.upload.flushing.is_some_and(|ticket| ticket <= self.durable) {
             self.upload.flushing = None;
         }
         let mut committed = 0;
-        while let Some(run) = self.runs.front()
-            && run.ticket.is_some_and(|ticket| ticket <= self.durable)
+        while let Some(batch) = self.batches.front()
+            && batch.ticket.is_some_and(|ticket| ticket <= self.durable)
         {
-            self.committed = run.after;
-            self.committed_stamp = run.stamp_block;
-            self.runs.pop_front();
+            self.committed = batch.after;
+            self.committed_header = batch.header_block;
+            self.batches.pop_front();
             committed += 1;
         }
         if self.committed.sealed && self.state == VolumeState::Ready {
@@ -283,7 +283,7 @@ impl Volume {
     /// Begins to write a hint if one is due: when there is nothing else to do, or the last one is far behind. First
     /// the block it overwrites is read: whether that was damaged could not be seen any more afterwards.
     pub fn refresh_hint<D: BlockDevice>(&mut self, disk: &mut Disk<D>, idle: bool) {
-        let behind = self.committed.runs - self.hint.runs.unwrap_or(0);
+        let behind = self.committed.batches - self.hint.batches.unwrap_or(0);
         let far = behind >= HINT_RUNS || self.committed.assets_next - self.hint.assets_next >= HINT_ASSET_BLOCKS;
         let due = behind > 0 && (idle || far) && self.hint.ticket <= self.durable;
         let span = self.hint_span();
@@ -332,7 +332,7 @@ impl Volume {
     }
 
     fn write_hint_with<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer) -> Ticket {
-        let hint = Hint::new(self.superblock.volume, &self.committed, self.committed_stamp);
+        let hint = Hint::new(self.superblock.volume, &self.committed, self.committed_header);
         let block = &mut disk.bytes(&buffer)[..BLOCK_SIZE];
         block.fill(0);
         block[..size_of::<Hint>()].copy_from_slice(hint.as_bytes());
@@ -343,7 +343,7 @@ impl Volume {
             self.hint.damaged[slot] = self.hint.damaged[slot].saturating_add(1);
         }
         self.hint.slot = 1 - self.hint.slot;
-        self.hint.runs = Some(self.committed.runs);
+        self.hint.batches = Some(self.committed.batches);
         self.hint.assets_next = self.committed.assets_next;
         self.hint.ticket = ticket;
         ticket
@@ -363,11 +363,11 @@ impl Volume {
         if let Some(tail) = self.ledger_tail.take() {
             disk.give_back(tail.buffer);
         }
-        self.runs.clear();
+        self.batches.clear();
         true
     }
 
-    /// Gives up what was appended behind the last accepted run.
+    /// Gives up what was appended behind the last accepted batch.
     pub(super) fn drop_upload<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         let dropped = core::mem::replace(&mut self.upload, Upload::after(&self.next));
         let Some(mut tail) = dropped.tail else { return };

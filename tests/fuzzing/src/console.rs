@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use totebox_console::testing::{Bench, Document};
+use totebox_console::testing::{Document, Harness};
 use totebox_console_protocol::control;
 use totebox_console_protocol::data::{checksum, verified};
 use totebox_operator::client::lines::Line;
@@ -54,79 +54,79 @@ fn run(input: &[u8]) {
 
 /// A person types the input as a text, through whatever happens to the line: no line of it is carried out.
 fn typist(input: &[u8]) {
-    let mut bench = Bench::up(&["contracts", "finance"]);
-    bench.bytes(b"put contracts \"a text\"\r");
+    let mut harness = Harness::up(&["contracts", "finance"]);
+    harness.bytes(b"put contracts \"a text\"\r");
     let mut turn = 0;
     for line in input.split_inclusive(|&byte| byte == b'\n' || byte == b'\r' || byte >= REVIVE) {
         let typed: Vec<u8> = line.iter().copied().filter(is_text).collect();
         // The text has no line that ends it.
         if typed.trim_ascii_end() == b"." {
-            bench.bytes(b"+");
+            harness.bytes(b"+");
         }
-        bench.bytes(&typed);
+        harness.bytes(&typed);
         match line.last() {
-            Some(&HANG_UP) => bench.line.borrow_mut().hung_up = true,
+            Some(&HANG_UP) => harness.line.borrow_mut().hung_up = true,
             Some(&BLOCK) => {
-                TAKEOVERS[turn % TAKEOVERS.len()].iter().for_each(|piece| bench.bytes(piece));
+                TAKEOVERS[turn % TAKEOVERS.len()].iter().for_each(|piece| harness.bytes(piece));
                 turn += 1;
             }
-            Some(&HANG) => bench.archives[0].hung = true,
-            Some(&REVIVE) => bench.revive(0),
+            Some(&HANG) => harness.archives[0].hung = true,
+            Some(&REVIVE) => harness.revive(0),
             _ => {}
         }
     }
-    bench.revive(0);
-    assert!(bench.peer.orders.is_empty(), "a line of a text was an order");
+    harness.revive(0);
+    assert!(harness.peer.orders.is_empty(), "a line of a text was an order");
     let asked = |op: &Op| matches!(op, Op::Get | Op::List);
     assert!(
-        !bench.archives.iter().any(|archive| archive.seen.iter().any(asked)),
+        !harness.archives.iter().any(|archive| archive.seen.iter().any(asked)),
         "a line of a text was a command"
     );
-    assert!(bench.archives.iter().all(|archive| archive.documents.is_empty()));
+    assert!(harness.archives.iter().all(|archive| archive.documents.is_empty()));
 }
 
 /// Whoever is at the line, and whatever it sends.
 fn anybody(input: &[u8]) {
-    let mut bench = Bench::up(&["contracts", "finance"]);
+    let mut harness = Harness::up(&["contracts", "finance"]);
     let kept = Document { name: "kept".into(), content: (0..=255).collect() };
-    bench.archives[1].documents.push(kept.clone());
+    harness.archives[1].documents.push(kept.clone());
     for part in input.split_inclusive(|&byte| byte == b'\n' || byte >= REVIVE) {
         let (text, event) = match part.split_last() {
             Some((&event, text)) if event >= REVIVE => (text, Some(event)),
             _ => (part, None),
         };
-        bench.bytes(&summed(text));
+        harness.bytes(&summed(text));
         match event {
-            Some(HANG_UP) => bench.line.borrow_mut().hung_up = true,
-            Some(BLOCK) => bench.line.borrow_mut().room = 16,
-            Some(UNBLOCK) => bench.let_out(usize::MAX),
-            Some(HANG) => bench.archives[0].hung = true,
-            Some(REVIVE) => bench.revive(0),
+            Some(HANG_UP) => harness.line.borrow_mut().hung_up = true,
+            Some(BLOCK) => harness.line.borrow_mut().room = 16,
+            Some(UNBLOCK) => harness.let_out(usize::MAX),
+            Some(HANG) => harness.archives[0].hung = true,
+            Some(REVIVE) => harness.revive(0),
             _ => {}
         }
     }
-    bench.let_out(usize::MAX);
-    bench.revive(0);
+    harness.let_out(usize::MAX);
+    harness.revive(0);
     // The orchestrator has done with what it was asked, and is asked once more below.
     for _ in 0..ORDERS_MAX {
-        bench.answer_order(Outcome::NotReady, 0);
+        harness.answer_order(Outcome::NotReady, 0);
     }
     // The next operator.
-    bench.bytes(b"\x03\nmachine\n");
-    let output = bench.output();
+    harness.bytes(b"\x03\nmachine\n");
+    let output = harness.output();
     assert!(!output.contains("broke its protocol"), "the archives keep to theirs");
     // Beside the bell, what takes a character back, a text's tabs, and answers to whoever shares the line out.
     let answers = [control::BACK, control::DONE, control::NOT_DONE].map(char::from);
     let shown = output.replace("\x08 \x08", "").replace(['\x07', '\t'], "").replace(answers, "");
     assert_eq!(unprintable(&shown), None);
     for command in ["get finance 1", "ls contracts", "ls finance", "status", "flags", "history", "help"] {
-        for line in bench.ask(command) {
+        for line in harness.ask(command) {
             assert!(Line::parse(&line).is_some(), "{command}: the host tool does not understand {line:?}");
         }
     }
-    let lines = bench.ask("get finance 1");
+    let lines = harness.ask("get finance 1");
     assert!(lines.last().is_some_and(|line| line.starts_with("+end size=256 ")), "{lines:?}");
-    assert_eq!(bench.archives[1].documents[0], kept);
+    assert_eq!(harness.archives[1].documents[0], kept);
 }
 
 /// The line with its checksum, if it asks for one.

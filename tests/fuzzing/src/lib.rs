@@ -4,7 +4,7 @@
 //!
 //! | module | what reads the bytes | what must hold, beside no panic and bounded memory |
 //! |---|---|---|
-//! | [`structures`] | superblocks, hints, stamps, records | what is accepted is written again as the same bytes |
+//! | [`structures`] | superblocks, hints, batch headers, records | what is accepted is written again as the same bytes |
 //! | [`notes`] | keys, signed notes, checkpoints, proofs | likewise |
 //! | [`volume`] | the verifier, of a changed volume | a change of committed bytes is found; reads stay inside |
 //! | [`vault`] | the vault, of hostile clients over a simulated disk | nothing committed is ever written again |

@@ -40,7 +40,7 @@ enum Step {
     Page,
 }
 
-struct Bench {
+struct Harness {
     producer: Producer,
     consumer: Consumer,
     page: PageReader<Value>,
@@ -54,13 +54,13 @@ struct Bench {
 
 fn run(input: &[u8]) {
     let regions = [region(PAGE), region(PAGE)];
-    let mut bench = Bench::new(regions);
+    let mut harness = Harness::new(regions);
     let steps = Unstructured::new(input).arbitrary_take_rest_iter::<Step>();
     for step in steps.expect("bytes are always steps").flatten() {
-        let theirs = bench.peer(step);
-        bench.step(step);
-        assert_eq!(contents(&bench.theirs), theirs, "the peer's region is only read");
-        assert_eq!(contents(&bench.mine), bench.expected, "nothing but the message and the index is written");
+        let theirs = harness.peer(step);
+        harness.step(step);
+        assert_eq!(contents(&harness.theirs), theirs, "the peer's region is only read");
+        assert_eq!(contents(&harness.mine), harness.expected, "nothing but the message and the index is written");
     }
     give_back(regions);
 }
@@ -71,14 +71,14 @@ fn contents(region: &Shared) -> Vec<u8> {
     bytes
 }
 
-impl Bench {
-    fn new([mine, theirs]: [Region; 2]) -> Bench {
+impl Harness {
+    fn new([mine, theirs]: [Region; 2]) -> Harness {
         let (producer, consumer) =
             queue_pair(mapped(), &queue_link(mine, theirs), FORM).expect("regions of a page");
         let shared = |region| Shared::new(mapped(), region).expect("a region of a page");
         let page = PageReader::new(mapped(), theirs).expect("a region of a page");
         let (mine, theirs) = (shared(mine), shared(theirs));
-        Bench { producer, consumer, page, mine, theirs, expected: vec![0; WORDS * 8], sent: 0, taken: 0 }
+        Harness { producer, consumer, page, mine, theirs, expected: vec![0; WORDS * 8], sent: 0, taken: 0 }
     }
 
     /// The peer's part of a step. Returns what its region holds then.

@@ -1,11 +1,11 @@
-//! Superblocks, hints, stamps and records, as they come from a disk: as they are, and with their check mended, so
-//! that what lies behind it is reached.
+//! Superblocks, hints, batch headers and records, as they come from a disk: as they are, and with their check mended,
+//! so that what lies behind it is reached.
 
+use ledger_fmt::batch_header::{Batch, BatchHeader, Hint, STAMP_SIZE};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use ledger_fmt::note::Seed;
 use ledger_fmt::record::{CHECK_SIZE, Draft, Genesis, HEADER_SIZE, Head, Header, Kind, Record, TreeHead};
-use ledger_fmt::stamp::{Hint, Run, STAMP_SIZE, Stamp};
 use ledger_fmt::testing::TestVolume;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -18,7 +18,7 @@ pub const TARGET: Target =
 fn run(input: &[u8]) {
     superblock(input);
     hint(input);
-    stamp(input);
+    header(input);
     record(input);
     let mut mended = input.to_vec();
     mend(&mut mended, size_of::<Superblock>(), Domain::Superblock);
@@ -27,8 +27,8 @@ fn run(input: &[u8]) {
     mend(&mut mended, size_of::<Hint>(), Domain::Hint);
     hint(&mended);
     mended.copy_from_slice(input);
-    mend(&mut mended, STAMP_SIZE, Domain::Stamp);
-    stamp(&mended);
+    mend(&mut mended, STAMP_SIZE, Domain::BatchHeader);
+    header(&mended);
     mended.copy_from_slice(input);
     mend_record(&mut mended);
     record(&mended);
@@ -61,29 +61,29 @@ fn superblock(bytes: &[u8]) {
 
 fn hint(bytes: &[u8]) {
     let Ok((read, _)) = Hint::read_from_prefix(bytes) else { return };
-    let Some((frontier, last_stamp_block)) = Hint::decode(bytes, &read.volume) else { return };
-    let again = Hint::new(read.volume, &frontier, last_stamp_block);
+    let Some((frontier, last_header_block)) = Hint::decode(bytes, &read.volume) else { return };
+    let again = Hint::new(read.volume, &frontier, last_header_block);
     assert_eq!(again.as_bytes(), &bytes[..size_of::<Hint>()]);
 }
 
-fn stamp(bytes: &[u8]) {
-    let Ok((read, _)) = Stamp::read_from_prefix(bytes) else { return };
+fn header(bytes: &[u8]) {
+    let Ok((read, _)) = BatchHeader::read_from_prefix(bytes) else { return };
     let (ledger_blocks, assets_blocks) = (1 << 32, 1 << 32);
-    let found = Stamp::find(bytes, &read.volume, read.ledger_block.get(), ledger_blocks, assets_blocks);
-    let Ok(stamp) = found else { return };
-    let run = Run {
-        kind: stamp.kind().expect("an accepted stamp has a kind"),
-        volume: stamp.volume,
-        payload_len: stamp.payload_len.get(),
-        assets_to: stamp.assets_to.get(),
-        assets_durable: stamp.assets_durable.get(),
-        ledger_digest: stamp.ledger_digest,
-        assets_digest: stamp.assets_digest,
+    let found = BatchHeader::find(bytes, &read.volume, read.ledger_block.get(), ledger_blocks, assets_blocks);
+    let Ok(header) = found else { return };
+    let batch = Batch {
+        kind: header.kind().expect("an accepted batch header has a kind"),
+        volume: header.volume,
+        payload_len: header.payload_len.get(),
+        assets_to: header.assets_to.get(),
+        assets_durable: header.assets_durable.get(),
+        ledger_digest: header.ledger_digest,
+        assets_digest: header.assets_digest,
     };
-    let before = stamp.frontier_before();
-    assert_eq!(Stamp::new(&before, &run).as_bytes(), &bytes[..STAMP_SIZE]);
-    assert_eq!(Stamp::decode(bytes, &stamp.volume, &before, ledger_blocks, assets_blocks), Ok(stamp));
-    let after = stamp.frontier_after();
+    let before = header.frontier_before();
+    assert_eq!(BatchHeader::new(&before, &batch).as_bytes(), &bytes[..STAMP_SIZE]);
+    assert_eq!(BatchHeader::decode(bytes, &header.volume, &before, ledger_blocks, assets_blocks), Ok(header));
+    let after = header.frontier_after();
     assert!(after.ledger_next > before.ledger_next && after.ledger_next <= ledger_blocks);
     assert!(after.assets_next >= before.assets_next && after.assets_next <= assets_blocks);
 }
@@ -117,9 +117,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let block = |number: usize| &volume.bytes[number * BLOCK_SIZE..];
     let ledger = &block(volume.layout.ledger.start as usize)[..volume.frontier.ledger_next as usize * BLOCK_SIZE];
     let mut seeds = vec![block(0)[..size_of::<Superblock>()].to_vec(), block(2)[..size_of::<Hint>()].to_vec()];
-    for run in ledger.chunks(BLOCK_SIZE) {
-        seeds.push(run[..STAMP_SIZE].to_vec());
-        let mut rest = &run[STAMP_SIZE..];
+    for batch in ledger.chunks(BLOCK_SIZE) {
+        seeds.push(batch[..STAMP_SIZE].to_vec());
+        let mut rest = &batch[STAMP_SIZE..];
         while let Ok((_, len)) = Record::decode(rest) {
             seeds.push(rest[..len].to_vec());
             rest = &rest[len..];

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use fastrand::Rng;
+use ledger_fmt::batch_header::{Frontier, Hint};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
-use ledger_fmt::stamp::{Frontier, Hint};
 use ledger_fmt::testing::verify;
 use ledger_fmt::verify::Mode;
 use totebox_deployment::Deployment;
@@ -14,7 +14,7 @@ use totebox_manifest::Role;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_protocol::vault::{Op, Request, Status};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment};
-use totebox_tests::vault_bench::{Answer, ClientId, VaultBench, request};
+use totebox_tests::vault_harness::{Answer, ClientId, VaultHarness, request};
 use zerocopy::FromBytes;
 
 use crate::{Target, noise};
@@ -81,7 +81,7 @@ enum Step {
     /// A client stores any word into its region: indices, or messages on their way.
     Store { client: Client, word: u16, value: u64 },
     /// A few things happen.
-    Run { events: u8 },
+    Batch { events: u8 },
     /// Everything happens that can.
     Settle,
     /// The domains are killed, or the power is cut, and the machine started again.
@@ -98,7 +98,7 @@ struct Committed {
 
 struct Attack {
     deployment: &'static Deployment,
-    bench: VaultBench,
+    harness: VaultHarness,
     committed: Vec<Committed>,
     /// Clients whose own region they have written into past their queue; what they are told means nothing.
     broken: [bool; 3],
@@ -133,11 +133,11 @@ impl Client {
         [Some(HOSTILE), Some(AUDIT), None][self as usize]
     }
 
-    fn id(self, bench: &VaultBench) -> ClientId {
+    fn id(self, harness: &VaultHarness) -> ClientId {
         match self {
-            Client::Archive => bench.archive(HOSTILE.into()),
-            Client::Auditor => bench.auditor(),
-            Client::Orchestrator => bench.orchestrator(),
+            Client::Archive => harness.archive(HOSTILE.into()),
+            Client::Auditor => harness.auditor(),
+            Client::Orchestrator => harness.orchestrator(),
         }
     }
 }
@@ -145,10 +145,10 @@ impl Client {
 impl Attack {
     fn new(deployment: &'static Deployment) -> Attack {
         let disk = DiskHandle::new(blank_disk(deployment));
-        let bench = VaultBench::new(deployment, disk, 1);
+        let harness = VaultHarness::new(deployment, disk, 1);
         let nothing = Committed { frontier: Frontier::EMPTY, ledger: Vec::new(), assets: Vec::new() };
         let committed = vec![nothing; deployment.volumes.len()];
-        Attack { deployment, bench, committed, broken: [false; 3], lives: 1 }
+        Attack { deployment, harness, committed, broken: [false; 3], lives: 1 }
     }
 
     fn step(&mut self, step: Step) {
@@ -173,14 +173,14 @@ impl Attack {
                 self.send(client, message, &data);
             }
             Step::Store { client, word, value } => {
-                let region = self.bench.region_of(client.id(&self.bench));
+                let region = self.harness.region_of(client.id(&self.harness));
                 region.store(usize::from(word) * 8 % region.size(), value);
-                self.bench.notify(client.id(&self.bench));
+                self.harness.notify(client.id(&self.harness));
                 self.broken[client as usize] = true;
             }
-            Step::Run { events } => {
+            Step::Batch { events } => {
                 for _ in 0..events % 32 {
-                    self.bench.world.step();
+                    self.harness.world.step();
                     self.check_writes();
                 }
                 self.receive();
@@ -193,7 +193,7 @@ impl Attack {
     fn send(&mut self, client: Client, message: Request, data: &[u8]) {
         let form = conversation::queue(client.role(), Role::Vault).expect("a client of the vault");
         let data = &data[..data.len().min(form.slot_size - MESSAGE_HEADER)];
-        self.bench.try_send(client.id(&self.bench), message, data);
+        self.harness.try_send(client.id(&self.harness), message, data);
     }
 
     /// Takes the replies of the clients that still keep to their queue.
@@ -202,7 +202,7 @@ impl Attack {
             if self.broken[client as usize] {
                 continue;
             }
-            while let Some(answer) = self.bench.receive(client.id(&self.bench)) {
+            while let Some(answer) = self.harness.receive(client.id(&self.harness)) {
                 check_answer(client, &answer);
             }
         }
@@ -211,7 +211,7 @@ impl Attack {
     fn settle(&mut self) {
         self.check_writes();
         let mut steps = 0;
-        while self.bench.world.step() {
+        while self.harness.world.step() {
             self.check_writes();
             steps += 1;
             assert!(steps < 100_000, "this never ends");
@@ -221,21 +221,21 @@ impl Attack {
     }
 
     fn restart(&mut self, power: bool, seed: u8) {
-        let disk = self.bench.world.devices().disk.clone();
+        let disk = self.harness.world.devices().disk.clone();
         if power {
             disk.borrow_mut().cut_power(&mut Rng::with_seed(seed.into()));
         } else {
             disk.borrow_mut().kill(&mut Rng::with_seed(seed.into()));
         }
         self.lives += 1;
-        self.bench = VaultBench::new(self.deployment, disk, self.lives);
+        self.harness = VaultHarness::new(self.deployment, disk, self.lives);
         self.broken = [false; 3];
         self.settle();
     }
 
     /// No write lies anywhere but in a directory, or in a hint's block, and none below what is committed.
     fn check_writes(&mut self) {
-        for (block, bytes) in self.bench.world.devices().disk.borrow_mut().take_writes() {
+        for (block, bytes) in self.harness.world.devices().disk.borrow_mut().take_writes() {
             let blocks = (bytes.len() / BLOCK_SIZE) as u64;
             let volume = self.deployment.volumes.iter().position(|volume| {
                 volume.first_block <= block && block + blocks <= volume.first_block + volume.layout.blocks
@@ -263,7 +263,7 @@ impl Attack {
     /// What was committed is there, byte for byte; what has been committed since is taken down. Read from the
     /// medium, by the format alone.
     fn check_committed(&mut self) {
-        let disk = self.bench.world.devices().disk.clone();
+        let disk = self.harness.world.devices().disk.clone();
         let disk = disk.borrow();
         for (volume, committed) in self.deployment.volumes.iter().zip(&mut self.committed) {
             let start = volume.first_block as usize * BLOCK_SIZE;
@@ -272,12 +272,15 @@ impl Attack {
                 let start = volume.layout.extent(area).start as usize * BLOCK_SIZE;
                 &bytes[start..][..blocks as usize * BLOCK_SIZE]
             };
-            let Frontier { ledger_next, assets_next, runs, sealed, .. } = committed.frontier;
+            let Frontier { ledger_next, assets_next, batches, sealed, .. } = committed.frontier;
             assert!(directory(Area::Ledger, ledger_next) == committed.ledger, "committed records have changed");
             assert!(directory(Area::Assets, assets_next) == committed.assets, "committed content has changed");
             let seen = verify(bytes, &volume.superblock(), None, Mode::Ledger);
             let frontier = seen.summary.expect("the walk has ended").frontier;
-            assert!(frontier.runs >= runs && frontier.assets_next >= assets_next, "committed runs are gone");
+            assert!(
+                frontier.batches >= batches && frontier.assets_next >= assets_next,
+                "committed batches are gone"
+            );
             assert!(!sealed || frontier == committed.frontier, "a sealed volume has grown");
             *committed = Committed {
                 frontier,
@@ -289,14 +292,17 @@ impl Attack {
 
     /// The honest archive commits a record, unless the orchestrator had its volume sealed.
     fn honest_commit(&mut self) {
-        let archive = self.bench.archive(HONEST);
-        let info = self.bench.hello(archive, 0).info();
-        let answer = self.bench.write(archive, Op::Commit, info.ledger_next.get(), b"a record");
+        let archive = self.harness.archive(HONEST);
+        let info = self.harness.hello(archive, 0).info();
+        let answer = self.harness.write(archive, Op::Commit, info.ledger_next.get(), b"a record");
         let expected = if info.sealed == 0 { Status::Ok } else { Status::Sealed };
         assert_eq!(answer.status(), expected, "the honest archive is served");
         self.settle();
         let frontier = self.committed[HONEST].frontier;
-        assert!(frontier.runs >= info.runs.get() + u64::from(expected == Status::Ok), "what it was told is so");
+        assert!(
+            frontier.batches >= info.batches.get() + u64::from(expected == Status::Ok),
+            "what it was told is so"
+        );
     }
 }
 

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Unstructured};
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use ledger_fmt::note::Seed;
 use ledger_fmt::record::{Kind, Record};
-use ledger_fmt::stamp::{Frontier, Hint, RUN_BLOCKS_MAX, STAMP_SIZE, Stamp};
 use ledger_fmt::testing::TestVolume;
 use ledger_fmt::verify::{Finding, Mode, Verifier, Visitor};
 use zerocopy::FromBytes;
@@ -36,8 +36,8 @@ enum Change {
     MendSuperblock,
     /// A hint's check is made right.
     MendHint { second: bool },
-    /// The digest of a run's records, and its stamp's check, are made right.
-    MendStamp { block: u8 },
+    /// The digest of a batch's records, and its batch header's check, are made right.
+    MendHeader { block: u8 },
     /// A record's check is made right.
     MendRecord { block: u8, at: u16 },
 }
@@ -129,18 +129,18 @@ fn apply(change: &Change, bytes: &mut [u8]) {
             let block = HINT_BLOCKS[usize::from(second)] as usize;
             mend(&mut bytes[block * BLOCK_SIZE..], size_of::<Hint>(), Domain::Hint);
         }
-        Change::MendStamp { block } => mend_stamp(&mut bytes[start(block)..]),
+        Change::MendHeader { block } => mend_header(&mut bytes[start(block)..]),
         Change::MendRecord { block, at } => mend_record(&mut bytes[start(block) + within(at)..]),
     }
 }
 
-fn mend_stamp(run: &mut [u8]) {
-    let (head, records) = run.split_at_mut(STAMP_SIZE);
-    let Ok(stamp) = Stamp::mut_from_bytes(head) else { return };
-    if let Some(records) = records.get(..stamp.payload_len.get() as usize) {
-        stamp.ledger_digest = Domain::RunLedger.hash(records);
+fn mend_header(batch: &mut [u8]) {
+    let (head, records) = batch.split_at_mut(STAMP_SIZE);
+    let Ok(header) = BatchHeader::mut_from_bytes(head) else { return };
+    if let Some(records) = records.get(..header.payload_len.get() as usize) {
+        header.ledger_digest = Domain::BatchLedger.hash(records);
     }
-    mend(run, STAMP_SIZE, Domain::Stamp);
+    mend(batch, STAMP_SIZE, Domain::BatchHeader);
 }
 
 /// Verifies the volume, and asserts that no more is read than there is, nor endlessly. Returns the findings.
@@ -151,9 +151,9 @@ fn walk<'a>(claimed: Option<Frontier>, mode: Mode, read: impl Fn(Range<usize>) -
     let mut wants = 0;
     while let Some(want) = verifier.want() {
         wants += 1;
-        // Each step of a search behind lost stamps may read on to the ledger's end.
+        // Each step of a search behind lost batch headers may read on to the ledger's end.
         assert!(wants <= layout.blocks * layout.ledger.blocks, "it never ends");
-        assert!((1..=RUN_BLOCKS_MAX).contains(&want.blocks) && want.block + want.blocks as u64 <= layout.blocks);
+        assert!((1..=BATCH_BLOCKS_MAX).contains(&want.blocks) && want.block + want.blocks as u64 <= layout.blocks);
         let start = want.block as usize * BLOCK_SIZE;
         match read(start..start + want.blocks * BLOCK_SIZE) {
             Some(bytes) => verifier.feed(bytes, &mut sane),

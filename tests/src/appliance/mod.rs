@@ -19,7 +19,7 @@ pub use tool::{Answer, Tool};
 
 /// How long anything may take before a test gives up on it. Only a test that fails waits for it: QEMU on a
 /// loaded machine is slow.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long a console that is up may be silent before it is spoken to again.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -87,7 +87,7 @@ impl Terminal {
         let stream = loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                Err(error) => assert!(started.elapsed() < PATIENCE, "{}: {error}", socket.display()),
+                Err(error) => assert!(started.elapsed() < TIMEOUT, "{}: {error}", socket.display()),
             }
             std::thread::yield_now();
         };
@@ -101,7 +101,7 @@ impl Terminal {
                 break;
             }
             let heard = String::from_utf8_lossy(&terminal.received);
-            assert!(started.elapsed() < PATIENCE, "the console answers nobody:\n{heard}");
+            assert!(started.elapsed() < TIMEOUT, "the console answers nobody:\n{heard}");
         }
         terminal.wait_for(PROMPT);
         terminal
@@ -114,7 +114,7 @@ impl Terminal {
 
     /// Waits until `text` has appeared, and returns everything up to its end.
     pub fn wait_for(&mut self, text: &str) -> String {
-        self.wait_at_most(PATIENCE, text).unwrap_or_else(|error| {
+        self.wait_at_most(TIMEOUT, text).unwrap_or_else(|error| {
             panic!("{error} while waiting for {text:?} after:\n{}", String::from_utf8_lossy(&self.received))
         })
     }
@@ -152,7 +152,7 @@ impl Terminal {
             if done(&answer) {
                 return answer;
             }
-            assert!(started.elapsed() < PATIENCE, "{line} never answers as it should:\n{answer}");
+            assert!(started.elapsed() < TIMEOUT, "{line} never answers as it should:\n{answer}");
         }
     }
 }

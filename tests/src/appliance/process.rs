@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::{Appliance, PATIENCE, Site, workspace};
+use super::{Appliance, Site, TIMEOUT, workspace};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process_group, set_child_subreaper, waitpgid};
 
 use crate::image;
@@ -44,7 +44,7 @@ impl Group {
         while UnixStream::connect(socket).is_err() {
             let ended = self.child.try_wait().expect("a child can be waited for");
             assert!(
-                ended.is_none() && started.elapsed() < PATIENCE,
+                ended.is_none() && started.elapsed() < TIMEOUT,
                 "the appliance did not start ({ended:?}):\n{}",
                 std::fs::read_to_string(output).unwrap_or_default()
             );

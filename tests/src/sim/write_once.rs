@@ -1,10 +1,10 @@
-//! The write-once rule as the disk sees it, from the format alone and whoever writes: a run that stands whole
+//! The write-once rule as the disk sees it, from the format alone and whoever writes: a batch that stands whole
 //! where no power cut can take it is never written again, nor is anything before it; a hint names nothing
 //! else; and of the two hints one is always out of danger. Every write of every simulated machine is held to it.
 
+use ledger_fmt::batch_header::{BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
-use ledger_fmt::stamp::{Frontier, Hint, STAMP_SIZE, Stamp};
 use totebox_deployment::Deployment;
 use totebox_deployment::volume::Volume;
 
@@ -13,36 +13,38 @@ pub(super) struct WriteOnce(Vec<Place>);
 
 struct Place {
     volume: Volume,
-    /// The frontier behind each run that is whole on the medium, and the block of that run's stamp.
-    runs: Vec<(Frontier, u64)>,
+    /// The frontier behind each batch that is whole on the medium, and the block of that batch's header.
+    batches: Vec<(Frontier, u64)>,
 }
 
 impl WriteOnce {
     /// A disk with this content.
     pub fn new(deployment: &Deployment, stable: &[u8]) -> WriteOnce {
-        let place = |volume: &Volume| Place { volume: volume.clone(), runs: Vec::new() };
+        let place = |volume: &Volume| Place { volume: volume.clone(), batches: Vec::new() };
         let mut rule = WriteOnce(deployment.volumes.iter().map(place).collect());
         rule.advance(stable);
         // Behind damage the walk goes on where the vault's does: at the newest hint.
         for place in &mut rule.0 {
             let newest = place.newest_hint(stable);
-            place.runs.extend(newest.filter(|(frontier, _)| frontier.runs > place_frontier(&place.runs).runs));
+            place
+                .batches
+                .extend(newest.filter(|(frontier, _)| frontier.batches > place_frontier(&place.batches).batches));
         }
         rule.advance(stable);
         rule
     }
 
-    /// Forgets the runs it knew: somebody has put other bytes in their place.
+    /// Forgets the batches it knew: somebody has put other bytes in their place.
     pub fn begin_anew(&mut self, stable: &[u8]) {
-        self.0.iter_mut().for_each(|place| place.runs.clear());
+        self.0.iter_mut().for_each(|place| place.batches.clear());
         self.advance(stable);
     }
 
-    /// Takes in the runs that have become whole on the medium.
+    /// Takes in the batches that have become whole on the medium.
     pub fn advance(&mut self, stable: &[u8]) {
         for place in &mut self.0 {
-            while let Some(run) = place.next_run(stable) {
-                place.runs.push(run);
+            while let Some(batch) = place.next_batch(stable) {
+                place.batches.push(batch);
             }
         }
     }
@@ -53,18 +55,18 @@ impl WriteOnce {
         let place = self.0.iter().find(|Place { volume, .. }| {
             volume.first_block <= block && block + blocks <= volume.first_block + volume.layout.blocks
         });
-        let Place { volume, runs } = place.expect("every write lies in one volume");
+        let Place { volume, batches } = place.expect("every write lies in one volume");
         let at = block - volume.first_block;
         let name = &volume.name;
         if HINT_BLOCKS.contains(&at) && blocks == 1 {
             let hint = Hint::decode(bytes, &volume.id).expect("the vault writes valid hints");
-            let durable = hint == (Frontier::EMPTY, 0) || runs.contains(&hint);
+            let durable = hint == (Frontier::EMPTY, 0) || batches.contains(&hint);
             assert!(durable, "a hint of {name} names what is not durable: {hint:?}");
             let other = HINT_BLOCKS.into_iter().find(|&hint| hint != at).expect("there are two");
             assert!(is_stable(volume.first_block + other), "both hints of {name} are at risk together");
             return;
         }
-        let frontier = place_frontier(runs);
+        let frontier = place_frontier(batches);
         let open = |area: Area, from: u64| {
             let extent = volume.layout.extent(area);
             extent.start + from <= at && at + blocks <= extent.end()
@@ -78,9 +80,9 @@ impl WriteOnce {
     }
 }
 
-/// The frontier behind these runs.
-fn place_frontier(runs: &[(Frontier, u64)]) -> Frontier {
-    runs.last().map_or(Frontier::EMPTY, |(frontier, _)| *frontier)
+/// The frontier behind these batches.
+fn place_frontier(batches: &[(Frontier, u64)]) -> Frontier {
+    batches.last().map_or(Frontier::EMPTY, |(frontier, _)| *frontier)
 }
 
 impl Place {
@@ -88,13 +90,13 @@ impl Place {
     fn newest_hint(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
         let block = |hint: u64| &stable[(self.volume.first_block + hint) as usize * BLOCK_SIZE..][..BLOCK_SIZE];
         let hints = HINT_BLOCKS.into_iter().filter_map(|hint| Hint::decode(block(hint), &self.volume.id));
-        hints.max_by_key(|(frontier, _)| frontier.runs)
+        hints.max_by_key(|(frontier, _)| frontier.batches)
     }
 
-    /// The run at the frontier, if it is whole.
-    fn next_run(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
+    /// The batch at the frontier, if it is whole.
+    fn next_batch(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
         let Volume { id, layout, .. } = &self.volume;
-        let frontier = place_frontier(&self.runs);
+        let frontier = place_frontier(&self.batches);
         if frontier.ledger_next >= layout.ledger.blocks {
             return None;
         }
@@ -104,13 +106,13 @@ impl Place {
         };
         let at = frontier.ledger_next;
         let block = bytes(Area::Ledger, at, at + 1);
-        let stamp = Stamp::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks).ok()?;
-        let after = stamp.frontier_after();
+        let header = BatchHeader::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks).ok()?;
+        let after = header.frontier_after();
         let records =
-            &bytes(Area::Ledger, at, after.ledger_next)[STAMP_SIZE..][..stamp.payload_len.get() as usize];
-        let assets = bytes(Area::Assets, stamp.assets_durable.get(), stamp.assets_to.get());
-        let whole = Domain::RunLedger.hash(records) == stamp.ledger_digest
-            && Domain::RunAssets.hash(assets) == stamp.assets_digest;
+            &bytes(Area::Ledger, at, after.ledger_next)[STAMP_SIZE..][..header.payload_len.get() as usize];
+        let assets = bytes(Area::Assets, header.assets_durable.get(), header.assets_to.get());
+        let whole = Domain::BatchLedger.hash(records) == header.ledger_digest
+            && Domain::BatchAssets.hash(assets) == header.assets_digest;
         whole.then_some((after, at))
     }
 }

@@ -1,18 +1,18 @@
 //! The superblock and the hints of a volume, from its ledger.
 //!
-//! They are written only if the ledger is whole from its first run to its last: the host's verifier must find nothing
-//! wrong in it, and the vault's own recovery, run over the same bytes, must come to the same frontier. Where a hint is
-//! lost nobody can say what it vouched for, so there must be no later stamp behind that frontier either: it would be
-//! of a commit that was acknowledged, perhaps. A hint that is valid is kept, and binds.
+//! They are written only if the ledger is whole from its first batch to its last: the host's verifier must find nothing
+//! wrong in it, and the vault's own recovery, batch over the same bytes, must come to the same frontier. Where a hint
+//! is lost nobody can say what it vouched for, so there must be no later batch header behind that frontier either: it
+//! would be of a commit that was acknowledged, perhaps. A hint that is valid is kept, and binds.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ledger_fmt::batch_header::{BatchHeader, Frontier, Hint};
 use ledger_fmt::layout::{
     Area, BLOCK_SIZE, DIRECTORIES_START, HINT_BLOCKS, INPUT_BLOCKS, Layout, SUPERBLOCK, Superblock,
 };
-use ledger_fmt::stamp::{Frontier, Hint, Stamp};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Visitor};
 use totebox_vault::recovery::{Found, Outcome, Recovery};
 use zerocopy::{FromBytes, IntoBytes};
@@ -118,7 +118,7 @@ impl Examined<'_> {
         let mut writes = Vec::new();
         if self.seen.is_wrong(SUPERBLOCK) {
             self.check_evidence()?;
-            let source = if self.deployed { "the deployment" } else { "the partition and the first run" };
+            let source = if self.deployed { "the deployment" } else { "the partition and the first batch" };
             let why = format!("{}; made anew from {source}, {}", self.superblock_now(), self.borne_out_by());
             let bytes = block(self.superblock.as_bytes());
             writes.push(Mended { block: SUPERBLOCK, what: "superblock", why, bytes, anew: true });
@@ -153,18 +153,18 @@ impl Examined<'_> {
     }
 
     fn borne_out_by(&self) -> String {
-        match self.frontier().runs {
+        match self.frontier().batches {
             0 => "borne out by a hint".to_owned(),
-            1 => "borne out by 1 whole run".to_owned(),
-            runs => format!("borne out by {runs} whole runs"),
+            1 => "borne out by 1 whole batch".to_owned(),
+            batches => format!("borne out by {batches} whole batches"),
         }
     }
 
     /// Refuses a superblock that nothing in the volume bears out.
     fn check_evidence(&self) -> Result<(), String> {
-        if self.frontier().runs == 0 && (0..2).all(|slot| self.hint(slot).is_none()) {
+        if self.frontier().batches == 0 && (0..2).all(|slot| self.hint(slot).is_none()) {
             return Err(format!(
-                "{}, and neither a run nor a hint bears out that this is the volume {}: nothing is written",
+                "{}, and neither a batch nor a hint bears out that this is the volume {}: nothing is written",
                 self.superblock_now(),
                 self.volume.name
             ));
@@ -172,11 +172,11 @@ impl Examined<'_> {
         if self.deployed {
             return Ok(());
         }
-        // A document may look like a first run. Then the genuine stamps say that `ledger/` is elsewhere.
+        // A document may look like a first batch. Then the genuine batch headers say that `ledger/` is elsewhere.
         let starts = self.ledger_starts();
         if starts != [self.layout.ledger.start].into() {
             return Err(format!(
-                "{}, and the stamps in the volume do not agree where ledger/ begins (blocks {}): a document may look \
+                "{}, and the batch headers in the volume do not agree where ledger/ begins (blocks {}): a document may look \
                  like one; with --deployment DIR it is known",
                 self.superblock_now(),
                 starts.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
@@ -185,19 +185,19 @@ impl Examined<'_> {
         Ok(())
     }
 
-    /// The blocks in which `ledger/` begins by the word of all stamps of the volume, wherever they stand.
+    /// The blocks in which `ledger/` begins by the word of all batch headers of the volume, wherever they stand.
     fn ledger_starts(&self) -> BTreeSet<u64> {
         let mut starts = BTreeSet::new();
         self.each_block(DIRECTORIES_START + INPUT_BLOCKS, self.layout.blocks, |at, bytes| {
-            if let Ok((stamp, _)) = Stamp::read_from_prefix(bytes)
-                && let Some(start) = at.checked_sub(stamp.ledger_block.get())
+            if let Ok((header, _)) = BatchHeader::read_from_prefix(bytes)
+                && let Some(start) = at.checked_sub(header.ledger_block.get())
                 && starts.len() < 8
                 && let Some(layout) = self
                     .layout
                     .blocks
                     .checked_sub(start)
                     .and_then(|ledger| Layout::new(self.layout.blocks, ledger))
-                && Stamp::find(
+                && BatchHeader::find(
                     bytes,
                     &self.superblock.volume,
                     at - start,
@@ -253,26 +253,27 @@ impl Examined<'_> {
                         HINTS[slot]
                     ));
                 }
-                Some(((frontier, last_stamp_block), false)) => {
-                    let hint = Hint::new(self.superblock.volume, &frontier, last_stamp_block);
+                Some(((frontier, last_header_block), false)) => {
+                    let hint = Hint::new(self.superblock.volume, &frontier, last_header_block);
                     let why = "it is valid, but something stands behind it in its block".to_owned();
                     let bytes = block(hint.as_bytes());
                     writes.push(Mended { block: at, what: HINTS[slot], why, bytes, anew: false });
                 }
                 None => {
-                    let Frontier { runs, ledger_next, assets_next, .. } = self.frontier();
-                    // Where the vault itself would come up, its word of the last stamp's place.
-                    let last_stamp_block = found.map(|found| found.stamp_block).or(self.seen.last_stamp_block);
-                    let last_stamp_block = last_stamp_block.ok_or("where the last stamp stands is not known")?;
-                    let hint = Hint::new(self.superblock.volume, self.frontier(), last_stamp_block);
+                    let Frontier { batches, ledger_next, assets_next, .. } = self.frontier();
+                    // Where the vault itself would come up, its word of the last batch header's place.
+                    let last_header_block = found.map(|found| found.header_block).or(self.seen.last_header_block);
+                    let last_header_block =
+                        last_header_block.ok_or("where the last batch header stands is not known")?;
+                    let hint = Hint::new(self.superblock.volume, self.frontier(), last_header_block);
                     let mut why = format!(
-                        "it is {}; made anew for the frontier behind {runs} runs, ledger block {ledger_next}, assets \
+                        "it is {}; made anew for the frontier behind {batches} batches, ledger block {ledger_next}, assets \
                          block {assets_next}",
                         self.hint_now(at)
                     );
                     if let Some(tail) = self.seen.tail {
                         why += &format!(
-                            "; a run at ledger block {tail} is not whole and not counted, as a commit that was never \
+                            "; a batch at ledger block {tail} is not whole and not counted, as a commit that was never \
                              acknowledged: if that one was, a hint that is lost may have said so"
                         );
                     }
@@ -296,17 +297,18 @@ impl Examined<'_> {
     /// Refuses to say by a hint that the ledger ends where it may have gone on.
     fn check_frontier(&self, found: Option<&Found>) -> Result<(), String> {
         let frontier = self.frontier();
-        if frontier.runs == 0 && (0..2).all(|slot| self.hint(slot).is_none()) {
+        if frontier.batches == 0 && (0..2).all(|slot| self.hint(slot).is_none()) {
             return Err(
                 "both hints are lost, and there is no run: nobody can tell whether there ever was one".to_owned()
             );
         }
-        // The vault takes a run whose assets are damaged for one that never was, and says so; then its word is not had.
+        // The vault takes a batch whose assets are damaged for one that never was, and says so; then its word is not
+        // had.
         match found {
             Some(found) if found.frontier != *frontier => {
                 return Err(format!(
-                    "the vault would go on behind {} runs, and the ledger has {}: nothing is written",
-                    found.frontier.runs, frontier.runs
+                    "the vault would go on behind {} batches, and the ledger has {}: nothing is written",
+                    found.frontier.batches, frontier.batches
                 ));
             }
             None if self.seen.assets.is_none() => {
@@ -318,19 +320,19 @@ impl Examined<'_> {
         let mut later = None;
         let all = self.each_block(ledger.start + frontier.ledger_next, ledger.end(), |at, bytes| {
             let at = at - ledger.start;
-            let stamp = Stamp::find(bytes, &self.superblock.volume, at, ledger.blocks, assets.blocks);
-            if let Some(stamp) = stamp.ok().filter(|stamp| stamp.run.get() > frontier.runs) {
-                later.get_or_insert((at, stamp.run.get()));
+            let header = BatchHeader::find(bytes, &self.superblock.volume, at, ledger.blocks, assets.blocks);
+            if let Some(header) = header.ok().filter(|header| header.batch.get() > frontier.batches) {
+                later.get_or_insert((at, header.batch.get()));
             }
         });
         match later {
-            Some((at, run)) => Err(format!(
-                "a hint is lost, run {} at ledger block {} is not whole, and run {run} stands behind it at ledger block \
+            Some((at, batch)) => Err(format!(
+                "a hint is lost, batch {} at ledger block {} is not whole, and batch {batch} stands behind it at ledger block \
                  {at}: what is lost may have been acknowledged, and nothing is written",
-                frontier.runs, frontier.ledger_next
+                frontier.batches, frontier.ledger_next
             )),
             None if !all => {
-                Err("a hint is lost, and behind the runs there are blocks of ledger/ that cannot be read: \
+                Err("a hint is lost, and behind the batches there are blocks of ledger/ that cannot be read: \
                                  nobody can tell whether there were more; nothing is written"
                     .to_owned())
             }
@@ -339,7 +341,7 @@ impl Examined<'_> {
     }
 
     /// Looks at the volume as it would be: nothing may be wrong with its first blocks, and the vault must come up
-    /// behind all of its runs.
+    /// behind all of its batches.
     fn check_outcome(&self, writes: &[Mended]) -> Result<(), String> {
         let mended = writes.iter().map(|mended| (mended.block, mended.bytes.clone())).collect();
         let reader = overlaid(&self.reader, mended);
@@ -362,8 +364,8 @@ struct Seen {
     ledger: Option<(Finding, u64)>,
     assets: Option<(Finding, u64)>,
     frontier: Frontier,
-    last_stamp_block: Option<u64>,
-    /// The block of `ledger/` behind the frontier in which a run begins that is not whole.
+    last_header_block: Option<u64>,
+    /// The block of `ledger/` behind the frontier in which a batch begins that is not whole.
     tail: Option<u64>,
 }
 
@@ -374,7 +376,7 @@ impl Seen {
             ledger: None,
             assets: None,
             frontier: Frontier::EMPTY,
-            last_stamp_block: None,
+            last_header_block: None,
             tail: None,
         };
         let mut walk = Walk::with(reader, superblock, mode);
@@ -383,8 +385,8 @@ impl Seen {
             progress(done, expected);
         }
         let summary = walk.summary();
-        (seen.frontier, seen.tail, seen.last_stamp_block) =
-            (summary.frontier, summary.tail, walk.last_stamp_block());
+        (seen.frontier, seen.tail, seen.last_header_block) =
+            (summary.frontier, summary.tail, walk.last_header_block());
         seen
     }
 
@@ -444,7 +446,8 @@ fn overlaid(reader: &Reader, blocks: BTreeMap<u64, Vec<u8>>) -> Reader {
     })
 }
 
-/// What the vault would find at its start, without its writing anything; the error is that it would not serve the volume.
+/// What the vault would find at its start, without its writing anything; the error is that it would not serve the
+/// volume.
 fn recover(reader: &Reader, superblock: &Superblock, layout: &Layout) -> Result<Found, ()> {
     let mut recovery = Box::new(Recovery::new());
     loop {

@@ -96,14 +96,14 @@ fn volume() -> TestVolume {
     let mut volume = TestVolume::blank("big", 8192, 600);
     volume.start();
     let content: Vec<u8> = (0..70_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
-    for run in 0..400 {
-        for number in 0..run % 5 {
-            let from = run * 5 + number;
-            let len = [1, 4096, 4096, 4000, 9000, 0, 32_768, 32_769][(run * 3 + number) % 8];
-            volume.document(&format!("{run}-{number}"), &content[from..from + len]);
+    for batch in 0..400 {
+        for number in 0..batch % 5 {
+            let from = batch * 5 + number;
+            let len = [1, 4096, 4096, 4000, 9000, 0, 32_768, 32_769][(batch * 3 + number) % 8];
+            volume.document(&format!("{batch}-{number}"), &content[from..from + len]);
         }
         volume.commit();
-        if run == 390 {
+        if batch == 390 {
             (0..2).for_each(|slot| volume.hint(slot));
         }
     }
@@ -181,7 +181,7 @@ fn damage_is_named_as_without_reading_ahead() {
             let (area, blocks) = used[random(2) as usize];
             let range = volume.range(area, random(blocks), 1 + random(3));
             match random(3) {
-                // A flipped bit, perhaps in a stamp; a lost stretch; one that is found a second time.
+                // A flipped bit, perhaps in a batch header; a lost stretch; one that is found a second time.
                 0 => bytes[range.start + random(4096) as usize] ^= 4,
                 1 => bytes[range].fill(0),
                 _ => bytes.copy_within(range, volume.range(area, random(blocks), 3).start),
@@ -245,8 +245,8 @@ fn nothing_is_read_ahead_that_is_not_committed() {
     let in_use = |block: u64| match block {
         block if block < HINT_BLOCKS[1] + 1 => true,
         block if block < ledger => (assets..assets + volume.frontier.assets_next).contains(&block),
-        // The verifier itself looks ahead for a run.
-        block => block < ledger + volume.frontier.ledger_next + RUN_BLOCKS_MAX as u64,
+        // The verifier itself looks ahead for a batch.
+        block => block < ledger + volume.frontier.ledger_next + BATCH_BLOCKS_MAX as u64,
     };
     assert!(read.lock().unwrap().iter().cloned().flatten().all(in_use));
 }

@@ -57,7 +57,7 @@ pub struct Audit {
 pub fn audit(session: &mut Session, volume: Option<&str>, pause: Duration) -> Result<Audit> {
     let volume = volume.map_or(String::new(), |name| Word(name).to_string());
     let command = format!("audit {volume}");
-    let answer = session.ask_in_turn(command.trim_end(), session.timing.patience, pause)?;
+    let answer = session.ask_in_turn(command.trim_end(), session.timing.timeout, pause)?;
     let verdicts = answer.rows.iter().map(Verdict::read).collect::<Option<_>>();
     let verdicts = verdicts.context("the appliance sent a verdict this tool does not understand")?;
     Ok(Audit { verdicts, refusal: answer.end.err() })

@@ -81,7 +81,7 @@ pub struct Connection {
     closed: bool,
     ended: Option<Arc<AtomicBool>>,
     /// How long the line may refuse to take bytes.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Connection {
@@ -97,7 +97,7 @@ impl Connection {
         Ok(Connection {
             stream,
             received: Vec::new(),
-            patience: Duration::MAX,
+            timeout: Duration::MAX,
             address: None,
             closed: false,
             ended: None,
@@ -105,9 +105,9 @@ impl Connection {
     }
 
     /// Sets how long the line may refuse to take bytes.
-    pub fn give_up_after(&mut self, patience: Duration) -> Result<()> {
-        self.patience = patience.max(Duration::from_millis(1));
-        self.stream.set_write_timeout(Some(self.patience)).context("cannot set up the connection")
+    pub fn give_up_after(&mut self, timeout: Duration) -> Result<()> {
+        self.timeout = timeout.max(Duration::from_millis(1));
+        self.stream.set_write_timeout(Some(self.timeout)).context("cannot set up the connection")
     }
 
     /// Has every wait for a line end soon after `ended` is set, with [`Interrupted`] as the error.
@@ -149,7 +149,7 @@ impl Connection {
         match self.stream.write_all(bytes) {
             Err(error) if is_gone(&error) && self.address.is_some() => self.note_closed(),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("the appliance took nothing for {} s", self.patience.as_secs())
+                bail!("the appliance took nothing for {} s", self.timeout.as_secs())
             }
             sent => sent.context("cannot send to the appliance"),
         }

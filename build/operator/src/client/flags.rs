@@ -166,7 +166,7 @@ pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
 
 /// Asks where everything is that the last audit of a volume found beyond what became flags.
 pub fn findings(session: &mut Session, volume: &str) -> Result<Result<Findings, Refusal>> {
-    let answer = session.ask(&format!("flags {}", Quoted(volume.as_bytes())), session.timing.patience)?;
+    let answer = session.ask(&format!("flags {}", Quoted(volume.as_bytes())), session.timing.timeout)?;
     let end = match answer.end {
         Ok(end) => end,
         Err(refusal) => return Ok(Err(refusal)),

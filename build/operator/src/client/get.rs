@@ -68,8 +68,8 @@ pub fn get(
         };
         if fetch.received > before {
             (disturbances, silent_for) = (0, session.timing.quiet);
-        } else if fetch.moved.elapsed() >= session.timing.patience {
-            let (received, seconds) = (fetch.received, session.timing.patience.as_secs());
+        } else if fetch.moved.elapsed() >= session.timing.timeout {
+            let (received, seconds) = (fetch.received, session.timing.timeout.as_secs());
             bail!(
                 "archive {archive} sends nothing of record {sequence} behind byte {received}, for {seconds} s now"
             );

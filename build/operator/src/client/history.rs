@@ -128,7 +128,7 @@ fn page(session: &mut Session, from: Option<u64>) -> Result<Result<(Vec<Event>, 
         Some(from) => format!("history {from}"),
         None => "history".into(),
     };
-    let answer = session.ask_in_turn(&command, session.timing.patience, PAUSE)?;
+    let answer = session.ask_in_turn(&command, session.timing.timeout, PAUSE)?;
     let end = match answer.end {
         Ok(end) => end,
         Err(refusal) => return Ok(Err(refusal)),

@@ -49,10 +49,10 @@ pub(super) fn order(session: &mut Session, command: &str) -> Result<(Result<Fiel
     let start = Instant::now();
     let mut again = false;
     loop {
-        let answer = session.ask(command, session.timing.patience)?;
+        let answer = session.ask(command, session.timing.timeout)?;
         again |= answer.again;
         match answer.end {
-            Err(refusal) if again && refusal.name == "busy" && start.elapsed() < session.timing.patience => {
+            Err(refusal) if again && refusal.name == "busy" && start.elapsed() < session.timing.timeout => {
                 session.pause(PAUSE)?;
             }
             // What it is busy with may be this order, and that has no answer.

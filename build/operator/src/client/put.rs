@@ -276,7 +276,7 @@ impl Sender<'_> {
                     self.await_one()?;
                     since = Instant::now();
                 }
-                Some(Err(refusal)) if refusal.name == "busy" && since.elapsed() < self.session.timing.patience => {
+                Some(Err(refusal)) if refusal.name == "busy" && since.elapsed() < self.session.timing.timeout => {
                     self.session.pause(BUSY_PAUSE)?;
                 }
                 Some(answer) => return Ok(answer),
@@ -310,7 +310,7 @@ impl Sender<'_> {
                     self.session.start_anew()?;
                     return Ok(None);
                 }
-                Heard::Silence if start.elapsed() > self.session.timing.patience => {
+                Heard::Silence if start.elapsed() > self.session.timing.timeout => {
                     bail!("archive {archive} does not say whether it takes {}", source.path.shown())
                 }
                 // If the end of the command was lost, this is it; if not, it means nothing.
@@ -395,7 +395,7 @@ impl Sender<'_> {
                     }
                 }
                 Heard::Disturbed => disturbances += 1,
-                Heard::Silence if progressed.elapsed() > self.session.timing.patience => {
+                Heard::Silence if progressed.elapsed() > self.session.timing.timeout => {
                     bail!("archive {} takes no more data; {taken} of {size} bytes were taken", self.order.archive)
                 }
                 // While data are expected this is a bad line, as above; afterwards it asks what became of them.

@@ -16,20 +16,20 @@ pub struct Timing {
     /// Without a line for this long, something may have been lost: ask again.
     pub quiet: Duration,
     /// Without progress for this long, give up.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Timing {
-        Timing { quiet: Duration::from_secs(3), patience: Duration::from_secs(60) }
+        Timing { quiet: Duration::from_secs(3), timeout: Duration::from_secs(60) }
     }
 }
 
 impl Timing {
     /// How long silence is borne the next time, after it was borne for this long: twice that, but not beyond the
-    /// patience with what began at `start`.
+    /// timeout with what began at `start`.
     pub fn longer(&self, silent_for: Duration, start: Instant) -> Duration {
-        let left = self.patience.saturating_sub(start.elapsed());
+        let left = self.timeout.saturating_sub(start.elapsed());
         (2 * silent_for).min(left).max(self.quiet)
     }
 }
@@ -125,7 +125,7 @@ impl Session {
         // So that the answer to an earlier peer's handshake is not taken for the own.
         let handshakes = u64::from(std::process::id()) << 20;
         let mut connection = connection;
-        connection.give_up_after(timing.patience)?;
+        connection.give_up_after(timing.timeout)?;
         let mut session = Session { connection, timing, handshakes, news, ended: Vec::new(), noted: 0 };
         session.start_anew()?;
         Ok(session)
@@ -136,7 +136,7 @@ impl Session {
     pub fn start_anew(&mut self) -> Result<()> {
         let start = Instant::now();
         let mut renewed = 0;
-        while start.elapsed() < self.timing.patience {
+        while start.elapsed() < self.timing.timeout {
             if self.connection.is_closed() {
                 renewed += 1;
                 if renewed > TRIES {
@@ -152,7 +152,7 @@ impl Session {
                 if verified(&line) == Ok(expected.as_bytes()) {
                     return Ok(());
                 }
-                if start.elapsed() > self.timing.patience {
+                if start.elapsed() > self.timing.timeout {
                     break;
                 }
             }
@@ -205,7 +205,7 @@ impl Session {
 
     /// Sends a command that may be repeated, and returns its answer. `within` is how long it may keep silent
     /// before it is asked again, and longer each time: who reads from a slow disk is not to be disturbed for
-    /// ever. It is given up after the session's patience, and not before the second try.
+    /// ever. It is given up after the session's timeout, and not before the second try.
     pub fn ask(&mut self, command: &str, within: Duration) -> Result<Answer> {
         let start = Instant::now();
         let (mut again, mut disturbances, mut silent_for) = (false, 0, within);
@@ -217,7 +217,7 @@ impl Session {
                 }
                 Answered::Whole(answer) => return Ok(Answer { again, ..answer }),
                 // The end of a line may be lost and nothing come behind it: that is asked for once more.
-                Answered::Silence if again && start.elapsed() >= self.timing.patience => {
+                Answered::Silence if again && start.elapsed() >= self.timing.timeout => {
                     return Err(self.unanswered(command));
                 }
                 Answered::Silence => {
@@ -235,14 +235,14 @@ impl Session {
         bail!("no whole answer to `{command}` in {TRIES} tries: the line is too disturbed")
     }
 
-    /// Nobody has answered in the session's patience.
+    /// Nobody has answered in the session's timeout.
     pub(super) fn unanswered(&self, command: &str) -> anyhow::Error {
-        let seconds = self.timing.patience.as_secs();
+        let seconds = self.timing.timeout.as_secs();
         anyhow!("no answer to `{command}` within {seconds} s: who should answer does not")
     }
 
     /// As [`Session::ask`], and while the appliance is busy with the like, waits its turn for as long as the
-    /// session's patience; `pause` is between two tries. If it was asked again and is busy all the while, that may be
+    /// session's timeout; `pause` is between two tries. If it was asked again and is busy all the while, that may be
     /// with the first time: then there was no answer.
     pub fn ask_in_turn(&mut self, command: &str, within: Duration, pause: Duration) -> Result<Answer> {
         let start = Instant::now();
@@ -251,7 +251,7 @@ impl Session {
             let answer = self.ask(command, within)?;
             again |= answer.again;
             let busy = answer.end.as_ref().is_err_and(|refusal| refusal.name == "busy");
-            match start.elapsed() > self.timing.patience {
+            match start.elapsed() > self.timing.timeout {
                 true if busy && again => return Err(self.unanswered(command)),
                 late if !busy || late => return Ok(answer),
                 _ => {}

@@ -25,7 +25,7 @@ pub struct Signed {
 
 /// Has an archive sign a checkpoint, if its last record is none; returns when that is durable.
 pub fn sign(session: &mut Session, archive: &str) -> Result<Result<Signed, Refusal>> {
-    let answer = session.ask(&format!("sign {}", Quoted(archive.as_bytes())), session.timing.patience)?;
+    let answer = session.ask(&format!("sign {}", Quoted(archive.as_bytes())), session.timing.timeout)?;
     let end = match answer.end {
         Ok(end) => end,
         Err(refusal) => return Ok(Err(refusal)),
@@ -60,7 +60,7 @@ pub fn sign_before_stop(session: &mut Session, deadline: Instant, mut tell: impl
             tell(&archive, "there was no time left");
             continue;
         }
-        session.timing.patience = session.timing.patience.min(left);
+        session.timing.timeout = session.timing.timeout.min(left);
         if let Err(refusal) = sign(session, &archive)? {
             tell(&archive, &refusal.text);
         }

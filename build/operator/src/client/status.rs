@@ -69,7 +69,7 @@ pub struct Volume {
     pub left: u64,
     /// Requests the vault refused.
     pub refused: u64,
-    /// What its own last integrity pass came to: `none`, `clean`, `mismatch` or `unreadable`.
+    /// What its own last scrub came to: `none`, `clean`, `mismatch` or `unreadable`.
     pub check: String,
     /// When that ended, in milliseconds since 1970-01-01 UTC.
     pub checked_ms: u64,
@@ -235,7 +235,7 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
     Ok(Ok(read.context("the appliance sent a status this tool does not understand")?))
 }
 
-/// Waits until every archive has come up or failed to, for as long as the session's patience.
+/// Waits until every archive has come up or failed to, for as long as the session's timeout.
 pub fn await_start(session: &mut Session) -> Result<()> {
     /// Between two looks.
     const PAUSE: Duration = Duration::from_millis(200);
@@ -243,7 +243,7 @@ pub fn await_start(session: &mut Session) -> Result<()> {
     loop {
         let settled = status(session)?.is_ok_and(|status| status.settled);
         // What has not come up by then says so itself.
-        if settled || start.elapsed() > session.timing.patience {
+        if settled || start.elapsed() > session.timing.timeout {
             return Ok(());
         }
         session.pause(PAUSE)?;

@@ -47,7 +47,7 @@ const PROMPT: &[u8] = b"totebox> ";
 const END: &[u8] = &[b'\n', control::END];
 
 /// How long a holder may move nothing while another waits.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the bridge ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub struct Ends<'a> {
     /// Whether a script's end is the end.
     pub exit_on_eof: bool,
     /// How long a holder may move nothing while another waits.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// The bridge.
@@ -210,7 +210,7 @@ impl<'a> Bridge<'a> {
             input: Input::Open { used: false },
             output_open: true,
             output_lost: None,
-            turns: Turns::new(ends.patience),
+            turns: Turns::new(ends.timeout),
             to_line: Vec::new(),
             to_holder: Vec::new(),
             output_moved: Instant::now(),
@@ -516,7 +516,7 @@ impl<'a> Bridge<'a> {
             None if !free => None,
             None if self.to_holder.is_empty() => Some(due),
             // What the operator is to see goes out before, as long as it moves.
-            None => self.output_moved.checked_add(self.ends.patience).map(|stuck| due.max(stuck)),
+            None => self.output_moved.checked_add(self.ends.timeout).map(|stuck| due.max(stuck)),
         }
     }
 
@@ -531,12 +531,12 @@ impl<'a> Bridge<'a> {
 
     /// Hands the line over. A client that loses it is told why, if it listens.
     fn pass(&mut self, next: Next, why: Why) {
-        let patience = self.ends.patience.as_secs();
+        let timeout = self.ends.timeout.as_secs();
         let loser = self.turns.pass(next, Instant::now());
         if let Some(loser) = &loser {
             let text = match why {
                 Why::Gone => None,
-                Why::Idle => Some(format!("*the line goes to another, who waits: nothing moved for {patience} s")),
+                Why::Idle => Some(format!("*the line goes to another, who waits: nothing moved for {timeout} s")),
                 Why::TakenBack => Some("*the operator at the terminal has taken the line".into()),
             };
             if let Some(text) = text {

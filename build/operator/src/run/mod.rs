@@ -33,12 +33,12 @@ pub use backend::{Kind, die_with};
 pub use socket::default_console;
 
 use backend::Backend;
-use bridge::{Bridge, End, Ends, PATIENCE};
+use bridge::{Bridge, End, Ends, TIMEOUT};
 use socket::ConsoleSocket;
 use terminal::{RawTerminal, without_waiting};
 
 /// How long archives may take to sign before the appliance is stopped all the same.
-const SIGN_PATIENCE: Duration = Duration::from_secs(10);
+const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to run and how.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ pub fn run(options: &Options) -> Result<bool> {
         notices: own_notices.as_ref().map_or(notices.as_fd(), AsFd::as_fd),
         terminal: terminal.is_some(),
         exit_on_eof: options.exit_on_eof,
-        patience: PATIENCE,
+        timeout: TIMEOUT,
     };
     let scripted = options.exit_on_eof && !ends.terminal;
     let mut bridge = Bridge::new(ends);
@@ -128,15 +128,15 @@ pub fn run(options: &Options) -> Result<bool> {
     }
 }
 
-/// Has every archive sign a checkpoint before the appliance stops. What is not signed within [`SIGN_PATIENCE`] is
+/// Has every archive sign a checkpoint before the appliance stops. What is not signed within [`SIGN_TIMEOUT`] is
 /// signed soon after the next start; returns what there is to say of that.
 fn sign_checkpoints(backend: &Backend) -> Vec<String> {
     let mut unsigned = Vec::new();
-    let deadline = Instant::now() + SIGN_PATIENCE;
+    let deadline = Instant::now() + SIGN_TIMEOUT;
     let signed = (|| {
         let line = backend.line().try_clone()?;
         line.set_nonblocking(false)?;
-        let timing = Timing { quiet: Duration::from_secs(1), patience: SIGN_PATIENCE / 2 };
+        let timing = Timing { quiet: Duration::from_secs(1), timeout: SIGN_TIMEOUT / 2 };
         let mut session = Session::open(Connection::over(line)?, timing, Box::new(|_| {}))?;
         sign_before_stop(&mut session, deadline, |archive, why| {
             unsigned.push(format!("{archive} did not sign a checkpoint before the stop: {why}"));

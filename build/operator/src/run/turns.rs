@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Who has the line, and who waits for it. The operator at the terminal is one of them; `C` is a client.
 #[derive(Debug)]
 pub struct Turns<C> {
-    patience: Duration,
+    timeout: Duration,
     /// `None`: the operator.
     holder: Option<C>,
     /// When the holder last moved a byte. `None`: the operator has typed nothing since the line came back.
@@ -28,9 +28,9 @@ pub enum Next {
 }
 
 impl<C> Turns<C> {
-    /// The operator has the line; a holder may move nothing for `patience` while another waits.
-    pub fn new(patience: Duration) -> Turns<C> {
-        Turns { patience, holder: None, moved: None, waiting: VecDeque::new(), operator_waits: None }
+    /// The operator has the line; a holder may move nothing for `timeout` while another waits.
+    pub fn new(timeout: Duration) -> Turns<C> {
+        Turns { timeout, holder: None, moved: None, waiting: VecDeque::new(), operator_waits: None }
     }
 
     /// The client that has the line, if one has.
@@ -87,7 +87,7 @@ impl<C> Turns<C> {
     pub fn due(&self) -> Option<Instant> {
         let first = self.first_waiting()?;
         match self.moved {
-            Some(moved) => moved.checked_add(self.patience),
+            Some(moved) => moved.checked_add(self.timeout),
             None => Some(first),
         }
     }
@@ -115,13 +115,13 @@ impl<C> Turns<C> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     #[test]
     fn who_waits_longest_comes_next() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut turns = Turns::new(PATIENCE);
+        let mut turns = Turns::new(TIMEOUT);
         assert_eq!((turns.due(), turns.longest_waiting()), (None, None));
         // An operator who does nothing is not waited for.
         turns.queue('a', at(1));
@@ -148,7 +148,7 @@ mod tests {
     fn a_holder_that_moves_keeps_the_line_and_one_that_does_not_only_while_nobody_waits() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut turns = Turns::new(PATIENCE);
+        let mut turns = Turns::new(TIMEOUT);
         turns.queue('a', at(0));
         turns.pass(Next::Client, at(0));
         assert_eq!(turns.due(), None);

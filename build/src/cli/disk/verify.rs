@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use totebox_common::out;
 use totebox_deployment::keys::read_verifiers;
 use totebox_disk::checkpoint::SignedCheckpoint;
-use totebox_disk::{Kept, Report};
+use totebox_disk::{Pinned, Report};
 use totebox_shown::ShowPath;
 
 use super::{Source, VolumeProgress, outcome};
@@ -15,7 +15,7 @@ use crate::cli::{Outcome, output};
 /// Verifies every committed byte of a disk: one line for each finding, exit code 1 if there is one.
 #[derive(clap::Args)]
 #[command(after_help = "Examples: totebox disk verify target/disk.img --json\n          \
-                        totebox disk verify disk.img --checkpoint kept.checkpoint --key archives.vkey")]
+                        totebox disk verify disk.img --checkpoint pinned.checkpoint --key archives.vkey")]
 pub struct Args {
     #[command(flatten)]
     source: Source,
@@ -50,8 +50,8 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 impl Args {
     /// What was kept elsewhere. Where keys are given, every checkpoint given must be signed with one of them.
-    fn kept(&self) -> Result<Kept> {
-        let mut kept = Kept::default();
+    fn kept(&self) -> Result<Pinned> {
+        let mut kept = Pinned::default();
         for path in &self.key {
             kept.keys.extend(read_verifiers(path)?);
         }

@@ -29,62 +29,65 @@ fn lifecycle(disk: &Disk) -> Vec<String> {
 
 #[test]
 fn every_transition_is_a_record_and_is_what_the_archive_is_after_a_restart() {
-    let mut bench = Bench::on(blank(512, 64));
-    assert_eq!(bench.health().recorded, ArchiveState::Active as u8);
-    bench.command(ArchiveState::Suspended);
-    bench.command(ArchiveState::Suspended);
-    assert_eq!(lifecycle(&bench.vault.disk), ["active suspended operator"]);
-    assert_eq!((bench.state(), bench.health().recorded), (ArchiveState::Suspended, ArchiveState::Suspended as u8));
+    let mut harness = Harness::on(blank(512, 64));
+    assert_eq!(harness.health().recorded, ArchiveState::Active as u8);
+    harness.command(ArchiveState::Suspended);
+    harness.command(ArchiveState::Suspended);
+    assert_eq!(lifecycle(&harness.vault.disk), ["active suspended operator"]);
+    assert_eq!(
+        (harness.state(), harness.health().recorded),
+        (ArchiveState::Suspended, ArchiveState::Suspended as u8)
+    );
 
-    let mut bench = bench.restart();
-    assert_eq!(bench.state(), ArchiveState::Suspended, "before the orchestrator has said anything");
-    assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
-    bench.command(ArchiveState::Active);
-    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 1));
-    bench.put("document", b"x");
-    assert_eq!(lifecycle(&bench.vault.disk), ["active suspended operator", "suspended active operator"]);
-    assert_eq!(bench.restart().state(), ArchiveState::Active);
+    let mut harness = harness.restart();
+    assert_eq!(harness.state(), ArchiveState::Suspended, "before the orchestrator has said anything");
+    assert_eq!(harness.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
+    harness.command(ArchiveState::Active);
+    assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Active, 1));
+    harness.put("document", b"x");
+    assert_eq!(lifecycle(&harness.vault.disk), ["active suspended operator", "suspended active operator"]);
+    assert_eq!(harness.restart().state(), ArchiveState::Active);
 }
 
 #[test]
 fn a_transition_is_not_there_before_its_record_is_durable() {
-    let mut bench = Bench::on(blank(512, 64));
-    bench.commanded = 1;
+    let mut harness = Harness::on(blank(512, 64));
+    harness.commanded = 1;
     let target = ArchiveState::Suspended as u8;
-    bench.lifecycle.publish(&Lifecycle { sequence: 1.into(), target, ..Lifecycle::new_zeroed() });
+    harness.lifecycle.publish(&Lifecycle { sequence: 1.into(), target, ..Lifecycle::new_zeroed() });
     let mut from = ChannelSet::default();
-    from.insert(bench.archive.orchestrator);
-    bench.archive.notified(&mut bench.kernel, from);
-    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Active, 0));
-    assert_eq!(lifecycle(&bench.vault.disk), [""; 0]);
-    bench.settle();
-    assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Suspended, 1));
+    from.insert(harness.archive.orchestrator);
+    harness.archive.notified(&mut harness.kernel, from);
+    assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Active, 0));
+    assert_eq!(lifecycle(&harness.vault.disk), [""; 0]);
+    harness.settle();
+    assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Suspended, 1));
 }
 
 #[test]
 fn its_state_survives_in_a_snapshot() {
-    let mut bench = Bench::on(blank(512, 128));
-    bench.command(ArchiveState::Suspended);
-    bench.command(ArchiveState::Active);
+    let mut harness = Harness::on(blank(512, 128));
+    harness.command(ArchiveState::Suspended);
+    harness.command(ArchiveState::Active);
     for i in 0..SAVE_IDLE_BLOCKS as u8 + 4 {
-        bench.put("document", &[i; 10]);
+        harness.put("document", &[i; 10]);
     }
-    bench.command(ArchiveState::Suspended);
-    assert!(bench.vault.log.contains(&VaultOp::WriteInput));
-    assert_eq!(bench.restart().state(), ArchiveState::Suspended);
+    harness.command(ArchiveState::Suspended);
+    assert!(harness.vault.log.contains(&VaultOp::WriteInput));
+    assert_eq!(harness.restart().state(), ArchiveState::Suspended);
 }
 
 #[test]
 fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
     for suspended in [false, true] {
-        let mut bench = Bench::on(blank(512, 64));
-        bench.put("document", b"kept");
+        let mut harness = Harness::on(blank(512, 64));
+        harness.put("document", b"kept");
         if suspended {
-            bench.command(ArchiveState::Suspended);
+            harness.command(ArchiveState::Suspended);
         }
-        bench.command(ArchiveState::Archived);
-        assert_eq!((bench.state(), bench.health().obeyed.get()), (ArchiveState::Archived, bench.commanded));
-        let records = records(&bench.vault.disk);
+        harness.command(ArchiveState::Archived);
+        assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Archived, harness.commanded));
+        let records = records(&harness.vault.disk);
         let [.., (Kind::Lifecycle, last), (Kind::Checkpoint, checkpoint)] = &records[..] else {
             panic!("{records:?}")
         };
@@ -93,44 +96,44 @@ fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
         let (head, _) = TreeHead::read_from_prefix(checkpoint).unwrap();
         assert_eq!(head.size.get(), records.len() as u64, "genesis and all before the checkpoint");
         assert_ne!(head.root, Edge::EMPTY.root());
-        assert!(bench.vault.disk.is_sound(), "the checkpoint's tree is the ledger's");
+        assert!(harness.vault.disk.is_sound(), "the checkpoint's tree is the ledger's");
 
-        bench.command(ArchiveState::Active);
-        assert_eq!(bench.state(), ArchiveState::Archived, "there is no way back");
-        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::Sealed);
-        assert_eq!(bench.get(1, 0).1, b"kept", "it can still be read");
-        let bench = bench.restart();
-        assert_eq!(bench.state(), ArchiveState::Archived, "sealed or not");
-        assert_eq!(bench.vault.commits, 0);
+        harness.command(ArchiveState::Active);
+        assert_eq!(harness.state(), ArchiveState::Archived, "there is no way back");
+        assert_eq!(harness.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::Sealed);
+        assert_eq!(harness.get(1, 0).1, b"kept", "it can still be read");
+        let harness = harness.restart();
+        assert_eq!(harness.state(), ArchiveState::Archived, "sealed or not");
+        assert_eq!(harness.vault.commits, 0);
     }
 }
 
 #[test]
 fn a_full_ledger_keeps_room_for_its_end() {
-    let mut bench = Bench::on(blank(256, 16));
+    let mut harness = Harness::on(blank(256, 16));
     loop {
-        let messages = bench.submission("document", b"");
-        if bench.send_all(&messages).last().unwrap().answer == Answer::Failed {
+        let messages = harness.submission("document", b"");
+        if harness.send_all(&messages).last().unwrap().answer == Answer::Failed {
             break;
         }
     }
     // No room is left for more than the end.
-    bench.command(ArchiveState::Suspended);
-    let health = bench.health();
-    assert_eq!((bench.state(), health.obeyed.get()), (ArchiveState::Suspended, 1));
+    harness.command(ArchiveState::Suspended);
+    let health = harness.health();
+    assert_eq!((harness.state(), health.obeyed.get()), (ArchiveState::Suspended, 1));
     assert_eq!(health.recorded, ArchiveState::Active as u8, "and it says that its ledger does not say so");
-    bench.command(ArchiveState::Archived);
-    assert_eq!(bench.state(), ArchiveState::Archived);
-    assert_eq!(lifecycle(&bench.vault.disk), ["active archived operator"]);
-    assert!(bench.vault.disk.is_sound());
+    harness.command(ArchiveState::Archived);
+    assert_eq!(harness.state(), ArchiveState::Archived);
+    assert_eq!(lifecycle(&harness.vault.disk), ["active archived operator"]);
+    assert!(harness.vault.disk.is_sound());
 }
 
 #[test]
 fn an_archive_that_cannot_write_comes_to_rest_all_the_same() {
-    let mut bench = Bench::on(blank(512, 64));
-    bench.vault.refuse = Some((VaultOp::Commit, Status::Io));
-    bench.command(ArchiveState::Suspended);
-    let health = bench.health();
-    assert_eq!((bench.state(), health.obeyed.get()), (ArchiveState::Failed, 1));
+    let mut harness = Harness::on(blank(512, 64));
+    harness.vault.refuse = Some((VaultOp::Commit, Status::Io));
+    harness.command(ArchiveState::Suspended);
+    let health = harness.health();
+    assert_eq!((harness.state(), health.obeyed.get()), (ArchiveState::Failed, 1));
     assert_eq!(health.recorded, ArchiveState::Active as u8);
 }

@@ -41,7 +41,7 @@ struct Answered {
     data: Vec<u8>,
 }
 
-struct Bench {
+struct Harness {
     archive: Archive,
     kernel: TestKernel,
     vault: FakeVault,
@@ -80,9 +80,9 @@ fn document(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-impl Bench {
+impl Harness {
     /// An archive over this disk that has not started yet.
-    fn off(disk: Disk) -> Bench {
+    fn off(disk: Disk) -> Harness {
         let mut description = TestManifest::new(Role::Archive);
         let superblock = disk.superblock;
         let first_block = 0.into();
@@ -99,7 +99,7 @@ impl Bench {
         let time = Time { wall_ms: NOW_MS.into(), uptime_ms: 5.into(), ticks: 1.into() };
         let mut clock = PageWriter::new(mapped(), of_clock.mine).unwrap();
         clock.publish(&time);
-        Bench {
+        Harness {
             archive,
             kernel: TestKernel::default(),
             vault: FakeVault::new(disk, &of_vault),
@@ -115,10 +115,10 @@ impl Bench {
     }
 
     /// An archive over this disk that has started.
-    fn on(disk: Disk) -> Bench {
-        let mut bench = Bench::off(disk);
-        bench.start();
-        bench
+    fn on(disk: Disk) -> Harness {
+        let mut harness = Harness::off(disk);
+        harness.start();
+        harness
     }
 
     fn start(&mut self) {
@@ -127,8 +127,8 @@ impl Bench {
     }
 
     /// The archive is cut off and started again over what is on the disk.
-    fn restart(self) -> Bench {
-        Bench::on(self.vault.disk)
+    fn restart(self) -> Harness {
+        Harness::on(self.vault.disk)
     }
 
     /// Everybody but the orchestrator has notified.
@@ -297,7 +297,7 @@ impl Bench {
         (entries, end)
     }
 
-    /// As [`Bench::list`], with the gaps: the first record missing and how many.
+    /// As [`Harness::list`], with the gaps: the first record missing and how many.
     fn list_with_gaps(&mut self, from: u64, count: u64) -> (Vec<Entry>, Vec<(u64, u64)>, Answered) {
         let tag = self.tag();
         let mut answers = self.send(Op::List, tag, from, count, &[]);

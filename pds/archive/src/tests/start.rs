@@ -8,106 +8,106 @@ use totebox_protocol::vault::{Area, Op as VaultOp};
 
 use super::*;
 
-/// An archive with so many runs of one document each.
-fn with_runs(runs: u64, blocks: u64) -> Bench {
-    let mut bench = Bench::on(blank(blocks, runs + 64));
-    for i in 0..runs {
-        bench.put("run", &i.to_le_bytes());
+/// An archive with so many batches of one document each.
+fn with_batches(batches: u64, blocks: u64) -> Harness {
+    let mut harness = Harness::on(blank(blocks, batches + 64));
+    for i in 0..batches {
+        harness.put("batch", &i.to_le_bytes());
     }
-    bench
+    harness
 }
 
 /// What a start must find again.
-fn head(bench: &Bench) -> (ArchiveState, u64, u64, u64, [u8; 32], [u8; 32]) {
-    let health = bench.health();
+fn head(harness: &Harness) -> (ArchiveState, u64, u64, u64, [u8; 32], [u8; 32]) {
+    let health = harness.health();
     let (documents, bytes) = (health.documents.get(), health.bytes.get());
-    (bench.state(), health.records.get(), documents, bytes, health.head, health.root)
+    (harness.state(), health.records.get(), documents, bytes, health.head, health.root)
 }
 
 #[test]
 fn an_empty_ledger_gets_its_first_record_once() {
-    let bench = Bench::on(blank(256, 32));
-    assert_eq!((bench.state(), bench.health().records.get()), (ArchiveState::Active, 1));
-    assert!(bench.vault.disk.is_sound());
-    let orchestrator = bench.archive.orchestrator;
-    assert!(bench.kernel.notified.contains(&orchestrator));
-    let first = head(&bench);
-    let bench = bench.restart();
-    assert_eq!(head(&bench), first);
-    assert_eq!(bench.vault.commits, 0);
+    let harness = Harness::on(blank(256, 32));
+    assert_eq!((harness.state(), harness.health().records.get()), (ArchiveState::Active, 1));
+    assert!(harness.vault.disk.is_sound());
+    let orchestrator = harness.archive.orchestrator;
+    assert!(harness.kernel.notified.contains(&orchestrator));
+    let first = head(&harness);
+    let harness = harness.restart();
+    assert_eq!(head(&harness), first);
+    assert_eq!(harness.vault.commits, 0);
 }
 
 #[test]
 fn a_snapshot_saves_reading_and_changes_nothing() {
-    let bench = with_runs(SAVE_IDLE_BLOCKS * 6, 512);
-    assert!(bench.vault.log.contains(&VaultOp::WriteInput));
-    let expected = head(&bench);
-    let whole = bench.vault.disk;
+    let harness = with_batches(SAVE_IDLE_BLOCKS * 6, 512);
+    assert!(harness.vault.log.contains(&VaultOp::WriteInput));
+    let expected = head(&harness);
+    let whole = harness.vault.disk;
 
-    let bench = Bench::on(whole.clone());
-    assert_eq!(head(&bench), expected);
-    let read_with = bench.vault.read;
+    let harness = Harness::on(whole.clone());
+    assert_eq!(head(&harness), expected);
+    let read_with = harness.vault.read;
 
     let mut without = whole.clone();
     without.at(Area::Input, 0)[..61 * BLOCK_SIZE].fill(0);
-    let bench = Bench::on(without);
-    assert_eq!(head(&bench), expected);
-    assert!(bench.vault.read > 2 * read_with, "{} bytes without, {read_with} with it", bench.vault.read);
+    let harness = Harness::on(without);
+    assert_eq!(head(&harness), expected);
+    assert!(harness.vault.read > 2 * read_with, "{} bytes without, {read_with} with it", harness.vault.read);
 
     // Each byte of either copy may be damaged; every 97th is tried, in both at once.
     for at in (0..5 * BLOCK_SIZE).step_by(97) {
         let mut damaged = whole.clone();
         damaged.at(Area::Input, 0)[at] ^= 1;
         damaged.at(Area::Input, 5)[at] ^= 0x80;
-        assert_eq!(head(&Bench::on(damaged)), expected, "byte {at}");
+        assert_eq!(head(&Harness::on(damaged)), expected, "byte {at}");
     }
     // With one copy gone, the other one serves.
     for copy in [0, 5] {
         let mut one = whole.clone();
         one.at(Area::Input, copy)[100] ^= 1;
-        let bench = Bench::on(one);
-        assert_eq!(head(&bench), expected);
-        assert!(bench.vault.read <= 4 * read_with);
+        let harness = Harness::on(one);
+        assert_eq!(head(&harness), expected);
+        assert!(harness.vault.read <= 4 * read_with);
     }
 }
 
 #[test]
 fn an_unreadable_snapshot_only_costs_time() {
-    let bench = with_runs(40, 512);
-    let expected = head(&bench);
-    let mut bench = Bench::off(bench.vault.disk);
-    bench.vault.unreadable = vec![(Area::Input, 0), (Area::Input, 7)];
-    bench.start();
-    assert_eq!(head(&bench), expected);
+    let harness = with_batches(40, 512);
+    let expected = head(&harness);
+    let mut harness = Harness::off(harness.vault.disk);
+    harness.vault.unreadable = vec![(Area::Input, 0), (Area::Input, 7)];
+    harness.start();
+    assert_eq!(head(&harness), expected);
 }
 
 #[test]
 fn a_snapshot_of_another_history_is_not_believed() {
     // Two ledgers that begin alike and go apart; one gets the other's snapshots.
-    let ours = with_runs(40, 512);
-    let mut theirs = Bench::on(blank(512, 40 + 64));
+    let ours = with_batches(40, 512);
+    let mut theirs = Harness::on(blank(512, 40 + 64));
     for i in 0..40_u64 {
-        theirs.put("run", &(i + 1).to_le_bytes());
+        theirs.put("batch", &(i + 1).to_le_bytes());
     }
     let expected = head(&ours);
     let mut disk = ours.vault.disk;
     let foreign = theirs.vault.disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].to_vec();
     disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].copy_from_slice(&foreign);
-    let mut bench = Bench::on(disk);
-    assert_eq!(head(&bench), expected);
-    assert_eq!(bench.put("goes on", b"x").sequence(), 41);
-    assert!(bench.vault.disk.is_sound());
+    let mut harness = Harness::on(disk);
+    assert_eq!(head(&harness), expected);
+    assert_eq!(harness.put("goes on", b"x").sequence(), 41);
+    assert!(harness.vault.disk.is_sound());
 }
 
 #[test]
 fn a_snapshot_ahead_of_the_ledger_is_not_believed() {
-    let early = with_runs(2, 512);
+    let early = with_batches(2, 512);
     let expected = head(&early);
-    let mut late = with_runs(40, 512);
+    let mut late = with_batches(40, 512);
     let mut disk = early.vault.disk;
     let ahead = late.vault.disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].to_vec();
     disk.at(Area::Input, 0)[..10 * BLOCK_SIZE].copy_from_slice(&ahead);
-    assert_eq!(head(&Bench::on(disk)), expected);
+    assert_eq!(head(&Harness::on(disk)), expected);
 }
 
 /// Changes both copies of the snapshot and makes their checks right again, as only the archive itself could.
@@ -126,7 +126,7 @@ fn forge(disk: &mut Disk, change: impl Fn(&mut [u8])) {
 fn a_forged_snapshot_is_not_believed_over_the_ledger() {
     // The fields that say where the ledger stands: see docs/ledger-format.md, "Head snapshot".
     let fields = [
-        ("runs", 32),
+        ("batches", 32),
         ("ledger_next", 40),
         ("assets_next", 48),
         ("last_stamp_block", 56),
@@ -134,23 +134,23 @@ fn a_forged_snapshot_is_not_believed_over_the_ledger() {
         ("head", 96),
         ("records", 144),
     ];
-    // The newer snapshot holds for the whole ledger, or for all but some runs.
-    for runs in [2 * SAVE_IDLE_BLOCKS - 1, 2 * SAVE_IDLE_BLOCKS + 5] {
-        let bench = with_runs(runs, 512);
-        let expected = head(&bench);
+    // The newer snapshot holds for the whole ledger, or for all but some batches.
+    for batches in [2 * SAVE_IDLE_BLOCKS - 1, 2 * SAVE_IDLE_BLOCKS + 5] {
+        let harness = with_batches(batches, 512);
+        let expected = head(&harness);
         for (field, at) in fields {
             for change in [1, 0x80] {
-                let mut disk = bench.vault.disk.clone();
+                let mut disk = harness.vault.disk.clone();
                 forge(&mut disk, |bytes| bytes[at] ^= change);
-                assert_eq!(head(&Bench::on(disk)), expected, "{field}");
+                assert_eq!(head(&Harness::on(disk)), expected, "{field}");
             }
         }
     }
 }
 
 #[test]
-fn forged_way_marks_only_cost_time() {
-    let bench = with_runs(100, 512);
+fn forged_index_entries_only_cost_time() {
+    let harness = with_batches(100, 512);
     let forgeries: [fn(usize, &mut [u8]); 3] = [
         // All blocks one too far, all at the start, all sequence numbers too small.
         |_, mark| mark[8] += 1,
@@ -158,38 +158,38 @@ fn forged_way_marks_only_cost_time() {
         |i, mark| mark[0] = i as u8,
     ];
     for forgery in forgeries {
-        let mut disk = bench.vault.disk.clone();
+        let mut disk = harness.vault.disk.clone();
         forge(&mut disk, |bytes| {
             let count = bytes[1440] as usize;
             assert!(count > 3);
             let marks = bytes[1448..].chunks_exact_mut(16).take(count);
             marks.enumerate().skip(1).for_each(|(i, mark)| forgery(i, mark));
         });
-        let mut bench = Bench::on(disk);
+        let mut harness = Harness::on(disk);
         for sequence in 1..=100 {
-            let (_, content, end) = bench.get(sequence, 0);
+            let (_, content, end) = harness.get(sequence, 0);
             assert_eq!((end.answer, content), (Answer::End, (sequence - 1).to_le_bytes().to_vec()));
-            assert_eq!(bench.list(sequence, 1).0.len(), 1);
+            assert_eq!(harness.list(sequence, 1).0.len(), 1);
         }
     }
 }
 
 #[test]
-fn records_of_a_long_run_without_a_stamp_are_all_found() {
-    let mut bench = Bench::on(blank(1024, 64));
-    // Without content nothing makes the run go before the console pauses.
+fn records_of_a_long_batch_without_a_header_are_all_found() {
+    let mut harness = Harness::on(blank(1024, 64));
+    // Without content nothing makes the batch go before the console pauses.
     let mut messages = Vec::new();
     for sequence in 1..=200 {
-        messages.extend(bench.submission(&format!("in one run: {sequence}"), b""));
+        messages.extend(harness.submission(&format!("in one run: {sequence}"), b""));
     }
-    bench.send_without_pause(messages);
-    let mut disk = bench.vault.disk;
-    assert_eq!((disk.records, disk.frontier.runs), (201, 2));
+    harness.send_without_pause(messages);
+    let mut disk = harness.vault.disk;
+    assert_eq!((disk.records, disk.frontier.batches), (201, 2));
     disk.at(Area::Ledger, 1)[0] ^= 1;
-    let mut bench = Bench::on(disk);
-    assert_eq!(bench.state(), ArchiveState::Damaged);
+    let mut harness = Harness::on(disk);
+    assert_eq!(harness.state(), ArchiveState::Damaged);
     for sequence in 1..=200 {
-        let (document, _, end) = bench.get(sequence, 0);
+        let (document, _, end) = harness.get(sequence, 0);
         assert_eq!(end.answer, Answer::End, "{sequence}");
         assert_eq!(document.unwrap().data, format!("in one run: {sequence}").as_bytes());
     }
@@ -197,8 +197,8 @@ fn records_of_a_long_run_without_a_stamp_are_all_found() {
 
 #[test]
 fn records_are_found_in_a_ledger_of_thousands() {
-    let mut bench = Bench::on(blank(16_384, 8_000));
-    // Runs of all lengths: some documents alone, some in rows.
+    let mut harness = Harness::on(blank(16_384, 8_000));
+    // Batches of all lengths: some documents alone, some in rows.
     let mut random = Random(5);
     let mut documents = 0;
     while documents < 6_000_u64 {
@@ -206,56 +206,56 @@ fn records_are_found_in_a_ledger_of_thousands() {
         let mut messages = Vec::new();
         for _ in 0..row {
             documents += 1;
-            messages.extend(bench.submission("n", &documents.to_le_bytes()));
+            messages.extend(harness.submission("n", &documents.to_le_bytes()));
         }
-        bench.send_all(&messages);
+        harness.send_all(&messages);
     }
-    let look = |bench: &mut Bench| {
+    let look = |harness: &mut Harness| {
         let mut random = Random(9);
         for _ in 0..200 {
             let sequence = 1 + random.below(documents);
-            let before = bench.vault.read;
-            let (_, content, end) = bench.get(sequence, 0);
+            let before = harness.vault.read;
+            let (_, content, end) = harness.get(sequence, 0);
             assert_eq!((end.answer, &content[..]), (Answer::End, &sequence.to_le_bytes()[..]));
-            assert!(bench.vault.read - before < 20 * BLOCK_SIZE, "a short walk");
+            assert!(harness.vault.read - before < 20 * BLOCK_SIZE, "a short walk");
         }
         for sequence in [0, 1, 777, documents - 3] {
-            let (entries, _) = bench.list(sequence, 5);
+            let (entries, _) = harness.list(sequence, 5);
             let due = (sequence..=documents).take(5).collect::<Vec<_>>();
             assert_eq!(entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), due);
         }
     };
-    look(&mut bench);
-    let expected = head(&bench);
+    look(&mut harness);
+    let expected = head(&harness);
     assert_eq!(expected.1, documents + 1);
-    let mut bench = bench.restart();
-    assert_eq!(head(&bench), expected);
-    look(&mut bench);
-    assert!(bench.vault.disk.is_sound());
+    let mut harness = harness.restart();
+    assert_eq!(head(&harness), expected);
+    look(&mut harness);
+    assert!(harness.vault.disk.is_sound());
 }
 
 #[test]
 fn a_damaged_ledger_is_not_continued_but_read() {
-    let bench = with_runs(12, 512);
+    let harness = with_batches(12, 512);
     for (block, byte) in [(5, 10), (5, 300), (5, 386), (12, 0), (12, 300)] {
-        let mut disk = bench.vault.disk.clone();
+        let mut disk = harness.vault.disk.clone();
         disk.at(Area::Ledger, block)[byte] ^= 1;
-        let mut bench = Bench::on(disk);
-        assert_eq!(bench.state(), ArchiveState::Damaged, "block {block}, byte {byte}");
-        let tag = bench.tag();
-        let answers = bench.send(Op::PutBegin, tag, 1, 0, b"more");
+        let mut harness = Harness::on(disk);
+        assert_eq!(harness.state(), ArchiveState::Damaged, "block {block}, byte {byte}");
+        let tag = harness.tag();
+        let answers = harness.send(Op::PutBegin, tag, 1, 0, b"more");
         assert_eq!(answers[0].failure(), Failure::Damaged);
-        // Run `i` holds record `i`. Damage to a stamp does not touch its record.
+        // Batch `i` holds record `i`. Damage to a batch header does not touch its record.
         let lost = (byte >= 256).then_some(block);
         for sequence in 1..=12 {
-            let (_, content, end) = bench.get(sequence, 0);
+            let (_, content, end) = harness.get(sequence, 0);
             if Some(sequence) == lost {
                 assert_eq!(end.failure(), Failure::Damaged);
             } else {
                 assert_eq!((end.answer, &content[..]), (Answer::End, &(sequence - 1).to_le_bytes()[..]));
             }
         }
-        let (entries, gaps, end) = bench.list_with_gaps(0, 100);
+        let (entries, gaps, end) = harness.list_with_gaps(0, 100);
         assert_eq!(entries.len(), 13 - lost.iter().len());
         // Nobody knows how many records come behind the last whole one.
         let expected: Vec<_> = lost.iter().map(|&lost| (lost, u64::from(lost < 12))).collect();
@@ -267,39 +267,39 @@ fn a_damaged_ledger_is_not_continued_but_read() {
 #[test]
 fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
     for state in [VolumeState::NoDisk, VolumeState::Foreign, VolumeState::Damaged, VolumeState::Failed] {
-        let mut bench = Bench::off(blank(256, 32));
-        bench.vault.state = state;
-        bench.start();
-        assert_eq!(bench.state(), ArchiveState::Unavailable);
-        assert_eq!(bench.health().volume_state, state as u8);
+        let mut harness = Harness::off(blank(256, 32));
+        harness.vault.state = state;
+        harness.start();
+        assert_eq!(harness.state(), ArchiveState::Unavailable);
+        assert_eq!(harness.health().volume_state, state as u8);
         for op in [Op::PutBegin, Op::Get, Op::List] {
-            let answers = bench.send(op, 1, 0, 1, b"n");
+            let answers = harness.send(op, 1, 0, 1, b"n");
             assert_eq!(answers[0].failure(), Failure::Unavailable);
             assert_eq!(answers[0].reply.value.get(), state as u64);
         }
     }
 }
 
-/// The vault could not find the frontier, but says how far it has seen runs.
+/// The vault could not find the frontier, but says how far it has seen batches.
 #[test]
 fn a_volume_whose_frontier_is_damaged_is_read_as_far_as_it_is_whole() {
     for (state, archive, put) in [
         (VolumeState::Damaged, ArchiveState::Damaged, Failure::Damaged),
         (VolumeState::Failed, ArchiveState::Unavailable, Failure::Unavailable),
     ] {
-        let mut disk = with_runs(12, 512).vault.disk;
+        let mut disk = with_batches(12, 512).vault.disk;
         disk.at(Area::Ledger, 12)[20] ^= 1;
         disk.at(Area::Ledger, 7)[300] ^= 1;
-        let mut bench = Bench::off(disk);
-        (bench.vault.state, bench.vault.shows_damage) = (state, true);
-        bench.start();
-        assert_eq!(bench.state(), archive);
-        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), put);
+        let mut harness = Harness::off(disk);
+        (harness.vault.state, harness.vault.shows_damage) = (state, true);
+        harness.start();
+        assert_eq!(harness.state(), archive);
+        assert_eq!(harness.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), put);
         for sequence in (1..=12).filter(|&sequence| sequence != 7) {
-            assert_eq!(bench.get(sequence, 0).1, (sequence - 1).to_le_bytes(), "{sequence}");
+            assert_eq!(harness.get(sequence, 0).1, (sequence - 1).to_le_bytes(), "{sequence}");
         }
-        assert_eq!(bench.get(7, 0).2.failure(), Failure::Damaged);
-        let (entries, gaps, end) = bench.list_with_gaps(3, 100);
+        assert_eq!(harness.get(7, 0).2.failure(), Failure::Damaged);
+        let (entries, gaps, end) = harness.list_with_gaps(3, 100);
         assert_eq!((entries.len(), &gaps[..]), (9, &[(7, 1)][..]));
         assert_eq!(end.failure(), Failure::Damaged);
     }
@@ -308,18 +308,18 @@ fn a_volume_whose_frontier_is_damaged_is_read_as_far_as_it_is_whole() {
 /// One damaged record in a ledger in service keeps no other back, and the listing says which it is.
 #[test]
 fn a_listing_names_what_is_damaged_in_a_ledger_in_service() {
-    let mut bench = with_runs(12, 512);
+    let mut harness = with_batches(12, 512);
     for block in [5, 6, 12] {
-        bench.vault.disk.at(Area::Ledger, block)[300] ^= 1;
+        harness.vault.disk.at(Area::Ledger, block)[300] ^= 1;
     }
-    let (entries, gaps, end) = bench.list_with_gaps(0, 100);
+    let (entries, gaps, end) = harness.list_with_gaps(0, 100);
     assert_eq!(entries.len(), 10);
     assert_eq!(gaps, [(5, 2), (12, 1)]);
     assert_eq!((end.failure(), end.reply.value.get()), (Failure::Damaged, 13));
     // As many whole ones as were asked for, and none beyond.
-    let (entries, gaps, _) = bench.list_with_gaps(4, 2);
+    let (entries, gaps, _) = harness.list_with_gaps(4, 2);
     assert_eq!((entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), &gaps[..]), (vec![4, 7], &[(5, 2)][..]));
-    let (entries, gaps, end) = bench.list_with_gaps(0, 3);
+    let (entries, gaps, end) = harness.list_with_gaps(0, 3);
     assert_eq!((entries.len(), gaps.len(), end.answer), (3, 0, Answer::End));
 }
 
@@ -330,11 +330,11 @@ fn a_sealed_or_read_only_volume_is_read() {
         (VolumeState::ReadOnly, ArchiveState::Unavailable, Failure::Unavailable),
     ];
     for (volume, archive, failure) in cases {
-        let mut bench = Bench::off(with_runs(3, 512).vault.disk);
-        bench.vault.state = volume;
-        bench.start();
-        assert_eq!((bench.state(), bench.health().records.get()), (archive, 4));
-        assert_eq!(bench.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), failure);
-        assert_eq!(bench.get(2, 0).1, 1_u64.to_le_bytes());
+        let mut harness = Harness::off(with_batches(3, 512).vault.disk);
+        harness.vault.state = volume;
+        harness.start();
+        assert_eq!((harness.state(), harness.health().records.get()), (archive, 4));
+        assert_eq!(harness.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), failure);
+        assert_eq!(harness.get(2, 0).1, 1_u64.to_le_bytes());
     }
 }

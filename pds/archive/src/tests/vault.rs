@@ -3,10 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, STAMP_SIZE};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::record::Record;
-use ledger_fmt::stamp::{Frontier, Run, STAMP_SIZE, Stamp, StampKind};
 use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
 use totebox_manifest::{Link, Role};
 use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeInfo, VolumeState};
@@ -23,7 +23,7 @@ pub struct Disk {
     pub frontier: Frontier,
     /// Records committed.
     pub records: u64,
-    last_stamp_block: u64,
+    last_header_block: u64,
 }
 
 impl Disk {
@@ -31,7 +31,7 @@ impl Disk {
         let layout = Layout::new(superblock.blocks.get(), superblock.ledger_blocks.get()).unwrap();
         let mut bytes = vec![0; layout.blocks as usize * BLOCK_SIZE];
         bytes[..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
-        Disk { superblock, layout, bytes, frontier: Frontier::EMPTY, records: 0, last_stamp_block: 0 }
+        Disk { superblock, layout, bytes, frontier: Frontier::EMPTY, records: 0, last_header_block: 0 }
     }
 
     /// The bytes of an area from a block on.
@@ -52,24 +52,24 @@ impl Disk {
     pub fn commit(&mut self, records: &[u8], assets_to: u64) {
         let from = self.frontier.assets_next;
         let assets_len = (assets_to - from) as usize * BLOCK_SIZE;
-        let assets_digest = Domain::RunAssets.hash(&self.at(Area::Assets, from)[..assets_len]);
-        let run = Run {
-            kind: StampKind::Commit,
+        let assets_digest = Domain::BatchAssets.hash(&self.at(Area::Assets, from)[..assets_len]);
+        let batch = Batch {
+            kind: BatchKind::Commit,
             volume: self.superblock.volume,
             payload_len: records.len() as u32,
             assets_to,
             assets_durable: from,
-            ledger_digest: Domain::RunLedger.hash(records),
+            ledger_digest: Domain::BatchLedger.hash(records),
             assets_digest,
         };
-        let stamp = Stamp::new(&self.frontier, &run);
+        let header = BatchHeader::new(&self.frontier, &batch);
         let block = self.frontier.ledger_next;
         let bytes = self.at(Area::Ledger, block);
-        bytes[..Stamp::blocks_for(records.len()) * BLOCK_SIZE].fill(0);
-        bytes[..STAMP_SIZE].copy_from_slice(stamp.as_bytes());
+        bytes[..BatchHeader::blocks_for(records.len()) * BLOCK_SIZE].fill(0);
+        bytes[..STAMP_SIZE].copy_from_slice(header.as_bytes());
         bytes[STAMP_SIZE..][..records.len()].copy_from_slice(records);
-        self.frontier = stamp.frontier_after();
-        self.last_stamp_block = block;
+        self.frontier = header.frontier_after();
+        self.last_header_block = block;
         let mut rest = records;
         while let Ok((_, len)) = Record::decode(rest) {
             (self.records, rest) = (self.records + 1, &rest[len..]);
@@ -157,7 +157,7 @@ impl FakeVault {
         }
         // What was served together is durable together.
         for (mut reply, data) in replies {
-            reply.runs = self.disk.frontier.runs.into();
+            reply.batches = self.disk.frontier.batches.into();
             if let Some(spoil) = self.spoil {
                 spoil(&mut reply);
             }
@@ -201,9 +201,9 @@ impl FakeVault {
                 let info = VolumeInfo {
                     ledger_next: self.disk.frontier.ledger_next.into(),
                     assets_next: self.disk.frontier.assets_next.into(),
-                    runs: self.disk.frontier.runs.into(),
-                    last_stamp: self.disk.frontier.last_stamp,
-                    last_stamp_block: self.disk.last_stamp_block.into(),
+                    batches: self.disk.frontier.batches.into(),
+                    last_header: self.disk.frontier.last_header,
+                    last_header_block: self.disk.last_header_block.into(),
                     durable: 1,
                     state: self.state as u8,
                     sealed: u8::from(self.disk.frontier.sealed),
@@ -237,7 +237,7 @@ impl FakeVault {
             Op::Commit => {
                 let room = layout.ledger.blocks - self.disk.frontier.ledger_next;
                 assert_eq!(block, self.disk.frontier.ledger_next, "a commit goes to the frontier");
-                assert!(Stamp::blocks_for(len) as u64 <= room, "ledger/ is full");
+                assert!(BatchHeader::blocks_for(len) as u64 <= room, "ledger/ is full");
                 self.disk.commit(data, self.assets_next);
                 self.commits += 1;
             }

@@ -1,6 +1,6 @@
 //! The auditor between fake peers, over real shared regions and volumes in memory.
 
-mod bench;
+mod harness;
 mod incremental;
 mod record;
 
@@ -17,7 +17,7 @@ use totebox_shm::testing::mapped;
 use totebox_testing::TestManifest;
 
 use super::*;
-use bench::{Bench, archive_volume, audit_volume, place};
+use harness::{Harness, archive_volume, audit_volume, place};
 
 /// The audit volume's number in most tests.
 const AUDIT: u8 = 2;
@@ -28,12 +28,12 @@ fn verdict(report: &audit::Report) -> Option<Verdict> {
 
 #[test]
 fn a_clean_volume_is_reported_with_what_was_computed_and_recorded() {
-    let mut bench = Bench::started();
-    bench.time.publish(&Time { wall_ms: 5.into(), uptime_ms: 1000.into(), ticks: 0.into() });
-    bench.ask(1, 9);
-    bench.time.publish(&Time { wall_ms: 5.into(), uptime_ms: 1250.into(), ticks: 0.into() });
-    bench.run();
-    let (report, verified) = bench.reports()[0];
+    let mut harness = Harness::started();
+    harness.time.publish(&Time { wall_ms: 5.into(), uptime_ms: 1000.into(), ticks: 0.into() });
+    harness.ask(1, 9);
+    harness.time.publish(&Time { wall_ms: 5.into(), uptime_ms: 1250.into(), ticks: 0.into() });
+    harness.run();
+    let (report, verified) = harness.reports()[0];
     assert_eq!((report.volume, report.tag.get(), report.audit_record.get()), (1, 9, 2));
     assert_eq!((verdict(&report), report.finding, report.findings.get()), (Some(Verdict::Clean), 0, 0));
     assert_eq!((report.records.get(), report.record.get(), report.duration_ms.get()), (8, NO_RECORD, 250));
@@ -42,13 +42,13 @@ fn a_clean_volume_is_reported_with_what_was_computed_and_recorded() {
     let committed = 3 + volume.frontier.ledger_next + volume.frontier.assets_next;
     assert_eq!(report.bytes.get(), committed * 4096, "every committed byte was read, and no other, once");
 
-    let record = bench.audit_record();
+    let record = harness.audit_record();
     assert_eq!(record.len(), 2);
     assert!(record[0].contains(r#""archives":2"#), "the boot record");
     assert!(record[1].starts_with(r#"{"archive":"finance","audit":"full","from":0,"to":8,"#), "{}", record[1]);
     assert!(record[1].contains(r#""verdict":"clean","seen":{"records":8,"#), "{}", record[1]);
-    assert!(bench.vault.waiting_max > 2, "blocks are asked for ahead of the verifier");
-    assert!(bench.kernel.notified.contains(&bench.orchestrator));
+    assert!(harness.vault.waiting_max > 2, "blocks are asked for ahead of the verifier");
+    assert!(harness.kernel.notified.contains(&harness.orchestrator));
 }
 
 #[test]
@@ -61,43 +61,43 @@ fn one_flipped_bit_is_a_mismatch_with_its_place() {
     for (byte, expected) in [
         (9, (FindingKind::Superblock, in_volume, SUPERBLOCK, None)),
         (hint + 20, (FindingKind::Hint, in_volume, HINT_BLOCKS[1], None)),
-        (ledger(0, 40), (FindingKind::Stamp, in_ledger, 0, None)),
+        (ledger(0, 40), (FindingKind::BatchHeader, in_ledger, 0, None)),
         (ledger(0, 256 + 140), (FindingKind::Record, in_ledger, 0, Some(0))),
         (asset(0), (FindingKind::Asset, in_assets, 0, Some(2))),
         (asset(4), (FindingKind::Asset, in_assets, 4, Some(5))),
     ] {
-        let mut bench = Bench::started();
-        bench.vault.disks[0].volume.bytes[byte] ^= 0x10;
-        let (report, _) = bench.verify(0);
+        let mut harness = Harness::started();
+        harness.vault.disks[0].volume.bytes[byte] ^= 0x10;
+        let (report, _) = harness.verify(0);
         let (kind, area, block, record) = expected;
         assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{kind:?}");
         assert_eq!(place(&report), (kind as u8, area, block, record));
         assert!(report.findings.get() > 0);
         assert_eq!(report.audit_record.get(), 2);
-        let record = bench.audit_record();
+        let record = harness.audit_record();
         let text = [r#""verdict":"mismatch","findings":"#, kind.name()];
         assert!(text.iter().all(|text| record[1].contains(text)), "{}", record[1]);
-        assert_eq!(verdict(&bench.verify(1).0), Some(Verdict::Clean), "the sibling is whole");
+        assert_eq!(verdict(&harness.verify(1).0), Some(Verdict::Clean), "the sibling is whole");
     }
 }
 
 #[test]
 fn a_sealed_volume_is_clean_on_a_disk_that_can_be_written_or_not() {
     for state in [VolumeState::Sealed, VolumeState::ReadOnly] {
-        let mut bench = Bench::started();
-        bench.vault.disks[0].volume.seal();
-        bench.vault.disks[0].state = state;
-        assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "{state:?}");
+        let mut harness = Harness::started();
+        harness.vault.disks[0].volume.seal();
+        harness.vault.disks[0].state = state;
+        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "{state:?}");
     }
 }
 
 #[test]
 fn a_frontier_beyond_the_ledger_is_a_mismatch() {
-    let mut bench = Bench::started();
-    let mut claimed = bench.vault.disks[0].volume.frontier;
-    (claimed.ledger_next, claimed.runs) = (claimed.ledger_next + 1, claimed.runs + 1);
-    bench.vault.disks[0].claimed = Some(claimed);
-    let (report, _) = bench.verify(0);
+    let mut harness = Harness::started();
+    let mut claimed = harness.vault.disks[0].volume.frontier;
+    (claimed.ledger_next, claimed.batches) = (claimed.ledger_next + 1, claimed.batches + 1);
+    harness.vault.disks[0].claimed = Some(claimed);
+    let (report, _) = harness.verify(0);
     assert_eq!(verdict(&report), Some(Verdict::Mismatch));
     assert_eq!(report.area, Area::Ledger as u8);
     assert_eq!(report.block.get(), claimed.ledger_next - 1);
@@ -105,21 +105,21 @@ fn a_frontier_beyond_the_ledger_is_a_mismatch() {
 
 #[test]
 fn an_unavailable_volume_is_unreadable() {
-    let mut bench = Bench::started();
-    bench.vault.disks[0].state = VolumeState::NoDisk;
-    let (report, _) = bench.verify(0);
+    let mut harness = Harness::started();
+    harness.vault.disks[0].state = VolumeState::NoDisk;
+    let (report, _) = harness.verify(0);
     assert_eq!(verdict(&report), Some(Verdict::Unreadable));
     assert_eq!(report.finding, FindingKind::Unreadable as u8);
     assert_eq!(report.audit_record.get(), 2);
-    assert_eq!(verdict(&bench.verify(1).0), Some(Verdict::Clean), "the sibling can be read");
+    assert_eq!(verdict(&harness.verify(1).0), Some(Verdict::Clean), "the sibling can be read");
 }
 
 #[test]
 fn blocks_that_cannot_be_read_are_named_one_by_one() {
     for bad in [(Area::Ledger, 2), (Area::Assets, 0), (Area::Assets, 9)] {
-        let mut bench = Bench::started();
-        bench.vault.disks[0].unreadable.push(bad);
-        let (report, _) = bench.verify(0);
+        let mut harness = Harness::started();
+        harness.vault.disks[0].unreadable.push(bad);
+        let (report, _) = harness.verify(0);
         assert_eq!(report.finding, FindingKind::Unreadable as u8, "{bad:?}");
         assert_eq!((report.area, report.block.get()), (bad.0 as u8, bad.1));
         assert_eq!(report.records.get(), if bad.0 == Area::Assets { 8 } else { report.records.get() });
@@ -129,63 +129,63 @@ fn blocks_that_cannot_be_read_are_named_one_by_one() {
 #[test]
 fn a_full_audit_volume_is_reported_and_verification_goes_on() {
     // One block for genesis and boot, and those the writer reserves.
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(5)]);
-    assert_eq!(bench.start().audit_record.get(), 1);
-    let (report, _) = bench.verify(0);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(5)]);
+    assert_eq!(harness.start().audit_record.get(), 1);
+    let (report, _) = harness.verify(0);
     assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD));
-    assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "again");
-    assert_eq!(bench.vault.commits, 1, "nothing was overwritten");
-    let (report, _) = bench.verify(1);
+    assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "again");
+    assert_eq!(harness.vault.commits, 1, "nothing was overwritten");
+    let (report, _) = harness.verify(1);
     assert_eq!(verdict(&report), Some(Verdict::Clean), "the audit volume itself");
 }
 
 #[test]
 fn without_an_audit_volume_verification_goes_on() {
     for state in [VolumeState::NoDisk, VolumeState::Foreign, VolumeState::ReadOnly] {
-        let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(64)]);
-        bench.audit_disk().state = state;
-        let boot = bench.start();
+        let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+        harness.audit_disk().state = state;
+        let boot = harness.start();
         assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
-        let (report, _) = bench.verify(0);
+        let (report, _) = harness.verify(0);
         assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD), "{state:?}");
     }
 }
 
 #[test]
 fn an_audit_ledger_that_fails_in_use_is_reported() {
-    let mut bench = Bench::started();
-    assert_eq!(bench.verify(0).0.audit_record.get(), 2);
+    let mut harness = Harness::started();
+    assert_eq!(harness.verify(0).0.audit_record.get(), 2);
     // From here on the vault's answer to a commit is not what the writer expects.
-    bench.audit_disk().volume.frontier.runs += 1;
-    let (report, _) = bench.verify(0);
+    harness.audit_disk().volume.frontier.batches += 1;
+    let (report, _) = harness.verify(0);
     assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD));
 }
 
 #[test]
 fn the_next_start_continues_the_audit_record() {
-    let mut bench = Bench::started();
-    bench.verify(0);
-    let audit = bench.audit_disk().volume.clone();
-    let mut bench = Bench::new(vec![archive_volume("contracts"), archive_volume("finance"), audit]);
-    let boot = bench.start();
+    let mut harness = Harness::started();
+    harness.verify(0);
+    let audit = harness.audit_disk().volume.clone();
+    let mut harness = Harness::new(vec![archive_volume("contracts"), archive_volume("finance"), audit]);
+    let boot = harness.start();
     assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::Recorded), 3));
-    assert_eq!(bench.opened.records.get(), 4);
-    assert_eq!(bench.verify(1).0.audit_record.get(), 4);
-    assert_eq!(bench.audit_record().len(), 4);
+    assert_eq!(harness.opened.records.get(), 4);
+    assert_eq!(harness.verify(1).0.audit_record.get(), 4);
+    assert_eq!(harness.audit_record().len(), 4);
 }
 
 #[test]
 fn the_audit_volume_itself_is_verified_up_to_where_it_was_asked() {
-    let mut bench = Bench::started();
-    bench.verify(0);
-    let (report, _) = bench.verify(AUDIT);
+    let mut harness = Harness::started();
+    harness.verify(0);
+    let (report, _) = harness.verify(AUDIT);
     assert_eq!((verdict(&report), report.records.get()), (Some(Verdict::Clean), 3));
     assert_eq!(report.audit_record.get(), 3);
 
-    let frontier = bench.audit_disk().volume.frontier;
-    let range = bench.audit_disk().volume.range(Area::Ledger, frontier.ledger_next - 1, 1);
-    bench.audit_disk().volume.bytes[range.start + 300] ^= 1;
-    let (report, _) = bench.verify(AUDIT);
+    let frontier = harness.audit_disk().volume.frontier;
+    let range = harness.audit_disk().volume.range(Area::Ledger, frontier.ledger_next - 1, 1);
+    harness.audit_disk().volume.bytes[range.start + 300] ^= 1;
+    let (report, _) = harness.verify(AUDIT);
     assert_eq!((verdict(&report), report.block.get()), (Some(Verdict::Mismatch), frontier.ledger_next - 1));
 }
 
@@ -214,10 +214,10 @@ fn head_at(records: u64) -> (ledger_fmt::Hash, ledger_fmt::Hash) {
 #[test]
 fn a_true_claim_is_no_finding_however_far_it_lags() {
     for records in [0, 1, 5, 8] {
-        let mut bench = Bench::started();
+        let mut harness = Harness::started();
         let (head, root) = head_at(records);
-        bench.health[0].publish(&health(records, head, root));
-        assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "{records} records");
+        harness.health[0].publish(&health(records, head, root));
+        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "{records} records");
     }
 }
 
@@ -232,52 +232,52 @@ fn a_claim_the_ledger_does_not_bear_out_is_a_head_disagreement() {
         (health(u64::MAX, head, root), u64::MAX - 1),
         (health(5, head, root), 4),
     ] {
-        let mut bench = Bench::started();
-        bench.health[0].publish(&claim);
-        let (report, _) = bench.verify(0);
+        let mut harness = Harness::started();
+        harness.health[0].publish(&claim);
+        let (report, _) = harness.verify(0);
         assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{claim:?}");
         assert_eq!((report.finding, report.findings.get()), (FindingKind::HeadDisagreement as u8, 1));
         assert_eq!(report.record.get(), record);
 
-        bench.health[0].publish(&Health { state: ArchiveState::Starting as u8, ..claim });
-        assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "no claim before it is in service");
+        harness.health[0].publish(&Health { state: ArchiveState::Starting as u8, ..claim });
+        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "no claim before it is in service");
     }
 }
 
 #[test]
 fn commits_that_happen_meanwhile_are_no_finding() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     let (head, root) = head_at(8);
-    bench.health[0].publish(&health(8, head, root));
-    bench.ask(0, 5);
+    harness.health[0].publish(&health(8, head, root));
+    harness.ask(0, 5);
     let mut commits = 0;
-    while bench.reports.available() == Ok(0) {
-        assert!(bench.step());
+    while harness.reports.available() == Ok(0) {
+        assert!(harness.step());
         if commits < 20 {
-            let volume = &mut bench.vault.disks[0].volume;
+            let volume = &mut harness.vault.disks[0].volume;
             volume.document("meanwhile", b"more");
             volume.commit();
             volume.hint(commits % 2);
             let claim = health(volume.head.records, volume.head.hash, volume.tree.root());
-            bench.health[0].publish(&claim);
+            harness.health[0].publish(&claim);
             commits += 1;
         }
     }
-    let (report, _) = bench.reports()[0];
+    let (report, _) = harness.reports()[0];
     assert!(commits > 5, "the verification took several steps");
     assert_eq!(verdict(&report), Some(Verdict::Clean), "{:?}", place(&report));
-    bench.run();
-    assert_eq!(bench.verify(0).0.records.get(), 8 + commits as u64);
+    harness.run();
+    assert_eq!(harness.verify(0).0.records.get(), 8 + commits as u64);
 }
 
 #[test]
 fn verifications_wait_for_their_turn() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for volume in 0..3 {
-        bench.ask(volume, 100 + u32::from(volume));
+        harness.ask(volume, 100 + u32::from(volume));
     }
-    bench.run();
-    let reports = bench.reports();
+    harness.run();
+    let reports = harness.reports();
     let order: Vec<_> = reports.iter().map(|(report, _)| (report.volume, report.tag.get())).collect();
     assert_eq!(order, [(0, 100), (1, 101), (2, 102)]);
     let recorded: Vec<_> = reports.iter().map(|(report, _)| report.audit_record.get()).collect();
@@ -300,54 +300,54 @@ fn requests_that_are_not_served_say_so() {
         audit::Request { len: 1.into(), ..plain },
         audit::Request { reserved_tail: [9; 40], ..plain },
     ] {
-        let mut bench = Bench::started();
-        bench.send(&request);
-        let (report, _) = bench.reports()[0];
+        let mut harness = Harness::started();
+        harness.send(&request);
+        let (report, _) = harness.reports()[0];
         assert_eq!(verdict(&report), Some(Verdict::NotVerified), "{request:?}");
         assert_eq!((report.op, report.volume, report.tag.get()), (request.op, request.volume, 6));
         assert_eq!((report.audit_record.get(), report.findings.get()), (NO_RECORD, 0));
-        assert_eq!(verdict(&bench.verify(0).0), Some(Verdict::Clean), "the next request is served");
+        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "the next request is served");
     }
 }
 
 #[test]
 fn reports_nobody_takes_are_kept_and_nothing_is_lost() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     let mut request = audit::Request::new_zeroed();
     for tag in 0..90u32 {
         request.tag = tag.into();
-        while !bench.requests.send(zerocopy::IntoBytes::as_bytes(&request), &[]).unwrap() {
-            bench.notify(bench.orchestrator);
+        while !harness.requests.send(zerocopy::IntoBytes::as_bytes(&request), &[]).unwrap() {
+            harness.notify(harness.orchestrator);
         }
     }
-    bench.notify(bench.orchestrator);
+    harness.notify(harness.orchestrator);
     let mut tags = Vec::new();
     while tags.len() < 90 {
-        let reports = bench.reports();
+        let reports = harness.reports();
         assert!(!reports.is_empty(), "after {} reports", tags.len());
         tags.extend(reports.iter().map(|(report, _)| report.tag.get()));
-        bench.notify(bench.orchestrator);
+        harness.notify(harness.orchestrator);
     }
     assert_eq!(tags, (0..90).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_volume_still_recovering_is_waited_for() {
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(64)]);
-    for disk in &mut bench.vault.disks {
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    for disk in &mut harness.vault.disks {
         disk.state = VolumeState::Recovering;
     }
-    bench.auditor.start(&mut bench.kernel);
-    bench.ask(0, 3);
-    bench.run();
-    assert!(bench.reports().is_empty());
+    harness.auditor.start(&mut harness.kernel);
+    harness.ask(0, 3);
+    harness.run();
+    assert!(harness.reports().is_empty());
 
-    for disk in &mut bench.vault.disks {
+    for disk in &mut harness.vault.disks {
         disk.state = VolumeState::Ready;
     }
-    bench.notify(bench.vault_channel);
-    bench.run();
-    let reports = bench.reports();
+    harness.notify(harness.vault_channel);
+    harness.run();
+    let reports = harness.reports();
     let verdicts: Vec<_> = reports.iter().map(|(report, _)| verdict(report)).collect();
     assert_eq!(
         verdicts[2..],
@@ -358,13 +358,13 @@ fn a_volume_still_recovering_is_waited_for() {
 
 #[test]
 fn a_vault_that_breaks_its_protocol_ends_every_verification_with_a_verdict() {
-    let mut bench = Bench::started();
-    bench.ask(0, 1);
-    assert!(bench.step());
-    bench.vault.region.store(0, u64::MAX);
-    bench.notify(bench.vault_channel);
-    bench.ask(1, 2);
-    let reports = bench.reports();
+    let mut harness = Harness::started();
+    harness.ask(0, 1);
+    assert!(harness.step());
+    harness.vault.region.store(0, u64::MAX);
+    harness.notify(harness.vault_channel);
+    harness.ask(1, 2);
+    let reports = harness.reports();
     assert_eq!(reports.len(), 2);
     for (report, _) in reports {
         assert_eq!(verdict(&report), Some(Verdict::Unreadable));
@@ -374,12 +374,12 @@ fn a_vault_that_breaks_its_protocol_ends_every_verification_with_a_verdict() {
 
 #[test]
 fn an_orchestrator_that_breaks_its_protocol_stops_nothing() {
-    let mut bench = Bench::started();
-    bench.ask(0, 1);
-    bench.orchestrator_region.store(0, u64::MAX);
-    bench.notify(bench.orchestrator);
-    bench.run();
-    let record: Vec<String> = bench.audit_record().iter().map(|payload| String::from(&**payload)).collect();
+    let mut harness = Harness::started();
+    harness.ask(0, 1);
+    harness.orchestrator_region.store(0, u64::MAX);
+    harness.notify(harness.orchestrator);
+    harness.run();
+    let record: Vec<String> = harness.audit_record().iter().map(|payload| String::from(&**payload)).collect();
     assert!(record[1].contains(r#""archive":"contracts""#), "what was asked before is recorded: {record:?}");
 }
 
@@ -399,7 +399,7 @@ fn a_manifest_without_a_peer_or_an_audit_volume_is_refused() {
     assert_eq!(error(&description), Some(SetupError::Link(Role::Orchestrator, LinkKind::Queue)));
 }
 
-/// A volume with so many documents of one block each, in one run each.
+/// A volume with so many documents of one block each, in one batch each.
 fn documents(count: u64) -> ledger_fmt::testing::TestVolume {
     let mut volume = ledger_fmt::testing::TestVolume::blank("contracts", 256, 96);
     volume.hint(0);
@@ -416,15 +416,15 @@ fn documents(count: u64) -> ledger_fmt::testing::TestVolume {
 #[test]
 fn findings_beyond_the_first_eight_are_counted_told_recorded_and_remembered() {
     const DOCUMENTS: u64 = 80;
-    let mut bench = Bench::new(vec![documents(DOCUMENTS), audit_volume(64)]);
-    bench.start();
+    let mut harness = Harness::new(vec![documents(DOCUMENTS), audit_volume(64)]);
+    harness.start();
     // Every other document, so that none of them stands beside another.
     let damaged: Vec<u64> = (0..DOCUMENTS).step_by(2).collect();
     for block in &damaged {
-        let byte = bench.vault.disks[0].volume.range(Area::Assets, *block, 1).start;
-        bench.vault.disks[0].volume.bytes[byte] ^= 1;
+        let byte = harness.vault.disks[0].volume.range(Area::Assets, *block, 1).start;
+        harness.vault.disks[0].volume.bytes[byte] ^= 1;
     }
-    let (report, verified) = bench.verify(0);
+    let (report, verified) = harness.verify(0);
     assert_eq!((verdict(&report), report.findings.get()), (Some(Verdict::Mismatch), 40));
     let first: Vec<u64> = verified.findings.iter().map(|place| place.block.get()).collect();
     assert_eq!(first, damaged[..8]);
@@ -435,13 +435,13 @@ fn findings_beyond_the_first_eight_are_counted_told_recorded_and_remembered() {
     let (record, last_record) = (more[0].record.get(), more[0].last_record.get());
     assert_eq!((record, last_record), (damaged[8] + 1, damaged[8] + 1));
 
-    let text = &bench.audit_record()[1];
+    let text = &harness.audit_record()[1];
     let recorded: Vec<_> = text.matches(r#"{"findings":1,"finding":"asset","area":"assets","block":"#).collect();
     assert_eq!(recorded.len(), 32, "{text}");
 
-    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    bench.start();
-    let (last, remembered) = bench.restored[0];
+    let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    harness.start();
+    let (last, remembered) = harness.restored[0];
     assert_eq!((last.findings.get(), remembered.more), (40, verified.more));
-    assert_eq!(bench.restored[1].1.more, audit::NO_RANGES);
+    assert_eq!(harness.restored[1].1.more, audit::NO_RANGES);
 }

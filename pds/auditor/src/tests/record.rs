@@ -33,37 +33,37 @@ fn transition(volume: u8, from: Standing, to: Standing) -> EntryRow {
     entry
 }
 
-fn offer(bench: &mut Bench, entry: &EntryRow, tag: u32) {
+fn offer(harness: &mut Harness, entry: &EntryRow, tag: u32) {
     let mut request = audit::Request::new_zeroed();
     (request.op, request.volume, request.tag) = (Op::Record as u8, entry.volume, tag.into());
     request.len = (size_of::<EntryRow>() as u32).into();
-    assert!(bench.requests.send(request.as_bytes(), entry.as_bytes()).unwrap());
-    bench.notify(bench.orchestrator);
+    assert!(harness.requests.send(request.as_bytes(), entry.as_bytes()).unwrap());
+    harness.notify(harness.orchestrator);
 }
 
 /// Has an entry made, and returns the report on it.
-fn enter(bench: &mut Bench, entry: &EntryRow) -> Report {
-    offer(bench, entry, 4);
-    bench.run();
-    let (report, _) = bench.reports()[0];
+fn enter(harness: &mut Harness, entry: &EntryRow) -> Report {
+    offer(harness, entry, 4);
+    harness.run();
+    let (report, _) = harness.reports()[0];
     assert_eq!((report.op, report.tag.get()), (Op::Record as u8, 4));
     report
 }
 
-fn restart(bench: Bench) -> Bench {
-    let mut again = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
+fn restart(harness: Harness) -> Harness {
+    let mut again = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
     again.start();
     again
 }
 
 /// The records from `number` on, at most `count`, and how many the record has.
-fn history(bench: &mut Bench, number: u64, count: u32) -> (Vec<EventRow>, u64) {
+fn history(harness: &mut Harness, number: u64, count: u32) -> (Vec<EventRow>, u64) {
     let mut request = audit::Request::new_zeroed();
     (request.op, request.tag) = (Op::History as u8, 8.into());
     (request.number, request.count) = (number.into(), count.into());
-    bench.send(&request);
-    bench.run();
-    let mut messages = bench.messages();
+    harness.send(&request);
+    harness.run();
+    let mut messages = harness.messages();
     let (complete, end) = messages.pop().unwrap();
     let end = HistoryEnd::read_from_prefix(&end).unwrap().0;
     assert_eq!((verdict(&complete), end.sent.get()), (Some(Verdict::Complete), messages.len() as u32));
@@ -76,54 +76,54 @@ fn history(bench: &mut Bench, number: u64, count: u32) -> (Vec<EventRow>, u64) {
 
 #[test]
 fn an_entry_is_durable_before_it_is_reported() {
-    let mut bench = Bench::started();
-    offer(&mut bench, &flag(1, FlagKind::Hung, 1), 9);
-    assert!(bench.reports().is_empty());
-    let commits = bench.vault.commits;
-    bench.run();
-    let (report, _) = bench.reports()[0];
+    let mut harness = Harness::started();
+    offer(&mut harness, &flag(1, FlagKind::Hung, 1), 9);
+    assert!(harness.reports().is_empty());
+    let commits = harness.vault.commits;
+    harness.run();
+    let (report, _) = harness.reports()[0];
     assert_eq!((verdict(&report), report.tag.get(), report.audit_record.get()), (Some(Verdict::Recorded), 9, 2));
-    assert_eq!(bench.vault.commits, commits + 1);
-    assert_eq!(&*bench.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung"}"#);
+    assert_eq!(harness.vault.commits, commits + 1);
+    assert_eq!(&*harness.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung"}"#);
 }
 
 #[test]
 fn entries_do_not_wait_for_verifications() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for volume in 0..3 {
-        bench.ask(volume, 100);
+        harness.ask(volume, 100);
     }
-    offer(&mut bench, &flag(1, FlagKind::Hung, 1), 9);
-    while bench.reports.available() == Ok(0) {
-        assert!(bench.step());
+    offer(&mut harness, &flag(1, FlagKind::Hung, 1), 9);
+    while harness.reports.available() == Ok(0) {
+        assert!(harness.step());
     }
-    assert_eq!(bench.reports()[0].0.op, Op::Record as u8);
+    assert_eq!(harness.reports()[0].0.op, Op::Record as u8);
 }
 
 #[test]
 fn without_room_an_entry_is_reported_as_not_recorded() {
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(5)]);
-    bench.start();
-    let report = enter(&mut bench, &flag(1, FlagKind::Hung, 0));
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(5)]);
+    harness.start();
+    let report = enter(&mut harness, &flag(1, FlagKind::Hung, 0));
     assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
-    assert_eq!(bench.vault.commits, 1, "nothing was overwritten");
+    assert_eq!(harness.vault.commits, 1, "nothing was overwritten");
 }
 
 #[test]
 fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
-    let mut bench = Bench::started();
-    let room = |bench: &mut Bench| 64 - bench.audit_disk().volume.frontier.ledger_next;
+    let mut harness = Harness::started();
+    let room = |harness: &mut Harness| 64 - harness.audit_disk().volume.frontier.ledger_next;
     let kept_out = loop {
-        let (report, _) = bench.verify(0);
+        let (report, _) = harness.verify(0);
         assert_eq!(verdict(&report), Some(Verdict::Clean));
         if report.audit_record == NO_RECORD {
             break report.kept_out;
         }
     };
     assert_eq!(kept_out, 1);
-    assert!(room(&mut bench) >= totebox_ledger_writer::audit_room::kept_blocks(64));
-    let mut bench = restart(bench);
-    assert_eq!(bench.boot.kept_out, 1, "starts are kept out, too");
+    assert!(room(&mut harness) >= totebox_ledger_writer::audit_room::kept_blocks(64));
+    let mut harness = restart(harness);
+    assert_eq!(harness.boot.kept_out, 1, "starts are kept out, too");
     let mut entered = 0;
     loop {
         let entry = match entered % 3 {
@@ -131,7 +131,7 @@ fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
             1 => acknowledgement(entered, FlagKind::Hung, 1, "seen"),
             _ => transition(0, Standing::Active, Standing::Suspended),
         };
-        let report = enter(&mut bench, &entry);
+        let report = enter(&mut harness, &entry);
         if verdict(&report) == Some(Verdict::NotRecorded) {
             assert_eq!(report.kept_out, 0);
             break;
@@ -139,25 +139,25 @@ fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
         entered += 1;
     }
     assert!(entered >= 4, "{entered} entries");
-    assert_eq!(bench.verify(0).0.kept_out, 0, "nothing is taken any more");
-    assert_eq!(restart(bench).boot.kept_out, 0);
+    assert_eq!(harness.verify(0).0.kept_out, 0, "nothing is taken any more");
+    assert_eq!(restart(harness).boot.kept_out, 0);
 }
 
 #[test]
 fn an_entry_that_comes_late_says_so_and_is_told_as_of_its_time() {
-    let mut bench = Bench::started();
-    bench.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
+    let mut harness = Harness::started();
+    harness.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
     let late = flag(1, FlagKind::Hung, 1).with(|entry| entry.late_ms = 3000.into());
-    enter(&mut bench, &late);
-    assert_eq!(&*bench.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung","late_ms":3000}"#);
-    let (events, _) = history(&mut bench, 2, 1);
+    enter(&mut harness, &late);
+    assert_eq!(&*harness.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung","late_ms":3000}"#);
+    let (events, _) = history(&mut harness, 2, 1);
     assert_eq!(events[0].entry.late_ms.get(), 3000);
-    assert_eq!(restart(bench).flags[0].raised_ms.get(), 2000);
+    assert_eq!(restart(harness).flags[0].raised_ms.get(), 2000);
 }
 
 #[test]
 fn entries_without_a_meaning_are_refused() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for entry in [
         flag(1, FlagKind::Hung, 0).with(|entry| entry.flag_kind = 99),
         transition(7, Standing::Active, Standing::Suspended),
@@ -166,9 +166,9 @@ fn entries_without_a_meaning_are_refused() {
         flag(1, FlagKind::Hung, 0).with(|entry| entry.kind = Kind::Boot as u8),
         acknowledgement(1, FlagKind::Hung, 0, "ok").with(|entry| entry.reason_len = 255),
     ] {
-        assert_eq!(verdict(&enter(&mut bench, &entry)), Some(Verdict::NotVerified), "{entry:?}");
+        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Verdict::NotVerified), "{entry:?}");
     }
-    assert_eq!(bench.audit_record().len(), 1, "the boot record");
+    assert_eq!(harness.audit_record().len(), 1, "the boot record");
 }
 
 trait With: Sized {
@@ -184,8 +184,8 @@ impl With for EntryRow {
 
 #[test]
 fn what_was_recorded_is_told_at_the_next_start() {
-    let mut bench = Bench::started();
-    bench.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
+    let mut harness = Harness::started();
+    harness.time.publish(&Time { wall_ms: 5000.into(), uptime_ms: 1.into(), ticks: 0.into() });
     let asset = flag(3, FlagKind::Finding(FindingKind::Asset), 1).with(|entry| {
         (entry.area, entry.block, entry.record) = (Area::Assets as u8, 33.into(), 3.into());
     });
@@ -193,67 +193,67 @@ fn what_was_recorded_is_told_at_the_next_start() {
         (entry.flag_what, entry.detail) = (FaultKind::Memory as u8, 4096.into());
     });
     for entry in [asset, fault, flag(5, FlagKind::Degraded, NO_VOLUME).with(|entry| entry.flag_what = 6)] {
-        assert_eq!(verdict(&enter(&mut bench, &entry)), Some(Verdict::Recorded));
+        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Verdict::Recorded));
     }
-    enter(&mut bench, &acknowledgement(3, FlagKind::Finding(FindingKind::Asset), 1, "restored from the copy"));
-    enter(&mut bench, &transition(1, Standing::Active, Standing::Suspended));
-    enter(&mut bench, &transition(0, Standing::Active, Standing::Suspended));
-    enter(&mut bench, &transition(0, Standing::Suspended, Standing::Active));
-    bench.verify(0);
+    enter(&mut harness, &acknowledgement(3, FlagKind::Finding(FindingKind::Asset), 1, "restored from the copy"));
+    enter(&mut harness, &transition(1, Standing::Active, Standing::Suspended));
+    enter(&mut harness, &transition(0, Standing::Active, Standing::Suspended));
+    enter(&mut harness, &transition(0, Standing::Suspended, Standing::Active));
+    harness.verify(0);
 
-    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    bench.start();
-    assert_eq!(bench.opened.last_ms.get(), 5000, "the time of the last record");
-    let states: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.state)).collect();
+    let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    harness.start();
+    assert_eq!(harness.opened.last_ms.get(), 5000, "the time of the last record");
+    let states: Vec<_> = harness.restored.iter().map(|(_, volume)| Standing::from_wire(volume.state)).collect();
     assert_eq!(states, [Some(Standing::Active), Some(Standing::Suspended), Some(Standing::Active)]);
-    let before: Vec<_> = bench.restored.iter().map(|(_, volume)| Standing::from_wire(volume.before)).collect();
+    let before: Vec<_> = harness.restored.iter().map(|(_, volume)| Standing::from_wire(volume.before)).collect();
     assert_eq!(before, [Some(Standing::Suspended), Some(Standing::Active), Some(Standing::Active)]);
     assert_eq!(
-        (bench.opened.last_flag.get(), bench.opened.flags_hidden.get()),
+        (harness.opened.last_flag.get(), harness.opened.flags_hidden.get()),
         (5, 0),
         "the highest id, and no flag is left out"
     );
-    let (report, remembered) = bench.restored[0];
+    let (report, remembered) = harness.restored[0];
     assert_eq!((remembered.verified, remembered.verified_ms.get()), (Op::VerifyFull as u8, 5000));
     assert_eq!((verdict(&report), report.records.get(), report.audit_record.get()), (Some(Verdict::Clean), 8, 9));
-    assert_eq!(bench.restored[1].1.verified, 0);
+    assert_eq!(harness.restored[1].1.verified, 0);
     let flags: Vec<_> =
-        bench.flags.iter().map(|row| (row.id.get(), row.acknowledged, row.audit_record.get())).collect();
+        harness.flags.iter().map(|row| (row.id.get(), row.acknowledged, row.audit_record.get())).collect();
     assert_eq!(
         flags,
         [(4, Acknowledged::No as u8, 3), (5, Acknowledged::No as u8, 4), (3, Acknowledged::Yes as u8, 2)]
     );
-    let row = bench.flags[2];
+    let row = harness.flags[2];
     assert_eq!(
         (row.kind, row.volume, row.area, row.block.get()),
         (FlagKind::Finding(FindingKind::Asset).number(), 1, Area::Assets as u8, 33)
     );
     assert_eq!((row.record.get(), row.raised_ms.get()), (3, 5000));
-    let row = bench.flags[0];
+    let row = harness.flags[0];
     assert_eq!((row.what, row.detail.get(), row.record.get()), (FaultKind::Memory as u8, 4096, NO_RECORD));
-    assert_eq!((bench.flags[1].volume, bench.flags[1].what), (NO_VOLUME, 6));
+    assert_eq!((harness.flags[1].volume, harness.flags[1].what), (NO_VOLUME, 6));
 }
 
 #[test]
 fn more_is_told_than_the_ring_holds() {
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(128)]);
-    bench.start();
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(128)]);
+    harness.start();
     for id in 1..=FLAGS_MAX as u32 + 10 {
-        enter(&mut bench, &flag(id, FlagKind::Refused, 0));
+        enter(&mut harness, &flag(id, FlagKind::Refused, 0));
     }
-    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    bench.auditor.start(&mut bench.kernel);
-    bench.run();
+    let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    harness.auditor.start(&mut harness.kernel);
+    harness.run();
     let mut told = Vec::new();
     let boot = loop {
-        let messages = bench.messages();
+        let messages = harness.messages();
         assert!(!messages.is_empty());
         told.extend(messages);
         match told.last() {
             Some((report, body)) if report.op == Op::Record as u8 => {
                 break Opened::read_from_prefix(body).unwrap().0;
             }
-            _ => bench.notify(bench.orchestrator),
+            _ => harness.notify(harness.orchestrator),
         }
     };
     assert_eq!(told.iter().filter(|(report, _)| report.op == Op::RestoreFlag as u8).count(), FLAGS_MAX);
@@ -263,67 +263,67 @@ fn more_is_told_than_the_ring_holds() {
 
 #[test]
 fn an_acknowledged_flag_that_was_never_recorded_has_its_id_all_the_same() {
-    let mut bench = Bench::started();
-    enter(&mut bench, &flag(3, FlagKind::Hung, 1));
-    enter(&mut bench, &acknowledgement(9, FlagKind::AuditVolume, 2, "a new disk"));
-    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    bench.start();
-    assert_eq!(bench.opened.last_flag.get(), 9);
-    assert_eq!(bench.flags.len(), 1);
+    let mut harness = Harness::started();
+    enter(&mut harness, &flag(3, FlagKind::Hung, 1));
+    enter(&mut harness, &acknowledgement(9, FlagKind::AuditVolume, 2, "a new disk"));
+    let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    harness.start();
+    assert_eq!(harness.opened.last_flag.get(), 9);
+    assert_eq!(harness.flags.len(), 1);
 }
 
 #[test]
 fn a_ping_is_taken_and_not_reported() {
-    let mut bench = Bench::started();
-    let room = bench.requests.free().unwrap();
-    bench.kernel.notified.clear();
+    let mut harness = Harness::started();
+    let room = harness.requests.free().unwrap();
+    harness.kernel.notified.clear();
     let mut ping = audit::Request::new_zeroed();
     ping.op = Op::Ping as u8;
     for _ in 0..3 {
-        bench.send(&ping);
+        harness.send(&ping);
     }
-    assert_eq!(bench.requests.free(), Ok(room));
-    assert!(bench.kernel.notified.contains(&bench.orchestrator), "that it is taken is told");
-    bench.run();
-    assert!(bench.messages().is_empty());
-    bench.send(&audit::Request { tag: 4.into(), ..ping });
-    assert_eq!(verdict(&bench.reports()[0].0), Some(Verdict::NotVerified), "who wants an answer gets one");
+    assert_eq!(harness.requests.free(), Ok(room));
+    assert!(harness.kernel.notified.contains(&harness.orchestrator), "that it is taken is told");
+    harness.run();
+    assert!(harness.messages().is_empty());
+    harness.send(&audit::Request { tag: 4.into(), ..ping });
+    assert_eq!(verdict(&harness.reports()[0].0), Some(Verdict::NotVerified), "who wants an answer gets one");
 }
 
 #[test]
 fn a_ping_is_taken_while_the_audit_record_is_read() {
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(64)]);
-    bench.audit_disk().state = VolumeState::Recovering;
-    bench.auditor.start(&mut bench.kernel);
-    let room = bench.requests.free().unwrap();
-    bench.send(&audit::Request { op: Op::Ping as u8, ..audit::Request::new_zeroed() });
-    bench.run();
-    assert_eq!((bench.requests.free(), bench.messages().len()), (Ok(room), 0));
-    bench.audit_disk().state = VolumeState::Ready;
-    bench.run();
-    assert_eq!(bench.boot_report().audit_record.get(), 1);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    harness.audit_disk().state = VolumeState::Recovering;
+    harness.auditor.start(&mut harness.kernel);
+    let room = harness.requests.free().unwrap();
+    harness.send(&audit::Request { op: Op::Ping as u8, ..audit::Request::new_zeroed() });
+    harness.run();
+    assert_eq!((harness.requests.free(), harness.messages().len()), (Ok(room), 0));
+    harness.audit_disk().state = VolumeState::Ready;
+    harness.run();
+    assert_eq!(harness.boot_report().audit_record.get(), 1);
 }
 
 #[test]
 fn the_record_can_be_read_from_anywhere() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for id in 1..=30 {
-        enter(&mut bench, &flag(id, FlagKind::Hung, 1));
+        enter(&mut harness, &flag(id, FlagKind::Hung, 1));
     }
-    enter(&mut bench, &acknowledgement(3, FlagKind::Hung, 1, r#"a "word" with \"#));
-    bench.verify(0);
+    enter(&mut harness, &acknowledgement(3, FlagKind::Hung, 1, r#"a "word" with \"#));
+    harness.verify(0);
     for restarted in [false, true] {
         if restarted {
-            bench = restart(bench);
+            harness = restart(harness);
         }
         let records = if restarted { 35 } else { 34 };
-        let (events, end) = history(&mut bench, 0, 3);
+        let (events, end) = history(&mut harness, 0, 3);
         let kinds: Vec<_> = events.iter().map(|event| (event.sequence.get(), event.entry.kind)).collect();
         let expected = [(0, Kind::Genesis as u8), (1, Kind::Boot as u8), (2, Kind::Flag as u8)];
         assert_eq!((kinds, end), (expected.to_vec(), records));
         assert_eq!((events[2].entry.flag.get(), events[2].entry.volume), (1, 1));
 
-        let (events, _) = history(&mut bench, 31, 3);
+        let (events, _) = history(&mut harness, 31, 3);
         let [flag, acknowledgement, result] = &events[..] else { panic!("{events:?}") };
         assert_eq!((flag.sequence.get(), flag.entry.flag.get()), (31, 30));
         let entry = &acknowledgement.entry;
@@ -333,42 +333,42 @@ fn the_record_can_be_read_from_anywhere() {
         assert_eq!((entry.kind, entry.verdict), (Kind::AuditResult as u8, Verdict::Clean as u8));
         assert_eq!((entry.verified, entry.records.get(), entry.volume), (Op::VerifyFull as u8, 8, 0));
 
-        let (latest, _) = history(&mut bench, NO_RECORD, u32::MAX);
+        let (latest, _) = history(&mut harness, NO_RECORD, u32::MAX);
         assert_eq!((latest.len(), latest.last().unwrap().sequence.get()), (HISTORY_MAX, records - 1));
-        assert_eq!(history(&mut bench, 1000, 5).0, []);
-        assert_eq!(history(&mut bench, 0, 0).0, []);
+        assert_eq!(history(&mut harness, 1000, 5).0, []);
+        assert_eq!(history(&mut harness, 0, 0).0, []);
     }
 }
 
 #[test]
 fn a_damaged_or_missing_record_ends_a_history() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for id in 1..=10 {
-        enter(&mut bench, &flag(id, FlagKind::Hung, 1));
+        enter(&mut harness, &flag(id, FlagKind::Hung, 1));
     }
-    let byte = bench.audit_disk().volume.range(Area::Ledger, 6, 1).start + 10;
-    bench.audit_disk().volume.bytes[byte] ^= 1;
-    let (events, end) = history(&mut bench, 0, 24);
+    let byte = harness.audit_disk().volume.range(Area::Ledger, 6, 1).start + 10;
+    harness.audit_disk().volume.bytes[byte] ^= 1;
+    let (events, end) = history(&mut harness, 0, 24);
     assert_eq!((events.len(), end), (7, 12), "those before it");
-    bench.audit_disk().unreadable.push((Area::Ledger, 0));
-    assert_eq!(history(&mut bench, 0, 24).0, []);
-    let mut bench = Bench::new(vec![archive_volume("contracts"), audit_volume(64)]);
-    bench.audit_disk().state = VolumeState::NoDisk;
-    bench.start();
-    assert_eq!(history(&mut bench, NO_RECORD, 24), (Vec::new(), 0));
+    harness.audit_disk().unreadable.push((Area::Ledger, 0));
+    assert_eq!(history(&mut harness, 0, 24).0, []);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    harness.audit_disk().state = VolumeState::NoDisk;
+    harness.start();
+    assert_eq!(history(&mut harness, NO_RECORD, 24), (Vec::new(), 0));
 }
 
 #[test]
 fn a_damaged_audit_record_tells_what_comes_before_the_damage() {
-    let mut bench = Bench::started();
+    let mut harness = Harness::started();
     for id in 1..=10 {
-        enter(&mut bench, &flag(id, FlagKind::Hung, 1));
+        enter(&mut harness, &flag(id, FlagKind::Hung, 1));
     }
-    let byte = bench.audit_disk().volume.range(Area::Ledger, 10, 1).start + 300;
-    bench.audit_disk().volume.bytes[byte] ^= 1;
-    let mut bench = Bench::new(bench.vault.disks.into_iter().map(|disk| disk.volume).collect());
-    let boot = bench.start();
+    let byte = harness.audit_disk().volume.range(Area::Ledger, 10, 1).start + 300;
+    harness.audit_disk().volume.bytes[byte] ^= 1;
+    let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
+    let boot = harness.start();
     assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
-    assert!(!bench.flags.is_empty() && bench.flags.len() < 10, "{} flags", bench.flags.len());
-    assert_eq!(bench.vault.commits, 0, "nothing is added to it");
+    assert!(!harness.flags.is_empty() && harness.flags.len() < 10, "{} flags", harness.flags.len());
+    assert_eq!(harness.vault.commits, 0, "nothing is added to it");
 }

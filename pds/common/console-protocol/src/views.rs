@@ -25,7 +25,7 @@ pub struct VolumeLine<'a> {
     pub free: u64,
     /// Documents of at most one block there is certainly room for; of the audit volume, records.
     pub left: u64,
-    /// What its own last integrity pass came to.
+    /// What its own last scrub came to.
     pub check: &'a str,
     /// When that ended.
     pub checked_ms: u64,
@@ -85,7 +85,7 @@ impl VolumeLine<'_> {
             Column { title: "free", right: true, cell: |line, out| write!(out, "{}", Size(line.free)) },
             Column { title: "left", right: true, cell: |line, out| write!(out, "{}", line.left) },
             Column {
-                title: "self-check",
+                title: "scrub",
                 right: false,
                 cell: |line, out| match line.check {
                     "none" => out.write_str("never"),

@@ -1,12 +1,12 @@
-//! A ledger under one writer: finds its head at start, stages records into a run, commits it through the
+//! A ledger under one writer: finds its head at start, stages records into a batch, commits it through the
 //! vault, and believes in a record only when the vault has acknowledged its commit. Used by every archive
 //! for its own ledger and by the auditor for the audit record.
 //!
-//! Life of a writer: [`LedgerWriter::advance`] asks the vault for the frontier, reads the runs up to it and
+//! Life of a writer: [`LedgerWriter::advance`] asks the vault for the frontier, reads the batches up to it and
 //! checks that they form one chain; then the writer is [`State::Ready`]. [`LedgerWriter::stage`] puts
-//! records into the run that is next, [`LedgerWriter::commit`] sends it; several may be under way.
+//! records into the batch that is next, [`LedgerWriter::commit`] sends it; several may be under way.
 //! [`LedgerWriter::receive`] takes the vault's replies, and only there do head, tree and totals advance.
-//! [`LedgerWriter::save`] leaves a snapshot for the next start. Runs read from the disk are hostile input:
+//! [`LedgerWriter::save`] leaves a snapshot for the next start. Batches read from the disk are hostile input:
 //! a ledger that does not hold together is not continued.
 
 #![no_std]
@@ -15,9 +15,9 @@
 extern crate alloc;
 
 pub mod audit_room;
-mod marks;
-mod run;
+mod batch;
 mod snapshot;
+mod sparse_index;
 mod start;
 mod walk;
 
@@ -26,11 +26,11 @@ use alloc::vec;
 
 use heapless::Deque;
 use ledger_fmt::Hash;
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader};
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::note::Signer;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Genesis, Kind, Record, TreeHead, padded_len};
-use ledger_fmt::stamp::{RUN_BLOCKS_MAX, RUN_PAYLOAD_MAX, Stamp};
 use totebox_manifest::{Header, Volume};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::vault::{Op, Status, VolumeState};
@@ -40,13 +40,13 @@ use zerocopy::{FromZeros, IntoBytes};
 use snapshot::{COPIES, Snapshot};
 use start::{Start, Step};
 
-pub use marks::Mark;
-pub use run::{NoRun, Run};
+pub use batch::{Batch, NoBatch};
 pub use snapshot::SNAPSHOTS_END;
+pub use sparse_index::IndexEntry;
 pub use walk::{Broken, Observer, Totals, Walk};
 
 /// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
-/// help where runs are full.
+/// help where batches are full.
 pub const COMMITS_MAX: usize = 4;
 
 /// Ledger blocks that other records leave free for [`Kind::Lifecycle`] and [`Kind::Checkpoint`], so that a
@@ -61,7 +61,7 @@ pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
 }
 
 // Whatever its name, a document put by itself takes one block of `ledger/`.
-const _: () = assert!(Stamp::blocks_for(padded_len(DOCUMENT_NAME_MAX)) == 1);
+const _: () = assert!(BatchHeader::blocks_for(padded_len(DOCUMENT_NAME_MAX)) == 1);
 
 /// Bytes of a checkpoint's payload at most.
 pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;
@@ -116,7 +116,7 @@ pub enum Event {
     Failed(Trouble),
 }
 
-/// A record was put into the run that is next.
+/// A record was put into the batch that is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staged {
     /// Its sequence number.
@@ -128,8 +128,8 @@ pub struct Staged {
 /// Why a record was not staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageError {
-    /// The run has no room for it: commit first.
-    RunFull,
+    /// The batch has no room for it: commit first.
+    BatchFull,
     /// `ledger/` has no room for it.
     Full,
     /// The ledger is not [`State::Ready`].
@@ -138,17 +138,17 @@ pub enum StageError {
     TooLong,
 }
 
-/// A run under way to the disk.
+/// A batch under way to the disk.
 #[derive(Clone, Copy, Debug)]
 struct Commit {
     first: u64,
     records: u32,
-    /// The first block of the run.
+    /// The first block of the batch.
     block: u64,
-    /// What the ledger adds up to with it, and its frontier and runs then.
+    /// What the ledger adds up to with it, and its frontier and batches then.
     totals: Totals,
     ledger_next: u64,
-    runs: u64,
+    batches: u64,
 }
 
 /// The writer of one ledger. `P` marks its requests among others on the same queue.
@@ -161,19 +161,19 @@ pub struct LedgerWriter<P> {
     layout: Layout,
     state: State,
     start: Start,
-    /// The runs committed. While the ledger is being read: those read so far.
+    /// The batches committed. While the ledger is being read: those read so far.
     committed: Walk,
-    /// What the ledger adds up to with everything under way and staged; its frontier and runs with
+    /// What the ledger adds up to with everything under way and staged; its frontier and batches with
     /// everything under way.
     planned: Totals,
     planned_next: u64,
-    planned_runs: u64,
-    /// The record bytes of the run that is next; while the ledger is being read, the blocks read.
+    planned_batches: u64,
+    /// The record bytes of the batch that is next; while the ledger is being read, the blocks read.
     buffer: Box<[u8]>,
     staged_len: usize,
     staged_records: u32,
     commits: Deque<Commit, COMMITS_MAX>,
-    /// Holds the way-marks, always current; the rest is filled in when it is written.
+    /// Holds the index entries, always current; the rest is filled in when it is written.
     snapshot: Box<Snapshot>,
     /// The copy to be overwritten next, and the ledger blocks the other one holds for.
     next_copy: usize,
@@ -185,7 +185,7 @@ impl<P: Copy> LedgerWriter<P> {
     pub fn new(header: &Header, volume: &Volume, number: u8, purpose: P) -> Self {
         let superblock = &volume.superblock;
         let mut snapshot = Snapshot::new_box_zeroed().expect("the heap holds what the domain is made of");
-        snapshot.marks.clear();
+        snapshot.sparse_index.clear();
         LedgerWriter {
             purpose,
             number,
@@ -197,8 +197,8 @@ impl<P: Copy> LedgerWriter<P> {
             committed: Walk::START,
             planned: Totals::EMPTY,
             planned_next: 0,
-            planned_runs: 0,
-            buffer: vec![0; RUN_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
+            planned_batches: 0,
+            buffer: vec![0; BATCH_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
             staged_len: 0,
             staged_records: 0,
             commits: Deque::new(),
@@ -234,9 +234,9 @@ impl<P: Copy> LedgerWriter<P> {
         &self.layout
     }
 
-    /// Runs committed.
-    pub fn runs(&self) -> u64 {
-        self.committed.frontier.runs
+    /// Batches committed.
+    pub fn batches(&self) -> u64 {
+        self.committed.frontier.batches
     }
 
     /// Blocks of `ledger/` committed, as far as they were read.
@@ -270,9 +270,9 @@ impl<P: Copy> LedgerWriter<P> {
         self.commits.len()
     }
 
-    /// The last run known to begin at or before the record `sequence`: where to start looking for it.
-    pub fn mark_before(&self, sequence: u64) -> Mark {
-        self.snapshot.marks.before(sequence)
+    /// The last batch known to begin at or before the record `sequence`: where to start looking for it.
+    pub fn indexed_before(&self, sequence: u64) -> IndexEntry {
+        self.snapshot.sparse_index.before(sequence)
     }
 
     /// The vault broke its protocol: nothing more will come from it. Says so once.
@@ -298,7 +298,7 @@ impl<P: Copy> LedgerWriter<P> {
     }
 
     /// Reads the whole ledger at start, whatever snapshot there is, so that an observer sees every record.
-    pub fn read_from_the_first_run(mut self) -> Self {
+    pub fn read_from_the_first_batch(mut self) -> Self {
         self.start.ignore_snapshots();
         self
     }
@@ -334,9 +334,9 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let commit = self.commits.pop_front().ok_or(Trouble::VaultBroken)?;
         // Several commits may have become durable together.
-        let runs = commit.runs..=self.planned_runs;
+        let batches = commit.batches..=self.planned_batches;
         if reply.ledger_next != commit.ledger_next
-            || !runs.contains(&reply.runs)
+            || !batches.contains(&reply.batches)
             || reply.assets_next > self.layout.assets.blocks
         {
             return Err(Trouble::VaultBroken);
@@ -344,13 +344,13 @@ impl<P: Copy> LedgerWriter<P> {
         self.committed.totals = commit.totals;
         self.committed.frontier.ledger_next = commit.ledger_next;
         self.committed.frontier.assets_next = reply.assets_next;
-        self.committed.frontier.runs = commit.runs;
-        self.snapshot.marks.note(commit.first, commit.block);
+        self.committed.frontier.batches = commit.batches;
+        self.snapshot.sparse_index.note(commit.first, commit.block);
         Ok(Some(Event::Committed { first: commit.first, records: commit.records }))
     }
 
     /// Whether there is room for one more record with a payload of this length, besides what is staged:
-    /// in the run (else it must be committed first), and in `ledger/`.
+    /// in the batch (else it must be committed first), and in `ledger/`.
     pub fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
         let reserved = match kind {
             Kind::Genesis | Kind::Lifecycle | Kind::Checkpoint => 0,
@@ -363,23 +363,23 @@ impl<P: Copy> LedgerWriter<P> {
     pub fn room_beside(&self, reserved: u64, payload_len: usize) -> Result<(), StageError> {
         let len = self.staged_len + padded_len(payload_len);
         let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);
-        // A record that opens a new run takes the blocks of both.
-        let blocks = match len <= RUN_PAYLOAD_MAX {
-            true => Stamp::blocks_for(len),
-            false => Stamp::blocks_for(self.staged_len) + Stamp::blocks_for(padded_len(payload_len)),
+        // A record that opens a new batch takes the blocks of both.
+        let blocks = match len <= BATCH_PAYLOAD_MAX {
+            true => BatchHeader::blocks_for(len),
+            false => BatchHeader::blocks_for(self.staged_len) + BatchHeader::blocks_for(padded_len(payload_len)),
         };
         if self.state != State::Ready {
             Err(StageError::NotReady)
         } else if blocks as u64 > free {
             Err(StageError::Full)
-        } else if len > RUN_PAYLOAD_MAX {
-            Err(StageError::RunFull)
+        } else if len > BATCH_PAYLOAD_MAX {
+            Err(StageError::BatchFull)
         } else {
             Ok(())
         }
     }
 
-    /// Puts a record into the run that is next.
+    /// Puts a record into the batch that is next.
     pub fn stage(&mut self, draft: &Draft<'_>) -> Result<Staged, StageError> {
         self.room_for(draft.kind, draft.payload.len())?;
         let out = &mut self.buffer[self.staged_len..];
@@ -411,7 +411,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload, content: None })
     }
 
-    /// Sends the staged run. False, and nothing is sent, if nothing is staged, too many commits are under
+    /// Sends the staged batch. False, and nothing is sent, if nothing is staged, too many commits are under
     /// way, or there is no slot.
     pub fn commit(&mut self, vault: &mut VaultClient<P>) -> bool {
         if self.staged_records == 0 || self.commits.is_full() {
@@ -421,15 +421,15 @@ impl<P: Copy> LedgerWriter<P> {
         if !vault.commit(self.purpose, self.number, block, &self.buffer[..self.staged_len]) {
             return false;
         }
-        self.planned_next += Stamp::blocks_for(self.staged_len) as u64;
-        self.planned_runs += 1;
+        self.planned_next += BatchHeader::blocks_for(self.staged_len) as u64;
+        self.planned_batches += 1;
         let commit = Commit {
             first: self.planned.head.records - u64::from(self.staged_records),
             records: self.staged_records,
             block,
             totals: self.planned,
             ledger_next: self.planned_next,
-            runs: self.planned_runs,
+            batches: self.planned_batches,
         };
         self.commits.push_back(commit).expect("not full");
         (self.staged_len, self.staged_records) = (0, 0);
@@ -448,7 +448,7 @@ impl<P: Copy> LedgerWriter<P> {
         let grown = self.ledger_next() - self.saved_next;
         let due = self.is_open() && grown >= blocks_min.max(1) && !self.start.under_way;
         if due {
-            // Only the vault knows the stamp of the last run, by which a snapshot is told from a stale one.
+            // Only the vault knows the batch header of the last batch, by which a snapshot is told from a stale one.
             self.start.under_way = vault.hello(self.purpose, self.number);
         }
     }
@@ -456,7 +456,8 @@ impl<P: Copy> LedgerWriter<P> {
     /// Writes the snapshot of the ledger as `self.start.info` says it stands.
     fn write_snapshot(&mut self, vault: &mut VaultClient<P>) {
         let info = self.start.info;
-        if !self.is_open() || info.runs.get() != self.runs() || info.ledger_next.get() != self.ledger_next() {
+        if !self.is_open() || info.batches.get() != self.batches() || info.ledger_next.get() != self.ledger_next()
+        {
             return;
         }
         self.snapshot.fill(&self.id, &info, &self.committed.totals);

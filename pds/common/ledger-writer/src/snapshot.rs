@@ -1,20 +1,20 @@
 //! The head snapshot: what a writer knew of its ledger when it wrote it, so that the next start reads only
-//! the runs behind it. It lies in `app-console-input/`, in two copies written in turn, and is believed
+//! the batches behind it. It lies in `app-console-input/`, in two copies written in turn, and is believed
 //! only as far as the ledger bears it out: see `docs/ledger-format.md`, "Head snapshot".
 
 use ledger_fmt::Hash;
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS, Layout};
 use ledger_fmt::record::{Head, Kind, Record};
-use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::vault::VolumeInfo;
 use zerocopy::little_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::marks::Marks;
-use super::run::Run;
+use super::batch::Batch;
+use super::sparse_index::SparseIndex;
 use super::walk::{Totals, Walk};
 
 /// Blocks of one copy.
@@ -28,7 +28,7 @@ pub const SNAPSHOTS_END: u64 = 2 * SNAPSHOT_BLOCKS as u64;
 
 /// Bytes of the fields before the tree.
 const HEADER: usize = 144;
-const TAIL: usize = SNAPSHOT_BLOCKS * BLOCK_SIZE - HEADER - size_of::<Edge>() - size_of::<Marks>() - 32;
+const TAIL: usize = SNAPSHOT_BLOCKS * BLOCK_SIZE - HEADER - size_of::<Edge>() - size_of::<SparseIndex>() - 32;
 
 /// One copy.
 #[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -44,16 +44,16 @@ pub struct Snapshot {
     reserved: [u8; 5],
     /// The volume, as in its superblock.
     volume: [u8; 16],
-    /// [`Frontier::runs`].
-    runs: U64,
+    /// [`Frontier::batches`].
+    batches: U64,
     /// [`Frontier::ledger_next`].
     ledger_next: U64,
     /// [`Frontier::assets_next`].
     assets_next: U64,
-    /// Where the last stamp stands, from the start of `ledger/`.
-    last_stamp_block: U64,
-    /// [`Frontier::last_stamp`].
-    last_stamp: Hash,
+    /// Where the last batch header stands, from the start of `ledger/`.
+    last_header_block: U64,
+    /// [`Frontier::last_header`].
+    last_header: Hash,
     /// [`Head::hash`].
     head: Hash,
     /// Records that carry content.
@@ -62,8 +62,8 @@ pub struct Snapshot {
     bytes: U64,
     /// The tree over all records; its size is their number.
     tree: Edge,
-    /// The way-marks.
-    pub marks: Marks,
+    /// The index entries.
+    pub sparse_index: SparseIndex,
     /// Zero.
     reserved_tail: [u8; TAIL],
     /// [`Domain::Snapshot`] over the bytes before.
@@ -72,22 +72,22 @@ pub struct Snapshot {
 
 const _: () = assert!(core::mem::offset_of!(Snapshot, tree) == HEADER);
 const _: () = assert!(size_of::<Snapshot>() == SNAPSHOT_BLOCKS * BLOCK_SIZE);
-const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= RUN_BLOCKS_MAX);
+const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= BATCH_BLOCKS_MAX);
 
 impl Snapshot {
     /// `"TBXSNAP\0"`.
     pub const MAGIC: [u8; 8] = *b"TBXSNAP\0";
 
-    /// Fills in everything but the way-marks.
+    /// Fills in everything but the index entries.
     pub fn fill(&mut self, volume: &[u8; 16], info: &VolumeInfo, totals: &Totals) {
         self.magic = Self::MAGIC;
         self.version = FORMAT_VERSION.into();
         self.volume = *volume;
-        self.runs = info.runs;
+        self.batches = info.batches;
         self.ledger_next = info.ledger_next;
         self.assets_next = info.assets_next;
-        self.last_stamp_block = info.last_stamp_block;
-        self.last_stamp = info.last_stamp;
+        self.last_header_block = info.last_header_block;
+        self.last_header = info.last_header;
         self.head = totals.head.hash;
         self.standing = totals.standing.state() as u8;
         self.documents = totals.documents.into();
@@ -101,9 +101,9 @@ impl Snapshot {
         Domain::Snapshot.hash(&bytes[..bytes.len() - 32])
     }
 
-    /// Runs it holds for: the newer of two copies has more.
-    pub fn runs(&self) -> u64 {
-        self.runs.get()
+    /// Batches it holds for: the newer of two copies has more.
+    pub fn batches(&self) -> u64 {
+        self.batches.get()
     }
 
     /// Ledger blocks it holds for.
@@ -111,9 +111,9 @@ impl Snapshot {
         self.ledger_next.get()
     }
 
-    /// Where its last run stands, which [`Snapshot::confirmed_by`] wants to see.
-    pub fn last_stamp_block(&self) -> u64 {
-        self.last_stamp_block.get()
+    /// Where its last batch stands, which [`Snapshot::confirmed_by`] wants to see.
+    pub fn last_header_block(&self) -> u64 {
+        self.last_header_block.get()
     }
 
     /// Whether it is whole, of this volume, and not ahead of what the vault says.
@@ -122,27 +122,27 @@ impl Snapshot {
             && self.version.get() == FORMAT_VERSION
             && self.check == self.expected_check()
             && self.volume == *volume
-            && self.runs.get() > 0
-            && self.runs <= info.runs
+            && self.batches.get() > 0
+            && self.batches <= info.batches
             && self.ledger_next <= info.ledger_next
             && self.assets_next <= info.assets_next
-            && self.last_stamp_block < self.ledger_next
-            && self.marks.sound(self.ledger_next.get(), self.tree.size())
+            && self.last_header_block < self.ledger_next
+            && self.sparse_index.sound(self.ledger_next.get(), self.tree.size())
     }
 
-    /// The walk it saves, if the bytes of its last run bear it out: the run ends where it says, has the
-    /// stamp it says, and its last record is the head.
-    pub fn confirmed_by(&self, volume: &[u8; 16], layout: &Layout, run: &[u8]) -> Option<Walk> {
+    /// The walk it saves, if the bytes of its last batch bear it out: the batch ends where it says, has the
+    /// batch header it says, and its last record is the head.
+    pub fn confirmed_by(&self, volume: &[u8; 16], layout: &Layout, batch: &[u8]) -> Option<Walk> {
         let frontier = Frontier {
-            runs: self.runs.get(),
+            batches: self.batches.get(),
             ledger_next: self.ledger_next.get(),
             assets_next: self.assets_next.get(),
-            last_stamp: self.last_stamp,
+            last_header: self.last_header,
             sealed: false,
         };
         let head = Head { records: self.tree.size(), hash: self.head };
-        let run = Run::at(self.last_stamp_block.get(), volume, layout, run).ok()?;
-        let mut bytes = run.records;
+        let batch = Batch::at(self.last_header_block.get(), volume, layout, batch).ok()?;
+        let mut bytes = batch.records;
         let (mut last, mut signed) = (Head::EMPTY, false);
         while !bytes.is_empty() {
             let (record, len) = Record::decode(bytes).ok()?;
@@ -153,7 +153,8 @@ impl Snapshot {
         let (tree, documents, bytes) = (self.tree, self.documents.get(), self.bytes.get());
         let standing = Standing::from_wire(self.standing).unwrap_or_default();
         let totals = Totals { head, tree, documents, bytes, standing, signed };
-        (run.whole && last == head && run.stamp.frontier_after() == frontier).then_some(Walk { frontier, totals })
+        (batch.whole && last == head && batch.header.frontier_after() == frontier)
+            .then_some(Walk { frontier, totals })
     }
 }
 
@@ -168,13 +169,13 @@ mod tests {
         let offsets = [
             offset_of!(Snapshot, version),
             offset_of!(Snapshot, volume),
-            offset_of!(Snapshot, runs),
-            offset_of!(Snapshot, last_stamp_block),
-            offset_of!(Snapshot, last_stamp),
+            offset_of!(Snapshot, batches),
+            offset_of!(Snapshot, last_header_block),
+            offset_of!(Snapshot, last_header),
             offset_of!(Snapshot, head),
             offset_of!(Snapshot, documents),
             offset_of!(Snapshot, tree),
-            offset_of!(Snapshot, marks),
+            offset_of!(Snapshot, sparse_index),
             offset_of!(Snapshot, reserved_tail),
             offset_of!(Snapshot, check),
         ];

@@ -1,16 +1,16 @@
 //! How a writer finds its head: it asks the vault for the frontier, takes the newer usable snapshot, sees
-//! whether the ledger bears it out, and reads the runs behind it. Whatever is wrong with a snapshot, the
-//! ledger is then read from its first run; what is wrong with the ledger itself is the end of it.
+//! whether the ledger bears it out, and reads the batches behind it. Whatever is wrong with a snapshot, the
+//! ledger is then read from its first batch; what is wrong with the ledger itself is the end of it.
 
+use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::Record;
-use ledger_fmt::stamp::RUN_BLOCKS_MAX;
 use totebox_protocol::vault::{Area, Status, VolumeInfo, VolumeState};
 use totebox_vault_client::{Received, VaultClient};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use super::marks::Marks;
 use super::snapshot::{COPIES, SNAPSHOT_BLOCKS, Snapshot};
+use super::sparse_index::SparseIndex;
 use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
 
 /// What is to be done next.
@@ -20,23 +20,23 @@ pub(super) enum Step {
     Ask,
     /// Read this copy of the snapshot.
     Copy(usize),
-    /// Read the last run the snapshot holds for.
+    /// Read the last batch the snapshot holds for.
     Confirm,
-    /// Read the next runs.
+    /// Read the next batches.
     Walk,
     /// The ledger was read, or never will be.
     Done,
 }
 
-/// What becomes of the runs that are read.
+/// What becomes of the batches that are read.
 struct Reading<'a> {
-    marks: &'a mut Marks,
+    sparse_index: &'a mut SparseIndex,
     seen: &'a mut dyn FnMut(&Record<'_>),
 }
 
 impl Observer for Reading<'_> {
-    fn run(&mut self, first: u64, block: u64) {
-        self.marks.note(first, block);
+    fn batch(&mut self, first: u64, block: u64) {
+        self.sparse_index.note(first, block);
     }
 
     fn record(&mut self, record: &Record<'_>) {
@@ -95,8 +95,8 @@ impl<P: Copy> LedgerWriter<P> {
             }
             Step::Copy(copy) => (Area::Input, COPIES[copy], SNAPSHOT_BLOCKS),
             Step::Confirm => {
-                let block = self.snapshot.last_stamp_block();
-                (Area::Ledger, block, end.saturating_sub(block).min(RUN_BLOCKS_MAX as u64) as usize)
+                let block = self.snapshot.last_header_block();
+                (Area::Ledger, block, end.saturating_sub(block).min(BATCH_BLOCKS_MAX as u64) as usize)
             }
             Step::Walk => {
                 let (block, blocks) = self.committed.wants(end);
@@ -169,7 +169,7 @@ impl<P: Copy> LedgerWriter<P> {
                 self.walked()
             }
             Step::Walk if readable => {
-                let mut reading = Reading { marks: &mut self.snapshot.marks, seen };
+                let mut reading = Reading { sparse_index: &mut self.snapshot.sparse_index, seen };
                 match self.committed.feed(&self.id, &self.layout, bytes, &mut reading) {
                     Ok(()) => self.walked(),
                     Err(broken) => self.not_whole(broken),
@@ -183,7 +183,7 @@ impl<P: Copy> LedgerWriter<P> {
     fn take_copy(&mut self, copy: usize, readable: bool) {
         let bytes = &self.buffer[..SNAPSHOT_BLOCKS * BLOCK_SIZE];
         let found = Snapshot::ref_from_bytes(bytes).expect("its size and no alignment");
-        let newer = !self.start.snapshot || found.runs() > self.snapshot.runs();
+        let newer = !self.start.snapshot || found.batches() > self.snapshot.batches();
         if readable && newer && found.usable(&self.id, &self.start.info) {
             self.snapshot.as_mut_bytes().copy_from_slice(bytes);
             self.start.snapshot = true;
@@ -199,7 +199,7 @@ impl<P: Copy> LedgerWriter<P> {
     fn forget_snapshot(&mut self) {
         self.start.snapshot = false;
         self.committed = Walk::START;
-        self.snapshot.marks.clear();
+        self.snapshot.sparse_index.clear();
     }
 
     /// The ledger does not hold together; but perhaps that is the snapshot's fault.
@@ -221,17 +221,17 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let agreed = frontier.ledger_next == info.ledger_next.get()
             && frontier.assets_next == info.assets_next.get()
-            && frontier.runs == info.runs.get()
-            && frontier.last_stamp == info.last_stamp;
+            && frontier.batches == info.batches.get()
+            && frontier.last_header == info.last_header;
         if !agreed {
-            return self.not_whole(Broken { block: info.last_stamp_block.get() });
+            return self.not_whole(Broken { block: info.last_header_block.get() });
         }
         if self.start.snapshot {
             self.saved_next = self.snapshot.ledger_next();
         }
         self.planned = self.committed.totals;
         self.planned_next = frontier.ledger_next;
-        self.planned_runs = frontier.runs;
+        self.planned_batches = frontier.batches;
         self.start.step = Step::Done;
         self.state = match self.start.state {
             _ if info.sealed != 0 => State::Closed(VolumeState::Sealed),

@@ -1,13 +1,13 @@
-//! Reading a ledger run by run and checking that each continues the one before. Without I/O: it says which
+//! Reading a ledger batch by batch and checking that each continues the one before. Without I/O: it says which
 //! blocks it wants and takes their bytes, which may be anything.
 
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::layout::Layout;
 use ledger_fmt::record::{Head, Kind, Record};
-use ledger_fmt::stamp::{Frontier, RUN_BLOCKS_MAX};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::lifecycle::{self, Standing};
 
-use super::run::{NoRun, Run};
+use super::batch::{Batch, NoBatch};
 
 /// What the records of a ledger add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub struct Totals {
 
 /// What a walk tells its caller while it goes.
 pub trait Observer {
-    /// The run at `block` is whole and continues the ledger; its first record has number `first`.
-    fn run(&mut self, _first: u64, _block: u64) {}
-    /// A record of such a run.
+    /// The batch at `block` is whole and continues the ledger; its first record has number `first`.
+    fn batch(&mut self, _first: u64, _block: u64) {}
+    /// A record of such a batch.
     fn record(&mut self, _record: &Record<'_>) {}
 }
 
@@ -68,8 +68,8 @@ impl Totals {
         Some((record, len))
     }
 
-    /// Adds the records of a run; `None` if they are not records that continue the chain.
-    fn add_run(&mut self, mut bytes: &[u8]) -> Option<()> {
+    /// Adds the records of a batch; `None` if they are not records that continue the chain.
+    fn add_batch(&mut self, mut bytes: &[u8]) -> Option<()> {
         while !bytes.is_empty() {
             let (_, len) = self.add_next(bytes)?;
             bytes = &bytes[len..];
@@ -78,34 +78,34 @@ impl Totals {
     }
 }
 
-/// The ledger is not whole: the run at this block of `ledger/` is missing, damaged, or does not continue
+/// The ledger is not whole: the batch at this block of `ledger/` is missing, damaged, or does not continue
 /// the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The block of the run's stamp.
+    /// The block of the batch's header.
     pub block: u64,
 }
 
-/// A walk over the runs of a ledger.
+/// A walk over the batches of a ledger.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
-    /// The frontier behind the runs read so far.
+    /// The frontier behind the batches read so far.
     pub frontier: Frontier,
     /// What their records add up to.
     pub totals: Totals,
 }
 
 impl Walk {
-    /// A walk from the first run.
+    /// A walk from the first batch.
     pub const START: Walk = Walk { frontier: Frontier::EMPTY, totals: Totals::EMPTY };
 
     /// The blocks of `ledger/` to read next, if it ends at block `end`: the first and how many.
     pub fn wants(&self, end: u64) -> (u64, usize) {
         let rest = end.saturating_sub(self.frontier.ledger_next);
-        (self.frontier.ledger_next, rest.min(RUN_BLOCKS_MAX as u64) as usize)
+        (self.frontier.ledger_next, rest.min(BATCH_BLOCKS_MAX as u64) as usize)
     }
 
-    /// Takes the bytes of the blocks it wanted, checks the runs that are whole in them, at least one, and
+    /// Takes the bytes of the blocks it wanted, checks the batches that are whole in them, at least one, and
     /// shows them to the observer.
     pub fn feed(
         &mut self,
@@ -118,23 +118,23 @@ impl Walk {
         while !rest.is_empty() {
             let block = self.frontier.ledger_next;
             let broken = Broken { block };
-            let run = match Run::after(&self.frontier, volume, layout, rest) {
-                Ok(run) if run.whole => run,
+            let batch = match Batch::after(&self.frontier, volume, layout, rest) {
+                Ok(batch) if batch.whole => batch,
                 // A read holds the largest run: only a later one may go on behind it.
-                Err(NoRun::Cut) if rest.len() < bytes.len() => return Ok(()),
+                Err(NoBatch::Cut) if rest.len() < bytes.len() => return Ok(()),
                 Ok(_) | Err(_) => return Err(broken),
             };
             let mut totals = self.totals;
-            totals.add_run(run.records).ok_or(broken)?;
-            observer.run(self.totals.head.records, block);
-            let mut records = run.records;
+            totals.add_batch(batch.records).ok_or(broken)?;
+            observer.batch(self.totals.head.records, block);
+            let mut records = batch.records;
             while let Ok((record, len)) = Record::decode(records) {
                 observer.record(&record);
                 records = &records[len..];
             }
             self.totals = totals;
-            self.frontier = run.stamp.frontier_after();
-            rest = &rest[run.len..];
+            self.frontier = batch.header.frontier_after();
+            rest = &rest[batch.len..];
         }
         Ok(())
     }

@@ -26,8 +26,8 @@ pub const ORDER_DATA: usize = 128;
 /// Page granularity of regions.
 pub const PAGE: usize = 4096;
 
-/// Bytes of the orchestrator's surface: a row per volume, the flags, a stretch of the audit record.
-pub const SURFACE_SIZE: usize = 32 * 1024;
+/// Bytes of the orchestrator's status page: a row per volume, the flags, a stretch of the audit record.
+pub const STATUS_SIZE: usize = 32 * 1024;
 
 /// A queue, by which each of two domains sends to the other. Both directions have the same form, and each end
 /// wakes the other.
@@ -103,8 +103,8 @@ pub const PAGES: [Page; 5] = [
         from: Role::Orchestrator,
         to: &[Role::Console],
         each: false,
-        size: SURFACE_SIZE,
-        name: "surface",
+        size: STATUS_SIZE,
+        name: "status",
         says: "what the operator sees",
         wakes: &[],
     },

@@ -1,5 +1,5 @@
-//! The drivers there are: what a board file calls each, and what it needs of the board. The seL4 backend has a module for
-//! each of them; the other backends bring devices of their own and ignore drivers.
+//! The drivers there are: what a board file calls each, and what it needs of the board. The seL4 backend has a module
+//! for each of them; the other backends bring devices of their own and ignore drivers.
 
 use crate::DeviceKind;
 use crate::conversation::PAGE;

@@ -88,7 +88,8 @@ impl AuditResult {
     }
 
     /// Whether what an earlier verification of the volume found stands beside this result: one that has not looked at
-    /// everything cannot say that it is there no more. That a command (`asked`) was not carried out is the answer to it.
+    /// everything cannot say that it is there no more. That a command (`asked`) was not carried out is the answer to
+    /// it.
     pub fn leaves(&self, before: &AuditResult, asked: bool) -> bool {
         let weight = |result: &AuditResult| match result.verdict {
             Verdict::Mismatch => 2,
@@ -479,8 +480,8 @@ impl Asked {
         }
     }
 
-    /// The request in a message; `None` if it is none that an orchestrator of so many volumes sends. `body` copies out the
-    /// start of the message's body; it is asked at most once.
+    /// The request in a message; `None` if it is none that an orchestrator of so many volumes sends. `body` copies out
+    /// the start of the message's body; it is asked at most once.
     pub fn decode(request: &Request, body: impl FnOnce(&mut [u8]), volumes: usize) -> Option<Asked> {
         let (len, count, number) = (request.len.get() as usize, request.count.get(), request.number.get());
         let (tag, volume) = (request.tag.get(), request.volume);

@@ -4,7 +4,7 @@
 //! | module | what |
 //! |---|---|
 //! | here | what a flag is, and every kind of flag in one table |
-//! | [`row`] | a flag in a message and on the surface |
+//! | [`row`] | a flag in a message and on the status page |
 //! | [`table`] | a bounded table of flags |
 
 use ledger_fmt::layout::Area;
@@ -118,7 +118,7 @@ flag_kinds! {
     StopTimeout = 35, "stop-timeout", severity 2, Happens, "it did not come to rest in its time and was stopped";
     Protocol = 36, "protocol", severity 2, Happens, "what it publishes cannot be, or the vault has cut it off";
     Refused = 37, "refused", severity 2, Happens, "the vault refused requests that no archive in order makes";
-    SelfCheck = 38, "self-check", severity 2, Lasts, "its own integrity pass and the audits disagree";
+    CrossCheck = 38, "cross-check", severity 2, Lasts, "its own scrub and the audits disagree";
     Lifecycle = 39, "lifecycle", severity 2, Lasts, "its own ledger tells of another state than the audit record";
     AuditVolume = 40, "audit-volume", severity 5, Lasts,
         "the audit record takes no records: what happens is not recorded";
@@ -220,9 +220,10 @@ pub enum About {
     Protocol,
     /// The vault has refused so many requests since its start that no archive in order makes.
     Refused(u64),
-    /// The archive's own integrity pass and the audits disagree about this place.
-    SelfCheck(Place),
-    /// The archive's own ledger tells of this state, which is not the audit record's; or the volume could not be sealed.
+    /// The archive's own scrub and the audits disagree about this place.
+    CrossCheck(Place),
+    /// The archive's own ledger tells of this state, which is not the audit record's; or the volume could not be
+    /// sealed.
     Lifecycle(Standing),
     /// The audit record takes no records, or so many events had to be left out before it took some again.
     AuditVolume {
@@ -251,7 +252,7 @@ impl About {
             About::StopTimeout => FlagKind::StopTimeout,
             About::Protocol => FlagKind::Protocol,
             About::Refused(_) => FlagKind::Refused,
-            About::SelfCheck(_) => FlagKind::SelfCheck,
+            About::CrossCheck(_) => FlagKind::CrossCheck,
             About::Lifecycle(_) => FlagKind::Lifecycle,
             About::AuditVolume { .. } => FlagKind::AuditVolume,
             About::AuditNearlyFull => FlagKind::AuditNearlyFull,
@@ -261,11 +262,11 @@ impl About {
         }
     }
 
-    /// The place it is about, of findings and of [`About::SelfCheck`].
+    /// The place it is about, of findings and of [`About::CrossCheck`].
     pub const fn place(&self) -> Option<Place> {
         match self {
             About::Finding(finding) => Some(Place::of(finding)),
-            About::HintOverwritten(place) | About::SelfCheck(place) => Some(*place),
+            About::HintOverwritten(place) | About::CrossCheck(place) => Some(*place),
             _ => None,
         }
     }

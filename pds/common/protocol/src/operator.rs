@@ -1,14 +1,14 @@
 //! The operator's orders: requests of the console to the orchestrator, and its answers, by queue. An answer comes
-//! at once; what takes time shows in the [surface](super::page::Surface) later, where a completed order is named
-//! by what its answer called it. When an answer comes, the surface is up to date.
+//! at once; what takes time shows in the [status page](super::page::Status page) later, where a completed order is
+//! named by what its answer called it. When an answer comes, the status page is up to date.
 //!
 //! | order | named when it is complete in |
 //! |---|---|
-//! | [`Op::Verify`] | [`SurfaceRow::verify_tag`](super::page::SurfaceRow::verify_tag) of each volume |
-//! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`SurfaceRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
+//! | [`Op::Verify`] | [`StatusRow::verify_tag`](super::page::SurfaceRow::verify_tag) of each volume |
+//! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`StatusRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
 //! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
-//! | [`Op::History`] | [`Surface::history_tag`](super::page::Surface::history_tag) |
-//! | [`Op::Findings`] | [`Surface::findings_tag`](super::page::Surface::findings_tag) |
+//! | [`Op::History`] | [`StatusPage::history_tag`](super::page::Status page::history_tag) |
+//! | [`Op::Findings`] | [`StatusPage::findings_tag`](super::page::Status page::findings_tag) |
 //! | [`Op::Ping`] | its answer |
 
 use totebox_manifest::conversation::{MESSAGE_HEADER, ORDER_DATA};
@@ -33,12 +33,12 @@ wire_enum! {
         Archive = 4,
         /// Acknowledge the flag with the id [`Request::number`]; the reason follows the request.
         Acknowledge = 5,
-        /// Show records of the audit record on the surface, from sequence number [`Request::number`] on
+        /// Show records of the audit record on the status page, from sequence number [`Request::number`] on
         /// ([`LATEST`]: the last ones).
         History = 6,
         /// Say that you are there. The console asks once a second, which tells each of the other's life.
         Ping = 7,
-        /// Show on the surface what the last verification of a volume found beyond what became flags.
+        /// Show on the status page what the last verification of a volume found beyond what became flags.
         Findings = 8,
     }
 }
@@ -138,7 +138,7 @@ pub struct Reply {
     pub reserved: [u8; 2],
     /// The request's.
     pub tag: U32,
-    /// What the surface will call this order; 0 if it was not taken up, or is [`Op::Ping`].
+    /// What the status page will call this order; 0 if it was not taken up, or is [`Op::Ping`].
     pub name: U32,
     /// Zero.
     pub reserved_tail: [u8; 52],

@@ -2,7 +2,7 @@
 
 use ledger_fmt::Hash;
 use ledger_fmt::verify::Finding;
-use totebox_manifest::conversation::{PAGE, SURFACE_SIZE};
+use totebox_manifest::conversation::{PAGE, STATUS_SIZE};
 use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -26,7 +26,7 @@ pub struct Time {
 }
 
 wire_enum! {
-    /// What an archive's own integrity pass came to.
+    /// What an archive's own scrub came to.
     #[derive(Default)]
     Check: u8 {
         /// There was none yet.
@@ -93,8 +93,8 @@ pub struct Health {
     pub documents: U64,
     /// Content bytes committed.
     pub bytes: U64,
-    /// Runs committed.
-    pub runs: U64,
+    /// Batches committed.
+    pub batches: U64,
     /// Blocks used and total: `assets/`, then `ledger/`.
     pub assets_used: U64,
     /// See above.
@@ -109,7 +109,7 @@ pub struct Health {
     pub root: Hash,
     /// The [`ArchiveState`] its own ledger's last lifecycle record leads to; `Active` if it has none.
     pub recorded: u8,
-    /// [`Check`] of its last integrity pass.
+    /// [`Check`] of its last scrub.
     pub check: u8,
     /// The [`Area`](super::vault::Area) of the first thing that pass found.
     pub check_area: u8,
@@ -141,8 +141,8 @@ pub struct VolumeRow {
     pub reserved: [u8; 2],
     /// Requests refused since start: those that break a rule, and a client's cutting-off.
     pub refused: U64,
-    /// Runs committed.
-    pub runs: U64,
+    /// Batches committed.
+    pub batches: U64,
     /// Blocks of `assets/` committed.
     pub assets_next: U64,
     /// Blocks of `ledger/` committed.
@@ -177,10 +177,10 @@ pub struct VaultPage {
     pub volumes: [VolumeRow; VOLUMES_MAX],
 }
 
-/// One archive (or the audit volume, last) on the operator's surface.
+/// One archive (or the audit volume, last) on the operator's status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub struct SurfaceRow {
+pub struct StatusRow {
     /// [`ArchiveState`].
     pub state: u8,
     /// [`VolumeState`](super::vault::VolumeState).
@@ -220,8 +220,8 @@ pub struct SurfaceRow {
     pub documents: U64,
     /// Content bytes.
     pub bytes: U64,
-    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
-    /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
+    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing
+    /// any more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
     pub free: U64,
     /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
     /// records.
@@ -236,11 +236,11 @@ pub struct SurfaceRow {
     pub moving: u8,
     /// The [`Completion`](super::operator::Completion) of the last lifecycle command.
     pub completion: u8,
-    /// [`Check`] of the archive's own last integrity pass.
+    /// [`Check`] of the archive's own last scrub.
     pub check: u8,
     /// The tag of the last lifecycle command that ended; 0 if none.
     pub command_tag: U32,
-    /// The archive's word on its last integrity pass, as in [`Health`].
+    /// The archive's word on its last scrub, as in [`Health`].
     pub checked_ms: U64,
     /// See above.
     pub checked_records: U64,
@@ -256,8 +256,9 @@ pub struct SurfaceRow {
     pub reserved: [u8; 3],
 }
 
-impl SurfaceRow {
-    /// Sets what there is to say of the last verification, which ended at this time, in milliseconds since 1970-01-01 UTC.
+impl StatusRow {
+    /// Sets what there is to say of the last verification, which ended at this time, in milliseconds since 1970-01-01
+    /// UTC.
     pub fn set_result(&mut self, result: &AuditResult, ended_ms: u64) {
         (self.verify_op, self.verdict) = (result.scope.op() as u8, result.verdict as u8);
         if let Some(first) = result.first {
@@ -287,21 +288,20 @@ impl SurfaceRow {
         VolumeState::from_wire(self.volume_state).map_or(UNKNOWN, VolumeState::name)
     }
 
-    /// The name of what the archive's own last integrity pass came to.
+    /// The name of what the archive's own last scrub came to.
     pub fn check_name(&self) -> &'static str {
         Check::from_wire(self.check).map_or(UNKNOWN, Check::name)
     }
 
     /// The first finding of the last verification.
     pub fn finding(&self) -> Option<Finding> {
-        let &SurfaceRow {
-            finding: kind, finding_area: area, finding_block: block, finding_record: record, ..
-        } = self;
+        let &StatusRow { finding: kind, finding_area: area, finding_block: block, finding_record: record, .. } =
+            self;
         PlaceRow { kind, area, block, record, ..PlaceRow::default() }.decode()
     }
 }
 
-/// Domains that can be degraded: bits of [`Surface::degraded`].
+/// Domains that can be degraded: bits of [`StatusPage::degraded`].
 pub mod degraded {
     /// The auditor does not answer, or breaks its protocol: nothing is verified or recorded.
     pub const AUDITOR: u8 = 1;
@@ -309,7 +309,7 @@ pub mod degraded {
     pub const VAULT: u8 = 2;
     /// The clock stands still: nothing is scheduled, and a hung archive is not noticed. The console says it, too.
     pub const CLOCK: u8 = 4;
-    /// The console does not answer, or breaks its protocol. Nobody sees it on the surface before it is back.
+    /// The console does not answer, or breaks its protocol. Nobody sees it on the status page before it is back.
     pub const CONSOLE: u8 = 8;
     /// The vault does not answer: nothing is committed or read.
     pub const VAULT_SILENT: u8 = 16;
@@ -343,13 +343,13 @@ pub mod degraded {
     pub const UNREACHABLE: u8 = VAULT | UNWRITABLE;
 }
 
-/// Records of the audit record the surface shows at a time.
+/// Records of the audit record the status page shows at a time.
 pub const HISTORY_MAX: usize = 24;
 
 /// What the operator sees, by the orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub struct Surface {
+pub struct StatusPage {
     /// Milliseconds since the machine started.
     pub uptime_ms: U64,
     /// Milliseconds since 1970-01-01 UTC.
@@ -383,7 +383,7 @@ pub struct Surface {
     /// Records in the audit record, when that history was read.
     pub history_end: U64,
     /// One row a volume, as numbered in the manifest; the audit volume's is the last in use.
-    pub rows: [SurfaceRow; VOLUMES_MAX],
+    pub rows: [StatusRow; VOLUMES_MAX],
     /// Flags: those in use first; of these the unacknowledged first, the most serious first, then the oldest.
     pub flags: [FlagRow; FLAGS_MAX],
     /// The records the operator asked for, in their order.
@@ -395,7 +395,7 @@ pub struct Surface {
 }
 
 // Each page fits its region behind the sequence word.
-const _: () = assert!(size_of::<Surface>() + 8 <= SURFACE_SIZE);
+const _: () = assert!(size_of::<StatusPage>() + 8 <= STATUS_SIZE);
 const _: () = assert!(size_of::<VaultPage>() + 8 <= PAGE);
 const _: () = assert!(size_of::<Health>() + 8 <= PAGE && size_of::<Time>() + 8 <= PAGE);
 const _: () = assert!(VOLUMES_MAX == ARCHIVES_MAX + 1);

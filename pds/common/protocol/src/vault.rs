@@ -1,5 +1,5 @@
 //! Requests to the vault and its replies. A client's requests are served in the order they were sent. The
-//! replies to its runs (see [`Op::is_run`]) come in that order, and so do all others, which do not wait for
+//! replies to its batches (see [`Op::is_batch`]) come in that order, and so do all others, which do not wait for
 //! them. Several requests may be under way; a row of [`Op::Commit`]s that wait together shares one device
 //! flush. A request that concerns a volume which is still being recovered waits
 //! until that is done.
@@ -16,8 +16,8 @@ wire_enum! {
     Op: u16 {
         /// The state of a volume; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
         /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is. A
-        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can if
-        /// the superblock is right, and is then told how far runs were seen behind the damage.
+        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can
+        /// if the superblock is right, and is then told how far batches were seen behind the damage.
         Hello = 1,
         /// `len` bytes from block `block` of `area`, whole blocks; the reply carries them.
         Read = 2,
@@ -40,7 +40,7 @@ wire_enum! {
 
 impl Op {
     /// Whether it asks for a run: it is answered when that is durable.
-    pub const fn is_run(self) -> bool {
+    pub const fn is_batch(self) -> bool {
         matches!(self, Op::Commit | Op::Seal)
     }
 }
@@ -95,7 +95,7 @@ wire_enum! {
         DiskTooSmall = 4,
         /// Block 0 holds no Totebox superblock.
         Foreign = 5,
-        /// The superblock does not match its check, or committed runs that a hint vouches for are gone. The
+        /// The superblock does not match its check, or committed batches that a hint vouches for are gone. The
         /// auditor can read it.
         Damaged = 6,
         /// The superblock is of another deployment.
@@ -184,8 +184,8 @@ pub struct Reply {
     pub ledger_next: U64,
     /// The append position of `assets/` after this request, committed or not.
     pub assets_next: U64,
-    /// Runs committed when the reply was sent: several may become durable together.
-    pub runs: U64,
+    /// Batches committed when the reply was sent: several may become durable together.
+    pub batches: U64,
     /// Zero.
     pub reserved_tail: [u8; 24],
 }
@@ -198,17 +198,17 @@ pub struct VolumeInfo {
     pub ledger_next: U64,
     /// Blocks of `assets/` committed.
     pub assets_next: U64,
-    /// Runs committed.
-    pub runs: U64,
-    /// The hash of the last stamp.
-    pub last_stamp: [u8; 32],
-    /// Where the last stamp stands, in blocks from the start of `ledger/`; 0 if there is none.
-    pub last_stamp_block: U64,
+    /// Batches committed.
+    pub batches: U64,
+    /// The hash of the last batch header.
+    pub last_header: [u8; 32],
+    /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
+    pub last_header_block: U64,
     /// 1 if the disk can flush, so that an acknowledged commit is durable.
     pub durable: u8,
     /// [`VolumeState`].
     pub state: u8,
-    /// 1 if the last run sealed the volume, whatever its state.
+    /// 1 if the last batch sealed the volume, whatever its state.
     pub sealed: u8,
     /// Zero.
     pub reserved: [u8; 5],

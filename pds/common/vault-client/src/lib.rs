@@ -1,5 +1,5 @@
 //! A client's end of its queue to the vault: sends requests without waiting, and takes the replies. Those to
-//! runs come in the order of the requests, and so do all others. A vault whose replies cannot be is *broken*:
+//! batches come in the order of the requests, and so do all others. A vault whose replies cannot be is *broken*:
 //! nothing is read from it any more and nothing sent.
 //!
 //! No more requests are under way than the reply ring has slots, so the vault never waits for one.
@@ -52,8 +52,8 @@ pub struct Received<P> {
     pub ledger_next: u64,
     /// The append position of `assets/` after this request.
     pub assets_next: u64,
-    /// Runs committed.
-    pub runs: u64,
+    /// Batches committed.
+    pub batches: u64,
 }
 
 /// A request to be sent; what it does not need is zero.
@@ -80,7 +80,7 @@ impl Outgoing<'_> {
 pub struct VaultClient<P> {
     link: Endpoint<Request, Reply>,
     /// Commits and seals, and the other requests.
-    runs: Deque<InFlight<P>, IN_FLIGHT_MAX>,
+    batches: Deque<InFlight<P>, IN_FLIGHT_MAX>,
     others: Deque<InFlight<P>, IN_FLIGHT_MAX>,
     next_tag: u32,
     /// Whether the slot of the last reply is still to be given back.
@@ -91,7 +91,7 @@ impl<P: Copy> VaultClient<P> {
     /// The client this PD's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let link = Endpoint::open(manifest, mapped, Role::Vault, 0)?;
-        Ok(VaultClient { link, runs: Deque::new(), others: Deque::new(), next_tag: 0, holding: false })
+        Ok(VaultClient { link, batches: Deque::new(), others: Deque::new(), next_tag: 0, holding: false })
     }
 
     /// The channel to the vault.
@@ -116,7 +116,7 @@ impl<P: Copy> VaultClient<P> {
 
     /// Requests under way.
     pub fn in_flight(&self) -> usize {
-        self.runs.len() + self.others.len()
+        self.batches.len() + self.others.len()
     }
 
     /// Asks for a volume's state. This and the other requests return false, and send nothing, if there is
@@ -153,7 +153,7 @@ impl<P: Copy> VaultClient<P> {
         self.send(purpose, Outgoing::new(Op::Abandon, Area::Assets, volume))
     }
 
-    /// Commits a run of records at the ledger's frontier, and the asset blocks appended so far.
+    /// Commits a batch of records at the ledger's frontier, and the asset blocks appended so far.
     pub fn commit(&mut self, purpose: P, volume: u8, block: u64, records: &[u8]) -> bool {
         self.send(purpose, Outgoing { block, data: records, ..Outgoing::new(Op::Commit, Area::Ledger, volume) })
     }
@@ -191,7 +191,7 @@ impl<P: Copy> VaultClient<P> {
 
     /// The requests that are answered in one order with those of this kind.
     fn under_way(&mut self, op: Op) -> &mut Deque<InFlight<P>, IN_FLIGHT_MAX> {
-        if op.is_run() { &mut self.runs } else { &mut self.others }
+        if op.is_batch() { &mut self.batches } else { &mut self.others }
     }
 
     /// The next reply, if there is one. Gives back the slot of the one before.
@@ -230,7 +230,7 @@ impl<P: Copy> VaultClient<P> {
             len,
             ledger_next: reply.ledger_next.get(),
             assets_next: reply.assets_next.get(),
-            runs: reply.runs.get(),
+            batches: reply.batches.get(),
         }))
     }
 

@@ -31,8 +31,8 @@ pub static ORDER: OrderKind = OrderKind {
 fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, .. } = context;
-    let (Some(surface), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
-    let known = flags(surface).find(|known| known.id == flag);
+    let (Some(status_page), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
+    let known = flags(status_page).find(|known| known.id == flag);
     if known.is_some_and(|known| known.tag != order.name) {
         return Then::GoesOn;
     }

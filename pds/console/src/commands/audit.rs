@@ -56,11 +56,11 @@ fn taken_up(_: &Order, context: &mut Context) {
 fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let Some(surface) = view.last() else { return Then::GoesOn };
+    let Some(status_page) = view.last() else { return Then::GoesOn };
     let about = order.about;
     let asked = (0..volumes.len()).filter(move |&volume| covers(about, volume));
     for volume in asked.clone() {
-        let row = &surface.rows[volume];
+        let row = &status_page.rows[volume];
         let has_come = row.verify_tag.get() == order.name && row.verifying == 0;
         if !has_come || order.shown >> volume & 1 == 1 {
             continue;
@@ -86,15 +86,15 @@ fn show(order: &mut Order, context: &mut Context) -> Then {
         return Then::GoesOn;
     }
     // The most serious verdict is the answer.
-    let first = |verdict: Verdict| asked.clone().find(|&volume| surface.rows[volume].verdict == verdict as u8);
+    let first = |verdict: Verdict| asked.clone().find(|&volume| status_page.rows[volume].verdict == verdict as u8);
     if let Some(volume) = first(Verdict::Mismatch) {
-        let (name, finding) = (&volumes[volume], FirstFinding(&surface.rows[volume]));
+        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.rows[volume]));
         let text = format_args!("volume {name}: {finding}; keep the disk as it is");
         output.error(Error::Mismatch, None, text);
     } else if let Some(volume) = first(Verdict::Unreadable) {
-        let (name, finding) = (&volumes[volume], FirstFinding(&surface.rows[volume]));
+        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.rows[volume]));
         output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
-    } else if asked.clone().all(|volume| surface.rows[volume].verdict == Verdict::Clean as u8) {
+    } else if asked.clone().all(|volume| status_page.rows[volume].verdict == Verdict::Clean as u8) {
         output.line(format_args!("+audit clean volumes={}", asked.count()));
     } else {
         let text = "not everything was verified: the auditor was lost; verify the disk on the host";

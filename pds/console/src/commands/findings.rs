@@ -4,7 +4,7 @@ use totebox_console_protocol::table::Table;
 use totebox_console_protocol::views::{FindingCount, RangeLine};
 use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, findings_in, in_use};
 use totebox_protocol::operator::Op;
-use totebox_protocol::page::SurfaceRow;
+use totebox_protocol::page::StatusRow;
 
 use crate::context::Context;
 use crate::orchestrator::About;
@@ -12,7 +12,7 @@ use crate::order::{Order, OrderKind};
 use crate::progress::Then;
 
 /// Findings of the last audit of a volume beyond those that became flags.
-pub fn beyond_flags(row: &SurfaceRow) -> u64 {
+pub fn beyond_flags(row: &StatusRow) -> u64 {
     u64::from(row.findings.get()).saturating_sub(FINDINGS_MAX as u64)
 }
 
@@ -36,10 +36,10 @@ pub static ORDER: OrderKind = OrderKind::new(Op::Findings, "flags", show);
 fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let asked = view.last().filter(|surface| surface.findings_tag.get() == order.name);
-    let (Some(surface), About::Volume(volume)) = (asked, order.about) else { return Then::GoesOn };
-    let (name, ranges) = (&volumes[volume], in_use(&surface.more));
-    let (findings, listed) = (surface.findings.get().into(), findings_in(ranges));
+    let asked = view.last().filter(|status_page| status_page.findings_tag.get() == order.name);
+    let (Some(status_page), About::Volume(volume)) = (asked, order.about) else { return Then::GoesOn };
+    let (name, ranges) = (&volumes[volume], in_use(&status_page.more));
+    let (findings, listed) = (status_page.findings.get().into(), findings_in(ranges));
     if machine {
         for range in ranges {
             output.line(format_args!("=range archive={name}{}", line(range)));

@@ -7,7 +7,7 @@ use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::flag::{About as Says, Flag, FlagRow, Loss, Place};
-use totebox_protocol::page::Surface;
+use totebox_protocol::page::StatusPage;
 
 use super::findings::{self, beyond_flags};
 use crate::command::{Action, Command};
@@ -82,8 +82,8 @@ impl Display for FlagFields {
 }
 
 /// The flags on the orchestrator's status page.
-pub fn flags(surface: &Surface) -> impl Iterator<Item = Flag> {
-    surface.flags.iter().filter_map(FlagRow::shown)
+pub fn flags(status_page: &StatusPage) -> impl Iterator<Item = Flag> {
+    status_page.flags.iter().filter_map(FlagRow::shown)
 }
 
 pub fn line(volumes: &Volumes, flag: Flag) -> FlagLine<'_, FlagText> {
@@ -118,9 +118,9 @@ fn show(context: &mut Context) {
     }
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let Some(surface) = view.last() else { return };
-    let rows = || flags(surface);
-    let (open, hidden) = (surface.flags_open, surface.flags_hidden);
+    let Some(status_page) = view.last() else { return };
+    let rows = || flags(status_page);
+    let (open, hidden) = (status_page.flags_open, status_page.flags_hidden);
     if machine {
         for flag in rows() {
             let FlagLine { id, raised_ms, archive, acknowledged, text } = line(volumes, flag);
@@ -140,7 +140,7 @@ fn show(context: &mut Context) {
             output.line(format_args!("{}", table.row(&line(volumes, flag))));
         }
     }
-    for (name, row) in volumes.iter().zip(&surface.rows) {
+    for (name, row) in volumes.iter().zip(&status_page.rows) {
         let more = beyond_flags(row);
         match more {
             0 => {}

@@ -122,15 +122,15 @@ pub static ORDER: OrderKind = OrderKind::new(Op::History, "history", show);
 fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let asked = view.last().filter(|surface| surface.history_tag.get() == order.name);
-    let Some(surface) = asked else { return Then::GoesOn };
+    let asked = view.last().filter(|status_page| status_page.history_tag.get() == order.name);
+    let Some(status_page) = asked else { return Then::GoesOn };
     // A record begins with its genesis: without any it could not be read.
-    if surface.history_end.get() == 0 {
+    if status_page.history_end.get() == 0 {
         let text = "the audit record could not be read; see status, and flags";
         output.error(Error::Unavailable, None, format_args!("{text}"));
         return Then::Ends;
     }
-    let events = &surface.history[..(surface.history_len.get() as usize).min(HISTORY_MAX)];
+    let events = &status_page.history[..(status_page.history_len.get() as usize).min(HISTORY_MAX)];
     if machine {
         for event in events {
             let EventLine { sequence, time_ms, kind, archive, text } = line(volumes, event);
@@ -148,6 +148,6 @@ fn show(order: &mut Order, context: &mut Context) -> Then {
             output.line(format_args!("{}", table.row(&row)));
         }
     }
-    output.line(format_args!("+history records={}", surface.history_end));
+    output.line(format_args!("+history records={}", status_page.history_end));
     Then::Ends
 }

@@ -3,7 +3,7 @@
 
 use totebox_console_protocol::change::Change;
 use totebox_protocol::operator::{Completion, Op};
-use totebox_protocol::page::{ArchiveState, Surface};
+use totebox_protocol::page::{ArchiveState, StatusPage};
 
 use crate::command::{Action, Command, ParseError};
 use crate::context::Context;
@@ -71,8 +71,8 @@ fn tells(order: &Order, volume: usize, fact: Fact) -> bool {
     transition(order).is_some_and(|(archive, target)| archive == volume && fact == Fact::State(target as u8))
 }
 
-fn is_overtaken(order: &Order, surface: &Surface) -> bool {
-    transition(order).is_some_and(|(archive, _)| surface.rows[archive].command_tag.get() != order.name)
+fn is_overtaken(order: &Order, status_page: &StatusPage) -> bool {
+    transition(order).is_some_and(|(archive, _)| status_page.rows[archive].command_tag.get() != order.name)
 }
 
 fn taken_up(order: &Order, context: &mut Context) {
@@ -88,8 +88,8 @@ fn taken_up(order: &Order, context: &mut Context) {
 fn show(order: &mut Order, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let (Some(surface), Some((archive, _))) = (view.last(), transition(order)) else { return Then::GoesOn };
-    let row = &surface.rows[archive];
+    let (Some(status_page), Some((archive, _))) = (view.last(), transition(order)) else { return Then::GoesOn };
+    let row = &status_page.rows[archive];
     if row.command_tag.get() != order.name || row.moving != 0 {
         return Then::GoesOn;
     }

@@ -7,7 +7,7 @@ use totebox_console_protocol::text::Duration;
 use totebox_console_protocol::views::{FULL, Summary, VolumeLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::audit::Verdict;
-use totebox_protocol::page::{Surface, SurfaceRow, degraded};
+use totebox_protocol::page::{StatusPage, StatusRow, degraded};
 
 use crate::command::{Action, Command};
 use crate::context::Context;
@@ -15,12 +15,12 @@ use crate::look::{LookKind, refresh};
 use crate::phrases::{Condition, FindingFields, FirstFinding, audit_name, row_trouble, verdict_name, yes};
 
 /// Whether the reason for a volume's state is worth a line of its own.
-fn is_troubled(row: &SurfaceRow) -> bool {
+fn is_troubled(row: &StatusRow) -> bool {
     row_trouble(row).is_some() || row.fault != 0
 }
 
 /// What is shown of one volume: a column each.
-fn volume_line<'a>(name: &'a str, broken: bool, surface: &Surface, row: &SurfaceRow) -> VolumeLine<'a> {
+fn volume_line<'a>(name: &'a str, broken: bool, status_page: &StatusPage, row: &StatusRow) -> VolumeLine<'a> {
     VolumeLine {
         name,
         state: if broken { "broken" } else { row.state_name() },
@@ -37,14 +37,14 @@ fn volume_line<'a>(name: &'a str, broken: bool, surface: &Surface, row: &Surface
         verdict: verdict_name(row),
         verified_ms: row.verified_ms.get(),
         flags: row.flags.get().into(),
-        up_ms: surface.uptime_ms.get().saturating_sub(row.since_ms.get()),
+        up_ms: status_page.uptime_ms.get().saturating_sub(row.since_ms.get()),
         refused: row.refused.get(),
-        now_ms: surface.wall_ms.get(),
+        now_ms: status_page.wall_ms.get(),
     }
 }
 
 /// One volume as a row of machine mode: of this kind, what is shown of it, and what else there is to know.
-struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a SurfaceRow);
+struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a StatusRow);
 
 impl Display for VolumeRow<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -81,18 +81,18 @@ impl Display for Degraded {
     }
 }
 
-fn summary(surface: &Surface) -> Summary {
+fn summary(status_page: &StatusPage) -> Summary {
     Summary {
-        uptime_ms: surface.uptime_ms.get(),
-        time_ms: surface.wall_ms.get(),
-        settled: surface.settled == 1,
-        in_service: surface.in_service == 1,
-        unrecorded: surface.unrecorded.get().into(),
-        durable: surface.durable == 1,
-        reachable: surface.degraded & degraded::UNREACHABLE == 0,
-        read_only: surface.read_only == 1,
-        restored: surface.restored == 1,
-        flags: surface.flags_open.get().into(),
+        uptime_ms: status_page.uptime_ms.get(),
+        time_ms: status_page.wall_ms.get(),
+        settled: status_page.settled == 1,
+        in_service: status_page.in_service == 1,
+        unrecorded: status_page.unrecorded.get().into(),
+        durable: status_page.durable == 1,
+        reachable: status_page.degraded & degraded::UNREACHABLE == 0,
+        read_only: status_page.read_only == 1,
+        restored: status_page.restored == 1,
+        flags: status_page.flags_open.get().into(),
     }
 }
 
@@ -101,7 +101,7 @@ pub static COMMAND: Command = Command {
     arguments: "",
     summary: "every archive: state, records, bytes, room, checks, flags",
     details: &[
-        "'self-check' is the archive's own integrity pass, 'last audit' the auditor's, with their age.",
+        "'scrub' is the archive's own scrub, 'last audit' the auditor's, with their age.",
         "'flags' counts those not acknowledged; 'for' is how long it has been in its state.",
         "'refused' counts what the vault refused: requests outside the archive's own volume",
         "or below what it has committed. The last row is the audit record.",
@@ -122,31 +122,31 @@ fn show(context: &mut Context) {
     let machine = context.machine();
     let Context { output, view, archives, volumes, .. } = context;
     let (degraded, age_ms) = (view.degraded(), view.age_ms());
-    let Some(surface) = view.last() else { return };
+    let Some(status_page) = view.last() else { return };
     let line = |volume: usize| {
         let broken = volume < archives.len() && archives.is_closed(volume);
-        volume_line(&volumes[volume], broken, surface, &surface.rows[volume])
+        volume_line(&volumes[volume], broken, status_page, &status_page.rows[volume])
     };
     let all = 0..volumes.len();
     if machine {
         for volume in all {
             let kind = if volume < archives.len() { "archive" } else { "audit" };
-            output.line(format_args!("{}", VolumeRow(kind, line(volume), &surface.rows[volume])));
+            output.line(format_args!("{}", VolumeRow(kind, line(volume), &status_page.rows[volume])));
         }
-        let Summary { uptime_ms, time_ms, .. } = summary(surface);
+        let Summary { uptime_ms, time_ms, .. } = summary(status_page);
         output.line(format_args!(
             "+status archives={} uptime_ms={uptime_ms} time={time_ms} age_ms={age_ms} durable={} read_only={} \
              in_service={} settled={} restored={} degraded={} flags={} hidden={} unrecorded={}",
             archives.len(),
-            yes(surface.durable),
-            yes(surface.read_only),
-            yes(surface.in_service),
-            yes(surface.settled),
-            yes(surface.restored),
+            yes(status_page.durable),
+            yes(status_page.read_only),
+            yes(status_page.in_service),
+            yes(status_page.settled),
+            yes(status_page.restored),
             Degraded(degraded),
-            surface.flags_open,
-            surface.flags_hidden,
-            surface.unrecorded
+            status_page.flags_open,
+            status_page.flags_hidden,
+            status_page.unrecorded
         ));
         return;
     }
@@ -155,7 +155,7 @@ fn show(context: &mut Context) {
     for volume in all {
         output.line(format_args!("{}", table.row(&line(volume))));
     }
-    for (volume, (name, row)) in volumes.iter().zip(&surface.rows).enumerate() {
+    for (volume, (name, row)) in volumes.iter().zip(&status_page.rows).enumerate() {
         if volume < archives.len() && line(volume).is_full() {
             output.line(format_args!("  {name} is {FULL}"));
         }
@@ -172,5 +172,5 @@ fn show(context: &mut Context) {
     if degraded & degraded::ORCHESTRATOR != 0 {
         output.line(format_args!("  all of this is {} old", Duration(age_ms)));
     }
-    output.line(format_args!("+status {}", summary(surface)));
+    output.line(format_args!("+status {}", summary(status_page)));
 }

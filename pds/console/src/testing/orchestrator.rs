@@ -1,5 +1,5 @@
-//! The orchestrator as the console meets it: answers to orders, and what they lead to on the surface. What is
-//! done here shows when the surface is published.
+//! The orchestrator as the console meets it: answers to orders, and what they lead to on the status page. What is
+//! done here shows when the status page is published.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::{Bench, RECORD_TIME_MS};
+use super::{Harness, RECORD_TIME_MS};
 
 /// The orchestrator's end of the queue. It answers pings at once, and orders as it is told to.
 pub struct TestOrchestrator {
@@ -83,7 +83,7 @@ impl TestOrchestrator {
     }
 }
 
-impl Bench {
+impl Harness {
     /// Has the orchestrator answer the next order like this.
     pub fn answer_order(&mut self, outcome: Outcome, tag: u32) {
         self.peer.answers.push_back((outcome, tag));
@@ -98,12 +98,12 @@ impl Bench {
 
     /// Raises a flag, already recorded.
     pub fn raise(&mut self, id: u32, kind: FlagKind, volume: u8) -> &mut FlagRow {
-        let used = self.surface.flags.iter().take_while(|row| row.id.get() != 0).count();
-        self.surface.flags_open = (self.surface.flags_open.get() + 1).into();
-        if let Some(row) = self.surface.rows.get_mut(usize::from(volume)) {
+        let used = self.status_page.flags.iter().take_while(|row| row.id.get() != 0).count();
+        self.status_page.flags_open = (self.status_page.flags_open.get() + 1).into();
+        if let Some(row) = self.status_page.rows.get_mut(usize::from(volume)) {
             row.flags = (row.flags.get() + 1).into();
         }
-        let row = &mut self.surface.flags[used];
+        let row = &mut self.status_page.flags[used];
         (row.id, row.kind, row.volume, row.record) = (id.into(), kind.number(), volume, NO_RECORD.into());
         match kind {
             FlagKind::Fault => row.what = FaultKind::Other as u8,
@@ -121,31 +121,31 @@ impl Bench {
 
     /// The orchestrator has done with an acknowledgement, and this is where it stands.
     pub fn end_acknowledgement(&mut self, id: u32, tag: u32, state: Acknowledged) {
-        let row = self.surface.flags.iter_mut().find(|row| row.id.get() == id).unwrap();
+        let row = self.status_page.flags.iter_mut().find(|row| row.id.get() == id).unwrap();
         (row.tag, row.acknowledged) = (tag.into(), state as u8);
         if state != Acknowledged::No {
-            self.surface.flags_open = (self.surface.flags_open.get() - 1).into();
+            self.status_page.flags_open = (self.status_page.flags_open.get() - 1).into();
         }
     }
 
     /// The orchestrator has done with a lifecycle command.
     pub fn complete(&mut self, archive: usize, tag: u32, state: ArchiveState, completion: Completion) {
-        let row = &mut self.surface.rows[archive];
+        let row = &mut self.status_page.rows[archive];
         (row.state, row.target, row.moving) = (state as u8, state as u8, 0);
         (row.command_tag, row.completion) = (tag.into(), completion as u8);
     }
 
     /// The orchestrator has read these records of the audit record, of so many.
     pub fn bring_history(&mut self, tag: u32, events: &[EventRow], end: u64) {
-        self.surface.history[..events.len()].copy_from_slice(events);
-        self.surface.history_len = (events.len() as u32).into();
-        (self.surface.history_tag, self.surface.history_end) = (tag.into(), end.into());
+        self.status_page.history[..events.len()].copy_from_slice(events);
+        self.status_page.history_len = (events.len() as u32).into();
+        (self.status_page.history_tag, self.status_page.history_end) = (tag.into(), end.into());
     }
 
     /// The orchestrator shows the findings of a volume, of so many in all.
     pub fn bring_findings(&mut self, tag: u32, findings: u32, more: &[FoundRange]) {
-        self.surface.more = NO_RANGES;
-        self.surface.more[..more.len()].copy_from_slice(more);
-        (self.surface.findings_tag, self.surface.findings) = (tag.into(), findings.into());
+        self.status_page.more = NO_RANGES;
+        self.status_page.more[..more.len()].copy_from_slice(more);
+        (self.status_page.findings_tag, self.status_page.findings) = (tag.into(), findings.into());
     }
 }

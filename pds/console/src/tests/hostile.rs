@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::limits::{BURST_MAX, FLAG_LINE_MAX, MORE_LINE_MAX, VOLUME_LINES_MAX};
 use crate::phrases::trouble;
-use crate::testing::{Bench, Document, reply};
+use crate::testing::{Document, Harness, reply};
 
 const NAMES: [&str; 2] = ["contracts", "finance"];
 
@@ -56,30 +56,30 @@ const PIECES: [&[u8]; 26] = [
 fn no_bytes_disturb_the_console_for_good() {
     for seed in 0..200 {
         let mut random = Random(seed);
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[1].documents.push(Document { name: "d".into(), content: (0..=255).collect() });
-        let before = bench.archives[1].documents[0].clone();
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[1].documents.push(Document { name: "d".into(), content: (0..=255).collect() });
+        let before = harness.archives[1].documents[0].clone();
         for _ in 0..200 {
-            bench.answer_order(Outcome::NotReady, 0);
+            harness.answer_order(Outcome::NotReady, 0);
         }
         for _ in 0..200 {
             match random.below(4) {
                 0 => {
                     let noise: Vec<u8> = (0..random.below(50)).map(|_| random.number() as u8).collect();
-                    bench.bytes(&noise);
+                    harness.bytes(&noise);
                 }
-                1 => bench.bytes(&alloc::vec![b'x'; random.below(5000) as usize]),
-                _ => bench.bytes(PIECES[random.below(PIECES.len() as u64) as usize]),
+                1 => harness.bytes(&alloc::vec![b'x'; random.below(5000) as usize]),
+                _ => harness.bytes(PIECES[random.below(PIECES.len() as u64) as usize]),
             }
         }
-        bench.bytes(b"\x03\nmachine\n");
-        let output = bench.output();
+        harness.bytes(b"\x03\nmachine\n");
+        let output = harness.output();
         let broken = output.lines().find(|line| line.contains("broke its protocol"));
         assert_eq!(broken, None, "seed {seed}");
-        let lines = bench.ask("get finance 1");
+        let lines = harness.ask("get finance 1");
         assert!(lines[0].starts_with("=document seq=1 size=256 "), "seed {seed}: {lines:?}");
         assert!(lines[2].starts_with("+end size=256 "), "seed {seed}: {lines:?}");
-        assert_eq!(bench.archives[1].documents[0], before);
+        assert_eq!(harness.archives[1].documents[0], before);
     }
 }
 
@@ -88,15 +88,15 @@ fn an_archive_that_answers_nonsense_loses_its_link_alone() {
     let mut broken = 0;
     for seed in 0..300 {
         let mut random = Random(seed);
-        let mut bench = Bench::up_machine(&NAMES);
-        bench.archives[0].hung = true;
+        let mut harness = Harness::up_machine(&NAMES);
+        harness.archives[0].hung = true;
         let request = match random.below(4) {
             0 => "ls contracts",
             1 => "get contracts 1",
             2 => "put contracts x 9",
             _ => "status",
         };
-        bench.send(request);
+        harness.send(request);
         for _ in 0..random.below(20) {
             let mut header = reply(Answer::Ready, 1);
             random.fill(header.as_mut_bytes());
@@ -106,17 +106,17 @@ fn an_archive_that_answers_nonsense_loses_its_link_alone() {
                 (header.tag, header.value) = (1.into(), random.below(3).into());
                 header.len = (random.below(64) as u16).into();
             }
-            if !bench.archives[0].answers.send(header.as_bytes(), &[0xa5; 64]).unwrap() {
+            if !harness.archives[0].answers.send(header.as_bytes(), &[0xa5; 64]).unwrap() {
                 break;
             }
-            bench.notify_from(0);
+            harness.notify_from(0);
         }
-        bench.bytes(b"\x03\nmachine\n");
-        let output = bench.output();
+        harness.bytes(b"\x03\nmachine\n");
+        let output = harness.output();
         broken += usize::from(output.contains("*archive contracts broke its protocol ("));
-        let lines = bench.ask("ls finance");
+        let lines = harness.ask("ls finance");
         assert_eq!(lines.last().unwrap(), "+ls records=1", "seed {seed}");
-        let lines = bench.ask("status");
+        let lines = harness.ask("status");
         let state = if output.contains("broke its protocol") { "state=broken" } else { "state=active" };
         assert!(lines[0].contains(state), "seed {seed}: {lines:?}");
     }
@@ -125,23 +125,23 @@ fn an_archive_that_answers_nonsense_loses_its_link_alone() {
 
 #[test]
 fn a_broken_archive_is_named_and_its_submissions_are_lost() {
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.archives[0].holds_receipts = true;
-    bench.ask("put contracts x 1");
-    bench.ask("@0 eA==");
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.archives[0].holds_receipts = true;
+    harness.ask("put contracts x 1");
+    harness.ask("@0 eA==");
     let mut nonsense = Reply::read_from_bytes(&[0xff; 64]).unwrap();
     nonsense.tag = 1.into();
-    bench.archives[0].answers.send(nonsense.as_bytes(), &[]).unwrap();
-    bench.notify_from(0);
-    let lines = bench.lines();
+    harness.archives[0].answers.send(nonsense.as_bytes(), &[]).unwrap();
+    harness.notify_from(0);
+    let lines = harness.lines();
     assert_eq!(
         lines[0],
         "*archive contracts broke its protocol (an answer is longer than its slot); its link is closed"
     );
     assert!(lines[1].starts_with("-archive-broken:1 archive contracts was lost before it answered;"), "{lines:?}");
-    let lines = bench.ask("ls contracts");
+    let lines = harness.ask("ls contracts");
     assert!(lines[0].starts_with("-archive-broken archive contracts "), "{lines:?}");
-    assert!(bench.ask("ls finance").last().unwrap().starts_with("+ls "));
+    assert!(harness.ask("ls finance").last().unwrap().starts_with("+ls "));
 }
 
 /// The state of a volume that takes the most words.
@@ -151,12 +151,12 @@ fn longest_state() -> VolumeState {
 }
 
 /// The largest deployment, with every number as long as it gets, every name and every sentence the longest.
-fn worst() -> Bench {
+fn worst() -> Harness {
     let names: Vec<_> = (0..ARCHIVES_MAX).map(|i| alloc::format!("{i:032}")).collect();
     let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-    let mut bench = Bench::up(&names);
+    let mut harness = Harness::up(&names);
     let longest = longest_state();
-    for row in &mut bench.surface.rows {
+    for row in &mut harness.status_page.rows {
         row.as_mut_bytes().fill(0xff);
         (row.state, row.target) = (ArchiveState::Unavailable as u8, ArchiveState::Suspended as u8);
         (row.volume_state, row.moving, row.verifying) = (longest as u8, 1, 0);
@@ -166,45 +166,45 @@ fn worst() -> Bench {
         (row.audit_due_ms, row.since_ms) = ((u64::MAX - 1).into(), 0.into());
         (row.fault, row.verify_tag) = (FaultKind::Memory as u8, 1.into());
     }
-    for (index, row) in bench.surface.flags.iter_mut().enumerate() {
+    for (index, row) in harness.status_page.flags.iter_mut().enumerate() {
         row.as_mut_bytes().fill(0xff);
         (row.id, row.kind, row.volume) = ((index as u32 + 1).into(), FlagKind::MissingVolume.number(), 0);
         (row.what, row.detail) = (longest as u8, u64::from(longest as u8).into());
         row.area = Area::Volume as u8;
         (row.audit_record, row.acknowledged) = ((u64::MAX - 1).into(), Acknowledged::Recording as u8);
     }
-    (bench.surface.degraded, bench.surface.uptime_ms) = (0xff, u64::MAX.into());
-    bench
+    (harness.status_page.degraded, harness.status_page.uptime_ms) = (0xff, u64::MAX.into());
+    harness
 }
 
 #[test]
 fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
-    let mut bench = worst();
-    bench.line.borrow_mut().room = 0;
-    bench.publish();
-    bench.let_out(usize::MAX);
-    let status = bench.type_line("status");
+    let mut harness = worst();
+    harness.line.borrow_mut().room = 0;
+    harness.publish();
+    harness.let_out(usize::MAX);
+    let status = harness.type_line("status");
     assert!(status.len() <= BURST_MAX, "{} bytes of status for a person", status.len());
     let lines = |name: &str| status.lines().filter(|line| line.contains(name)).map(|line| line.len() + 2).sum();
     let volume_max: usize = lines("00000000000000000000000000000007 ");
     assert!((500..=VOLUME_LINES_MAX).contains(&volume_max), "{volume_max}");
-    bench.type_line("flags");
-    bench.bytes(b"machine\n");
-    bench.output();
+    harness.type_line("flags");
+    harness.bytes(b"machine\n");
+    harness.output();
     const SEAL: usize = " #01234567\r\n".len();
     let longest = |lines: &[String]| lines.iter().map(|line| line.len() + SEAL).max().unwrap();
     let whole = |lines: &[String]| lines.iter().map(|line| line.len() + SEAL).sum::<usize>();
-    let status = bench.ask("status");
+    let status = harness.ask("status");
     assert_eq!(status.len(), ARCHIVES_MAX + 2);
     assert!((700..=VOLUME_LINES_MAX).contains(&longest(&status)), "{}: {}", longest(&status), status[0]);
     assert!(whole(&status) > 40 * 1024 && whole(&status) <= BURST_MAX, "{}", whole(&status));
-    let flags = bench.ask("flags");
+    let flags = harness.ask("flags");
     assert_eq!(flags.len(), FLAGS_MAX + ARCHIVES_MAX + 2);
     assert!(whole(&flags) <= BURST_MAX && longest(&flags[FLAGS_MAX..]) <= MORE_LINE_MAX, "{}", whole(&flags));
     assert!((300..=FLAG_LINE_MAX).contains(&longest(&flags)), "{}: {}", longest(&flags), flags[0]);
     // Every kind of flag there is.
     for kind in FlagKind::all() {
-        let row = &mut bench.surface.flags[0];
+        let row = &mut harness.status_page.flags[0];
         (row.kind, row.what, row.area) = (kind.number(), FaultKind::Memory as u8, Area::Input as u8);
         (row.record, row.detail) = ((u64::MAX - 1).into(), u64::MAX.into());
         match kind {
@@ -216,9 +216,9 @@ fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
             _ => {}
         }
         assert!(row.decode().is_some(), "{kind:?}");
-        bench.publish();
-        bench.output();
-        let flags = bench.ask("flags");
+        harness.publish();
+        harness.output();
+        let flags = harness.ask("flags");
         assert!(longest(&flags) <= FLAG_LINE_MAX, "{kind:?}: {}", flags[0]);
     }
 }

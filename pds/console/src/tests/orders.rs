@@ -16,33 +16,33 @@ use totebox_protocol::vault::{Area, VolumeState};
 use zerocopy::FromZeros;
 
 use crate::limits::RANGE_LINE_MAX;
-use crate::testing::{Bench, RECORD_TIME_MS};
+use crate::testing::{Harness, RECORD_TIME_MS};
 
 const NAMES: [&str; 2] = ["contracts", "finance"];
 
 /// One flag of every form there is.
-fn raise_all_forms(bench: &mut Bench) {
-    let row = bench.raise(1, FlagKind::Finding(FindingKind::Asset), 1);
+fn raise_all_forms(harness: &mut Harness) {
+    let row = harness.raise(1, FlagKind::Finding(FindingKind::Asset), 1);
     (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
-    let row = bench.raise(2, FlagKind::Fault, 0);
+    let row = harness.raise(2, FlagKind::Fault, 0);
     (row.what, row.detail) = (FaultKind::Memory as u8, 4096.into());
-    bench.raise(3, FlagKind::Degraded, NO_VOLUME).what = Role::Clock as u8;
-    bench.raise(4, FlagKind::MissingVolume, 0).detail = (VolumeState::NoDisk as u64).into();
-    bench.raise(5, FlagKind::Refused, 1).detail = 17.into();
-    bench.raise(6, FlagKind::ClockBack, NO_VOLUME).detail = 5000.into();
-    bench.raise(7, FlagKind::AuditVolume, 2).audit_record = NO_RECORD.into();
-    bench.raise(8, FlagKind::Hung, 1);
+    harness.raise(3, FlagKind::Degraded, NO_VOLUME).what = Role::Clock as u8;
+    harness.raise(4, FlagKind::MissingVolume, 0).detail = (VolumeState::NoDisk as u64).into();
+    harness.raise(5, FlagKind::Refused, 1).detail = 17.into();
+    harness.raise(6, FlagKind::ClockBack, NO_VOLUME).detail = 5000.into();
+    harness.raise(7, FlagKind::AuditVolume, 2).audit_record = NO_RECORD.into();
+    harness.raise(8, FlagKind::Hung, 1);
 }
 
 #[test]
 fn a_new_flag_is_announced_once_at_the_prompt() {
-    let mut bench = Bench::up(&NAMES);
-    bench.bytes(b"stat");
-    bench.output();
-    raise_all_forms(&mut bench);
-    bench.publish();
+    let mut harness = Harness::up(&NAMES);
+    harness.bytes(b"stat");
+    harness.output();
+    raise_all_forms(&mut harness);
+    harness.publish();
     assert_eq!(
-        bench.output(),
+        harness.output(),
         "\r\n\
          *flag 1 finance asset at assets block 33, record 3\r\n\
          *flag 2 contracts fault: it touched memory at 0x1000 it has no right to\r\n\
@@ -54,38 +54,38 @@ fn a_new_flag_is_announced_once_at_the_prompt() {
          *flag 8 finance hung: it gives no sign of life\r\n\
          totebox> stat"
     );
-    bench.surface.uptime_ms = 5.into();
-    bench.publish();
-    assert_eq!(bench.output(), "", "each is news once");
-    bench.raise(9, FlagKind::Protocol, 0);
-    bench.publish();
-    assert!(bench.output().starts_with("\r\n*flag 9 contracts protocol: "));
+    harness.status_page.uptime_ms = 5.into();
+    harness.publish();
+    assert_eq!(harness.output(), "", "each is news once");
+    harness.raise(9, FlagKind::Protocol, 0);
+    harness.publish();
+    assert!(harness.output().starts_with("\r\n*flag 9 contracts protocol: "));
 }
 
 #[test]
 fn flags_that_are_open_at_the_start_are_told_with_the_welcome() {
-    let mut bench = Bench::starting(&NAMES);
-    bench.output();
-    bench.raise(3, FlagKind::Hung, 0);
-    bench.raise(9, FlagKind::Lifecycle, 1);
-    bench.acknowledge(9, 1, true);
-    (bench.surface.settled, bench.surface.durable, bench.surface.restored) = (1, 1, 1);
-    bench.publish();
-    let shown = bench.output();
+    let mut harness = Harness::starting(&NAMES);
+    harness.output();
+    harness.raise(3, FlagKind::Hung, 0);
+    harness.raise(9, FlagKind::Lifecycle, 1);
+    harness.acknowledge(9, 1, true);
+    (harness.status_page.settled, harness.status_page.durable, harness.status_page.restored) = (1, 1, 1);
+    harness.publish();
+    let shown = harness.output();
     assert!(shown.contains("*flag 3 contracts hung: "), "{shown}");
     assert!(!shown.contains("*flag 9"), "it is acknowledged: {shown}");
 }
 
 #[test]
 fn flags_are_a_table_or_rows() {
-    let mut bench = Bench::up(&NAMES);
-    assert_eq!(bench.type_line("flags"), "flags\r\n+flags 0 open\r\ntotebox> ");
-    raise_all_forms(&mut bench);
-    bench.acknowledge(8, 1, true);
-    bench.surface.flags_hidden = 2.into();
-    bench.publish();
-    bench.output();
-    let shown = bench.type_line("flags");
+    let mut harness = Harness::up(&NAMES);
+    assert_eq!(harness.type_line("flags"), "flags\r\n+flags 0 open\r\ntotebox> ");
+    raise_all_forms(&mut harness);
+    harness.acknowledge(8, 1, true);
+    harness.status_page.flags_hidden = 2.into();
+    harness.publish();
+    harness.output();
+    let shown = harness.type_line("flags");
     assert!(
         shown.starts_with(
             "flags\r\n\
@@ -96,8 +96,8 @@ fn flags_are_a_table_or_rows() {
     );
     assert!(shown.ends_with("+flags 7 open, 2 of them not shown\r\ntotebox> "), "{shown}");
 
-    bench.type_line("machine");
-    let lines = bench.ask("flags");
+    harness.type_line("machine");
+    let lines = harness.ask("flags");
     assert_eq!(
         lines[..3],
         [
@@ -112,113 +112,113 @@ fn flags_are_a_table_or_rows() {
     assert!(!lines[6].contains(" audit_record="), "it could not be recorded: {}", lines[6]);
     assert!(lines[7].contains(" acknowledged=yes "), "{}", lines[7]);
     assert_eq!(lines[8], "+flags open=7 hidden=2");
-    let status = bench.ask("status");
+    let status = harness.ask("status");
     assert!(status[1].ends_with(" flags=3"), "{status:?}");
     assert!(status[3].ends_with(" degraded=none flags=7 hidden=2 unrecorded=0"), "{status:?}");
 }
 
 #[test]
 fn an_acknowledgement_is_done_when_it_is_recorded() {
-    let mut bench = Bench::up(&NAMES);
-    bench.raise(7, FlagKind::Hung, 1);
-    bench.publish();
-    bench.output();
-    bench.answer_order(Outcome::Accepted, 40);
-    assert_eq!(bench.type_line("ack 7 it was  \"a long\" day"), "ack 7 it was  \"a long\" day\r\n", "it waits");
-    assert_eq!(bench.last_order(), (Op::Acknowledge, 0, 7, "it was a long day".to_string()));
-    bench.publish();
-    assert_eq!(bench.output(), "");
-    bench.acknowledge(7, 40, true);
-    bench.publish();
-    assert_eq!(bench.output(), "+ack flag 7 is acknowledged\r\ntotebox> ");
+    let mut harness = Harness::up(&NAMES);
+    harness.raise(7, FlagKind::Hung, 1);
+    harness.publish();
+    harness.output();
+    harness.answer_order(Outcome::Accepted, 40);
+    assert_eq!(harness.type_line("ack 7 it was  \"a long\" day"), "ack 7 it was  \"a long\" day\r\n", "it waits");
+    assert_eq!(harness.last_order(), (Op::Acknowledge, 0, 7, "it was a long day".to_string()));
+    harness.publish();
+    assert_eq!(harness.output(), "");
+    harness.acknowledge(7, 40, true);
+    harness.publish();
+    assert_eq!(harness.output(), "+ack flag 7 is acknowledged\r\ntotebox> ");
 
-    bench.raise(8, FlagKind::Hung, 0);
-    bench.publish();
-    bench.type_line("machine");
-    bench.answer_order(Outcome::Accepted, 41);
-    assert_eq!(bench.ask("ack 8 because"), [""; 0]);
-    bench.acknowledge(8, 41, false);
-    bench.publish();
+    harness.raise(8, FlagKind::Hung, 0);
+    harness.publish();
+    harness.type_line("machine");
+    harness.answer_order(Outcome::Accepted, 41);
+    assert_eq!(harness.ask("ack 8 because"), [""; 0]);
+    harness.acknowledge(8, 41, false);
+    harness.publish();
     let expected = "-not-recorded flag 8 stays open: the audit record did not take the reason";
-    assert_eq!(bench.lines(), [expected]);
-    bench.answer_order(Outcome::Accepted, 42);
-    bench.send("ack 8 because");
-    bench.acknowledge(8, 42, true);
-    bench.publish();
-    assert_eq!(bench.lines(), ["+ack flag=8"]);
+    assert_eq!(harness.lines(), [expected]);
+    harness.answer_order(Outcome::Accepted, 42);
+    harness.send("ack 8 because");
+    harness.acknowledge(8, 42, true);
+    harness.publish();
+    assert_eq!(harness.lines(), ["+ack flag=8"]);
 }
 
 #[test]
 fn an_acknowledgement_that_is_not_recorded_counts_and_says_so() {
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.raise(7, FlagKind::Hung, 1);
-    bench.publish();
-    bench.lines();
-    bench.answer_order(Outcome::Accepted, 40);
-    assert_eq!(bench.ask("ack 7 seen"), [""; 0]);
-    bench.end_acknowledgement(7, 40, Acknowledged::Unrecorded);
-    bench.surface.unrecorded = 1.into();
-    bench.publish();
-    let lines = bench.lines();
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.raise(7, FlagKind::Hung, 1);
+    harness.publish();
+    harness.lines();
+    harness.answer_order(Outcome::Accepted, 40);
+    assert_eq!(harness.ask("ack 7 seen"), [""; 0]);
+    harness.end_acknowledgement(7, 40, Acknowledged::Unrecorded);
+    harness.status_page.unrecorded = 1.into();
+    harness.publish();
+    let lines = harness.lines();
     assert!(
         lines[0].starts_with("-unrecorded flag 7 is acknowledged, but the audit record takes no "),
         "{lines:?}"
     );
-    let flags = bench.ask("flags");
+    let flags = harness.ask("flags");
     assert!(flags[0].contains(" acknowledged=unrecorded "), "{flags:?}");
     assert_eq!(flags[1], "+flags open=0 hidden=0");
-    assert!(bench.ask("status").last().unwrap().ends_with(" unrecorded=1"));
-    bench.send("person");
-    bench.output();
-    let shown = bench.type_line("status");
+    assert!(harness.ask("status").last().unwrap().ends_with(" unrecorded=1"));
+    harness.send("person");
+    harness.output();
+    let shown = harness.type_line("status");
     assert!(shown.contains(", 1 event not recorded, "), "{shown}");
 }
 
 #[test]
 fn an_archive_signs_when_it_is_asked_to() {
-    let mut bench = Bench::up(&NAMES);
+    let mut harness = Harness::up(&NAMES);
     let expected = "+sign finance is signed up to here: record 1 is the checkpoint over its 1 records\r\n";
-    assert!(bench.type_line("sign finance").contains(expected));
-    bench.surface.rows[1].state = ArchiveState::Suspended as u8;
-    bench.publish();
-    assert!(bench.type_line("sign finance").contains("\r\n-not-active archive finance is suspended"));
-    bench.type_line("machine");
-    let lines = bench.ask("sign contracts");
+    assert!(harness.type_line("sign finance").contains(expected));
+    harness.status_page.rows[1].state = ArchiveState::Suspended as u8;
+    harness.publish();
+    assert!(harness.type_line("sign finance").contains("\r\n-not-active archive finance is suspended"));
+    harness.type_line("machine");
+    let lines = harness.ask("sign contracts");
     assert!(lines[0].starts_with("+sign archive=contracts seq=1 records=1 record="), "{lines:?}");
 }
 
 #[test]
 fn an_archive_is_on_its_way_only_to_another_state() {
-    let mut bench = Bench::up(&NAMES);
-    bench.surface.rows[0].moving = 1;
-    bench.publish();
-    let shown = bench.type_line("status");
+    let mut harness = Harness::up(&NAMES);
+    harness.status_page.rows[0].moving = 1;
+    harness.publish();
+    let shown = harness.type_line("status");
     assert!(!shown.contains("active->active"), "{shown}");
-    bench.surface.rows[0].target = ArchiveState::Suspended as u8;
-    bench.publish();
-    assert!(bench.type_line("status").contains("active->suspended"));
+    harness.status_page.rows[0].target = ArchiveState::Suspended as u8;
+    harness.publish();
+    assert!(harness.type_line("status").contains("active->suspended"));
 }
 
 #[test]
 fn an_appliance_without_a_volume_in_service_is_not_called_durable() {
-    let mut bench = Bench::up(&NAMES);
-    (bench.surface.durable, bench.surface.in_service) = (0, 0);
-    bench.publish();
-    let shown = bench.type_line("status");
+    let mut harness = Harness::up(&NAMES);
+    (harness.status_page.durable, harness.status_page.in_service) = (0, 0);
+    harness.publish();
+    let shown = harness.type_line("status");
     assert!(shown.contains(", NOTHING CAN BE PUT: no archive's volume is in service, "), "{shown}");
 }
 
 #[test]
 fn the_longest_reason_is_passed_on_and_a_longer_one_is_not() {
-    let mut bench = Bench::up_machine(&NAMES);
+    let mut harness = Harness::up_machine(&NAMES);
     let words = "é ".repeat(REASON_MAX / 3);
-    bench.answer_order(Outcome::UnknownFlag, 0);
-    let lines = bench.ask(&format!("ack 1 {words}é"));
+    harness.answer_order(Outcome::UnknownFlag, 0);
+    let lines = harness.ask(&format!("ack 1 {words}é"));
     assert!(lines[0].starts_with("-bad-reason a reason has at most 120 bytes"), "{lines:?}");
-    assert!(bench.peer.orders.is_empty());
-    let lines = bench.ask(&format!("ack 1 {}", words.trim_end()));
+    assert!(harness.peer.orders.is_empty());
+    let lines = harness.ask(&format!("ack 1 {}", words.trim_end()));
     assert_eq!(lines, ["-unknown-flag there is no flag 1; flags shows them"]);
-    assert_eq!(bench.last_order().3.len(), REASON_MAX - 1);
+    assert_eq!(harness.last_order().3.len(), REASON_MAX - 1);
 }
 
 #[test]
@@ -262,45 +262,45 @@ fn a_lifecycle_command_says_how_it_ended() {
         ),
     ];
     for (command, op, state, completion, answer) in ends {
-        let mut bench = Bench::up(&NAMES);
-        bench.answer_order(Outcome::Accepted, 5);
-        let shown = bench.type_line(command);
+        let mut harness = Harness::up(&NAMES);
+        harness.answer_order(Outcome::Accepted, 5);
+        let shown = harness.type_line(command);
         assert!(shown.ends_with("; Ctrl-C stops waiting\r\n"), "{shown}");
-        assert_eq!(bench.last_order(), (op, 1, 0, String::new()));
-        bench.surface.rows[1].moving = 1;
-        bench.publish();
-        assert_eq!(bench.output(), "");
-        bench.complete(1, 5, state, completion);
-        bench.publish();
-        assert_eq!(bench.output(), format!("{answer}\r\ntotebox> "));
+        assert_eq!(harness.last_order(), (op, 1, 0, String::new()));
+        harness.status_page.rows[1].moving = 1;
+        harness.publish();
+        assert_eq!(harness.output(), "");
+        harness.complete(1, 5, state, completion);
+        harness.publish();
+        assert_eq!(harness.output(), format!("{answer}\r\ntotebox> "));
     }
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.answer_order(Outcome::Accepted, 5);
-    bench.send("suspend contracts");
-    bench.complete(0, 5, ArchiveState::Suspended, Completion::Done);
-    bench.publish();
-    assert_eq!(bench.lines(), ["+suspend archive=contracts state=suspended"]);
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.answer_order(Outcome::Accepted, 5);
+    harness.send("suspend contracts");
+    harness.complete(0, 5, ArchiveState::Suspended, Completion::Done);
+    harness.publish();
+    assert_eq!(harness.lines(), ["+suspend archive=contracts state=suspended"]);
 }
 
 #[test]
 fn what_happens_to_others_meanwhile_is_told() {
-    let mut bench = Bench::up(&NAMES);
-    bench.answer_order(Outcome::Accepted, 5);
-    bench.type_line("suspend finance");
-    bench.surface.rows[0].state = ArchiveState::Failed as u8;
-    bench.surface.rows[1].state = ArchiveState::Faulted as u8;
-    bench.publish();
-    let shown = bench.output();
+    let mut harness = Harness::up(&NAMES);
+    harness.answer_order(Outcome::Accepted, 5);
+    harness.type_line("suspend finance");
+    harness.status_page.rows[0].state = ArchiveState::Failed as u8;
+    harness.status_page.rows[1].state = ArchiveState::Faulted as u8;
+    harness.publish();
+    let shown = harness.output();
     assert!(shown.contains("*archive contracts is failed\r\n*archive finance is faulted"), "{shown}");
-    bench.bytes(b"\x03");
-    let shown = bench.output();
+    harness.bytes(b"\x03");
+    let shown = harness.output();
     assert!(
         shown.starts_with("-cancelled no longer waiting; it goes on, status will show how it ended"),
         "{shown}"
     );
-    bench.complete(1, 5, ArchiveState::Suspended, Completion::Stopped);
-    bench.publish();
-    assert_eq!(bench.output(), "\r\n*archive finance is suspended\r\ntotebox> ");
+    harness.complete(1, 5, ArchiveState::Suspended, Completion::Stopped);
+    harness.publish();
+    assert_eq!(harness.output(), "\r\n*archive finance is suspended\r\ntotebox> ");
 }
 
 #[test]
@@ -323,23 +323,23 @@ fn every_reason_not_to_do_it_has_a_name() {
         ("resume finance", Outcome::NotReady, "not-ready"),
     ];
     for (command, outcome, name) in cases {
-        let mut bench = Bench::up(&NAMES);
-        bench.answer_order(outcome, 0);
-        let shown = bench.type_line(command);
+        let mut harness = Harness::up(&NAMES);
+        harness.answer_order(outcome, 0);
+        let shown = harness.type_line(command);
         assert!(shown.starts_with(&format!("{command}\r\n-{name} ")), "{outcome:?}: {shown}");
         assert!(shown.ends_with("\r\ntotebox> "), "{outcome:?}: {shown}");
     }
-    let mut bench = Bench::up(&NAMES);
-    assert_eq!(bench.type_line("suspend finance"), "suspend finance\r\n", "it waits");
-    bench.seconds(20);
-    assert!(bench.output().contains("\r\n-not-answering "), "no answer is no consent");
+    let mut harness = Harness::up(&NAMES);
+    assert_eq!(harness.type_line("suspend finance"), "suspend finance\r\n", "it waits");
+    harness.seconds(20);
+    assert!(harness.output().contains("\r\n-not-answering "), "no answer is no consent");
     assert_eq!(
-        bench.type_line("archive finance").lines().nth(1),
+        harness.type_line("archive finance").lines().nth(1),
         Some(
             "-bad-argument nothing can be added to finance once it is archived; if you mean it: archive finance final"
         )
     );
-    assert_eq!(bench.peer.orders.len(), 1, "it was not passed on");
+    assert_eq!(harness.peer.orders.len(), 1, "it was not passed on");
 }
 
 fn event(sequence: u64, kind: Kind) -> EventRow {
@@ -378,14 +378,14 @@ fn events() -> Vec<EventRow> {
 
 #[test]
 fn the_audit_record_is_shown_as_a_table_or_rows() {
-    let mut bench = Bench::up(&NAMES);
-    bench.answer_order(Outcome::Accepted, 3);
-    assert_eq!(bench.type_line("history"), "history\r\n");
-    assert_eq!(bench.last_order(), (Op::History, 0, LATEST, String::new()));
-    bench.bring_history(3, &events(), 7);
-    bench.publish();
+    let mut harness = Harness::up(&NAMES);
+    harness.answer_order(Outcome::Accepted, 3);
+    assert_eq!(harness.type_line("history"), "history\r\n");
+    assert_eq!(harness.last_order(), (Op::History, 0, LATEST, String::new()));
+    harness.bring_history(3, &events(), 7);
+    harness.publish();
     assert_eq!(
-        bench.output(),
+        harness.output(),
         "seq  time                 kind             archive    what\r\n  \
          0  2024-03-01 00:00:00  genesis                     the record begins\r\n  \
          1  2024-03-01 00:00:00  boot                        the appliance started\r\n  \
@@ -397,14 +397,14 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
          6  2024-03-01 00:00:00  fault            contracts  it panicked or ran something illegal\r\n\
          +history records=7\r\ntotebox> "
     );
-    bench.type_line("machine");
-    bench.answer_order(Outcome::Accepted, 4);
-    bench.send("history 2");
-    assert_eq!(bench.last_order(), (Op::History, 0, 2, String::new()));
-    bench.bring_history(4, &events()[2..], 7);
-    bench.publish();
+    harness.type_line("machine");
+    harness.answer_order(Outcome::Accepted, 4);
+    harness.send("history 2");
+    assert_eq!(harness.last_order(), (Op::History, 0, 2, String::new()));
+    harness.bring_history(4, &events()[2..], 7);
+    harness.publish();
     let at = format!("time={RECORD_TIME_MS}");
-    let lines = bench.lines();
+    let lines = harness.lines();
     let expected = [
         format!(
             "=event seq=2 {at} kind=audit-result archive=finance audit=full verdict=mismatch records=17 bytes=40960 \
@@ -428,72 +428,72 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
     }
     assert_eq!(lines[5..], ["+history records=7"]);
     // Behind the end there is nothing; a record without a record cannot be.
-    bench.answer_order(Outcome::Accepted, 5);
-    bench.send("history 9");
-    bench.bring_history(5, &[], 7);
-    bench.publish();
-    assert_eq!(bench.lines(), ["+history records=7"]);
-    bench.answer_order(Outcome::Accepted, 6);
-    bench.send("history");
-    bench.bring_history(6, &[], 0);
-    bench.publish();
-    assert!(bench.lines()[0].starts_with("-unavailable "));
+    harness.answer_order(Outcome::Accepted, 5);
+    harness.send("history 9");
+    harness.bring_history(5, &[], 7);
+    harness.publish();
+    assert_eq!(harness.lines(), ["+history records=7"]);
+    harness.answer_order(Outcome::Accepted, 6);
+    harness.send("history");
+    harness.bring_history(6, &[], 0);
+    harness.publish();
+    assert!(harness.lines()[0].starts_with("-unavailable "));
 }
 
 #[test]
 fn a_domain_that_is_degraded_is_told_and_shown() {
-    let mut bench = Bench::up(&NAMES);
-    bench.surface.degraded = degraded::AUDITOR | degraded::CLOCK;
-    bench.publish();
-    let shown = bench.output();
+    let mut harness = Harness::up(&NAMES);
+    harness.status_page.degraded = degraded::AUDITOR | degraded::CLOCK;
+    harness.publish();
+    let shown = harness.output();
     assert_eq!(
         shown,
         "\r\n*the auditor is not working: nothing is verified or recorded\r\n\
          *the clock stands still: nothing is scheduled, and a hung archive is not noticed\r\ntotebox> "
     );
-    let shown = bench.type_line("status");
+    let shown = harness.type_line("status");
     assert!(shown.contains("\r\n  the auditor is not working: nothing is verified or recorded\r\n"), "{shown}");
-    bench.surface.degraded = degraded::CLOCK;
-    bench.publish();
-    assert_eq!(bench.output(), "\r\n*the auditor is working again\r\ntotebox> ");
-    bench.surface.restored = 0;
-    bench.type_line("machine");
-    bench.publish();
-    let status = bench.ask("status");
+    harness.status_page.degraded = degraded::CLOCK;
+    harness.publish();
+    assert_eq!(harness.output(), "\r\n*the auditor is working again\r\ntotebox> ");
+    harness.status_page.restored = 0;
+    harness.type_line("machine");
+    harness.publish();
+    let status = harness.ask("status");
     assert!(status[3].contains(" restored=no degraded=clock flags=0 "), "{status:?}");
 }
 
 #[test]
-fn whatever_the_surface_holds_is_shown_and_fits() {
+fn whatever_the_status_page_holds_is_shown_and_fits() {
     for fill in [0xff, 0x01, 0x22, 0x5c] {
-        let mut bench = Bench::up(&NAMES);
-        for (index, row) in bench.surface.flags.iter_mut().enumerate() {
+        let mut harness = Harness::up(&NAMES);
+        for (index, row) in harness.status_page.flags.iter_mut().enumerate() {
             zerocopy::IntoBytes::as_mut_bytes(row).fill(fill);
             row.id = (index as u32 + 1).into();
         }
-        for event in &mut bench.surface.history {
+        for event in &mut harness.status_page.history {
             zerocopy::IntoBytes::as_mut_bytes(event).fill(fill);
             event.entry.kind = Kind::Acknowledgement as u8;
         }
-        (bench.surface.flags_open, bench.surface.flags_hidden) = (u32::MAX.into(), u32::MAX.into());
-        (bench.surface.history_len, bench.surface.history_end) = (u32::MAX.into(), u64::MAX.into());
-        for range in &mut bench.surface.more {
+        (harness.status_page.flags_open, harness.status_page.flags_hidden) = (u32::MAX.into(), u32::MAX.into());
+        (harness.status_page.history_len, harness.status_page.history_end) = (u32::MAX.into(), u64::MAX.into());
+        for range in &mut harness.status_page.more {
             zerocopy::IntoBytes::as_mut_bytes(range).fill(fill);
         }
-        bench.surface.findings = u32::MAX.into();
-        (bench.surface.history_tag, bench.surface.findings_tag) = (3.into(), 3.into());
-        bench.publish();
-        bench.output();
-        bench.type_line("flags");
-        bench.answer_order(Outcome::Accepted, 3);
-        bench.type_line("history");
-        bench.type_line("machine");
-        bench.output();
-        assert_eq!(bench.ask("flags").len(), FLAGS_MAX + 1);
-        bench.answer_order(Outcome::Accepted, 3);
-        assert_eq!(bench.ask("history").len(), HISTORY_MAX + 1);
-        bench.answer_order(Outcome::Accepted, 3);
-        let findings = bench.ask("flags finance");
+        harness.status_page.findings = u32::MAX.into();
+        (harness.status_page.history_tag, harness.status_page.findings_tag) = (3.into(), 3.into());
+        harness.publish();
+        harness.output();
+        harness.type_line("flags");
+        harness.answer_order(Outcome::Accepted, 3);
+        harness.type_line("history");
+        harness.type_line("machine");
+        harness.output();
+        assert_eq!(harness.ask("flags").len(), FLAGS_MAX + 1);
+        harness.answer_order(Outcome::Accepted, 3);
+        assert_eq!(harness.ask("history").len(), HISTORY_MAX + 1);
+        harness.answer_order(Outcome::Accepted, 3);
+        let findings = harness.ask("flags finance");
         assert_eq!(findings.len(), RANGES_MAX + 1);
         assert!(findings.iter().all(|line| line.len() + 12 <= RANGE_LINE_MAX), "{}", findings[0]);
     }
@@ -502,7 +502,7 @@ fn whatever_the_surface_holds_is_shown_and_fits() {
 /// Of three findings at one place, and of seven at several.
 fn ranges() -> [FoundRange; 2] {
     let one = FoundRange {
-        kind: FindingKind::Stamp as u8,
+        kind: FindingKind::BatchHeader as u8,
         area: Area::Ledger as u8,
         findings: 3.into(),
         block: 7.into(),
@@ -518,42 +518,42 @@ fn ranges() -> [FoundRange; 2] {
 
 #[test]
 fn what_was_found_beyond_the_flags_is_counted_and_listed() {
-    let mut bench = Bench::up(&NAMES);
-    (bench.surface.rows[0].findings, bench.surface.rows[1].findings) = (8.into(), 18.into());
-    bench.publish();
-    bench.output();
+    let mut harness = Harness::up(&NAMES);
+    (harness.status_page.rows[0].findings, harness.status_page.rows[1].findings) = (8.into(), 18.into());
+    harness.publish();
+    harness.output();
     assert_eq!(
-        bench.type_line("flags"),
+        harness.type_line("flags"),
         "flags\r\n  finance has 10 more findings; where they are: flags finance\r\n+flags 0 open\r\ntotebox> "
     );
-    bench.answer_order(Outcome::Accepted, 3);
-    assert_eq!(bench.type_line("flags finance"), "flags finance\r\n", "it waits");
-    assert_eq!(bench.last_order(), (Op::Findings, 1, 0, String::new()));
-    bench.bring_findings(3, 18, &ranges());
-    bench.publish();
+    harness.answer_order(Outcome::Accepted, 3);
+    assert_eq!(harness.type_line("flags finance"), "flags finance\r\n", "it waits");
+    assert_eq!(harness.last_order(), (Op::Findings, 1, 0, String::new()));
+    harness.bring_findings(3, 18, &ranges());
+    harness.publish();
     assert_eq!(
-        bench.output(),
+        harness.output(),
         "findings  what   area    blocks   records\r\n       \
-         3  stamp  ledger  7        -\r\n       \
+         3  batch  ledger  7        -\r\n       \
          7  asset  assets  7 to 40  3 to 12\r\n\
          +flags 18 findings in finance: the first 8 are flags, 10 are listed here\r\ntotebox> "
     );
-    bench.type_line("machine");
-    assert_eq!(bench.ask("flags"), ["=more archive=finance findings=10", "+flags open=0 hidden=0"]);
-    bench.answer_order(Outcome::Accepted, 4);
-    bench.bring_findings(4, 18, &ranges());
-    bench.publish();
-    bench.output();
+    harness.type_line("machine");
+    assert_eq!(harness.ask("flags"), ["=more archive=finance findings=10", "+flags open=0 hidden=0"]);
+    harness.answer_order(Outcome::Accepted, 4);
+    harness.bring_findings(4, 18, &ranges());
+    harness.publish();
+    harness.output();
     assert_eq!(
-        bench.ask("flags finance"),
+        harness.ask("flags finance"),
         [
-            "=range archive=finance findings=3 finding=stamp area=ledger block=7 last_block=7",
+            "=range archive=finance findings=3 finding=batch area=ledger block=7 last_block=7",
             "=range archive=finance findings=7 finding=asset area=assets block=7 last_block=40 record=3 last_record=12",
             "+flags archive=finance findings=18 listed=10",
         ]
     );
-    bench.send("person");
-    bench.output();
+    harness.send("person");
+    harness.output();
     for (findings, more, end) in [
         (8, &[][..], "the last audit of audit found nothing beyond its flags"),
         (
@@ -563,47 +563,47 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
              audit finds them anew",
         ),
     ] {
-        bench.answer_order(Outcome::Accepted, 100 + findings);
-        bench.bring_findings(100 + findings, findings, more);
-        bench.publish();
-        let shown = bench.type_line("flags audit");
+        harness.answer_order(Outcome::Accepted, 100 + findings);
+        harness.bring_findings(100 + findings, findings, more);
+        harness.publish();
+        let shown = harness.type_line("flags audit");
         assert!(shown.ends_with(&format!("+flags {end}\r\ntotebox> ")), "{shown}");
     }
 }
 
 #[test]
 fn a_question_changes_nothing_and_says_so_by_not_saying_it() {
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.answer_order(Outcome::NotReady, 0);
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.answer_order(Outcome::NotReady, 0);
     assert_eq!(
-        bench.ask("flags finance"),
+        harness.ask("flags finance"),
         ["-not-ready the audit record is still being read; try again in a moment"]
     );
-    bench.answer_order(Outcome::UnknownArchive, 0);
-    assert!(bench.ask("flags audit")[0].starts_with("-unknown-archive "));
+    harness.answer_order(Outcome::UnknownArchive, 0);
+    assert!(harness.ask("flags audit")[0].starts_with("-unknown-archive "));
     // It does not answer; then it is known that it does not; then it answers, and what was asked for does not come.
-    bench.peer.hung = true;
-    assert_eq!(bench.ask("flags finance"), [""; 0]);
-    bench.seconds(20);
+    harness.peer.hung = true;
+    assert_eq!(harness.ask("flags finance"), [""; 0]);
+    harness.seconds(20);
     let cannot = |lines: &[String]| {
         let line = lines.iter().find(|line| line.starts_with('-')).expect("an answer");
         assert!(line.starts_with("-not-answering the orchestrator has not answered for "), "{line}");
         assert!(line.ends_with("; it cannot be asked"), "{line}");
     };
-    cannot(&bench.lines());
+    cannot(&harness.lines());
     for question in ["flags finance", "history"] {
-        cannot(&bench.ask(question));
+        cannot(&harness.ask(question));
     }
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.answer_order(Outcome::Accepted, 5);
-    assert_eq!(bench.ask("flags finance"), [""; 0]);
-    bench.peer.hung = true;
-    bench.seconds(20);
-    cannot(&bench.lines());
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.answer_order(Outcome::Accepted, 5);
+    assert_eq!(harness.ask("flags finance"), [""; 0]);
+    harness.peer.hung = true;
+    harness.seconds(20);
+    cannot(&harness.lines());
 
-    let mut bench = Bench::up(&NAMES);
-    bench.answer_order(Outcome::Accepted, 5);
-    bench.type_line("flags finance");
-    bench.bytes(b"\x03");
-    assert!(bench.output().starts_with("-cancelled no longer waiting; what comes is dropped"));
+    let mut harness = Harness::up(&NAMES);
+    harness.answer_order(Outcome::Accepted, 5);
+    harness.type_line("flags finance");
+    harness.bytes(b"\x03");
+    assert!(harness.output().starts_with("-cancelled no longer waiting; what comes is dropped"));
 }

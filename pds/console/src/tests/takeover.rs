@@ -13,49 +13,49 @@ use totebox_protocol::operator::{Completion, Outcome};
 use totebox_protocol::page::ArchiveState;
 use totebox_testing::Random;
 
-use crate::testing::{Bench, Document};
+use crate::testing::{Document, Harness};
 
 const NAMES: [&str; 2] = ["one", "two"];
 const SKIPPING: &str = "*what is typed now is skipped, up to a line with a single . or to Ctrl-C\r\n";
 
 /// The line goes to a client, which speaks with the console, and comes back.
-fn takeover(bench: &mut Bench, back: &[u8]) -> String {
-    bench.bytes(b"\x0e\x03");
-    bench.bytes(b"\x03\nmachine 7\n");
-    let output = bench.output();
+fn takeover(harness: &mut Harness, back: &[u8]) -> String {
+    harness.bytes(b"\x0e\x03");
+    harness.bytes(b"\x03\nmachine 7\n");
+    let output = harness.output();
     assert!(output.contains("+machine totebox/1 7 #"), "{output:?}");
-    assert!(bench.ask("status").last().unwrap().starts_with("+status "));
-    bench.bytes(back);
-    let output = bench.output();
+    assert!(harness.ask("status").last().unwrap().starts_with("+status "));
+    harness.bytes(back);
+    let output = harness.output();
     output.rsplit_once('\x0f').expect("the console answers that the line is back").1.to_string()
 }
 
 /// The same by a program that shares the bare line with a person.
-fn handshake(bench: &mut Bench) -> String {
-    bench.bytes(b"\x03\nmachine 7\n");
-    bench.bytes(b"\x03\nmachine 8\n");
-    let output = bench.output();
+fn handshake(harness: &mut Harness) -> String {
+    harness.bytes(b"\x03\nmachine 7\n");
+    harness.bytes(b"\x03\nmachine 8\n");
+    let output = harness.output();
     assert!(output.contains("+machine totebox/1 8 #"), "{output:?}");
-    assert!(bench.ask("status").last().unwrap().starts_with("+status "));
-    bench.bytes(b"\x03");
-    bench.output()
+    assert!(harness.ask("status").last().unwrap().starts_with("+status "));
+    harness.bytes(b"\x03");
+    harness.output()
 }
 
 /// Commands were carried out: an order came to the orchestrator, or an archive was asked for something.
-fn commanded(bench: &Bench) -> bool {
+fn commanded(harness: &Harness) -> bool {
     let asked = |op: &Op| matches!(op, Op::Get | Op::List);
-    !bench.peer.orders.is_empty() || bench.archives.iter().any(|archive| archive.seen.iter().any(asked))
+    !harness.peer.orders.is_empty() || harness.archives.iter().any(|archive| archive.seen.iter().any(asked))
 }
 
 #[test]
 fn text_that_a_client_cut_off_is_not_taken_for_commands() {
     for by_handshake in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.type_line("put one \"x\"");
-        bench.type_line("a line of text");
+        let mut harness = Harness::up(&NAMES);
+        harness.type_line("put one \"x\"");
+        harness.type_line("a line of text");
         let shown = match by_handshake {
-            true => handshake(&mut bench),
-            false => takeover(&mut bench, b"\x0f"),
+            true => handshake(&mut harness),
+            false => takeover(&mut harness, b"\x0f"),
         };
         assert_eq!(
             shown.trim_start_matches("\r\n"),
@@ -65,12 +65,12 @@ fn text_that_a_client_cut_off_is_not_taken_for_commands() {
             )
         );
         for line in ["archive one final", "", "ls one", "put two y", "machine", "person"] {
-            bench.type_line(line);
+            harness.type_line(line);
         }
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(!commanded(&bench));
-        assert!(bench.archives.iter().all(|archive| archive.documents.is_empty()));
-        assert!(bench.type_line("ls one").contains("+ls records=1"));
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&harness));
+        assert!(harness.archives.iter().all(|archive| archive.documents.is_empty()));
+        assert!(harness.type_line("ls one").contains("+ls records=1"));
     }
 }
 
@@ -79,18 +79,18 @@ fn a_takeover_is_seen_however_its_bytes_arrive() {
     for bytes in [&b"\x0e\x03\x03\nmachine 1\n\x0f"[..], b"\x03\nmachine 1\n\x03"] {
         for first in 0..=bytes.len() {
             for second in first..=bytes.len() {
-                let mut bench = Bench::up(&NAMES);
-                bench.type_line("put one \"x\"");
-                bench.bytes(b"half a ");
-                bench.bytes(&bytes[..first]);
-                bench.bytes(&bytes[first..second]);
-                bench.bytes(&bytes[second..]);
-                let shown = bench.output();
+                let mut harness = Harness::up(&NAMES);
+                harness.type_line("put one \"x\"");
+                harness.bytes(b"half a ");
+                harness.bytes(&bytes[..first]);
+                harness.bytes(&bytes[first..second]);
+                harness.bytes(&bytes[second..]);
+                let shown = harness.output();
                 assert!(shown.ends_with(SKIPPING), "{first}, {second}: {shown:?}");
-                bench.type_line("line");
-                bench.type_line("archive one final");
-                assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-                assert!(!commanded(&bench), "{first}, {second}");
+                harness.type_line("line");
+                harness.type_line("archive one final");
+                assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+                assert!(!commanded(&harness), "{first}, {second}");
             }
         }
     }
@@ -99,20 +99,20 @@ fn a_takeover_is_seen_however_its_bytes_arrive() {
 #[test]
 fn ctrl_c_says_that_the_person_has_seen_it() {
     for by_handshake in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.type_line("put one \"x\"");
+        let mut harness = Harness::up(&NAMES);
+        harness.type_line("put one \"x\"");
         match by_handshake {
-            true => handshake(&mut bench),
-            false => takeover(&mut bench, b"\x0f"),
+            true => handshake(&mut harness),
+            false => takeover(&mut harness, b"\x0f"),
         };
-        assert_eq!(bench.type_line("status"), "status\r\n");
-        bench.bytes(b"\x03");
-        assert_eq!(bench.output(), "-cancelled the rest of the text is not awaited\r\ntotebox> ");
-        assert!(bench.type_line("status").contains("+status "));
+        assert_eq!(harness.type_line("status"), "status\r\n");
+        harness.bytes(b"\x03");
+        assert_eq!(harness.output(), "-cancelled the rest of the text is not awaited\r\ntotebox> ");
+        assert!(harness.type_line("status").contains("+status "));
         // Ctrl-C that came while the client had the line, with what was typed behind it.
-        bench.type_line("put one \"x\"");
+        harness.type_line("put one \"x\"");
         if !by_handshake {
-            let shown = takeover(&mut bench, b"\x0f\x03status\r");
+            let shown = takeover(&mut harness, b"\x0f\x03status\r");
             assert!(shown.contains("*-cancelled:2 ") && shown.contains("+status "), "{shown}");
         }
     }
@@ -121,151 +121,151 @@ fn ctrl_c_says_that_the_person_has_seen_it() {
 #[test]
 fn a_second_takeover_changes_nothing() {
     for handshakes in [0b00, 0b01, 0b10, 0b11] {
-        let mut bench = Bench::up(&NAMES);
-        bench.type_line("put one \"x\"");
+        let mut harness = Harness::up(&NAMES);
+        harness.type_line("put one \"x\"");
         for turn in 0..2 {
             let shown = match handshakes >> turn & 1 {
-                1 => handshake(&mut bench),
-                _ => takeover(&mut bench, b"\x0f"),
+                1 => handshake(&mut harness),
+                _ => takeover(&mut harness, b"\x0f"),
             };
             assert!(shown.ends_with(SKIPPING), "{shown:?}");
-            bench.type_line("archive one final");
+            harness.type_line("archive one final");
         }
-        assert!(!commanded(&bench));
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(bench.type_line("status").contains("+status "));
+        assert!(!commanded(&harness));
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+        assert!(harness.type_line("status").contains("+status "));
     }
 }
 
 #[test]
 fn the_rest_of_a_line_is_no_line() {
     for by_handshake in [false, true] {
-        let over = |bench: &mut Bench| match by_handshake {
-            true => handshake(bench),
-            false => takeover(bench, b"\x0f"),
+        let over = |harness: &mut Harness| match by_handshake {
+            true => handshake(harness),
+            false => takeover(harness, b"\x0f"),
         };
         // Of a command.
-        let mut bench = Bench::up(&NAMES);
-        bench.bytes(b"help ");
-        assert!(over(&mut bench).ends_with(SKIPPING));
-        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+        let mut harness = Harness::up(&NAMES);
+        harness.bytes(b"help ");
+        assert!(over(&mut harness).ends_with(SKIPPING));
+        assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
         // Of a text: 3. is no single point.
-        bench.type_line("put one \"x\"");
-        bench.bytes(b"3");
-        over(&mut bench);
-        assert_eq!(bench.type_line("."), ".\r\n");
-        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(!commanded(&bench));
+        harness.type_line("put one \"x\"");
+        harness.bytes(b"3");
+        over(&mut harness);
+        assert_eq!(harness.type_line("."), ".\r\n");
+        assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&harness));
     }
 }
 
 #[test]
 fn keys_that_were_lost_meanwhile_may_have_been_anything() {
-    let mut bench = Bench::up(&NAMES);
+    let mut harness = Harness::up(&NAMES);
     // Nothing was under way, and then `put` may have been typed blindly.
-    assert_eq!(takeover(&mut bench, b"\x19"), format!("{SKIPPING}"));
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    takeover(&mut bench, b"\x18");
-    assert_eq!(bench.type_line("."), ".\r\n", "it may be the end of a longer line");
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    assert!(!commanded(&bench));
+    assert_eq!(takeover(&mut harness, b"\x19"), format!("{SKIPPING}"));
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    takeover(&mut harness, b"\x18");
+    assert_eq!(harness.type_line("."), ".\r\n", "it may be the end of a longer line");
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&harness));
     // Nothing was typed: the prompt is there at once.
-    assert_eq!(takeover(&mut bench, b"\x0f"), "totebox> ");
-    assert!(bench.type_line("status").contains("+status "));
+    assert_eq!(takeover(&mut harness, b"\x0f"), "totebox> ");
+    assert!(harness.type_line("status").contains("+status "));
 }
 
 #[test]
 fn what_was_sent_ahead_and_not_taken_up_counts_as_begun() {
-    let mut bench = Bench::up(&NAMES);
-    bench.archives[0].hung = true;
-    bench.type_line("ls one");
-    bench.bytes(b"put two x\rarchive one ");
-    takeover(&mut bench, b"\x0f");
-    bench.revive(0);
-    bench.output();
-    assert_eq!(bench.type_line("final"), "final\r\n");
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    assert!(bench.peer.orders.is_empty());
+    let mut harness = Harness::up(&NAMES);
+    harness.archives[0].hung = true;
+    harness.type_line("ls one");
+    harness.bytes(b"put two x\rarchive one ");
+    takeover(&mut harness, b"\x0f");
+    harness.revive(0);
+    harness.output();
+    assert_eq!(harness.type_line("final"), "final\r\n");
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    assert!(harness.peer.orders.is_empty());
 }
 
 #[test]
 fn a_takeover_and_its_end_may_come_in_one_piece() {
-    let mut bench = Bench::up(&NAMES);
-    bench.type_line("put one x");
-    bench.bytes(b"text\r\x0e\x03\x03\nmachine 5\nput two y 3 #\n\x0f");
-    let shown = bench.output();
+    let mut harness = Harness::up(&NAMES);
+    harness.type_line("put one x");
+    harness.bytes(b"text\r\x0e\x03\x03\nmachine 5\nput two y 3 #\n\x0f");
+    let shown = harness.output();
     assert!(shown.rsplit_once('\x0f').unwrap().1.ends_with(SKIPPING), "{shown:?}");
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    assert!(!commanded(&bench) && bench.archives[0].documents.is_empty());
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&harness) && harness.archives[0].documents.is_empty());
 }
 
 #[test]
 fn a_handshake_and_its_end_may_come_in_one_piece() {
-    let mut bench = Bench::up(&NAMES);
-    bench.type_line("put one x");
-    bench.bytes(b"text\r\x03\nmachine 5\n\x03");
-    assert!(bench.output().ends_with(SKIPPING));
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
+    let mut harness = Harness::up(&NAMES);
+    harness.type_line("put one x");
+    harness.bytes(b"text\r\x03\nmachine 5\n\x03");
+    assert!(harness.output().ends_with(SKIPPING));
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
     // Another program, and a break on the line.
-    bench.bytes(b"\x03\nmachine 6\n");
-    assert!(bench.output().contains("+machine totebox/1 6 #"));
-    bench.line.borrow_mut().hung_up = true;
-    bench.bytes(b"");
-    assert!(bench.output().ends_with(SKIPPING));
-    assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    assert!(!commanded(&bench));
+    harness.bytes(b"\x03\nmachine 6\n");
+    assert!(harness.output().contains("+machine totebox/1 6 #"));
+    harness.line.borrow_mut().hung_up = true;
+    harness.bytes(b"");
+    assert!(harness.output().ends_with(SKIPPING));
+    assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    assert!(!commanded(&harness));
 }
 
 #[test]
 fn text_that_was_refused_before_is_skipped_behind_the_takeover_too() {
     for by_handshake in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[0].refuses_at = Some(5);
-        bench.type_line("put one note");
-        assert!(bench.type_line("12345").ends_with(SKIPPING));
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[0].refuses_at = Some(5);
+        harness.type_line("put one note");
+        assert!(harness.type_line("12345").ends_with(SKIPPING));
         match by_handshake {
-            true => handshake(&mut bench),
-            false => takeover(&mut bench, b"\x0f"),
+            true => handshake(&mut harness),
+            false => takeover(&mut harness, b"\x0f"),
         };
-        assert_eq!(bench.type_line("archive one final"), "archive one final\r\n");
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(!commanded(&bench));
+        assert_eq!(harness.type_line("archive one final"), "archive one final\r\n");
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+        assert!(!commanded(&harness));
     }
 }
 
 #[test]
 fn a_person_who_waited_for_a_receipt_is_told() {
     for by_handshake in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[0].holds_receipts = true;
-        bench.type_line("put one x");
-        bench.type_line("text");
-        bench.type_line(".");
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[0].holds_receipts = true;
+        harness.type_line("put one x");
+        harness.type_line("text");
+        harness.type_line(".");
         let shown = match by_handshake {
-            true => handshake(&mut bench),
-            false => takeover(&mut bench, b"\x0f"),
+            true => handshake(&mut harness),
+            false => takeover(&mut harness, b"\x0f"),
         };
         assert!(shown.ends_with("submission 1:\r\n*+pending 1\r\ntotebox> "), "{shown:?}");
-        bench.revive(0);
-        assert!(bench.output().contains("*+receipt 1 seq=1 "));
+        harness.revive(0);
+        assert!(harness.output().contains("*+receipt 1 seq=1 "));
 
         // It comes while the client has the line.
-        bench.archives[0].holds_receipts = true;
-        bench.type_line("put one x");
-        bench.type_line(".");
+        harness.archives[0].holds_receipts = true;
+        harness.type_line("put one x");
+        harness.type_line(".");
         if !by_handshake {
-            bench.bytes(b"\x0e\x03\x03\nmachine\n");
-            bench.revive(0);
-            bench.output();
-            bench.bytes(b"\x0f");
-            let shown = bench.output();
+            harness.bytes(b"\x0e\x03\x03\nmachine\n");
+            harness.revive(0);
+            harness.output();
+            harness.bytes(b"\x0f");
+            let shown = harness.output();
             assert!(shown.contains("submission 2:\r\n*+receipt 2 seq=2 size=0 "), "{shown:?}");
             assert!(shown.ends_with("\r\ntotebox> "), "{shown:?}");
         }
@@ -274,27 +274,27 @@ fn a_person_who_waited_for_a_receipt_is_told() {
 
 #[test]
 fn a_client_is_not_bothered_with_what_the_terminal_owes() {
-    let mut bench = Bench::up(&NAMES);
-    bench.type_line("put one x");
-    bench.bytes(b"\x0e");
+    let mut harness = Harness::up(&NAMES);
+    harness.type_line("put one x");
+    harness.bytes(b"\x0e");
     // Whoever has the line now begins with Ctrl-C.
-    assert!(bench.output().ends_with("-cancelled:1 given up; nothing was committed\r\n"));
-    bench.bytes(b"archive one final\r.\r");
-    bench.bytes(b"\x03");
-    assert!(bench.output().ends_with("totebox> "));
-    assert!(bench.type_line("ls two").contains("+ls records=1"), "a person at the socket has a prompt");
+    assert!(harness.output().ends_with("-cancelled:1 given up; nothing was committed\r\n"));
+    harness.bytes(b"archive one final\r.\r");
+    harness.bytes(b"\x03");
+    assert!(harness.output().ends_with("totebox> "));
+    assert!(harness.type_line("ls two").contains("+ls records=1"), "a person at the socket has a prompt");
     // A client's own text, from which the next client cuts it off, is no concern of the terminal's.
-    bench.type_line("put two y");
-    bench.bytes(b"\x0f");
-    let shown = bench.output();
+    harness.type_line("put two y");
+    harness.bytes(b"\x0f");
+    let shown = harness.output();
     assert!(shown.contains("submission 1:\r\n") && shown.ends_with(SKIPPING), "{shown:?}");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-    bench.bytes(b"\x0e\x03");
-    bench.type_line("put two y");
-    bench.bytes(b"\x0f");
-    let shown = bench.output();
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+    harness.bytes(b"\x0e\x03");
+    harness.type_line("put two y");
+    harness.bytes(b"\x0f");
+    let shown = harness.output();
     assert!(shown.ends_with("\x0ftotebox> "), "{shown:?}");
-    assert!(bench.peer.orders.is_empty());
+    assert!(harness.peer.orders.is_empty());
 }
 
 #[test]
@@ -315,71 +315,71 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
         &too_long,
     ];
     for put in puts {
-        let mut bench = Bench::up(&NAMES);
-        bench.surface.rows[0].state = ArchiveState::Suspended as u8;
-        bench.publish();
-        bench.output();
+        let mut harness = Harness::up(&NAMES);
+        harness.status_page.rows[0].state = ArchiveState::Suspended as u8;
+        harness.publish();
+        harness.output();
         // In one go, as a script or the clipboard has it.
-        bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
-        let shown = bench.output();
-        assert!(shown.contains(SKIPPING) && bench.peer.orders.is_empty(), "{shown:.500}");
+        harness.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
+        let shown = harness.output();
+        assert!(shown.contains(SKIPPING) && harness.peer.orders.is_empty(), "{shown:.500}");
         assert!(shown.ends_with("+ls records=1\r\ntotebox> "), "{shown:.500}");
     }
     // As the archive itself says.
     for put in ["put one note", "put one lease 2026"] {
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[0].refuses_puts = true;
-        bench.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
-        let shown = bench.output();
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[0].refuses_puts = true;
+        harness.bytes(format!("{put}\rarchive two final\r.\rls two\r").as_bytes());
+        let shown = harness.output();
         assert!(shown.contains("-sealed:1 ") && shown.contains(SKIPPING) && shown.contains("+ls "), "{shown}");
-        assert!(bench.peer.orders.is_empty());
+        assert!(harness.peer.orders.is_empty());
     }
     // A program says that it is one, and goes on.
-    let mut bench = Bench::up_machine(&NAMES);
-    bench.archives[0].refuses_puts = true;
+    let mut harness = Harness::up_machine(&NAMES);
+    harness.archives[0].refuses_puts = true;
     for put in ["put one note 3", "put nowhere note 3"] {
-        assert!(!bench.ask(put).iter().any(|line| line.starts_with('*')));
-        assert_eq!(bench.ask("ls two").last().unwrap(), "+ls records=1");
+        assert!(!harness.ask(put).iter().any(|line| line.starts_with('*')));
+        assert_eq!(harness.ask("ls two").last().unwrap(), "+ls records=1");
     }
 }
 
 #[test]
 fn a_put_with_a_size_can_be_left_by_a_person_who_meant_none() {
-    let mut bench = Bench::up(&NAMES);
-    let shown = bench.type_line("put one lease 2026");
+    let mut harness = Harness::up(&NAMES);
+    let shown = harness.type_line("put one lease 2026");
     assert!(shown.contains("+ready 1 8 ") && shown.contains("put the name in \"quotes\""), "{shown}");
     assert_eq!(
-        bench.type_line("archive two final"),
+        harness.type_line("archive two final"),
         "archive two final\r\n?0 bad-crc\r\n",
         "what is typed is shown"
     );
-    assert_eq!(bench.type_line("."), ".\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
-    assert!(bench.peer.orders.is_empty() && bench.archives[0].documents.is_empty());
+    assert_eq!(harness.type_line("."), ".\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
+    assert!(harness.peer.orders.is_empty() && harness.archives[0].documents.is_empty());
     // More than was declared: what follows is not known to be over.
-    bench.type_line("put one lease 2");
-    let shown = bench.type_line(&format!("@0 YWJj #{:08x}", checksum(b"@0 YWJj")));
+    harness.type_line("put one lease 2");
+    let shown = harness.type_line(&format!("@0 YWJj #{:08x}", checksum(b"@0 YWJj")));
     assert!(shown.contains("-wrong-size:2 ") && shown.ends_with(SKIPPING), "{shown}");
-    assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
+    assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
 }
 
 #[test]
 fn what_became_of_a_text_is_told_however_many_documents_a_client_has_put_since() {
     for by_handshake in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[0].holds_receipts = true;
-        bench.type_line("put one \"x\"");
-        bench.type_line("text");
-        bench.type_line(".");
-        bench.bytes(if by_handshake { b"\x03\nmachine 7\n" } else { b"\x0e\x03\x03\nmachine 7\n" });
-        bench.revive(0);
-        bench.output();
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[0].holds_receipts = true;
+        harness.type_line("put one \"x\"");
+        harness.type_line("text");
+        harness.type_line(".");
+        harness.bytes(if by_handshake { b"\x03\nmachine 7\n" } else { b"\x0e\x03\x03\nmachine 7\n" });
+        harness.revive(0);
+        harness.output();
         for number in 0..300 {
-            bench.send(&format!("put two d{number} 0"));
-            let lines = bench.ask("@0");
+            harness.send(&format!("put two d{number} 0"));
+            let lines = harness.ask("@0");
             assert!(lines.iter().any(|line| line.starts_with("+receipt ")), "{lines:?}");
         }
-        bench.bytes(if by_handshake { b"\x03" } else { b"\x0f" });
-        let shown = bench.output();
+        harness.bytes(if by_handshake { b"\x03" } else { b"\x0f" });
+        let shown = harness.output();
         assert!(shown.contains("this became of submission 1:\r\n*+receipt 1 seq=1 size=5 "), "{shown:?}");
     }
 }
@@ -389,117 +389,117 @@ fn flags_that_a_client_was_told_of_are_told_to_the_terminal_too() {
     for (count, told) in
         [(1, "*meanwhile a flag was raised; flags shows it"), (2, "*meanwhile 2 flags were raised;")]
     {
-        let mut bench = Bench::up(&NAMES);
-        bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+        let mut harness = Harness::up(&NAMES);
+        harness.bytes(b"\x0e\x03\x03\nmachine 7\n");
         for flag in 0..count {
-            bench.raise(7 + flag, FlagKind::Finding(FindingKind::Asset), 1);
+            harness.raise(7 + flag, FlagKind::Finding(FindingKind::Asset), 1);
         }
-        bench.publish();
-        assert!(bench.output().contains("*flag 7 two "));
-        bench.bytes(b"\x0f");
-        let shown = bench.output();
+        harness.publish();
+        assert!(harness.output().contains("*flag 7 two "));
+        harness.bytes(b"\x0f");
+        let shown = harness.output();
         assert!(shown.split_once('\x0f').unwrap().1.starts_with(told), "{shown:?}");
         assert!(shown.ends_with("totebox> "), "{shown:?}");
-        assert_eq!(takeover(&mut bench, b"\x0f"), "totebox> ", "once");
+        assert_eq!(takeover(&mut harness, b"\x0f"), "totebox> ", "once");
     }
 }
 
 #[test]
 fn text_behind_an_archive_that_stops_is_skipped() {
     for hung in [false, true] {
-        let mut bench = Bench::up(&NAMES);
-        bench.archives[0].hung = hung;
-        bench.bytes(b"put one note\rtext\r");
-        bench.surface.rows[0].state = ArchiveState::Faulted as u8;
-        bench.publish();
-        bench.bytes(b"archive two final\r.\rls two\r");
-        let shown = bench.output();
+        let mut harness = Harness::up(&NAMES);
+        harness.archives[0].hung = hung;
+        harness.bytes(b"put one note\rtext\r");
+        harness.status_page.rows[0].state = ArchiveState::Faulted as u8;
+        harness.publish();
+        harness.bytes(b"archive two final\r.\rls two\r");
+        let shown = harness.output();
         assert!(shown.contains(SKIPPING) && shown.ends_with("+ls records=1\r\ntotebox> "), "{shown}");
-        assert!(bench.peer.orders.is_empty());
+        assert!(harness.peer.orders.is_empty());
     }
 }
 
 #[test]
 fn text_behind_a_line_that_is_too_long_is_skipped() {
-    let mut bench = Bench::up(&NAMES);
-    bench.type_line("put one note");
-    bench.bytes(&[b'x'; 5000]);
-    bench.bytes(b"\rarchive two final\r");
-    assert!(bench.output().contains(SKIPPING));
-    bench.bytes(&[b'.'; 5000]);
-    bench.bytes(b"\rarchive two final\r");
+    let mut harness = Harness::up(&NAMES);
+    harness.type_line("put one note");
+    harness.bytes(&[b'x'; 5000]);
+    harness.bytes(b"\rarchive two final\r");
+    assert!(harness.output().contains(SKIPPING));
+    harness.bytes(&[b'.'; 5000]);
+    harness.bytes(b"\rarchive two final\r");
     assert_eq!(
-        bench.type_line("."),
+        harness.type_line("."),
         [&".".repeat(4095), &"\x07".repeat(905)[..], "\r\narchive two final\r\n.\r\ntotebox> "].concat()
     );
-    assert!(bench.peer.orders.is_empty());
+    assert!(harness.peer.orders.is_empty());
 }
 
 #[test]
 fn a_break_on_the_line_does_not_make_text_a_command() {
-    let mut bench = Bench::up(&NAMES);
-    bench.type_line("put one note");
-    bench.bytes(b"text\rhalf a line");
-    bench.line.borrow_mut().hung_up = true;
-    bench.bytes(b"");
-    assert!(bench.output().ends_with(SKIPPING));
-    bench.bytes(b"archive two final\rarchive one final\r");
-    assert!(bench.peer.orders.is_empty());
+    let mut harness = Harness::up(&NAMES);
+    harness.type_line("put one note");
+    harness.bytes(b"text\rhalf a line");
+    harness.line.borrow_mut().hung_up = true;
+    harness.bytes(b"");
+    assert!(harness.output().ends_with(SKIPPING));
+    harness.bytes(b"archive two final\rarchive one final\r");
+    assert!(harness.peer.orders.is_empty());
     // A new peer begins with Ctrl-C.
-    bench.bytes(b"\x03");
-    bench.output();
-    assert!(bench.type_line("ls two").contains("+ls records=1"));
+    harness.bytes(b"\x03");
+    harness.output();
+    assert!(harness.type_line("ls two").contains("+ls records=1"));
 }
 
 #[test]
 fn what_was_typed_before_the_first_prompt_is_no_command() {
     // The appliance has started anew while a person typed a text.
     for (early, late) in [("of text\rarchive two final\r", ""), ("arch", "ive two final\r")] {
-        let mut bench = Bench::starting(&NAMES);
-        bench.bytes(early.as_bytes());
-        for row in &mut bench.surface.rows[..3] {
+        let mut harness = Harness::starting(&NAMES);
+        harness.bytes(early.as_bytes());
+        for row in &mut harness.status_page.rows[..3] {
             (row.state, row.volume_state) = (ArchiveState::Active as u8, 1);
         }
-        (bench.surface.settled, bench.surface.restored, bench.surface.durable) = (1, 1, 1);
-        bench.publish();
-        bench.bytes(late.as_bytes());
-        let shown = bench.output();
+        (harness.status_page.settled, harness.status_page.restored, harness.status_page.durable) = (1, 1, 1);
+        harness.publish();
+        harness.bytes(late.as_bytes());
+        let shown = harness.output();
         assert!(shown.contains(SKIPPING) && !shown.contains("totebox> "), "{shown:?}");
-        assert_eq!(bench.type_line("archive two final"), "archive two final\r\n");
-        assert_eq!(bench.type_line("."), ".\r\ntotebox> ");
-        assert!(bench.peer.orders.is_empty());
+        assert_eq!(harness.type_line("archive two final"), "archive two final\r\n");
+        assert_eq!(harness.type_line("."), ".\r\ntotebox> ");
+        assert!(harness.peer.orders.is_empty());
     }
 }
 
 #[test]
 fn the_end_of_the_input_is_answered_once_everything_before_it_was() {
-    let mut bench = Bench::up(&NAMES);
-    bench.archives[0].holds_receipts = true;
-    bench.bytes(b"put one note\rtext\r.\r\x04");
-    assert!(!bench.output().contains(['\x06', '\x15']));
-    bench.revive(0);
-    let shown = bench.output();
+    let mut harness = Harness::up(&NAMES);
+    harness.archives[0].holds_receipts = true;
+    harness.bytes(b"put one note\rtext\r.\r\x04");
+    assert!(!harness.output().contains(['\x06', '\x15']));
+    harness.revive(0);
+    let shown = harness.output();
     let (before, after) = shown.split_once('\x06').unwrap();
     assert!(before.contains("+receipt 1 seq=1 ") && after.is_empty(), "{shown:?}");
     // Something is refused, and a text is left open: it is not committed.
-    bench.bytes(b"get one 9\r\n\x04");
-    assert!(bench.output().contains('\x15'));
+    harness.bytes(b"get one 9\r\n\x04");
+    assert!(harness.output().contains('\x15'));
     for open in ["put one note\rtext\r", "put one note 9\r@0 YWJj #e7ac20de\r", "put nowhere note\rtext\r"] {
-        bench.bytes(format!("{open}\r\x04").as_bytes());
-        let shown = bench.output();
+        harness.bytes(format!("{open}\r\x04").as_bytes());
+        let shown = harness.output();
         assert!(shown.contains(SKIPPING) && shown.ends_with('\x15'), "{shown:?}");
-        bench.bytes(b"archive two final\r");
-        bench.bytes(b"\x03");
-        bench.output();
+        harness.bytes(b"archive two final\r");
+        harness.bytes(b"\x03");
+        harness.output();
     }
-    assert_eq!(bench.archives[0].documents.len(), 1);
-    assert!(bench.peer.orders.is_empty());
+    assert_eq!(harness.archives[0].documents.len(), 1);
+    assert!(harness.peer.orders.is_empty());
     // Within a line it is nothing.
-    bench.bytes(b"stat\x04us\r");
-    assert!(bench.output().contains("+status "));
+    harness.bytes(b"stat\x04us\r");
+    assert!(harness.output().contains("+status "));
     // A program's mode makes no difference.
-    bench.bytes(b"\x04machine\r\x04");
-    let shown = bench.output();
+    harness.bytes(b"\x04machine\r\x04");
+    let shown = harness.output();
     let (before, after) = shown.split_once('\x15').expect("Ctrl-C left the last text open");
     assert!(before.is_empty() && after.ends_with('\x06'), "{shown:?}");
 }
@@ -509,39 +509,39 @@ fn the_end_of_the_input_is_answered_once_everything_before_it_was() {
 fn no_line_of_a_text_is_ever_a_command() {
     for seed in 0..400 {
         let mut random = Random(seed);
-        let mut bench = Bench::up(&NAMES);
-        bench.answer_order(Outcome::Accepted, 9);
-        bench.bytes(b"put one \"x\"\r");
+        let mut harness = Harness::up(&NAMES);
+        harness.answer_order(Outcome::Accepted, 9);
+        harness.bytes(b"put one \"x\"\r");
         let mut hung = false;
         for _ in 0..30 {
             let line =
                 ["archive one final\r", "ls two\r", "get two 0\n", "audit\r", "arch", "ive two final\r", "3"]
                     [random.below(7) as usize];
-            bench.bytes(line.as_bytes());
+            harness.bytes(line.as_bytes());
             match random.below(8) {
                 0 => {
-                    takeover(&mut bench, [&b"\x0f"[..], b"\x18", b"\x19"][random.below(3) as usize]);
+                    takeover(&mut harness, [&b"\x0f"[..], b"\x18", b"\x19"][random.below(3) as usize]);
                 }
                 1 => {
-                    handshake(&mut bench);
+                    handshake(&mut harness);
                 }
-                2 => bench.bytes(b"\x0e\x03ls\r\x0f"),
+                2 => harness.bytes(b"\x0e\x03ls\r\x0f"),
                 3 if random.below(4) == 0 => {
-                    bench.surface.rows[0].state = ArchiveState::Faulted as u8;
-                    bench.publish();
+                    harness.status_page.rows[0].state = ArchiveState::Faulted as u8;
+                    harness.publish();
                 }
-                4 => bench.line.borrow_mut().hung_up = true,
-                5 if !hung => (bench.archives[0].hung, hung) = (true, true),
+                4 => harness.line.borrow_mut().hung_up = true,
+                5 if !hung => (harness.archives[0].hung, hung) = (true, true),
                 6 if hung => {
-                    bench.revive(0);
+                    harness.revive(0);
                     hung = false;
                 }
                 _ => {}
             }
         }
-        bench.revive(0);
-        assert!(!commanded(&bench), "seed {seed}");
-        let documents: Vec<&Document> = bench.archives.iter().flat_map(|archive| &archive.documents).collect();
+        harness.revive(0);
+        assert!(!commanded(&harness), "seed {seed}");
+        let documents: Vec<&Document> = harness.archives.iter().flat_map(|archive| &archive.documents).collect();
         assert_eq!(documents, [] as [&Document; 0], "seed {seed}");
     }
 }
@@ -550,50 +550,50 @@ fn no_line_of_a_text_is_ever_a_command() {
 fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
     const UNTAKEN: &str = "*another had the line; what was typed before and not taken up was not carried out\r\n";
     for by_handshake in [false, true] {
-        let over = |bench: &mut Bench| match by_handshake {
-            true => handshake(bench),
-            false => takeover(bench, b"\x0f"),
+        let over = |harness: &mut Harness| match by_handshake {
+            true => handshake(harness),
+            false => takeover(harness, b"\x0f"),
         };
-        let mut bench = Bench::up(&NAMES);
-        bench.bytes(b"archive one ");
-        let shown = over(&mut bench);
+        let mut harness = Harness::up(&NAMES);
+        harness.bytes(b"archive one ");
+        let shown = over(&mut harness);
         assert_eq!(shown.trim_start_matches("\r\n"), format!("{UNTAKEN}{SKIPPING}"));
-        bench.bytes(b"\x03");
-        bench.output();
+        harness.bytes(b"\x03");
+        harness.output();
         // Whole lines, whose turn had not come.
-        bench.archives[0].hung = true;
-        bench.type_line("ls one");
-        bench.bytes(b"archive one final\r");
-        let shown = over(&mut bench);
+        harness.archives[0].hung = true;
+        harness.type_line("ls one");
+        harness.bytes(b"archive one final\r");
+        let shown = over(&mut harness);
         assert!(shown.contains("this became of ls one:\r\n*-cancelled it was not shown to its end"), "{shown:?}");
         assert!(shown.ends_with(&format!("{UNTAKEN}{SKIPPING}")), "{shown:?}");
-        assert!(bench.peer.orders.is_empty());
+        assert!(harness.peer.orders.is_empty());
         // Nothing was typed, and the rest of a text is no command.
-        let mut bench = Bench::up(&NAMES);
-        assert!(!over(&mut bench).contains("not carried out"));
-        bench.type_line("put one \"x\"");
-        bench.bytes(b"half a line");
-        assert!(!over(&mut bench).contains("not carried out"));
+        let mut harness = Harness::up(&NAMES);
+        assert!(!over(&mut harness).contains("not carried out"));
+        harness.type_line("put one \"x\"");
+        harness.bytes(b"half a line");
+        assert!(!over(&mut harness).contains("not carried out"));
     }
 }
 
 /// What a person is told who was cut off from an order; `answered` and `meanwhile` happen while the other has the line.
-fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Bench)) -> String {
-    let mut bench = Bench::up(&NAMES);
-    bench.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
-    bench.publish();
-    bench.output();
-    bench.type_line(command);
-    bench.bytes(b"\x0e\x03\x03\nmachine 7\n");
+fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Harness)) -> String {
+    let mut harness = Harness::up(&NAMES);
+    harness.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
+    harness.publish();
+    harness.output();
+    harness.type_line(command);
+    harness.bytes(b"\x0e\x03\x03\nmachine 7\n");
     if let Some(outcome) = answered {
-        bench.answer_order(outcome, 9);
-        bench.revive_orchestrator();
+        harness.answer_order(outcome, 9);
+        harness.revive_orchestrator();
     }
-    meanwhile(&mut bench);
-    bench.publish();
-    bench.output();
-    bench.bytes(b"\x0f");
-    let shown = bench.output();
+    meanwhile(&mut harness);
+    harness.publish();
+    harness.output();
+    harness.bytes(b"\x0f");
+    let shown = harness.output();
     let (_, told) = shown.rsplit_once('\x0f').expect("the console answers that the line is back");
     told.strip_suffix("totebox> ").expect("nothing is skipped").to_string()
 }
@@ -601,7 +601,7 @@ fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn
 #[test]
 fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
     let accepted = Some(Outcome::Accepted);
-    let complete = |state, completion| move |bench: &mut Bench| bench.complete(1, 9, state, completion);
+    let complete = |state, completion| move |harness: &mut Harness| harness.complete(1, 9, state, completion);
     let head = |command| format!("*another had the line; this became of {command}:\r\n");
     let suspended = complete(ArchiveState::Suspended, Completion::Done);
     assert_eq!(
@@ -612,8 +612,8 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
     let shown = told_of_an_order("suspend two", accepted, stopped);
     assert!(shown.starts_with(&format!("{}*-stopped two is suspended: ", head("suspend two"))), "{shown}");
     // It goes on, it was not answered, it was refused.
-    let shown = told_of_an_order("suspend two", accepted, |bench| {
-        (bench.surface.rows[1].command_tag, bench.surface.rows[1].moving) = (9.into(), 1);
+    let shown = told_of_an_order("suspend two", accepted, |harness| {
+        (harness.status_page.rows[1].command_tag, harness.status_page.rows[1].moving) = (9.into(), 1);
     });
     assert!(
         shown.ends_with("*-cancelled no longer waiting; it goes on, status will show how it ended\r\n"),
@@ -627,19 +627,19 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
         format!("{}*-already-there two is that already: active; nothing was changed\r\n", head("resume two"))
     );
     // Whoever had the line gave another order for the archive.
-    let shown = told_of_an_order("suspend two", accepted, |bench| {
-        bench.complete(1, 10, ArchiveState::Active, Completion::Done);
+    let shown = told_of_an_order("suspend two", accepted, |harness| {
+        harness.complete(1, 10, ArchiveState::Active, Completion::Done);
     });
     assert!(shown.ends_with("; history shows what this one led to\r\n"), "{shown}");
 
-    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, true));
+    let shown = told_of_an_order("ack 7 seen", accepted, |harness| harness.acknowledge(7, 9, true));
     assert_eq!(shown, format!("{}*+ack flag 7 is acknowledged\r\n", head("ack 7")));
-    let shown = told_of_an_order("ack 7 seen", accepted, |bench| bench.acknowledge(7, 9, false));
+    let shown = told_of_an_order("ack 7 seen", accepted, |harness| harness.acknowledge(7, 9, false));
     assert!(shown.contains("*-not-recorded flag 7 stays open"), "{shown}");
 
     let verify = |volumes: core::ops::Range<usize>| {
-        move |bench: &mut Bench| {
-            for row in &mut bench.surface.rows[volumes.clone()] {
+        move |harness: &mut Harness| {
+            for row in &mut harness.status_page.rows[volumes.clone()] {
                 (row.verify_tag, row.verdict) = (9.into(), Verdict::Clean as u8);
             }
         }
@@ -659,20 +659,20 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
 
 #[test]
 fn what_became_of_an_order_is_told_behind_a_handshake_and_not_to_who_gave_it_up() {
-    let mut bench = Bench::up(&NAMES);
-    bench.answer_order(Outcome::Accepted, 9);
-    bench.type_line("suspend two");
-    bench.bytes(b"\x03\nmachine 7\n");
-    bench.complete(1, 9, ArchiveState::Suspended, Completion::Done);
-    bench.publish();
-    bench.output();
-    bench.bytes(b"\x03");
-    let shown = bench.output();
+    let mut harness = Harness::up(&NAMES);
+    harness.answer_order(Outcome::Accepted, 9);
+    harness.type_line("suspend two");
+    harness.bytes(b"\x03\nmachine 7\n");
+    harness.complete(1, 9, ArchiveState::Suspended, Completion::Done);
+    harness.publish();
+    harness.output();
+    harness.bytes(b"\x03");
+    let shown = harness.output();
     assert!(shown.contains("this became of suspend two:\r\n*+suspend two is suspended\r\n"), "{shown:?}");
     // Ctrl-C is the person's own.
-    bench.type_line("archive two final");
-    bench.bytes(b"\x03");
-    let shown = bench.output();
+    harness.type_line("archive two final");
+    harness.bytes(b"\x03");
+    let shown = harness.output();
     assert!(shown.contains("-cancelled ") && !shown.contains("another had the line"), "{shown:?}");
-    assert!(!bench.type_line("status").contains("another had the line"));
+    assert!(!harness.type_line("status").contains("another had the line"));
 }

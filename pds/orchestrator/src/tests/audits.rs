@@ -14,10 +14,10 @@ fn scheduled(full_every: u32) -> impl FnOnce(&mut TestManifest) {
 }
 
 /// Kind and volume of what the auditor is asked for; it finds nothing.
-fn audit_round(bench: &mut Bench) -> Vec<(u8, u8)> {
-    let jobs = bench.jobs();
+fn audit_round(harness: &mut Harness) -> Vec<(u8, u8)> {
+    let jobs = harness.jobs();
     for job in &jobs {
-        bench.report(&clean(job), &[]);
+        harness.report(&clean(job), &[]);
     }
     jobs.iter().map(|job| (job.op, job.volume)).collect()
 }
@@ -28,32 +28,32 @@ fn all(op: u8) -> Vec<(u8, u8)> {
 
 #[test]
 fn every_volume_is_audited_soon_after_the_start_and_then_once_a_period() {
-    let mut bench = Bench::deployed(scheduled(1));
-    assert_eq!(bench.row(0).audit_due_ms.get(), 10_000);
-    bench.tick(9_999);
-    assert_eq!(audit_round(&mut bench), []);
+    let mut harness = Harness::deployed(scheduled(1));
+    assert_eq!(harness.row(0).audit_due_ms.get(), 10_000);
+    harness.tick(9_999);
+    assert_eq!(audit_round(&mut harness), []);
     let period_ms = u64::from(PERIOD_S) * 1000;
     for round in 0..3 {
-        bench.tick(10_000 + round * period_ms);
-        assert_eq!(audit_round(&mut bench), all(FULL), "round {round}");
-        assert_eq!(bench.row(AUDIT).audit_due_ms.get(), 10_000 + (round + 1) * period_ms);
-        assert_eq!((bench.row(2).verdict, bench.row(2).verify_tag.get()), (Verdict::Clean as u8, 0));
-        bench.tick(10_000 + round * period_ms + period_ms - 1);
-        assert_eq!(audit_round(&mut bench), []);
+        harness.tick(10_000 + round * period_ms);
+        assert_eq!(audit_round(&mut harness), all(FULL), "round {round}");
+        assert_eq!(harness.row(AUDIT).audit_due_ms.get(), 10_000 + (round + 1) * period_ms);
+        assert_eq!((harness.row(2).verdict, harness.row(2).verify_tag.get()), (Verdict::Clean as u8, 0));
+        harness.tick(10_000 + round * period_ms + period_ms - 1);
+        assert_eq!(audit_round(&mut harness), []);
     }
-    bench.tick(10_000 + 7 * period_ms + 1);
-    assert_eq!(audit_round(&mut bench), all(FULL));
-    bench.tick(10_000 + 8 * period_ms - 1);
-    assert_eq!(audit_round(&mut bench), [], "rounds that were missed are not made up for");
+    harness.tick(10_000 + 7 * period_ms + 1);
+    assert_eq!(audit_round(&mut harness), all(FULL));
+    harness.tick(10_000 + 8 * period_ms - 1);
+    assert_eq!(audit_round(&mut harness), [], "rounds that were missed are not made up for");
 }
 
 #[test]
 fn every_so_many_audits_is_a_full_one_restarts_or_not() {
-    let mut bench = Bench::deployed(scheduled(3));
+    let mut harness = Harness::deployed(scheduled(3));
     let mut ops = Vec::new();
     for round in 0..7 {
-        bench.tick(10_000 + round * u64::from(PERIOD_S) * 1000);
-        ops.push(audit_round(&mut bench)[0].0);
+        harness.tick(10_000 + round * u64::from(PERIOD_S) * 1000);
+        ops.push(audit_round(&mut harness)[0].0);
     }
     assert_eq!(ops, [INCREMENTAL, INCREMENTAL, FULL, INCREMENTAL, INCREMENTAL, FULL, INCREMENTAL]);
 
@@ -61,223 +61,226 @@ fn every_so_many_audits_is_a_full_one_restarts_or_not() {
     let (report, remembered) = &mut past.verified[1];
     report.verdict = Verdict::Clean as u8;
     (remembered.verified, remembered.since_full) = (INCREMENTAL, 2.into());
-    let mut bench = Bench::with(ARCHIVES, scheduled(3)).settle(&past);
-    bench.tick(10_000);
-    assert_eq!(audit_round(&mut bench), [(INCREMENTAL, 0), (FULL, 1), (INCREMENTAL, 2), (INCREMENTAL, 3)]);
+    let mut harness = Harness::with(ARCHIVES, scheduled(3)).settle(&past);
+    harness.tick(10_000);
+    assert_eq!(audit_round(&mut harness), [(INCREMENTAL, 0), (FULL, 1), (INCREMENTAL, 2), (INCREMENTAL, 3)]);
 }
 
 #[test]
 fn an_incremental_audit_that_had_to_be_done_in_full_counts_as_one() {
-    let mut bench = Bench::deployed(scheduled(3));
+    let mut harness = Harness::deployed(scheduled(3));
     for round in 0..3 {
-        bench.tick(10_000 + round * u64::from(PERIOD_S) * 1000);
-        for job in bench.jobs() {
+        harness.tick(10_000 + round * u64::from(PERIOD_S) * 1000);
+        for job in harness.jobs() {
             assert_eq!(job.op, INCREMENTAL, "round {round}");
             let op = if round == 1 { FULL } else { INCREMENTAL };
-            bench.report(&Report { op, ..clean(&job) }, &[]);
-            assert_eq!(bench.row(job.volume.into()).verify_op, op);
+            harness.report(&Report { op, ..clean(&job) }, &[]);
+            assert_eq!(harness.row(job.volume.into()).verify_op, op);
         }
     }
 }
 
 #[test]
 fn without_a_period_volumes_are_verified_on_command_alone() {
-    let mut bench = Bench::settled();
-    assert_eq!(bench.row(0).audit_due_ms.get(), u64::MAX);
-    bench.tick(1_000_000_000);
-    assert_eq!(audit_round(&mut bench), []);
-    bench.command(Op::Verify, 1).unwrap();
-    assert_eq!(audit_round(&mut bench), [(FULL, 1)]);
+    let mut harness = Harness::settled();
+    assert_eq!(harness.row(0).audit_due_ms.get(), u64::MAX);
+    harness.tick(1_000_000_000);
+    assert_eq!(audit_round(&mut harness), []);
+    harness.command(Op::Verify, 1).unwrap();
+    assert_eq!(audit_round(&mut harness), [(FULL, 1)]);
 }
 
 #[test]
 fn at_most_eight_are_under_way_those_an_operator_waits_for_first() {
-    let mut bench = Bench::with(12, scheduled(1)).settle(&Past::default());
-    bench.tick(10_000);
-    let first = bench.jobs();
+    let mut harness = Harness::with(12, scheduled(1)).settle(&Past::default());
+    harness.tick(10_000);
+    let first = harness.jobs();
     assert_eq!(first.iter().map(|job| job.volume).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(bench.row(12).verifying, 1, "wanted");
-    bench.report(&clean(&first[5]), &[]);
-    let next = bench.jobs();
+    assert_eq!(harness.row(12).verifying, 1, "wanted");
+    harness.report(&clean(&first[5]), &[]);
+    let next = harness.jobs();
     assert_eq!(next.iter().map(|job| job.volume).collect::<Vec<_>>(), [8], "one for one");
-    let tag = bench.command(Op::Verify, 5).unwrap();
-    assert!(bench.jobs().is_empty());
-    bench.report(&clean(&first[0]), &[]);
-    let next = bench.jobs();
+    let tag = harness.command(Op::Verify, 5).unwrap();
+    assert!(harness.jobs().is_empty());
+    harness.report(&clean(&first[0]), &[]);
+    let next = harness.jobs();
     assert_eq!((next[0].volume, next[0].tag.get(), next.len()), (5, tag, 1));
 }
 
 #[test]
 fn a_volume_that_is_busy_is_left_out_of_a_round() {
-    let mut bench = Bench::deployed(scheduled(1));
-    bench.tick(10_000);
-    let jobs = bench.jobs();
+    let mut harness = Harness::deployed(scheduled(1));
+    harness.tick(10_000);
+    let jobs = harness.jobs();
     for job in &jobs[1..] {
-        bench.report(&clean(job), &[]);
+        harness.report(&clean(job), &[]);
     }
-    bench.tick(10_000 + u64::from(PERIOD_S) * 1000);
-    assert_eq!(audit_round(&mut bench), [(FULL, 1), (FULL, 2), (FULL, 3)]);
-    bench.report(&clean(&jobs[0]), &[]);
-    assert_eq!(audit_round(&mut bench), []);
-    bench.tick(10_000 + 2 * u64::from(PERIOD_S) * 1000);
-    assert_eq!(audit_round(&mut bench), all(FULL));
+    harness.tick(10_000 + u64::from(PERIOD_S) * 1000);
+    assert_eq!(audit_round(&mut harness), [(FULL, 1), (FULL, 2), (FULL, 3)]);
+    harness.report(&clean(&jobs[0]), &[]);
+    assert_eq!(audit_round(&mut harness), []);
+    harness.tick(10_000 + 2 * u64::from(PERIOD_S) * 1000);
+    assert_eq!(audit_round(&mut harness), all(FULL));
 }
 
 #[test]
-fn a_verify_command_goes_to_the_auditor_and_its_verdict_to_the_surface() {
-    let mut bench = Bench::settled();
-    let tag = bench.command(Op::Verify, 1).unwrap();
-    assert!(bench.kernel.notified.contains(&bench.auditor));
-    let row = bench.row(1);
+fn a_verify_command_goes_to_the_auditor_and_its_verdict_to_the_status_page() {
+    let mut harness = Harness::settled();
+    let tag = harness.command(Op::Verify, 1).unwrap();
+    assert!(harness.kernel.notified.contains(&harness.auditor));
+    let row = harness.row(1);
     assert_eq!((row.verifying, row.verify_tag.get(), row.verdict), (1, 0, 0));
-    let jobs = bench.jobs();
+    let jobs = harness.jobs();
     assert_eq!((jobs.len(), jobs[0].op, jobs[0].volume), (1, FULL, 1));
-    bench.tick(2000);
+    harness.tick(2000);
     let mut report = clean(&jobs[0]);
     report.audit_record = 17.into();
-    bench.report(&report, &[]);
-    let row = bench.row(1);
+    harness.report(&report, &[]);
+    let row = harness.row(1);
     assert_eq!((row.verifying, row.verify_tag.get(), row.verify_op), (0, tag, FULL));
     assert_eq!((row.verdict, row.finding, row.findings.get()), (Verdict::Clean as u8, 0, 0));
     assert_eq!((row.verified_records.get(), row.verified_bytes.get()), (5, 40_960));
-    assert_eq!((row.verified_ms.get(), row.verify_duration_ms.get()), (bench::WALL_MS + 2000, 7));
-    assert_eq!(bench.kernel.notified.last(), Some(&bench.console));
-    assert_eq!((bench.state(AUDIT), bench.row(AUDIT).records.get()), (Some(ArchiveState::Active), 18));
+    assert_eq!((row.verified_ms.get(), row.verify_duration_ms.get()), (harness::WALL_MS + 2000, 7));
+    assert_eq!(harness.kernel.notified.last(), Some(&harness.console));
+    assert_eq!((harness.state(AUDIT), harness.row(AUDIT).records.get()), (Some(ArchiveState::Active), 18));
 }
 
 #[test]
 fn all_volumes_are_verified_by_one_command() {
-    let mut bench = Bench::settled();
-    let tag = bench.command(Op::Verify, ALL_VOLUMES.into()).unwrap();
-    let jobs = bench.jobs();
+    let mut harness = Harness::settled();
+    let tag = harness.command(Op::Verify, ALL_VOLUMES.into()).unwrap();
+    let jobs = harness.jobs();
     assert_eq!(jobs.iter().map(|job| (job.op, job.volume)).collect::<Vec<_>>(), all(FULL));
     for job in &jobs[..3] {
-        bench.report(&clean(job), &[]);
+        harness.report(&clean(job), &[]);
     }
-    assert_eq!((bench.row(AUDIT).verifying, bench.row(0).verifying), (1, 0));
-    bench.report(&clean(&jobs[3]), &[]);
-    let surface = bench.surface();
-    assert!(surface.rows[..=AUDIT].iter().all(|row| row.verify_tag.get() == tag && row.verifying == 0));
+    assert_eq!((harness.row(AUDIT).verifying, harness.row(0).verifying), (1, 0));
+    harness.report(&clean(&jobs[3]), &[]);
+    let status_page = harness.status_page();
+    assert!(status_page.rows[..=AUDIT].iter().all(|row| row.verify_tag.get() == tag && row.verifying == 0));
 }
 
 #[test]
 fn one_at_a_time_of_each_volume() {
-    let mut bench = Bench::settled();
-    bench.command(Op::Verify, 0).unwrap();
-    assert_eq!(bench.command(Op::Verify, 0), Err(Outcome::AlreadyRunning));
-    assert_eq!(bench.command(Op::Verify, ALL_VOLUMES.into()), Err(Outcome::AlreadyRunning));
-    bench.command(Op::Verify, 1).expect("another volume may be verified meanwhile");
-    assert_eq!(bench.jobs().len(), 2);
-    assert_eq!(bench.row(2).verifying, 0);
+    let mut harness = Harness::settled();
+    harness.command(Op::Verify, 0).unwrap();
+    assert_eq!(harness.command(Op::Verify, 0), Err(Outcome::AlreadyRunning));
+    assert_eq!(harness.command(Op::Verify, ALL_VOLUMES.into()), Err(Outcome::AlreadyRunning));
+    harness.command(Op::Verify, 1).expect("another volume may be verified meanwhile");
+    assert_eq!(harness.jobs().len(), 2);
+    assert_eq!(harness.row(2).verifying, 0);
 
-    let mut bench = Bench::deployed(scheduled(1));
-    bench.tick(10_000);
-    assert_eq!(bench.command(Op::Verify, 2), Err(Outcome::AlreadyRunning), "the scheduled one");
+    let mut harness = Harness::deployed(scheduled(1));
+    harness.tick(10_000);
+    assert_eq!(harness.command(Op::Verify, 2), Err(Outcome::AlreadyRunning), "the scheduled one");
 }
 
 #[test]
 fn a_scheduled_audit_does_not_take_the_answer_to_a_command_away() {
-    let mut bench = Bench::deployed(scheduled(1));
-    let tag = bench.command(Op::Verify, 1).unwrap();
-    let job = bench.jobs()[0];
-    bench.report(&clean(&job), &[]);
-    bench.tick(10_000);
-    assert_eq!((bench.row(1).verify_tag.get(), bench.row(1).verifying), (tag, 1));
-    audit_round(&mut bench);
-    assert_eq!((bench.row(1).verify_tag.get(), bench.row(1).verifying), (tag, 0));
+    let mut harness = Harness::deployed(scheduled(1));
+    let tag = harness.command(Op::Verify, 1).unwrap();
+    let job = harness.jobs()[0];
+    harness.report(&clean(&job), &[]);
+    harness.tick(10_000);
+    assert_eq!((harness.row(1).verify_tag.get(), harness.row(1).verifying), (tag, 1));
+    audit_round(&mut harness);
+    assert_eq!((harness.row(1).verify_tag.get(), harness.row(1).verifying), (tag, 0));
 }
 
 #[test]
 fn a_result_that_could_not_be_recorded_is_shown_and_flagged() {
-    let mut bench = Bench::settled();
-    let tag = bench.command(Op::Verify, 1).unwrap();
-    let mut report = clean(&bench.jobs()[0]);
+    let mut harness = Harness::settled();
+    let tag = harness.command(Op::Verify, 1).unwrap();
+    let mut report = clean(&harness.jobs()[0]);
     report.audit_record = NO_RECORD.into();
-    bench.report(&report, &[]);
-    assert_eq!((bench.row(1).verify_tag.get(), bench.row(1).verdict), (tag, Verdict::Clean as u8));
-    assert_eq!(bench.flagged(), [(FlagKind::AuditVolume, AUDIT as u8)]);
-    assert_eq!(bench.flags()[0].audit_record.get(), NO_RECORD);
-    assert_eq!(bench.state(AUDIT), Some(ArchiveState::Failed));
-    bench.command(Op::Verify, 1).unwrap();
-    let job = bench.jobs()[0];
-    bench.report(&clean(&job), &[]);
-    assert_eq!(bench.state(AUDIT), Some(ArchiveState::Active), "it takes records again");
-    assert_eq!(bench.flags().len(), 1, "and the flag stays");
+    harness.report(&report, &[]);
+    assert_eq!((harness.row(1).verify_tag.get(), harness.row(1).verdict), (tag, Verdict::Clean as u8));
+    assert_eq!(harness.flagged(), [(FlagKind::AuditVolume, AUDIT as u8)]);
+    assert_eq!(harness.flags()[0].audit_record.get(), NO_RECORD);
+    assert_eq!(harness.state(AUDIT), Some(ArchiveState::Failed));
+    harness.command(Op::Verify, 1).unwrap();
+    let job = harness.jobs()[0];
+    harness.report(&clean(&job), &[]);
+    assert_eq!(harness.state(AUDIT), Some(ArchiveState::Active), "it takes records again");
+    assert_eq!(harness.flags().len(), 1, "and the flag stays");
 }
 
 #[test]
 fn a_verification_the_auditor_does_not_serve_is_answered() {
-    let mut bench = Bench::settled();
-    let tag = bench.command(Op::Verify, 1).unwrap();
-    let mut report = clean(&bench.jobs()[0]);
+    let mut harness = Harness::settled();
+    let tag = harness.command(Op::Verify, 1).unwrap();
+    let mut report = clean(&harness.jobs()[0]);
     (report.verdict, report.audit_record) = (Verdict::NotVerified as u8, NO_RECORD.into());
-    bench.report(&report, &[]);
-    let row = bench.row(1);
+    harness.report(&report, &[]);
+    let row = harness.row(1);
     assert_eq!((row.verify_tag.get(), row.verdict), (tag, Verdict::NotVerified as u8));
-    assert_eq!(bench.flags(), []);
+    assert_eq!(harness.flags(), []);
 }
 
 #[test]
 fn what_was_found_is_shown_until_a_full_audit_finds_nothing() {
-    let mut bench = Bench::deployed(scheduled(9));
+    let mut harness = Harness::deployed(scheduled(9));
     let mut now_ms = 10_000;
-    let mut round = |bench: &mut Bench, verdict: Verdict| {
-        bench.tick(now_ms);
+    let mut round = |harness: &mut Harness, verdict: Verdict| {
+        harness.tick(now_ms);
         now_ms += u64::from(PERIOD_S) * 1000;
-        let jobs = bench.jobs();
+        let jobs = harness.jobs();
         for job in &jobs {
             let report = match (job.volume, verdict) {
                 (1, Verdict::Unreadable) => {
                     let (mut report, verified) = mismatch(job, &[(FindingKind::Unreadable, 9)]);
                     report.verdict = verdict as u8;
-                    bench.report(&report, verified.as_bytes());
+                    harness.report(&report, verified.as_bytes());
                     continue;
                 }
                 (1, verdict) => Report { verdict: verdict as u8, ..clean(job) },
                 _ => clean(job),
             };
-            bench.report(&report, &[]);
+            harness.report(&report, &[]);
         }
-        bench.record_all();
+        harness.record_all();
         jobs[0].op
     };
-    assert_eq!(round(&mut bench, Verdict::Clean), INCREMENTAL);
-    bench.find(1, &[(FindingKind::Asset, 33), (FindingKind::Asset, 40)]);
-    bench.record_all();
-    let found = bench.row(1);
+    assert_eq!(round(&mut harness, Verdict::Clean), INCREMENTAL);
+    harness.find(1, &[(FindingKind::Asset, 33), (FindingKind::Asset, 40)]);
+    harness.record_all();
+    let found = harness.row(1);
     assert_eq!((found.verdict, found.findings.get()), (Verdict::Mismatch as u8, 2));
     for verdict in [Verdict::Clean, Verdict::NotVerified, Verdict::Unreadable] {
-        assert_eq!(round(&mut bench, verdict), INCREMENTAL);
-        let row = bench.row(1);
+        assert_eq!(round(&mut harness, verdict), INCREMENTAL);
+        let row = harness.row(1);
         assert_eq!(
             (row.verdict, row.findings, row.finding_block.get(), row.verify_op, row.verified_ms),
             (Verdict::Mismatch as u8, found.findings, 33, FULL, found.verified_ms),
             "{verdict:?}"
         );
-        assert_eq!(bench.row(2).verdict, Verdict::Clean as u8);
+        assert_eq!(harness.row(2).verdict, Verdict::Clean as u8);
     }
-    bench.command(Op::Verify, 1).unwrap();
-    let job = bench.jobs()[0];
-    bench.report(&clean(&job), &[]);
-    assert_eq!((bench.row(1).verdict, bench.row(1).findings.get()), (Verdict::Clean as u8, 0));
+    harness.command(Op::Verify, 1).unwrap();
+    let job = harness.jobs()[0];
+    harness.report(&clean(&job), &[]);
+    assert_eq!((harness.row(1).verdict, harness.row(1).findings.get()), (Verdict::Clean as u8, 0));
 }
 
 #[test]
 fn results_that_the_audit_record_does_not_tell_of_are_marked_and_counted() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     for kept_out in [1, 0] {
         for count in 1..=3 {
-            bench.command(Op::Verify, 1).unwrap();
-            let mut report = clean(&bench.jobs()[0]);
+            harness.command(Op::Verify, 1).unwrap();
+            let mut report = clean(&harness.jobs()[0]);
             (report.audit_record, report.kept_out) = (NO_RECORD.into(), kept_out);
-            bench.report(&report, &[]);
+            harness.report(&report, &[]);
             let flags = u32::from(kept_out == 0);
             let before = if kept_out == 1 { 0 } else { 3 };
-            assert_eq!((bench.row(1).unrecorded, bench.surface().unrecorded.get()), (1, before + count + flags));
+            assert_eq!(
+                (harness.row(1).unrecorded, harness.status_page().unrecorded.get()),
+                (1, before + count + flags)
+            );
         }
     }
-    bench.command(Op::Verify, 1).unwrap();
-    let report = clean(&bench.jobs()[0]);
-    bench.report(&report, &[]);
-    assert_eq!(bench.row(1).unrecorded, 0);
+    harness.command(Op::Verify, 1).unwrap();
+    let report = clean(&harness.jobs()[0]);
+    harness.report(&report, &[]);
+    assert_eq!(harness.row(1).unrecorded, 0);
 }

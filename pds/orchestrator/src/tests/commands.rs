@@ -22,26 +22,26 @@ fn good(op: Op) -> (Request, &'static [u8]) {
 }
 
 /// An orchestrator with a flag, and with archive 1 suspended if that is to be resumed.
-fn bench(op: Op) -> Bench {
-    let mut bench = Bench::settled();
-    bench.set_volume(2, VolumeState::Damaged);
-    bench.record_all();
+fn harness(op: Op) -> Harness {
+    let mut harness = Harness::settled();
+    harness.set_volume(2, VolumeState::Damaged);
+    harness.record_all();
     if op == Op::Resume {
-        bench.command(Op::Suspend, 1).unwrap();
-        bench.record_all();
-        bench.obey(1);
+        harness.command(Op::Suspend, 1).unwrap();
+        harness.record_all();
+        harness.obey(1);
     }
-    bench
+    harness
 }
 
 #[test]
 fn a_command_with_anything_it_does_not_take_is_refused() {
     for op in ops() {
         let (request, reason) = good(op);
-        let mut bench = bench(op);
-        let before = bench.surface();
+        let mut harness = harness(op);
+        let before = harness.status_page();
         let mut refuse = |request: Request, reason: &[u8], why: &str| {
-            assert_eq!(bench.call(request, reason), Err(Outcome::BadRequest), "{op:?}: {why}");
+            assert_eq!(harness.call(request, reason), Err(Outcome::BadRequest), "{op:?}: {why}");
         };
         for len in [ORDER_DATA as u16 + 1, u16::MAX] {
             refuse(Request { len: len.into(), ..request }, &[], "longer than a message");
@@ -61,69 +61,69 @@ fn a_command_with_anything_it_does_not_take_is_refused() {
             Op::Acknowledge | Op::History => refuse(Request { volume: 1, ..request }, reason, "a volume"),
             _ => refuse(Request { number: 1.into(), ..request }, &[], "a number"),
         }
-        assert_eq!(bench.surface(), before, "{op:?}");
-        let name = bench.call(request, reason).unwrap_or_else(|outcome| panic!("{op:?}: {outcome:?}"));
+        assert_eq!(harness.status_page(), before, "{op:?}");
+        let name = harness.call(request, reason).unwrap_or_else(|outcome| panic!("{op:?}: {outcome:?}"));
         assert_ne!(name, 0);
     }
 }
 
 #[test]
 fn only_the_console_commands() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     let (request, _) = good(Op::Suspend);
-    bench.answers();
-    for channel in [bench.auditor, bench.clock, bench.archives[0], bench.vault_channel] {
-        bench.notify(channel);
+    harness.answers();
+    for channel in [harness.auditor, harness.clock, harness.archives[0], harness.vault_channel] {
+        harness.notify(channel);
     }
-    assert_eq!((bench.answers().len(), bench.entries().len()), (0, 0));
-    bench.call(request, &[]).expect("its queue has the order");
+    assert_eq!((harness.answers().len(), harness.entries().len()), (0, 0));
+    harness.call(request, &[]).expect("its queue has the order");
 }
 
 #[test]
 fn no_more_orders_are_taken_than_there_is_room_for_answers() {
-    let mut bench = Bench::settled();
-    bench.answers();
+    let mut harness = Harness::settled();
+    harness.answers();
     let ping = Request { op: Op::Ping as u8, ..Request::new_zeroed() };
-    let tags: Vec<u32> = (0..16).map(|_| bench.leave_order(ping, &[])).collect();
-    bench.notify(bench.console);
-    let more = bench.leave_order(ping, &[]);
-    bench.notify(bench.console);
-    let answered: Vec<u32> = bench.answers().iter().map(|reply| reply.tag.get()).collect();
+    let tags: Vec<u32> = (0..16).map(|_| harness.leave_order(ping, &[])).collect();
+    harness.notify(harness.console);
+    let more = harness.leave_order(ping, &[]);
+    harness.notify(harness.console);
+    let answered: Vec<u32> = harness.answers().iter().map(|reply| reply.tag.get()).collect();
     assert_eq!(answered, tags, "in their order");
-    bench.notify(bench.console);
-    assert_eq!(bench.answers()[0].tag.get(), more);
-    assert_eq!(bench.surface().degraded, 0);
+    harness.notify(harness.console);
+    assert_eq!(harness.answers()[0].tag.get(), more);
+    assert_eq!(harness.status_page().degraded, 0);
 }
 
 #[test]
 fn a_console_whose_queue_cannot_be_is_cut_off_and_flagged() {
-    let mut bench = Bench::settled();
-    bench.console_region.store(0, u64::MAX);
-    bench.notify(bench.console);
-    assert_eq!(kinds(&bench.record_all()), "degraded");
-    assert_eq!(bench.surface().degraded, degraded::CONSOLE);
-    let flag = bench.flags()[0];
+    let mut harness = Harness::settled();
+    harness.console_region.store(0, u64::MAX);
+    harness.notify(harness.console);
+    assert_eq!(kinds(&harness.record_all()), "degraded");
+    assert_eq!(harness.status_page().degraded, degraded::CONSOLE);
+    let flag = harness.flags()[0];
     assert_eq!((flag.what, flag.detail.get()), (Role::Console as u8, Loss::Silent as u64));
 }
 
 #[test]
 fn before_the_record_was_read_nothing_is_taken_up() {
     for op in ops() {
-        let mut bench = Bench::new();
-        bench.start();
+        let mut harness = Harness::new();
+        harness.start();
         let (request, reason) = good(op);
-        assert_eq!(bench.call(request, reason), Err(Outcome::NotReady), "{op:?}");
+        assert_eq!(harness.call(request, reason), Err(Outcome::NotReady), "{op:?}");
     }
 }
 
 #[test]
 fn each_command_has_a_tag_of_its_own() {
-    let mut bench = bench(Op::Suspend);
+    let mut harness = harness(Op::Suspend);
     let mut tags: Vec<u32> = [Op::Verify, Op::Suspend, Op::Acknowledge, Op::History]
         .into_iter()
         .map(|op| {
             let (request, reason) = good(op);
-            bench.call(request, reason).unwrap()
+            harness.call(request, reason).unwrap()
         })
         .collect();
     tags.dedup();
@@ -132,20 +132,20 @@ fn each_command_has_a_tag_of_its_own() {
 
 #[test]
 fn volumes_there_are_not_cannot_be_verified() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     for volume in [AUDIT + 1, usize::from(ALL_VOLUMES) - 1] {
-        assert_eq!(bench.command(Op::Verify, volume), Err(Outcome::UnknownArchive));
+        assert_eq!(harness.command(Op::Verify, volume), Err(Outcome::UnknownArchive));
     }
-    assert!(bench.jobs().is_empty());
-    bench.command(Op::Verify, AUDIT).expect("the audit volume can be");
+    assert!(harness.jobs().is_empty());
+    harness.command(Op::Verify, AUDIT).expect("the audit volume can be");
 }
 
 #[test]
 fn an_acknowledgement_needs_a_flag_and_a_reason() {
     let long = [b'a'; REASON_MAX + 1];
-    let mut bench = bench(Op::Acknowledge);
+    let mut harness = harness(Op::Acknowledge);
     for id in [0, 2, u64::from(u32::MAX), (1 << 32) + 1, u64::MAX] {
-        assert_eq!(bench.acknowledge(id, b"seen"), Err(Outcome::UnknownFlag), "{id}");
+        assert_eq!(harness.acknowledge(id, b"seen"), Err(Outcome::UnknownFlag), "{id}");
     }
     let cases: [(&[u8], Outcome); 8] = [
         (b"", Outcome::ReasonMissing),
@@ -158,9 +158,9 @@ fn an_acknowledgement_needs_a_flag_and_a_reason() {
         (b"\xff\xfe", Outcome::ReasonUnreadable),
     ];
     for (reason, outcome) in cases {
-        assert_eq!(bench.acknowledge(1, reason), Err(outcome), "{reason:?}");
+        assert_eq!(harness.acknowledge(1, reason), Err(outcome), "{reason:?}");
     }
-    assert!(bench.entries().is_empty());
-    assert_eq!(bench.flags()[0].acknowledged, Acknowledged::No as u8);
-    bench.acknowledge(1, &long[..REASON_MAX]).expect("the longest there is");
+    assert!(harness.entries().is_empty());
+    assert_eq!(harness.flags()[0].acknowledged, Acknowledged::No as u8);
+    harness.acknowledge(1, &long[..REASON_MAX]).expect("the longest there is");
 }

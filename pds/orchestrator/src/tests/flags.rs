@@ -6,54 +6,54 @@ use totebox_protocol::flag::{FLAGS_MAX, OVERWRITTEN};
 
 use super::*;
 
-fn acknowledge_all(bench: &mut Bench) {
-    for row in bench.flags() {
-        bench.acknowledge(row.id.get().into(), b"seen").unwrap();
+fn acknowledge_all(harness: &mut Harness) {
+    for row in harness.flags() {
+        harness.acknowledge(row.id.get().into(), b"seen").unwrap();
     }
-    bench.record_all();
+    harness.record_all();
 }
 
 #[test]
 fn a_flag_is_recorded_before_anything_of_it_is_shown() {
-    let mut bench = Bench::settled();
-    let before = bench.row(1);
-    bench.command(Op::Verify, 1).unwrap();
-    let job = bench.jobs()[0];
+    let mut harness = Harness::settled();
+    let before = harness.row(1);
+    harness.command(Op::Verify, 1).unwrap();
+    let job = harness.jobs()[0];
     let (report, verified) = mismatch(&job, &ASSETS);
-    bench.report(&report, verified.as_bytes());
-    let entries = bench.entries();
-    let shown = |bench: &Bench| (bench.row(1).verdict, bench.row(1).verifying, bench.row(1).flags.get());
-    assert_eq!(shown(&bench), (before.verdict, 1, 0), "the row is as it was while its flags wait");
-    assert_eq!((bench.flags(), bench.surface().flags_open.get()), (vec![], 0));
-    bench.say(1, |health| health.records = 6.into());
-    bench.tick(1000);
-    assert_eq!(bench.row(1).records.get(), 5);
-    assert_eq!(bench.row(0).verifying, 0, "its siblings' rows go on");
+    harness.report(&report, verified.as_bytes());
+    let entries = harness.entries();
+    let shown = |harness: &Harness| (harness.row(1).verdict, harness.row(1).verifying, harness.row(1).flags.get());
+    assert_eq!(shown(&harness), (before.verdict, 1, 0), "the row is as it was while its flags wait");
+    assert_eq!((harness.flags(), harness.status_page().flags_open.get()), (vec![], 0));
+    harness.say(1, |health| health.records = 6.into());
+    harness.tick(1000);
+    assert_eq!(harness.row(1).records.get(), 5);
+    assert_eq!(harness.row(0).verifying, 0, "its siblings' rows go on");
 
-    bench.record(&entries[0].0);
-    assert_eq!(shown(&bench), (before.verdict, 1, 0), "one of them still waits");
-    assert_eq!(bench.flags().len(), 1);
-    bench.record(&entries[1].0);
-    assert_eq!(shown(&bench), (Verdict::Mismatch as u8, 0, 2));
-    assert_eq!(bench.row(1).records.get(), 6);
-    assert_eq!(bench.surface().flags_open.get(), 2);
-    assert_eq!(bench.flags().iter().map(|row| row.audit_record.get()).collect::<Vec<_>>(), [2, 3]);
+    harness.record(&entries[0].0);
+    assert_eq!(shown(&harness), (before.verdict, 1, 0), "one of them still waits");
+    assert_eq!(harness.flags().len(), 1);
+    harness.record(&entries[1].0);
+    assert_eq!(shown(&harness), (Verdict::Mismatch as u8, 0, 2));
+    assert_eq!(harness.row(1).records.get(), 6);
+    assert_eq!(harness.status_page().flags_open.get(), 2);
+    assert_eq!(harness.flags().iter().map(|row| row.audit_record.get()).collect::<Vec<_>>(), [2, 3]);
 }
 
 #[test]
 fn each_finding_is_a_flag_with_its_place() {
-    let mut bench = Bench::settled();
-    bench.tick(5000);
-    bench.find(2, &ASSETS);
-    let entries = bench.record_all();
+    let mut harness = Harness::settled();
+    harness.tick(5000);
+    harness.find(2, &ASSETS);
+    let entries = harness.record_all();
     assert_eq!(kinds(&entries), "asset, asset");
     let entry = entries[0];
     assert_eq!((entry.volume, entry.area, entry.block.get(), entry.record.get()), (2, Area::Assets as u8, 33, 3));
-    let row = bench.flags()[1];
+    let row = harness.flags()[1];
     assert_eq!((row.id.get(), row.volume, row.area, row.block.get()), (2, 2, Area::Assets as u8, 40));
-    assert_eq!((row.record.get(), row.raised_ms.get()), (3, bench::WALL_MS + 5000));
+    assert_eq!((row.record.get(), row.raised_ms.get()), (3, harness::WALL_MS + 5000));
     assert_eq!(row.acknowledged, Acknowledged::No as u8);
-    let shown = bench.row(2);
+    let shown = harness.row(2);
     assert_eq!(
         (shown.verdict, shown.finding, shown.findings.get()),
         (Verdict::Mismatch as u8, FindingKind::Asset as u8, 2)
@@ -63,14 +63,14 @@ fn each_finding_is_a_flag_with_its_place() {
         (Area::Assets as u8, 33, 3)
     );
 
-    bench.command(Op::Verify, AUDIT).unwrap();
-    let job = bench.jobs()[0];
+    harness.command(Op::Verify, AUDIT).unwrap();
+    let job = harness.jobs()[0];
     let (mut report, verified) = mismatch(&job, &[(FindingKind::Unreadable, 5)]);
     report.verdict = Verdict::Unreadable as u8;
-    bench.report(&report, verified.as_bytes());
-    bench.record_all();
+    harness.report(&report, verified.as_bytes());
+    harness.record_all();
     assert_eq!(
-        bench.flagged()[0],
+        harness.flagged()[0],
         (FlagKind::Finding(FindingKind::Unreadable), AUDIT as u8),
         "what is about the audit volume comes first"
     );
@@ -78,44 +78,44 @@ fn each_finding_is_a_flag_with_its_place() {
 
 #[test]
 fn what_is_found_again_is_no_news() {
-    let mut bench = Bench::settled();
-    bench.find(1, &ASSETS[..1]);
-    bench.record_all();
-    bench.find(1, &ASSETS);
-    assert_eq!(kinds(&bench.record_all()), "asset", "the one that is new");
-    acknowledge_all(&mut bench);
-    assert_eq!((bench.row(1).flags.get(), bench.surface().flags_open.get()), (0, 0));
-    bench.find(1, &ASSETS);
-    assert!(bench.entries().is_empty(), "acknowledged, and still so");
-    bench.find(0, &ASSETS[..1]);
-    assert_eq!(kinds(&bench.record_all()), "asset", "another volume");
+    let mut harness = Harness::settled();
+    harness.find(1, &ASSETS[..1]);
+    harness.record_all();
+    harness.find(1, &ASSETS);
+    assert_eq!(kinds(&harness.record_all()), "asset", "the one that is new");
+    acknowledge_all(&mut harness);
+    assert_eq!((harness.row(1).flags.get(), harness.status_page().flags_open.get()), (0, 0));
+    harness.find(1, &ASSETS);
+    assert!(harness.entries().is_empty(), "acknowledged, and still so");
+    harness.find(0, &ASSETS[..1]);
+    assert_eq!(kinds(&harness.record_all()), "asset", "another volume");
 }
 
 #[test]
 fn what_happens_again_after_it_was_acknowledged_is_news() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     for refused in [3, 4] {
-        bench.vault.volumes[1].refused = refused.into();
-        bench.publish_vault();
+        harness.vault.volumes[1].refused = refused.into();
+        harness.publish_vault();
     }
-    let entries = bench.record_all();
+    let entries = harness.record_all();
     assert_eq!((&*kinds(&entries), entries[0].detail.get()), ("refused", 3));
-    assert_eq!(bench.row(1).refused.get(), 4);
-    acknowledge_all(&mut bench);
-    bench.tick(1000);
-    assert!(bench.entries().is_empty());
-    bench.vault.volumes[1].refused = 5.into();
-    bench.publish_vault();
-    assert_eq!((&*kinds(&bench.record_all()), bench.flags().len()), ("refused", 2));
+    assert_eq!(harness.row(1).refused.get(), 4);
+    acknowledge_all(&mut harness);
+    harness.tick(1000);
+    assert!(harness.entries().is_empty());
+    harness.vault.volumes[1].refused = 5.into();
+    harness.publish_vault();
+    assert_eq!((&*kinds(&harness.record_all()), harness.flags().len()), ("refused", 2));
 }
 
 #[test]
 fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
-    let mut bench = Bench::deployed(suspends);
+    let mut harness = Harness::deployed(suspends);
     for (count, open) in [(1, 1), (1, 0), (2, 1)] {
-        bench.vault.volumes[1].hints_damaged[1] = count.into();
-        bench.publish_vault();
-        let entries = bench.record_all();
+        harness.vault.volumes[1].hints_damaged[1] = count.into();
+        harness.publish_vault();
+        let entries = harness.record_all();
         let flags: Vec<_> = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).collect();
         assert_eq!(flags.len(), open, "{entries:?}");
         for flag in flags {
@@ -128,70 +128,73 @@ fn a_damaged_hint_that_was_overwritten_is_news_each_time_and_a_mismatch() {
         if open == 1 && count == 1 {
             let suspension = entries.iter().find(|entry| entry.kind == Kind::Lifecycle as u8).unwrap();
             assert_eq!((suspension.volume, suspension.cause), (1, Cause::Mismatch as u8));
-            acknowledge_all(&mut bench);
+            acknowledge_all(&mut harness);
         }
     }
 }
 
 #[test]
 fn an_acknowledgement_counts_when_it_is_recorded() {
-    let mut bench = Bench::settled();
-    bench.find(1, &ASSETS[..1]);
-    bench.record_all();
-    let tag = bench.acknowledge(1, "gesehen, Kopie geprüft".as_bytes()).unwrap();
-    let row = bench.flags()[0];
-    assert_eq!((row.acknowledged, row.tag.get(), bench.row(1).flags.get()), (Acknowledged::Recording as u8, 0, 1));
-    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
-    let (request, entry) = bench.entries()[0];
+    let mut harness = Harness::settled();
+    harness.find(1, &ASSETS[..1]);
+    harness.record_all();
+    let tag = harness.acknowledge(1, "gesehen, Kopie geprüft".as_bytes()).unwrap();
+    let row = harness.flags()[0];
+    assert_eq!(
+        (row.acknowledged, row.tag.get(), harness.row(1).flags.get()),
+        (Acknowledged::Recording as u8, 0, 1)
+    );
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    let (request, entry) = harness.entries()[0];
     assert_eq!((entry.kind, entry.flag.get(), entry.volume), (Kind::Acknowledgement as u8, 1, 1));
     assert_eq!(entry.flag_kind, FlagKind::Finding(FindingKind::Asset).number());
     assert_eq!(&entry.reason[..entry.reason_len.into()], "gesehen, Kopie geprüft".as_bytes());
-    bench.fail_record(&request);
-    let row = bench.flags().into_iter().find(|row| row.id == 1).unwrap();
+    harness.fail_record(&request);
+    let row = harness.flags().into_iter().find(|row| row.id == 1).unwrap();
     assert_eq!((row.acknowledged, row.tag.get()), (Acknowledged::Unrecorded as u8, tag), "it counts all the same");
-    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
 
-    let mut bench = Bench::settled();
-    bench.find(1, &ASSETS[..1]);
-    bench.record_all();
-    let tag = bench.acknowledge(1, b"seen").unwrap();
-    bench.record_all();
-    let row = bench.flags()[0];
+    let mut harness = Harness::settled();
+    harness.find(1, &ASSETS[..1]);
+    harness.record_all();
+    let tag = harness.acknowledge(1, b"seen").unwrap();
+    harness.record_all();
+    let row = harness.flags()[0];
     assert_eq!((row.acknowledged, row.tag.get(), row.audit_record.get()), (Acknowledged::Yes as u8, tag, 2));
-    assert_eq!((bench.row(1).flags.get(), bench.surface().flags_open.get()), (0, 0));
-    assert_eq!(bench.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!((harness.row(1).flags.get(), harness.status_page().flags_open.get()), (0, 0));
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
 }
 
 // ---- archives ----
 
 #[test]
 fn a_fault_stops_one_archive_and_its_pages_are_no_longer_believed() {
-    let mut bench = Bench::settled();
-    bench.fault(1);
-    assert_eq!(bench.kernel.stopped, [child(1)]);
-    assert_eq!(bench.state(1), Some(ArchiveState::Active), "not before it is recorded");
-    let entries = bench.record_all();
+    let mut harness = Harness::settled();
+    harness.fault(1);
+    assert_eq!(harness.kernel.stopped, [child(1)]);
+    assert_eq!(harness.state(1), Some(ArchiveState::Active), "not before it is recorded");
+    let entries = harness.record_all();
     assert_eq!(kinds(&entries), "a fault, fault");
     let [fault, flag] = entries[..] else { panic!("two entries") };
     assert_eq!((fault.volume, fault.address.get()), (1, 0xdead_0000));
     assert_eq!((flag.volume, flag.detail.get()), (1, 0xdead_0000));
-    bench.say(1, |health| health.records = 6.into());
-    bench.orchestrator.fault(
-        &mut bench.kernel,
+    harness.say(1, |health| health.records = 6.into());
+    harness.orchestrator.fault(
+        &mut harness.kernel,
         child(1),
         Fault { kind: FaultKind::Other, address: 1, instruction: 1 },
     );
-    bench.record_all();
-    let row = bench.row(1);
+    harness.record_all();
+    let row = harness.row(1);
     assert_eq!(ArchiveState::from_wire(row.state), Some(ArchiveState::Faulted));
     assert_eq!((row.fault, row.fault_address.get(), row.records.get()), (FaultKind::Memory as u8, 0xdead_0000, 5));
     for sibling in [0, 2] {
-        assert_eq!((bench.state(sibling), bench.row(sibling).fault), (Some(ArchiveState::Active), 0));
+        assert_eq!((harness.state(sibling), harness.row(sibling).fault), (Some(ArchiveState::Active), 0));
     }
-    bench.seconds(20);
-    assert!(bench.kernel.resumed.is_empty());
-    bench.fault(30);
-    assert_eq!(bench.kernel.stopped, [child(1)], "not a child of ours");
+    harness.seconds(20);
+    assert!(harness.kernel.resumed.is_empty());
+    harness.fault(30);
+    assert_eq!(harness.kernel.stopped, [child(1)], "not a child of ours");
 }
 
 #[test]
@@ -212,54 +215,54 @@ fn nonsense_on_a_health_page_stops_the_archive_for_good() {
         ("all ones", |health| health.as_mut_bytes().fill(0xff)),
     ];
     for (why, spoil) in impossible {
-        let mut bench = Bench::settled();
-        bench.say(1, spoil);
-        assert_eq!(bench.kernel.stopped, [child(1)], "{why}");
-        assert_eq!(kinds(&bench.record_all()), "protocol", "{why}");
-        let row = bench.row(1);
+        let mut harness = Harness::settled();
+        harness.say(1, spoil);
+        assert_eq!(harness.kernel.stopped, [child(1)], "{why}");
+        assert_eq!(kinds(&harness.record_all()), "protocol", "{why}");
+        let row = harness.row(1);
         assert_eq!(ArchiveState::from_wire(row.state), Some(ArchiveState::Failed), "{why}");
         assert_eq!((row.records.get(), row.documents.get(), row.bytes.get()), (5, 4, 9000), "{why}");
-        assert_eq!(bench.state(0), Some(ArchiveState::Active), "{why}");
-        bench.say(1, |health| *health = healthy());
-        assert_eq!(bench.state(1), Some(ArchiveState::Failed), "{why}");
-        assert_eq!(bench.command(Op::Suspend, 1), Err(Outcome::ImpossibleTransition), "{why}");
+        assert_eq!(harness.state(0), Some(ArchiveState::Active), "{why}");
+        harness.say(1, |health| *health = healthy());
+        assert_eq!(harness.state(1), Some(ArchiveState::Failed), "{why}");
+        assert_eq!(harness.command(Op::Suspend, 1), Err(Outcome::ImpossibleTransition), "{why}");
     }
 }
 
 #[test]
 fn an_archive_without_a_sign_of_life_is_flagged_once() {
-    let mut bench = Bench::settled();
-    let until = |bench: &mut Bench, seconds: u64| {
+    let mut harness = Harness::settled();
+    let until = |harness: &mut Harness, seconds: u64| {
         for _ in 0..seconds {
             for alive in [0, 2] {
-                bench.say(alive, |_| ());
+                harness.say(alive, |_| ());
             }
-            bench.tick(bench.time.uptime_ms.get() + 1000);
+            harness.tick(harness.time.uptime_ms.get() + 1000);
         }
     };
-    until(&mut bench, u64::from(registry::HUNG_BEATS) - 1);
-    assert!(bench.kernel.notified.contains(&bench.archives[1]), "it is asked for one");
-    assert!(bench.entries().is_empty());
-    until(&mut bench, 1);
-    assert_eq!(kinds(&bench.record_all()), "hung");
-    assert_eq!((bench.flagged(), bench.state(1)), (vec![(FlagKind::Hung, 1)], Some(ArchiveState::Active)));
-    until(&mut bench, 40);
-    assert!(bench.entries().is_empty());
-    acknowledge_all(&mut bench);
-    bench.say(1, |_| ());
-    until(&mut bench, 40);
-    assert_eq!(kinds(&bench.record_all()), "hung", "it lived, and hangs again");
-    assert!(bench.kernel.stopped.is_empty());
+    until(&mut harness, u64::from(registry::HUNG_BEATS) - 1);
+    assert!(harness.kernel.notified.contains(&harness.archives[1]), "it is asked for one");
+    assert!(harness.entries().is_empty());
+    until(&mut harness, 1);
+    assert_eq!(kinds(&harness.record_all()), "hung");
+    assert_eq!((harness.flagged(), harness.state(1)), (vec![(FlagKind::Hung, 1)], Some(ArchiveState::Active)));
+    until(&mut harness, 40);
+    assert!(harness.entries().is_empty());
+    acknowledge_all(&mut harness);
+    harness.say(1, |_| ());
+    until(&mut harness, 40);
+    assert_eq!(kinds(&harness.record_all()), "hung", "it lived, and hangs again");
+    assert!(harness.kernel.stopped.is_empty());
 }
 
 // ---- volumes and domains ----
 
 #[test]
 fn a_missing_volume_is_flagged_with_its_state() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     for state in [VolumeState::Recovering, VolumeState::Sealed, VolumeState::ReadOnly] {
-        bench.set_volume(1, state);
-        assert!(bench.entries().is_empty(), "{state:?}");
+        harness.set_volume(1, state);
+        assert!(harness.entries().is_empty(), "{state:?}");
     }
     for state in [
         VolumeState::NoDisk,
@@ -271,26 +274,26 @@ fn a_missing_volume_is_flagged_with_its_state() {
         VolumeState::OtherVersion,
         VolumeState::Failed,
     ] {
-        bench.set_volume(1, state);
-        bench.tick(bench.time.uptime_ms.get() + 1);
-        let entries = bench.record_all();
+        harness.set_volume(1, state);
+        harness.tick(harness.time.uptime_ms.get() + 1);
+        let entries = harness.record_all();
         assert_eq!(kinds(&entries), "missing-volume", "{state:?}");
         assert_eq!((entries[0].flag_what, entries[0].detail.get()), (state as u8, u64::from(state as u8)));
     }
-    assert_eq!(bench.flags().len(), 8);
+    assert_eq!(harness.flags().len(), 8);
 }
 
 #[test]
 fn an_archive_the_vault_has_cut_off_is_flagged_and_nonsense_of_the_vault_is_not_believed() {
-    let mut bench = Bench::settled();
-    (bench.vault.volumes[1].closed, bench.vault.volumes[1].refused) = (1, 1.into());
-    bench.publish_vault();
-    assert_eq!(kinds(&bench.record_all()), "refused, protocol");
-    bench.vault.volumes[0].refused = 9.into();
-    bench.vault.volumes[2].state = 99;
-    bench.publish_vault();
+    let mut harness = Harness::settled();
+    (harness.vault.volumes[1].closed, harness.vault.volumes[1].refused) = (1, 1.into());
+    harness.publish_vault();
+    assert_eq!(kinds(&harness.record_all()), "refused, protocol");
+    harness.vault.volumes[0].refused = 9.into();
+    harness.vault.volumes[2].state = 99;
+    harness.publish_vault();
     assert_eq!(
-        (bench.row(0).refused.get(), bench.entries().len()),
+        (harness.row(0).refused.get(), harness.entries().len()),
         (0, 0),
         "nothing of such a page is taken over"
     );
@@ -298,156 +301,162 @@ fn an_archive_the_vault_has_cut_off_is_flagged_and_nonsense_of_the_vault_is_not_
 
 #[test]
 fn a_clock_set_back_is_flagged_and_order_kept() {
-    let mut bench = Bench::settled();
-    bench.tick(10_000);
+    let mut harness = Harness::settled();
+    harness.tick(10_000);
     for (back_ms, flagged) in [(2_000, ""), (2_001, "clock-back")] {
-        bench.time.ticks += 1;
-        bench.time.wall_ms -= back_ms;
-        bench.publish_time();
-        let entries = bench.record_all();
+        harness.time.ticks += 1;
+        harness.time.wall_ms -= back_ms;
+        harness.publish_time();
+        let entries = harness.record_all();
         assert_eq!(kinds(&entries), flagged);
         assert!(entries.iter().all(|entry| (entry.volume, entry.detail.get()) == (NO_VOLUME, back_ms)));
     }
-    assert_eq!(bench.surface().wall_ms, bench.time.wall_ms);
+    assert_eq!(harness.status_page().wall_ms, harness.time.wall_ms);
 }
 
 /// So much time passes by the CPU's counter as never does between two ticks, and then something happens.
-fn pass_time(bench: &mut Bench) {
-    bench.kernel.counter_ms += SILENT_MS;
-    bench.live();
-    bench.say(0, |_| ());
+fn pass_time(harness: &mut Harness) {
+    harness.kernel.counter_ms += SILENT_MS;
+    harness.live();
+    harness.say(0, |_| ());
 }
 
 #[test]
 fn a_clock_that_stands_is_degraded_and_flagged_once_recorded() {
-    let nothing: fn(&mut Bench) = |_| ();
-    let unreadable: fn(&mut Bench) = |bench| bench.clock_region.store(0, 1);
-    let back: fn(&mut Bench) = |bench| {
-        bench.tick(5000);
-        bench.tick(4999);
-        assert_eq!(bench.surface().uptime_ms.get(), 5000);
+    let nothing: fn(&mut Harness) = |_| ();
+    let unreadable: fn(&mut Harness) = |harness| harness.clock_region.store(0, 1);
+    let back: fn(&mut Harness) = |harness| {
+        harness.tick(5000);
+        harness.tick(4999);
+        assert_eq!(harness.status_page().uptime_ms.get(), 5000);
     };
     for break_clock in [nothing, unreadable, back] {
-        let mut bench = Bench::settled();
-        break_clock(&mut bench);
-        pass_time(&mut bench);
-        assert_eq!(bench.surface().degraded, 0, "not before it is recorded");
-        let entries = bench.record_all();
+        let mut harness = Harness::settled();
+        break_clock(&mut harness);
+        pass_time(&mut harness);
+        assert_eq!(harness.status_page().degraded, 0, "not before it is recorded");
+        let entries = harness.record_all();
         assert_eq!((&*kinds(&entries), entries[0].flag_what), ("degraded", Role::Clock as u8));
-        assert_eq!(bench.surface().degraded, degraded::CLOCK);
+        assert_eq!(harness.status_page().degraded, degraded::CLOCK);
     }
 }
 
 #[test]
 fn a_clock_is_not_doubted_for_events_between_two_ticks() {
-    let mut bench = Bench::settled();
-    bench.kernel.counter_ms += SILENT_MS - 1;
+    let mut harness = Harness::settled();
+    harness.kernel.counter_ms += SILENT_MS - 1;
     for number in 0..1_000 {
-        bench.say(0, |health| health.bytes = number.into());
+        harness.say(0, |health| health.bytes = number.into());
     }
-    assert_eq!((bench.surface().degraded, bench.entries().len()), (0, 0));
+    assert_eq!((harness.status_page().degraded, harness.entries().len()), (0, 0));
 }
 
 #[test]
 fn a_clock_that_goes_on_is_no_longer_degraded() {
-    let mut bench = Bench::settled();
-    pass_time(&mut bench);
-    bench.record_all();
-    bench.tick(1000);
-    assert_eq!((bench.surface().degraded, bench.flags().len()), (0, 1));
+    let mut harness = Harness::settled();
+    pass_time(&mut harness);
+    harness.record_all();
+    harness.tick(1000);
+    assert_eq!((harness.status_page().degraded, harness.flags().len()), (0, 1));
 }
 
 #[test]
 fn the_end_of_time_is_survived() {
-    let mut bench = Bench::deployed(|description| description.audit_period_s = 900);
+    let mut harness = Harness::deployed(|description| description.audit_period_s = 900);
     for uptime_ms in [20_000, u64::MAX - 1, u64::MAX] {
-        bench.time.ticks += 1;
-        (bench.time.uptime_ms, bench.time.wall_ms) = (uptime_ms.into(), u64::MAX.into());
-        bench.publish_time();
+        harness.time.ticks += 1;
+        (harness.time.uptime_ms, harness.time.wall_ms) = (uptime_ms.into(), u64::MAX.into());
+        harness.publish_time();
         for archive in 0..ARCHIVES {
-            bench.say(archive, |_| ());
+            harness.say(archive, |_| ());
         }
-        bench.command(Op::Suspend, 0).ok();
-        bench.record_all();
+        harness.command(Op::Suspend, 0).ok();
+        harness.record_all();
     }
-    assert_eq!(bench.surface().uptime_ms.get(), u64::MAX);
+    assert_eq!(harness.status_page().uptime_ms.get(), u64::MAX);
 }
 
 // ---- too much, or nothing recorded ----
 
 #[test]
 fn a_record_that_takes_nothing_is_the_most_serious_flag_and_hides_nothing() {
-    let mut bench = Bench::settled();
-    bench.find(1, &[(FindingKind::Stamp, 1), (FindingKind::Record, 2)]);
-    for (request, _) in bench.entries() {
-        bench.fail_record(&request);
+    let mut harness = Harness::settled();
+    harness.find(1, &[(FindingKind::BatchHeader, 1), (FindingKind::Record, 2)]);
+    for (request, _) in harness.entries() {
+        harness.fail_record(&request);
     }
     let audit = AUDIT as u8;
     assert_eq!(
-        bench.flagged(),
+        harness.flagged(),
         [
             (FlagKind::AuditVolume, audit),
-            (FlagKind::Finding(FindingKind::Stamp), 1),
+            (FlagKind::Finding(FindingKind::BatchHeader), 1),
             (FlagKind::Finding(FindingKind::Record), 1)
         ]
     );
-    assert!(bench.flags().iter().all(|row| row.audit_record == NO_RECORD));
-    let mut ids: Vec<_> = bench.flags().iter().map(|row| row.id.get()).collect();
+    assert!(harness.flags().iter().all(|row| row.audit_record == NO_RECORD));
+    let mut ids: Vec<_> = harness.flags().iter().map(|row| row.id.get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [1, 2, 3]);
-    assert_eq!((bench.row(1).verdict, bench.row(AUDIT).flags.get()), (Verdict::Mismatch as u8, 1));
-    assert_eq!(bench.state(AUDIT), Some(ArchiveState::Failed));
-    bench.fault(0);
-    let entries = bench.record_all();
-    assert_eq!(kinds(&entries), "stamp, record, audit-volume, a fault, fault", "it is tried all the same");
-    assert_eq!((bench.state(AUDIT), bench.state(0)), (Some(ArchiveState::Active), Some(ArchiveState::Faulted)));
-    bench.command(Op::Suspend, 1).expect("it takes records again");
+    assert_eq!((harness.row(1).verdict, harness.row(AUDIT).flags.get()), (Verdict::Mismatch as u8, 1));
+    assert_eq!(harness.state(AUDIT), Some(ArchiveState::Failed));
+    harness.fault(0);
+    let entries = harness.record_all();
+    assert_eq!(kinds(&entries), "batch, record, audit-volume, a fault, fault", "it is tried all the same");
+    assert_eq!(
+        (harness.state(AUDIT), harness.state(0)),
+        (Some(ArchiveState::Active), Some(ArchiveState::Faulted))
+    );
+    harness.command(Op::Suspend, 1).expect("it takes records again");
 }
 
 #[test]
 fn more_flags_than_there_are_rows_are_counted() {
-    let mut bench = Bench::settled();
+    let mut harness = Harness::settled();
     let mut block = 0;
     for _ in 0..FLAGS_MAX / 8 + 1 {
         let found: Vec<_> = (0..8).map(|i| (FindingKind::Asset, block + i)).collect();
         block += 8;
-        bench.find(1, &found);
-        bench.record_all();
+        harness.find(1, &found);
+        harness.record_all();
     }
-    let surface = bench.surface();
-    assert_eq!((bench.flags().len(), surface.flags_hidden.get()), (FLAGS_MAX, 8));
-    assert_eq!(surface.flags_open.get(), FLAGS_MAX as u32 + 8);
-    bench.find(2, &[(FindingKind::Rollback, 0)]);
-    bench.record_all();
-    assert_eq!(bench.flagged()[0], (FlagKind::Finding(FindingKind::Rollback), 2), "the serious ones are shown");
+    let status_page = harness.status_page();
+    assert_eq!((harness.flags().len(), status_page.flags_hidden.get()), (FLAGS_MAX, 8));
+    assert_eq!(status_page.flags_open.get(), FLAGS_MAX as u32 + 8);
+    harness.find(2, &[(FindingKind::Rollback, 0)]);
+    harness.record_all();
+    assert_eq!(harness.flagged()[0], (FlagKind::Finding(FindingKind::Rollback), 2), "the serious ones are shown");
 }
 
 #[test]
 fn more_than_can_wait_is_counted_and_ends() {
     const ARCHIVES_MANY: usize = 58;
-    let mut bench = Bench::with(ARCHIVES_MANY, |_| {}).settle(&Past::default());
+    let mut harness = Harness::with(ARCHIVES_MANY, |_| {}).settle(&Past::default());
     for archive in 0..ARCHIVES_MANY {
-        bench.fault(archive);
-        (bench.vault.volumes[archive].refused, bench.vault.volumes[archive].closed) = (1.into(), 1);
+        harness.fault(archive);
+        (harness.vault.volumes[archive].refused, harness.vault.volumes[archive].closed) = (1.into(), 1);
     }
-    bench.publish_vault();
-    assert_eq!(bench.flags(), []);
-    let hidden = bench.surface().flags_hidden.get();
+    harness.publish_vault();
+    assert_eq!(harness.flags(), []);
+    let hidden = harness.status_page().flags_hidden.get();
     assert!(hidden > 0);
-    let entries = bench.record_all();
+    let entries = harness.record_all();
     let flags = entries.iter().filter(|entry| entry.kind == Kind::Flag as u8).count();
     assert_eq!(flags as u32 + hidden, 3 * ARCHIVES_MANY as u32);
-    assert_eq!(bench.surface().flags_open.get(), 3 * ARCHIVES_MANY as u32);
-    assert!((0..ARCHIVES_MANY).all(|archive| bench.state(archive) == Some(ArchiveState::Faulted)), "no row waits");
+    assert_eq!(harness.status_page().flags_open.get(), 3 * ARCHIVES_MANY as u32);
+    assert!(
+        (0..ARCHIVES_MANY).all(|archive| harness.state(archive) == Some(ArchiveState::Faulted)),
+        "no row waits"
+    );
 }
 
 #[test]
 fn findings_of_a_report_without_any_are_not_looked_at() {
-    let mut bench = Bench::settled();
-    bench.command(Op::Verify, 1).unwrap();
-    let job = bench.jobs()[0];
+    let mut harness = Harness::settled();
+    harness.command(Op::Verify, 1).unwrap();
+    let job = harness.jobs()[0];
     let mut body = Verified::new_zeroed();
     body.as_mut_bytes().fill(0xff);
-    bench.report(&clean(&job), body.as_bytes());
-    assert_eq!((bench.row(1).verdict, bench.flags()), (Verdict::Clean as u8, vec![]));
+    harness.report(&clean(&job), body.as_bytes());
+    assert_eq!((harness.row(1).verdict, harness.flags()), (Verdict::Clean as u8, vec![]));
 }

@@ -16,7 +16,7 @@ use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{ArchiveState, Health};
 use zerocopy::FromZeros;
 
-use super::bench::ARCHIVES;
+use super::harness::ARCHIVES;
 
 /// What the audit record says of the time before.
 pub struct Past {

@@ -1,16 +1,16 @@
 //! The orchestrator between fake peers, over real shared regions.
 
 mod audits;
-mod bench;
 mod commands;
+mod cross_check;
 mod findings;
 mod flags;
+mod harness;
 mod history;
 mod life;
 mod lifecycle;
 mod link;
 mod messages;
-mod opinion;
 mod start;
 mod unrecorded;
 
@@ -30,7 +30,7 @@ use totebox_protocol::vault::Status;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
-use bench::{ARCHIVES, AUDIT, Bench, suspends};
+use harness::{ARCHIVES, AUDIT, Harness, suspends};
 use messages::{Past, child, clean, flag_row, healthy, kinds, mismatch, ranges};
 
 /// The findings of most tests.

@@ -21,9 +21,9 @@ impl Sender<'_> {
                 Heard::Disturbed | Heard::Silence => self.inquire_all()?,
             }
             self.settle()?;
-            let patience = self.session.timing.patience;
-            if start.elapsed() > patience && self.waiting.len() == before {
-                let (archive, seconds) = (self.order.archive, patience.as_secs());
+            let timeout = self.session.timing.timeout;
+            if start.elapsed() > timeout && self.waiting.len() == before {
+                let (archive, seconds) = (self.order.archive, timeout.as_secs());
                 let documents = if before == 1 { "1 document" } else { &format!("{before} documents") };
                 bail!("archive {archive} has not said for {seconds} s whether {documents} will be committed")
             }
@@ -163,9 +163,9 @@ impl Sender<'_> {
     /// Ends it all because of an error: what can still be found out is, and every file is told of.
     pub(super) fn close(&mut self, why: &str) {
         // Long waiting has been tried.
-        let patience = std::mem::replace(&mut self.session.timing.patience, self.session.timing.quiet);
+        let timeout = std::mem::replace(&mut self.session.timing.timeout, self.session.timing.quiet);
         let asked = self.session.start_anew().and_then(|()| self.inquire_all()).and_then(|()| self.settle());
-        self.session.timing.patience = patience;
+        self.session.timing.timeout = timeout;
         // What it failed with is no news: the files that are open say so.
         drop(asked);
         for index in self.open.clone() {

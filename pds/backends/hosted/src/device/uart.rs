@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+    const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
     fn interrupted(line: &SocketUart, timeout: Timespec) -> bool {
         poll(&mut [PollFd::new(&line.interrupt(), PollFlags::IN)], Some(&timeout)).unwrap() == 1
@@ -140,7 +140,7 @@ mod tests {
 
     /// What a console does on an interrupt: everything there is to read, and whether the peer hung up.
     fn attend(line: &mut SocketUart) -> (Vec<u8>, bool) {
-        assert!(interrupted(line, PATIENCE), "no interrupt");
+        assert!(interrupted(line, TIMEOUT), "no interrupt");
         line.acknowledge();
         let (mut bytes, mut buffer) = (Vec::new(), [0; 16]);
         loop {
@@ -191,7 +191,7 @@ mod tests {
         line.acknowledge();
         assert!(!interrupted(&line, Timespec::default()));
         far.read_exact(&mut vec![0; sent]).unwrap();
-        assert!(interrupted(&line, PATIENCE), "no interrupt for room on the line");
+        assert!(interrupted(&line, TIMEOUT), "no interrupt for room on the line");
         assert_eq!(line.transmit(b"more"), 4);
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let _second = connect(b"second");
         assert_eq!(attend(&mut line), (b"first".to_vec(), false));
         drop(first);
-        assert!(interrupted(&line, PATIENCE));
+        assert!(interrupted(&line, TIMEOUT));
         line.acknowledge();
         let mut buffer = [0; 16];
         assert_eq!(line.receive(&mut buffer), 0);

@@ -17,7 +17,7 @@ use zerocopy::FromZeros;
 use tempfile::TempDir;
 
 /// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where manifests are mapped.
 const MANIFEST: u64 = 0x10_0000_0000;
@@ -148,7 +148,7 @@ pub struct Running {
 impl Running {
     /// Takes a line to the driver.
     pub fn connect(&mut self, line: UnixStream) {
-        line.set_read_timeout(Some(PATIENCE)).unwrap();
+        line.set_read_timeout(Some(TIMEOUT)).unwrap();
         self.line = Some(BufReader::new(line));
     }
 

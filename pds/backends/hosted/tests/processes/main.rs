@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use deployment::{Deployment, ORDERS, PATIENCE};
+use deployment::{Deployment, ORDERS, TIMEOUT};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -89,7 +89,7 @@ fn a_stopped_child_waits_until_it_is_resumed() {
     let pid = answer.strip_prefix("0 ").unwrap();
     system.tell("s0");
     // Linux tells nobody but the supervisor when a process has stopped.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") T ") {
         assert!(Instant::now() < deadline, "the child was not stopped");
         std::thread::yield_now();
@@ -112,7 +112,7 @@ fn nothing_survives_the_supervisor() {
     system.backend.kill().unwrap();
     system.backend.wait().unwrap();
     for process in &processes {
-        let timeout = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+        let timeout = Timespec { tv_sec: TIMEOUT.as_secs() as i64, tv_nsec: 0 };
         let ended = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&timeout)).unwrap();
         assert_eq!(ended, 1, "a process is left");
     }
@@ -201,7 +201,7 @@ fn the_lock_lasts_as_long_as_a_domains_descriptor() {
     let kept = pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).unwrap();
     system.backend.kill().unwrap();
     system.backend.wait().unwrap();
-    let timeout = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    let timeout = Timespec { tv_sec: TIMEOUT.as_secs() as i64, tv_nsec: 0 };
     assert_eq!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)).unwrap(), 1);
     let said = deployment.refused();
     assert!(said.contains("disk.img: it is in use by processes-"), "{said}");

@@ -17,8 +17,8 @@ wire_enum! {
         VerifyFull = 1,
         /// Verify what is new since the last verified head, and a sample of the rest.
         VerifyIncremental = 2,
-        /// Enter a record into the audit ledger: what the body, an [`EntryRow`](super::EntryRow), says. A flag, an acknowledgement, a
-        /// lifecycle transition or a fault.
+        /// Enter a record into the audit ledger: what the body, an [`EntryRow`](super::EntryRow), says. A flag, an
+        /// acknowledgement, a lifecycle transition or a fault.
         Record = 3,
         /// Read records of the audit ledger, from sequence number `number` on ([`NO_RECORD`]: the last ones), at
         /// most `count`. A report with [`Verdict::Event`] and an [`EventRow`](super::EventRow) for each, then one with
@@ -273,8 +273,8 @@ pub fn findings_in(ranges: &[FoundRange]) -> u64 {
     ranges.iter().map(|range| u64::from(range.findings.get())).sum()
 }
 
-/// Whether these rows are ranges, with no more findings in them than a verification with so many in all has beyond those
-/// it names one by one.
+/// Whether these rows are ranges, with no more findings in them than a verification with so many in all has beyond
+/// those it names one by one.
 pub fn are_beyond_the_first(rows: &[FoundRange], findings: u32) -> bool {
     let ranges = in_use(rows);
     let beyond = findings.saturating_sub(FINDINGS_MAX as u32);

@@ -1,4 +1,4 @@
-//! A flag in a message and on the surface, and in the words of the audit record.
+//! A flag in a message and on the status page, and in the words of the audit record.
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::{Finding, FindingKind};
@@ -37,7 +37,8 @@ pub struct FlagRow {
     pub volume: u8,
     /// The [`Area`] the block is counted in; 0 of a flag about no place.
     pub area: u8,
-    /// What of its kind the flag is about: a volume's state, a kind of fault, a domain's role, or [`OVERWRITTEN`]; else 0.
+    /// What of its kind the flag is about: a volume's state, a kind of fault, a domain's role, or [`OVERWRITTEN`]; else
+    /// 0.
     pub what: u8,
     /// The block concerned, in its area.
     pub block: U64,
@@ -110,8 +111,8 @@ impl FlagRow {
 }
 
 impl About {
-    /// What a flag of this kind says, with these arguments; `None` if they cannot be. Of what is about no place `place` is
-    /// ignored.
+    /// What a flag of this kind says, with these arguments; `None` if they cannot be. Of what is about no place `place`
+    /// is ignored.
     pub(crate) fn of(kind: FlagKind, what: u8, detail: u64, place: Place) -> Option<About> {
         let small = || u8::try_from(detail).ok();
         let Place { area, block, record } = place;
@@ -124,7 +125,7 @@ impl About {
             FlagKind::StopTimeout => About::StopTimeout,
             FlagKind::Protocol => About::Protocol,
             FlagKind::Refused => About::Refused(detail),
-            FlagKind::SelfCheck => About::SelfCheck(place),
+            FlagKind::CrossCheck => About::CrossCheck(place),
             FlagKind::Lifecycle => About::Lifecycle(Standing::from_wire(small()?)?),
             FlagKind::AuditVolume => About::AuditVolume { left_out: detail },
             FlagKind::Degraded => {
@@ -148,7 +149,7 @@ impl About {
             About::AuditVolume { left_out } => (0, left_out),
             About::Degraded(role, loss) => (role as u8, loss as u64),
             About::ClockBack(by_ms) => (0, by_ms),
-            About::Finding(_) | About::SelfCheck(_) | About::AuditNearlyFull => (0, 0),
+            About::Finding(_) | About::CrossCheck(_) | About::AuditNearlyFull => (0, 0),
             About::Hung | About::StopTimeout | About::Protocol | About::Unknown => (0, 0),
         }
     }

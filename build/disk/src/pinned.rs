@@ -1,0 +1,142 @@
+//! What an auditor has kept elsewhere, held against a volume while it is read: checkpoints its tree must
+//! extend, and keys its own checkpoints must be signed with.
+
+use std::collections::BTreeSet;
+
+use ledger_fmt::layout::Superblock;
+use ledger_fmt::note::{Note, Unverified, Verifier};
+use ledger_fmt::record::Record;
+use ledger_fmt::tree::Edge;
+use ledger_fmt::verify::{Finding, Summary, Visitor};
+
+use super::image::Image;
+use super::report::{Findings, Report, Row};
+use crate::checkpoint::{SignedCheckpoint, note, origin};
+
+/// What an auditor brings along. Checkpoints are believed as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Pinned {
+    /// Checkpoints of any archives.
+    pub checkpoints: Vec<SignedCheckpoint>,
+    /// Public keys of any archives.
+    pub keys: Vec<Verifier>,
+}
+
+/// A verification's visitor that compares with what was kept of this volume.
+pub(super) struct Comparison<'a> {
+    pub findings: Findings,
+    /// The checkpoints not reached yet, by falling size.
+    checkpoints: Vec<&'a SignedCheckpoint>,
+    keys: Vec<Verifier>,
+    tree: Edge,
+    /// Checkpoints on the volume whose signature is good.
+    pub signatures: Option<u64>,
+}
+
+impl Pinned {
+    /// What of it concerns the volume with this superblock.
+    pub(super) fn of<'a>(&'a self, superblock: &Superblock, findings: Findings) -> Comparison<'a> {
+        let origin = origin(superblock).unwrap_or_default();
+        let mut checkpoints: Vec<_> = self.checkpoints.iter().filter(|kept| kept.origin == origin).collect();
+        checkpoints.sort_by_key(|kept| std::cmp::Reverse(kept.size));
+        let keys: Vec<Verifier> = self.keys.iter().filter(|key| key.name() == origin).cloned().collect();
+        let signatures = (!keys.is_empty()).then_some(0);
+        Comparison { findings, checkpoints, keys, tree: Edge::EMPTY, signatures }
+    }
+
+    /// Of whom something was kept, and no volume of this image is.
+    pub(super) fn missing(&self, image: &Image) -> BTreeSet<&str> {
+        let here: Vec<String> =
+            image.volumes.iter().filter_map(|volume| origin(volume.superblock.as_ref().ok()?)).collect();
+        let checkpoints = self.checkpoints.iter().map(|kept| kept.origin.as_str());
+        let origins = checkpoints.chain(self.keys.iter().map(|key| key.name()));
+        origins.filter(|&origin| here.iter().all(|here| here != origin)).collect()
+    }
+}
+
+impl Comparison<'_> {
+    fn compare(&mut self, block: u64) {
+        while let Some(kept) = self.checkpoints.pop_if(|kept| kept.size == self.tree.size()) {
+            if kept.root != self.tree.root() {
+                let text = format!("its first {} records are not those under the pinned checkpoint", kept.size);
+                self.findings.kept("tree", block, None, text);
+            }
+        }
+    }
+
+    fn check_signature(&mut self, record: &Record<'_>, block: u64) {
+        let Some(signatures) = &mut self.signatures else { return };
+        let sequence = record.header.sequence.get();
+        let verified = note(record).map(|note| match Note::parse(note) {
+            Ok(note) => note.verify(&self.keys).map_err(Some),
+            Err(_) => Err(None),
+        });
+        let text = match verified {
+            Some(Ok(())) => {
+                *signatures += 1;
+                return;
+            }
+            // Not of its form: a finding of the verifier's own.
+            Some(Err(None)) => return,
+            Some(Err(Some(Unverified::Mismatch))) => "the checkpoint's signature does not match",
+            Some(Err(Some(Unverified::UnknownKey))) => "the checkpoint is signed with another key than was given",
+            None => "the checkpoint is not signed",
+        };
+        self.findings.kept("signature", block, Some(sequence), text.to_owned());
+    }
+
+    /// All of the volume was read.
+    pub fn finish(&mut self, summary: &Summary) {
+        let end = summary.frontier.ledger_next;
+        self.compare(end);
+        while let Some(kept) = self.checkpoints.pop() {
+            let (size, records) = (kept.size, summary.records);
+            if size > records {
+                let text =
+                    format!("the volume ends after {records} records, the pinned checkpoint is over {size}");
+                self.findings.kept("rollback", end, None, text);
+            } else {
+                let text = format!("records are missing, so that the pinned checkpoint over {size} tells nothing");
+                self.findings.kept("tree", end, None, text);
+            }
+        }
+    }
+}
+
+impl Visitor for Comparison<'_> {
+    fn finding(&mut self, finding: &Finding) {
+        self.findings.finding(finding);
+    }
+
+    fn record(&mut self, record: &Record<'_>, block: u64, _: usize) {
+        let sequence = record.header.sequence.get();
+        // Behind the last checkpoint the tree matters to nobody.
+        if !self.checkpoints.is_empty() {
+            self.compare(block);
+            // The hash of one damaged record is known from the next.
+            if sequence == self.tree.size() + 1 {
+                self.tree.push(&record.header.previous);
+                self.compare(block);
+            }
+            if sequence == self.tree.size() {
+                self.tree.push(&record.hash);
+                self.compare(block);
+            }
+        }
+        if record.kind == ledger_fmt::record::Kind::Checkpoint {
+            self.check_signature(record, block);
+        }
+    }
+}
+
+impl Report {
+    /// Adds the archives of which something was kept and that no volume of the image is.
+    pub fn add_missing(&mut self, image: &Image, kept: &Pinned) {
+        for origin in kept.missing(image) {
+            let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
+            let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
+            self.findings.push(Row { volume, kind, area, block, record, text });
+            self.clean = false;
+        }
+    }
+}

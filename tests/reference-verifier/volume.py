@@ -1,0 +1,88 @@
+"""One volume: its superblock, or what it must have been, and then the walk over its batches."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from findings import VolumeReport
+from image import BLOCK, Image, Unreadable
+from pinned import Kept
+from layout import ASSETS_START, NAME, STAMP_SIZE, SUPERBLOCK_SIZE, BatchHeader, Superblock
+from partitions import Partition
+from records import GENESIS, Record
+from walk import Walk
+
+BLOCKS_MIN, BLOCKS_MAX = 256, 1 << 32
+
+
+def verify(disk: Image, partition: Partition, pinned: Kept, taken: set[str]) -> VolumeReport:
+    """Everything there is to say of the volume in this partition. `taken` are the names of those before it."""
+    volume = disk.part(partition.start, disk.size - partition.start)
+    block = _read(volume, 0)
+    found = Superblock.parse(block) if block is not None else None
+    superblock = found or _made_up_for(volume, partition, block or bytes(BLOCK))
+    name, identity = _name(superblock, partition, taken), str(UUID(bytes=partition.id))
+    report = VolumeReport(name, identity, partition.start, partition.found_by)
+    if block is None and superblock is not None:
+        report.add_unreadable("volume", 0, None)
+    elif block is None or found is None:
+        report.add("superblock", "volume", 0)
+    else:
+        if (found.volume, found.name, found.blocks) != (partition.id, partition.name, partition.blocks):
+            report.add("superblock", "volume", 0)
+        if any(block[SUPERBLOCK_SIZE:]):
+            report.add("superblock", "volume", 0)
+    if superblock is not None:
+        Walk(volume, superblock, pinned, report).run()
+    return report
+
+
+def _name(superblock: Superblock | None, partition: Partition, taken: set[str]) -> str:
+    """What the volume is called: as its superblock says, else as its partition does, else by its id, with a number
+    behind that if another one is called so, too."""
+    name = superblock.name if superblock is not None else partition.name
+    if NAME.fullmatch(name) is None or name in taken:
+        name = identity = str(UUID(bytes=partition.id))
+        copy = 2
+        while name in taken:
+            name, copy = f"{identity}-{copy}", copy + 1
+    taken.add(name)
+    return name
+
+
+def _made_up_for(volume: Image, partition: Partition, lost: bytes) -> Superblock | None:
+    """A lost superblock, from the first batch: where ledger/ begins, and the genesis record in it."""
+    blocks = partition.blocks
+    if not BLOCKS_MIN <= blocks <= BLOCKS_MAX:
+        return None
+    likely = [blocks - int.from_bytes(lost[88:96], "little"), blocks - blocks // 8]
+    for start in (start for start in likely if ASSETS_START < start < blocks):
+        block = _read(volume, start)
+        superblock = _from_first_batch(block, partition, blocks - start) if block is not None else None
+        if superblock is not None:
+            return superblock
+    for start in range(ASSETS_START + 1, blocks):
+        block = _read(volume, start)
+        if block is None:
+            return None
+        superblock = _from_first_batch(block, partition, blocks - start)
+        if superblock is not None:
+            return superblock
+    return None
+
+
+def _read(volume: Image, block: int) -> bytes | None:
+    try:
+        return volume.read(block * BLOCK, BLOCK)
+    except Unreadable:
+        return None
+
+
+def _from_first_batch(block: bytes, partition: Partition, ledger_blocks: int) -> Superblock | None:
+    """The superblock, if this is the first block of a ledger of so many blocks."""
+    header, record = BatchHeader.parse(block), Record.parse(block, STAMP_SIZE)
+    if header is None or record is None or (record.kind, len(record.payload)) != (GENESIS, 64):
+        return None
+    name = record.payload[32:].rstrip(b"\0").decode("ascii", "replace")
+    superblock = Superblock(record.payload[:16], partition.id, name, partition.blocks, ledger_blocks)
+    return superblock if header.fits(0, superblock) and NAME.fullmatch(name) else None
