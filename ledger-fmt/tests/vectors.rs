@@ -212,10 +212,10 @@ fn structures() {
     let seal = BatchHeader::new(&after, &seal);
     let frontier = |frontier: &Frontier| {
         json!({
-            "runs": frontier.batches,
+            "batches": frontier.batches,
             "ledger_next": frontier.ledger_next,
             "assets_next": frontier.assets_next,
-            "last_stamp": hex(&frontier.last_header),
+            "last_header": hex(&frontier.last_header),
             "sealed": frontier.sealed,
         })
     };
@@ -223,7 +223,7 @@ fn structures() {
     let hint = |at: &Frontier, last: u64| {
         json!({
             "frontier": frontier(at),
-            "last_stamp_block": last,
+            "last_header_block": last,
             "bytes": hex(Hint::new(volume, at, last).as_bytes()),
         })
     };
@@ -279,10 +279,10 @@ fn volume() {
     let vectors = json!({
         "comment": comment,
         "records": volume.head.records,
-        "runs": volume.frontier.batches,
+        "batches": volume.frontier.batches,
         "ledger_next": volume.frontier.ledger_next,
         "assets_next": volume.frontier.assets_next,
-        "last_stamp": hex(&volume.frontier.last_header),
+        "last_header": hex(&volume.frontier.last_header),
         "head": hex(&volume.head.hash),
         "root": hex(&volume.tree.root()),
         "blocks": blocks,

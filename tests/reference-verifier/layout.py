@@ -13,13 +13,13 @@ ZERO_HASH = bytes(32)
 U64_MAX = (1 << 64) - 1
 SUPERBLOCK_SIZE = 152
 HINT_SIZE = 128
-STAMP_SIZE = 256
+BATCH_HEADER_SIZE = 256
 RECORD_BYTES_MAX = 32512
 BATCH_BLOCKS_MAX = 8
 ASSETS_START = 64  # the block of the volume in which assets/ begins
 
 _SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQQ24s")
-_STAMP = struct.Struct("<8sHHIQ16sQIIQQQ32s32s32s48s")
+_BATCH_HEADER = struct.Struct("<8sHHIQ16sQIIQQQ32s32s32s48s")
 _HINT = struct.Struct("<8sHHI16sQQQQ32s")
 NAME = re.compile("[a-z0-9-]{1,32}")
 
@@ -101,22 +101,22 @@ class BatchHeader:
         (
             magic, version, what, blocks, batch, volume, block, record_bytes, reserved,
             assets_from, assets_to, assets_durable, ledger_digest, assets_digest, previous, rest,
-        ) = _STAMP.unpack_from(data)  # fmt: skip
+        ) = _BATCH_HEADER.unpack_from(data)  # fmt: skip
         sound = (
             (magic, version, reserved, rest) == (b"TBXSTAMP", 1, 0, bytes(48))
             and what in (1, 2)
             and record_bytes <= RECORD_BYTES_MAX
             and (what == 1 or record_bytes == 0)
-            and blocks == (STAMP_SIZE + record_bytes + BLOCK - 1) // BLOCK
+            and blocks == (BATCH_HEADER_SIZE + record_bytes + BLOCK - 1) // BLOCK
             and batch <= block
             and assets_from <= assets_durable <= assets_to
-            and data[224:STAMP_SIZE] == hashes.keyed("header", data[:224])
+            and data[224:BATCH_HEADER_SIZE] == hashes.keyed("stamp", data[:224])
         )
         if not sound:
             return None
         return BatchHeader(
             what == 2, blocks, batch, volume, block, record_bytes, assets_from, assets_to, assets_durable,
-            ledger_digest, assets_digest, previous, data[224:STAMP_SIZE],
+            ledger_digest, assets_digest, previous, data[224:BATCH_HEADER_SIZE],
         )  # fmt: skip
 
     def fits(self, block: int, superblock: Superblock) -> bool:

@@ -17,7 +17,7 @@ class Unbelievable(Exception):
 
 
 @dataclass(frozen=True)
-class Kept:
+class Pinned:
     """What an auditor brings along."""
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -52,9 +52,9 @@ def believed(data: bytes, keys: list[Key] | None) -> Checkpoint:
     return checkpoint
 
 
-def read_kept(checkpoints: list[str], keys: list[str]) -> Kept:
+def read_pinned(checkpoints: list[str], keys: list[str]) -> Pinned:
     """From files."""
-    pinned = Kept([], read_keys(keys))
+    pinned = Pinned([], read_keys(keys))
     for path in checkpoints:
         try:
             pinned.checkpoints.append(believed(Path(path).read_bytes(), pinned.keys or None))
@@ -66,7 +66,7 @@ def read_kept(checkpoints: list[str], keys: list[str]) -> Kept:
 class Comparison:
     """Compares a volume with what was pinned of it, record by record."""
 
-    def __init__(self, pinned: Kept, superblock: Superblock, report: VolumeReport) -> None:
+    def __init__(self, pinned: Pinned, superblock: Superblock, report: VolumeReport) -> None:
         self._report = report
         here = origin(superblock.deployment, superblock.name)
         ours = [checkpoint for checkpoint in pinned.checkpoints if checkpoint.origin == here]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from image import BLOCK, Image, Unreadable
-from layout import STAMP_SIZE, SUPERBLOCK_SIZE, Hint, BatchHeader, Superblock
+from layout import BATCH_HEADER_SIZE, SUPERBLOCK_SIZE, Hint, BatchHeader, Superblock
 from records import GENESIS, Record
 
 STEP = 512
@@ -58,7 +58,7 @@ def _borne_out(disk: Image, start: int, superblock: Superblock) -> bool:
     first = _block(disk, start, superblock.ledger_start)
     if first is None:
         return False
-    header, record = BatchHeader.parse(first), Record.parse(first, STAMP_SIZE)
+    header, record = BatchHeader.parse(first), Record.parse(first, BATCH_HEADER_SIZE)
     genesis = superblock.deployment + superblock.volume + superblock.name.encode().ljust(32, b"\0")
     return (
         header is not None

@@ -11,7 +11,7 @@ from typing import Any
 import hashes
 import volume
 from image import BLOCK, Image
-from pinned import Kept
+from pinned import Pinned
 from layout import Frontier, Hint, BatchHeader, Superblock
 from partitions import Partition
 from records import KINDS, Record
@@ -88,7 +88,7 @@ class Vectors(unittest.TestCase):
         superblock = Superblock.parse(bytes(image[:BLOCK]))
         assert superblock is not None
         disk = Image(io.BytesIO(image), 0, len(image))
-        report = volume.verify(disk, Partition(superblock.volume, superblock.name, 0, 256), Kept(), set())
+        report = volume.verify(disk, Partition(superblock.volume, superblock.name, 0, 256), Pinned(), set())
         self.assertEqual(report.listed, [])
         for field in ("batches", "records", "head", "root"):
             self.assertEqual(getattr(report, field), vectors[field], field)

@@ -19,11 +19,11 @@ import partitions
 import volume
 from findings import Finding, VolumeReport, as_lines
 from image import Image
-from pinned import Kept, Unbelievable, read_kept
+from pinned import Pinned, Unbelievable, read_pinned
 from partitions import NoDisk
 
 
-def verify(path: str, pinned: Kept) -> tuple[list[Finding], list[VolumeReport]]:
+def verify(path: str, pinned: Pinned) -> tuple[list[Finding], list[VolumeReport]]:
     """The findings about the disk as a whole, and each volume's report."""
     with open(path, "rb") as file:
         disk = Image(file, 0, file.seek(0, os.SEEK_END))
@@ -63,7 +63,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        findings, reports = verify(arguments.image, read_kept(arguments.checkpoint, arguments.key))
+        findings, reports = verify(arguments.image, read_pinned(arguments.checkpoint, arguments.key))
     except NoDisk as error:
         print(f"verify.py: {arguments.image}: {error}", file=sys.stderr)
         return 2

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from findings import VolumeReport
 from image import BLOCK, Image, Unreadable
-from pinned import Kept
-from layout import ASSETS_START, NAME, STAMP_SIZE, SUPERBLOCK_SIZE, BatchHeader, Superblock
+from pinned import Pinned
+from layout import ASSETS_START, NAME, BATCH_HEADER_SIZE, SUPERBLOCK_SIZE, BatchHeader, Superblock
 from partitions import Partition
 from records import GENESIS, Record
 from walk import Walk
@@ -15,7 +15,7 @@ from walk import Walk
 BLOCKS_MIN, BLOCKS_MAX = 256, 1 << 32
 
 
-def verify(disk: Image, partition: Partition, pinned: Kept, taken: set[str]) -> VolumeReport:
+def verify(disk: Image, partition: Partition, pinned: Pinned, taken: set[str]) -> VolumeReport:
     """Everything there is to say of the volume in this partition. `taken` are the names of those before it."""
     volume = disk.part(partition.start, disk.size - partition.start)
     block = _read(volume, 0)
@@ -80,7 +80,7 @@ def _read(volume: Image, block: int) -> bytes | None:
 
 def _from_first_batch(block: bytes, partition: Partition, ledger_blocks: int) -> Superblock | None:
     """The superblock, if this is the first block of a ledger of so many blocks."""
-    header, record = BatchHeader.parse(block), Record.parse(block, STAMP_SIZE)
+    header, record = BatchHeader.parse(block), Record.parse(block, BATCH_HEADER_SIZE)
     if header is None or record is None or (record.kind, len(record.payload)) != (GENESIS, 64):
         return None
     name = record.payload[32:].rstrip(b"\0").decode("ascii", "replace")

@@ -9,15 +9,15 @@ from contents import Contents
 from findings import VolumeReport
 from hints import Hints
 from image import BLOCK, Image
-from pinned import Comparison, Kept
-from layout import ASSETS_START, EMPTY, STAMP_SIZE, U64_MAX, Frontier, BatchHeader, Superblock
+from pinned import Comparison, Pinned
+from layout import ASSETS_START, EMPTY, BATCH_HEADER_SIZE, U64_MAX, Frontier, BatchHeader, Superblock
 from records import ALIGNMENT, Record
 
 
 class Walk:
     """Walks over one volume, and enters into the report what it finds."""
 
-    def __init__(self, volume: Image, superblock: Superblock, pinned: Kept, report: VolumeReport) -> None:
+    def __init__(self, volume: Image, superblock: Superblock, pinned: Pinned, report: VolumeReport) -> None:
         def area(name: str, start: int, blocks: int) -> Area:
             return Area(name, volume.part(start * BLOCK, blocks * BLOCK), report)
 
@@ -32,9 +32,9 @@ class Walk:
         self._chain = Chain(superblock, report)
         self._comparison = Comparison(pinned, superblock, report)
 
-    def batch(self) -> None:
+    def run(self) -> None:
         """Walks from the first batch to the last."""
-        while self._frontier_seen() and self._next_run():
+        while self._frontier_seen() and self._next_batch():
             pass
         self._hints.finish(self._frontier)
         report, chain = self._report, self._chain
@@ -77,27 +77,27 @@ class Walk:
 
     def _record_bytes(self, header: BatchHeader) -> tuple[bytes, bytes]:
         """The record bytes of a batch, and the rest of its last block."""
-        batch = self._ledger.read(header.block, header.block + header.blocks)[STAMP_SIZE:]
+        batch = self._ledger.read(header.block, header.block + header.blocks)[BATCH_HEADER_SIZE:]
         return batch[: header.record_bytes], batch[header.record_bytes :]
 
     def _whole(self, header: BatchHeader) -> bool:
         """Whether both digests match."""
         data, _ = self._record_bytes(header)
-        return hashes.keyed("batch.ledger", data) == header.ledger_digest and self._assets_match(header)
+        return hashes.keyed("run.ledger", data) == header.ledger_digest and self._assets_match(header)
 
     def _assets_match(self, header: BatchHeader) -> bool:
         pieces = self._assets.pieces(header.assets_durable, header.assets_to)
-        return hashes.keyed("batch.assets", *pieces) == header.assets_digest
+        return hashes.keyed("run.assets", *pieces) == header.assets_digest
 
     def _verify_batch(self, header: BatchHeader) -> None:
         """Everything in a batch that was committed."""
         data, rest = self._record_bytes(header)
-        sound = hashes.keyed("batch.ledger", data) == header.ledger_digest
+        sound = hashes.keyed("run.ledger", data) == header.ledger_digest
         before = self._report.findings
         if any(rest):
             self._report.add("record", "ledger", header.block + header.blocks - 1)
         contents = Contents(self._assets, header.assets_from, header.assets_to)
-        start = header.block * BLOCK + STAMP_SIZE
+        start = header.block * BLOCK + BATCH_HEADER_SIZE
         at = 0
         while at < len(data):
             record = Record.parse(data, at)
@@ -127,7 +127,7 @@ class Walk:
         later = self._later(lost, self._bound.ledger_next)
         if self._ledger.readable(lost):
             older = later is None and not any(here)
-            self._report.add("rollback" if older else "header", "ledger", lost)
+            self._report.add("rollback" if older else "batch", "ledger", lost)
         further = self._bound if later is None else later.before()
         self._salvage(self._frontier, further)
         self._frontier, self._last_header_block = further, None

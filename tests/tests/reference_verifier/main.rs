@@ -33,7 +33,7 @@ const TESTS: [(&str, Test); 10] = [
     ("one_flipped_bit_in_each_structure", one_flipped_bit),
     ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
     ("disks_without_a_partition_table", disks_without_a_table),
-    ("kept_checkpoints", pinned::pinned_checkpoints),
+    ("pinned_checkpoints", pinned::pinned_checkpoints),
     ("signatures", pinned::signatures),
     ("proofs", pinned::proofs),
     ("spoilt_disks", spoilt_disks),

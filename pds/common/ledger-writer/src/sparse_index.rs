@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_index_the_search_starts_at_the_first_run() {
+    fn without_an_index_the_search_starts_at_the_first_batch() {
         assert_eq!(sparse_index().before(77), IndexEntry::default());
     }
 
