@@ -7,7 +7,6 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use totebox_console::testing::Harness;
 use totebox_protocol::audit::Verdict;
-use totebox_protocol::operator::Outcome;
 use totebox_protocol::page::{ArchiveState, degraded};
 
 use totebox_shown::testing::{hostile_texts, unprintable};
@@ -105,7 +104,7 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
     let at = folder.path();
     let prepare = |harness: &mut Harness| {
         for tag in 1..=3 {
-            harness.answer_order(Outcome::Accepted, tag);
+            harness.answer_order(Ok(tag));
         }
     };
     let mut verified = 0;

@@ -8,7 +8,7 @@ use totebox_console::testing::Harness;
 use totebox_operator::client::{Connection, Session, Timing};
 use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Verdict};
 use totebox_protocol::flag::{Acknowledged, FlagKind, NO_VOLUME};
-use totebox_protocol::operator::{Completion, Outcome, Request};
+use totebox_protocol::operator::{Completion, Order, Reason, Refusal};
 use totebox_protocol::page::{ArchiveState, HISTORY_MAX, degraded};
 use totebox_protocol::vault::Area;
 use zerocopy::FromZeros;
@@ -43,14 +43,8 @@ fn flags_are_shown_and_acknowledged() {
         harness.raise(8, FlagKind::AuditVolume, NO_VOLUME).audit_record = NO_RECORD.into();
         harness.status_page.degraded = degraded::AUDITOR;
         harness.publish();
-        for (outcome, tag) in [
-            (Outcome::Accepted, 1),
-            (Outcome::Accepted, 2),
-            (Outcome::AlreadyAcknowledged, 0),
-            (Outcome::Accepted, 3),
-            (Outcome::Accepted, 4),
-        ] {
-            harness.answer_order(outcome, tag);
+        for outcome in [Ok(1), Ok(2), Err(Refusal::AlreadyAcknowledged), Ok(3), Ok(4)] {
+            harness.answer_order(outcome);
         }
     };
     let meanwhile = at_each_call(|harness, number| match number {
@@ -184,10 +178,10 @@ fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let prepare = |harness: &mut Harness| {
-        harness.answer_order(Outcome::Accepted, 5);
-        harness.answer_order(Outcome::AlreadyThere, 0);
-        harness.answer_order(Outcome::Accepted, 6);
-        harness.answer_order(Outcome::ImpossibleTransition, 0);
+        harness.answer_order(Ok(5));
+        harness.answer_order(Err(Refusal::AlreadyThere));
+        harness.answer_order(Ok(6));
+        harness.answer_order(Err(Refusal::ImpossibleTransition));
     };
     let meanwhile = at_each_call(|harness, number| match number {
         1 => harness.complete(1, 5, ArchiveState::Suspended, Completion::Done),
@@ -236,16 +230,16 @@ fn the_audit_record_is_read_page_by_page() {
     const RECORDS: u64 = 60;
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let prepare = |harness: &mut Harness| (1..100).for_each(|tag| harness.answer_order(Outcome::Accepted, tag));
+    let prepare = |harness: &mut Harness| (1..100).for_each(|tag| harness.answer_order(Ok(tag)));
     let mut seen = 0;
     let meanwhile = move |harness: &mut Harness| {
         if harness.peer.orders.len() == seen {
             return;
         }
         seen = harness.peer.orders.len();
-        let from = harness.last_order().2;
-        harness.peer.orders.push((Request::new_zeroed(), Vec::new()));
-        let from = if from == u64::MAX { RECORDS - HISTORY_MAX as u64 } else { from };
+        let Order::History(from) = harness.last_order().0 else { panic!("another order") };
+        harness.peer.orders.push(Ok((Order::Ping, Reason::new())));
+        let from = from.unwrap_or(RECORDS - HISTORY_MAX as u64);
         let events: Vec<EventRow> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
         harness.bring_history(seen as u32, &events, RECORDS);
         harness.publish();
@@ -285,8 +279,8 @@ fn noise_on_the_line_does_not_do_a_thing_twice() {
     for seed in 0..40 {
         // The orchestrator takes one command, whoever asks how often.
         let prepare = |harness: &mut Harness| {
-            harness.answer_order(Outcome::Accepted, 5);
-            (0..100).for_each(|_| harness.answer_order(Outcome::AlreadyThere, 0));
+            harness.answer_order(Ok(5));
+            (0..100).for_each(|_| harness.answer_order(Err(Refusal::AlreadyThere)));
         };
         let meanwhile =
             at_each_call(|harness, _| harness.complete(1, 5, ArchiveState::Suspended, Completion::Done));
@@ -310,9 +304,7 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     let at = folder.path();
     let prepare = |harness: &mut Harness| {
         harness.status_page.rows[1].findings = 40.into();
-        for (outcome, tag) in [(Outcome::Accepted, 1), (Outcome::Accepted, 2), (Outcome::Accepted, 3)] {
-            harness.answer_order(outcome, tag);
-        }
+        (1..=3).for_each(|name| harness.answer_order(Ok(name)));
         harness.publish();
     };
     let meanwhile = at_each_call(|harness, number| {

@@ -14,8 +14,7 @@ use totebox_console::testing::{Document, Harness};
 use totebox_deployment::Deployment;
 use totebox_protocol::audit::{EventRow, Verdict};
 use totebox_protocol::flag::FlagKind;
-use totebox_protocol::operator::{Completion, Op, Outcome, Request};
-use totebox_protocol::page::ArchiveState;
+use totebox_protocol::operator::{Completion, Order, Reason};
 use zerocopy::FromZeros;
 
 use crate::appliance::Appliance;
@@ -137,7 +136,7 @@ fn serve(at: &Path) -> Appliance {
             harness.raise(flag as u32, FlagKind::Hung, 1);
         }
         harness.publish();
-        (1..1000).for_each(|tag| harness.answer_order(Outcome::Accepted, tag));
+        (1..1000).for_each(|tag| harness.answer_order(Ok(tag)));
     };
     let mut seen = 0;
     let meanwhile = move |harness: &mut Harness| {
@@ -146,18 +145,15 @@ fn serve(at: &Path) -> Appliance {
         }
         seen = harness.peer.orders.len();
         let tag = seen as u32;
-        let (op, volume, number, _) = harness.last_order();
-        harness.peer.orders.push((Request::new_zeroed(), Vec::new()));
-        let mut done = |state| harness.complete(volume.into(), tag, state, Completion::Done);
-        match op {
-            Op::Suspend => done(ArchiveState::Suspended),
-            Op::Resume => done(ArchiveState::Active),
-            Op::Archive => done(ArchiveState::Archived),
-            Op::Acknowledge => harness.acknowledge(number as u32, tag, true),
-            Op::History => harness.bring_history(tag, &[EventRow::new_zeroed()], 1),
-            Op::Findings => harness.bring_findings(tag, 0, &[]),
-            Op::Ping => {}
-            Op::Verify => {
+        let (order, _) = harness.last_order();
+        harness.peer.orders.push(Ok((Order::Ping, Reason::new())));
+        match order {
+            Order::Change(archive, to) => harness.complete(archive, tag, to.state(), Completion::Done),
+            Order::Acknowledge(flag) => harness.acknowledge(flag, tag, true),
+            Order::History(_) => harness.bring_history(tag, &[EventRow::new_zeroed()], 1),
+            Order::Findings(_) => harness.bring_findings(tag, 0, &[]),
+            Order::Ping => {}
+            Order::Verify(_) => {
                 for row in &mut harness.status_page.rows {
                     (row.verify_tag, row.verdict) = (tag.into(), Verdict::Clean as u8);
                 }

@@ -229,9 +229,10 @@ mod tests {
     use ledger_fmt::verify::FindingKind;
     use totebox_domain::FaultKind;
     use totebox_manifest::Role;
-    use totebox_protocol::audit::{Reason, Scope, Verdict};
+    use totebox_protocol::audit::{Scope, Verdict};
     use totebox_protocol::flag::{FlagKind, Loss, Place};
     use totebox_protocol::lifecycle::{Cause, Standing};
+    use totebox_protocol::operator::Reason;
     use zerocopy::FromZeros;
 
     fn verdicts() -> Verdicts {

@@ -1,6 +1,7 @@
 //! What the console is busy with: each activity owns what it waits for, and here is which of them an event goes to.
 
 use totebox_protocol::intake::Op;
+use totebox_protocol::operator::Order;
 
 use super::commands::fetch::Fetch;
 use super::commands::put::Put;
@@ -8,8 +9,8 @@ use super::context::Context;
 use super::errors::Error;
 use super::links::{Message, Misbehaviour};
 use super::look::Look;
-use super::orchestrator::{About, Answered};
-use super::order::Order;
+use super::orchestrator::Answered;
+use super::order::GivenOrder;
 use super::progress::Then;
 use super::skip::Skip;
 
@@ -24,7 +25,7 @@ pub enum Activity {
     /// An archive sends what it was asked for.
     Fetch(Fetch),
     /// The orchestrator carries out an order.
-    Order(Order),
+    Order(GivenOrder),
     /// The orchestrator brings its page up to date, so that it can be shown.
     Look(Look),
 }
@@ -40,7 +41,7 @@ impl Activity {
     }
 
     /// The order that the operator waits for.
-    pub fn order(&self) -> Option<&Order> {
+    pub fn order(&self) -> Option<&GivenOrder> {
         match self {
             Activity::Order(order) => Some(order),
             _ => None,
@@ -157,7 +158,7 @@ impl Activity {
 /// A command that was under way when another took the line from the person who gave it.
 #[derive(Clone, Copy, Debug)]
 pub enum Left {
-    Order(Order),
+    Order(GivenOrder),
     /// An archive was asked for a checkpoint, or was about to be.
     Signature {
         archive: usize,
@@ -180,22 +181,24 @@ impl Left {
 
     /// Says what became of it, each line as an event.
     pub fn tell(self, context: &mut Context) {
-        let (command, about) = match self {
-            Left::Order(order) => (order.kind.command, order.about),
-            Left::Signature { archive, .. } => ("sign", About::Volume(archive)),
-            Left::Reading { command, archive } => (command, archive.map_or(About::Nothing, About::Volume)),
+        let (command, volume) = match self {
+            Left::Order(order) => (order.kind.command, order.order.volume()),
+            Left::Signature { archive, .. } => ("sign", Some(archive)),
+            Left::Reading { command, archive } => (command, archive),
         };
         let Context { output, volumes, .. } = context;
         let head = format_args!("*another had the line; this became of {command}");
-        match about {
-            About::Volume(volume) => output.line(format_args!("{head} {}:", &volumes[volume])),
-            About::Flag(flag) => output.line(format_args!("{head} {flag}:")),
-            About::Nothing | About::AllVolumes | About::Records(_) => output.line(format_args!("{head}:")),
+        match (self, volume) {
+            (_, Some(volume)) => output.line(format_args!("{head} {}:", &volumes[volume])),
+            (Left::Order(GivenOrder { order: Order::Acknowledge(flag), .. }), _) => {
+                output.line(format_args!("{head} {flag}:"));
+            }
+            _ => output.line(format_args!("{head}:")),
         }
         output.set_events(true);
         context.view.refresh();
         match self {
-            Left::Order(order) if !order.kind.op.is_a_question() => order.tell_later(context),
+            Left::Order(order) if !order.order.is_a_question() => order.tell_later(context),
             Left::Order(_) | Left::Reading { .. } => {
                 let text = "it was not shown to its end; ask again";
                 context.output.error(Error::Cancelled, None, format_args!("{text}"));

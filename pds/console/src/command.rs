@@ -8,10 +8,10 @@ use totebox_console_protocol::data::parse_decimal;
 use totebox_console_protocol::text::parse_hash;
 use totebox_console_protocol::words::{Quoted, WordError};
 use totebox_protocol::intake::SIZE_UNKNOWN;
+use totebox_protocol::operator::Order;
 
 use super::errors::Error;
 use super::look::LookKind;
-use super::orchestrator::About;
 use super::order::OrderKind;
 use super::volumes::Volumes;
 
@@ -49,8 +49,8 @@ impl Debug for Command {
 pub enum Action<'a> {
     Help(Option<&'static Command>),
     Look(&'static LookKind),
-    /// An order, what it is about, and the words of its reason, if it takes one.
-    Order(&'static OrderKind, About, &'a [&'a str]),
+    /// An order, what comes of it, and the words of its reason, if it takes one.
+    Order(Order, &'static OrderKind, &'a [&'a str]),
     List {
         archive: usize,
         from: u64,

@@ -2,11 +2,11 @@
 
 use core::fmt::{self, Debug, Formatter};
 
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 
 use super::context::Context;
 use super::errors::Error;
-use super::orchestrator::{About, Answered};
+use super::orchestrator::Answered;
 use super::progress::Then;
 
 /// What is shown of the page once it is up to date.
@@ -39,7 +39,7 @@ pub struct Look {
 impl Look {
     /// Has the page brought up to date. Where the orchestrator cannot be asked, shows what there is.
     pub fn begin(kind: &'static LookKind, context: &mut Context) -> Option<Look> {
-        let tag = context.view.send(Op::Ping, About::Nothing, "");
+        let tag = context.view.send(Order::Ping, "");
         if tag.is_none() {
             (kind.show)(context);
         }

@@ -10,7 +10,7 @@ use totebox_protocol::page::{ArchiveState, StatusRow, degraded};
 
 use super::commands::flags;
 use super::context::Context;
-use super::order::{Fact, Order};
+use super::order::{Fact, GivenOrder};
 use super::output::Output;
 use super::phrases::{Condition, FirstFinding, verdict_name, volume_trouble};
 use super::progress::Progress;
@@ -106,7 +106,7 @@ impl News {
 
     /// Says what has changed of the volumes, unless that is the answer to the order the operator waits for. `Moved` if
     /// the page was looked through.
-    pub fn tell_volumes(&mut self, awaited: Option<&Order>, context: &mut Context) -> Progress {
+    pub fn tell_volumes(&mut self, awaited: Option<&GivenOrder>, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
         let Some(status_page) = view.last().filter(|_| self.stale) else { return Progress::Idle };
         self.stale = false;

@@ -3,29 +3,28 @@
 use core::fmt::{self, Debug, Display, Formatter};
 
 use totebox_protocol::UNKNOWN;
-use totebox_protocol::operator::{Op, Outcome, REASON_MAX};
+use totebox_protocol::operator::{Order, REASON_MAX, Reason, Refusal};
 use totebox_protocol::page::{StatusPage, StatusRow};
 
 use super::context::Context;
 use super::errors::Error;
-use super::orchestrator::{About, Answered};
+use super::orchestrator::Answered;
 use super::progress::Then;
 
-/// A kind of order: what the orchestrator is asked, and how the result is shown.
+/// A kind of order: how its result is shown.
 pub struct OrderKind {
-    pub op: Op,
     /// The command that gives it.
     pub command: &'static str,
     /// Tells a person that it was taken up, if that is worth a line.
-    pub taken_up: fn(&Order, &mut Context),
+    pub taken_up: fn(&GivenOrder, &mut Context),
     /// Shows what is new of its result on the status page.
-    pub show: fn(&mut Order, &mut Context) -> Then,
+    pub show: fn(&mut GivenOrder, &mut Context) -> Then,
     /// What the operator who stops waiting is told.
     pub goes_on: &'static str,
     /// Whether the page tells of a later order instead.
-    pub is_overtaken: fn(&Order, &StatusPage) -> bool,
+    pub is_overtaken: fn(&GivenOrder, &StatusPage) -> bool,
     /// Whether its own answer says this of a volume, so that it is no news.
-    pub tells: fn(&Order, usize, Fact) -> bool,
+    pub tells: fn(&GivenOrder, usize, Fact) -> bool,
 }
 
 /// What has become of a volume.
@@ -39,9 +38,8 @@ pub enum Fact {
 
 impl OrderKind {
     /// A kind without further ado, which is all a question needs. Others add to it.
-    pub const fn new(op: Op, command: &'static str, show: fn(&mut Order, &mut Context) -> Then) -> OrderKind {
+    pub const fn new(command: &'static str, show: fn(&mut GivenOrder, &mut Context) -> Then) -> OrderKind {
         OrderKind {
-            op,
             command,
             taken_up: |_, _| {},
             show,
@@ -54,7 +52,7 @@ impl OrderKind {
 
 impl PartialEq for OrderKind {
     fn eq(&self, other: &OrderKind) -> bool {
-        self.op == other.op
+        self.command == other.command
     }
 }
 
@@ -62,14 +60,15 @@ impl Eq for OrderKind {}
 
 impl Debug for OrderKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Debug::fmt(&self.op, f)
+        f.write_str(self.command)
     }
 }
 
+/// An order that was given.
 #[derive(Clone, Copy, Debug)]
-pub struct Order {
+pub struct GivenOrder {
+    pub order: Order,
     pub kind: &'static OrderKind,
-    pub about: About,
     /// What the status page calls it once it was taken up.
     pub name: u32,
     /// The volumes whose result was shown, one bit each.
@@ -82,32 +81,37 @@ enum Stage {
     /// The orchestrator has not answered the request with this tag.
     Asked(u32),
     /// It refused, and the operator does not know yet.
-    Refused(Outcome),
+    Refused(Refusal),
     /// It took the order up, and the operator does not know yet.
     Accepted,
     /// The status page will say how it ended.
     TakenUp,
 }
 
-impl Order {
+impl GivenOrder {
     /// Gives the orchestrator an order, whose reason are these words. Says why that could not be.
-    pub fn give(kind: &'static OrderKind, about: About, words: &[&str], context: &mut Context) -> Option<Order> {
-        let mut reason: heapless::String<REASON_MAX> = heapless::String::new();
+    pub fn give(
+        order: Order,
+        kind: &'static OrderKind,
+        words: &[&str],
+        context: &mut Context,
+    ) -> Option<GivenOrder> {
+        let mut reason = Reason::new();
         let mut fits = true;
         for (index, word) in words.iter().enumerate() {
             fits &= (index == 0 || reason.push(' ').is_ok()) && reason.push_str(word).is_ok();
         }
         if !fits {
-            refuse(kind, about, Outcome::ReasonTooLong, context);
+            refuse(order, Refusal::ReasonTooLong, context);
             return None;
         }
-        let Some(tag) = context.view.send(kind.op, about, &reason) else {
-            let what = if kind.op.is_a_question() { "it cannot be asked" } else { "nothing was changed" };
+        let Some(tag) = context.view.send(order, &reason) else {
+            let what = if order.is_a_question() { "it cannot be asked" } else { "nothing was changed" };
             let text = format_args!("{}; {what}", context.view.since_when_lost());
             context.output.error(Error::NotAnswering, None, text);
             return None;
         };
-        Some(Order { kind, about, name: 0, shown: 0, stage: Stage::Asked(tag) })
+        Some(GivenOrder { order, kind, name: 0, shown: 0, stage: Stage::Asked(tag) })
     }
 
     fn is_taken_up(&self) -> bool {
@@ -124,10 +128,12 @@ impl Order {
         if self.stage != Stage::Asked(answered.tag) {
             return;
         }
-        self.name = answered.name;
         self.stage = match answered.outcome {
-            Outcome::Accepted => Stage::Accepted,
-            outcome => Stage::Refused(outcome),
+            Ok(name) => {
+                self.name = name;
+                Stage::Accepted
+            }
+            Err(refusal) => Stage::Refused(refusal),
         };
     }
 
@@ -136,8 +142,8 @@ impl Order {
         match self.stage {
             Stage::Asked(_) if context.view.is_orchestrator_lost() => Some(self.lose(context)),
             Stage::Asked(_) | Stage::TakenUp => None,
-            Stage::Refused(outcome) => {
-                refuse(self.kind, self.about, outcome, context);
+            Stage::Refused(refusal) => {
+                refuse(self.order, refusal, context);
                 Some(Then::Ends)
             }
             Stage::Accepted => {
@@ -166,7 +172,7 @@ impl Order {
 
     /// Says that the orchestrator is lost, and what that leaves open.
     fn lose(&self, context: &mut Context) -> Then {
-        let what = match self.kind.op.is_a_question() {
+        let what = match self.order.is_a_question() {
             true => "it cannot be asked",
             false => "the order may still be carried out, see status",
         };
@@ -179,7 +185,7 @@ impl Order {
     pub fn give_up(&self, context: &mut Context) {
         context.stop_waiting(match self.stage {
             Stage::TakenUp => self.kind.goes_on,
-            _ if self.kind.op.is_a_question() => self.kind.goes_on,
+            _ if self.order.is_a_question() => self.kind.goes_on,
             _ => "it may still be carried out, see status",
         });
     }
@@ -187,7 +193,7 @@ impl Order {
     /// Says how it ended, or else that it goes on, to one who was cut off while waiting for it.
     pub fn tell_later(mut self, context: &mut Context) {
         match self.stage {
-            Stage::Refused(outcome) => return refuse(self.kind, self.about, outcome, context),
+            Stage::Refused(refusal) => return refuse(self.order, refusal, context),
             Stage::Accepted => self.stage = Stage::TakenUp,
             Stage::Asked(_) | Stage::TakenUp => {}
         }
@@ -203,20 +209,19 @@ impl Order {
 }
 
 /// Says why an order was not taken up.
-fn refuse(kind: &OrderKind, about: About, outcome: Outcome, context: &mut Context) {
+fn refuse(order: Order, refusal: Refusal, context: &mut Context) {
     let Context { output, view, volumes, .. } = context;
-    let (volume, number) = about.wire();
-    let row = view.refresh().and_then(|status_page| status_page.rows.get(usize::from(volume)));
+    let row = view.refresh().zip(order.volume()).and_then(|(status_page, volume)| status_page.rows.get(volume));
     let state = row.map_or(UNKNOWN, StatusRow::state_name);
-    let refused = Refused { op: kind.op, number, outcome, volume: volumes.get(volume).unwrap_or(""), state };
+    let volume = order.volume().map_or("", |volume| &volumes[volume]);
+    let refused = Refused { order, refusal, volume, state };
     output.error(refused.error(), None, format_args!("{refused}"));
 }
 
 /// An order that was not taken up, and changed nothing.
 struct Refused<'a> {
-    op: Op,
-    number: u64,
-    outcome: Outcome,
+    order: Order,
+    refusal: Refusal,
     /// The volume's name, and its state's.
     volume: &'a str,
     state: &'a str,
@@ -224,60 +229,61 @@ struct Refused<'a> {
 
 impl Refused<'_> {
     const fn error(&self) -> Error {
-        match self.outcome {
-            Outcome::Accepted | Outcome::BadRequest => Error::BadArgument,
-            Outcome::UnknownArchive => Error::UnknownArchive,
-            Outcome::AlreadyRunning => Error::Busy,
-            Outcome::AuditorUnavailable => Error::Unavailable,
-            Outcome::AlreadyThere => Error::AlreadyThere,
-            Outcome::ImpossibleTransition => Error::ImpossibleTransition,
-            Outcome::UnknownFlag => Error::UnknownFlag,
-            Outcome::AlreadyAcknowledged => Error::AlreadyAcknowledged,
-            Outcome::ReasonMissing | Outcome::ReasonTooLong | Outcome::ReasonUnreadable => Error::BadReason,
-            Outcome::NotRecorded => Error::NotRecorded,
-            Outcome::NotReady => Error::NotReady,
+        match self.refusal {
+            Refusal::BadRequest => Error::BadArgument,
+            Refusal::UnknownArchive => Error::UnknownArchive,
+            Refusal::AlreadyRunning => Error::Busy,
+            Refusal::AuditorUnavailable => Error::Unavailable,
+            Refusal::AlreadyThere => Error::AlreadyThere,
+            Refusal::ImpossibleTransition => Error::ImpossibleTransition,
+            Refusal::UnknownFlag => Error::UnknownFlag,
+            Refusal::AlreadyAcknowledged => Error::AlreadyAcknowledged,
+            Refusal::ReasonMissing | Refusal::ReasonTooLong | Refusal::ReasonUnreadable => Error::BadReason,
+            Refusal::NotRecorded => Error::NotRecorded,
+            Refusal::NotReady => Error::NotReady,
         }
     }
 }
 
 impl Display for Refused<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Refused { op, number, outcome, volume, state } = self;
-        f.write_str(match outcome {
-            Outcome::Accepted | Outcome::BadRequest => "the orchestrator does not know that command",
-            Outcome::UnknownArchive => "the orchestrator has no such archive; status shows them",
-            Outcome::AlreadyRunning => match op {
-                Op::Verify => "an audit is under way; status shows it, wait for its end",
-                Op::History => "the audit record is being read already; try again in a moment",
+        let Refused { order, refusal, volume, state } = self;
+        let number = if let Order::Acknowledge(flag) = order { *flag } else { 0 };
+        f.write_str(match refusal {
+            Refusal::BadRequest => "the orchestrator does not know that command",
+            Refusal::UnknownArchive => "the orchestrator has no such archive; status shows them",
+            Refusal::AlreadyRunning => match order {
+                Order::Verify(_) => "an audit is under way; status shows it, wait for its end",
+                Order::History(_) => "the audit record is being read already; try again in a moment",
                 _ => return write!(f, "{volume} is changing its state already; wait for its end, see status"),
             },
-            Outcome::AuditorUnavailable => {
+            Refusal::AuditorUnavailable => {
                 "the auditor cannot be asked; with the appliance off there is: totebox disk verify"
             }
-            Outcome::AlreadyThere => return write!(f, "{volume} is that already: {state}; nothing was changed"),
-            Outcome::ImpossibleTransition => {
+            Refusal::AlreadyThere => return write!(f, "{volume} is that already: {state}; nothing was changed"),
+            Refusal::ImpossibleTransition => {
                 return write!(
                     f,
                     "{volume} is {state}, from where that is impossible; nothing was changed. Nothing leads out of \
                      archived, and a faulted or failed archive is left as it is until the appliance starts again"
                 );
             }
-            Outcome::UnknownFlag => return write!(f, "there is no flag {number}; flags shows them"),
-            Outcome::AlreadyAcknowledged => {
+            Refusal::UnknownFlag => return write!(f, "there is no flag {number}; flags shows them"),
+            Refusal::AlreadyAcknowledged => {
                 return write!(f, "flag {number} is acknowledged already; history shows why");
             }
-            Outcome::ReasonMissing => return write!(f, "say why: ack {number} REASON; it is recorded"),
-            Outcome::ReasonTooLong => {
+            Refusal::ReasonMissing => return write!(f, "say why: ack {number} REASON; it is recorded"),
+            Refusal::ReasonTooLong => {
                 return write!(f, "a reason has at most {REASON_MAX} bytes; nothing was acknowledged");
             }
-            Outcome::ReasonUnreadable => "a reason is text without control characters; nothing was acknowledged",
-            Outcome::NotRecorded => {
+            Refusal::ReasonUnreadable => "a reason is text without control characters; nothing was acknowledged",
+            Refusal::NotRecorded => {
                 "nothing was changed: too much waits to be entered into the audit record; try again in a moment"
             }
-            Outcome::NotReady if op.is_a_question() => {
+            Refusal::NotReady if order.is_a_question() => {
                 "the audit record is still being read; try again in a moment"
             }
-            Outcome::NotReady => {
+            Refusal::NotReady => {
                 "nothing was changed: the archives are still coming up to the states the audit record tells of; try \
                  again in a moment"
             }

@@ -23,7 +23,7 @@ use super::input::{Interrupted, Lost, Signal};
 use super::line::Ending;
 use super::look::Look;
 use super::news::News;
-use super::order::Order;
+use super::order::GivenOrder;
 use super::output::Output;
 use super::progress::Progress;
 use super::skip::{Dropped, Place};
@@ -336,7 +336,9 @@ impl Session {
             Action::Help(None) => return help(context),
             Action::Help(Some(command)) => return help_for(command, context),
             Action::Look(kind) => Look::begin(kind, context).map(Activity::Look),
-            Action::Order(kind, about, reason) => Order::give(kind, about, reason, context).map(Activity::Order),
+            Action::Order(order, kind, reason) => {
+                GivenOrder::give(order, kind, reason, context).map(Activity::Order)
+            }
             Action::List { archive, from, count } => {
                 Fetch::list(archive, from, count, context).map(Activity::Fetch)
             }

@@ -4,12 +4,12 @@
 use totebox_console_protocol::text::Duration;
 use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_manifest::Manifest;
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 use totebox_protocol::page::{ArchiveState, StatusPage, degraded};
 use totebox_shm::Mapped;
 
 use super::clock::ClockView;
-use super::orchestrator::{About, Answered, OrchestratorLink};
+use super::orchestrator::{Answered, OrchestratorLink};
 use super::page::StatusPageCopy;
 
 /// The appliance as the console sees it.
@@ -98,8 +98,8 @@ impl View {
     }
 
     /// Sends the orchestrator an order and returns its tag; `None` if it is lost or takes nothing.
-    pub fn send(&mut self, op: Op, about: About, reason: &str) -> Option<u32> {
-        if self.is_orchestrator_lost() { None } else { self.orchestrator.send(self.now_ms, op, about, reason) }
+    pub fn send(&mut self, order: Order, reason: &str) -> Option<u32> {
+        if self.is_orchestrator_lost() { None } else { self.orchestrator.send(self.now_ms, order, reason) }
     }
 
     /// Whether the orchestrator gives no sign of life, or was cut off.

@@ -2,15 +2,14 @@
 
 use totebox_manifest::Role;
 use totebox_manifest::conversation;
-use totebox_protocol::audit::{Asked, Reason, UNASKED};
+use totebox_protocol::audit::{Asked, UNASKED};
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{ALL_VOLUMES, LATEST, Op, Outcome, REASON_MAX, Reply};
+use totebox_protocol::operator::{Order, Reason, Refusal};
 use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
-use zerocopy::FromZeros;
 
 use super::Orchestrator;
-use super::console::Order;
+use super::console::Received;
 use super::transitions::Step;
 
 /// Orders taken up at a time, at most.
@@ -23,44 +22,21 @@ impl Orchestrator {
     /// Carries out the orders that have come: no more than the queue holds, however fast more of them follow.
     pub(super) fn take_orders(&mut self) {
         for _ in 0..ORDERS {
-            let Some(order) = self.console.order(self.now_ms) else { return };
-            let (outcome, name) = match self.command(&order) {
-                Ok(name) => (Outcome::Accepted, name),
-                Err(outcome) => (outcome, UNASKED),
-            };
-            let mut reply = Reply::new_zeroed();
-            (reply.op, reply.outcome) = (order.request.op, outcome as u8);
-            (reply.tag, reply.name) = (order.request.tag, name.into());
-            self.console.answer(reply);
+            let Some(Received { request, order }) = self.console.receive(self.now_ms) else { return };
+            let outcome = order.and_then(|(order, reason)| self.take_up(order, reason));
+            self.console.answer(request.answer(outcome));
         }
     }
 
-    fn command(&mut self, order: &Order) -> Result<u32, Outcome> {
-        let request = &order.request;
-        let reason = order.reason.as_deref().ok_or(Outcome::BadRequest)?;
-        let op = Op::from_wire(request.op).ok_or(Outcome::BadRequest)?;
-        let (takes_volume, takes_number, takes_reason) = match op {
-            Op::Acknowledge => (false, true, true),
-            Op::History => (false, true, false),
-            Op::Verify | Op::Suspend | Op::Resume | Op::Archive | Op::Findings => (true, false, false),
-            Op::Ping => (false, false, false),
-        };
-        if request.reserved != [0; 48]
-            || (!takes_number && request.number.get() != 0)
-            || (!takes_volume && request.volume != 0)
-            || (!takes_reason && !reason.is_empty())
-        {
-            return Err(Outcome::BadRequest);
-        }
-        match op {
-            Op::Verify => self.command_audit(request.volume),
-            Op::Suspend => self.command_transition(request.volume, Standing::Suspended),
-            Op::Resume => self.command_transition(request.volume, Standing::Active),
-            Op::Archive => self.command_transition(request.volume, Standing::Archived),
-            Op::Acknowledge => self.command_acknowledgement(request.number.get(), reason),
-            Op::History => self.command_history(request.number.get()),
-            Op::Findings => self.command_findings(request.volume),
-            Op::Ping => Ok(UNASKED),
+    /// Takes an order up; returns what the status page will call it.
+    fn take_up(&mut self, order: Order, reason: Reason) -> Result<u32, Refusal> {
+        match order {
+            Order::Verify(volume) => self.command_audit(volume),
+            Order::Change(archive, to) => self.command_transition(archive, to),
+            Order::Acknowledge(flag) => self.command_acknowledgement(flag, reason),
+            Order::History(from) => self.command_history(from),
+            Order::Findings(volume) => self.command_findings(volume),
+            Order::Ping => Ok(UNASKED),
         }
     }
 
@@ -70,88 +46,72 @@ impl Orchestrator {
         self.tag
     }
 
-    fn command_audit(&mut self, volume: u8) -> Result<u32, Outcome> {
-        let volumes = self.archives.len() + 1;
-        let (first, count) = match volume {
-            ALL_VOLUMES => (0, volumes),
-            volume => (usize::from(volume), 1),
+    fn command_audit(&mut self, volume: Option<usize>) -> Result<u32, Refusal> {
+        let volumes = 0..self.archives.len() + 1;
+        let volumes = match volume {
+            None => volumes,
+            Some(volume) if volumes.contains(&volume) => volume..volume + 1,
+            Some(_) => return Err(Refusal::UnknownArchive),
         };
-        if first + count > volumes {
-            return Err(Outcome::UnknownArchive);
-        }
         self.is_ready()?;
         if self.degraded & degraded::AUDITOR != 0 {
-            return Err(Outcome::AuditorUnavailable);
+            return Err(Refusal::AuditorUnavailable);
         }
         let tag = self.next_tag();
-        match self.audits.command(first..first + count, tag) {
+        match self.audits.command(volumes, tag) {
             true => Ok(tag),
-            false => Err(Outcome::AlreadyRunning),
+            false => Err(Refusal::AlreadyRunning),
         }
     }
 
-    fn is_ready(&self) -> Result<(), Outcome> {
-        if self.restored { Ok(()) } else { Err(Outcome::NotReady) }
+    fn is_ready(&self) -> Result<(), Refusal> {
+        if self.restored { Ok(()) } else { Err(Refusal::NotReady) }
     }
 
-    fn command_transition(&mut self, volume: u8, to: Standing) -> Result<u32, Outcome> {
-        let archive = usize::from(volume);
+    fn command_transition(&mut self, archive: usize, to: Standing) -> Result<u32, Refusal> {
         if archive >= self.archives.len() {
-            return Err(Outcome::UnknownArchive);
+            return Err(Refusal::UnknownArchive);
         }
         self.is_ready()?;
         let lifecycle = &self.lifecycles[archive];
         let from = lifecycle.standing;
         match (lifecycle.moving, self.archives[archive].state()) {
-            (Some(moving), _) if moving.cause == Cause::Restart => return Err(Outcome::NotReady),
-            (Some(_), _) => return Err(Outcome::AlreadyRunning),
+            (Some(moving), _) if moving.cause == Cause::Restart => return Err(Refusal::NotReady),
+            (Some(_), _) => return Err(Refusal::AlreadyRunning),
             // What a faulted archive was to be it is not; one that is closed is that whatever has become of it.
             (None, ArchiveState::Active | ArchiveState::Suspended) if from == to => {
-                return Err(Outcome::AlreadyThere);
+                return Err(Refusal::AlreadyThere);
             }
-            _ if from == to && to == Standing::Archived => return Err(Outcome::AlreadyThere),
-            _ if from == Standing::Archived => return Err(Outcome::ImpossibleTransition),
+            _ if from == to && to == Standing::Archived => return Err(Refusal::AlreadyThere),
+            _ if from == Standing::Archived => return Err(Refusal::ImpossibleTransition),
             (None, ArchiveState::Active | ArchiveState::Suspended) => {}
-            (None, _) => return Err(Outcome::ImpossibleTransition),
+            (None, _) => return Err(Refusal::ImpossibleTransition),
         }
         if !self.records.transition(archive, from, to, Cause::Operator) {
-            return Err(Outcome::NotRecorded);
+            return Err(Refusal::NotRecorded);
         }
         let tag = self.next_tag();
         self.lifecycles[archive].begin(to, Cause::Operator, tag, Step::Record);
         Ok(tag)
     }
 
-    fn command_acknowledgement(&mut self, id: u64, reason: &[u8]) -> Result<u32, Outcome> {
+    fn command_acknowledgement(&mut self, id: u32, reason: Reason) -> Result<u32, Refusal> {
         self.is_ready()?;
-        let known = u32::try_from(id).ok().and_then(|id| self.flags.get(id)).copied();
-        let known = known.ok_or(Outcome::UnknownFlag)?;
+        let known = *self.flags.get(id).ok_or(Refusal::UnknownFlag)?;
         if known.acknowledged != Acknowledged::No {
-            return Err(Outcome::AlreadyAcknowledged);
+            return Err(Refusal::AlreadyAcknowledged);
         }
-        if reason.len() > REASON_MAX {
-            return Err(Outcome::ReasonTooLong);
-        }
-        let text = core::str::from_utf8(reason).map_err(|_| Outcome::ReasonUnreadable)?;
-        if text.contains(char::is_control) {
-            return Err(Outcome::ReasonUnreadable);
-        }
-        if text.trim().is_empty() {
-            return Err(Outcome::ReasonMissing);
-        }
-        let text = Reason::try_from(text).map_err(|_| Outcome::ReasonTooLong)?;
         let tag = self.next_tag();
-        if !self.records.acknowledgement(&known, text, tag) {
-            return Err(Outcome::NotRecorded);
+        if !self.records.acknowledgement(&known, reason, tag) {
+            return Err(Refusal::NotRecorded);
         }
         self.flags.change(known.id, |flag| flag.acknowledged = Acknowledged::Recording);
         Ok(tag)
     }
 
-    fn command_findings(&mut self, volume: u8) -> Result<u32, Outcome> {
-        let volume = usize::from(volume);
+    fn command_findings(&mut self, volume: usize) -> Result<u32, Refusal> {
         if volume > self.archives.len() {
-            return Err(Outcome::UnknownArchive);
+            return Err(Refusal::UnknownArchive);
         }
         self.is_ready()?;
         let tag = self.next_tag();
@@ -159,16 +119,15 @@ impl Orchestrator {
         Ok(tag)
     }
 
-    fn command_history(&mut self, from: u64) -> Result<u32, Outcome> {
+    fn command_history(&mut self, from: Option<u64>) -> Result<u32, Refusal> {
         self.is_ready()?;
         if self.history.under_way().is_some() {
-            return Err(Outcome::AlreadyRunning);
+            return Err(Refusal::AlreadyRunning);
         }
         if self.degraded & degraded::AUDITOR != 0 || self.link.room() == 0 {
-            return Err(Outcome::AuditorUnavailable);
+            return Err(Refusal::AuditorUnavailable);
         }
         let tag = self.next_tag();
-        let from = (from != LATEST).then_some(from);
         self.link.ask(&Asked::History { tag, from, count: HISTORY_MAX as u32 });
         self.history.begin(tag);
         Ok(tag)

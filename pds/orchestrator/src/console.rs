@@ -4,24 +4,24 @@
 //! An answer is sent when the status page is up to date with it. A console whose indices cannot be is cut off for
 //! good.
 
-use heapless::{Deque, Vec};
+use heapless::Deque;
 use totebox_domain::watch::Watch;
 use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
-use totebox_manifest::conversation::{self, ORDER_DATA};
+use totebox_manifest::conversation;
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::operator::{Reply, Request};
+use totebox_protocol::operator::{Order, Reason, Refusal, Reply, Request};
 use totebox_shm::Mapped;
 
 /// Answers that can wait: no more than their ring has slots.
 const ANSWERS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Console).slots;
 
-/// An order as it came: nothing in it has been checked.
-pub struct Order {
-    /// Its header.
+/// An order that has come.
+pub struct Received {
+    /// What is to be answered.
     pub request: Request,
-    /// What follows it; `None` if that is longer than a message.
-    pub reason: Option<Vec<u8, ORDER_DATA>>,
+    /// What it says, with the reason if it has one; or why it says nothing.
+    pub order: Result<(Order, Reason), Refusal>,
 }
 
 /// The link to the console.
@@ -50,21 +50,17 @@ impl ConsoleLink {
     }
 
     /// The next order, if there is one and room for its answer.
-    pub fn order(&mut self, now_ms: u64) -> Option<Order> {
+    pub fn receive(&mut self, now_ms: u64) -> Option<Received> {
         self.watch.expect(now_ms);
         if self.link.room() <= self.answers.len() {
             return None;
         }
         let request = self.link.peek()?;
-        let mut reason = Vec::new();
-        let whole = reason.resize_default(request.len.get().into()).is_ok();
-        if whole {
-            self.link.data(&mut reason);
-        }
+        let order = request.decode(|data| self.link.data(data));
         self.link.release();
         self.watch.lives();
         self.watch.expect(now_ms);
-        Some(Order { request, reason: whole.then_some(reason) })
+        Some(Received { request, order })
     }
 
     /// Answers an order, once the status page is published.

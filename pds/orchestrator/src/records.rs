@@ -11,9 +11,10 @@
 use alloc::collections::VecDeque;
 
 use totebox_domain::Fault;
-use totebox_protocol::audit::{Asked, AuditEvent, Entered, Entry, Reason};
+use totebox_protocol::audit::{Asked, AuditEvent, Entered, Entry};
 use totebox_protocol::flag::{Flag, Flags};
 use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::operator::Reason;
 use totebox_protocol::page::Cause;
 use totebox_shm::PeerError;
 

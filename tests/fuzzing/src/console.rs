@@ -7,7 +7,7 @@ use totebox_console_protocol::control;
 use totebox_console_protocol::data::{checksum, verified};
 use totebox_operator::client::lines::Line;
 use totebox_protocol::intake::Op;
-use totebox_protocol::operator::Outcome;
+use totebox_protocol::operator::Refusal;
 use totebox_shown::Quoted;
 use totebox_shown::testing::{hostile_texts, unprintable};
 
@@ -109,7 +109,7 @@ fn anybody(input: &[u8]) {
     harness.revive(0);
     // The orchestrator has done with what it was asked, and is asked once more below.
     for _ in 0..ORDERS_MAX {
-        harness.answer_order(Outcome::NotReady, 0);
+        harness.answer_order(Err(Refusal::NotReady));
     }
     // The next operator.
     harness.bytes(b"\x03\nmachine\n");

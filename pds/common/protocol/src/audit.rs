@@ -17,7 +17,7 @@ use crate::lifecycle::Standing;
 pub mod entry;
 pub mod wire;
 
-pub use entry::{AuditEvent, Entry, EntryRow, EventRow, Reason};
+pub use entry::{AuditEvent, Entry, EntryRow, EventRow};
 pub use wire::*;
 
 /// The tag of what nobody asked for.

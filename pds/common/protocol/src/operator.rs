@@ -11,14 +11,155 @@
 //! | [`Op::Findings`] | [`StatusPage::findings_tag`](super::page::Status page::findings_tag) |
 //! | [`Op::Ping`] | its answer |
 
+use heapless::String;
+use totebox_manifest::VOLUMES_MAX;
 use totebox_manifest::conversation::{MESSAGE_HEADER, ORDER_DATA};
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::lifecycle::Standing;
 use super::wire_enum;
 
 /// Bytes of an acknowledgement's reason at most: a line an operator types.
 pub const REASON_MAX: usize = 120;
+
+/// Why a flag was acknowledged.
+pub type Reason = String<REASON_MAX>;
+
+/// What the operator wants of the orchestrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Have the auditor verify a volume in full; without one, every volume.
+    Verify(Option<usize>),
+    /// Bring an archive into this state.
+    Change(usize, Standing),
+    /// Acknowledge the flag with this id. It alone has a reason.
+    Acknowledge(u32),
+    /// Show records of the audit record: those from this number on, or the last ones.
+    History(Option<u64>),
+    /// Say that you are there.
+    Ping,
+    /// Show what the last verification of a volume found beyond what became flags.
+    Findings(usize),
+}
+
+impl Order {
+    /// Whether it only asks: nothing is changed by it, and nothing can be left half done.
+    pub const fn is_a_question(self) -> bool {
+        matches!(self, Order::History(_) | Order::Ping | Order::Findings(_))
+    }
+
+    /// The volume it is about, if it is about one.
+    pub const fn volume(self) -> Option<usize> {
+        match self {
+            Order::Verify(volume) => volume,
+            Order::Change(volume, _) | Order::Findings(volume) => Some(volume),
+            Order::Acknowledge(_) | Order::History(_) | Order::Ping => None,
+        }
+    }
+
+    /// The order as a request. Its reason, of so many bytes, follows the request.
+    pub fn encode(self, tag: u32, reason_len: usize) -> Request {
+        let op = match self {
+            Order::Verify(_) => Op::Verify,
+            Order::Change(_, Standing::Suspended) => Op::Suspend,
+            Order::Change(_, Standing::Active) => Op::Resume,
+            Order::Change(_, Standing::Archived) => Op::Archive,
+            Order::Acknowledge(_) => Op::Acknowledge,
+            Order::History(_) => Op::History,
+            Order::Ping => Op::Ping,
+            Order::Findings(_) => Op::Findings,
+        };
+        const { assert!(VOLUMES_MAX < ALL_VOLUMES as usize && ORDER_DATA <= u16::MAX as usize) };
+        let volume = match self {
+            Order::Verify(None) => ALL_VOLUMES,
+            order => order.volume().unwrap_or(0) as u8,
+        };
+        let number = match self {
+            Order::Acknowledge(flag) => flag.into(),
+            Order::History(from) => from.unwrap_or(LATEST),
+            _ => 0,
+        };
+        Request {
+            op: op as u8,
+            volume,
+            len: (reason_len as u16).into(),
+            tag: tag.into(),
+            number: number.into(),
+            reserved: [0; 48],
+        }
+    }
+}
+
+impl Request {
+    /// The order, and the reason for it, which is empty for all that take none. `data` copies out the start of what follows
+    /// the request; it is asked at most once.
+    pub fn decode(&self, data: impl FnOnce(&mut [u8])) -> Result<(Order, Reason), Refusal> {
+        let op = Op::from_wire(self.op).ok_or(Refusal::BadRequest)?;
+        let mut text = [0; ORDER_DATA];
+        let text = text.get_mut(..self.len.get().into()).ok_or(Refusal::BadRequest)?;
+        data(text);
+        let (volume, number) = (usize::from(self.volume), self.number.get());
+        let (order, takes_volume, takes_number) = match op {
+            Op::Verify => (Order::Verify(Some(volume).filter(|_| self.volume != ALL_VOLUMES)), true, false),
+            Op::Suspend => (Order::Change(volume, Standing::Suspended), true, false),
+            Op::Resume => (Order::Change(volume, Standing::Active), true, false),
+            Op::Archive => (Order::Change(volume, Standing::Archived), true, false),
+            Op::Findings => (Order::Findings(volume), true, false),
+            Op::Acknowledge => {
+                let flag = u32::try_from(number).map_err(|_| Refusal::UnknownFlag)?;
+                (Order::Acknowledge(flag), false, true)
+            }
+            Op::History => (Order::History(Some(number).filter(|&from| from != LATEST)), false, true),
+            Op::Ping => (Order::Ping, false, false),
+        };
+        let has_too_much = (volume != 0 && !takes_volume) || (number != 0 && !takes_number);
+        match order {
+            _ if has_too_much || self.reserved != [0; 48] => Err(Refusal::BadRequest),
+            Order::Acknowledge(_) => Ok((order, reason(text)?)),
+            _ if text.is_empty() => Ok((order, Reason::new())),
+            _ => Err(Refusal::BadRequest),
+        }
+    }
+
+    /// The answer to it: what the status page will call the order, or why it was not taken up.
+    pub fn answer(&self, outcome: Result<u32, Refusal>) -> Reply {
+        Reply {
+            op: self.op,
+            outcome: outcome.map_or_else(|refusal| refusal as u8, |_| ACCEPTED),
+            tag: self.tag,
+            name: outcome.unwrap_or(0).into(),
+            ..Reply::new_zeroed()
+        }
+    }
+}
+
+/// The reason for an acknowledgement, as an operator types it.
+fn reason(text: &[u8]) -> Result<Reason, Refusal> {
+    if text.len() > REASON_MAX {
+        return Err(Refusal::ReasonTooLong);
+    }
+    let text = core::str::from_utf8(text).map_err(|_| Refusal::ReasonUnreadable)?;
+    match text.trim().is_empty() {
+        _ if text.contains(char::is_control) => Err(Refusal::ReasonUnreadable),
+        true => Err(Refusal::ReasonMissing),
+        false => Reason::try_from(text).map_err(|_| Refusal::ReasonTooLong),
+    }
+}
+
+impl Reply {
+    /// What was answered to this request: what the status page will call the order, or why it was not taken up. `None` if
+    /// this is no answer to it.
+    pub fn decode(&self, request: &Request) -> Option<Result<u32, Refusal>> {
+        if (self.tag, self.op) != (request.tag, request.op) {
+            return None;
+        }
+        match self.outcome {
+            ACCEPTED => Some(Ok(self.name.get())),
+            refused => Refusal::from_wire(refused).map(Err),
+        }
+    }
+}
 
 wire_enum! {
     /// What the operator commands.
@@ -43,24 +184,18 @@ wire_enum! {
     }
 }
 
-impl Op {
-    /// Whether it only asks: nothing is changed by it, and nothing can be left half done.
-    pub const fn is_a_question(self) -> bool {
-        matches!(self, Op::History | Op::Ping | Op::Findings)
-    }
-}
-
 /// Every volume, in [`Request::volume`].
 pub const ALL_VOLUMES: u8 = 0xff;
 
 /// The last records, in [`Request::number`] of [`Op::History`].
 pub const LATEST: u64 = u64::MAX;
 
+/// In [`Reply::outcome`]: the order was taken up.
+pub const ACCEPTED: u8 = 0;
+
 wire_enum! {
-    /// What the orchestrator answers. Everything but `Accepted` changes nothing.
-    Outcome: u8 {
-        /// Taken up.
-        Accepted = 0,
+    /// Why an order is not taken up. Then it changes nothing.
+    Refusal: u8 {
         /// A command that has no meaning.
         BadRequest = 1,
         /// No such volume; of a lifecycle command also: the audit volume, which has no lifecycle.
@@ -132,7 +267,7 @@ pub struct Request {
 pub struct Reply {
     /// The request's.
     pub op: u8,
-    /// [`Outcome`].
+    /// [`ACCEPTED`], or a [`Refusal`].
     pub outcome: u8,
     /// Zero.
     pub reserved: [u8; 2],
@@ -147,3 +282,60 @@ pub struct Reply {
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);
 // The longest reason, and one byte more to see that it is too long.
 const _: () = assert!(REASON_MAX < ORDER_DATA);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Orders of every kind, each with the reason that it needs.
+    fn orders() -> Vec<(Order, &'static str)> {
+        let mut orders =
+            Vec::from([Order::Verify(None), Order::Ping, Order::History(None), Order::Acknowledge(7)]);
+        for volume in [0, 1, VOLUMES_MAX - 1] {
+            orders.extend([Order::Verify(Some(volume)), Order::Findings(volume)]);
+            let standings = [Standing::Active, Standing::Suspended, Standing::Archived];
+            orders.extend(standings.map(|standing| Order::Change(volume, standing)));
+        }
+        orders.extend([0, 9, u64::MAX - 1].map(|from| Order::History(Some(from))));
+        let reason = |order: &Order| if matches!(order, Order::Acknowledge(_)) { "seen: é" } else { "" };
+        orders.into_iter().map(|order| (order, reason(&order))).collect()
+    }
+
+    #[test]
+    fn every_order_and_its_answer_come_out_as_they_went_in() {
+        for (order, text) in orders() {
+            let request = order.encode(5, text.len());
+            let read = Request::read_from_bytes(request.as_bytes()).unwrap();
+            let decoded = read.decode(|data| data.copy_from_slice(text.as_bytes()));
+            assert_eq!(decoded, Ok((order, Reason::try_from(text).unwrap())));
+            for outcome in (0..=u8::MAX).filter_map(Refusal::from_wire).map(Err).chain([Ok(9)]) {
+                assert_eq!(request.answer(outcome).decode(&request), Some(outcome));
+            }
+        }
+    }
+
+    /// Every value of every byte of every order and answer.
+    #[test]
+    fn what_is_no_order_and_no_answer_is_refused() {
+        for (order, text) in orders() {
+            let good = order.encode(5, text.len());
+            for (at, value) in (0..size_of::<Request>()).flat_map(|at| (0..=u8::MAX).map(move |value| (at, value)))
+            {
+                let mut request = good;
+                request.as_mut_bytes()[at] = value;
+                if let Ok((read, reason)) = request.decode(|data| data.fill(b'x')) {
+                    assert_eq!(read.encode(request.tag.get(), reason.len()), request);
+                }
+                let mut reply = good.answer(Ok(9));
+                reply.as_mut_bytes()[at] = value;
+                let is_answer = match at {
+                    0 | 4..8 => reply == good.answer(Ok(9)),
+                    1 => value == ACCEPTED || Refusal::from_wire(value).is_some(),
+                    _ => true,
+                };
+                assert_eq!(reply.decode(&good).is_some(), is_answer, "byte {at} is {value}");
+            }
+        }
+    }
+}

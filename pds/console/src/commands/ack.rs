@@ -1,14 +1,13 @@
 //! `ack`: acknowledging a flag. The reason is recorded before the flag is closed.
 
 use totebox_protocol::flag::Acknowledged;
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 
 use super::flags::flags;
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
-use crate::orchestrator::About;
-use crate::order::{Order, OrderKind};
+use crate::order::{GivenOrder, OrderKind};
 use crate::progress::Then;
 
 pub static COMMAND: Command = Command {
@@ -17,21 +16,19 @@ pub static COMMAND: Command = Command {
     summary: "acknowledge a flag; the reason is recorded",
     details: &["The REASON is the rest of the line, at most 120 bytes."],
     read: |reader, words| match words {
-        [flag, reason @ ..] => Ok(Action::Order(&ORDER, About::Flag(reader.tag(flag)?), reason)),
+        [flag, reason @ ..] => Ok(Action::Order(Order::Acknowledge(reader.tag(flag)?), &ORDER, reason)),
         [] => Err(reader.usage()),
     },
 };
 
-pub static ORDER: OrderKind = OrderKind {
-    goes_on: "flags will show whether it was recorded",
-    ..OrderKind::new(Op::Acknowledge, "ack", show)
-};
+pub static ORDER: OrderKind =
+    OrderKind { goes_on: "flags will show whether it was recorded", ..OrderKind::new("ack", show) };
 
 /// Ends the wait if the acknowledgement is recorded, or cannot be.
-fn show(order: &mut Order, context: &mut Context) -> Then {
+fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, .. } = context;
-    let (Some(status_page), About::Flag(flag)) = (view.last(), order.about) else { return Then::GoesOn };
+    let (Some(status_page), Order::Acknowledge(flag)) = (view.last(), order.order) else { return Then::GoesOn };
     let known = flags(status_page).find(|known| known.id == flag);
     if known.is_some_and(|known| known.tag != order.name) {
         return Then::GoesOn;

@@ -4,13 +4,12 @@ use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::UNRECORDED;
 use totebox_manifest::VOLUMES_MAX;
 use totebox_protocol::audit::Verdict;
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
-use crate::orchestrator::About;
-use crate::order::{Fact, Order, OrderKind};
+use crate::order::{Fact, GivenOrder, OrderKind};
 use crate::phrases::{FindingFields, FirstFinding, verdict_name, yes};
 use crate::progress::Then;
 
@@ -26,39 +25,39 @@ pub static COMMAND: Command = Command {
         "Ctrl-C stops waiting, not the auditor; its verdict then shows in status. verify is the same.",
     ],
     read: |reader, words| {
-        let about = match *words {
-            [] => About::AllVolumes,
-            [name] => About::Volume(reader.volume(name)?),
+        let volume = match *words {
+            [] => None,
+            [name] => Some(reader.volume(name)?),
             _ => return Err(reader.usage()),
         };
-        Ok(Action::Order(&ORDER, about, &[]))
+        Ok(Action::Order(Order::Verify(volume), &ORDER, &[]))
     },
 };
 
 pub static ORDER: OrderKind = OrderKind {
     taken_up,
     goes_on: "the auditor goes on, status will show its verdict",
-    tells: |order, volume, fact| fact == Fact::Verified(order.name) && covers(order.about, volume),
-    ..OrderKind::new(Op::Verify, "audit", show)
+    tells: |order, volume, fact| fact == Fact::Verified(order.name) && covers(order.order, volume),
+    ..OrderKind::new("audit", show)
 };
 
-fn covers(about: About, volume: usize) -> bool {
-    about == About::AllVolumes || about == About::Volume(volume)
+fn covers(order: Order, volume: usize) -> bool {
+    order.volume().is_none_or(|only| only == volume)
 }
 
-fn taken_up(_: &Order, context: &mut Context) {
+fn taken_up(_: &GivenOrder, context: &mut Context) {
     if !context.machine() {
         context.output.line(format_args!("verifying; Ctrl-C stops waiting"));
     }
 }
 
 /// Shows the verdicts that have come, and ends the wait with the last.
-fn show(order: &mut Order, context: &mut Context) -> Then {
+fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let Some(status_page) = view.last() else { return Then::GoesOn };
-    let about = order.about;
-    let asked = (0..volumes.len()).filter(move |&volume| covers(about, volume));
+    let given = order.order;
+    let asked = (0..volumes.len()).filter(move |&volume| covers(given, volume));
     for volume in asked.clone() {
         let row = &status_page.rows[volume];
         let has_come = row.verify_tag.get() == order.name && row.verifying == 0;

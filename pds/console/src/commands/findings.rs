@@ -3,12 +3,11 @@
 use totebox_console_protocol::table::Table;
 use totebox_console_protocol::views::{FindingCount, RangeLine};
 use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, findings_in, in_use};
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 use totebox_protocol::page::StatusRow;
 
 use crate::context::Context;
-use crate::orchestrator::About;
-use crate::order::{Order, OrderKind};
+use crate::order::{GivenOrder, OrderKind};
 use crate::progress::Then;
 
 /// Findings of the last audit of a volume beyond those that became flags.
@@ -30,14 +29,14 @@ fn line(range: &FoundRange) -> RangeLine<'static> {
 }
 
 /// `flags VOLUME`, which the row of `flags` stands for.
-pub static ORDER: OrderKind = OrderKind::new(Op::Findings, "flags", show);
+pub static ORDER: OrderKind = OrderKind::new("flags", show);
 
 /// Shows the findings that were asked for, if they have come.
-fn show(order: &mut Order, context: &mut Context) -> Then {
+fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let asked = view.last().filter(|status_page| status_page.findings_tag.get() == order.name);
-    let (Some(status_page), About::Volume(volume)) = (asked, order.about) else { return Then::GoesOn };
+    let (Some(status_page), Order::Findings(volume)) = (asked, order.order) else { return Then::GoesOn };
     let (name, ranges) = (&volumes[volume], in_use(&status_page.more));
     let (findings, listed) = (status_page.findings.get().into(), findings_in(ranges));
     if machine {

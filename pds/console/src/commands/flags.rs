@@ -7,6 +7,7 @@ use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::flag::{About as Says, Flag, FlagRow, Loss, Place};
+use totebox_protocol::operator::Order;
 use totebox_protocol::page::StatusPage;
 
 use super::findings::{self, beyond_flags};
@@ -14,7 +15,6 @@ use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
 use crate::look::{LookKind, refresh};
-use crate::orchestrator::About;
 use crate::phrases::{FaultText, trouble};
 use crate::volumes::Volumes;
 
@@ -103,7 +103,7 @@ pub static COMMAND: Command = Command {
     ],
     read: |reader, words| match *words {
         [] => Ok(Action::Look(&LOOK)),
-        [name] => Ok(Action::Order(&findings::ORDER, About::Volume(reader.volume(name)?), &[])),
+        [name] => Ok(Action::Order(Order::Findings(reader.volume(name)?), &findings::ORDER, &[])),
         _ => Err(reader.usage()),
     },
 };

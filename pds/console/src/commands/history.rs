@@ -8,15 +8,14 @@ use totebox_console_protocol::text::{Duration, Found, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
 use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, EventRow};
-use totebox_protocol::operator::Op;
+use totebox_protocol::operator::Order;
 use totebox_protocol::page::{Cause, HISTORY_MAX};
 
 use super::flags::{FlagFields, FlagText};
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
-use crate::orchestrator::About;
-use crate::order::{Order, OrderKind};
+use crate::order::{GivenOrder, OrderKind};
 use crate::phrases::{FaultText, FoundFields};
 use crate::progress::Then;
 use crate::volumes::Volumes;
@@ -112,14 +111,14 @@ pub static COMMAND: Command = Command {
             [from] => Some(reader.number(from)?),
             _ => return Err(reader.usage()),
         };
-        Ok(Action::Order(&ORDER, About::Records(from), &[]))
+        Ok(Action::Order(Order::History(from), &ORDER, &[]))
     },
 };
 
-pub static ORDER: OrderKind = OrderKind::new(Op::History, "history", show);
+pub static ORDER: OrderKind = OrderKind::new("history", show);
 
 /// Shows the records that were asked for, if they have come.
-fn show(order: &mut Order, context: &mut Context) -> Then {
+fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let asked = view.last().filter(|status_page| status_page.history_tag.get() == order.name);

@@ -2,14 +2,14 @@
 //! its status page.
 
 use totebox_console_protocol::change::Change;
-use totebox_protocol::operator::{Completion, Op};
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::operator::{Completion, Order};
 use totebox_protocol::page::{ArchiveState, StatusPage};
 
 use crate::command::{Action, Command, ParseError};
 use crate::context::Context;
 use crate::errors::Error;
-use crate::orchestrator::About;
-use crate::order::{Fact, Order, OrderKind};
+use crate::order::{Fact, GivenOrder, OrderKind};
 use crate::progress::Then;
 
 pub static SUSPEND: Command = Command {
@@ -18,7 +18,7 @@ pub static SUSPEND: Command = Command {
     summary: "bring an archive to rest and stop it",
     details: &["It takes and gives nothing until: resume ARCHIVE. Ctrl-C stops waiting, not the archive."],
     read: |reader, words| match *words {
-        [name] => Ok(Action::Order(&SUSPENSION, About::Volume(reader.archive(name)?), &[])),
+        [name] => change(reader.archive(name)?, Standing::Suspended, &SUSPENSION),
         _ => Err(reader.usage()),
     },
 };
@@ -29,7 +29,7 @@ pub static RESUME: Command = Command {
     summary: "let a suspended archive go on",
     details: &[],
     read: |reader, words| match *words {
-        [name] => Ok(Action::Order(&RESUMPTION, About::Volume(reader.archive(name)?), &[])),
+        [name] => change(reader.archive(name)?, Standing::Active, &RESUMPTION),
         _ => Err(reader.usage()),
     },
 };
@@ -40,42 +40,39 @@ pub static ARCHIVE: Command = Command {
     summary: "close an archive for good; the word final confirms it",
     details: &["The vault seals its volume: what is in it can be read, and nothing is added ever again."],
     read: |reader, words| match *words {
-        [name, "final"] => Ok(Action::Order(&CLOSURE, About::Volume(reader.archive(name)?), &[])),
+        [name, "final"] => change(reader.archive(name)?, Standing::Archived, &CLOSURE),
         [name] => Err(reader.archive(name).err().unwrap_or(ParseError::NotConfirmed(name))),
         _ => Err(reader.usage()),
     },
 };
 
-pub static SUSPENSION: OrderKind = kind(Op::Suspend, Change::Suspend.name());
-pub static RESUMPTION: OrderKind = kind(Op::Resume, Change::Resume.name());
-pub static CLOSURE: OrderKind = kind(Op::Archive, Change::Archive.name());
+fn change<'a>(archive: usize, to: Standing, kind: &'static OrderKind) -> Result<Action<'a>, ParseError<'a>> {
+    Ok(Action::Order(Order::Change(archive, to), kind, &[]))
+}
 
-const fn kind(op: Op, command: &'static str) -> OrderKind {
+pub static SUSPENSION: OrderKind = kind(Change::Suspend.name());
+pub static RESUMPTION: OrderKind = kind(Change::Resume.name());
+pub static CLOSURE: OrderKind = kind(Change::Archive.name());
+
+const fn kind(command: &'static str) -> OrderKind {
     let goes_on = "it goes on, status will show how it ended";
-    OrderKind { taken_up, goes_on, is_overtaken, tells, ..OrderKind::new(op, command, show) }
+    OrderKind { taken_up, goes_on, is_overtaken, tells, ..OrderKind::new(command, show) }
 }
 
 /// The archive it is about, and the state it leads to.
-fn transition(order: &Order) -> Option<(usize, ArchiveState)> {
-    let About::Volume(archive) = order.about else { return None };
-    let target = match order.kind.op {
-        Op::Suspend => ArchiveState::Suspended,
-        Op::Resume => ArchiveState::Active,
-        Op::Archive => ArchiveState::Archived,
-        _ => return None,
-    };
-    Some((archive, target))
+fn transition(order: &GivenOrder) -> Option<(usize, ArchiveState)> {
+    if let Order::Change(archive, to) = order.order { Some((archive, to.state())) } else { None }
 }
 
-fn tells(order: &Order, volume: usize, fact: Fact) -> bool {
+fn tells(order: &GivenOrder, volume: usize, fact: Fact) -> bool {
     transition(order).is_some_and(|(archive, target)| archive == volume && fact == Fact::State(target as u8))
 }
 
-fn is_overtaken(order: &Order, status_page: &StatusPage) -> bool {
+fn is_overtaken(order: &GivenOrder, status_page: &StatusPage) -> bool {
     transition(order).is_some_and(|(archive, _)| status_page.rows[archive].command_tag.get() != order.name)
 }
 
-fn taken_up(order: &Order, context: &mut Context) {
+fn taken_up(order: &GivenOrder, context: &mut Context) {
     let Some((archive, target)) = transition(order) else { return };
     if !context.machine() {
         let Context { output, volumes, .. } = context;
@@ -85,7 +82,7 @@ fn taken_up(order: &Order, context: &mut Context) {
 }
 
 /// Ends the wait if the transition has ended.
-fn show(order: &mut Order, context: &mut Context) -> Then {
+fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let (Some(status_page), Some((archive, _))) = (view.last(), transition(order)) else { return Then::GoesOn };

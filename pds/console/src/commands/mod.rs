@@ -93,8 +93,9 @@ pub fn help_for(command: &Command, context: &mut Context) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::orchestrator::About;
     use alloc::format;
+    use totebox_protocol::lifecycle::Standing;
+    use totebox_protocol::operator::Order;
 
     fn volumes() -> Volumes {
         Volumes::named(&["contracts", "finance", "audit"])
@@ -103,21 +104,22 @@ mod tests {
     #[test]
     fn every_command_is_read() {
         let hash = "ab".repeat(32);
+        let change = |archive, to, kind| Action::Order(Order::Change(archive, to), kind, &[]);
         let put = |size, hash| Action::Put { archive: 1, name: "a b", size, hash };
         let cases: &[(&[&str], Action)] = &[
             (&["help"], Action::Help(None)),
             (&["help", "flags"], Action::Help(Some(COMMANDS[2]))),
             (&["status"], Action::Look(&status::LOOK)),
             (&["flags"], Action::Look(&flags::LOOK)),
-            (&["flags", "finance"], Action::Order(&findings::ORDER, About::Volume(1), &[])),
-            (&["flags", "audit"], Action::Order(&findings::ORDER, About::Volume(2), &[])),
-            (&["ack", "7"], Action::Order(&ack::ORDER, About::Flag(7), &[])),
-            (&["ack", "7", "a", "b c"], Action::Order(&ack::ORDER, About::Flag(7), &["a", "b c"])),
-            (&["history"], Action::Order(&history::ORDER, About::Records(None), &[])),
-            (&["history", "9"], Action::Order(&history::ORDER, About::Records(Some(9)), &[])),
-            (&["suspend", "finance"], Action::Order(&lifecycle::SUSPENSION, About::Volume(1), &[])),
-            (&["resume", "contracts"], Action::Order(&lifecycle::RESUMPTION, About::Volume(0), &[])),
-            (&["archive", "finance", "final"], Action::Order(&lifecycle::CLOSURE, About::Volume(1), &[])),
+            (&["flags", "finance"], Action::Order(Order::Findings(1), &findings::ORDER, &[])),
+            (&["flags", "audit"], Action::Order(Order::Findings(2), &findings::ORDER, &[])),
+            (&["ack", "7"], Action::Order(Order::Acknowledge(7), &ack::ORDER, &[])),
+            (&["ack", "7", "a", "b c"], Action::Order(Order::Acknowledge(7), &ack::ORDER, &["a", "b c"])),
+            (&["history"], Action::Order(Order::History(None), &history::ORDER, &[])),
+            (&["history", "9"], Action::Order(Order::History(Some(9)), &history::ORDER, &[])),
+            (&["suspend", "finance"], change(1, Standing::Suspended, &lifecycle::SUSPENSION)),
+            (&["resume", "contracts"], change(0, Standing::Active, &lifecycle::RESUMPTION)),
+            (&["archive", "finance", "final"], change(1, Standing::Archived, &lifecycle::CLOSURE)),
             (&["sign", "finance"], Action::Sign { archive: 1 }),
             (&["ls", "finance"], Action::List { archive: 1, from: 0, count: u64::MAX }),
             (&["ls", "contracts", "3", "4"], Action::List { archive: 0, from: 3, count: 4 }),
@@ -127,9 +129,9 @@ mod tests {
             (&["get", "contracts", "7"], Action::Get { archive: 0, sequence: 7, offset: 0 }),
             (&["get", "contracts", "7", "9"], Action::Get { archive: 0, sequence: 7, offset: 9 }),
             (&["receipt", "5"], Action::Receipt { tag: 5 }),
-            (&["audit"], Action::Order(&audit::ORDER, About::AllVolumes, &[])),
-            (&["audit", "audit"], Action::Order(&audit::ORDER, About::Volume(2), &[])),
-            (&["verify", "finance"], Action::Order(&audit::ORDER, About::Volume(1), &[])),
+            (&["audit"], Action::Order(Order::Verify(None), &audit::ORDER, &[])),
+            (&["audit", "audit"], Action::Order(Order::Verify(Some(2)), &audit::ORDER, &[])),
+            (&["verify", "finance"], Action::Order(Order::Verify(Some(1)), &audit::ORDER, &[])),
             (&["machine"], Action::Machine { number: 0 }),
             (&["machine", "77"], Action::Machine { number: 77 }),
             (&["person"], Action::Person),

@@ -2,8 +2,6 @@
 //! done here shows when the status page is published.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use totebox_domain::FaultKind;
@@ -11,13 +9,16 @@ use totebox_manifest::conversation::{MESSAGE_HEADER, queue};
 use totebox_manifest::{Link, Role};
 use totebox_protocol::audit::{EventRow, FoundRange, NO_RANGES, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow};
-use totebox_protocol::operator::{Completion, Op, Outcome, Reply, Request};
+use totebox_protocol::operator::{Completion, Order, Reason, Refusal, Request};
 use totebox_protocol::page::ArchiveState;
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::{Harness, RECORD_TIME_MS};
+
+/// An order and its reason, or why it says nothing.
+type Received = Result<(Order, Reason), Refusal>;
 
 /// The orchestrator's end of the queue. It answers pings at once, and orders as it is told to.
 pub struct TestOrchestrator {
@@ -26,11 +27,11 @@ pub struct TestOrchestrator {
     /// It takes nothing.
     pub hung: bool,
     /// The order it is busy with.
-    busy: Option<Request>,
+    busy: Option<(Request, Received)>,
     /// The answers to the next orders; without one it stays busy with an order.
-    answers: VecDeque<(Outcome, u32)>,
+    answers: VecDeque<Result<u32, Refusal>>,
     /// Orders that came and were not looked at by the test: not pings.
-    pub orders: Vec<(Request, Vec<u8>)>,
+    pub orders: Vec<Received>,
     /// Pings it has answered.
     pub pings: usize,
 }
@@ -47,53 +48,52 @@ impl TestOrchestrator {
     pub(super) fn run(&mut self) -> bool {
         let mut moved = false;
         while !self.hung {
-            let request = match self.busy.take() {
-                Some(request) => request,
+            let (request, order) = match self.busy.take() {
+                Some(busy) => busy,
                 None if self.requests.available().unwrap() == 0 => break,
                 None => self.take_request(),
             };
-            let (outcome, name) = if request.op == Op::Ping as u8 {
-                self.pings += 1;
-                (Outcome::Accepted, 0)
-            } else if let Some(answer) = self.answers.pop_front() {
-                answer
-            } else {
-                self.busy = Some(request);
-                break;
+            let outcome = match order {
+                Err(refusal) => Err(refusal),
+                Ok((Order::Ping, _)) => {
+                    self.pings += 1;
+                    Ok(0)
+                }
+                Ok(_) => match self.answers.pop_front() {
+                    Some(answer) => answer,
+                    None => {
+                        self.busy = Some((request, order));
+                        break;
+                    }
+                },
             };
-            let mut reply = Reply::new_zeroed();
-            (reply.op, reply.outcome) = (request.op, outcome as u8);
-            (reply.tag, reply.name) = (request.tag, name.into());
-            assert!(self.replies.send(reply.as_bytes(), &[]).unwrap());
+            assert!(self.replies.send(request.answer(outcome).as_bytes(), &[]).unwrap());
             moved = true;
         }
         moved
     }
 
-    fn take_request(&mut self) -> Request {
+    fn take_request(&mut self) -> (Request, Received) {
         let mut request = Request::new_zeroed();
         self.requests.read(0, request.as_mut_bytes());
-        let mut reason = vec![0; request.len.get().into()];
-        self.requests.read(MESSAGE_HEADER, &mut reason);
+        let order = request.decode(|data| self.requests.read(MESSAGE_HEADER, data));
         self.requests.release();
-        if request.op != Op::Ping as u8 {
-            self.orders.push((request, reason));
+        if !matches!(order, Ok((Order::Ping, _))) {
+            self.orders.push(order.clone());
         }
-        request
+        (request, order)
     }
 }
 
 impl Harness {
     /// Has the orchestrator answer the next order like this.
-    pub fn answer_order(&mut self, outcome: Outcome, tag: u32) {
-        self.peer.answers.push_back((outcome, tag));
+    pub fn answer_order(&mut self, outcome: Result<u32, Refusal>) {
+        self.peer.answers.push_back(outcome);
     }
 
-    /// The last order that came to the orchestrator: what is asked, of which volume, the number, the reason.
-    pub fn last_order(&mut self) -> (Op, u8, u64, String) {
-        let (request, reason) = self.peer.orders.pop().expect("an order");
-        let op = Op::from_wire(request.op).unwrap();
-        (op, request.volume, request.number.get(), String::from_utf8(reason).unwrap())
+    /// The last order that came to the orchestrator, and its reason.
+    pub fn last_order(&mut self) -> (Order, Reason) {
+        self.peer.orders.pop().expect("an order").expect("it says something")
     }
 
     /// Raises a flag, already recorded.

@@ -10,7 +10,7 @@ use totebox_manifest::{ARCHIVES_MAX, Role};
 use totebox_protocol::audit::{Op as Audit, Verdict};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, Loss};
 use totebox_protocol::intake::{Answer, Reply};
-use totebox_protocol::operator::Outcome;
+use totebox_protocol::operator::Refusal;
 use totebox_protocol::page::{ArchiveState, Check};
 use totebox_protocol::vault::VolumeState;
 use totebox_testing::Random;
@@ -60,7 +60,7 @@ fn no_bytes_disturb_the_console_for_good() {
         harness.archives[1].documents.push(Document { name: "d".into(), content: (0..=255).collect() });
         let before = harness.archives[1].documents[0].clone();
         for _ in 0..200 {
-            harness.answer_order(Outcome::NotReady, 0);
+            harness.answer_order(Err(Refusal::NotReady));
         }
         for _ in 0..200 {
             match random.below(4) {

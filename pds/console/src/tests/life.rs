@@ -2,7 +2,6 @@
 
 use alloc::string::{String, ToString};
 
-use totebox_protocol::operator::Outcome;
 use totebox_protocol::page::degraded;
 
 use crate::testing::Harness;
@@ -93,7 +92,7 @@ fn an_order_that_is_not_answered_ends_and_so_does_the_wait_for_what_it_leads_to(
     assert!(output.contains("; the order may still be carried out, see status\r\n"), "{output}");
 
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 9);
+    harness.answer_order(Ok(9));
     harness.type_line("audit");
     harness.peer.hung = true;
     harness.seconds(17);

@@ -1,7 +1,7 @@
 //! Flags, acknowledgements, the lifecycle and the audit record, as the operator has them.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use ledger_fmt::record::Kind;
@@ -10,7 +10,8 @@ use totebox_domain::FaultKind;
 use totebox_manifest::Role;
 use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Op as Audit, RANGES_MAX, Verdict};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, NO_VOLUME};
-use totebox_protocol::operator::{Completion, LATEST, Op, Outcome, REASON_MAX};
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::operator::{Completion, Order, REASON_MAX, Reason, Refusal};
 use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 use totebox_protocol::vault::{Area, VolumeState};
 use zerocopy::FromZeros;
@@ -123,9 +124,9 @@ fn an_acknowledgement_is_done_when_it_is_recorded() {
     harness.raise(7, FlagKind::Hung, 1);
     harness.publish();
     harness.output();
-    harness.answer_order(Outcome::Accepted, 40);
+    harness.answer_order(Ok(40));
     assert_eq!(harness.type_line("ack 7 it was  \"a long\" day"), "ack 7 it was  \"a long\" day\r\n", "it waits");
-    assert_eq!(harness.last_order(), (Op::Acknowledge, 0, 7, "it was a long day".to_string()));
+    assert_eq!(harness.last_order(), (Order::Acknowledge(7), Reason::try_from("it was a long day").unwrap()));
     harness.publish();
     assert_eq!(harness.output(), "");
     harness.acknowledge(7, 40, true);
@@ -135,13 +136,13 @@ fn an_acknowledgement_is_done_when_it_is_recorded() {
     harness.raise(8, FlagKind::Hung, 0);
     harness.publish();
     harness.type_line("machine");
-    harness.answer_order(Outcome::Accepted, 41);
+    harness.answer_order(Ok(41));
     assert_eq!(harness.ask("ack 8 because"), [""; 0]);
     harness.acknowledge(8, 41, false);
     harness.publish();
     let expected = "-not-recorded flag 8 stays open: the audit record did not take the reason";
     assert_eq!(harness.lines(), [expected]);
-    harness.answer_order(Outcome::Accepted, 42);
+    harness.answer_order(Ok(42));
     harness.send("ack 8 because");
     harness.acknowledge(8, 42, true);
     harness.publish();
@@ -154,7 +155,7 @@ fn an_acknowledgement_that_is_not_recorded_counts_and_says_so() {
     harness.raise(7, FlagKind::Hung, 1);
     harness.publish();
     harness.lines();
-    harness.answer_order(Outcome::Accepted, 40);
+    harness.answer_order(Ok(40));
     assert_eq!(harness.ask("ack 7 seen"), [""; 0]);
     harness.end_acknowledgement(7, 40, Acknowledged::Unrecorded);
     harness.status_page.unrecorded = 1.into();
@@ -212,13 +213,13 @@ fn an_appliance_without_a_volume_in_service_is_not_called_durable() {
 fn the_longest_reason_is_passed_on_and_a_longer_one_is_not() {
     let mut harness = Harness::up_machine(&NAMES);
     let words = "é ".repeat(REASON_MAX / 3);
-    harness.answer_order(Outcome::UnknownFlag, 0);
+    harness.answer_order(Err(Refusal::UnknownFlag));
     let lines = harness.ask(&format!("ack 1 {words}é"));
     assert!(lines[0].starts_with("-bad-reason a reason has at most 120 bytes"), "{lines:?}");
     assert!(harness.peer.orders.is_empty());
     let lines = harness.ask(&format!("ack 1 {}", words.trim_end()));
     assert_eq!(lines, ["-unknown-flag there is no flag 1; flags shows them"]);
-    assert_eq!(harness.last_order().3.len(), REASON_MAX - 1);
+    assert_eq!(harness.last_order().1.len(), REASON_MAX - 1);
 }
 
 #[test]
@@ -226,47 +227,47 @@ fn a_lifecycle_command_says_how_it_ended() {
     let ends = [
         (
             "suspend finance",
-            Op::Suspend,
+            Standing::Suspended,
             ArchiveState::Suspended,
             Completion::Done,
             "+suspend finance is suspended",
         ),
-        ("resume finance", Op::Resume, ArchiveState::Active, Completion::Done, "+resume finance is active"),
+        ("resume finance", Standing::Active, ArchiveState::Active, Completion::Done, "+resume finance is active"),
         (
             "archive finance final",
-            Op::Archive,
+            Standing::Archived,
             ArchiveState::Archived,
             Completion::Done,
             "+archive finance is archived",
         ),
         (
             "suspend finance",
-            Op::Suspend,
+            Standing::Suspended,
             ArchiveState::Suspended,
             Completion::Stopped,
             "-stopped finance is suspended: it did not come to rest in its time and was stopped; see flags",
         ),
         (
             "suspend finance",
-            Op::Suspend,
+            Standing::Suspended,
             ArchiveState::Suspended,
             Completion::Unrecorded,
             "-unrecorded finance is suspended: that is done, but the audit record or its own ledger does not say so; see flags",
         ),
         (
             "archive finance final",
-            Op::Archive,
+            Standing::Archived,
             ArchiveState::Active,
             Completion::Failed,
             "-failed finance is active: it could not be done; see flags",
         ),
     ];
-    for (command, op, state, completion, answer) in ends {
+    for (command, to, state, completion, answer) in ends {
         let mut harness = Harness::up(&NAMES);
-        harness.answer_order(Outcome::Accepted, 5);
+        harness.answer_order(Ok(5));
         let shown = harness.type_line(command);
         assert!(shown.ends_with("; Ctrl-C stops waiting\r\n"), "{shown}");
-        assert_eq!(harness.last_order(), (op, 1, 0, String::new()));
+        assert_eq!(harness.last_order(), (Order::Change(1, to), Reason::new()));
         harness.status_page.rows[1].moving = 1;
         harness.publish();
         assert_eq!(harness.output(), "");
@@ -275,7 +276,7 @@ fn a_lifecycle_command_says_how_it_ended() {
         assert_eq!(harness.output(), format!("{answer}\r\ntotebox> "));
     }
     let mut harness = Harness::up_machine(&NAMES);
-    harness.answer_order(Outcome::Accepted, 5);
+    harness.answer_order(Ok(5));
     harness.send("suspend contracts");
     harness.complete(0, 5, ArchiveState::Suspended, Completion::Done);
     harness.publish();
@@ -285,7 +286,7 @@ fn a_lifecycle_command_says_how_it_ended() {
 #[test]
 fn what_happens_to_others_meanwhile_is_told() {
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 5);
+    harness.answer_order(Ok(5));
     harness.type_line("suspend finance");
     harness.status_page.rows[0].state = ArchiveState::Failed as u8;
     harness.status_page.rows[1].state = ArchiveState::Faulted as u8;
@@ -306,28 +307,28 @@ fn what_happens_to_others_meanwhile_is_told() {
 #[test]
 fn every_reason_not_to_do_it_has_a_name() {
     let cases = [
-        ("suspend finance", Outcome::BadRequest, "bad-argument"),
-        ("suspend finance", Outcome::UnknownArchive, "unknown-archive"),
-        ("suspend finance", Outcome::AlreadyRunning, "busy"),
-        ("audit", Outcome::AlreadyRunning, "busy"),
-        ("history", Outcome::AlreadyRunning, "busy"),
-        ("history", Outcome::AuditorUnavailable, "unavailable"),
-        ("suspend finance", Outcome::AlreadyThere, "already-there"),
-        ("resume finance", Outcome::ImpossibleTransition, "impossible-transition"),
-        ("ack 7 x", Outcome::UnknownFlag, "unknown-flag"),
-        ("ack 7 x", Outcome::AlreadyAcknowledged, "already-acknowledged"),
-        ("ack 7", Outcome::ReasonMissing, "bad-reason"),
-        ("ack 7 x", Outcome::ReasonTooLong, "bad-reason"),
-        ("ack 7 x", Outcome::ReasonUnreadable, "bad-reason"),
-        ("archive finance final", Outcome::NotRecorded, "not-recorded"),
-        ("resume finance", Outcome::NotReady, "not-ready"),
+        ("suspend finance", Refusal::BadRequest, "bad-argument"),
+        ("suspend finance", Refusal::UnknownArchive, "unknown-archive"),
+        ("suspend finance", Refusal::AlreadyRunning, "busy"),
+        ("audit", Refusal::AlreadyRunning, "busy"),
+        ("history", Refusal::AlreadyRunning, "busy"),
+        ("history", Refusal::AuditorUnavailable, "unavailable"),
+        ("suspend finance", Refusal::AlreadyThere, "already-there"),
+        ("resume finance", Refusal::ImpossibleTransition, "impossible-transition"),
+        ("ack 7 x", Refusal::UnknownFlag, "unknown-flag"),
+        ("ack 7 x", Refusal::AlreadyAcknowledged, "already-acknowledged"),
+        ("ack 7", Refusal::ReasonMissing, "bad-reason"),
+        ("ack 7 x", Refusal::ReasonTooLong, "bad-reason"),
+        ("ack 7 x", Refusal::ReasonUnreadable, "bad-reason"),
+        ("archive finance final", Refusal::NotRecorded, "not-recorded"),
+        ("resume finance", Refusal::NotReady, "not-ready"),
     ];
-    for (command, outcome, name) in cases {
+    for (command, refusal, name) in cases {
         let mut harness = Harness::up(&NAMES);
-        harness.answer_order(outcome, 0);
+        harness.answer_order(Err(refusal));
         let shown = harness.type_line(command);
-        assert!(shown.starts_with(&format!("{command}\r\n-{name} ")), "{outcome:?}: {shown}");
-        assert!(shown.ends_with("\r\ntotebox> "), "{outcome:?}: {shown}");
+        assert!(shown.starts_with(&format!("{command}\r\n-{name} ")), "{refusal:?}: {shown}");
+        assert!(shown.ends_with("\r\ntotebox> "), "{refusal:?}: {shown}");
     }
     let mut harness = Harness::up(&NAMES);
     assert_eq!(harness.type_line("suspend finance"), "suspend finance\r\n", "it waits");
@@ -379,9 +380,9 @@ fn events() -> Vec<EventRow> {
 #[test]
 fn the_audit_record_is_shown_as_a_table_or_rows() {
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 3);
+    harness.answer_order(Ok(3));
     assert_eq!(harness.type_line("history"), "history\r\n");
-    assert_eq!(harness.last_order(), (Op::History, 0, LATEST, String::new()));
+    assert_eq!(harness.last_order(), (Order::History(None), Reason::new()));
     harness.bring_history(3, &events(), 7);
     harness.publish();
     assert_eq!(
@@ -398,9 +399,9 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
          +history records=7\r\ntotebox> "
     );
     harness.type_line("machine");
-    harness.answer_order(Outcome::Accepted, 4);
+    harness.answer_order(Ok(4));
     harness.send("history 2");
-    assert_eq!(harness.last_order(), (Op::History, 0, 2, String::new()));
+    assert_eq!(harness.last_order(), (Order::History(Some(2)), Reason::new()));
     harness.bring_history(4, &events()[2..], 7);
     harness.publish();
     let at = format!("time={RECORD_TIME_MS}");
@@ -428,12 +429,12 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
     }
     assert_eq!(lines[5..], ["+history records=7"]);
     // Behind the end there is nothing; a record without a record cannot be.
-    harness.answer_order(Outcome::Accepted, 5);
+    harness.answer_order(Ok(5));
     harness.send("history 9");
     harness.bring_history(5, &[], 7);
     harness.publish();
     assert_eq!(harness.lines(), ["+history records=7"]);
-    harness.answer_order(Outcome::Accepted, 6);
+    harness.answer_order(Ok(6));
     harness.send("history");
     harness.bring_history(6, &[], 0);
     harness.publish();
@@ -485,14 +486,14 @@ fn whatever_the_status_page_holds_is_shown_and_fits() {
         harness.publish();
         harness.output();
         harness.type_line("flags");
-        harness.answer_order(Outcome::Accepted, 3);
+        harness.answer_order(Ok(3));
         harness.type_line("history");
         harness.type_line("machine");
         harness.output();
         assert_eq!(harness.ask("flags").len(), FLAGS_MAX + 1);
-        harness.answer_order(Outcome::Accepted, 3);
+        harness.answer_order(Ok(3));
         assert_eq!(harness.ask("history").len(), HISTORY_MAX + 1);
-        harness.answer_order(Outcome::Accepted, 3);
+        harness.answer_order(Ok(3));
         let findings = harness.ask("flags finance");
         assert_eq!(findings.len(), RANGES_MAX + 1);
         assert!(findings.iter().all(|line| line.len() + 12 <= RANGE_LINE_MAX), "{}", findings[0]);
@@ -526,9 +527,9 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
         harness.type_line("flags"),
         "flags\r\n  finance has 10 more findings; where they are: flags finance\r\n+flags 0 open\r\ntotebox> "
     );
-    harness.answer_order(Outcome::Accepted, 3);
+    harness.answer_order(Ok(3));
     assert_eq!(harness.type_line("flags finance"), "flags finance\r\n", "it waits");
-    assert_eq!(harness.last_order(), (Op::Findings, 1, 0, String::new()));
+    assert_eq!(harness.last_order(), (Order::Findings(1), Reason::new()));
     harness.bring_findings(3, 18, &ranges());
     harness.publish();
     assert_eq!(
@@ -540,7 +541,7 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     );
     harness.type_line("machine");
     assert_eq!(harness.ask("flags"), ["=more archive=finance findings=10", "+flags open=0 hidden=0"]);
-    harness.answer_order(Outcome::Accepted, 4);
+    harness.answer_order(Ok(4));
     harness.bring_findings(4, 18, &ranges());
     harness.publish();
     harness.output();
@@ -563,7 +564,7 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
              audit finds them anew",
         ),
     ] {
-        harness.answer_order(Outcome::Accepted, 100 + findings);
+        harness.answer_order(Ok(100 + findings));
         harness.bring_findings(100 + findings, findings, more);
         harness.publish();
         let shown = harness.type_line("flags audit");
@@ -574,12 +575,12 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
 #[test]
 fn a_question_changes_nothing_and_says_so_by_not_saying_it() {
     let mut harness = Harness::up_machine(&NAMES);
-    harness.answer_order(Outcome::NotReady, 0);
+    harness.answer_order(Err(Refusal::NotReady));
     assert_eq!(
         harness.ask("flags finance"),
         ["-not-ready the audit record is still being read; try again in a moment"]
     );
-    harness.answer_order(Outcome::UnknownArchive, 0);
+    harness.answer_order(Err(Refusal::UnknownArchive));
     assert!(harness.ask("flags audit")[0].starts_with("-unknown-archive "));
     // It does not answer; then it is known that it does not; then it answers, and what was asked for does not come.
     harness.peer.hung = true;
@@ -595,14 +596,14 @@ fn a_question_changes_nothing_and_says_so_by_not_saying_it() {
         cannot(&harness.ask(question));
     }
     let mut harness = Harness::up_machine(&NAMES);
-    harness.answer_order(Outcome::Accepted, 5);
+    harness.answer_order(Ok(5));
     assert_eq!(harness.ask("flags finance"), [""; 0]);
     harness.peer.hung = true;
     harness.seconds(20);
     cannot(&harness.lines());
 
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 5);
+    harness.answer_order(Ok(5));
     harness.type_line("flags finance");
     harness.bytes(b"\x03");
     assert!(harness.output().starts_with("-cancelled no longer waiting; what comes is dropped"));

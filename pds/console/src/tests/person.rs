@@ -1,9 +1,9 @@
 //! A person at a bare terminal.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 
 use totebox_protocol::audit::{NO_RECORD, Op as Audit, Verdict};
-use totebox_protocol::operator::{ALL_VOLUMES, Op, Outcome};
+use totebox_protocol::operator::{Order, Reason, Refusal};
 use totebox_protocol::page::{ArchiveState, Check};
 use totebox_protocol::vault::VolumeState;
 
@@ -308,9 +308,9 @@ fn help_is_there_for_every_command() {
 #[test]
 fn a_verification_shows_each_verdict_as_it_comes() {
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 9);
+    harness.answer_order(Ok(9));
     assert_eq!(harness.type_line("audit"), "audit\r\nverifying; Ctrl-C stops waiting\r\n");
-    assert_eq!(harness.last_order(), (Op::Verify, ALL_VOLUMES, 0, String::new()));
+    assert_eq!(harness.last_order(), (Order::Verify(None), Reason::new()));
 
     let row = &mut harness.status_page.rows[0];
     (row.verify_tag, row.verdict) = (9.into(), Verdict::Clean as u8);
@@ -341,9 +341,9 @@ fn a_verification_may_be_refused_or_left_alone() {
     harness.seconds(15);
     assert!(harness.output().contains("-not-answering the orchestrator has not answered for "));
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::AlreadyRunning, 0);
+    harness.answer_order(Err(Refusal::AlreadyRunning));
     assert!(harness.type_line("verify finance").contains("\r\n-busy "));
-    harness.answer_order(Outcome::Accepted, 2);
+    harness.answer_order(Ok(2));
     harness.type_line("verify finance");
     harness.bytes(b"\x03");
     assert!(harness.output().starts_with("-cancelled no longer waiting;"));

@@ -9,7 +9,7 @@ use totebox_console_protocol::data::checksum;
 use totebox_protocol::audit::Verdict;
 use totebox_protocol::flag::FlagKind;
 use totebox_protocol::intake::Op;
-use totebox_protocol::operator::{Completion, Outcome};
+use totebox_protocol::operator::{Completion, Refusal};
 use totebox_protocol::page::ArchiveState;
 use totebox_testing::Random;
 
@@ -510,7 +510,7 @@ fn no_line_of_a_text_is_ever_a_command() {
     for seed in 0..400 {
         let mut random = Random(seed);
         let mut harness = Harness::up(&NAMES);
-        harness.answer_order(Outcome::Accepted, 9);
+        harness.answer_order(Ok(9));
         harness.bytes(b"put one \"x\"\r");
         let mut hung = false;
         for _ in 0..30 {
@@ -578,7 +578,11 @@ fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
 }
 
 /// What a person is told who was cut off from an order; `answered` and `meanwhile` happen while the other has the line.
-fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn(&mut Harness)) -> String {
+fn told_of_an_order(
+    command: &str,
+    answered: Option<Result<u32, Refusal>>,
+    meanwhile: impl Fn(&mut Harness),
+) -> String {
     let mut harness = Harness::up(&NAMES);
     harness.raise(7, FlagKind::Finding(FindingKind::Asset), 1);
     harness.publish();
@@ -586,7 +590,7 @@ fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn
     harness.type_line(command);
     harness.bytes(b"\x0e\x03\x03\nmachine 7\n");
     if let Some(outcome) = answered {
-        harness.answer_order(outcome, 9);
+        harness.answer_order(outcome);
         harness.revive_orchestrator();
     }
     meanwhile(&mut harness);
@@ -600,7 +604,7 @@ fn told_of_an_order(command: &str, answered: Option<Outcome>, meanwhile: impl Fn
 
 #[test]
 fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
-    let accepted = Some(Outcome::Accepted);
+    let accepted = Some(Ok(9));
     let complete = |state, completion| move |harness: &mut Harness| harness.complete(1, 9, state, completion);
     let head = |command| format!("*another had the line; this became of {command}:\r\n");
     let suspended = complete(ArchiveState::Suspended, Completion::Done);
@@ -621,7 +625,7 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
     );
     let shown = told_of_an_order("archive two final", None, |_| ());
     assert!(shown.contains("*-cancelled no longer waiting; it may still be carried out"), "{shown}");
-    let shown = told_of_an_order("resume two", Some(Outcome::AlreadyThere), |_| ());
+    let shown = told_of_an_order("resume two", Some(Err(Refusal::AlreadyThere)), |_| ());
     assert_eq!(
         shown,
         format!("{}*-already-there two is that already: active; nothing was changed\r\n", head("resume two"))
@@ -660,7 +664,7 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
 #[test]
 fn what_became_of_an_order_is_told_behind_a_handshake_and_not_to_who_gave_it_up() {
     let mut harness = Harness::up(&NAMES);
-    harness.answer_order(Outcome::Accepted, 9);
+    harness.answer_order(Ok(9));
     harness.type_line("suspend two");
     harness.bytes(b"\x03\nmachine 7\n");
     harness.complete(1, 9, ArchiveState::Suspended, Completion::Done);

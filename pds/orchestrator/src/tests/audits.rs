@@ -164,15 +164,15 @@ fn all_volumes_are_verified_by_one_command() {
 fn one_at_a_time_of_each_volume() {
     let mut harness = Harness::settled();
     harness.command(Op::Verify, 0).unwrap();
-    assert_eq!(harness.command(Op::Verify, 0), Err(Outcome::AlreadyRunning));
-    assert_eq!(harness.command(Op::Verify, ALL_VOLUMES.into()), Err(Outcome::AlreadyRunning));
+    assert_eq!(harness.command(Op::Verify, 0), Err(Refusal::AlreadyRunning));
+    assert_eq!(harness.command(Op::Verify, ALL_VOLUMES.into()), Err(Refusal::AlreadyRunning));
     harness.command(Op::Verify, 1).expect("another volume may be verified meanwhile");
     assert_eq!(harness.jobs().len(), 2);
     assert_eq!(harness.row(2).verifying, 0);
 
     let mut harness = Harness::deployed(scheduled(1));
     harness.tick(10_000);
-    assert_eq!(harness.command(Op::Verify, 2), Err(Outcome::AlreadyRunning), "the scheduled one");
+    assert_eq!(harness.command(Op::Verify, 2), Err(Refusal::AlreadyRunning), "the scheduled one");
 }
 
 #[test]

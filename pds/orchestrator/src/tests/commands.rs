@@ -41,7 +41,7 @@ fn a_command_with_anything_it_does_not_take_is_refused() {
         let mut harness = harness(op);
         let before = harness.status_page();
         let mut refuse = |request: Request, reason: &[u8], why: &str| {
-            assert_eq!(harness.call(request, reason), Err(Outcome::BadRequest), "{op:?}: {why}");
+            assert_eq!(harness.call(request, reason), Err(Refusal::BadRequest), "{op:?}: {why}");
         };
         for len in [ORDER_DATA as u16 + 1, u16::MAX] {
             refuse(Request { len: len.into(), ..request }, &[], "longer than a message");
@@ -112,7 +112,7 @@ fn before_the_record_was_read_nothing_is_taken_up() {
         let mut harness = Harness::new();
         harness.start();
         let (request, reason) = good(op);
-        assert_eq!(harness.call(request, reason), Err(Outcome::NotReady), "{op:?}");
+        assert_eq!(harness.call(request, reason), Err(Refusal::NotReady), "{op:?}");
     }
 }
 
@@ -134,7 +134,7 @@ fn each_command_has_a_tag_of_its_own() {
 fn volumes_there_are_not_cannot_be_verified() {
     let mut harness = Harness::settled();
     for volume in [AUDIT + 1, usize::from(ALL_VOLUMES) - 1] {
-        assert_eq!(harness.command(Op::Verify, volume), Err(Outcome::UnknownArchive));
+        assert_eq!(harness.command(Op::Verify, volume), Err(Refusal::UnknownArchive));
     }
     assert!(harness.jobs().is_empty());
     harness.command(Op::Verify, AUDIT).expect("the audit volume can be");
@@ -145,17 +145,17 @@ fn an_acknowledgement_needs_a_flag_and_a_reason() {
     let long = [b'a'; REASON_MAX + 1];
     let mut harness = harness(Op::Acknowledge);
     for id in [0, 2, u64::from(u32::MAX), (1 << 32) + 1, u64::MAX] {
-        assert_eq!(harness.acknowledge(id, b"seen"), Err(Outcome::UnknownFlag), "{id}");
+        assert_eq!(harness.acknowledge(id, b"seen"), Err(Refusal::UnknownFlag), "{id}");
     }
-    let cases: [(&[u8], Outcome); 8] = [
-        (b"", Outcome::ReasonMissing),
-        (b"  ", Outcome::ReasonMissing),
-        (&long, Outcome::ReasonTooLong),
-        (b"a\nb", Outcome::ReasonUnreadable),
-        (b"a\0", Outcome::ReasonUnreadable),
-        (b"\x1b[2J", Outcome::ReasonUnreadable),
-        ("a\u{85}".as_bytes(), Outcome::ReasonUnreadable),
-        (b"\xff\xfe", Outcome::ReasonUnreadable),
+    let cases: [(&[u8], Refusal); 8] = [
+        (b"", Refusal::ReasonMissing),
+        (b"  ", Refusal::ReasonMissing),
+        (&long, Refusal::ReasonTooLong),
+        (b"a\nb", Refusal::ReasonUnreadable),
+        (b"a\0", Refusal::ReasonUnreadable),
+        (b"\x1b[2J", Refusal::ReasonUnreadable),
+        ("a\u{85}".as_bytes(), Refusal::ReasonUnreadable),
+        (b"\xff\xfe", Refusal::ReasonUnreadable),
     ];
     for (reason, outcome) in cases {
         assert_eq!(harness.acknowledge(1, reason), Err(outcome), "{reason:?}");

@@ -37,7 +37,7 @@ fn they_are_shown_when_they_are_asked_for() {
     harness.find(1, &ASSETS);
     harness.record_all();
     assert_eq!(ask(&mut harness, 1), (2, NO_RANGES), "those of the last verification");
-    assert_eq!(harness.command(Op::Findings, AUDIT + 1), Err(Outcome::UnknownArchive));
+    assert_eq!(harness.command(Op::Findings, AUDIT + 1), Err(Refusal::UnknownArchive));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn they_are_known_after_a_start_and_without_the_auditor() {
     (remembered.verified, remembered.more) = (audit::Op::VerifyFull as u8, ranges(&[32]));
     let mut harness = Harness::new();
     harness.start();
-    assert_eq!(harness.command(Op::Findings, 1), Err(Outcome::NotReady));
+    assert_eq!(harness.command(Op::Findings, 1), Err(Refusal::NotReady));
     let mut harness = Harness::new().settle(&past);
     harness.auditor_region.store(0, u64::MAX);
     harness.notify(harness.auditor);

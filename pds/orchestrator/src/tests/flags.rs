@@ -144,7 +144,7 @@ fn an_acknowledgement_counts_when_it_is_recorded() {
         (row.acknowledged, row.tag.get(), harness.row(1).flags.get()),
         (Acknowledged::Recording as u8, 0, 1)
     );
-    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Refusal::AlreadyAcknowledged));
     let (request, entry) = harness.entries()[0];
     assert_eq!((entry.kind, entry.flag.get(), entry.volume), (Kind::Acknowledgement as u8, 1, 1));
     assert_eq!(entry.flag_kind, FlagKind::Finding(FindingKind::Asset).number());
@@ -152,7 +152,7 @@ fn an_acknowledgement_counts_when_it_is_recorded() {
     harness.fail_record(&request);
     let row = harness.flags().into_iter().find(|row| row.id == 1).unwrap();
     assert_eq!((row.acknowledged, row.tag.get()), (Acknowledged::Unrecorded as u8, tag), "it counts all the same");
-    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Refusal::AlreadyAcknowledged));
 
     let mut harness = Harness::settled();
     harness.find(1, &ASSETS[..1]);
@@ -162,7 +162,7 @@ fn an_acknowledgement_counts_when_it_is_recorded() {
     let row = harness.flags()[0];
     assert_eq!((row.acknowledged, row.tag.get(), row.audit_record.get()), (Acknowledged::Yes as u8, tag, 2));
     assert_eq!((harness.row(1).flags.get(), harness.status_page().flags_open.get()), (0, 0));
-    assert_eq!(harness.acknowledge(1, b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!(harness.acknowledge(1, b"again"), Err(Refusal::AlreadyAcknowledged));
 }
 
 // ---- archives ----
@@ -225,7 +225,7 @@ fn nonsense_on_a_health_page_stops_the_archive_for_good() {
         assert_eq!(harness.state(0), Some(ArchiveState::Active), "{why}");
         harness.say(1, |health| *health = healthy());
         assert_eq!(harness.state(1), Some(ArchiveState::Failed), "{why}");
-        assert_eq!(harness.command(Op::Suspend, 1), Err(Outcome::ImpossibleTransition), "{why}");
+        assert_eq!(harness.command(Op::Suspend, 1), Err(Refusal::ImpossibleTransition), "{why}");
     }
 }
 

@@ -10,7 +10,7 @@ use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Role};
 use totebox_protocol::audit::{self, EntryRow, EventRow, NO_RECORD, Report, Verdict};
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{Op, Outcome, REASON_MAX, Reply, Request};
+use totebox_protocol::operator::{Op, REASON_MAX, Refusal, Reply, Request};
 use totebox_protocol::page::{ArchiveState, Health, Lifecycle, StatusPage, StatusRow, Time, VaultPage};
 use totebox_protocol::vault::{self, Status, VolumeState};
 use totebox_shm::testing::mapped;
@@ -484,30 +484,25 @@ impl Harness {
     }
 
     /// Gives an order as the console.
-    pub fn call(&mut self, request: Request, reason: &[u8]) -> Result<u32, Outcome> {
+    pub fn call(&mut self, request: Request, reason: &[u8]) -> Result<u32, Refusal> {
         self.answers();
         let tag = self.leave_order(request, reason);
         self.notify(self.console);
         let [reply] = self.answers()[..] else { panic!("one answer to one order") };
-        assert_eq!((reply.tag.get(), reply.op), (tag, request.op));
-        match Outcome::from_wire(reply.outcome) {
-            Some(Outcome::Accepted) => Ok(reply.name.get()),
-            refusal => {
-                assert_eq!(reply.name.get(), 0);
-                Err(refusal.unwrap())
-            }
-        }
+        let outcome = reply.decode(&Request { tag: tag.into(), ..request }).expect("an answer to this order");
+        assert!(outcome.is_ok() || reply.name == 0);
+        outcome
     }
 
-    pub fn command(&mut self, op: Op, volume: usize) -> Result<u32, Outcome> {
+    pub fn command(&mut self, op: Op, volume: usize) -> Result<u32, Refusal> {
         self.call(Request { op: op as u8, volume: volume as u8, ..Request::new_zeroed() }, &[])
     }
 
-    pub fn history(&mut self, from: u64) -> Result<u32, Outcome> {
+    pub fn history(&mut self, from: u64) -> Result<u32, Refusal> {
         self.call(Request { op: Op::History as u8, number: from.into(), ..Request::new_zeroed() }, &[])
     }
 
-    pub fn acknowledge(&mut self, id: u64, reason: &[u8]) -> Result<u32, Outcome> {
+    pub fn acknowledge(&mut self, id: u64, reason: &[u8]) -> Result<u32, Refusal> {
         let request = Request { op: Op::Acknowledge as u8, number: id.into(), ..Request::new_zeroed() };
         assert!(reason.len() <= REASON_MAX + 1);
         self.call(request, reason)

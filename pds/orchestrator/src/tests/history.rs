@@ -64,7 +64,7 @@ fn the_records_are_shown_when_all_have_come() {
 fn one_at_a_time() {
     let mut harness = Harness::settled();
     let tag = harness.history(0).unwrap();
-    assert_eq!(harness.history(0), Err(Outcome::AlreadyRunning));
+    assert_eq!(harness.history(0), Err(Refusal::AlreadyRunning));
     let request = asked(&mut harness);
     complete(&mut harness, &request);
     assert_eq!(harness.status_page().history_tag.get(), tag);
@@ -84,7 +84,7 @@ fn a_history_ends_though_the_auditor_is_lost() {
         (status_page.history_tag.get(), status_page.history_len.get(), status_page.history_end.get()),
         (tag, 1, 0)
     );
-    assert_eq!(harness.history(0), Err(Outcome::AuditorUnavailable));
+    assert_eq!(harness.history(0), Err(Refusal::AuditorUnavailable));
 }
 
 #[test]

@@ -92,15 +92,15 @@ fn archived_is_sealed_by_the_vault_and_final() {
         );
         assert_eq!(harness.flags(), []);
         for op in [Op::Suspend, Op::Resume] {
-            assert_eq!(harness.command(op, 1), Err(Outcome::ImpossibleTransition));
+            assert_eq!(harness.command(op, 1), Err(Refusal::ImpossibleTransition));
         }
-        assert_eq!(harness.command(Op::Archive, 1), Err(Outcome::AlreadyThere));
+        assert_eq!(harness.command(Op::Archive, 1), Err(Refusal::AlreadyThere));
         harness.seconds(5);
         assert!(harness.seals().is_empty());
         harness.say(1, |health| health.state = ArchiveState::Active as u8);
         assert_eq!(harness.state(1), Some(ArchiveState::Archived), "whatever it says");
         for op in [Op::Suspend, Op::Resume] {
-            assert_eq!(harness.command(op, 1), Err(Outcome::ImpossibleTransition));
+            assert_eq!(harness.command(op, 1), Err(Refusal::ImpossibleTransition));
         }
     }
 }
@@ -111,20 +111,20 @@ fn each_transition_that_cannot_be_is_refused_and_changes_nothing() {
         ([Op::Suspend, Op::Resume, Op::Archive], [Standing::Suspended, Standing::Active, Standing::Archived]);
     for (op, there) in op.into_iter().zip(standing) {
         let mut harness = with_standing(there);
-        assert_eq!(harness.command(op, 1), Err(Outcome::AlreadyThere), "{op:?}");
+        assert_eq!(harness.command(op, 1), Err(Refusal::AlreadyThere), "{op:?}");
         let mut harness = with_standing(Standing::Archived);
         if there != Standing::Archived {
-            assert_eq!(harness.command(op, 1), Err(Outcome::ImpossibleTransition), "{op:?}");
+            assert_eq!(harness.command(op, 1), Err(Refusal::ImpossibleTransition), "{op:?}");
         }
         let mut harness = Harness::settled();
         for volume in [AUDIT, AUDIT + 1, 255] {
-            assert_eq!(harness.command(op, volume), Err(Outcome::UnknownArchive), "{op:?} {volume}");
+            assert_eq!(harness.command(op, volume), Err(Refusal::UnknownArchive), "{op:?} {volume}");
         }
         let mut harness = Harness::new();
         harness.start();
-        assert_eq!(harness.command(op, 1), Err(Outcome::NotReady), "{op:?}");
+        assert_eq!(harness.command(op, 1), Err(Refusal::NotReady), "{op:?}");
         harness.restore(&Past::default());
-        assert_eq!(harness.command(op, 1), Err(Outcome::NotReady), "{op:?}: it has not come up");
+        assert_eq!(harness.command(op, 1), Err(Refusal::NotReady), "{op:?}: it has not come up");
     }
     for op in [Op::Suspend, Op::Archive] {
         for state in
@@ -132,22 +132,22 @@ fn each_transition_that_cannot_be_is_refused_and_changes_nothing() {
         {
             let mut harness = Harness::settled();
             harness.say(1, |health| health.state = state as u8);
-            assert_eq!(harness.command(op, 1), Err(Outcome::ImpossibleTransition), "{op:?} {state:?}");
+            assert_eq!(harness.command(op, 1), Err(Refusal::ImpossibleTransition), "{op:?} {state:?}");
         }
         let mut harness = Harness::settled();
         harness.fault(1);
         harness.record_all();
-        assert_eq!(harness.command(op, 1), Err(Outcome::ImpossibleTransition), "{op:?} of a faulted one");
+        assert_eq!(harness.command(op, 1), Err(Refusal::ImpossibleTransition), "{op:?} of a faulted one");
         assert_eq!(
             harness.command(Op::Resume, 1),
-            Err(Outcome::ImpossibleTransition),
+            Err(Refusal::ImpossibleTransition),
             "it is not what it was to be"
         );
         let mut harness = Harness::settled();
         harness.command(Op::Suspend, 1).unwrap();
-        assert_eq!(harness.command(op, 1), Err(Outcome::AlreadyRunning), "{op:?}");
+        assert_eq!(harness.command(op, 1), Err(Refusal::AlreadyRunning), "{op:?}");
         harness.record_all();
-        assert_eq!(harness.command(op, 1), Err(Outcome::AlreadyRunning), "{op:?}");
+        assert_eq!(harness.command(op, 1), Err(Refusal::AlreadyRunning), "{op:?}");
         assert_eq!(harness.target(1), Some(Standing::Suspended));
         harness.command(op, 0).expect("its sibling can be");
     }
@@ -299,7 +299,7 @@ fn an_archive_whose_volume_cannot_be_sealed_is_stopped() {
         assert_eq!((&*harness.kernel.stopped, harness.row(1).moving), (&[child(1)][..], 0));
         let vault = if flagged.ends_with("degraded") { degraded::VAULT } else { 0 };
         assert_eq!(harness.status_page().degraded, vault);
-        assert_eq!(harness.command(Op::Resume, 1), Err(Outcome::ImpossibleTransition));
+        assert_eq!(harness.command(Op::Resume, 1), Err(Refusal::ImpossibleTransition));
         assert_eq!(harness.state(0), Some(ArchiveState::Active));
     }
 }

@@ -21,8 +21,8 @@ fn assert_auditor_lost(harness: &mut Harness, tag: u32, why: &str) {
     // When it ended is known: a time of zero would be shown as one in 1970.
     assert!((1..=harness.time.wall_ms.get()).contains(&row.verified_ms.get()), "{why}: {}", row.verified_ms);
     assert!(harness.status_page().rows[..=AUDIT].iter().all(|row| row.audit_due_ms == u64::MAX), "{why}");
-    assert_eq!(harness.command(Op::Verify, 0), Err(Outcome::AuditorUnavailable), "{why}");
-    assert_eq!(harness.history(0), Err(Outcome::AuditorUnavailable), "{why}");
+    assert_eq!(harness.command(Op::Verify, 0), Err(Refusal::AuditorUnavailable), "{why}");
+    assert_eq!(harness.history(0), Err(Refusal::AuditorUnavailable), "{why}");
     assert_eq!(harness.state(0), Some(ArchiveState::Active), "{why}");
     assert_eq!(harness.state(AUDIT), Some(ArchiveState::Failed), "{why}");
 }
@@ -251,7 +251,7 @@ fn an_auditor_that_takes_nothing_is_shown_as_quickly_as_others_and_cut_off_later
     let flag = harness.flags()[0];
     assert_eq!((flag.kind, flag.what), (FlagKind::Degraded.number(), Role::Auditor as u8));
     assert_eq!((flag.detail.get(), flag.audit_record.get()), (Loss::Silent as u64, NO_RECORD));
-    assert_eq!(harness.command(Op::Verify, 2), Err(Outcome::AuditorUnavailable));
+    assert_eq!(harness.command(Op::Verify, 2), Err(Refusal::AuditorUnavailable));
     assert_eq!(harness.row(1).verifying, 1, "it may come back");
     harness.seconds((CUT_OFF_MS - SILENT_MS) / 1000);
     assert_auditor_lost(&mut harness, tag, "it takes nothing");

@@ -24,7 +24,7 @@ use totebox_domain::FaultKind;
 use totebox_domain::watch::SILENT_MS;
 use totebox_protocol::audit::{self, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow, NO_VOLUME};
-use totebox_protocol::operator::{Completion, Op, Outcome, Request};
+use totebox_protocol::operator::{Completion, Op, Refusal, Request};
 use totebox_protocol::page::{Cause, Check, Health};
 use totebox_protocol::vault::Status;
 use zerocopy::{FromZeros, IntoBytes};

@@ -279,7 +279,7 @@ fn the_status_page_settles_when_every_archive_has_come_up_or_failed_to() {
         0,
         "the first has not done what it was told: it takes no orders yet"
     );
-    assert_eq!(harness.command(Op::Suspend, 0), Err(Outcome::NotReady));
+    assert_eq!(harness.command(Op::Suspend, 0), Err(Refusal::NotReady));
     harness.obey(0);
     assert_eq!(harness.status_page().settled, 1);
     assert_eq!(harness.kernel.notified.last(), Some(&harness.console));

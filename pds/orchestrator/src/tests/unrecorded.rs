@@ -51,7 +51,7 @@ fn with_a_full_record_ack_and_resume_bring_an_archive_back() {
     refuse_all(&mut harness);
     assert_eq!(acknowledged(&harness, asset), (Acknowledged::Unrecorded as u8, tag));
     assert_eq!(harness.row(1).flags.get(), 0, "it is not open any more");
-    assert_eq!(harness.acknowledge(asset.into(), b"again"), Err(Outcome::AlreadyAcknowledged));
+    assert_eq!(harness.acknowledge(asset.into(), b"again"), Err(Refusal::AlreadyAcknowledged));
 
     let tag = harness.command(Op::Resume, 1).unwrap();
     refuse_all(&mut harness);

@@ -1,6 +1,5 @@
 //! What the records of the audit record say, and how it crosses between domains.
 
-use heapless::String;
 use ledger_fmt::layout::Area;
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::{Finding, FindingKind};
@@ -14,10 +13,7 @@ use super::{AuditResult, Scope};
 use crate::UNKNOWN;
 use crate::flag::{About, Flag, FlagKind, FlagRow, NO_VOLUME};
 use crate::lifecycle::{Cause, Standing};
-use crate::operator::REASON_MAX;
-
-/// Why a flag was acknowledged.
-pub type Reason = String<REASON_MAX>;
+use crate::operator::{REASON_MAX, Reason};
 
 /// What happened, as a record of the audit record tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
