@@ -43,7 +43,7 @@ fn content(tag: u32) -> Vec<u8> {
 fn held(harness: &mut ArchiveHarness, archive: usize) -> Vec<u32> {
     let mut answers = harness.ask(archive, [(Op::List, 1, 0, Vec::new())]);
     let end = answers.pop().expect("a listing ends");
-    assert_eq!(end.answer, Answer::End, "{end:?}");
+    assert_eq!(end.answer, Answer::Listed, "{end:?}");
     assert_eq!(end.reply.value.get(), answers.len() as u64);
     let number = |(i, entry): (usize, &Answered)| {
         assert_eq!(entry.reply.value.get(), i as u64);

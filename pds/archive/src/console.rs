@@ -1,39 +1,18 @@
 //! The archive's end of its link to the console: requests in, each copied out once, and answers out.
 
-use ledger_fmt::Hash;
 use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
-use totebox_manifest::conversation::INTAKE_DATA;
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request};
+use totebox_protocol::intake::{Answered, Asked, Refusal, Reply, Request};
 use totebox_shm::{Mapped, PeerError};
-use zerocopy::FromZeros;
 
-/// The header of a request, in range.
+/// A request.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
-    pub op: Op,
+    pub asked: Asked,
     pub tag: u32,
-    /// Data bytes, at most [`INTAKE_DATA`].
+    /// Bytes of its data.
     pub len: usize,
-    pub value: u64,
-    pub extra: u64,
-    /// The declared hash, if there is one.
-    pub hash: Option<Hash>,
-}
-
-/// Why a request is refused, and the detail that goes with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub failure: Failure,
-    pub value: u64,
-}
-
-impl Refusal {
-    /// A refusal without a detail.
-    pub const fn new(failure: Failure) -> Refusal {
-        Refusal { failure, value: 0 }
-    }
 }
 
 /// The archive's end.
@@ -72,18 +51,8 @@ impl Console {
 
     fn next_request(&mut self) -> Result<Option<Message>, PeerError> {
         let Some(request) = self.link.peek() else { return Ok(None) };
-        let len = request.len.get() as usize;
-        if len > INTAKE_DATA {
-            return Err(PeerError);
-        }
-        Ok(Some(Message {
-            op: Op::from_wire(request.op.get()).ok_or(PeerError)?,
-            tag: request.tag.get(),
-            len,
-            value: request.value.get(),
-            extra: request.extra.get(),
-            hash: (request.flags.get() & HASH_DECLARED != 0).then_some(request.hash),
-        }))
+        let (asked, len) = request.decode().ok_or(PeerError)?;
+        Ok(Some(Message { asked, tag: request.tag.get(), len }))
     }
 
     /// Copies the first bytes of the oldest request's data, at most its `len`. Once only: the console may
@@ -100,30 +69,20 @@ impl Console {
         }
     }
 
-    /// Sends an answer; `reply`'s `answer` and `len` are filled in. Only after [`Console::room`] said that
-    /// there is some; an answer to a console that has just broken the protocol is dropped.
-    pub fn answer(&mut self, answer: Answer, mut reply: Reply, data: &[u8]) {
-        (reply.answer, reply.len) = (answer as u8, (data.len() as u16).into());
-        let sent = self.link.send(&reply, data);
+    /// Answers the request with this tag. Only after [`Console::room`] said that there is room; an answer to a console
+    /// that has just broken the protocol is dropped.
+    pub fn answer(&mut self, tag: u32, answered: Answered, data: &[u8]) {
+        let sent = self.link.send(&answered.encode(tag, data.len()), data);
         assert!(sent || self.is_broken(), "room() said there was a slot");
     }
 
     /// Answers that a request failed.
     pub fn refuse(&mut self, tag: u32, refusal: Refusal) {
-        let mut reply = reply(tag, refusal.value);
-        reply.code = refusal.failure as u8;
-        self.answer(Answer::Failed, reply, &[]);
+        self.answer(tag, Answered::Failed(refusal), &[]);
     }
 
     /// Notifies the console, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }
-}
-
-/// An answer to the request with this tag, with this `value`; the rest is zero.
-pub fn reply(tag: u32, value: u64) -> Reply {
-    let mut reply = Reply::new_zeroed();
-    (reply.tag, reply.value) = (tag.into(), value.into());
-    reply
 }

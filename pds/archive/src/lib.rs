@@ -39,7 +39,7 @@ use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
 use totebox_link::{page_channel, page_reader, page_writer};
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::intake::{Answer, Failure, Op};
+use totebox_protocol::intake::{Answered, Asked, Refusal};
 use totebox_protocol::lifecycle::{self, Standing};
 use totebox_protocol::page::{ArchiveState, Cause, Health, Lifecycle, Time};
 use totebox_protocol::vault::{Status, VolumeState};
@@ -49,7 +49,7 @@ use zerocopy::FromZeros;
 
 use batch_window::{BATCH_WINDOW_BLOCKS, BatchWindow, COMMITS_AHEAD};
 use check::CrossCheck;
-use console::{Console, Message, Refusal, reply};
+use console::{Console, Message};
 use reading::Reading;
 use signing::Signing;
 use submission::{Served, Submissions};
@@ -230,7 +230,7 @@ impl Archive {
                 }
             }
             Event::Failed(_) => {
-                let refusal = self.refuses_submissions().unwrap_or(Refusal::new(Failure::Io));
+                let refusal = self.refuses_submissions().unwrap_or(Refusal::Io);
                 self.submissions.fail(refusal);
             }
         }
@@ -257,24 +257,28 @@ impl Archive {
     fn serve(&mut self, message: &Message) -> Served {
         let (uptime_ms, time_ms) = self.now();
         let (ledger, vault, console) = (&mut self.ledger, &mut self.vault, &mut self.console);
-        match message.op {
-            Op::PutBegin => match self.refuses_submissions() {
-                Some(refusal) => self.console.refuse(message.tag, refusal),
+        let tag = message.tag;
+        match message.asked {
+            Asked::PutBegin { size, hash } => match self.refuses_submissions() {
+                Some(refusal) => self.console.refuse(tag, refusal),
                 // There will be a moment to sign in.
                 None if self.signing.is_due(&self.ledger, uptime_ms) => return Served::Blocked,
-                None => self.submissions.begin(message, &mut self.console, &self.ledger),
+                None => self.submissions.begin(message, size, hash, &mut self.console, &self.ledger),
             },
-            Op::PutData => return self.submissions.data(message, console, ledger, vault),
-            Op::PutEnd => return self.submissions.end(message, time_ms, ledger, vault),
-            Op::PutCancel => self.submissions.cancel(message),
-            Op::Get | Op::List if self.reading.is_busy() => return Served::Blocked,
-            Op::Get | Op::List => match self.refuses_readings() {
-                Some(refusal) => self.console.refuse(message.tag, refusal),
-                None if message.op == Op::Get => self.reading.get(message, &self.ledger),
-                None => self.reading.list(message, &self.ledger),
+            Asked::PutData { offset } => return self.submissions.data(message, offset, console, ledger, vault),
+            Asked::PutEnd => return self.submissions.end(tag, time_ms, ledger, vault),
+            Asked::PutCancel => self.submissions.cancel(tag),
+            Asked::Get { .. } | Asked::List { .. } if self.reading.is_busy() => return Served::Blocked,
+            Asked::Get { sequence, offset } => match self.refuses_readings() {
+                Some(refusal) => self.console.refuse(tag, refusal),
+                None => self.reading.get(tag, sequence, offset, &self.ledger),
             },
-            Op::Cancel => self.reading.cancel(console),
-            Op::Sign => return self.serve_sign(message.tag),
+            Asked::List { from, count } => match self.refuses_readings() {
+                Some(refusal) => self.console.refuse(tag, refusal),
+                None => self.reading.list(tag, from, count, &self.ledger),
+            },
+            Asked::Cancel => self.reading.cancel(console),
+            Asked::Sign => return self.serve_sign(tag),
         }
         Served::Done
     }
@@ -284,19 +288,18 @@ impl Archive {
         let now = self.now();
         let refusal = match self.refuses_submissions() {
             // Nobody could send the rest of it.
-            None if self.submissions.is_open() => Refusal::new(Failure::BadRequest),
+            None if self.submissions.is_open() => Refusal::BadRequest,
             None if !self.is_quiet() || self.ledger.totals().head.records == 0 => return Served::Blocked,
             None if self.ledger.is_signed() => {
                 let head = self.ledger.totals().head;
-                let mut answer = reply(tag, head.records - 1);
-                (answer.extra, answer.hash) = ((head.records - 1).into(), head.hash);
-                self.console.answer(Answer::Signed, answer, &[]);
+                let (sequence, records, hash) = (head.records - 1, head.records - 1, head.hash);
+                self.console.answer(tag, Answered::Signed { sequence, records, hash }, &[]);
                 return Served::Done;
             }
-            None if !Signing::has_room(&self.ledger) => Refusal::new(Failure::Full),
+            None if !Signing::has_room(&self.ledger) => Refusal::Full(0),
             None => match self.signing.sign(&mut self.ledger, now) {
                 Ok(()) => return Served::Blocked,
-                Err(_) => Refusal::new(Failure::Full),
+                Err(_) => Refusal::Full(0),
             },
             Some(refusal) => refusal,
         };
@@ -307,10 +310,10 @@ impl Archive {
     /// Commits what is staged, if it is time to.
     fn commit(&mut self) {
         if self.console.is_broken() {
-            self.submissions.give_up(Refusal::new(Failure::BadRequest));
+            self.submissions.give_up(Refusal::BadRequest);
         }
         if self.is_quiescing() {
-            self.submissions.give_up(Refusal::new(Failure::NotActive));
+            self.submissions.give_up(Refusal::NotActive);
         }
         self.submissions.settle(&mut self.vault);
         let commits = self.ledger.staged() > 0 && self.ledger.commits() < COMMITS_AHEAD;
@@ -332,30 +335,29 @@ impl Archive {
 
     /// Why a submission cannot begin, if it cannot.
     fn refuses_submissions(&self) -> Option<Refusal> {
-        let unavailable = |state: VolumeState| Refusal { failure: Failure::Unavailable, value: state as u64 };
         Some(match self.ledger.state() {
-            State::Closed(VolumeState::Sealed) => Refusal::new(Failure::Sealed),
-            State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::new(Failure::Sealed),
+            State::Closed(VolumeState::Sealed) => Refusal::Sealed,
+            State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::Sealed,
             State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
-                Refusal::new(Failure::Damaged)
+                Refusal::Damaged(None)
             }
-            State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => unavailable(state),
-            State::Failed(Trouble::Refused(Status::Unavailable)) => unavailable(self.volume_state),
-            State::Failed(Trouble::Damaged(_)) => Refusal::new(Failure::Damaged),
-            State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::new(Failure::Io),
+            State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => Refusal::Unavailable(state),
+            State::Failed(Trouble::Refused(Status::Unavailable)) => Refusal::Unavailable(self.volume_state),
+            State::Failed(Trouble::Damaged(_)) => Refusal::Damaged(None),
+            State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::Io,
             State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {
                 return None;
             }
             // Before the next start the ledger is not closed: but nothing is added to it any more.
-            State::Ready if self.target() == Standing::Archived => Refusal::new(Failure::Sealed),
-            State::Starting | State::Ready => Refusal::new(Failure::NotActive),
+            State::Ready if self.target() == Standing::Archived => Refusal::Sealed,
+            State::Starting | State::Ready => Refusal::NotActive,
         })
     }
 
     /// Why nothing can be read, if nothing can.
     fn refuses_readings(&self) -> Option<Refusal> {
         match self.ledger.state() {
-            State::Starting => Some(Refusal::new(Failure::NotActive)),
+            State::Starting => Some(Refusal::NotActive),
             State::Failed(Trouble::Unavailable(_)) if !self.ledger.is_readable() => self.refuses_submissions(),
             _ => None,
         }

@@ -10,13 +10,13 @@ use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Record};
 use totebox_ledger_writer::LedgerWriter;
 use totebox_manifest::conversation::{INTAKE_DATA, VAULT_DATA};
-use totebox_protocol::intake::{Answer, Failure, Reply};
+use totebox_protocol::intake::{Answered, Refusal, Stored};
 use totebox_protocol::page::Check;
 use totebox_protocol::vault::{Area, Status};
 use totebox_vault_client::{Received, VaultClient};
 
 use super::check::Wrong;
-use super::console::{Console, Message, Refusal, reply};
+use super::console::Console;
 use super::records::Found;
 use super::search::Search;
 use super::{Purpose, VOLUME};
@@ -66,7 +66,7 @@ enum Next {
     /// It wants these blocks.
     Read(Area, u64, usize),
     /// It ends.
-    End(Result<Reply, Refusal>),
+    End(Result<Answered, Refusal>),
 }
 
 /// The reading under way, if there is one.
@@ -99,24 +99,24 @@ impl Reading {
     }
 
     /// `Get`.
-    pub fn get(&mut self, message: &Message, ledger: &LedgerWriter<Purpose>) {
-        self.begin(message, Step::Find { offset: message.extra }, ledger);
+    pub fn get(&mut self, tag: u32, sequence: u64, offset: u64, ledger: &LedgerWriter<Purpose>) {
+        self.begin(tag, sequence, Step::Find { offset }, ledger);
     }
 
     /// `List`.
-    pub fn list(&mut self, message: &Message, ledger: &LedgerWriter<Purpose>) {
-        self.begin(message, Step::List { left: message.extra, gap: None }, ledger);
+    pub fn list(&mut self, tag: u32, from: u64, count: u64, ledger: &LedgerWriter<Purpose>) {
+        self.begin(tag, from, Step::List { left: count, gap: None }, ledger);
     }
 
-    fn begin(&mut self, message: &Message, step: Step, ledger: &LedgerWriter<Purpose>) {
-        self.search.begin(message.value, ledger);
-        self.task = Some(Task { tag: message.tag, step, unreadable: 0, failed: None });
+    fn begin(&mut self, tag: u32, wanted: u64, step: Step, ledger: &LedgerWriter<Purpose>) {
+        self.search.begin(wanted, ledger);
+        self.task = Some(Task { tag, step, unreadable: 0, failed: None });
     }
 
     /// `Cancel`. There must be room for an answer.
     pub fn cancel(&mut self, console: &mut Console) {
         if let Some(task) = self.drop_task() {
-            console.refuse(task.tag, Refusal::new(Failure::Cancelled));
+            console.refuse(task.tag, Refusal::Cancelled);
         }
     }
 
@@ -139,7 +139,7 @@ impl Reading {
                 }
             }
             (Status::Unavailable, _) => {
-                task.failed = Some(Refusal { failure: Failure::Unavailable, value: reply.state as u64 });
+                task.failed = Some(Refusal::Unavailable(reply.state));
             }
             (_, Step::Find { .. } | Step::List { .. }) if task.unreadable < UNREADABLE_MAX => {
                 task.unreadable += 1;
@@ -149,7 +149,7 @@ impl Reading {
                 if let Step::Content(content) = step {
                     self.wrong = Some(content.wrong(Check::Unreadable));
                 }
-                task.failed = Some(Refusal::new(Failure::Io));
+                task.failed = Some(Refusal::Io);
             }
         }
     }
@@ -167,7 +167,7 @@ impl Reading {
         while let Some(task) = &mut self.task {
             if vault.is_broken() {
                 self.under_way = false;
-                task.failed = Some(Refusal::new(Failure::Io));
+                task.failed = Some(Refusal::Io);
             }
             if self.under_way || console.room() <= ROOM_LEFT {
                 return;
@@ -179,12 +179,10 @@ impl Reading {
                     return;
                 }
                 Next::End(end) => {
-                    let damaged = end.is_err_and(|refusal| refusal.failure == Failure::Damaged);
-                    self.wrong = if damaged { Some(task.wrong(&self.search, ledger)) } else { self.wrong };
-                    match end {
-                        Ok(reply) => console.answer(Answer::End, reply, &[]),
-                        Err(refusal) => console.refuse(task.tag, refusal),
+                    if let Err(Refusal::Damaged(_)) = end {
+                        self.wrong = Some(task.wrong(&self.search, ledger));
                     }
+                    console.answer(task.tag, end.unwrap_or_else(Answered::Failed), &[]);
                     self.task = None;
                 }
             }
@@ -217,7 +215,7 @@ impl Task {
         }
         match &mut self.step {
             Step::Content(content) => content.advance(self.tag, buffer, console),
-            &mut Step::List { left: 0, gap } => Next::End(self.listed(gap.is_some(), ledger)),
+            &mut Step::List { left: 0, gap } => Next::End(Self::listed(gap.is_some(), ledger)),
             &mut Step::List { left, gap } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
                 found => match (search.missing(found, buffer), found) {
@@ -229,7 +227,9 @@ impl Task {
                         Next::Again
                     }
                     (None, Found::Record) => {
-                        self.describe(Answer::Entry, &search.records.record(buffer), console);
+                        let record = search.records.record(buffer);
+                        let entry = Answered::Entry(stored(&record), record.kind);
+                        console.answer(self.tag, entry, name(&record));
                         search.pass(buffer);
                         self.step = Step::List { left: left - 1, gap };
                         Next::Again
@@ -239,7 +239,7 @@ impl Task {
                         if search.has_damaged_end() {
                             self.tell_gap(&(search.wanted..search.wanted), console);
                         }
-                        Next::End(self.listed(gap, ledger))
+                        Next::End(Self::listed(gap, ledger))
                     }
                 },
             },
@@ -249,66 +249,71 @@ impl Task {
                     let record = search.records.record(buffer);
                     match Content::of(&record, offset, ledger) {
                         Ok(content) => {
-                            self.describe(Answer::Document, &record, console);
+                            let document = Answered::Document(stored(&record));
+                            console.answer(self.tag, document, name(&record));
                             self.step = Step::Content(content);
                             Next::Again
                         }
-                        Err(failure) => Next::End(Err(Refusal::new(failure))),
+                        Err(refusal) => Next::End(Err(refusal)),
                     }
                 }
-                Found::Record => Next::End(Err(Refusal::new(Failure::Damaged))),
-                Found::End if search.is_missing() => Next::End(Err(Refusal::new(Failure::Damaged))),
+                Found::Record => Next::End(Err(Refusal::Damaged(None))),
+                Found::End if search.is_missing() => Next::End(Err(Refusal::Damaged(None))),
                 Found::End => {
                     let records = ledger.totals().head.records;
-                    Next::End(Err(Refusal { failure: Failure::NotFound, value: records }))
+                    Next::End(Err(Refusal::NotFound(records)))
                 }
             },
         }
     }
 
-    /// Sends what a record says.
-    fn describe(&self, answer: Answer, record: &Record<'_>, console: &mut Console) {
-        let mut reply = reply(self.tag, record.header.sequence.get());
-        reply.code = record.kind as u8;
-        reply.extra = record.header.content_len;
-        reply.time_ms = record.header.time_ms;
-        reply.hash = record.header.content_hash;
-        let name = record.document_name().unwrap_or_default();
-        let name = &name[..name.floor_char_boundary(DOCUMENT_NAME_MAX)];
-        console.answer(answer, reply, name.as_bytes());
-    }
-
     /// Says which records are missing from a listing; an empty range if that is not known.
     fn tell_gap(&self, missing: &Range<u64>, console: &mut Console) {
-        let mut reply = reply(self.tag, missing.start);
-        reply.extra = (missing.end - missing.start).into();
-        console.answer(Answer::Gap, reply, &[]);
+        let count = Some(missing.end - missing.start).filter(|&count| count > 0);
+        console.answer(self.tag, Answered::Gap { first: missing.start, count }, &[]);
     }
 
     /// How a listing ends.
-    fn listed(&self, gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Reply, Refusal> {
+    fn listed(gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Answered, Refusal> {
         let records = ledger.totals().head.records;
         match gap {
-            true => Err(Refusal { failure: Failure::Damaged, value: records }),
-            false => Ok(reply(self.tag, records)),
+            true => Err(Refusal::Damaged(Some(records))),
+            false => Ok(Answered::Listed { records }),
         }
     }
 }
 
+/// What is said of a record.
+fn stored(record: &Record<'_>) -> Stored {
+    let header = &record.header;
+    Stored {
+        sequence: header.sequence.get(),
+        size: header.content_len.get(),
+        hash: header.content_hash,
+        time_ms: header.time_ms.get(),
+    }
+}
+
+/// Its name, as far as it fits; nothing of a record without one.
+fn name<'a>(record: &Record<'a>) -> &'a [u8] {
+    let name = record.document_name().unwrap_or_default();
+    name[..name.floor_char_boundary(DOCUMENT_NAME_MAX)].as_bytes()
+}
+
 impl Content {
     /// The content of `record`, to be sent from byte `offset` on.
-    fn of(record: &Record<'_>, offset: u64, ledger: &LedgerWriter<Purpose>) -> Result<Content, Failure> {
+    fn of(record: &Record<'_>, offset: u64, ledger: &LedgerWriter<Purpose>) -> Result<Content, Refusal> {
         let header = &record.header;
         let (size, block) = (header.content_len.get(), header.content_block.get());
         if !header.declares_content() {
-            return Err(Failure::NotADocument);
+            return Err(Refusal::NotADocument);
         }
         if offset > size {
-            return Err(Failure::BadRequest);
+            return Err(Refusal::BadRequest);
         }
         let end = block.checked_add(size.div_ceil(BLOCK_SIZE as u64));
         if end.is_none_or(|end| end > ledger.assets_end()) {
-            return Err(Failure::Damaged);
+            return Err(Refusal::Damaged(None));
         }
         let (hash, hasher) = (header.content_hash, Hasher::content());
         let record = header.sequence.get();
@@ -332,7 +337,7 @@ impl Content {
             let unsent = (self.hashed - self.sent) as usize;
             let bytes = &buffer[self.held - unsent..self.held];
             let bytes = &bytes[..unsent.min(INTAKE_DATA)];
-            console.answer(Answer::Data, reply(tag, self.sent), bytes);
+            console.answer(tag, Answered::Data { offset: self.sent }, bytes);
             self.sent += bytes.len() as u64;
             Next::Again
         } else if self.hashed < self.size {
@@ -340,11 +345,9 @@ impl Content {
             let blocks = blocks.min((VAULT_DATA / BLOCK_SIZE) as u64) as usize;
             Next::Read(Area::Assets, self.block + self.hashed / BLOCK_SIZE as u64, blocks)
         } else if self.hasher.finish() == self.hash {
-            let mut end = reply(tag, self.size);
-            end.hash = self.hash;
-            Next::End(Ok(end))
+            Next::End(Ok(Answered::End { size: self.size, hash: self.hash }))
         } else {
-            Next::End(Err(Refusal::new(Failure::Damaged)))
+            Next::End(Err(Refusal::Damaged(None)))
         }
     }
 }

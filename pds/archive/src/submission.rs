@@ -13,10 +13,10 @@ use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Kind, padded_len};
 use totebox_ledger_writer::{LedgerWriter, StageError};
-use totebox_protocol::intake::{Answer, Failure, SIZE_UNKNOWN};
+use totebox_protocol::intake::{Answered, Refusal, Stored};
 use totebox_vault_client::VaultClient;
 
-use super::console::{Console, Message, Refusal, reply};
+use super::console::{Console, Message};
 use super::staging::Staging;
 use super::{Purpose, VOLUME};
 
@@ -67,10 +67,7 @@ struct Open {
 /// A submission whose record is staged, under way, or committed but not yet acknowledged to the console.
 struct Pending {
     tag: u32,
-    sequence: u64,
-    size: u64,
-    time_ms: u64,
-    content: Hash,
+    stored: Stored,
     record: Hash,
 }
 
@@ -131,13 +128,20 @@ impl Submissions {
     }
 
     /// `PutBegin`.
-    pub fn begin(&mut self, message: &Message, console: &mut Console, ledger: &LedgerWriter<Purpose>) {
-        let begun = self.try_begin(message, console, ledger);
+    pub fn begin(
+        &mut self,
+        message: &Message,
+        size: Option<u64>,
+        hash: Option<Hash>,
+        console: &mut Console,
+        ledger: &LedgerWriter<Purpose>,
+    ) {
+        let begun = self.try_begin(message, size, hash, console, ledger);
         match begun {
             Ok(open) => {
                 self.open = Some(open);
                 self.hasher.reset();
-                console.answer(Answer::Ready, reply(message.tag, 0), &[]);
+                console.answer(message.tag, Answered::Ready, &[]);
             }
             Err(refusal) => console.refuse(message.tag, refusal),
         }
@@ -146,25 +150,19 @@ impl Submissions {
     fn try_begin(
         &self,
         message: &Message,
+        size: Option<u64>,
+        hash: Option<Hash>,
         console: &Console,
         ledger: &LedgerWriter<Purpose>,
     ) -> Result<Open, Refusal> {
         if self.open.is_some() {
-            return Err(Refusal::new(Failure::BadRequest));
+            return Err(Refusal::BadRequest);
         }
-        let name = Name::read(console, message.len).ok_or(Refusal::new(Failure::BadName))?;
-        let size = (message.value != SIZE_UNKNOWN).then_some(message.value);
-        let open = Open {
-            tag: message.tag,
-            size,
-            hash: message.hash,
-            len: 0,
-            block: self.staging.next_block(),
-            sent: false,
-            name,
-        };
+        let name = Name::read(console, message.len).ok_or(Refusal::BadName)?;
+        let open =
+            Open { tag: message.tag, size, hash, len: 0, block: self.staging.next_block(), sent: false, name };
         if let Err(StageError::Full) = ledger.room_for(Kind::Document, open.name.len) {
-            return Err(Refusal::new(Failure::Full));
+            return Err(Refusal::Full(0));
         }
         open.check_room(size.unwrap_or(0), ledger)?;
         Ok(open)
@@ -174,6 +172,7 @@ impl Submissions {
     pub fn data(
         &mut self,
         message: &Message,
+        offset: u64,
         console: &mut Console,
         ledger: &mut LedgerWriter<Purpose>,
         vault: &mut VaultClient<Purpose>,
@@ -183,8 +182,8 @@ impl Submissions {
         };
         let len = open.len.saturating_add(message.len as u64);
         let checked = match open.size {
-            _ if message.value != open.len => Err(Refusal::new(Failure::BadRequest)),
-            Some(size) if len > size => Err(Refusal { failure: Failure::WrongSize, value: len }),
+            _ if offset != open.len => Err(Refusal::BadRequest),
+            Some(size) if len > size => Err(Refusal::WrongSize(len)),
             Some(_) => Ok(()),
             None => open.check_room(len, ledger),
         };
@@ -227,22 +226,20 @@ impl Submissions {
     /// `PutEnd`: stages the record if the submission is what it was declared to be.
     pub fn end(
         &mut self,
-        message: &Message,
+        tag: u32,
         time_ms: u64,
         ledger: &mut LedgerWriter<Purpose>,
         vault: &mut VaultClient<Purpose>,
     ) -> Served {
-        let Some(open) = self.open.as_ref().filter(|open| open.tag == message.tag) else {
-            return Served::Done;
-        };
+        let Some(open) = self.open.as_ref().filter(|open| open.tag == tag) else { return Served::Done };
         let content = self.hasher.finish();
-        let (tag, size, name_len) = (open.tag, open.len, open.name.len);
+        let (size, name_len) = (open.len, open.name.len);
         if open.size.is_some_and(|declared| declared != size) {
-            self.give_up(Refusal { failure: Failure::WrongSize, value: size });
+            self.give_up(Refusal::WrongSize(size));
             return Served::Done;
         }
         if open.hash.is_some_and(|declared| declared != content) {
-            self.give_up(Refusal::new(Failure::WrongHash));
+            self.give_up(Refusal::WrongHash);
             return Served::Done;
         }
         let batch_full = ledger.room_for(Kind::Document, name_len) == Err(StageError::BatchFull);
@@ -258,20 +255,20 @@ impl Submissions {
         };
         match ledger.stage(&draft) {
             Ok(staged) => {
-                let (sequence, record) = (staged.sequence, staged.hash);
-                self.pending.push_back(Pending { tag, sequence, size, time_ms, content, record });
+                let stored = Stored { sequence: staged.sequence, size, hash: content, time_ms };
+                self.pending.push_back(Pending { tag, stored, record: staged.hash });
                 self.open = None;
                 self.staging.close();
             }
-            Err(_) => self.give_up(Refusal::new(Failure::Full)),
+            Err(_) => self.give_up(Refusal::Full(0)),
         }
         Served::Done
     }
 
     /// `PutCancel`.
-    pub fn cancel(&mut self, message: &Message) {
-        if self.open.as_ref().is_some_and(|open| open.tag == message.tag) {
-            self.give_up(Refusal::new(Failure::Cancelled));
+    pub fn cancel(&mut self, tag: u32) {
+        if self.open.as_ref().is_some_and(|open| open.tag == tag) {
+            self.give_up(Refusal::Cancelled);
         }
     }
 
@@ -311,7 +308,7 @@ impl Submissions {
     /// The records before `sequence` are durable.
     pub fn committed(&mut self, sequence: u64) {
         let behind = self.pending.iter().skip(self.durable);
-        self.durable += behind.take_while(|pending| pending.sequence < sequence).count();
+        self.durable += behind.take_while(|pending| pending.stored.sequence < sequence).count();
     }
 
     /// Nothing more can be committed: all that is under way ends with this refusal.
@@ -335,11 +332,7 @@ impl Submissions {
             } else if self.durable > 0 {
                 self.durable -= 1;
                 let pending = self.pending.pop_front().expect("as many as are durable");
-                let mut receipt = reply(pending.tag, pending.sequence);
-                receipt.extra = pending.size.into();
-                receipt.time_ms = pending.time_ms.into();
-                receipt.hash = pending.content;
-                console.answer(Answer::Receipt, receipt, &pending.record);
+                console.answer(pending.tag, Answered::Receipt(pending.stored), &pending.record);
             } else if let Some(refusal) = self.failed
                 && let Some(pending) = self.pending.pop_front()
             {
@@ -357,7 +350,7 @@ impl Open {
         let blocks = ledger.layout().assets.blocks - self.block;
         match len.div_ceil(BLOCK_SIZE as u64) <= blocks {
             true => Ok(()),
-            false => Err(Refusal { failure: Failure::Full, value: blocks * BLOCK_SIZE as u64 }),
+            false => Err(Refusal::Full(blocks * BLOCK_SIZE as u64)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the console is busy with: each activity owns what it waits for, and here is which of them an event goes to.
 
-use totebox_protocol::intake::Op;
+use totebox_protocol::intake::Asked;
 use totebox_protocol::operator::Order;
 
 use super::commands::fetch::Fetch;
@@ -93,9 +93,9 @@ impl Activity {
     }
 
     /// Goes on after a request was sent.
-    pub fn sent(&mut self, op: Op, context: &mut Context) -> Then {
+    pub fn sent(&mut self, asked: Asked, context: &mut Context) -> Then {
         match self {
-            Activity::Put(put) => put.sent(op, context),
+            Activity::Put(put) => put.sent(asked, context),
             _ => Then::GoesOn,
         }
     }

@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 
 use totebox_domain::{Kernel, SetupError};
 use totebox_manifest::Manifest;
-use totebox_protocol::intake::{Op, Request};
+use totebox_protocol::intake::Asked;
 use totebox_shm::Mapped;
-use zerocopy::FromZeros;
 
 use super::links::{ArchiveLink, Message, Misbehaviour, Outbox};
 
@@ -27,7 +26,7 @@ pub struct Archives {
 pub enum Sent {
     Nothing,
     Cancellation,
-    Request(Op),
+    Request(Asked),
 }
 
 impl Archives {
@@ -78,18 +77,15 @@ impl Archives {
     }
 
     /// Asks an archive for something, and returns the tag of the answers.
-    pub fn ask(&mut self, link: usize, op: Op, value: u64, extra: u64) -> u32 {
+    pub fn ask(&mut self, link: usize, asked: Asked) -> u32 {
         let tag = self.new_tag();
-        let mut request = Request::new_zeroed();
-        (request.op, request.tag) = ((op as u16).into(), tag.into());
-        (request.value, request.extra) = (value.into(), extra.into());
-        self.put(link, request, &[]);
+        self.put(link, tag, asked, &[]);
         tag
     }
 
     /// Has a request sent as soon as there is room. Only one waits at a time.
-    pub fn put(&mut self, link: usize, request: Request, data: &[&[u8]]) {
-        self.outbox.put(link, request, data);
+    pub fn put(&mut self, link: usize, tag: u32, asked: Asked, data: &[&[u8]]) {
+        self.outbox.put(link, tag, asked, data);
     }
 
     /// Whether a request waits for room.
@@ -98,13 +94,13 @@ impl Archives {
     }
 
     /// Takes back the request that waits for room, and returns what it was.
-    pub fn withdraw(&mut self) -> Option<Op> {
+    pub fn withdraw(&mut self) -> Option<Asked> {
         self.outbox.withdraw()
     }
 
     /// Sends a cancellation as soon as there is room, before anything else.
-    pub fn cancel(&mut self, link: usize, op: Op, tag: u32) {
-        self.links[link].owe(op, tag);
+    pub fn cancel(&mut self, link: usize, cancellation: Asked, tag: u32) {
+        self.links[link].owe(cancellation, tag);
     }
 
     /// The next answer, of whichever archive has one: copied into `message`, unless the archive broke its protocol.
@@ -134,9 +130,9 @@ impl Archives {
         let Some(to) = self.outbox.link() else { return Ok(Sent::Nothing) };
         match self.outbox.flush(&mut self.links).map_err(|misbehaviour| (to, misbehaviour))? {
             None => Ok(Sent::Nothing),
-            Some(op) => {
+            Some(asked) => {
                 self.links[to].moved_ms = now_ms;
-                Ok(Sent::Request(op))
+                Ok(Sent::Request(asked))
             }
         }
     }

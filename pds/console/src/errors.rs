@@ -3,7 +3,7 @@
 use core::fmt;
 
 use totebox_console_protocol::data::ErrorLine;
-use totebox_protocol::intake::Failure;
+use totebox_protocol::intake::Refusal;
 
 use super::output::Output;
 
@@ -69,68 +69,66 @@ errors! {
 #[derive(Clone, Copy)]
 pub struct Refused<'a> {
     pub archive: &'a str,
-    pub failure: Failure,
-    /// The detail that goes with it.
-    pub value: u64,
+    pub refusal: Refusal,
 }
 
 impl Refused<'_> {
     pub const fn error(&self) -> Error {
-        match self.failure {
-            Failure::BadRequest => Error::BadArgument,
-            Failure::BadName => Error::BadName,
-            Failure::WrongSize => Error::WrongSize,
-            Failure::WrongHash => Error::WrongHash,
-            Failure::Full => Error::Full,
-            Failure::NotFound => Error::NotFound,
-            Failure::NotADocument => Error::NotADocument,
-            Failure::Damaged => Error::Damaged,
-            Failure::Sealed => Error::Sealed,
-            Failure::Io => Error::Disk,
-            Failure::Unavailable => Error::Unavailable,
-            Failure::NotActive => Error::NotActive,
-            Failure::Cancelled => Error::Cancelled,
+        match self.refusal {
+            Refusal::BadRequest => Error::BadArgument,
+            Refusal::BadName => Error::BadName,
+            Refusal::WrongSize(_) => Error::WrongSize,
+            Refusal::WrongHash => Error::WrongHash,
+            Refusal::Full(_) => Error::Full,
+            Refusal::NotFound(_) => Error::NotFound,
+            Refusal::NotADocument => Error::NotADocument,
+            Refusal::Damaged(_) => Error::Damaged,
+            Refusal::Sealed => Error::Sealed,
+            Refusal::Io => Error::Disk,
+            Refusal::Unavailable(_) => Error::Unavailable,
+            Refusal::NotActive => Error::NotActive,
+            Refusal::Cancelled => Error::Cancelled,
         }
     }
 }
 
 impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (archive, value) = (self.archive, self.value);
-        match self.failure {
-            Failure::BadRequest => write!(f, "archive {archive} cannot do that; see help"),
-            Failure::BadName => {
+        let archive = self.archive;
+        match self.refusal {
+            Refusal::BadRequest => write!(f, "archive {archive} cannot do that; see help"),
+            Refusal::BadName => {
                 f.write_str("a name has 1 to 255 bytes of UTF-8 without control characters; nothing was committed")
             }
-            Failure::WrongSize => {
-                write!(f, "not the declared size: {value} bytes came; nothing was committed, send it again")
+            Refusal::WrongSize(came) => {
+                write!(f, "not the declared size: {came} bytes came; nothing was committed, send it again")
             }
-            Failure::WrongHash => {
+            Refusal::WrongHash => {
                 f.write_str("the content has another hash than declared; nothing was committed, send it again")
             }
-            Failure::Full if value == 0 => {
+            Refusal::Full(0) => {
                 write!(f, "archive {archive} is full; nothing was committed; use another archive")
             }
-            Failure::Full => write!(
+            Refusal::Full(room) => write!(
                 f,
-                "archive {archive} has room for {value} bytes; nothing was committed; use another archive"
+                "archive {archive} has room for {room} bytes; nothing was committed; use another archive"
             ),
-            Failure::NotFound => {
-                write!(f, "archive {archive} has {value} records, counted from 0; see them with: ls {archive}")
+            Refusal::NotFound(records) => {
+                write!(f, "archive {archive} has {records} records, counted from 0; see them with: ls {archive}")
             }
-            Failure::NotADocument => {
+            Refusal::NotADocument => {
                 write!(f, "that record carries no document; see which do with: ls {archive}")
             }
-            Failure::Damaged => {
+            Refusal::Damaged(_) => {
                 write!(f, "what is on the disk is not what was committed; find out more with: audit {archive}")
             }
-            Failure::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
-            Failure::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),
-            Failure::Unavailable => {
+            Refusal::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
+            Refusal::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),
+            Refusal::Unavailable(_) => {
                 write!(f, "the volume of archive {archive} is not usable; see status for the reason")
             }
-            Failure::NotActive => write!(f, "archive {archive} is not active; see status"),
-            Failure::Cancelled => f.write_str("given up; nothing was committed"),
+            Refusal::NotActive => write!(f, "archive {archive} is not active; see status"),
+            Refusal::Cancelled => f.write_str("given up; nothing was committed"),
         }
     }
 }
@@ -179,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_failed_disk_is_not_said_to_have_failed_an_archive() {
-        let refused = Refused { archive: "two", failure: Failure::Io, value: 0 };
+        let refused = Refused { archive: "two", refusal: Refusal::Io };
         assert_eq!(format!("{refused}"), "a read or write of the disk failed for archive two; see status");
     }
 

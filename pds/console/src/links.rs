@@ -8,9 +8,8 @@ use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
 use totebox_manifest::conversation::INTAKE_DATA;
 use totebox_manifest::{ARCHIVES_MAX, Manifest, Role};
-use totebox_protocol::intake::{Answer, Op, Reply, Request};
+use totebox_protocol::intake::{Answered, Asked, Reply, Request};
 use totebox_shm::Mapped;
-use zerocopy::FromZeros;
 
 /// Bytes of heap the links take, the last answer and what waits to be sent.
 pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DATA;
@@ -21,20 +20,23 @@ pub struct Misbehaviour(pub &'static str);
 
 /// An archive's answer, copied out of the ring.
 pub struct Message {
-    pub answer: Answer,
-    pub header: Reply,
+    /// The tag of the request.
+    pub tag: u32,
+    pub answer: Answered,
     data: Box<[u8]>,
+    /// Bytes of it in use.
+    len: usize,
 }
 
 impl Message {
     pub fn new() -> Self {
         let data = vec![0; INTAKE_DATA].into_boxed_slice();
-        Message { answer: Answer::End, header: Reply::new_zeroed(), data }
+        Message { tag: 0, answer: Answered::Ready, data, len: 0 }
     }
 
-    /// The data behind the header.
+    /// The data after the header.
     pub fn data(&self) -> &[u8] {
-        &self.data[..usize::from(self.header.len.get())]
+        &self.data[..self.len]
     }
 }
 
@@ -46,7 +48,7 @@ pub struct ArchiveLink {
     /// When something last went over it, in either direction, by the CPU's counter.
     pub moved_ms: u64,
     /// A cancellation that must go out before anything else.
-    owed: Option<(Op, u32)>,
+    owed: Option<(Asked, u32)>,
 }
 
 impl ArchiveLink {
@@ -75,15 +77,14 @@ impl ArchiveLink {
         }
     }
 
-    /// Copies the next answer out, if there is one. Its numbers are known to be in range, no more.
+    /// Copies the next answer out, if there is one. Whether it answers anything is not known yet.
     pub fn receive(&mut self, message: &mut Message) -> Result<bool, Misbehaviour> {
         let Some(header) = self.link.peek() else { return self.checked(false) };
-        message.header = header;
-        let len = usize::from(message.header.len.get());
-        let data = message.data.get_mut(..len).ok_or(Misbehaviour("an answer is longer than its slot"))?;
+        (message.tag, message.len) = (header.tag.get(), usize::from(header.len.get()));
+        let data = message.data.get_mut(..message.len).ok_or(Misbehaviour("an answer is longer than its slot"))?;
         self.link.data(data);
         self.link.release();
-        message.answer = Answer::from_wire(message.header.answer).ok_or(Misbehaviour("an unknown answer"))?;
+        message.answer = header.decode().map_err(Misbehaviour)?;
         Ok(true)
     }
 
@@ -93,16 +94,14 @@ impl ArchiveLink {
     }
 
     /// Sends a cancellation as soon as there is room, before anything else.
-    pub fn owe(&mut self, op: Op, tag: u32) {
-        self.owed = Some((op, tag));
+    pub fn owe(&mut self, cancellation: Asked, tag: u32) {
+        self.owed = Some((cancellation, tag));
     }
 
     /// Sends the cancellation that is owed, if there is one and it fits; returns whether it did.
     pub fn settle(&mut self) -> Result<bool, Misbehaviour> {
-        let Some((op, tag)) = self.owed else { return Ok(false) };
-        let mut request = Request::new_zeroed();
-        (request.op, request.tag) = ((op as u16).into(), tag.into());
-        let sent = self.send(&request, &[])?;
+        let Some((cancellation, tag)) = self.owed else { return Ok(false) };
+        let sent = self.send(&cancellation.encode(tag, 0), &[])?;
         if sent {
             self.owed = None;
         }
@@ -127,8 +126,17 @@ impl ArchiveLink {
 
 /// The one request that waits for room in its archive's ring.
 pub struct Outbox {
-    waiting: Option<(usize, Request)>,
+    waiting: Option<Waiting>,
     data: Box<[u8]>,
+}
+
+#[derive(Clone, Copy)]
+struct Waiting {
+    link: usize,
+    tag: u32,
+    asked: Asked,
+    /// Bytes of data.
+    len: usize,
 }
 
 impl Outbox {
@@ -141,31 +149,30 @@ impl Outbox {
     }
 
     /// Puts a request in, with its data, at most [`INTAKE_DATA`] bytes.
-    pub fn put(&mut self, link: usize, mut request: Request, data: &[&[u8]]) {
+    pub fn put(&mut self, link: usize, tag: u32, asked: Asked, data: &[&[u8]]) {
         assert!(self.is_empty(), "one request at a time");
         let mut len = 0;
         for part in data {
             self.data[len..len + part.len()].copy_from_slice(part);
             len += part.len();
         }
-        request.len = (len as u32).into();
-        self.waiting = Some((link, request));
+        self.waiting = Some(Waiting { link, tag, asked, len });
     }
 
     /// Takes the waiting request back; returns what it was.
-    pub fn withdraw(&mut self) -> Option<Op> {
-        self.waiting.take().and_then(|(_, request)| Op::from_wire(request.op.get()))
+    pub fn withdraw(&mut self) -> Option<Asked> {
+        self.waiting.take().map(|waiting| waiting.asked)
     }
 
     /// The link the waiting request is for.
     pub fn link(&self) -> Option<usize> {
-        self.waiting.map(|(link, _)| link)
+        self.waiting.map(|waiting| waiting.link)
     }
 
     /// Sends the waiting request if there is room; returns what was sent.
-    pub fn flush(&mut self, links: &mut [ArchiveLink]) -> Result<Option<Op>, Misbehaviour> {
-        let Some((link, request)) = self.waiting else { return Ok(None) };
-        let data = &self.data[..request.len.get() as usize];
-        Ok(if links[link].send_in_turn(&request, data)? { self.withdraw() } else { None })
+    pub fn flush(&mut self, links: &mut [ArchiveLink]) -> Result<Option<Asked>, Misbehaviour> {
+        let Some(Waiting { link, tag, asked, len }) = self.waiting else { return Ok(None) };
+        let sent = links[link].send_in_turn(&asked.encode(tag, len), &self.data[..len])?;
+        Ok(if sent { self.withdraw() } else { None })
     }
 }

@@ -1,22 +1,17 @@
 //! What became of submissions: an archive's last word on one, and how it is passed on.
 
 use totebox_console_protocol::text::{Hex, Time};
-use totebox_protocol::intake::{Answer, Failure};
+use totebox_protocol::intake::{Answered, Stored};
 
 use super::context::Context;
 use super::errors::{Error, Refused};
 use super::links::{Message, Misbehaviour};
 use super::submissions::{Fate, Receipt};
 
-/// The reason an archive gives for a failure.
-pub fn failure(message: &Message) -> Result<Failure, Misbehaviour> {
-    Failure::from_wire(message.header.code).ok_or(Misbehaviour("an unknown reason for a failure"))
-}
-
 /// An answer to something the console is no longer busy with: a receipt, or the rest of what was given up, which
 /// nobody wants any more.
 pub fn late_answer(link: usize, message: &Message, context: &mut Context) -> Result<(), Misbehaviour> {
-    let tag = message.header.tag.get();
+    let tag = message.tag;
     if !context.archives.has_given(tag) {
         return Err(Misbehaviour("an answer to nothing that was asked"));
     }
@@ -38,20 +33,19 @@ pub fn end_submission(
     watched: bool,
     context: &mut Context,
 ) -> Result<(), Misbehaviour> {
-    let header = &message.header;
     let fate = match message.answer {
-        Answer::Receipt => Fate::Committed(Receipt {
-            sequence: header.value.get(),
-            size: header.extra.get(),
-            hash: header.hash,
-            record: message.data().try_into().map_err(|_| Misbehaviour("a receipt without a record's hash"))?,
-            time_ms: header.time_ms.get(),
-        }),
-        Answer::Failed => Fate::Refused(failure(message)?, header.value.get()),
+        Answered::Receipt(stored) => {
+            let record = message.data().try_into();
+            Fate::Committed(Receipt {
+                stored,
+                record: record.map_err(|_| Misbehaviour("a receipt without a record's hash"))?,
+            })
+        }
+        Answered::Failed(refusal) => Fate::Refused(refusal),
         _ => return Err(Misbehaviour("an answer that does not end a submission")),
     };
-    context.submissions.set(header.tag.get(), fate);
-    tell_fate(header.tag.get(), link, fate, watched, context);
+    context.submissions.set(message.tag, fate);
+    tell_fate(message.tag, link, fate, watched, context);
     Ok(())
 }
 
@@ -63,7 +57,7 @@ pub fn tell_fate(tag: u32, link: usize, fate: Fate, watched: bool, context: &mut
     let event = if watched { "" } else { "*" };
     match fate {
         Fate::Open | Fate::Pending => output.line(format_args!("{event}+pending {tag}")),
-        Fate::Committed(Receipt { sequence, size, hash, record, time_ms }) => {
+        Fate::Committed(Receipt { stored: Stored { sequence, size, hash, time_ms }, record }) => {
             let (hash, record) = (Hex(&hash), Hex(&record));
             let line =
                 format_args!("{event}+receipt {tag} seq={sequence} size={size} hash={hash} record={record}");
@@ -72,8 +66,8 @@ pub fn tell_fate(tag: u32, link: usize, fate: Fate, watched: bool, context: &mut
                 false => output.line(format_args!("{line} time=\"{}\"", Time(time_ms))),
             }
         }
-        Fate::Refused(failure, value) => {
-            let refused = Refused { archive, failure, value };
+        Fate::Refused(refusal) => {
+            let refused = Refused { archive, refusal };
             output.submission_error(watched, refused.error(), tag, format_args!("{refused}"));
         }
         Fate::Lost(error) => {

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use ledger_fmt::Hash;
-use totebox_protocol::intake::Failure;
+use totebox_protocol::intake::{Refusal, Stored};
 
 use super::errors::Error;
 
@@ -20,14 +20,9 @@ pub const HEAP: usize = KEPT * size_of::<Submission>();
 /// A committed document, as its archive acknowledged it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    pub sequence: u64,
-    pub size: u64,
-    /// Of the content.
-    pub hash: Hash,
+    pub stored: Stored,
     /// The record's hash.
     pub record: Hash,
-    /// The record's time in milliseconds since 1970-01-01 UTC.
-    pub time_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +33,8 @@ pub enum Fate {
     Pending,
     /// It is committed and durable.
     Committed(Receipt),
-    /// The archive refused it, with this detail. Nothing was committed.
-    Refused(Failure, u64),
+    /// The archive refused it. Nothing was committed.
+    Refused(Refusal),
     /// It was all sent, and then the archive was lost: it may be committed or not.
     Lost(Error),
 }
@@ -129,12 +124,12 @@ mod tests {
             submissions.set(tag, Fate::Pending);
         }
         assert!(!submissions.open(100, 0));
-        submissions.set(3, Fate::Refused(Failure::Full, 0));
+        submissions.set(3, Fate::Refused(Refusal::Full(0)));
         assert!(submissions.open(100, 0));
         submissions.unwatch();
         for tag in 200..400 {
             assert!(submissions.open(tag, 1));
-            submissions.set(tag, Fate::Refused(Failure::Full, 0));
+            submissions.set(tag, Fate::Refused(Refusal::Full(0)));
         }
         assert!(submissions.get(200).is_none(), "the oldest that ended is forgotten");
         assert!(submissions.get(399).is_some() && submissions.get(0).is_some());

@@ -288,7 +288,7 @@ impl TestArchive {
             }
             Some(Sending::List { tag, gap: true, .. }) => self.fail(tag, Failure::Damaged, 0),
             Some(Sending::List { tag, .. }) => {
-                let mut header = reply(Answer::End, tag);
+                let mut header = reply(Answer::Listed, tag);
                 header.value = (self.documents.len() as u64 + 1).into();
                 self.answer(header, &[]);
             }

@@ -95,7 +95,7 @@ impl Work {
     }
 
     fn answer(&mut self, link: usize) -> Result<(), Misbehaviour> {
-        let tag = self.message.header.tag.get();
+        let tag = self.message.tag;
         if self.activity.awaits() != Some((link, tag)) {
             return late_answer(link, &self.message, &mut self.context);
         }
@@ -110,8 +110,8 @@ impl Work {
         match self.context.archives.send(now_ms) {
             Ok(Sent::Nothing) => return Progress::Idle,
             Ok(Sent::Cancellation) => {}
-            Ok(Sent::Request(op)) => {
-                let then = self.activity.sent(op, &mut self.context);
+            Ok(Sent::Request(asked)) => {
+                let then = self.activity.sent(asked, &mut self.context);
                 self.then(then);
             }
             Err((link, misbehaviour)) => self.close(link, misbehaviour),

@@ -271,7 +271,7 @@ fn a_listing_shows_every_record_in_order() {
     let names: Vec<&[u8]> = entries.iter().map(|(_, name)| &name[..]).collect();
     assert_eq!(names, [&b""[..], b"one", b"two", b"three", b"four"]);
     assert_eq!(entries.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-    assert_eq!((end.answer, end.reply.value.get()), (Answer::End, 5));
+    assert_eq!((end.answer, end.reply.value.get()), (Answer::Listed, 5));
     assert_eq!(harness.list(2, 2).0, [(2, b"two".to_vec()), (3, b"three".to_vec())]);
     assert_eq!(harness.list(5, 9).0, []);
     assert_eq!(harness.list(u64::MAX, 1).1.reply.value.get(), 5);

@@ -320,7 +320,7 @@ fn a_listing_names_what_is_damaged_in_a_ledger_in_service() {
     let (entries, gaps, _) = harness.list_with_gaps(4, 2);
     assert_eq!((entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), &gaps[..]), (vec![4, 7], &[(5, 2)][..]));
     let (entries, gaps, end) = harness.list_with_gaps(0, 3);
-    assert_eq!((entries.len(), gaps.len(), end.answer), (3, 0, Answer::End));
+    assert_eq!((entries.len(), gaps.len(), end.answer), (3, 0, Answer::Listed));
 }
 
 #[test]

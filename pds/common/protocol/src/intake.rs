@@ -4,40 +4,323 @@
 //!
 //! Every submission ends in exactly one `Receipt` or `Failed`, which may come at any time after its
 //! `PutBegin`, before its data have ended too; what still arrives of a submission that has ended is dropped
-//! without an answer. Every `Get` and `List` ends in exactly one `End` or `Failed`.
+//! without an answer. Every `Get` ends in exactly one `End` or `Failed`, and
+//! every `List` in one `Listed` or `Failed`.
 
 use ledger_fmt::Hash;
-use totebox_manifest::conversation::MESSAGE_HEADER;
+use ledger_fmt::record::Kind;
+use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::vault::VolumeState;
 use super::wire_enum;
+
+/// What the console asks of an archive. Its data follow the header of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Take a submission; the data are its name in UTF-8.
+    PutBegin {
+        /// Its size, if that is known.
+        size: Option<u64>,
+        /// Its BLAKE3, if that is declared.
+        hash: Option<Hash>,
+    },
+    /// Take these bytes of the submission that is open.
+    PutData {
+        /// Where in it they stand.
+        offset: u64,
+    },
+    /// That was all of it.
+    PutEnd,
+    /// Give the open submission up: nothing of it is committed. Ends it with [`Refusal::Cancelled`]; no answer if it has
+    /// ended or all of it was sent.
+    PutCancel,
+    /// Send the document in a record.
+    Get {
+        /// The record's sequence number.
+        sequence: u64,
+        /// From this byte of its content on.
+        offset: u64,
+    },
+    /// List records.
+    List {
+        /// From this sequence number on.
+        from: u64,
+        /// So many of them at most.
+        count: u64,
+    },
+    /// Stop the document or listing being sent. Ends it with [`Refusal::Cancelled`]; no answer if it has ended.
+    Cancel,
+    /// Sign a checkpoint over everything committed, if the last record is none. What is asked later waits for that.
+    Sign,
+}
+
+impl Asked {
+    /// The header of the request, before so many bytes of data.
+    pub fn encode(&self, tag: u32, len: usize) -> Request {
+        let (op, value, extra) = match *self {
+            Asked::PutBegin { size, .. } => (Op::PutBegin, size.unwrap_or(SIZE_UNKNOWN), 0),
+            Asked::PutData { offset } => (Op::PutData, offset, 0),
+            Asked::PutEnd => (Op::PutEnd, 0, 0),
+            Asked::PutCancel => (Op::PutCancel, 0, 0),
+            Asked::Get { sequence, offset } => (Op::Get, sequence, offset),
+            Asked::List { from, count } => (Op::List, from, count),
+            Asked::Cancel => (Op::Cancel, 0, 0),
+            Asked::Sign => (Op::Sign, 0, 0),
+        };
+        let hash = if let Asked::PutBegin { hash, .. } = self { *hash } else { None };
+        Request {
+            op: (op as u16).into(),
+            flags: if hash.is_some() { HASH_DECLARED } else { 0 }.into(),
+            tag: tag.into(),
+            len: (len as u32).into(),
+            reserved: 0.into(),
+            value: value.into(),
+            extra: extra.into(),
+            hash: hash.unwrap_or_default(),
+        }
+    }
+}
+
+impl Request {
+    /// What is asked, and how many bytes of data follow; `None` if no console sends that.
+    pub fn decode(&self) -> Option<(Asked, usize)> {
+        let (value, extra) = (self.value.get(), self.extra.get());
+        let asked = match Op::from_wire(self.op.get())? {
+            Op::PutBegin => Asked::PutBegin {
+                size: Some(value).filter(|&size| size != SIZE_UNKNOWN),
+                hash: (self.flags.get() & HASH_DECLARED != 0).then_some(self.hash),
+            },
+            Op::PutData => Asked::PutData { offset: value },
+            Op::PutEnd => Asked::PutEnd,
+            Op::PutCancel => Asked::PutCancel,
+            Op::Get => Asked::Get { sequence: value, offset: extra },
+            Op::List => Asked::List { from: value, count: extra },
+            Op::Cancel => Asked::Cancel,
+            Op::Sign => Asked::Sign,
+        };
+        let len = usize::try_from(self.len.get()).ok().filter(|&len| len <= INTAKE_DATA)?;
+        Some((asked, len))
+    }
+}
+
+/// A record that carries content, or could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Bytes of its content.
+    pub size: u64,
+    /// The BLAKE3 of its content.
+    pub hash: Hash,
+    /// Its time in milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+}
+
+/// What an archive answers. Its data follow the header of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The submission may be sent (to [`Asked::PutBegin`]).
+    Ready,
+    /// The submission is committed and durable; the data are the record's hash.
+    Receipt(Stored),
+    /// The request failed.
+    Failed(Refusal),
+    /// A document follows; the data are its name.
+    Document(Stored),
+    /// Bytes of a document's content.
+    Data {
+        /// Where they stand.
+        offset: u64,
+    },
+    /// The document is complete, and the bytes read have its hash.
+    End {
+        /// Bytes of its content.
+        size: u64,
+        /// Their BLAKE3.
+        hash: Hash,
+    },
+    /// One record of a listing; the data are its name.
+    Entry(Stored, Kind),
+    /// Records that belong into a listing here and are damaged.
+    Gap {
+        /// The sequence number of the first.
+        first: u64,
+        /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
+        count: Option<u64>,
+    },
+    /// The listing is complete.
+    Listed {
+        /// Records in the ledger.
+        records: u64,
+    },
+    /// Everything is signed, and durable.
+    Signed {
+        /// The sequence number of the checkpoint.
+        sequence: u64,
+        /// Records below it, which it is over.
+        records: u64,
+        /// The hash of the checkpoint's record.
+        hash: Hash,
+    },
+}
+
+impl Answered {
+    /// The header of the answer to the request with this tag, before so many bytes of data.
+    pub fn encode(&self, tag: u32, len: usize) -> Reply {
+        const { assert!(INTAKE_DATA <= u16::MAX as usize && Kind::Fault as u16 <= u8::MAX as u16) };
+        let mut reply = Reply { tag: tag.into(), len: (len as u16).into(), ..Reply::new_zeroed() };
+        let (answer, value, extra, hash) = match *self {
+            Answered::Ready => (Answer::Ready, 0, 0, None),
+            Answered::Receipt(stored) => return reply.storing(Answer::Receipt, &stored),
+            Answered::Document(stored) => return reply.storing(Answer::Document, &stored),
+            Answered::Entry(stored, kind) => {
+                reply.code = kind as u8;
+                return reply.storing(Answer::Entry, &stored);
+            }
+            Answered::Failed(refusal) => {
+                let (failure, detail) = refusal.parts();
+                reply.code = failure as u8;
+                (Answer::Failed, detail, 0, None)
+            }
+            Answered::Data { offset } => (Answer::Data, offset, 0, None),
+            Answered::End { size, hash } => (Answer::End, size, 0, Some(hash)),
+            Answered::Gap { first, count } => (Answer::Gap, first, count.unwrap_or(0), None),
+            Answered::Listed { records } => (Answer::Listed, records, 0, None),
+            Answered::Signed { sequence, records, hash } => (Answer::Signed, sequence, records, Some(hash)),
+        };
+        reply.answer = answer as u8;
+        (reply.value, reply.extra, reply.hash) = (value.into(), extra.into(), hash.unwrap_or_default());
+        reply
+    }
+}
+
+impl Reply {
+    fn storing(self, answer: Answer, stored: &Stored) -> Reply {
+        let Stored { sequence, size, hash, time_ms } = *stored;
+        let (value, extra, time_ms) = (sequence.into(), size.into(), time_ms.into());
+        Reply { answer: answer as u8, value, extra, hash, time_ms, ..self }
+    }
+
+    /// What is answered; or, in words, why no archive answers that.
+    pub fn decode(&self) -> Result<Answered, &'static str> {
+        let (value, extra, hash) = (self.value.get(), self.extra.get(), self.hash);
+        let stored = Stored { sequence: value, size: extra, hash, time_ms: self.time_ms.get() };
+        Ok(match Answer::from_wire(self.answer).ok_or("an unknown answer")? {
+            Answer::Ready => Answered::Ready,
+            Answer::Receipt => Answered::Receipt(stored),
+            Answer::Failed => {
+                Answered::Failed(Refusal::of(self.code, value).ok_or("an unknown reason for a failure")?)
+            }
+            Answer::Document => Answered::Document(stored),
+            Answer::Data => Answered::Data { offset: value },
+            Answer::End => Answered::End { size: value, hash },
+            Answer::Entry => {
+                let kind = Kind::from_u16(self.code.into()).ok_or("a record of an unknown kind")?;
+                Answered::Entry(stored, kind)
+            }
+            Answer::Gap if value.checked_add(extra).is_none() => return Err("more records than there can be"),
+            Answer::Gap => Answered::Gap { first: value, count: Some(extra).filter(|&count| count > 0) },
+            Answer::Listed => Answered::Listed { records: value },
+            Answer::Signed => Answered::Signed { sequence: value, records: extra, hash },
+        })
+    }
+}
+
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A message that makes no sense here.
+    BadRequest,
+    /// The name is empty, too long, not UTF-8, or holds control characters.
+    BadName,
+    /// More or fewer bytes than declared: so many came.
+    WrongSize(u64),
+    /// The content does not have the declared hash.
+    WrongHash,
+    /// There is room for so many bytes.
+    Full(u64),
+    /// There is no such record: there are so many.
+    NotFound(u64),
+    /// The record carries no document.
+    NotADocument,
+    /// What is on disk is not what was committed: of [`Asked::Get`], the record or its content; of a submission, the
+    /// ledger, so that it cannot be continued; of [`Asked::List`], some record that should have been listed. Those that
+    /// are whole were; this is the number of records then, if that is known.
+    Damaged(Option<u64>),
+    /// The archive is sealed.
+    Sealed,
+    /// The disk failed.
+    Io,
+    /// The volume, in this state, is not usable.
+    Unavailable(VolumeState),
+    /// The archive is suspended, or not yet recovered.
+    NotActive,
+    /// Given up on request.
+    Cancelled,
+}
+
+impl Refusal {
+    /// Its number, and the detail that goes with it.
+    fn parts(self) -> (Failure, u64) {
+        match self {
+            Refusal::BadRequest => (Failure::BadRequest, 0),
+            Refusal::BadName => (Failure::BadName, 0),
+            Refusal::WrongSize(came) => (Failure::WrongSize, came),
+            Refusal::WrongHash => (Failure::WrongHash, 0),
+            Refusal::Full(room) => (Failure::Full, room),
+            Refusal::NotFound(records) => (Failure::NotFound, records),
+            Refusal::NotADocument => (Failure::NotADocument, 0),
+            Refusal::Damaged(records) => (Failure::Damaged, records.unwrap_or(0)),
+            Refusal::Sealed => (Failure::Sealed, 0),
+            Refusal::Io => (Failure::Io, 0),
+            Refusal::Unavailable(state) => (Failure::Unavailable, state as u64),
+            Refusal::NotActive => (Failure::NotActive, 0),
+            Refusal::Cancelled => (Failure::Cancelled, 0),
+        }
+    }
+
+    fn of(code: u8, detail: u64) -> Option<Refusal> {
+        Some(match Failure::from_wire(code)? {
+            Failure::BadRequest => Refusal::BadRequest,
+            Failure::BadName => Refusal::BadName,
+            Failure::WrongSize => Refusal::WrongSize(detail),
+            Failure::WrongHash => Refusal::WrongHash,
+            Failure::Full => Refusal::Full(detail),
+            Failure::NotFound => Refusal::NotFound(detail),
+            Failure::NotADocument => Refusal::NotADocument,
+            Failure::Damaged => Refusal::Damaged(Some(detail).filter(|&records| records > 0)),
+            Failure::Sealed => Refusal::Sealed,
+            Failure::Io => Refusal::Io,
+            Failure::Unavailable => Refusal::Unavailable(VolumeState::from_wire(u8::try_from(detail).ok()?)?),
+            Failure::NotActive => Refusal::NotActive,
+            Failure::Cancelled => Refusal::Cancelled,
+        })
+    }
+}
 
 /// The size of a submission whose length is not known when it begins.
 pub const SIZE_UNKNOWN: u64 = u64::MAX;
 
 wire_enum! {
-    /// What the console sends.
+    /// The number of an [`Asked`].
     Op: u16 {
-        /// A submission begins; the data are its name in UTF-8, `value` its size or [`SIZE_UNKNOWN`], and
-        /// `hash` its declared BLAKE3 if `flags` has [`HASH_DECLARED`].
+        /// `value` is the size or [`SIZE_UNKNOWN`], `hash` the declared one if `flags` has [`HASH_DECLARED`].
         PutBegin = 1,
-        /// Bytes of the submission that is open; `value` is their offset.
+        /// `value` is the offset.
         PutData = 2,
-        /// All bytes were sent.
+        /// See [`Asked::PutEnd`].
         PutEnd = 3,
-        /// The open submission is given up; nothing of it is committed. Ends it with `Failed`, `Cancelled`;
-        /// no answer if it has ended or all of it was sent.
+        /// See [`Asked::PutCancel`].
         PutCancel = 4,
-        /// Send the document with sequence number `value`, from byte `extra` of its content.
+        /// `value` is the sequence number, `extra` the offset.
         Get = 5,
-        /// List records from sequence number `value`, at most `extra` of them.
+        /// `value` is the first sequence number, `extra` the count.
         List = 6,
-        /// Stop the document or listing being sent. Ends it with `Failed`, `Cancelled`; no answer if it has
-        /// ended.
+        /// See [`Asked::Cancel`].
         Cancel = 7,
-        /// Sign a checkpoint over everything committed, if the last record is none. Ends in `Signed` or `Failed`;
-        /// what is asked later waits for that.
+        /// See [`Asked::Sign`].
         Sign = 8,
     }
 }
@@ -46,63 +329,59 @@ wire_enum! {
 pub const HASH_DECLARED: u16 = 1;
 
 wire_enum! {
-    /// What the archive answers.
+    /// The number of an [`Answered`]. Of a [`Stored`] record `value` is the sequence number, `extra` the size.
     Answer: u8 {
-        /// The submission may be sent (answer to `PutBegin`).
+        /// See [`Answered::Ready`].
         Ready = 1,
-        /// The submission is committed and durable: `value` its sequence number, `extra` its size, `hash`
-        /// its content hash, `time_ms` the record's time; the data are the record's hash.
+        /// A stored record.
         Receipt = 2,
-        /// The request failed: `code` says how, `value` a detail (see [`Failure`]).
+        /// `code` is a [`Failure`], `value` its detail.
         Failed = 3,
-        /// A document follows: fields as in `Receipt`; the data are its name.
+        /// A stored record.
         Document = 4,
-        /// Content bytes at offset `value`.
+        /// `value` is the offset.
         Data = 5,
-        /// The document or listing is complete. Of a document: `value` is its size, `hash` its content hash,
-        /// which the bytes read have. Of a listing: `value` is the number of records in the ledger.
+        /// `value` is the size.
         End = 6,
-        /// One record of a listing: fields as in `Receipt`, `code` its kind; the data are its name.
+        /// A stored record; `code` is its kind.
         Entry = 7,
-        /// Records that belong into a listing here and are damaged: `value` is the first one's sequence number, `extra`
-        /// how many they are; 0 if nobody knows, because the ledger's end is damaged.
+        /// `value` is the first sequence number, `extra` the count; 0 if it is not known.
         Gap = 8,
-        /// Everything before record `value`, `extra` records, is below the signed checkpoint in that record, which
-        /// is durable; `hash` is the record's.
+        /// `value` is the sequence number, `extra` the number of records.
         Signed = 9,
+        /// `value` is the number of records.
+        Listed = 10,
     }
 }
 
 wire_enum! {
-    /// Why a request failed. The console prints the name.
+    /// The number of a [`Refusal`], in [`Reply::code`]; `value` is its detail.
     Failure: u8 {
-        /// A message that makes no sense here.
+        /// No detail.
         BadRequest = 1,
-        /// The name is empty, too long, not UTF-8, or holds control characters.
+        /// No detail.
         BadName = 2,
-        /// More or fewer bytes than declared; `value` is how many came.
+        /// The bytes that came.
         WrongSize = 3,
-        /// The content does not have the declared hash.
+        /// No detail.
         WrongHash = 4,
-        /// No room; `value` is how many bytes there is room for.
+        /// The bytes there is room for.
         Full = 5,
-        /// There is no such record; `value` is the number of records.
+        /// The records there are.
         NotFound = 6,
-        /// The record carries no document.
+        /// No detail.
         NotADocument = 7,
-        /// What is on disk is not what was committed: of a `Get`, the record or its content; of a `List`, some
-        /// record that should have been listed (those that are whole were; `value` is the number of records, if that
-        /// is known); of a submission, the ledger, so that it cannot be continued.
+        /// The records there are, or 0.
         Damaged = 8,
-        /// The archive is sealed.
+        /// No detail.
         Sealed = 9,
-        /// The disk failed.
+        /// No detail.
         Io = 10,
-        /// The volume is not usable; `value` is its [`VolumeState`](super::vault::VolumeState).
+        /// The [`VolumeState`].
         Unavailable = 11,
-        /// The archive is suspended, or not yet recovered.
+        /// No detail.
         NotActive = 12,
-        /// Given up on request.
+        /// No detail.
         Cancelled = 13,
     }
 }
@@ -152,3 +431,93 @@ pub struct Reply {
 }
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const HASH: Hash = [7; 32];
+
+    fn asked() -> Vec<Asked> {
+        let mut asked = Vec::from([Asked::PutEnd, Asked::PutCancel, Asked::Cancel, Asked::Sign]);
+        for number in [0, 1, u64::MAX - 1] {
+            for hash in [None, Some(HASH)] {
+                asked.extend([Some(number), None].map(|size| Asked::PutBegin { size, hash }));
+            }
+            asked.push(Asked::PutData { offset: number });
+            asked.push(Asked::Get { sequence: number, offset: u64::MAX - number });
+            asked.push(Asked::List { from: number, count: u64::MAX - number });
+        }
+        asked
+    }
+
+    fn answered() -> Vec<Answered> {
+        let mut answered = Vec::from([Answered::Ready, Answered::Gap { first: 3, count: None }]);
+        for number in [0, 1, u64::MAX / 2] {
+            let stored = Stored { sequence: number, size: number + 1, hash: HASH, time_ms: 9 };
+            answered.extend([Answered::Receipt(stored), Answered::Document(stored)]);
+            answered.extend((0..=u16::MAX).filter_map(Kind::from_u16).map(|kind| Answered::Entry(stored, kind)));
+            answered.push(Answered::Data { offset: number });
+            answered.push(Answered::End { size: number, hash: HASH });
+            answered.push(Answered::Gap { first: number, count: Some(number + 1) });
+            answered.push(Answered::Listed { records: number });
+            answered.push(Answered::Signed { sequence: number + 1, records: number, hash: HASH });
+            let refusals = (0..=u8::MAX).filter_map(|code| Refusal::of(code, number));
+            answered.extend(refusals.map(Answered::Failed));
+        }
+        let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);
+        answered.extend(states.map(|state| Answered::Failed(Refusal::Unavailable(state))));
+        answered
+    }
+
+    #[test]
+    fn every_request_and_every_answer_comes_out_as_it_went_in() {
+        for asked in asked() {
+            let request = asked.encode(5, INTAKE_DATA);
+            assert_eq!(request.tag.get(), 5);
+            let read = Request::read_from_bytes(request.as_bytes()).unwrap();
+            assert_eq!(read.decode(), Some((asked, INTAKE_DATA)));
+        }
+        for answered in answered() {
+            let reply = answered.encode(5, INTAKE_DATA);
+            assert_eq!((reply.tag.get(), usize::from(reply.len.get())), (5, INTAKE_DATA));
+            assert_eq!(Reply::read_from_bytes(reply.as_bytes()).unwrap().decode(), Ok(answered));
+        }
+    }
+
+    /// Every value of every byte of every message: what is taken for one is one.
+    #[test]
+    fn what_is_no_request_and_no_answer_is_refused() {
+        let values = |size: usize| (0..size).flat_map(|at| (0..=u8::MAX).map(move |value| (at, value)));
+        for asked in asked() {
+            for (at, value) in values(size_of::<Request>()) {
+                let mut request = asked.encode(5, 9);
+                request.as_mut_bytes()[at] = value;
+                if let Some((read, len)) = request.decode() {
+                    assert_eq!(read.encode(5, len).decode(), Some((read, len)));
+                }
+            }
+        }
+        for answered in answered() {
+            for (at, value) in values(size_of::<Reply>()) {
+                let mut reply = answered.encode(5, 9);
+                reply.as_mut_bytes()[at] = value;
+                if let Ok(read) = reply.decode() {
+                    assert_eq!(read.encode(5, 9).decode(), Ok(read));
+                }
+            }
+        }
+        let nonsense = |answer: Answer, code, value, extra| {
+            let (value, extra): (u64, u64) = (value, extra);
+            let (answer, value, extra) = (answer as u8, value.into(), extra.into());
+            Reply { answer, code, value, extra, ..Reply::new_zeroed() }.decode().unwrap_err()
+        };
+        assert_eq!(Reply::new_zeroed().decode(), Err("an unknown answer"));
+        assert_eq!(nonsense(Answer::Failed, 0, 0, 0), "an unknown reason for a failure");
+        assert_eq!(nonsense(Answer::Failed, Failure::Unavailable as u8, 99, 0), "an unknown reason for a failure");
+        assert_eq!(nonsense(Answer::Entry, 99, 0, 0), "a record of an unknown kind");
+        assert_eq!(nonsense(Answer::Gap, 0, 2, u64::MAX), "more records than there can be");
+        assert_eq!(Asked::PutEnd.encode(5, INTAKE_DATA + 1).decode(), None, "longer than a message");
+    }
+}

@@ -3,12 +3,11 @@
 
 use core::str;
 
-use ledger_fmt::record::Kind;
 use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::{Hex, Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_manifest::conversation::INTAKE_DATA;
-use totebox_protocol::intake::{Answer, Failure, Op};
+use totebox_protocol::intake::{Answered, Asked, Refusal, Stored};
 use totebox_shown::is_printable;
 
 use crate::command::{Action, Command};
@@ -18,7 +17,6 @@ use crate::limits::PART_MAX;
 use crate::links::{Message, Misbehaviour};
 use crate::output::Output;
 use crate::progress::Then;
-use crate::receipts::failure;
 
 pub static GET: Command = Command {
     name: "get",
@@ -97,22 +95,22 @@ impl Fetch {
     pub fn document(link: usize, sequence: u64, offset: u64, context: &mut Context) -> Option<Fetch> {
         let text = (!context.machine()).then(heapless::Vec::new);
         let what = What::Document(Document { offset, size: None, text });
-        Fetch::begin(link, Op::Get, sequence, offset, what, context)
+        Fetch::begin(link, Asked::Get { sequence, offset }, what, context)
     }
 
     /// Asks for a listing of records.
     pub fn list(link: usize, from: u64, count: u64, context: &mut Context) -> Option<Fetch> {
-        Fetch::begin(link, Op::List, from, count, What::List { begun: false }, context)
+        Fetch::begin(link, Asked::List { from, count }, What::List { begun: false }, context)
     }
 
     /// Asks for a checkpoint.
     pub fn signature(link: usize, context: &mut Context) -> Option<Fetch> {
-        Fetch::begin(link, Op::Sign, 0, 0, What::Signature, context)
+        Fetch::begin(link, Asked::Sign, What::Signature, context)
     }
 
-    fn begin(link: usize, op: Op, value: u64, extra: u64, what: What, context: &mut Context) -> Option<Fetch> {
+    fn begin(link: usize, asked: Asked, what: What, context: &mut Context) -> Option<Fetch> {
         let reached = context.reaches(link);
-        reached.then(|| Fetch { link, tag: context.archives.ask(link, op, value, extra), what })
+        reached.then(|| Fetch { link, tag: context.archives.ask(link, asked), what })
     }
 
     /// The command that asked for it.
@@ -146,7 +144,7 @@ impl Fetch {
 
     fn cancel(&self, context: &mut Context) {
         if context.archives.withdraw().is_none() {
-            context.archives.cancel(self.link, Op::Cancel, self.tag);
+            context.archives.cancel(self.link, Asked::Cancel, self.tag);
         }
     }
 
@@ -186,22 +184,20 @@ fn signature_answer(
     archive: &str,
     output: &mut Output,
 ) -> Result<Then, Misbehaviour> {
-    let header = &message.header;
-    let (sequence, records) = (header.value.get(), header.extra.get());
     match message.answer {
-        Answer::Signed if machine => {
-            let hash = Hex(&header.hash);
+        Answered::Signed { sequence, records, hash } if machine => {
+            let hash = Hex(&hash);
             output.line(format_args!("+sign archive={archive} seq={sequence} records={records} record={hash}"));
         }
-        Answer::Signed => output.line(format_args!(
+        Answered::Signed { sequence, records, .. } => output.line(format_args!(
             "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {records} records"
         )),
-        Answer::Failed if failure(message)? == Failure::Full => {
+        Answered::Failed(Refusal::Full(_)) => {
             let text =
                 format_args!("archive {archive} has no room for a checkpoint but its last, when it is archived");
             output.error(Error::Full, None, text);
         }
-        Answer::Failed => return failed(message, archive, output),
+        Answered::Failed(refusal) => return Ok(failed(refusal, archive, output)),
         _ => return Err(Misbehaviour("an answer that does not belong to a signature")),
     }
     Ok(Then::Ends)
@@ -215,14 +211,12 @@ impl Document {
         archive: &str,
         output: &mut Output,
     ) -> Result<Then, Misbehaviour> {
-        let header = &message.header;
         match (message.answer, self.size) {
-            (Answer::Document, None) => {
-                let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
+            (Answered::Document(Stored { sequence, size, hash, time_ms }), None) => {
                 let name = Quoted(message.data());
                 self.size = Some(size);
                 if machine {
-                    let hash = Hex(&header.hash);
+                    let hash = Hex(&hash);
                     output.line(format_args!(
                         "=document seq={sequence} size={size} hash={hash} time={time_ms} name={name}"
                     ));
@@ -232,9 +226,9 @@ impl Document {
                 }
                 Ok(Then::GoesOn)
             }
-            (Answer::Data, Some(size)) => {
+            (Answered::Data { offset }, Some(size)) => {
                 let content = Content { offset: self.offset, bytes: message.data() };
-                let expected = header.value.get() == self.offset && !content.bytes.is_empty();
+                let expected = offset == self.offset && !content.bytes.is_empty();
                 if !expected || content.bytes.len() as u64 > size.saturating_sub(self.offset) {
                     return Err(Misbehaviour("content that is not the document's next"));
                 }
@@ -242,17 +236,17 @@ impl Document {
                 show(output, content, &mut self.text);
                 Ok(Then::GoesOn)
             }
-            (Answer::End, Some(size)) => {
+            (Answered::End { hash, .. }, Some(size)) => {
                 if self.offset < size {
                     return Err(Misbehaviour("the end of a document before its last byte"));
                 }
                 if let Some(part) = self.text.take() {
                     show_data(output, Content { offset: size - part.len() as u64, bytes: &part });
                 }
-                output.line(format_args!("+end size={size} hash={}", Hex(&header.hash)));
+                output.line(format_args!("+end size={size} hash={}", Hex(&hash)));
                 Ok(Then::Ends)
             }
-            (Answer::Failed, _) => failed(message, archive, output),
+            (Answered::Failed(refusal), _) => Ok(failed(refusal, archive, output)),
             _ => Err(Misbehaviour("an answer that does not belong to a document")),
         }
     }
@@ -265,14 +259,11 @@ fn list_answer(
     archive: &str,
     output: &mut Output,
 ) -> Result<Then, Misbehaviour> {
-    let header = &message.header;
-    let (sequence, size, time_ms) = (header.value.get(), header.extra.get(), header.time_ms.get());
     match message.answer {
-        Answer::Entry => {
-            let kind = Kind::from_u16(header.code.into()).ok_or(Misbehaviour("a record of an unknown kind"))?;
+        Answered::Entry(Stored { sequence, size, hash, time_ms }, kind) => {
             let (kind, name) = (kind.name(), Quoted(message.data()));
             if machine {
-                let hash = Hex(&header.hash);
+                let hash = Hex(&hash);
                 output.line(format_args!(
                     "=record seq={sequence} kind={kind} time={time_ms} size={size} hash={hash} name={name}"
                 ));
@@ -285,9 +276,8 @@ fn list_answer(
             }
             Ok(Then::GoesOn)
         }
-        Answer::Gap => {
-            let last = sequence.checked_add(size).ok_or(Misbehaviour("more records than there can be"))?;
-            let last = Some(last.wrapping_sub(1)).filter(|_| size > 0);
+        Answered::Gap { first: sequence, count } => {
+            let last = count.map(|count| sequence + (count - 1));
             match (machine, last) {
                 (true, Some(last)) => output.line(format_args!("=damaged seq={sequence} last={last}")),
                 (true, None) => output.line(format_args!("=damaged seq={sequence}")),
@@ -297,25 +287,24 @@ fn list_answer(
             }
             Ok(Then::GoesOn)
         }
-        Answer::End => {
-            output.line(format_args!("+ls records={sequence}"));
+        Answered::Listed { records } => {
+            output.line(format_args!("+ls records={records}"));
             Ok(Then::Ends)
         }
-        Answer::Failed if failure(message)? == Failure::Damaged => {
+        Answered::Failed(Refusal::Damaged(_)) => {
             let text = "what is whole is listed; find out more with: audit";
             let text = format_args!("some records of archive {archive} are damaged, {text} {archive}");
             output.error(Error::Damaged, None, text);
             Ok(Then::Ends)
         }
-        Answer::Failed => failed(message, archive, output),
+        Answered::Failed(refusal) => Ok(failed(refusal, archive, output)),
         _ => Err(Misbehaviour("an answer that does not belong to a listing")),
     }
 }
 
-fn failed(message: &Message, archive: &str, output: &mut Output) -> Result<Then, Misbehaviour> {
-    let (failure, value) = (failure(message)?, message.header.value.get());
-    output.refused(Refused { archive, failure, value }, None);
-    Ok(Then::Ends)
+fn failed(refusal: Refusal, archive: &str, output: &mut Output) -> Then {
+    output.refused(Refused { archive, refusal }, None);
+    Then::Ends
 }
 
 /// Shows content as text as long as it is printable, from there on as data lines. `text` holds the start of

@@ -5,8 +5,7 @@ use core::fmt;
 use ledger_fmt::Hash;
 use ledger_fmt::record::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, decode, verified};
-use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Request, SIZE_UNKNOWN};
-use zerocopy::FromZeros;
+use totebox_protocol::intake::{Answered, Asked, Refusal};
 
 use crate::command::{Action, Command, ParseError};
 use crate::context::Context;
@@ -14,7 +13,7 @@ use crate::errors::{Error, Refused};
 use crate::line::Ending;
 use crate::links::{Message, Misbehaviour};
 use crate::progress::Then;
-use crate::receipts::{end_submission, failure};
+use crate::receipts::end_submission;
 use crate::submissions::{Fate, PENDING_MAX};
 
 pub static COMMAND: Command = Command {
@@ -98,11 +97,7 @@ impl Put {
             context.output.error(Error::Busy, None, text);
             return None;
         }
-        let mut request = put_request(Op::PutBegin, tag, size.unwrap_or(SIZE_UNKNOWN));
-        if let Some(hash) = hash {
-            (request.flags, request.hash) = (HASH_DECLARED.into(), hash);
-        }
-        context.archives.put(link, request, &[name.as_bytes()]);
+        context.archives.put(link, tag, Asked::PutBegin { size, hash }, &[name.as_bytes()]);
         Some(Put { link, tag, size, taken: 0, phase: Phase::Opening })
     }
 
@@ -132,7 +127,7 @@ impl Put {
     pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
         let (link, tag) = (self.link, self.tag);
         match (message.answer, self.phase) {
-            (Answer::Ready, Phase::Opening) => {
+            (Answered::Ready, Phase::Opening) => {
                 self.phase = Phase::Receiving { gap_told: false };
                 let machine = context.machine();
                 let output = &mut context.output;
@@ -148,16 +143,15 @@ impl Put {
                 }
                 Ok(Then::GoesOn)
             }
-            (Answer::Receipt | Answer::Failed, Phase::AwaitingReceipt) => {
+            (Answered::Receipt(_) | Answered::Failed(_), Phase::AwaitingReceipt) => {
                 end_submission(link, message, true, context)?;
                 Ok(Then::Ends)
             }
-            (Answer::Failed, Phase::Opening | Phase::Receiving { .. } | Phase::Ending) => {
-                let (failure, value) = (failure(message)?, message.header.value.get());
+            (Answered::Failed(refusal), Phase::Opening | Phase::Receiving { .. } | Phase::Ending) => {
                 context.archives.withdraw();
-                context.submissions.set(tag, Fate::Refused(failure, value));
+                context.submissions.set(tag, Fate::Refused(refusal));
                 let Context { output, volumes, .. } = context;
-                output.refused(Refused { archive: &volumes[link], failure, value }, Some(tag));
+                output.refused(Refused { archive: &volumes[link], refusal }, Some(tag));
                 Ok(self.leave(context))
             }
             _ => Err(Misbehaviour("an answer that does not belong to a submission")),
@@ -179,10 +173,10 @@ impl Put {
     /// Gives the submission up and says why.
     fn cancel(&self, error: Error, text: impl fmt::Display, context: &mut Context) {
         let Put { link, tag, .. } = *self;
-        if context.archives.withdraw() != Some(Op::PutBegin) {
-            context.archives.cancel(link, Op::PutCancel, tag);
+        if !matches!(context.archives.withdraw(), Some(Asked::PutBegin { .. })) {
+            context.archives.cancel(link, Asked::PutCancel, tag);
         }
-        context.submissions.set(tag, Fate::Refused(Failure::Cancelled, 0));
+        context.submissions.set(tag, Fate::Refused(Refusal::Cancelled));
         context.output.error(error, Some(tag), format_args!("{text}; nothing was committed"));
     }
 
@@ -236,7 +230,7 @@ impl Put {
         match (ending, line) {
             (Ending::Whole, b".") => {
                 self.phase = Phase::Ending;
-                context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
+                context.archives.put(self.link, self.tag, Asked::PutEnd, &[]);
             }
             (Ending::Whole, _) => self.take_content(&[line, b"\n"], context),
             (Ending::TooLong, _) => {
@@ -251,7 +245,7 @@ impl Put {
     /// Hands content that continues the submission to its archive.
     fn take_content(&mut self, parts: &[&[u8]], context: &mut Context) {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let data = put_request(Op::PutData, self.tag, self.taken);
+        let data = Asked::PutData { offset: self.taken };
         self.taken += len as u64;
         self.phase = Phase::Receiving { gap_told: false };
         if self.size.is_some() {
@@ -261,19 +255,19 @@ impl Put {
             self.phase = Phase::Ending;
         }
         if len > 0 {
-            context.archives.put(self.link, data, parts);
+            context.archives.put(self.link, self.tag, data, parts);
         } else if self.phase == Phase::Ending {
-            context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
+            context.archives.put(self.link, self.tag, Asked::PutEnd, &[]);
         }
     }
 
     /// Takes the next step after one of its requests was sent.
-    pub fn sent(&mut self, op: Op, context: &mut Context) -> Then {
-        match op {
-            Op::PutData if self.phase == Phase::Ending => {
-                context.archives.put(self.link, put_request(Op::PutEnd, self.tag, 0), &[]);
+    pub fn sent(&mut self, asked: Asked, context: &mut Context) -> Then {
+        match asked {
+            Asked::PutData { .. } if self.phase == Phase::Ending => {
+                context.archives.put(self.link, self.tag, Asked::PutEnd, &[]);
             }
-            Op::PutEnd => {
+            Asked::PutEnd => {
                 context.submissions.set(self.tag, Fate::Pending);
                 self.phase = Phase::AwaitingReceipt;
                 if context.machine() {
@@ -315,7 +309,7 @@ impl Put {
             Phase::AwaitingReceipt => Then::Ends,
             Phase::Opening | Phase::Receiving { .. } | Phase::Ending => {
                 let Put { link, tag, .. } = *self;
-                context.submissions.set(tag, Fate::Refused(Failure::NotActive, 0));
+                context.submissions.set(tag, Fate::Refused(Refusal::NotActive));
                 let Context { output, volumes, .. } = context;
                 let archive = &volumes[link];
                 let text = format_args!("archive {archive} was lost, see status; nothing of this was committed");
@@ -324,10 +318,4 @@ impl Put {
             }
         }
     }
-}
-
-fn put_request(op: Op, tag: u32, value: u64) -> Request {
-    let mut request = Request::new_zeroed();
-    (request.op, request.tag, request.value) = ((op as u16).into(), tag.into(), value.into());
-    request
 }
