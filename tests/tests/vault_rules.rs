@@ -5,7 +5,7 @@ use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use totebox_domain::device::Operation;
 use totebox_manifest::conversation::VAULT_DATA;
-use totebox_protocol::vault::{Op, Request, Status, VolumeState};
+use totebox_protocol::vault::{Committed, Op, Request, Status, VolumeState};
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, small, write};
 use zerocopy::FromBytes;
@@ -17,11 +17,7 @@ fn a_blank_volume_comes_up_empty_and_durable() {
         let hello = harness.hello(client, 0);
         assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::Ready));
         let info = hello.info();
-        assert_eq!(
-            (info.ledger_next.get(), info.assets_next.get(), info.batches.get(), info.durable),
-            (0, 0, 0, 1)
-        );
-        assert_eq!(info.last_header, [0; 32]);
+        assert_eq!(info.decode(), Committed::NOTHING);
     }
     harness.world.settle();
     let page = harness.page();

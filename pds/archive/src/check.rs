@@ -30,7 +30,7 @@ use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::audit::NO_RECORD;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{Check, Health};
-use totebox_protocol::vault::{Op, Status};
+use totebox_protocol::vault::Op;
 use totebox_vault_client::{Received, VaultClient};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -296,7 +296,7 @@ impl CrossCheck {
             return self.go_on(vault, ledger, reply, now.0);
         }
         let Some(pass) = &mut self.pass else { return };
-        if reply.status != Status::Ok {
+        if !reply.is_ok() {
             if let Some(unreadable) = pass.unreadable() {
                 self.end(unreadable, ledger, now);
             }
@@ -316,7 +316,7 @@ impl CrossCheck {
         uptime_ms: u64,
     ) {
         let (mut frontier, mut totals) = (Frontier::EMPTY, Totals::EMPTY);
-        if reply.status == Status::Ok {
+        if reply.is_ok() {
             vault.data(&mut self.blocks[..reply.len]);
             let position =
                 Position::ref_from_bytes(&self.blocks[..BLOCK_SIZE]).expect("its size and no alignment");

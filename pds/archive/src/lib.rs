@@ -179,7 +179,7 @@ impl Archive {
                 Ok(None) => return replied,
                 Ok(Some(reply)) => {
                     replied = true;
-                    self.volume_state = reply.state;
+                    self.volume_state = reply.answered.state;
                     self.take_reply(&reply)
                 }
                 Err(_) => self.ledger.vault_broke(),
@@ -201,7 +201,7 @@ impl Archive {
                 None
             }
             // Without its content a record must not be committed; a commit behind it fails too.
-            Purpose::Assets if reply.status != Status::Ok => self.ledger.give_up(Trouble::Refused(reply.status)),
+            Purpose::Assets if !reply.is_ok() => self.ledger.give_up(Trouble::Refused(reply.answered.status)),
             Purpose::Assets => None,
             Purpose::Check => {
                 let now = self.now();

@@ -130,7 +130,7 @@ impl Reading {
         self.under_way = false;
         let stale = core::mem::take(&mut self.stale);
         let Some(task) = self.task.as_mut().filter(|_| !stale) else { return };
-        match (reply.status, &mut task.step) {
+        match (reply.answered.status, &mut task.step) {
             (Status::Ok, step) => {
                 vault.data(&mut self.buffer[..reply.len]);
                 match step {
@@ -139,7 +139,7 @@ impl Reading {
                 }
             }
             (Status::Unavailable, _) => {
-                task.failed = Some(Refusal::Unavailable(reply.state));
+                task.failed = Some(Refusal::Unavailable(reply.answered.state));
             }
             (_, Step::Find { .. } | Step::List { .. }) if task.unreadable < UNREADABLE_MAX => {
                 task.unreadable += 1;

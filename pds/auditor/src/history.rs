@@ -10,7 +10,6 @@ use ledger_fmt::record::Record;
 use totebox_ledger_writer::Batch;
 use totebox_protocol::audit::{EventRow, Reported};
 use totebox_protocol::page::HISTORY_MAX;
-use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
 
 use super::Purpose;
@@ -85,7 +84,7 @@ impl History {
     ) {
         let Some(task) = &mut self.task else { return };
         task.under_way = false;
-        if reply.status != Status::Ok {
+        if !reply.is_ok() {
             task.done = true;
             return;
         }

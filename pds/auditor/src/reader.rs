@@ -11,7 +11,6 @@ use alloc::vec;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
 use ledger_fmt::verify::Want;
-use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
 
 use super::{Purpose, READS_MAX};
@@ -185,7 +184,7 @@ impl Reader {
         if ticket.generation != stream.generation {
             return;
         }
-        if reply.status == Status::Ok {
+        if reply.is_ok() {
             let from = (stream.offset + stream.held) * BLOCK_SIZE;
             vault.data(&mut stream.bytes[from..from + reply.len]);
             stream.held += ticket.blocks;

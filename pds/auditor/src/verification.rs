@@ -14,7 +14,6 @@ use ledger_fmt::record::{Head, Record};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Point, Summary, Verifier, Visitor};
 use totebox_manifest::Volume;
 use totebox_protocol::audit::{AuditResult, FINDINGS_MAX, Scope, Verdict};
-use totebox_protocol::vault::Status;
 use totebox_vault_client::{Received, VaultClient};
 
 use super::Purpose;
@@ -236,17 +235,8 @@ impl Verification {
         if self.step != Step::Asked {
             return;
         }
-        let in_service = reply.status == Status::Ok && reply.state.readable();
-        let claimed = in_service.then(|| {
-            let info = vault.volume_info();
-            Frontier {
-                batches: info.batches.get(),
-                ledger_next: info.ledger_next.get(),
-                assets_next: info.assets_next.get(),
-                last_header: info.last_header,
-                sealed: info.sealed == 1,
-            }
-        });
+        let in_service = reply.is_ok() && reply.answered.state.readable();
+        let claimed = in_service.then(|| vault.committed().frontier);
         self.start_on(claimed);
         self.step = Step::Read;
     }

@@ -301,7 +301,7 @@ impl Orchestrator {
     pub(super) fn take_seals(&mut self, kernel: &mut dyn Kernel) {
         while let Ok(Some(reply)) = self.vault.receive() {
             let archive = reply.purpose;
-            match reply.status {
+            match reply.answered.status {
                 Status::Ok | Status::Sealed => self.arrived(archive),
                 _ => self.not_sealed(kernel, archive),
             };

@@ -8,9 +8,9 @@ use totebox_domain::device::BlockDevice;
 use totebox_link::Endpoint;
 use totebox_manifest::Role;
 use totebox_manifest::conversation;
-use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeState};
+use totebox_protocol::vault::{Answered, Area, Op, Reply, Request, Status, VolumeState};
 use totebox_shm::PeerError;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
 
 use super::disk::{Buffer, Disk};
 use super::volume::Volume;
@@ -125,10 +125,10 @@ pub enum Outcome {
     Hello,
     /// Done when this batch is durable.
     Batch(u64),
-    /// The disk is reading.
-    Reading,
-    /// The blocks have been read.
-    Read(Buffer),
+    /// The disk is reading so many bytes.
+    Reading(usize),
+    /// They have been read.
+    Read(Buffer, usize),
 }
 
 /// A request whose reply has not left.
@@ -212,8 +212,7 @@ impl Client {
     /// Takes the oldest request out of the ring; its reply follows from `outcome`.
     pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Outcome, positions: (u64, u64)) {
         self.link.release();
-        let is_batch = Op::from_wire(request.op.get()).is_some_and(Op::is_batch);
-        let pending = if is_batch { &mut self.batches } else { &mut self.pending };
+        let pending = if request.is_batch() { &mut self.batches } else { &mut self.pending };
         pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
     }
 
@@ -223,8 +222,10 @@ impl Client {
         let Some(pending) = index.and_then(|index| self.pending.iter_mut().nth(index as usize)) else {
             return Some(buffer);
         };
-        if ok {
-            pending.outcome = Outcome::Read(buffer);
+        if let Outcome::Reading(len) = pending.outcome
+            && ok
+        {
+            pending.outcome = Outcome::Read(buffer, len);
             return None;
         }
         pending.outcome = Outcome::Status(Status::Io, Area::Volume);
@@ -233,12 +234,7 @@ impl Client {
 
     /// Sends the replies that are ready; those to runs first, so that no reply tells of more batches than were
     /// answered before it. Returns whether there was one.
-    pub fn reply<D: BlockDevice>(
-        &mut self,
-        disk: &mut Disk<D>,
-        volumes: &[Volume],
-        durable: bool,
-    ) -> Result<bool, PeerError> {
+    pub fn reply<D: BlockDevice>(&mut self, disk: &mut Disk<D>, volumes: &[Volume]) -> Result<bool, PeerError> {
         let Client { link, rights, batches, pending, answered, .. } = self;
         let mut sent = false;
         let mut send = |reply: &Reply, data: &[u8]| {
@@ -255,26 +251,25 @@ impl Client {
         }
         while let Some(front) = pending.front() {
             let volume = front.target.map(|target| &volumes[target]);
-            let mut reply = front.header(volume);
+            let mut said = front.answered(volume);
             let info;
             let data: &[u8] = match (&front.outcome, volume) {
-                (Outcome::Reading, _) => break,
+                (Outcome::Reading(_), _) => break,
                 (Outcome::Hello, Some(volume)) if rights.can_read(volume) => {
-                    info = volume.info(durable, matches!(rights, Rights::Archive { .. }));
+                    info = volume.info(matches!(rights, Rights::Archive { .. }));
                     info.as_bytes()
                 }
                 (Outcome::Hello, _) => {
-                    reply.status = (Status::Unavailable as u16).into();
+                    said.status = Status::Unavailable;
                     &[]
                 }
-                (Outcome::Read(buffer), _) => &disk.bytes(buffer)[..front.request.len.get() as usize],
+                (Outcome::Read(buffer, len), _) => &disk.bytes(buffer)[..*len],
                 (Outcome::Status(..), _) => &[],
                 (Outcome::Batch(_), _) => unreachable!("batches wait by themselves"),
             };
-            reply.len = (data.len() as u32).into();
-            send(&reply, data)?;
+            send(&front.request.reply(&said, data.len()), data)?;
             *answered += 1;
-            if let Some(Pending { outcome: Outcome::Read(buffer), .. }) = pending.pop_front() {
+            if let Some(Pending { outcome: Outcome::Read(buffer, _), .. }) = pending.pop_front() {
                 disk.give_back(buffer);
             }
         }
@@ -286,7 +281,7 @@ impl Client {
         self.link.break_off();
         self.batches.clear();
         while let Some(pending) = self.pending.pop_front() {
-            if let Outcome::Read(buffer) = pending.outcome {
+            if let Outcome::Read(buffer, _) = pending.outcome {
                 disk.give_back(buffer);
             }
         }
@@ -294,36 +289,31 @@ impl Client {
 }
 
 impl Pending {
-    /// The reply as far as it is decided, without data.
-    fn header(&self, volume: Option<&Volume>) -> Reply {
-        let mut reply = Reply::new_zeroed();
-        reply.op = self.request.op;
-        reply.tag = self.request.tag;
-        reply.volume = self.request.volume;
-        if let Some(volume) = volume {
-            reply.state = volume.state() as u8;
-            reply.batches = volume.batches().into();
-            reply.ledger_next = self.positions.0.into();
-            reply.assets_next = self.positions.1.into();
-        }
-        if let Outcome::Status(status, area) = self.outcome {
-            (reply.status, reply.area) = ((status as u16).into(), area as u8);
-        }
-        reply
+    /// What is answered, as far as it is decided.
+    fn answered(&self, volume: Option<&Volume>) -> Answered {
+        let (status, area) = match self.outcome {
+            Outcome::Status(status, area) => (status, area),
+            _ => (Status::Ok, Area::Volume),
+        };
+        // Of a volume there is not nothing is told.
+        let state = volume.map_or(VolumeState::Recovering, Volume::state);
+        let batches = volume.map_or(0, Volume::batches);
+        let (ledger_next, assets_next) = self.positions;
+        Answered { status, area, state, ledger_next, assets_next, batches }
     }
 
     /// The reply to a batch, if it is time for it: the batch is durable, or will never be.
     fn batch_reply(&self, volumes: &[Volume]) -> Option<Reply> {
         let volume = self.target.map(|target| &volumes[target]);
-        let mut reply = self.header(volume);
+        let mut answered = self.answered(volume);
         match (&self.outcome, volume) {
             (Outcome::Batch(batch), Some(volume)) if volume.batches() > *batch => {}
             (Outcome::Batch(_), Some(volume)) if volume.state() == VolumeState::Failed => {
-                reply.status = (Status::Io as u16).into();
+                answered.status = Status::Io;
             }
             (Outcome::Status(..), _) => {}
             _ => return None,
         }
-        Some(reply)
+        Some(self.request.reply(&answered, 0))
     }
 }

@@ -39,7 +39,7 @@ use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_link::{Endpoint, page_writer};
 use totebox_manifest::{DeviceKind, LinkKind, Manifest, Role, VOLUMES_MAX};
 use totebox_protocol::page::VaultPage;
-use totebox_protocol::vault::{Area, Op, Request, Status, VolumeState};
+use totebox_protocol::vault::{Area, Asked, Request, Status, VolumeState};
 use totebox_shm::{Mapped, PageWriter};
 use zerocopy::FromZeros;
 
@@ -254,44 +254,39 @@ impl<D: BlockDevice> Vault<D> {
     /// Decides on a request and starts what it takes.
     fn accept(&mut self, number: usize, request: &Request, target: Option<usize>) -> Result<Outcome, Refusal> {
         let (client, disk) = (&self.clients[number], &mut self.disk);
-        let op = Op::from_wire(request.op.get()).ok_or(Status::BadRequest)?;
-        let len = usize::try_from(request.len.get()).ok().filter(|&len| len <= client.data_max());
-        let len = len.ok_or(Status::BadRequest)?;
-        let target = target.filter(|&target| client.rights().permit(op, target)).ok_or(Status::Forbidden)?;
+        let asked = request.decode(client.data_max()).ok_or(Status::BadRequest)?;
+        let target = target.filter(|&target| client.rights().permit(asked.op(), target));
+        let target = target.ok_or(Status::Forbidden)?;
         let volume = &mut self.volumes[target];
         if volume.state() == VolumeState::Recovering {
             return Err(Refusal::Later);
         }
-        let (block, payload) = (request.block.get(), client.payload(len));
         let done = Outcome::Status(Status::Ok, Area::Volume);
-        match op {
-            Op::Hello => Ok(Outcome::Hello),
-            Op::Read => {
+        match asked {
+            Asked::Hello => Ok(Outcome::Hello),
+            Asked::Read { area, block, len, background } => {
                 if !client.rights().can_read(volume) {
                     return Err(Status::Unavailable.into());
                 }
-                let area = Area::from_u8(request.area).ok_or(Status::BadRequest)?;
-                let background = request.background == 1;
                 let busy = !matches!(self.flush, Flush::Idle) || !disk.idle();
                 if background && busy && !client.has_more() {
                     return Err(Refusal::Later);
                 }
                 let purpose = Purpose::Read { client: number, serial: client.next_serial(), background };
-                volume.read(disk, purpose, area, block, len).map(|()| Outcome::Reading)
+                volume.read(disk, purpose, area, block, len).map(|()| Outcome::Reading(len))
             }
-            Op::WriteInput => volume.write_input(disk, block, &payload).map(|()| done),
-            Op::Append => volume.append(disk, block, &payload).map(|()| done),
-            Op::Abandon => volume.abandon(disk).map(|()| done),
-            Op::Commit => volume.commit(disk, block, &payload).map(Outcome::Batch),
-            Op::Seal => volume.seal(disk).map(Outcome::Batch),
+            Asked::WriteInput(block, len) => volume.write_input(disk, block, &client.payload(len)).map(|()| done),
+            Asked::Append(block, len) => volume.append(disk, block, &client.payload(len)).map(|()| done),
+            Asked::Abandon => volume.abandon(disk).map(|()| done),
+            Asked::Commit(block, len) => volume.commit(disk, block, &client.payload(len)).map(Outcome::Batch),
+            Asked::Seal => volume.seal(disk).map(Outcome::Batch),
         }
     }
 
     fn send_replies(&mut self) -> bool {
         let mut sent = false;
-        let durable = self.durable();
         for number in 0..self.clients.len() {
-            match self.clients[number].reply(&mut self.disk, &self.volumes, durable) {
+            match self.clients[number].reply(&mut self.disk, &self.volumes) {
                 Ok(some) => sent |= some,
                 Err(_) => self.close(number),
             }

@@ -12,7 +12,7 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, Superblock};
 use totebox_domain::device::BlockDevice;
 use totebox_manifest::Volume as Entry;
 use totebox_protocol::page::VolumeRow;
-use totebox_protocol::vault::{VolumeInfo, VolumeState};
+use totebox_protocol::vault::{Committed, VolumeInfo, VolumeState};
 use zerocopy::IntoBytes;
 
 use super::disk::{Buffer, Disk, Purpose, Span, Ticket};
@@ -202,19 +202,12 @@ impl Volume {
 
     /// What `Hello` tells, the volume's own archive or somebody else. In a damaged volume the archive is told of what
     /// was seen behind the damage, too; the frontier it is not.
-    pub fn info(&self, durable: bool, own: bool) -> VolumeInfo {
+    pub fn info(&self, own: bool) -> VolumeInfo {
         let (ledger, assets) = if own && !self.state.readable() { self.seen } else { (0, 0) };
-        VolumeInfo {
-            ledger_next: self.committed.ledger_next.max(ledger).into(),
-            assets_next: self.committed.assets_next.max(assets).into(),
-            batches: self.committed.batches.into(),
-            last_header: self.committed.last_header,
-            last_header_block: self.committed_header.into(),
-            durable: u8::from(durable),
-            state: self.state as u8,
-            sealed: u8::from(self.committed.sealed),
-            reserved: [0; 5],
-        }
+        let mut frontier = self.committed;
+        frontier.ledger_next = frontier.ledger_next.max(ledger);
+        frontier.assets_next = frontier.assets_next.max(assets);
+        Committed { frontier, last_header_block: self.committed_header }.encode()
     }
 
     /// What the vault's page tells.

@@ -9,7 +9,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::record::Record;
 use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
 use totebox_manifest::{Link, Role};
-use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeInfo, VolumeState};
+use totebox_protocol::vault::{Area, Committed, Op, Reply, Request, Status, VolumeInfo, VolumeState};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, queue_pair};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
@@ -198,18 +198,9 @@ impl FakeVault {
         match op {
             Op::Hello if !self.state.readable() && !self.shows_damage => return (Status::Unavailable, Vec::new()),
             Op::Hello => {
-                let info = VolumeInfo {
-                    ledger_next: self.disk.frontier.ledger_next.into(),
-                    assets_next: self.disk.frontier.assets_next.into(),
-                    batches: self.disk.frontier.batches.into(),
-                    last_header: self.disk.frontier.last_header,
-                    last_header_block: self.disk.last_header_block.into(),
-                    durable: 1,
-                    state: self.state as u8,
-                    sealed: u8::from(self.disk.frontier.sealed),
-                    reserved: [0; 5],
-                };
-                return (Status::Ok, info.as_bytes().to_vec());
+                let Disk { frontier, last_header_block, .. } = self.disk;
+                let committed = Committed { frontier, last_header_block };
+                return (Status::Ok, committed.encode().as_bytes().to_vec());
             }
             Op::Read => {
                 self.reads += 1;

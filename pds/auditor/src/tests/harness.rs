@@ -15,7 +15,7 @@ use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, QueueForm, queu
 use totebox_manifest::{Link, LinkKind, Region};
 use totebox_protocol::audit::{self, NO_RECORD, Remembered, Report, Verified};
 use totebox_protocol::flag::FlagRow;
-use totebox_protocol::vault::{self, Area, Status, VolumeInfo, VolumeState};
+use totebox_protocol::vault::{self, Area, Committed, Status, VolumeState};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageWriter, Producer, Shared, queue_pair};
 use totebox_testing::{TestKernel, TestManifest};
@@ -92,11 +92,7 @@ impl FakeVault {
                     return (Status::Unavailable, Vec::new());
                 }
                 let frontier = disk.claimed.unwrap_or(disk.volume.frontier);
-                let mut info = VolumeInfo::new_zeroed();
-                (info.durable, info.state) = (1, disk.state as u8);
-                (info.ledger_next, info.assets_next) = (frontier.ledger_next.into(), frontier.assets_next.into());
-                info.sealed = u8::from(frontier.sealed);
-                (info.batches, info.last_header) = (frontier.batches.into(), frontier.last_header);
+                let info = Committed { frontier, last_header_block: 0 }.encode();
                 (Status::Ok, info.as_bytes().to_vec())
             }
             Some(vault::Op::Read) => {

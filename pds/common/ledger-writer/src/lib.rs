@@ -26,7 +26,7 @@ use alloc::vec;
 
 use heapless::Deque;
 use ledger_fmt::Hash;
-use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader};
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader, Frontier};
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::note::Signer;
@@ -247,7 +247,7 @@ impl<P: Copy> LedgerWriter<P> {
     /// Blocks of `ledger/` committed, as the vault says: more than [`LedgerWriter::ledger_next`] only if
     /// the ledger is not whole.
     pub fn ledger_end(&self) -> u64 {
-        self.ledger_next().max(self.start.info.ledger_next.get())
+        self.ledger_next().max(self.start.vault.frontier.ledger_next)
     }
 
     /// Whether its blocks can be read: the vault has said how far it goes, whatever else it said.
@@ -257,7 +257,7 @@ impl<P: Copy> LedgerWriter<P> {
 
     /// Blocks of `assets/` committed, as the vault says.
     pub fn assets_end(&self) -> u64 {
-        self.committed.frontier.assets_next.max(self.start.info.assets_next.get())
+        self.committed.frontier.assets_next.max(self.start.vault.frontier.assets_next)
     }
 
     /// Records staged but not sent.
@@ -329,21 +329,21 @@ impl<P: Copy> LedgerWriter<P> {
     }
 
     fn take_commit(&mut self, reply: &Received<P>) -> Result<Option<Event>, Trouble> {
-        if reply.status != Status::Ok {
-            return Err(Trouble::Refused(reply.status));
+        if !reply.is_ok() {
+            return Err(Trouble::Refused(reply.answered.status));
         }
         let commit = self.commits.pop_front().ok_or(Trouble::VaultBroken)?;
         // Several commits may have become durable together.
         let batches = commit.batches..=self.planned_batches;
-        if reply.ledger_next != commit.ledger_next
-            || !batches.contains(&reply.batches)
-            || reply.assets_next > self.layout.assets.blocks
+        if reply.answered.ledger_next != commit.ledger_next
+            || !batches.contains(&reply.answered.batches)
+            || reply.answered.assets_next > self.layout.assets.blocks
         {
             return Err(Trouble::VaultBroken);
         }
         self.committed.totals = commit.totals;
         self.committed.frontier.ledger_next = commit.ledger_next;
-        self.committed.frontier.assets_next = reply.assets_next;
+        self.committed.frontier.assets_next = reply.answered.assets_next;
         self.committed.frontier.batches = commit.batches;
         self.snapshot.sparse_index.note(commit.first, commit.block);
         Ok(Some(Event::Committed { first: commit.first, records: commit.records }))
@@ -453,14 +453,14 @@ impl<P: Copy> LedgerWriter<P> {
         }
     }
 
-    /// Writes the snapshot of the ledger as `self.start.info` says it stands.
+    /// Writes the snapshot of the ledger as `self.start.vault` says it stands.
     fn write_snapshot(&mut self, vault: &mut VaultClient<P>) {
-        let info = self.start.info;
-        if !self.is_open() || info.batches.get() != self.batches() || info.ledger_next.get() != self.ledger_next()
-        {
+        let vault_says = self.start.vault;
+        let Frontier { batches, ledger_next, .. } = vault_says.frontier;
+        if !self.is_open() || (batches, ledger_next) != (self.batches(), self.ledger_next()) {
             return;
         }
-        self.snapshot.fill(&self.id, &info, &self.committed.totals);
+        self.snapshot.fill(&self.id, &vault_says, &self.committed.totals);
         let block = COPIES[self.next_copy];
         if vault.write_input(self.purpose, self.number, block, self.snapshot.as_bytes()) {
             self.next_copy = 1 - self.next_copy;

@@ -9,7 +9,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS, Layout};
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::vault::VolumeInfo;
+use totebox_protocol::vault::Committed;
 use zerocopy::little_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -79,15 +79,16 @@ impl Snapshot {
     pub const MAGIC: [u8; 8] = *b"TBXSNAP\0";
 
     /// Fills in everything but the index entries.
-    pub fn fill(&mut self, volume: &[u8; 16], info: &VolumeInfo, totals: &Totals) {
+    pub fn fill(&mut self, volume: &[u8; 16], committed: &Committed, totals: &Totals) {
         self.magic = Self::MAGIC;
         self.version = FORMAT_VERSION.into();
         self.volume = *volume;
-        self.batches = info.batches;
-        self.ledger_next = info.ledger_next;
-        self.assets_next = info.assets_next;
-        self.last_header_block = info.last_header_block;
-        self.last_header = info.last_header;
+        let Frontier { batches, ledger_next, assets_next, last_header, .. } = committed.frontier;
+        self.batches = batches.into();
+        self.ledger_next = ledger_next.into();
+        self.assets_next = assets_next.into();
+        self.last_header_block = committed.last_header_block.into();
+        self.last_header = last_header;
         self.head = totals.head.hash;
         self.standing = totals.standing.state() as u8;
         self.documents = totals.documents.into();
@@ -117,15 +118,15 @@ impl Snapshot {
     }
 
     /// Whether it is whole, of this volume, and not ahead of what the vault says.
-    pub fn usable(&self, volume: &[u8; 16], info: &VolumeInfo) -> bool {
+    pub fn usable(&self, volume: &[u8; 16], frontier: &Frontier) -> bool {
         self.magic == Self::MAGIC
             && self.version.get() == FORMAT_VERSION
             && self.check == self.expected_check()
             && self.volume == *volume
             && self.batches.get() > 0
-            && self.batches <= info.batches
-            && self.ledger_next <= info.ledger_next
-            && self.assets_next <= info.assets_next
+            && self.batches.get() <= frontier.batches
+            && self.ledger_next.get() <= frontier.ledger_next
+            && self.assets_next.get() <= frontier.assets_next
             && self.last_header_block < self.ledger_next
             && self.sparse_index.sound(self.ledger_next.get(), self.tree.size())
     }

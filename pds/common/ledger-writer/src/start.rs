@@ -2,12 +2,12 @@
 //! whether the ledger bears it out, and reads the batches behind it. Whatever is wrong with a snapshot, the
 //! ledger is then read from its first batch; what is wrong with the ledger itself is the end of it.
 
-use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
+use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::Record;
-use totebox_protocol::vault::{Area, Status, VolumeInfo, VolumeState};
+use totebox_protocol::vault::{Area, Committed, VolumeState};
 use totebox_vault_client::{Received, VaultClient};
-use zerocopy::{FromBytes, FromZeros, IntoBytes};
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::snapshot::{COPIES, SNAPSHOT_BLOCKS, Snapshot};
 use super::sparse_index::SparseIndex;
@@ -51,7 +51,7 @@ pub(super) struct Start {
     /// Whether the request of this step (after the start: a snapshot's question) is under way.
     pub(super) under_way: bool,
     /// The frontier as the vault last said.
-    pub(super) info: VolumeInfo,
+    pub(super) vault: Committed,
     /// Whether it has said so.
     pub(super) told: bool,
     /// The volume's state then.
@@ -67,7 +67,7 @@ impl Start {
         Start {
             step: Step::Ask,
             under_way: false,
-            info: VolumeInfo::new_zeroed(),
+            vault: Committed::NOTHING,
             told: false,
             state: VolumeState::Recovering,
             snapshots: true,
@@ -86,7 +86,7 @@ impl<P: Copy> LedgerWriter<P> {
         if self.start.under_way {
             return;
         }
-        let end = self.start.info.ledger_next.get();
+        let end = self.start.vault.frontier.ledger_next;
         let (area, block, blocks) = match self.start.step {
             Step::Done => return,
             Step::Ask => {
@@ -114,28 +114,28 @@ impl<P: Copy> LedgerWriter<P> {
     ) -> Result<Option<Event>, Trouble> {
         self.start.under_way = false;
         if self.start.step == Step::Done {
-            if reply.status == Status::Ok {
-                self.start.info = vault.volume_info();
+            if reply.is_ok() {
+                self.start.vault = vault.committed();
                 self.write_snapshot(vault);
             }
             return Ok(None);
         }
-        if reply.status != Status::Ok {
-            return Err(match reply.state.readable() {
-                true => Trouble::Refused(reply.status),
-                false => Trouble::Unavailable(reply.state),
+        if !reply.is_ok() {
+            return Err(match reply.answered.state.readable() {
+                true => Trouble::Refused(reply.answered.status),
+                false => Trouble::Unavailable(reply.answered.state),
             });
         }
-        let info = vault.volume_info();
-        if info.ledger_next.get() > self.layout.ledger.blocks || info.assets_next.get() > self.layout.assets.blocks
-        {
+        let committed = vault.committed();
+        let Frontier { ledger_next, assets_next, .. } = committed.frontier;
+        if ledger_next > self.layout.ledger.blocks || assets_next > self.layout.assets.blocks {
             return Err(Trouble::VaultBroken);
         }
-        (self.start.info, self.start.state, self.start.told) = (info, reply.state, true);
-        if !reply.state.readable() {
-            return Err(Trouble::Unavailable(reply.state));
+        (self.start.vault, self.start.state, self.start.told) = (committed, reply.answered.state, true);
+        if !reply.answered.state.readable() {
+            return Err(Trouble::Unavailable(reply.answered.state));
         }
-        if info.ledger_next.get() == 0 {
+        if ledger_next == 0 {
             return self.walked();
         }
         self.start.step = if self.start.snapshots { Step::Copy(0) } else { Step::Walk };
@@ -150,7 +150,7 @@ impl<P: Copy> LedgerWriter<P> {
         seen: &mut dyn FnMut(&Record<'_>),
     ) -> Result<Option<Event>, Trouble> {
         self.start.under_way = false;
-        let readable = reply.status == Status::Ok;
+        let readable = reply.is_ok();
         if readable {
             vault.data(&mut self.buffer[..reply.len]);
         }
@@ -175,7 +175,7 @@ impl<P: Copy> LedgerWriter<P> {
                     Err(broken) => self.not_whole(broken),
                 }
             }
-            Step::Walk => Err(Trouble::Refused(reply.status)),
+            Step::Walk => Err(Trouble::Refused(reply.answered.status)),
             Step::Ask | Step::Done => Ok(None),
         }
     }
@@ -184,7 +184,7 @@ impl<P: Copy> LedgerWriter<P> {
         let bytes = &self.buffer[..SNAPSHOT_BLOCKS * BLOCK_SIZE];
         let found = Snapshot::ref_from_bytes(bytes).expect("its size and no alignment");
         let newer = !self.start.snapshot || found.batches() > self.snapshot.batches();
-        if readable && newer && found.usable(&self.id, &self.start.info) {
+        if readable && newer && found.usable(&self.id, &self.start.vault.frontier) {
             self.snapshot.as_mut_bytes().copy_from_slice(bytes);
             self.start.snapshot = true;
             self.next_copy = 1 - copy;
@@ -214,17 +214,14 @@ impl<P: Copy> LedgerWriter<P> {
 
     /// Goes on reading, or compares what was read with what the vault says.
     fn walked(&mut self) -> Result<Option<Event>, Trouble> {
-        let (frontier, info) = (self.committed.frontier, &self.start.info);
-        if frontier.ledger_next < info.ledger_next.get() {
+        let (frontier, of_vault) = (self.committed.frontier, self.start.vault.frontier);
+        if frontier.ledger_next < of_vault.ledger_next {
             self.start.step = Step::Walk;
             return Ok(None);
         }
-        let agreed = frontier.ledger_next == info.ledger_next.get()
-            && frontier.assets_next == info.assets_next.get()
-            && frontier.batches == info.batches.get()
-            && frontier.last_header == info.last_header;
+        let agreed = frontier == Frontier { sealed: frontier.sealed, ..of_vault };
         if !agreed {
-            return self.not_whole(Broken { block: info.last_header_block.get() });
+            return self.not_whole(Broken { block: self.start.vault.last_header_block });
         }
         if self.start.snapshot {
             self.saved_next = self.snapshot.ledger_next();
@@ -234,7 +231,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.planned_batches = frontier.batches;
         self.start.step = Step::Done;
         self.state = match self.start.state {
-            _ if info.sealed != 0 => State::Closed(VolumeState::Sealed),
+            _ if of_vault.sealed => State::Closed(VolumeState::Sealed),
             VolumeState::Ready => State::Ready,
             closed => State::Closed(closed),
         };

@@ -4,12 +4,209 @@
 //! flush. A request that concerns a volume which is still being recovered waits
 //! until that is done.
 
+use ledger_fmt::batch_header::Frontier;
 use totebox_manifest::conversation::MESSAGE_HEADER;
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::wire_enum;
 pub use ledger_fmt::layout::Area;
+
+/// What a client asks of a volume: see [`Op`]. The data of a request follow its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The volume's state.
+    Hello,
+    /// Blocks of an area.
+    Read {
+        /// The area.
+        area: Area,
+        /// The first block.
+        block: u64,
+        /// How many bytes.
+        len: usize,
+        /// It is in no hurry: it is served when the disk has nothing else to do, one of them at a time over all clients,
+        /// or as soon as another request of the same client waits after it.
+        background: bool,
+    },
+    /// Write the data to `app-console-input/`, from this block on.
+    WriteInput(u64, usize),
+    /// Append the data, so many bytes, to `assets/`, at this block.
+    Append(u64, usize),
+    /// Give up what was appended since the last commit.
+    Abandon,
+    /// Commit the data, so many bytes, as a batch at this block of `ledger/`.
+    Commit(u64, usize),
+    /// Seal the volume.
+    Seal,
+}
+
+impl Asked {
+    /// The request's kind.
+    pub const fn op(&self) -> Op {
+        match self {
+            Asked::Hello => Op::Hello,
+            Asked::Read { .. } => Op::Read,
+            Asked::WriteInput(..) => Op::WriteInput,
+            Asked::Append(..) => Op::Append,
+            Asked::Abandon => Op::Abandon,
+            Asked::Commit(..) => Op::Commit,
+            Asked::Seal => Op::Seal,
+        }
+    }
+
+    /// Bytes of data that a successful reply carries.
+    const fn reply_len(&self) -> usize {
+        match *self {
+            Asked::Hello => size_of::<VolumeInfo>(),
+            Asked::Read { len, .. } => len,
+            _ => 0,
+        }
+    }
+
+    /// The header of the request, about the volume with this number.
+    pub fn encode(&self, volume: u8, tag: u32) -> Request {
+        let (area, block, len, background) = match *self {
+            Asked::Read { area, block, len, background } => (area, block, len, background),
+            Asked::WriteInput(block, len) => (Area::Input, block, len, false),
+            Asked::Append(block, len) => (Area::Assets, block, len, false),
+            Asked::Commit(block, len) => (Area::Ledger, block, len, false),
+            Asked::Hello | Asked::Abandon | Asked::Seal => (Area::Volume, 0, 0, false),
+        };
+        Request {
+            op: (self.op() as u16).into(),
+            area: area as u8,
+            volume,
+            tag: tag.into(),
+            block: block.into(),
+            len: (len as u32).into(),
+            background: u8::from(background),
+            reserved: [0; 43],
+        }
+    }
+}
+
+impl Request {
+    /// What is asked, by a client whose messages carry so many bytes of data at most; `None` if it means nothing.
+    pub fn decode(&self, data_max: usize) -> Option<Asked> {
+        let len = usize::try_from(self.len.get()).ok().filter(|&len| len <= data_max)?;
+        let (block, background) = (self.block.get(), self.background == 1);
+        Some(match Op::from_wire(self.op.get())? {
+            Op::Hello => Asked::Hello,
+            Op::Read => Asked::Read { area: Area::from_u8(self.area)?, block, len, background },
+            Op::WriteInput => Asked::WriteInput(block, len),
+            Op::Append => Asked::Append(block, len),
+            Op::Abandon => Asked::Abandon,
+            Op::Commit => Asked::Commit(block, len),
+            Op::Seal => Asked::Seal,
+        })
+    }
+
+    /// Whether it asks for a batch: it is answered when that is durable.
+    pub fn is_batch(&self) -> bool {
+        Op::from_wire(self.op.get()).is_some_and(Op::is_batch)
+    }
+
+    /// The reply to it, with so many bytes of data.
+    pub fn reply(&self, answered: &Answered, len: usize) -> Reply {
+        let &Answered { status, area, state, ledger_next, assets_next, batches } = answered;
+        Reply {
+            op: self.op,
+            status: (status as u16).into(),
+            tag: self.tag,
+            len: (len as u32).into(),
+            volume: self.volume,
+            state: state as u8,
+            area: area as u8,
+            ledger_next: ledger_next.into(),
+            assets_next: assets_next.into(),
+            batches: batches.into(),
+            ..Reply::new_zeroed()
+        }
+    }
+}
+
+/// What the vault answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// How the request went.
+    pub status: Status,
+    /// The area the status speaks of; [`Area::Volume`] where it speaks of none.
+    pub area: Area,
+    /// The volume's state.
+    pub state: VolumeState,
+    /// The ledger's append frontier after this request, in blocks from the start of `ledger/`.
+    pub ledger_next: u64,
+    /// The append position of `assets/` after this request, committed or not.
+    pub assets_next: u64,
+    /// Batches committed when the reply was sent: several may become durable together.
+    pub batches: u64,
+}
+
+impl Reply {
+    /// Whether it is a reply to a batch: see [`Request::is_batch`].
+    pub fn is_to_batch(&self) -> bool {
+        Op::from_wire(self.op.get()).is_some_and(Op::is_batch)
+    }
+
+    /// What is answered to this request, about the volume with this number and with this tag, and how many bytes of data
+    /// follow; `None` if it is no answer to it.
+    pub fn decode(&self, asked: &Asked, volume: u8, tag: u32) -> Option<(Answered, usize)> {
+        let answered = Answered {
+            status: Status::from_wire(self.status.get())?,
+            area: Area::from_u8(self.area)?,
+            state: VolumeState::from_wire(self.state)?,
+            ledger_next: self.ledger_next.get(),
+            assets_next: self.assets_next.get(),
+            batches: self.batches.get(),
+        };
+        let len = if answered.status == Status::Ok { asked.reply_len() } else { 0 };
+        let is_answer = (self.op.get(), self.volume, self.tag.get()) == (asked.op() as u16, volume, tag);
+        (is_answer && self.len.get() as usize == len).then_some((answered, len))
+    }
+}
+
+/// Where a volume is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its frontier.
+    pub frontier: Frontier,
+    /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
+    pub last_header_block: u64,
+}
+
+impl Committed {
+    /// Nothing.
+    pub const NOTHING: Committed = Committed { frontier: Frontier::EMPTY, last_header_block: 0 };
+
+    /// As the answer to [`Asked::Hello`] carries it.
+    pub fn encode(&self) -> VolumeInfo {
+        let Frontier { batches, ledger_next, assets_next, last_header, sealed } = self.frontier;
+        VolumeInfo {
+            ledger_next: ledger_next.into(),
+            assets_next: assets_next.into(),
+            batches: batches.into(),
+            last_header,
+            last_header_block: self.last_header_block.into(),
+            sealed: u8::from(sealed),
+            reserved: [0; 7],
+        }
+    }
+}
+
+impl VolumeInfo {
+    /// Where the volume is committed.
+    pub fn decode(&self) -> Committed {
+        let frontier = Frontier {
+            batches: self.batches.get(),
+            ledger_next: self.ledger_next.get(),
+            assets_next: self.assets_next.get(),
+            last_header: self.last_header,
+            sealed: self.sealed == 1,
+        };
+        Committed { frontier, last_header_block: self.last_header_block.get() }
+    }
+}
 
 wire_enum! {
     /// What is asked.
@@ -204,14 +401,88 @@ pub struct VolumeInfo {
     pub last_header: [u8; 32],
     /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
     pub last_header_block: U64,
-    /// 1 if the disk can flush, so that an acknowledged commit is durable.
-    pub durable: u8,
-    /// [`VolumeState`].
-    pub state: u8,
     /// 1 if the last batch sealed the volume, whatever its state.
     pub sealed: u8,
     /// Zero.
-    pub reserved: [u8; 5],
+    pub reserved: [u8; 7],
 }
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Reply>() == MESSAGE_HEADER);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const DATA_MAX: usize = 32768;
+
+    fn asked() -> Vec<Asked> {
+        let mut asked = Vec::from([Asked::Hello, Asked::Abandon, Asked::Seal]);
+        for (block, len) in [(0, 0), (7, 4096), (u64::MAX, DATA_MAX)] {
+            asked.extend([Asked::WriteInput(block, len), Asked::Append(block, len), Asked::Commit(block, len)]);
+            for area in Area::ALL {
+                asked.extend([false, true].map(|background| Asked::Read { area, block, len, background }));
+            }
+        }
+        asked
+    }
+
+    fn answered() -> Vec<Answered> {
+        let mut all = Vec::new();
+        for status in (0..=u16::MAX).filter_map(Status::from_wire) {
+            for state in (0..=u8::MAX).filter_map(VolumeState::from_wire) {
+                let answer = |area| Answered { status, area, state, ledger_next: 1, assets_next: 2, batches: 3 };
+                all.extend(Area::ALL.map(answer));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_request_and_every_reply_comes_out_as_it_went_in() {
+        for asked in asked() {
+            let request = asked.encode(3, 5);
+            assert_eq!((request.volume, request.tag.get(), request.is_batch()), (3, 5, asked.op().is_batch()));
+            let read = Request::read_from_bytes(request.as_bytes()).unwrap();
+            assert_eq!(read.decode(DATA_MAX), Some(asked));
+            for answered in answered() {
+                let len = if answered.status == Status::Ok { asked.reply_len() } else { 0 };
+                let reply = request.reply(&answered, len);
+                assert_eq!(reply.is_to_batch(), request.is_batch());
+                assert_eq!(reply.decode(&asked, 3, 5), Some((answered, len)));
+                assert_eq!(reply.decode(&asked, 4, 5), None, "another volume");
+                assert_eq!(reply.decode(&asked, 3, 6), None, "another request");
+                assert_eq!(request.reply(&answered, len + 1).decode(&asked, 3, 5), None, "other data");
+            }
+        }
+        let frontier = Frontier { batches: 3, ledger_next: 9, assets_next: 2, last_header: [7; 32], sealed: true };
+        for committed in [Committed { frontier, last_header_block: 8 }, Committed::NOTHING] {
+            assert_eq!(VolumeInfo::read_from_bytes(committed.encode().as_bytes()).unwrap().decode(), committed);
+        }
+    }
+
+    /// Every value of every byte: what is taken for a request or a reply is one.
+    #[test]
+    fn what_is_no_request_and_no_reply_is_refused() {
+        let values = |size: usize| (0..size).flat_map(|at| (0..=u8::MAX).map(move |value| (at, value)));
+        for asked in asked() {
+            for (at, value) in values(size_of::<Request>()) {
+                let mut request = asked.encode(3, 5);
+                request.as_mut_bytes()[at] = value;
+                if let Some(read) = request.decode(DATA_MAX) {
+                    assert_eq!(read.encode(3, 5).decode(DATA_MAX), Some(read));
+                }
+            }
+            let good = answered()[0];
+            for (at, value) in values(size_of::<Reply>()) {
+                let request = asked.encode(3, 5);
+                let mut reply = request.reply(&good, asked.reply_len());
+                reply.as_mut_bytes()[at] = value;
+                if let Some((read, len)) = reply.decode(&asked, 3, 5) {
+                    assert_eq!(request.reply(&read, len).decode(&asked, 3, 5), Some((read, len)));
+                }
+            }
+        }
+        assert_eq!(Asked::Append(0, DATA_MAX + 1).encode(0, 0).decode(DATA_MAX), None, "longer than a message");
+    }
+}

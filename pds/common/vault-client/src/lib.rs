@@ -15,7 +15,7 @@ use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_link::Endpoint;
 use totebox_manifest::conversation;
 use totebox_manifest::{Manifest, Role};
-use totebox_protocol::vault::{Area, Op, Reply, Request, Status, VolumeInfo, VolumeState};
+use totebox_protocol::vault::{Answered, Area, Asked, Committed, Op, Reply, Request, Status, VolumeInfo};
 use totebox_shm::{Mapped, PeerError};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -26,11 +26,9 @@ const IN_FLIGHT_MAX: usize = conversation::slots_max(Role::Vault);
 #[derive(Clone, Copy, Debug)]
 struct InFlight<P> {
     purpose: P,
-    op: Op,
+    asked: Asked,
     volume: u8,
     tag: u32,
-    /// Data bytes of a successful reply.
-    len: usize,
 }
 
 /// A reply, checked against its request. Its data, if any, are copied out with [`VaultClient::data`].
@@ -38,40 +36,18 @@ struct InFlight<P> {
 pub struct Received<P> {
     /// What the sender of the request gave with it.
     pub purpose: P,
-    /// The request's.
+    /// The request's kind.
     pub op: Op,
-    /// The request's.
-    pub volume: u8,
-    /// How it went.
-    pub status: Status,
-    /// The volume's state.
-    pub state: VolumeState,
-    /// Data bytes; 0 unless `status` is `Ok`.
+    /// What the vault says.
+    pub answered: Answered,
+    /// Data bytes; 0 unless the status is `Ok`.
     pub len: usize,
-    /// The ledger's append frontier after this request.
-    pub ledger_next: u64,
-    /// The append position of `assets/` after this request.
-    pub assets_next: u64,
-    /// Batches committed.
-    pub batches: u64,
 }
 
-/// A request to be sent; what it does not need is zero.
-struct Outgoing<'a> {
-    op: Op,
-    area: Area,
-    volume: u8,
-    block: u64,
-    data: &'a [u8],
-    /// Bytes wanted back.
-    wanted: usize,
-    background: bool,
-}
-
-impl Outgoing<'_> {
-    /// A request of this kind that needs nothing else.
-    fn new(op: Op, area: Area, volume: u8) -> Outgoing<'static> {
-        Outgoing { op, area, volume, block: 0, data: &[], wanted: 0, background: false }
+impl<P> Received<P> {
+    /// Whether what was asked is done.
+    pub fn is_ok(&self) -> bool {
+        self.answered.status == Status::Ok
     }
 }
 
@@ -122,76 +98,56 @@ impl<P: Copy> VaultClient<P> {
     /// Asks for a volume's state. This and the other requests return false, and send nothing, if there is
     /// no slot free.
     pub fn hello(&mut self, purpose: P, volume: u8) -> bool {
-        let wanted = size_of::<VolumeInfo>();
-        self.send(purpose, Outgoing { wanted, ..Outgoing::new(Op::Hello, Area::Volume, volume) })
+        self.send(purpose, volume, Asked::Hello, &[])
     }
 
     /// Asks for blocks of an area.
     pub fn read(&mut self, purpose: P, volume: u8, area: Area, block: u64, blocks: usize) -> bool {
-        let wanted = blocks * BLOCK_SIZE;
-        self.send(purpose, Outgoing { block, wanted, ..Outgoing::new(Op::Read, area, volume) })
+        let len = blocks * BLOCK_SIZE;
+        self.send(purpose, volume, Asked::Read { area, block, len, background: false }, &[])
     }
 
-    /// Asks for blocks of an area, which are in no hurry: see [`Request::background`].
+    /// Asks for blocks of an area, which are in no hurry: see [`Asked::Read`].
     pub fn read_in_background(&mut self, purpose: P, volume: u8, area: Area, block: u64, blocks: usize) -> bool {
-        let wanted = blocks * BLOCK_SIZE;
-        self.send(purpose, Outgoing { block, wanted, background: true, ..Outgoing::new(Op::Read, area, volume) })
+        let len = blocks * BLOCK_SIZE;
+        self.send(purpose, volume, Asked::Read { area, block, len, background: true }, &[])
     }
 
     /// Writes whole blocks of `app-console-input/`.
     pub fn write_input(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
-        self.send(purpose, Outgoing { block, data, ..Outgoing::new(Op::WriteInput, Area::Input, volume) })
+        self.send(purpose, volume, Asked::WriteInput(block, data.len()), data)
     }
 
     /// Appends to `assets/`, at its append position.
     pub fn append(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
-        self.send(purpose, Outgoing { block, data, ..Outgoing::new(Op::Append, Area::Assets, volume) })
+        self.send(purpose, volume, Asked::Append(block, data.len()), data)
     }
 
     /// Gives up the asset blocks appended since the last commit.
     pub fn abandon(&mut self, purpose: P, volume: u8) -> bool {
-        self.send(purpose, Outgoing::new(Op::Abandon, Area::Assets, volume))
+        self.send(purpose, volume, Asked::Abandon, &[])
     }
 
     /// Commits a batch of records at the ledger's frontier, and the asset blocks appended so far.
     pub fn commit(&mut self, purpose: P, volume: u8, block: u64, records: &[u8]) -> bool {
-        self.send(purpose, Outgoing { block, data: records, ..Outgoing::new(Op::Commit, Area::Ledger, volume) })
+        self.send(purpose, volume, Asked::Commit(block, records.len()), records)
     }
 
     /// Seals a volume (the orchestrator alone may).
     pub fn seal(&mut self, purpose: P, volume: u8) -> bool {
-        self.send(purpose, Outgoing::new(Op::Seal, Area::Ledger, volume))
+        self.send(purpose, volume, Asked::Seal, &[])
     }
 
-    fn send(&mut self, purpose: P, outgoing: Outgoing<'_>) -> bool {
-        if self.slots_left() == 0 {
-            return false;
-        }
-        let Outgoing { op, area, volume, block, data, wanted, background } = outgoing;
+    fn send(&mut self, purpose: P, volume: u8, asked: Asked, data: &[u8]) -> bool {
         let tag = self.next_tag;
-        let len = if op == Op::Read { wanted } else { data.len() };
-        let request = Request {
-            op: (op as u16).into(),
-            area: area as u8,
-            volume,
-            tag: tag.into(),
-            block: block.into(),
-            len: (len as u32).into(),
-            background: u8::from(background),
-            reserved: [0; 43],
-        };
-        if !self.link.send(&request, data) {
+        if self.slots_left() == 0 || !self.link.send(&asked.encode(volume, tag), data) {
             return false;
         }
         self.next_tag = tag.wrapping_add(1);
-        let pushed = self.under_way(op).push_back(InFlight { purpose, op, volume, tag, len: wanted });
+        let under_way = if asked.op().is_batch() { &mut self.batches } else { &mut self.others };
+        let pushed = under_way.push_back(InFlight { purpose, asked, volume, tag });
         assert!(pushed.is_ok(), "no more are under way than the ring has slots");
         true
-    }
-
-    /// The requests that are answered in one order with those of this kind.
-    fn under_way(&mut self, op: Op) -> &mut Deque<InFlight<P>, IN_FLIGHT_MAX> {
-        if op.is_batch() { &mut self.batches } else { &mut self.others }
     }
 
     /// The next reply, if there is one. Gives back the slot of the one before.
@@ -212,26 +168,10 @@ impl<P: Copy> VaultClient<P> {
     fn next_reply(&mut self) -> Result<Option<Received<P>>, PeerError> {
         let Some(reply) = self.link.peek() else { return Ok(None) };
         self.holding = true;
-        let op = Op::from_wire(reply.op.get()).ok_or(PeerError)?;
-        let request = self.under_way(op).pop_front().ok_or(PeerError)?;
-        let status = Status::from_wire(reply.status.get()).ok_or(PeerError)?;
-        let state = VolumeState::from_wire(reply.state).ok_or(PeerError)?;
-        let len = reply.len.get() as usize;
-        let len_due = if status == Status::Ok { request.len } else { 0 };
-        if reply.tag.get() != request.tag || op != request.op || reply.volume != request.volume || len != len_due {
-            return Err(PeerError);
-        }
-        Ok(Some(Received {
-            purpose: request.purpose,
-            op: request.op,
-            volume: request.volume,
-            status,
-            state,
-            len,
-            ledger_next: reply.ledger_next.get(),
-            assets_next: reply.assets_next.get(),
-            batches: reply.batches.get(),
-        }))
+        let under_way = if reply.is_to_batch() { &mut self.batches } else { &mut self.others };
+        let InFlight { purpose, asked, volume, tag } = under_way.pop_front().ok_or(PeerError)?;
+        let (answered, len) = reply.decode(&asked, volume, tag).ok_or(PeerError)?;
+        Ok(Some(Received { purpose, op: asked.op(), answered, len }))
     }
 
     /// Copies the first `out.len()` bytes of the last received reply's data, at most its `len`. Once only:
@@ -242,10 +182,10 @@ impl<P: Copy> VaultClient<P> {
     }
 
     /// The answer to a `Hello`, from the last received reply.
-    pub fn volume_info(&self) -> VolumeInfo {
+    pub fn committed(&self) -> Committed {
         let mut info = VolumeInfo::new_zeroed();
         self.data(info.as_mut_bytes());
-        info
+        info.decode()
     }
 
     /// Notifies the vault, if it is owed that. Call at the end of every handler.
