@@ -27,9 +27,9 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
 use ledger_fmt::record::Header;
 use totebox_ledger_writer::{Batch, LedgerWriter, NoBatch, State, Totals};
 use totebox_manifest::conversation::VAULT_DATA;
-use totebox_protocol::audit::NO_RECORD;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::page::{Check, Health};
+use totebox_protocol::flag::Place;
+use totebox_protocol::page::{Check, OwnCheck};
 use totebox_protocol::vault::Op;
 use totebox_vault_client::{Received, VaultClient};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
@@ -330,18 +330,14 @@ impl CrossCheck {
         }
     }
 
-    /// What there is to say of the last pass.
-    pub fn publish(&self, health: &mut Health) {
-        health.checks = self.passes.into();
-        health.check_record = NO_RECORD.into();
-        if let (Some(outcome), Some((_, wall_ms))) = (self.last, self.ended_at) {
-            health.check = outcome.check as u8;
-            health.check_area = outcome.area as u8;
-            health.check_block = outcome.block.into();
-            health.check_record = outcome.record.unwrap_or(NO_RECORD).into();
-            health.checked_records = outcome.records.into();
-            health.checked_ms = wall_ms.into();
-        }
+    /// What there is to say of the last one.
+    pub fn report(&self) -> OwnCheck {
+        let nothing = OwnCheck { passes: self.passes, ..OwnCheck::default() };
+        self.last.zip(self.ended_at).map_or(nothing, |(end, (_, ended_ms))| {
+            let Outcome { check: result, area, block, record, records } = end;
+            let place = result.found().then_some(Place { area, block, record });
+            OwnCheck { result, place, records, ended_ms, ..nothing }
+        })
     }
 }
 

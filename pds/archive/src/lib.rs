@@ -41,7 +41,7 @@ use totebox_link::{page_channel, page_reader, page_writer};
 use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answered, Asked, Refusal};
 use totebox_protocol::lifecycle::{self, Standing};
-use totebox_protocol::page::{ArchiveState, Cause, Health, Lifecycle, Time};
+use totebox_protocol::page::{ArchiveState, Claim, Command, CommandPage, Health, Time};
 use totebox_protocol::vault::{Status, VolumeState};
 use totebox_shm::{Mapped, PageReader, PageWriter};
 use totebox_vault_client::{Received, VaultClient};
@@ -80,18 +80,18 @@ pub struct Archive {
     submissions: Submissions,
     reading: Reading,
     time: PageReader<Time>,
-    lifecycle: PageReader<Lifecycle>,
+    lifecycle: PageReader<CommandPage>,
     health: PageWriter<Health>,
     orchestrator: Channel,
     /// What was published last.
-    published: Health,
+    published: Claim,
     /// The orchestrator has not been told of what was published last; and there is news in it.
     untold: bool,
     news: bool,
     volume_state: VolumeState,
     batch_window: BatchWindow,
-    /// The lifecycle command in force; its sequence number is 0 if there was none.
-    command: Lifecycle,
+    /// The lifecycle command in force, if there was one.
+    command: Option<Command>,
     /// The last command the ledger had no room to tell of.
     unrecorded: Option<u64>,
     check: CrossCheck,
@@ -118,12 +118,12 @@ impl Archive {
             lifecycle: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
             health: page_writer(manifest, mapped, Role::Orchestrator, 0)?,
             orchestrator: page_channel(manifest, Role::Orchestrator, 0)?,
-            published: Health::new_zeroed(),
+            published: Claim::NOTHING,
             untold: false,
             news: false,
             volume_state: VolumeState::Recovering,
             batch_window: BatchWindow::Full,
-            command: Lifecycle::new_zeroed(),
+            command: None,
             unrecorded: None,
             check: CrossCheck::new(period_ms),
             signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
@@ -386,8 +386,8 @@ impl Archive {
     /// closed stays so.
     fn target(&self) -> Standing {
         let recorded = self.ledger.totals().standing;
-        match Standing::from_wire(self.command.target) {
-            Some(target) if recorded != Standing::Archived => target,
+        match self.command {
+            Some(command) if recorded != Standing::Archived => command.target,
             _ => recorded,
         }
     }
@@ -405,7 +405,7 @@ impl Archive {
             || (totals.standing == Standing::Suspended && Signing::has_room(&self.ledger));
         let owes = signs && !totals.signed;
         let told = (totals.standing == self.target() && !owes)
-            || self.unrecorded == Some(self.command.sequence.get())
+            || self.unrecorded == Some(self.commanded())
             || self.ledger.state() != State::Ready;
         let at_rest = !self.is_quiescing() || self.is_quiet();
         self.ledger.state() != State::Starting && told && at_rest
@@ -418,14 +418,14 @@ impl Archive {
         if !due || recorded == target || self.has_obeyed() || !self.is_quiet() {
             return;
         }
-        let cause = Cause::from_wire(self.command.cause).unwrap_or(Cause::Restart);
+        let Some(Command { cause, .. }) = self.command else { return };
         let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now().1);
         // What is left of a full ledger is kept for its end.
         let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
         let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };
         let staged = self.ledger.room_for(kind, text.len()).and_then(|()| self.ledger.stage(&draft));
         if staged.is_err() {
-            self.unrecorded = Some(self.command.sequence.get());
+            self.unrecorded = Some(self.commanded());
         }
     }
 
@@ -437,7 +437,7 @@ impl Archive {
         }
         let signed = self.signing.sign(&mut self.ledger, now).is_ok();
         if !signed {
-            self.unrecorded = Some(self.command.sequence.get());
+            self.unrecorded = Some(self.commanded());
         }
         signed
     }
@@ -457,10 +457,15 @@ impl Archive {
 
     /// Reads the lifecycle command; one this version cannot carry out is left alone.
     fn read_command(&mut self) {
-        let mut command = Lifecycle::new_zeroed();
-        if self.lifecycle.read(&mut command) && Standing::from_wire(command.target).is_some() {
-            self.command = command;
+        let mut page = CommandPage::new_zeroed();
+        if self.lifecycle.read(&mut page) {
+            self.command = page.decode().or(self.command);
         }
+    }
+
+    /// The sequence number of the command in force; 0 if there was none.
+    fn commanded(&self) -> u64 {
+        self.command.map_or(0, |command| command.sequence)
     }
 
     /// Publishes its health if it has changed.
@@ -469,41 +474,36 @@ impl Archive {
         let layout = self.ledger.layout();
         let state = self.state();
         let obeys = state != ArchiveState::Starting && self.has_obeyed();
-        let mut health = Health {
+        let mut claim = Claim {
             heartbeat: self.published.heartbeat,
-            state: state as u8,
-            volume_state: self.volume_state as u8,
-            reserved: [0; 6],
-            obeyed: if obeys { self.command.sequence } else { self.published.obeyed },
-            records: totals.head.records.into(),
-            documents: totals.documents.into(),
-            bytes: totals.bytes.into(),
-            batches: self.ledger.batches().into(),
-            assets_used: self.ledger.assets_end().into(),
-            assets_total: layout.assets.blocks.into(),
-            ledger_used: self.ledger.ledger_end().into(),
-            ledger_total: layout.ledger.blocks.into(),
+            state,
+            volume_state: self.volume_state,
+            obeyed: if obeys { self.commanded() } else { self.published.obeyed },
+            records: totals.head.records,
+            documents: totals.documents,
+            bytes: totals.bytes,
+            assets_used: self.ledger.assets_end(),
+            assets_total: layout.assets.blocks,
             head: totals.head.hash,
             root: self.published.root,
-            recorded: totals.standing.state() as u8,
-            ..Health::new_zeroed()
+            recorded: totals.standing,
+            check: self.check.report(),
         };
-        self.check.publish(&mut health);
-        if health != self.published {
-            if health.head != self.published.head {
-                health.root = totals.tree.root();
+        if claim != self.published {
+            if claim.head != self.published.head {
+                claim.root = totals.tree.root();
             }
-            self.show(health);
+            self.show(claim);
         }
     }
 
-    fn show(&mut self, mut health: Health) {
-        health.heartbeat += 1;
-        let standing = |health: &Health| (health.state, health.volume_state, health.obeyed, health.check);
-        self.news |= standing(&health) != standing(&self.published);
+    fn show(&mut self, mut claim: Claim) {
+        claim.heartbeat += 1;
+        let standing = |claim: &Claim| (claim.state, claim.volume_state, claim.obeyed, claim.check.result);
+        self.news |= standing(&claim) != standing(&self.published);
         self.untold = true;
-        self.published = health;
-        self.health.publish(&health);
+        self.published = claim;
+        self.health.publish(&claim.encode());
     }
 
     /// Tells the orchestrator of what was published: of changes of state at once, of commits when a row of

@@ -19,7 +19,7 @@ use totebox_vault_client::{Received, VaultClient};
 
 use super::payload::Text;
 use super::replay::Replay;
-use super::verification::{Claim, Verdicts};
+use super::verification::{ClaimedHead, Verdicts};
 use super::{Purpose, payload};
 
 /// Reports that wait at most: more than become durable with one flush where verifications end one by one.
@@ -56,10 +56,10 @@ impl Journal {
     }
 
     /// The head of the audit record itself, once it was read.
-    pub fn claim(&self) -> Option<Claim> {
+    pub fn claim(&self) -> Option<ClaimedHead> {
         let totals = self.writer.totals();
         let root = || totals.tree.root();
-        self.open.then(|| Claim { records: totals.head.records, head: totals.head.hash, root: root() })
+        self.open.then(|| ClaimedHead { records: totals.head.records, head: totals.head.hash, root: root() })
     }
 
     /// Records in it that are durable, and the blocks of `ledger/` they take.

@@ -44,7 +44,8 @@ use alloc::vec::Vec;
 use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
 use totebox_link::page_reader;
 use totebox_manifest::{Manifest, Role, Volume};
-use totebox_protocol::page::{ArchiveState, Health, Time};
+use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::page::{Health, Time};
 use totebox_shm::{Mapped, PageReader};
 use totebox_vault_client::VaultClient;
 use zerocopy::FromZeros;
@@ -54,7 +55,7 @@ use inbox::Inbox;
 use journal::Journal;
 use reader::Ticket;
 use replay::Replay;
-use verification::{Claim, Verification};
+use verification::{ClaimedHead, Verification};
 
 /// Replies of the vault taken up in one go: as many as its ring holds. Each one that comes later has a
 /// notification of its own.
@@ -169,18 +170,14 @@ impl Auditor {
     }
 
     /// The head the volume's writer claims, if it is in service.
-    fn claim(&self, volume: usize) -> Option<Claim> {
+    fn claim(&self, volume: usize) -> Option<ClaimedHead> {
         let Some(page) = self.health.get(volume) else { return self.journal.claim() };
         let mut health = Health::new_zeroed();
         if !page.read(&mut health) {
             return None;
         }
-        match ArchiveState::from_wire(health.state)? {
-            ArchiveState::Active | ArchiveState::Suspended | ArchiveState::Archived => {
-                Some(Claim { records: health.records.get(), head: health.head, root: health.root })
-            }
-            _ => None,
-        }
+        let claim = health.decode()?;
+        Standing::of(claim.state).map(|_| ClaimedHead { records: claim.records, head: claim.head, root: claim.root })
     }
 
     /// Does all there is to do. It ends: nothing new comes in meanwhile.

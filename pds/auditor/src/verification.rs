@@ -59,7 +59,7 @@ pub struct Verdicts {
 
 /// The head a ledger's writer claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct ClaimedHead {
     /// Records.
     pub records: u64,
     /// The hash of the last one.
@@ -120,13 +120,13 @@ struct Findings {
     count: u64,
     unreadable: u64,
     rollback: bool,
-    claim: Option<Claim>,
+    claim: Option<ClaimedHead>,
     /// Where the record that the claim calls the last one stands, and whether it has the claimed hash.
     claimed_record: Option<(u64, bool)>,
 }
 
 impl Findings {
-    fn new(claim: Option<Claim>) -> Findings {
+    fn new(claim: Option<ClaimedHead>) -> Findings {
         let (first, more) = (heapless::Vec::new(), Ranges::new());
         Findings { first, more, count: 0, unreadable: 0, rollback: false, claim, claimed_record: None }
     }
@@ -191,7 +191,7 @@ impl Verification {
     }
 
     /// Begins to verify a volume that is verified so far.
-    pub fn begin(&mut self, job: Job, expected: &Volume, claim: Option<Claim>, before: &Progress, uptime_ms: u64) {
+    pub fn begin(&mut self, job: Job, expected: &Volume, claim: Option<ClaimedHead>, before: &Progress, uptime_ms: u64) {
         assert!(self.is_idle(), "one verification at a time");
         (self.step, self.job, self.started_ms) = (Step::Ask, job, uptime_ms);
         (self.expected, self.before) = (*expected, *before);

@@ -10,6 +10,7 @@ use core::ops::Range;
 
 use totebox_manifest::Manifest;
 use totebox_protocol::audit::{Asked, AuditResult, LastResult, NO_RANGES, RangeRows, Scope, UNASKED, Verdict};
+use totebox_protocol::page::Audited;
 use totebox_shm::PeerError;
 
 use super::link::AuditorLink;
@@ -39,12 +40,12 @@ pub struct Job {
 
 /// A volume's verifications.
 #[derive(Clone, Debug)]
-pub struct Audited {
+pub struct VolumeAudits {
     wanted: Option<Job>,
     under_way: Option<Job>,
     /// The last result, and when it came, in milliseconds since 1970-01-01 UTC; or an earlier one, if what that found
     /// [stands](AuditResult::leaves).
-    pub last: Option<(AuditResult, u64)>,
+    pub last: Option<Audited>,
     /// Its findings beyond those that became flags.
     pub more: RangeRows,
     /// The operator's last command that was answered, or [`UNASKED`].
@@ -56,10 +57,10 @@ pub struct Audited {
     pub due_ms: Option<u64>,
 }
 
-impl Audited {
+impl VolumeAudits {
     /// Nothing is known of it.
-    const fn new() -> Audited {
-        Audited {
+    const fn new() -> VolumeAudits {
+        VolumeAudits {
             wanted: None,
             under_way: None,
             last: None,
@@ -80,15 +81,15 @@ impl Audited {
         if tag != UNASKED {
             self.answered = tag;
         }
-        if !self.last.is_some_and(|(before, _)| result.leaves(&before, tag != UNASKED)) {
-            (self.last, self.more) = (Some((result, now_ms)), more);
+        if !self.last.is_some_and(|before| result.leaves(&before.result, tag != UNASKED)) {
+            (self.last, self.more) = (Some(Audited { result, ended_ms: now_ms }), more);
         }
     }
 }
 
 /// Every volume's verifications.
 pub struct Audits {
-    volumes: Vec<Audited>,
+    volumes: Vec<VolumeAudits>,
     period_ms: Option<u64>,
     full_every: u32,
     /// Results of this start that the audit record does not tell of.
@@ -101,7 +102,7 @@ impl Audits {
         let header = manifest.header();
         let period_ms = u64::from(header.audit_period_s.get()) * 1000;
         Audits {
-            volumes: vec![Audited::new(); manifest.volumes().len()],
+            volumes: vec![VolumeAudits::new(); manifest.volumes().len()],
             period_ms: (period_ms > 0).then_some(period_ms),
             full_every: header.audit_full_every.get().max(1),
             unrecorded: 0,
@@ -109,7 +110,7 @@ impl Audits {
     }
 
     /// A volume's verifications.
-    pub fn volume(&self, volume: usize) -> &Audited {
+    pub fn volume(&self, volume: usize) -> &VolumeAudits {
         &self.volumes[volume]
     }
 
@@ -122,7 +123,8 @@ impl Audits {
     pub fn restore(&mut self, volume: u8, last: LastResult) {
         let volume = &mut self.volumes[usize::from(volume)];
         volume.since_full = last.since_full;
-        (volume.last, volume.more) = (Some((last.result, last.ended_ms)), last.more);
+        volume.last = Some(Audited { result: last.result, ended_ms: last.ended_ms });
+        volume.more = last.more;
     }
 
     /// Everything was restored: the schedule begins.
@@ -151,7 +153,7 @@ impl Audits {
 
     /// The operator wants these volumes verified in full: all of them or, if one of them is busy, none.
     pub fn command(&mut self, volumes: Range<usize>, tag: u32) -> bool {
-        if self.volumes[volumes.clone()].iter().any(Audited::is_busy) {
+        if self.volumes[volumes.clone()].iter().any(VolumeAudits::is_busy) {
             return false;
         }
         for number in volumes {
@@ -177,7 +179,7 @@ impl Audits {
     pub fn send(&mut self, link: &mut AuditorLink) {
         let under_way = self.volumes.iter().filter(|volume| volume.under_way.is_some()).count();
         for _ in under_way..UNDER_WAY_MAX {
-            let wanted = |volume: &Audited| volume.wanted.map(|job| job.tag == UNASKED);
+            let wanted = |volume: &VolumeAudits| volume.wanted.map(|job| job.tag == UNASKED);
             let next = self.volumes.iter().enumerate().filter_map(|(number, v)| Some((wanted(v)?, number))).min();
             let Some((_, number)) = next.filter(|_| link.room() > 0) else { return };
             let volume = &mut self.volumes[number];

@@ -8,9 +8,8 @@
 use ledger_fmt::verify::{Finding, FindingKind};
 use totebox_protocol::audit::Verdict;
 use totebox_protocol::flag::Place;
-use totebox_protocol::page::Check;
+use totebox_protocol::page::{Check, OwnCheck};
 
-use super::registry::OwnCheck;
 
 /// What an archive and the auditor think of its volume.
 #[derive(Clone, Copy, Debug, Default)]

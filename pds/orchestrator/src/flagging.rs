@@ -6,6 +6,7 @@ use totebox_manifest::{OnMismatch, Role};
 use totebox_protocol::audit::{AuditResult, Found, Verdict};
 use totebox_protocol::flag::{About, Flag, Loss, Place};
 use totebox_protocol::lifecycle::Standing;
+use totebox_protocol::page::VolumeReport;
 use totebox_protocol::vault::VolumeState;
 
 use super::Orchestrator;
@@ -77,7 +78,7 @@ impl Orchestrator {
         if verdict == Verdict::Mismatch && unacknowledged && self.on_mismatch[volume] == OnMismatch::Suspend {
             self.lifecycles[volume].must_suspend = true;
         }
-        let stands = self.audits.volume(volume).last.is_some_and(|(last, _)| last != *result);
+        let stands = self.audits.volume(volume).last.is_some_and(|last| last.result != *result);
         if stands && verdict == Verdict::Clean {
             // It has not looked where something is wrong.
             return;
@@ -110,13 +111,10 @@ impl Orchestrator {
     /// Flags what the vault's page says of the volumes.
     pub(super) fn flag_volumes(&mut self) {
         for volume in 0..=self.archives.len() {
-            let row = self.vault_page.volumes[volume];
-            let state = VolumeState::from_wire(row.state).expect("checked when the page was taken over");
+            let VolumeReport { state, closed, hints_damaged, refused, .. } = self.vault_report.volumes[volume];
             if !state.readable() && state != VolumeState::Recovering {
                 self.raise(flag(volume, About::MissingVolume(state)));
             }
-            let (refused, closed) = (row.refused.get(), row.closed == 1);
-            let hints_damaged = row.hints_damaged.map(|count| count.get());
             let noted = core::mem::replace(&mut self.noted[volume], Noted { refused, closed, hints_damaged });
             if refused > noted.refused {
                 self.raise(flag(volume, About::Refused(refused)));
@@ -131,7 +129,7 @@ impl Orchestrator {
             }
         }
         let audit = self.archives.len();
-        let used = self.vault_page.volumes[audit].ledger_next.get();
+        let used = self.vault_report.volumes[audit].ledger_next;
         if audit_room::is_nearly_full(self.audit_ledger_blocks, used) {
             self.raise(flag(audit, About::AuditNearlyFull));
         }

@@ -54,8 +54,7 @@ use totebox_link::{page_channel, page_reader};
 use totebox_manifest::{Manifest, OnMismatch, Role};
 use totebox_protocol::audit::{Reported, Verdict, VolumePast};
 use totebox_protocol::flag::{About, Acknowledged, Flag, Flags, Loss};
-use totebox_protocol::page::{ArchiveState, Cause, Time, VaultPage, degraded};
-use totebox_protocol::vault::VolumeState;
+use totebox_protocol::page::{ArchiveState, Cause, Time, VaultPage, VaultReport, degraded};
 use totebox_shm::{Mapped, PageReader, PeerError};
 use totebox_vault_client::VaultClient;
 use zerocopy::FromZeros;
@@ -136,8 +135,8 @@ pub struct Orchestrator {
     auditor_lost: bool,
     vault: VaultClient<usize>,
     vault_reader: PageReader<VaultPage>,
-    /// The vault's page as last believed.
-    vault_page: Box<VaultPage>,
+    /// What the vault's page last said.
+    vault_report: Box<VaultReport>,
     vault_watch: Watch,
     /// Something is due while the disk has anything to do.
     disk_watch: Watch,
@@ -202,7 +201,7 @@ impl Orchestrator {
             auditor_lost: false,
             vault: VaultClient::new(manifest, mapped)?,
             vault_reader,
-            vault_page: VaultPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            vault_report: Box::new(VaultReport::nothing(volumes.len())),
             vault_watch: Watch::default(),
             disk_watch: Watch::default(),
             noted: vec![Noted::default(); volumes.len()],
@@ -296,26 +295,23 @@ impl Orchestrator {
         self.weigh_own_check(archive);
     }
 
-    /// Takes the vault's page over if every state in it is one.
+    /// Takes in what the vault's page says, if that makes sense.
     fn read_vault(&mut self) {
-        let volumes = self.archives.len() + 1;
         let mut page = VaultPage::new_zeroed();
-        let sensible = self.vault_reader.read(&mut page)
-            && page.volumes[..volumes].iter().all(|row| VolumeState::from_wire(row.state).is_some());
-        if !sensible || page == *self.vault_page {
-            return;
-        }
-        let before = core::mem::replace(&mut *self.vault_page, page);
-        if page.heartbeat != before.heartbeat {
+        let report = if self.vault_reader.read(&mut page) { page.decode(self.noted.len()) } else { None };
+        let Some(report) = report.filter(|report| *report != *self.vault_report) else { return };
+        let before = core::mem::replace(&mut *self.vault_report, report);
+        let report = &self.vault_report;
+        if report.heartbeat != before.heartbeat {
             self.vault_watch.lives();
         }
-        if page.in_flight.get() == 0 || page.completed != before.completed {
+        if report.in_flight == 0 || report.completed != before.completed {
             self.disk_watch.lives();
         }
-        if page.in_flight.get() > 0 {
+        if report.in_flight > 0 {
             self.disk_watch.expect(self.now_ms);
         }
-        if page.volumes != before.volumes {
+        if report.volumes != before.volumes {
             self.flag_volumes();
         }
     }
@@ -531,7 +527,7 @@ impl Orchestrator {
             records: &self.records,
             history: &self.history,
             findings_asked: self.findings_asked,
-            vault: &self.vault_page,
+            vault: &self.vault_report,
             time: &self.time,
             settled: self.settled,
             restored: self.restored,

@@ -283,12 +283,12 @@ impl Orchestrator {
     }
 
     fn volume_state(&self, archive: usize) -> VolumeState {
-        VolumeState::from_wire(self.vault_page.volumes[archive].state).unwrap_or(VolumeState::Recovering)
+        self.vault_report.volumes[archive].state
     }
 
     /// Whether the archive's own ledger can tell of every state it comes into.
     fn can_tell(&self, archive: usize) -> bool {
-        self.archives[archive].has_room_to_tell(self.vault_page.volumes[archive].ledger_next.get())
+        self.archives[archive].has_room_to_tell(self.vault_report.volumes[archive].ledger_next)
     }
 
     /// Whether the archive's word on its own ledger counts.

@@ -38,10 +38,9 @@ use totebox_domain::device::BlockDevice;
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_link::{Endpoint, page_writer};
 use totebox_manifest::{DeviceKind, LinkKind, Manifest, Role, VOLUMES_MAX};
-use totebox_protocol::page::VaultPage;
+use totebox_protocol::page::{VaultPage, VaultReport};
 use totebox_protocol::vault::{Area, Asked, Request, Status, VolumeState};
 use totebox_shm::{Mapped, PageWriter};
-use zerocopy::FromZeros;
 
 use self::accept::Refusal;
 use self::client::{Client, Outcome, Rights};
@@ -65,7 +64,7 @@ pub struct Vault<D> {
     /// Told when a volume's state changes.
     orchestrator: Option<Channel>,
     page: PageWriter<VaultPage>,
-    published: VaultPage,
+    published: VaultReport,
     /// The page is out of date.
     stale: bool,
 }
@@ -98,7 +97,7 @@ impl<D: BlockDevice> Vault<D> {
             interrupt: Channel::of_interrupt(block_device),
             orchestrator,
             page,
-            published: VaultPage::new_zeroed(),
+            published: VaultReport::nothing(manifest.volumes().len()),
             stale: true,
         })
     }
@@ -192,12 +191,9 @@ impl<D: BlockDevice> Vault<D> {
     fn flush_ended(&mut self, ok: bool) {
         self.flush = Flush::Idle;
         self.stale = true;
-        if self.disk.device().can_flush() {
-            self.published.flushes += 1;
-        }
         for volume in &mut self.volumes {
             if ok {
-                self.published.commits += volume.flush_ended();
+                volume.flush_ended();
             } else {
                 volume.fail(&mut self.disk);
             }
@@ -308,23 +304,18 @@ impl<D: BlockDevice> Vault<D> {
             return;
         }
         let durable = self.durable();
-        let page = &mut self.published;
-        let device = self.disk.device();
-        page.capacity = device.capacity().into();
-        page.durable = u8::from(durable);
-        page.read_only = u8::from(device.read_only());
-        let recovering = |volume: &Volume| volume.state() == VolumeState::Recovering;
-        (page.in_flight, page.completed) = (self.disk.in_flight().into(), self.disk.completed_operations().into());
-        page.recovered = u8::from(!self.volumes.iter().any(recovering));
+        let report = &mut self.published;
+        (report.durable, report.read_only) = (durable, self.disk.device().read_only());
+        (report.in_flight, report.completed) = (self.disk.in_flight(), self.disk.completed_operations());
         let mut news = false;
-        for (row, volume) in page.volumes.iter_mut().zip(&self.volumes) {
-            news |= row.state != volume.state() as u8;
-            *row = volume.row();
+        for (reported, volume) in report.volumes.iter_mut().zip(&self.volumes) {
+            news |= reported.state != volume.state();
+            *reported = volume.report();
         }
         for client in self.clients.iter().filter(|client| client.closed()) {
-            page.volumes[client.rights().home()].closed = 1;
+            report.volumes[client.rights().home()].closed = true;
         }
-        self.page.publish(page);
+        self.page.publish(&report.encode());
         if let (true, Some(channel)) = (news, self.orchestrator) {
             kernel.notify(channel);
         }

@@ -11,7 +11,7 @@ use ledger_fmt::hash::{Domain, Hasher};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, Superblock};
 use totebox_domain::device::BlockDevice;
 use totebox_manifest::Volume as Entry;
-use totebox_protocol::page::VolumeRow;
+use totebox_protocol::page::VolumeReport;
 use totebox_protocol::vault::{Committed, VolumeInfo, VolumeState};
 use zerocopy::IntoBytes;
 
@@ -210,17 +210,15 @@ impl Volume {
         Committed { frontier, last_header_block: self.committed_header }.encode()
     }
 
-    /// What the vault's page tells.
-    pub fn row(&self) -> VolumeRow {
-        VolumeRow {
-            state: self.state as u8,
-            closed: 0,
-            reserved: [0; 2],
-            hints_damaged: self.hint.damaged.map(Into::into),
-            refused: self.refused.into(),
-            batches: self.committed.batches.into(),
-            assets_next: self.committed.assets_next.into(),
-            ledger_next: self.committed.ledger_next.into(),
+    /// What the vault's page says of it.
+    pub fn report(&self) -> VolumeReport {
+        VolumeReport {
+            state: self.state,
+            closed: false,
+            hints_damaged: self.hint.damaged,
+            refused: self.refused,
+            assets_next: self.committed.assets_next,
+            ledger_next: self.committed.ledger_next,
         }
     }
 
@@ -250,25 +248,22 @@ impl Volume {
         self.covered = covered;
     }
 
-    /// The flush has made durable what it covers. Returns the batches that are committed by it.
-    pub fn flush_ended(&mut self) -> u64 {
+    /// The flush has made durable what it covers.
+    pub fn flush_ended(&mut self) {
         self.durable = self.covered;
         if self.upload.flushing.is_some_and(|ticket| ticket <= self.durable) {
             self.upload.flushing = None;
         }
-        let mut committed = 0;
         while let Some(batch) = self.batches.front()
             && batch.ticket.is_some_and(|ticket| ticket <= self.durable)
         {
             self.committed = batch.after;
             self.committed_header = batch.header_block;
             self.batches.pop_front();
-            committed += 1;
         }
         if self.committed.sealed && self.state == VolumeState::Ready {
             self.state = VolumeState::Sealed;
         }
-        committed
     }
 
     // ---- hints ----

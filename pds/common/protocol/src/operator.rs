@@ -229,8 +229,6 @@ wire_enum! {
 wire_enum! {
     /// How the last lifecycle command of an archive ended.
     Completion: u8 {
-        /// There was none, or it is under way.
-        None = 0,
         /// The archive did it, and both ledgers say so.
         Done = 1,
         /// The archive did not come to rest in its time and was stopped.

@@ -11,7 +11,7 @@ use totebox_protocol::audit::{self, EntryRow, EventRow, NO_RECORD, Report, Verdi
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::{Op, REASON_MAX, Refusal, Reply, Request};
-use totebox_protocol::page::{ArchiveState, Health, Lifecycle, StatusPage, StatusRow, Time, VaultPage};
+use totebox_protocol::page::{ArchiveState, CommandPage, Health, StatusPage, StatusRow, Time, VaultPage};
 use totebox_protocol::vault::{self, Status, VolumeState};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageReader, PageWriter, Producer, Shared, queue_pair};
@@ -35,7 +35,7 @@ pub struct Harness {
     /// What the archives last published.
     pub claims: Vec<Health>,
     health: Vec<PageWriter<Health>>,
-    lifecycle: Vec<PageReader<Lifecycle>>,
+    lifecycle: Vec<PageReader<CommandPage>>,
     pub archives: Vec<Channel>,
     vault_page: PageWriter<VaultPage>,
     /// What the vault last published.
@@ -201,8 +201,8 @@ impl Harness {
     }
 
     /// What an archive was last told; `None` if it never was.
-    pub fn told(&self, archive: usize) -> Option<Lifecycle> {
-        let mut told = Lifecycle::new_zeroed();
+    pub fn told(&self, archive: usize) -> Option<CommandPage> {
+        let mut told = CommandPage::new_zeroed();
         self.lifecycle[archive].read(&mut told).then_some(told)
     }
 

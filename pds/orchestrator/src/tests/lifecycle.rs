@@ -367,7 +367,7 @@ fn a_mismatch_suspends_where_the_deployment_says_so_after_its_flags() {
     assert_eq!(harness.told(1).unwrap().cause, Cause::Mismatch as u8);
     harness.obey(1);
     assert_eq!((harness.state(1), &*harness.kernel.stopped), (Some(ArchiveState::Suspended), &[child(1)][..]));
-    assert_eq!(ended(&harness), (0, Some(Completion::None)), "no command of the operator's");
+    assert_eq!(ended(&harness), (0, None), "no command of the operator's");
     harness.find(1, &[(FindingKind::Asset, 34)]);
     assert_eq!(kinds(&harness.record_all()), "asset", "it is suspended already");
 

@@ -26,7 +26,7 @@ use totebox_protocol::audit::{self, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow, NO_VOLUME};
 use totebox_protocol::operator::{Completion, Op, Refusal, Request};
 use totebox_protocol::page::{Cause, Check, Health};
-use totebox_protocol::vault::Status;
+use totebox_protocol::vault::{Status, VolumeState};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;

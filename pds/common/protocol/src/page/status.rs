@@ -1,0 +1,471 @@
+//! What the operator sees of the appliance, on the orchestrator's status page.
+
+use alloc::vec::Vec;
+
+use ledger_fmt::verify::Finding;
+use totebox_domain::FaultKind;
+use totebox_manifest::conversation::STATUS_SIZE;
+use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{Check, degraded};
+use crate::audit::{AuditResult, EventRow, NO_RECORD, Op, PlaceRow, RangeRows, Scope, Verdict};
+use crate::flag::{FLAGS_MAX, Flag, FlagRow};
+use crate::lifecycle::{ArchiveState, Standing};
+use crate::operator::Completion;
+use crate::vault::VolumeState;
+
+/// Records of the audit record the status page shows at a time.
+pub const HISTORY_MAX: usize = 24;
+
+/// The last verification of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// What came of it.
+    pub result: AuditResult,
+    /// When it ended, in milliseconds since 1970-01-01 UTC.
+    pub ended_ms: u64,
+}
+
+/// One archive, or the audit volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeStatus {
+    /// What it is.
+    pub state: ArchiveState,
+    /// When it came into that state, in milliseconds since the machine started.
+    pub since_ms: u64,
+    /// The state of its volume.
+    pub volume_state: VolumeState,
+    /// Why the kernel stopped the archive, if it did, and the address that concerned.
+    pub fault: Option<(FaultKind, u64)>,
+    /// What its lifecycle says it is to be.
+    pub target: Standing,
+    /// A lifecycle transition is under way.
+    pub moving: bool,
+    /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
+    pub command: Option<(u32, Completion)>,
+    /// Records.
+    pub records: u64,
+    /// Documents.
+    pub documents: u64,
+    /// Content bytes.
+    pub bytes: u64,
+    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
+    /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
+    pub free: u64,
+    /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
+    /// records.
+    pub left: u64,
+    /// Requests the vault refused.
+    pub refused: u64,
+    /// What the archive's own last scrub came to.
+    pub check: Check,
+    /// When that ended, in milliseconds since 1970-01-01 UTC.
+    pub checked_ms: u64,
+    /// Records it looked at.
+    pub checked_records: u64,
+    /// A verification is under way.
+    pub verifying: bool,
+    /// The last one that has ended.
+    pub audited: Option<Audited>,
+    /// The operator's last order that a verification has answered: what its answer called it. It stays there when a
+    /// scheduled verification has followed.
+    pub answered: Option<u32>,
+    /// When the next scheduled audit is due, in milliseconds since the machine started.
+    pub audit_due_ms: Option<u64>,
+    /// Flags about this volume that are not acknowledged.
+    pub flags: u32,
+}
+
+impl VolumeStatus {
+    /// Of a volume of which nothing is known yet.
+    pub const UNKNOWN: VolumeStatus = VolumeStatus {
+        state: ArchiveState::Starting,
+        since_ms: 0,
+        volume_state: VolumeState::Recovering,
+        fault: None,
+        target: Standing::Active,
+        moving: false,
+        command: None,
+        records: 0,
+        documents: 0,
+        bytes: 0,
+        free: 0,
+        left: 0,
+        refused: 0,
+        check: Check::None,
+        checked_ms: 0,
+        checked_records: 0,
+        verifying: false,
+        audited: None,
+        answered: None,
+        audit_due_ms: None,
+        flags: 0,
+    };
+
+    /// The verdict of the last verification.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.audited.map(|audited| audited.result.verdict)
+    }
+
+    /// Findings of the last verification.
+    pub fn findings(&self) -> u32 {
+        self.audited.map_or(0, |audited| audited.result.findings)
+    }
+
+    /// The row.
+    pub fn encode(&self) -> StatusRow {
+        let mut row = StatusRow {
+            state: self.state as u8,
+            volume_state: self.volume_state as u8,
+            verifying: u8::from(self.verifying),
+            target: self.target.state() as u8,
+            finding_record: NO_RECORD.into(),
+            verify_tag: self.answered.unwrap_or(0).into(),
+            records: self.records.into(),
+            documents: self.documents.into(),
+            bytes: self.bytes.into(),
+            free: self.free.into(),
+            left: self.left.into(),
+            refused: self.refused.into(),
+            moving: u8::from(self.moving),
+            check: self.check as u8,
+            checked_ms: self.checked_ms.into(),
+            checked_records: self.checked_records.into(),
+            since_ms: self.since_ms.into(),
+            audit_due_ms: self.audit_due_ms.unwrap_or(u64::MAX).into(),
+            flags: self.flags.into(),
+            audit_record: NO_RECORD.into(),
+            ..StatusRow::new_zeroed()
+        };
+        if let Some((kind, address)) = self.fault {
+            (row.fault, row.fault_address) = (kind as u8, address.into());
+        }
+        if let Some((tag, completion)) = self.command {
+            (row.command_tag, row.completion) = (tag.into(), completion as u8);
+        }
+        if let Some(Audited { result, ended_ms }) = self.audited {
+            (row.verify_op, row.verdict) = (result.scope.op() as u8, result.verdict as u8);
+            if let Some(first) = result.first {
+                let place = PlaceRow::of(&first);
+                (row.finding, row.finding_area) = (place.kind, place.area);
+                (row.finding_block, row.finding_record) = (place.block, place.record);
+            }
+            row.findings = result.findings.into();
+            (row.verified_records, row.verified_bytes) = (result.records.into(), result.bytes.into());
+            (row.verified_ms, row.verify_duration_ms) = (ended_ms.into(), result.duration_ms.into());
+            row.audit_record = result.audit_record.unwrap_or(NO_RECORD).into();
+        }
+        row
+    }
+}
+
+/// One archive (or the audit volume, last) on the operator's status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct StatusRow {
+    /// [`ArchiveState`].
+    pub state: u8,
+    /// [`VolumeState`](crate::vault::VolumeState).
+    pub volume_state: u8,
+    /// The [`Verdict`](crate::audit::Verdict) of the last verification; 0 if there was none.
+    pub verdict: u8,
+    /// Its first finding's [`FindingKind`](ledger_fmt::verify::FindingKind), or 0.
+    pub finding: u8,
+    /// Its first finding's [`Area`](crate::vault::Area).
+    pub finding_area: u8,
+    /// 1 while a verification is under way.
+    pub verifying: u8,
+    /// [`FaultKind`](totebox_domain::FaultKind) if the archive faulted, or 0.
+    pub fault: u8,
+    /// The [`ArchiveState`] its lifecycle says it is to be: `Active`, `Suspended` or `Archived`.
+    pub target: u8,
+    /// Its first finding's block.
+    pub finding_block: U64,
+    /// Its first finding's record; all ones if none.
+    pub finding_record: U64,
+    /// Findings of the last verification.
+    pub findings: U32,
+    /// The tag of the operator's last command that a verification has answered; 0 if none. It stays there when
+    /// a scheduled verification has followed.
+    pub verify_tag: U32,
+    /// Records verified.
+    pub verified_records: U64,
+    /// Bytes read by the last verification.
+    pub verified_bytes: U64,
+    /// When it ended, in milliseconds since 1970-01-01 UTC.
+    pub verified_ms: U64,
+    /// How long it took.
+    pub verify_duration_ms: U64,
+    /// Records.
+    pub records: U64,
+    /// Documents.
+    pub documents: U64,
+    /// Content bytes.
+    pub bytes: U64,
+    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing
+    /// any more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
+    pub free: U64,
+    /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
+    /// records.
+    pub left: U64,
+    /// Requests the vault refused.
+    pub refused: U64,
+    /// The address a fault concerned.
+    pub fault_address: U64,
+    /// The verification [`Op`](crate::audit::Op) of the last verification, in full or incremental.
+    pub verify_op: u8,
+    /// 1 while a lifecycle transition is under way.
+    pub moving: u8,
+    /// The [`Completion`](crate::operator::Completion) of the last lifecycle command.
+    pub completion: u8,
+    /// [`Check`] of the archive's own last scrub.
+    pub check: u8,
+    /// The tag of the last lifecycle command that ended; 0 if none.
+    pub command_tag: U32,
+    /// The archive's word on its last scrub, as in [`OwnCheck`](super::OwnCheck).
+    pub checked_ms: U64,
+    /// See above.
+    pub checked_records: U64,
+    /// When it came into the state it is in, in milliseconds since the machine started.
+    pub since_ms: U64,
+    /// When its next scheduled audit is due, in milliseconds since the machine started; all ones if none is.
+    pub audit_due_ms: U64,
+    /// Flags about this volume that are not acknowledged.
+    pub flags: U32,
+    /// Zero.
+    pub reserved: [u8; 4],
+    /// Sequence number of the audit record that states the last verification; all ones if there is none.
+    pub audit_record: U64,
+}
+
+
+impl StatusRow {
+    /// What is said of the volume; `None` if no orchestrator says that.
+    pub fn decode(&self) -> Option<VolumeStatus> {
+        let fault = match self.fault {
+            0 => None,
+            kind => Some((FaultKind::from_wire(kind)?, self.fault_address.get())),
+        };
+        let command = match self.command_tag.get() {
+            0 => None,
+            tag => Some((tag, Completion::from_wire(self.completion)?)),
+        };
+        let audited = match self.verdict {
+            0 => None,
+            verdict => Some(Audited { result: self.result(verdict)?, ended_ms: self.verified_ms.get() }),
+        };
+        Some(VolumeStatus {
+            state: ArchiveState::from_wire(self.state)?,
+            since_ms: self.since_ms.get(),
+            volume_state: VolumeState::from_wire(self.volume_state)?,
+            fault,
+            target: Standing::from_wire(self.target)?,
+            moving: self.moving == 1,
+            command,
+            records: self.records.get(),
+            documents: self.documents.get(),
+            bytes: self.bytes.get(),
+            free: self.free.get(),
+            left: self.left.get(),
+            refused: self.refused.get(),
+            check: Check::from_wire(self.check)?,
+            checked_ms: self.checked_ms.get(),
+            checked_records: self.checked_records.get(),
+            verifying: self.verifying == 1,
+            audited,
+            answered: Some(self.verify_tag.get()).filter(|&tag| tag != 0),
+            audit_due_ms: Some(self.audit_due_ms.get()).filter(|&due_ms| due_ms != u64::MAX),
+            flags: self.flags.get(),
+        })
+    }
+
+    fn result(&self, verdict: u8) -> Option<AuditResult> {
+        let &StatusRow { finding: kind, finding_area: area, finding_block: block, finding_record: record, .. } = self;
+        let place = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
+        let first: Option<Finding> = if kind == 0 { None } else { Some(place.decode()?) };
+        Some(AuditResult {
+            scope: Op::from_wire(self.verify_op).and_then(Scope::of)?,
+            verdict: Verdict::from_wire(verdict).filter(|verdict| verdict.is_of_a_verification())?,
+            first,
+            findings: self.findings.get(),
+            records: self.verified_records.get(),
+            bytes: self.verified_bytes.get(),
+            duration_ms: self.verify_duration_ms.get(),
+            audit_record: Some(self.audit_record.get()).filter(|&record| record != NO_RECORD),
+        })
+    }
+}
+
+/// What the operator sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplianceStatus {
+    /// Milliseconds since the machine started.
+    pub uptime_ms: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub wall_ms: u64,
+    /// An acknowledged record is durable on this disk.
+    pub durable: bool,
+    /// Every archive has come up or failed to.
+    pub settled: bool,
+    /// The disk refuses writes.
+    pub read_only: bool,
+    /// The archives' states were read back from the audit record, or cannot be.
+    pub restored: bool,
+    /// Bits of [`degraded`].
+    pub degraded: u8,
+    /// Some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
+    pub in_service: bool,
+    /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
+    pub unrecorded: u32,
+    /// Flags that are not acknowledged, shown or not.
+    pub flags_open: u32,
+    /// Flags there is no room for.
+    pub flags_hidden: u32,
+    /// Every volume, as numbered in the manifest; the audit volume is the last.
+    pub volumes: Vec<VolumeStatus>,
+    /// Flags: the unacknowledged first, the most serious first, then the oldest.
+    pub flags: Vec<Flag>,
+    /// The last history that was read: what the order for it is called, or 0.
+    pub history: u32,
+    /// Records in the audit record then; `None` if it could not be read.
+    pub history_end: Option<u64>,
+    /// The records the operator asked for, in their order.
+    pub events: Vec<EventRow>,
+    /// The last findings that were asked for: what the order for them is called, or 0.
+    pub findings: u32,
+    /// Findings in all of the last verification of that volume.
+    pub found: u32,
+    /// Those of them beyond what became flags.
+    pub more: RangeRows,
+}
+
+impl ApplianceStatus {
+    /// Nothing yet, of so many volumes. Nothing is allocated afterwards.
+    pub fn nothing(volumes: usize) -> ApplianceStatus {
+        ApplianceStatus {
+            uptime_ms: 0,
+            wall_ms: 0,
+            durable: false,
+            settled: false,
+            read_only: false,
+            restored: false,
+            degraded: 0,
+            in_service: false,
+            unrecorded: 0,
+            flags_open: 0,
+            flags_hidden: 0,
+            volumes: core::iter::repeat_n(VolumeStatus::UNKNOWN, volumes).collect(),
+            flags: Vec::with_capacity(FLAGS_MAX),
+            history: 0,
+            history_end: None,
+            events: Vec::with_capacity(HISTORY_MAX),
+            findings: 0,
+            found: 0,
+            more: crate::audit::NO_RANGES,
+        }
+    }
+
+    /// Bytes of heap one of so many volumes takes.
+    pub const fn heap(volumes: usize) -> usize {
+        volumes * size_of::<VolumeStatus>() + FLAGS_MAX * size_of::<Flag>() + HISTORY_MAX * size_of::<EventRow>()
+    }
+
+    /// Fills the page.
+    pub fn encode(&self, page: &mut StatusPage) {
+        (page.uptime_ms, page.wall_ms) = (self.uptime_ms.into(), self.wall_ms.into());
+        (page.durable, page.settled) = (u8::from(self.durable), u8::from(self.settled));
+        (page.read_only, page.restored) = (u8::from(self.read_only), u8::from(self.restored));
+        (page.degraded, page.in_service) = (self.degraded, u8::from(self.in_service));
+        page.unrecorded = self.unrecorded.into();
+        (page.flags_open, page.flags_hidden) = (self.flags_open.into(), self.flags_hidden.into());
+        for (row, volume) in page.rows.iter_mut().zip(&self.volumes) {
+            *row = volume.encode();
+        }
+        let flags = self.flags.iter().map(FlagRow::of).chain(core::iter::repeat(FlagRow::new_zeroed()));
+        page.flags.iter_mut().zip(flags).for_each(|(row, flag)| *row = flag);
+        let events = self.events.iter().copied().chain(core::iter::repeat(EventRow::new_zeroed()));
+        page.history.iter_mut().zip(events).for_each(|(row, event)| *row = event);
+        (page.history_tag, page.history_len) = (self.history.into(), (self.events.len() as u32).into());
+        page.history_end = self.history_end.unwrap_or(0).into();
+        (page.findings_tag, page.findings, page.more) = (self.findings.into(), self.found.into(), self.more);
+    }
+}
+
+/// The status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct StatusPage {
+    /// Milliseconds since the machine started.
+    pub uptime_ms: U64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub wall_ms: U64,
+    /// 1 if an acknowledged record is durable on this disk.
+    pub durable: u8,
+    /// 1 once every archive has come up or failed to.
+    pub settled: u8,
+    /// 1 if the disk refuses writes.
+    pub read_only: u8,
+    /// 1 once the archives' states were read back from the audit record, or cannot be.
+    pub restored: u8,
+    /// Bits of [`degraded`](super::degraded).
+    pub degraded: u8,
+    /// 1 if some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
+    pub in_service: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
+    pub unrecorded: U32,
+    /// Flags that are not acknowledged, shown or not.
+    pub flags_open: U32,
+    /// Flags there is no row for.
+    pub flags_hidden: U32,
+    /// The tag of the last [`History`](crate::operator::Op::History) that ended; 0 if none.
+    pub history_tag: U32,
+    /// Rows of `history` in use.
+    pub history_len: U32,
+    /// The tag of the last [`Findings`](crate::operator::Op::Findings) that ended; 0 if none.
+    pub findings_tag: U32,
+    /// Records in the audit record, when that history was read.
+    pub history_end: U64,
+    /// One row a volume, as numbered in the manifest; the audit volume's is the last in use.
+    pub rows: [StatusRow; VOLUMES_MAX],
+    /// Flags: those in use first; of these the unacknowledged first, the most serious first, then the oldest.
+    pub flags: [FlagRow; FLAGS_MAX],
+    /// The records the operator asked for, in their order.
+    pub history: [EventRow; HISTORY_MAX],
+    /// Findings in all of the last verification of the volume the operator asked for.
+    pub findings: U32,
+    /// Those of them beyond what became flags.
+    pub more: RangeRows,
+}
+
+
+// The page fits its region behind the sequence word.
+const _: () = assert!(size_of::<StatusPage>() + 8 <= STATUS_SIZE);
+const _: () = assert!(VOLUMES_MAX == ARCHIVES_MAX + 1);
+
+impl StatusPage {
+    /// Reads the page of so many volumes as `status` has. `None`, with `status` undefined, if no orchestrator publishes
+    /// such a page.
+    pub fn decode(&self, status: &mut ApplianceStatus) -> Option<()> {
+        (status.uptime_ms, status.wall_ms) = (self.uptime_ms.get(), self.wall_ms.get());
+        (status.durable, status.settled) = (self.durable == 1, self.settled == 1);
+        (status.read_only, status.restored) = (self.read_only == 1, self.restored == 1);
+        (status.degraded, status.in_service) = (self.degraded & degraded::EVERY, self.in_service == 1);
+        status.unrecorded = self.unrecorded.get();
+        (status.flags_open, status.flags_hidden) = (self.flags_open.get(), self.flags_hidden.get());
+        for (volume, row) in status.volumes.iter_mut().zip(&self.rows) {
+            *volume = row.decode()?;
+        }
+        status.flags.clear();
+        status.flags.extend(self.flags.iter().filter_map(FlagRow::shown));
+        status.events.clear();
+        status.events.extend(self.history.iter().take(self.history_len.get() as usize));
+        status.history = self.history_tag.get();
+        status.history_end = Some(self.history_end.get()).filter(|&end| end > 0);
+        (status.findings, status.found, status.more) = (self.findings_tag.get(), self.findings.get(), self.more);
+        Some(())
+    }
+}

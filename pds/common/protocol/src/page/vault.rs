@@ -1,0 +1,191 @@
+//! What the vault says of the disk and of every volume, on its page.
+
+use heapless::Vec;
+use totebox_manifest::VOLUMES_MAX;
+use totebox_manifest::conversation::PAGE;
+use zerocopy::little_endian::{U16, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::vault::VolumeState;
+
+/// What the vault says of one volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeReport {
+    /// Its state.
+    pub state: VolumeState,
+    /// The client whose volume this is broke the protocol and was cut off.
+    pub closed: bool,
+    /// How often the vault has written a newer hint over each of the two that it had found damaged, since its start.
+    pub hints_damaged: [u16; 2],
+    /// Requests refused since start: those that break a rule, and a client's cutting-off.
+    pub refused: u64,
+    /// Blocks of `assets/` committed.
+    pub assets_next: u64,
+    /// Blocks of `ledger/` committed.
+    pub ledger_next: u64,
+}
+
+impl VolumeReport {
+    /// Of a volume that was not looked at yet.
+    pub const RECOVERING: VolumeReport = VolumeReport {
+        state: VolumeState::Recovering,
+        closed: false,
+        hints_damaged: [0; 2],
+        refused: 0,
+        assets_next: 0,
+        ledger_next: 0,
+    };
+
+    fn encode(&self) -> VolumeRow {
+        VolumeRow {
+            state: self.state as u8,
+            closed: u8::from(self.closed),
+            hints_damaged: self.hints_damaged.map(Into::into),
+            reserved: [0; 2],
+            refused: self.refused.into(),
+            assets_next: self.assets_next.into(),
+            ledger_next: self.ledger_next.into(),
+        }
+    }
+}
+
+/// What the vault says of the disk and of every volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultReport {
+    /// The disk can flush. Without it nothing is called durable.
+    pub durable: bool,
+    /// The disk refuses writes.
+    pub read_only: bool,
+    /// Counts up whenever the orchestrator asks for a sign of life.
+    pub heartbeat: u64,
+    /// Operations the disk was given and has not completed.
+    pub in_flight: u64,
+    /// Operations the disk has completed since start.
+    pub completed: u64,
+    /// Every volume, as numbered in the manifest.
+    pub volumes: Vec<VolumeReport, VOLUMES_MAX>,
+}
+
+impl VaultReport {
+    /// Nothing yet of so many volumes.
+    pub fn nothing(volumes: usize) -> VaultReport {
+        let volumes = core::iter::repeat_n(VolumeReport::RECOVERING, volumes).collect();
+        VaultReport { durable: false, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
+    }
+
+    /// The page.
+    pub fn encode(&self) -> VaultPage {
+        let mut page = VaultPage {
+            durable: u8::from(self.durable),
+            read_only: u8::from(self.read_only),
+            heartbeat: self.heartbeat.into(),
+            in_flight: self.in_flight.into(),
+            completed: self.completed.into(),
+            ..VaultPage::new_zeroed()
+        };
+        for (row, volume) in page.volumes.iter_mut().zip(&self.volumes) {
+            *row = volume.encode();
+        }
+        page
+    }
+}
+
+/// A volume on the vault's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct VolumeRow {
+    /// [`VolumeState`].
+    pub state: u8,
+    /// 1 if [`VolumeReport::closed`].
+    pub closed: u8,
+    /// [`VolumeReport::hints_damaged`].
+    pub hints_damaged: [U16; 2],
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// [`VolumeReport::refused`].
+    pub refused: U64,
+    /// [`VolumeReport::assets_next`].
+    pub assets_next: U64,
+    /// [`VolumeReport::ledger_next`].
+    pub ledger_next: U64,
+}
+
+/// The vault's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct VaultPage {
+    /// 1 if [`VaultReport::durable`].
+    pub durable: u8,
+    /// 1 if [`VaultReport::read_only`].
+    pub read_only: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+    /// [`VaultReport::heartbeat`].
+    pub heartbeat: U64,
+    /// [`VaultReport::in_flight`].
+    pub in_flight: U64,
+    /// [`VaultReport::completed`].
+    pub completed: U64,
+    /// A row for each volume.
+    pub volumes: [VolumeRow; VOLUMES_MAX],
+}
+
+const _: () = assert!(size_of::<VaultPage>() + 8 <= PAGE);
+
+impl VaultPage {
+    /// What the vault of so many volumes says; `None` if no vault says that.
+    pub fn decode(&self, volumes: usize) -> Option<VaultReport> {
+        let volume = |row: &VolumeRow| {
+            Some(VolumeReport {
+                state: VolumeState::from_wire(row.state)?,
+                closed: row.closed == 1,
+                hints_damaged: row.hints_damaged.map(U16::get),
+                refused: row.refused.get(),
+                assets_next: row.assets_next.get(),
+                ledger_next: row.ledger_next.get(),
+            })
+        };
+        Some(VaultReport {
+            durable: self.durable == 1,
+            read_only: self.read_only == 1,
+            heartbeat: self.heartbeat.get(),
+            in_flight: self.in_flight.get(),
+            completed: self.completed.get(),
+            volumes: self.volumes.get(..volumes)?.iter().map(volume).collect::<Option<_>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_report_comes_out_of_its_page_as_it_went_in() {
+        for state in (0..=u8::MAX).filter_map(VolumeState::from_wire) {
+            let mut report = VaultReport::nothing(VOLUMES_MAX);
+            report.volumes[3] = VolumeReport { state, closed: true, refused: 9, ..VolumeReport::RECOVERING };
+            (report.volumes[4].hints_damaged, report.volumes[5].assets_next) = ([1, u16::MAX], 7);
+            (report.durable, report.heartbeat, report.in_flight, report.completed) = (true, 4, 5, 6);
+            let page = report.encode();
+            let page = VaultPage::read_from_bytes(page.as_bytes()).unwrap();
+            assert_eq!(page.decode(VOLUMES_MAX), Some(report));
+            assert_eq!(page.decode(4).unwrap().volumes.len(), 4);
+            assert_eq!(page.decode(VOLUMES_MAX + 1), None);
+        }
+    }
+
+    #[test]
+    fn a_page_with_a_state_there_is_not_is_refused() {
+        let good = VaultReport::nothing(2).encode();
+        for number in 0..=u8::MAX {
+            let mut page = good;
+            page.volumes[1].state = number;
+            assert_eq!(page.decode(2).is_some(), VolumeState::from_wire(number).is_some());
+            assert!(page.decode(1).is_some(), "nobody looks at rows of no volume");
+            (page.durable, page.read_only) = (number, number);
+            let report = page.decode(1).unwrap();
+            assert_eq!((report.durable, report.read_only), (number == 1, number == 1));
+        }
+    }
+}
