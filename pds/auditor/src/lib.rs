@@ -177,7 +177,11 @@ impl Auditor {
             return None;
         }
         let claim = health.decode()?;
-        Standing::of(claim.state).map(|_| ClaimedHead { records: claim.records, head: claim.head, root: claim.root })
+        Standing::of(claim.state).map(|_| ClaimedHead {
+            records: claim.records,
+            head: claim.head,
+            root: claim.root,
+        })
     }
 
     /// Does all there is to do. It ends: nothing new comes in meanwhile.

@@ -191,7 +191,14 @@ impl Verification {
     }
 
     /// Begins to verify a volume that is verified so far.
-    pub fn begin(&mut self, job: Job, expected: &Volume, claim: Option<ClaimedHead>, before: &Progress, uptime_ms: u64) {
+    pub fn begin(
+        &mut self,
+        job: Job,
+        expected: &Volume,
+        claim: Option<ClaimedHead>,
+        before: &Progress,
+        uptime_ms: u64,
+    ) {
         assert!(self.is_idle(), "one verification at a time");
         (self.step, self.job, self.started_ms) = (Step::Ask, job, uptime_ms);
         (self.expected, self.before) = (*expected, *before);

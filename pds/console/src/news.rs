@@ -5,14 +5,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use totebox_manifest::{Manifest, name_str};
+use totebox_protocol::audit::Verdict;
 use totebox_protocol::flag::{FLAGS_MAX, Flag};
-use totebox_protocol::page::{ArchiveState, StatusRow, degraded};
+use totebox_protocol::page::{ArchiveState, VolumeStatus, degraded};
+use totebox_protocol::vault::VolumeState;
 
 use super::commands::flags;
 use super::context::Context;
 use super::order::{Fact, GivenOrder};
 use super::output::Output;
-use super::phrases::{Condition, FirstFinding, verdict_name, volume_trouble};
+use super::phrases::{Condition, FirstFinding, found, trouble, verdict_name};
 use super::progress::Progress;
 
 /// What the operator was told.
@@ -33,18 +35,19 @@ pub struct News {
 }
 
 /// What was told of one volume.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
-    state: u8,
-    volume_state: u8,
-    /// The last verification's verdict, tag and time.
-    verified: (u8, u32, u64),
+    state: ArchiveState,
+    volume_state: VolumeState,
+    /// The last verification's verdict and time, and the order it answered.
+    verified: (Option<(Verdict, u64)>, Option<u32>),
 }
 
 impl Told {
-    fn of(row: &StatusRow) -> Told {
-        let verified = (row.verdict, row.verify_tag.get(), row.verified_ms.get());
-        Told { state: row.state, volume_state: row.volume_state, verified }
+    fn of(volume: &VolumeStatus) -> Told {
+        let audited = volume.audited.map(|audited| (audited.result.verdict, audited.ended_ms));
+        let VolumeStatus { state, volume_state, answered, .. } = *volume;
+        Told { state, volume_state, verified: (audited, answered) }
     }
 }
 
@@ -55,7 +58,7 @@ impl News {
         output.line(format_args!("*Totebox {name}: starting {archives} archives"));
         News {
             deployment: name.to_string(),
-            volumes: vec![Told::default(); usize::from(archives) + 1],
+            volumes: vec![Told::of(&VolumeStatus::UNKNOWN); usize::from(archives) + 1],
             degraded: 0,
             flags: heapless::Vec::new(),
             flags_stale: false,
@@ -75,9 +78,9 @@ impl News {
         let Some(status_page) = view.last().filter(|_| self.flags_stale) else { return Progress::Idle };
         let told = &mut self.flags;
         // Those that are not there any more do not come back.
-        told.retain(|&id| flags::flags(status_page).any(|flag| flag.id == id));
-        let is_new = |flag: &Flag| flag.is_open() && !told.contains(&flag.id);
-        let Some(new) = flags::flags(status_page).filter(is_new).min_by_key(|flag| flag.id) else {
+        told.retain(|&id| status_page.flags.iter().any(|flag| flag.id == id));
+        let is_new = |flag: &&Flag| flag.is_open() && !told.contains(&flag.id);
+        let Some(new) = status_page.flags.iter().filter(is_new).min_by_key(|flag| flag.id) else {
             self.flags_stale = false;
             return Progress::Idle;
         };
@@ -110,26 +113,26 @@ impl News {
         let Context { output, view, volumes, .. } = context;
         let Some(status_page) = view.last().filter(|_| self.stale) else { return Progress::Idle };
         self.stale = false;
-        for (volume, (row, told)) in status_page.rows.iter().zip(&mut self.volumes).enumerate() {
+        for (volume, (row, told)) in status_page.volumes.iter().zip(&mut self.volumes).enumerate() {
             let (before, now) = (core::mem::replace(told, Told::of(row)), Told::of(row));
             let name = &volumes[volume];
             let is_archive = volume < volumes.archives();
             let what = if is_archive { "archive" } else { "volume" };
-            let is_troubled = volume_trouble(row).is_some();
+            let is_troubled = trouble(row.volume_state).is_some();
             let has_changed =
                 before.state != now.state || (before.volume_state != now.volume_state && is_troubled);
             // That the audit volume comes up after the archives is no news.
-            let is_expected = !is_archive && now.state == ArchiveState::Active as u8 && !is_troubled;
-            let is_awaited = awaited.is_some_and(|order| order.tells(volume, Fact::State(now.state)));
+            let is_expected = !is_archive && row.state == ArchiveState::Active && !is_troubled;
+            let is_awaited = awaited.is_some_and(|order| order.tells(volume, Fact::State(row.state)));
             if has_changed && !is_expected && !is_awaited {
                 output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
-            let (_, tag, _) = now.verified;
-            let is_awaited = awaited.is_some_and(|order| order.tells(volume, Fact::Verified(tag)));
-            // What a scheduled audit (tag 0) finds is told by the flags.
-            if before.verified != now.verified && !is_awaited && tag != 0 {
+            let tells = |order: &GivenOrder, tag| order.tells(volume, Fact::Verified(tag));
+            let is_awaited = awaited.zip(row.answered).is_some_and(|(order, tag)| tells(order, tag));
+            // What a scheduled audit finds is told by the flags.
+            if before.verified != now.verified && !is_awaited && row.answered.is_some() {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));
-                let blank = if row.finding == 0 { "" } else { " " };
+                let blank = if found(row).is_none() { "" } else { " " };
                 output.line(format_args!("*audit of {name}: {verdict}{blank}{finding}"));
             }
         }
@@ -140,17 +143,17 @@ impl News {
     pub fn welcome(&mut self, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
         let Some(status_page) = view.last() else { return Progress::Idle };
-        if self.welcomed || status_page.settled != 1 {
+        if self.welcomed || !status_page.settled {
             return Progress::Idle;
         }
         self.welcomed = true;
         let (name, archives) = (&self.deployment, volumes.archives());
         let active =
-            status_page.rows[..archives].iter().filter(|row| row.state == ArchiveState::Active as u8).count();
+            status_page.volumes[..archives].iter().filter(|volume| volume.state == ArchiveState::Active).count();
         output.line(format_args!("*Totebox {name}: {active} of {archives} archives active. Type help."));
-        if status_page.read_only == 1 {
+        if status_page.read_only {
             output.line(format_args!("*The disk refuses writes: documents can be read, none can be put."));
-        } else if status_page.durable != 1 && status_page.degraded & degraded::UNWRITABLE == 0 {
+        } else if !status_page.durable && status_page.degraded & degraded::UNWRITABLE == 0 {
             output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
         }
         Progress::Moved

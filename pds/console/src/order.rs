@@ -2,9 +2,8 @@
 
 use core::fmt::{self, Debug, Display, Formatter};
 
-use totebox_protocol::UNKNOWN;
 use totebox_protocol::operator::{Order, REASON_MAX, Reason, Refusal};
-use totebox_protocol::page::{StatusPage, StatusRow};
+use totebox_protocol::page::{ApplianceStatus, ArchiveState};
 
 use super::context::Context;
 use super::errors::Error;
@@ -22,7 +21,7 @@ pub struct OrderKind {
     /// What the operator who stops waiting is told.
     pub goes_on: &'static str,
     /// Whether the page tells of a later order instead.
-    pub is_overtaken: fn(&GivenOrder, &StatusPage) -> bool,
+    pub is_overtaken: fn(&GivenOrder, &ApplianceStatus) -> bool,
     /// Whether its own answer says this of a volume, so that it is no news.
     pub tells: fn(&GivenOrder, usize, Fact) -> bool,
 }
@@ -31,7 +30,7 @@ pub struct OrderKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// It has come into this state.
-    State(u8),
+    State(ArchiveState),
     /// It was verified, and the status page gives the order this name.
     Verified(u32),
 }
@@ -211,8 +210,8 @@ impl GivenOrder {
 /// Says why an order was not taken up.
 fn refuse(order: Order, refusal: Refusal, context: &mut Context) {
     let Context { output, view, volumes, .. } = context;
-    let row = view.refresh().zip(order.volume()).and_then(|(status_page, volume)| status_page.rows.get(volume));
-    let state = row.map_or(UNKNOWN, StatusRow::state_name);
+    let row = view.refresh().zip(order.volume()).and_then(|(status_page, volume)| status_page.volumes.get(volume));
+    let state = row.map_or(ArchiveState::Starting, |volume| volume.state).name();
     let volume = order.volume().map_or("", |volume| &volumes[volume]);
     let refused = Refused { order, refusal, volume, state };
     output.error(refused.error(), None, format_args!("{refused}"));

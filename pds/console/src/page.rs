@@ -4,18 +4,22 @@ use alloc::boxed::Box;
 
 use totebox_domain::SetupError;
 use totebox_link::page_reader;
-use totebox_manifest::{Manifest, Role};
-use totebox_protocol::page::{ArchiveState, StatusPage};
+use totebox_manifest::{Manifest, Role, VOLUMES_MAX};
+use totebox_protocol::page::{ApplianceStatus, ArchiveState, StatusPage};
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
 
-/// Bytes of heap its two copies take.
-pub const HEAP: usize = 2 * size_of::<StatusPage>();
+/// Bytes of heap they take: the page, what it says, and what it said before.
+pub const HEAP: usize = size_of::<StatusPage>() + 2 * ApplianceStatus::heap(VOLUMES_MAX);
 
 pub struct StatusPageCopy {
     page: PageReader<StatusPage>,
-    current: Box<StatusPage>,
     incoming: Box<StatusPage>,
+    /// What it says, and room for what it says next.
+    status: ApplianceStatus,
+    next: ApplianceStatus,
+    /// It said what no orchestrator says.
+    broken: bool,
     /// Something was published at all.
     known: bool,
     /// The page may have changed since it was read, or what was read was not looked through.
@@ -25,11 +29,13 @@ pub struct StatusPageCopy {
 impl StatusPageCopy {
     /// The page the orchestrator publishes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        let copy = || StatusPage::new_box_zeroed().map_err(|_| SetupError::Volumes);
+        let nothing = || ApplianceStatus::nothing(manifest.volumes().len());
         Ok(StatusPageCopy {
             page: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
-            current: copy()?,
-            incoming: copy()?,
+            incoming: StatusPage::new_box_zeroed().map_err(|_| SetupError::Volumes)?,
+            status: nothing(),
+            next: nothing(),
+            broken: false,
             known: false,
             stale: true,
         })
@@ -45,22 +51,32 @@ impl StatusPageCopy {
         core::mem::take(&mut self.stale) && self.refresh().is_some()
     }
 
+    /// Whether it said what no orchestrator says. From then on it is not read any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Reads the page anew; `None` if nothing was published yet.
-    pub fn refresh(&mut self) -> Option<&StatusPage> {
-        if self.page.read(&mut self.incoming) {
-            core::mem::swap(&mut self.current, &mut self.incoming);
-            self.known = true;
+    pub fn refresh(&mut self) -> Option<&ApplianceStatus> {
+        if !self.broken && self.page.read(&mut self.incoming) {
+            match self.incoming.decode(&mut self.next) {
+                Some(()) => {
+                    core::mem::swap(&mut self.status, &mut self.next);
+                    self.known = true;
+                }
+                None => self.broken = true,
+            }
         }
         self.last()
     }
 
-    /// The last copy; `None` if nothing was published yet.
-    pub fn last(&self) -> Option<&StatusPage> {
-        self.known.then_some(&*self.current)
+    /// What it said last; `None` if nothing was published yet.
+    pub fn last(&self) -> Option<&ApplianceStatus> {
+        self.known.then_some(&self.status)
     }
 
     /// The state of an archive; `None` if it is not known.
     pub fn state(&self, archive: usize) -> Option<ArchiveState> {
-        ArchiveState::from_wire(self.last()?.rows.get(archive)?.state)
+        self.last()?.volumes.get(archive).map(|volume| volume.state)
     }
 }

@@ -5,13 +5,13 @@ use core::fmt::{self, Display, Formatter};
 use ledger_fmt::verify::Finding;
 use totebox_console_protocol::text::Found;
 use totebox_domain::FaultKind;
-use totebox_protocol::audit::{Op as Audit, Verdict};
-use totebox_protocol::page::{ArchiveState, StatusRow};
+use totebox_protocol::audit::{AuditResult, Verdict};
+use totebox_protocol::page::{ArchiveState, VolumeStatus};
 use totebox_protocol::vault::VolumeState;
 
 /// A flag of a page as a value.
-pub fn yes(flag: u8) -> &'static str {
-    if flag == 1 { "yes" } else { "no" }
+pub fn yes(flag: bool) -> &'static str {
+    if flag { "yes" } else { "no" }
 }
 
 /// Why a volume is not in service, and the way out; `None` if nothing is wrong with it.
@@ -50,24 +50,14 @@ impl Display for FaultText {
     }
 }
 
-/// The kind of a verification, as the audit record names it.
-pub const fn audit_name(op: u8) -> &'static str {
-    match Audit::from_wire(op) {
-        Some(Audit::VerifyFull) => "full",
-        Some(Audit::VerifyIncremental) => "incremental",
-        _ => "none",
-    }
+/// The kind of the last verification, as the audit record names it; "none" if there is none yet.
+pub fn audit_name(volume: &VolumeStatus) -> &'static str {
+    volume.audited.map_or("none", |audited| audited.result.scope.name())
 }
 
-/// A verdict's name; "none" if there is none yet.
-pub fn verdict_name(row: &StatusRow) -> &'static str {
-    match (row.verdict, Verdict::from_wire(row.verdict)) {
-        (0, _) => "none",
-        (_, Some(Verdict::Clean)) => "clean",
-        (_, Some(Verdict::Mismatch)) => "mismatch",
-        (_, Some(Verdict::Unreadable)) => "unreadable",
-        _ => "not-verified",
-    }
+/// Its verdict's name; "none" if there is none yet.
+pub fn verdict_name(volume: &VolumeStatus) -> &'static str {
+    volume.verdict().map_or("none", Verdict::name)
 }
 
 /// A finding as `KEY=VALUE` pairs.
@@ -82,18 +72,18 @@ impl Display for FoundFields<'_> {
 }
 
 /// A volume's state in words, with the reason if something is wrong.
-pub struct Condition<'a>(pub &'a StatusRow);
+pub struct Condition<'a>(pub &'a VolumeStatus);
 
 impl Display for Condition<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let row = self.0;
-        f.write_str(row.state_name())?;
+        f.write_str(row.state.name())?;
         if let Some(trouble) = row_trouble(row) {
             write!(f, ": {trouble}")?;
         }
-        match FaultKind::from_wire(row.fault) {
+        match row.fault {
             None => Ok(()),
-            Some(fault) => write!(f, ": {}; {LEFT}", FaultText(fault, row.fault_address.get())),
+            Some((kind, address)) => write!(f, ": {}; {LEFT}", FaultText(kind, address)),
         }
     }
 }
@@ -106,24 +96,23 @@ const DAMAGED: &str = "what is whole of its ledger can be read, nothing can be p
                        verify, and use another archive";
 
 /// What is wrong with an archive's ledger, or else with its volume.
-pub fn row_trouble(row: &StatusRow) -> Option<&'static str> {
-    let damaged = row.state == ArchiveState::Damaged as u8;
-    damaged.then_some(DAMAGED).or_else(|| volume_trouble(row))
-}
-
-/// What is wrong with a volume.
-pub fn volume_trouble(row: &StatusRow) -> Option<&'static str> {
-    VolumeState::from_wire(row.volume_state).and_then(trouble)
+pub fn row_trouble(volume: &VolumeStatus) -> Option<&'static str> {
+    if volume.state == ArchiveState::Damaged { Some(DAMAGED) } else { trouble(volume.volume_state) }
 }
 
 /// The first finding of the last verification.
-pub fn found(row: &StatusRow) -> Option<Found<'static>> {
-    let Finding { kind, area, block, record } = row.finding()?;
-    Some(Found { kind: kind.name(), area: area.name(), block, record, count: row.findings.get().into() })
+pub fn found(volume: &VolumeStatus) -> Option<Found<'static>> {
+    first_found(&volume.audited?.result)
+}
+
+/// The first finding of a result.
+pub fn first_found(result: &AuditResult) -> Option<Found<'static>> {
+    let Finding { kind, area, block, record } = result.first?;
+    Some(Found { kind: kind.name(), area: area.name(), block, record, count: result.findings.into() })
 }
 
 /// The first finding of a verification, for a person; nothing if there is none.
-pub struct FirstFinding<'a>(pub &'a StatusRow);
+pub struct FirstFinding<'a>(pub &'a VolumeStatus);
 
 impl Display for FirstFinding<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -132,11 +121,11 @@ impl Display for FirstFinding<'_> {
 }
 
 /// The first finding of a verification as `KEY=VALUE` pairs.
-pub struct FindingFields<'a>(pub &'a StatusRow);
+pub struct FindingFields<'a>(pub &'a VolumeStatus);
 
 impl Display for FindingFields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "findings={}", self.0.findings)?;
+        write!(f, "findings={}", self.0.findings())?;
         found(self.0).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
     }
 }

@@ -23,8 +23,9 @@ use totebox_domain::device::Uart;
 use totebox_domain::{Channel, ChannelSet, Domain};
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Region, Role};
+use totebox_protocol::audit::Op as Audit;
 use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
-use totebox_protocol::page::{ArchiveState, StatusPage, Time};
+use totebox_protocol::page::{ArchiveState, StatusPage, Time, VolumeStatus};
 use totebox_shm::testing::{give_back, mapped};
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
 use totebox_testing::{TestKernel, TestManifest};
@@ -390,6 +391,10 @@ impl Harness {
             waiting: ChannelSet::default(),
             regions: description.links.iter().flat_map(|link| [link.mine, link.theirs]).collect(),
         };
+        for row in &mut harness.status_page.rows {
+            *row = VolumeStatus::UNKNOWN.encode();
+            (row.verify_op, row.audit_record) = (Audit::VerifyFull as u8, 0.into());
+        }
         harness.console.start(&mut harness.kernel);
         harness.run();
         harness
@@ -400,7 +405,6 @@ impl Harness {
         let mut harness = Harness::starting(names);
         for row in &mut harness.status_page.rows[..=names.len()] {
             (row.state, row.volume_state) = (ArchiveState::Active as u8, 1);
-            (row.target, row.audit_due_ms) = (ArchiveState::Active as u8, u64::MAX.into());
         }
         (harness.status_page.settled, harness.status_page.restored, harness.status_page.durable) = (1, 1, 1);
         harness.status_page.in_service = 1;

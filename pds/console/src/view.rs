@@ -5,7 +5,7 @@ use totebox_console_protocol::text::Duration;
 use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_manifest::Manifest;
 use totebox_protocol::operator::Order;
-use totebox_protocol::page::{ArchiveState, StatusPage, degraded};
+use totebox_protocol::page::{ApplianceStatus, ArchiveState, degraded};
 use totebox_shm::Mapped;
 
 use super::clock::ClockView;
@@ -83,12 +83,12 @@ impl View {
     }
 
     /// Reads the page anew; `None` if nothing was published yet.
-    pub fn refresh(&mut self) -> Option<&StatusPage> {
+    pub fn refresh(&mut self) -> Option<&ApplianceStatus> {
         self.page.refresh()
     }
 
     /// The page as it was last read; `None` if nothing was published yet.
-    pub fn last(&self) -> Option<&StatusPage> {
+    pub fn last(&self) -> Option<&ApplianceStatus> {
         self.page.last()
     }
 
@@ -104,12 +104,17 @@ impl View {
 
     /// Whether the orchestrator gives no sign of life, or was cut off.
     pub fn is_orchestrator_lost(&self) -> bool {
-        self.orchestrator.is_lost(self.now_ms)
+        self.is_orchestrator_broken() || self.orchestrator.is_lost(self.now_ms)
+    }
+
+    /// Whether it broke its protocol, in its queue or on its page.
+    fn is_orchestrator_broken(&self) -> bool {
+        self.orchestrator.is_broken() || self.page.is_broken()
     }
 
     /// In words, since when the orchestrator is lost.
     pub fn since_when_lost(&self) -> heapless::String<96> {
-        let lost = match self.orchestrator.is_broken() {
+        let lost = match self.is_orchestrator_broken() {
             true => return heapless::format!("the orchestrator broke its protocol").unwrap_or_default(),
             false => Duration(self.age_ms()),
         };
@@ -124,7 +129,7 @@ impl View {
     /// The domains that do not work, as bits of [`degraded`]: by the orchestrator's word, and by the console's own
     /// judgement of those it watches.
     pub fn degraded(&self) -> u8 {
-        let reported = self.last().map_or(0, |status_page| status_page.degraded) & !degraded::ORCHESTRATOR;
+        let reported = self.last().map_or(0, |status| status.degraded) & !degraded::ORCHESTRATOR;
         let orchestrator = if self.is_orchestrator_lost() { degraded::ORCHESTRATOR } else { 0 };
         let clock = if self.clock.is_silent(self.now_ms) { degraded::CLOCK } else { 0 };
         reported | orchestrator | clock

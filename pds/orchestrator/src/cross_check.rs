@@ -10,7 +10,6 @@ use totebox_protocol::audit::Verdict;
 use totebox_protocol::flag::Place;
 use totebox_protocol::page::{Check, OwnCheck};
 
-
 /// What an archive and the auditor think of its volume.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CrossCheck {

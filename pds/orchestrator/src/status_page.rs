@@ -227,12 +227,7 @@ fn show_lifecycle(status: &mut VolumeStatus, lifecycle: &Lifecycle) {
     status.command = lifecycle.ended;
 }
 
-fn show_audit_volume(
-    status: &mut VolumeStatus,
-    recording: Recording,
-    layout: &Layout,
-    of_vault: &VolumeReport,
-) {
+fn show_audit_volume(status: &mut VolumeStatus, recording: Recording, layout: &Layout, of_vault: &VolumeReport) {
     (status.state, status.records) = match recording {
         Recording::Unknown => (ArchiveState::Starting, 0),
         Recording::Records(records) => (ArchiveState::Active, records),

@@ -87,6 +87,11 @@ impl AuditResult {
         AuditResult { scope, verdict, first, findings: 0, records: 0, bytes: 0, duration_ms: 0, audit_record }
     }
 
+    /// Whether something was verified, and the audit record does not tell of it.
+    pub fn is_unrecorded(&self) -> bool {
+        self.verdict != Verdict::NotVerified && self.audit_record.is_none()
+    }
+
     /// Whether what an earlier verification of the volume found stands beside this result: one that has not looked at
     /// everything cannot say that it is there no more. That a command (`asked`) was not carried out is the answer to
     /// it.

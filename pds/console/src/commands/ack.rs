@@ -3,7 +3,6 @@
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::operator::Order;
 
-use super::flags::flags;
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
@@ -29,7 +28,7 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, .. } = context;
     let (Some(status_page), Order::Acknowledge(flag)) = (view.last(), order.order) else { return Then::GoesOn };
-    let known = flags(status_page).find(|known| known.id == flag);
+    let known = status_page.flags.iter().find(|known| known.id == flag);
     if known.is_some_and(|known| known.tag != order.name) {
         return Then::GoesOn;
     }

@@ -3,8 +3,9 @@
 use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::UNRECORDED;
 use totebox_manifest::VOLUMES_MAX;
-use totebox_protocol::audit::Verdict;
+use totebox_protocol::audit::{AuditResult, Verdict};
 use totebox_protocol::operator::Order;
+use totebox_protocol::page::Audited;
 
 use crate::command::{Action, Command};
 use crate::context::Context;
@@ -59,23 +60,24 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let given = order.order;
     let asked = (0..volumes.len()).filter(move |&volume| covers(given, volume));
     for volume in asked.clone() {
-        let row = &status_page.rows[volume];
-        let has_come = row.verify_tag.get() == order.name && row.verifying == 0;
-        if !has_come || order.shown >> volume & 1 == 1 {
+        let row = &status_page.volumes[volume];
+        let has_come = row.answered == Some(order.name) && !row.verifying;
+        let Some(Audited { result, .. }) = row.audited.filter(|_| has_come && order.shown >> volume & 1 == 0)
+        else {
             continue;
-        }
+        };
         order.shown |= 1 << volume;
         let (name, verdict) = (&volumes[volume], verdict_name(row));
-        let (records, bytes, ms) = (row.verified_records, row.verified_bytes, row.verify_duration_ms);
+        let AuditResult { records, bytes, duration_ms: ms, .. } = result;
         if machine {
-            let (recorded, finding) = (yes(1 - row.unrecorded.min(1)), FindingFields(row));
+            let (recorded, finding) = (yes(!result.is_unrecorded()), FindingFields(row));
             output.line(format_args!(
                 "=volume name={name} verdict={verdict} records={records} bytes={bytes} duration_ms={ms} \
                  recorded={recorded} {finding}"
             ));
         } else {
-            let (size, time, finding) = (Size(bytes.get()), Duration(ms.get()), FirstFinding(row));
-            let remark = if row.unrecorded == 1 { UNRECORDED } else { "" };
+            let (size, time, finding) = (Size(bytes), Duration(ms), FirstFinding(row));
+            let remark = if result.is_unrecorded() { UNRECORDED } else { "" };
             output.line(format_args!(
                 "  {name:<32} {verdict:<12} {records} records, {size} read in {time}{remark}  {finding}"
             ));
@@ -85,15 +87,16 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
         return Then::GoesOn;
     }
     // The most serious verdict is the answer.
-    let first = |verdict: Verdict| asked.clone().find(|&volume| status_page.rows[volume].verdict == verdict as u8);
+    let first =
+        |verdict: Verdict| asked.clone().find(|&volume| status_page.volumes[volume].verdict() == Some(verdict));
     if let Some(volume) = first(Verdict::Mismatch) {
-        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.rows[volume]));
+        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.volumes[volume]));
         let text = format_args!("volume {name}: {finding}; keep the disk as it is");
         output.error(Error::Mismatch, None, text);
     } else if let Some(volume) = first(Verdict::Unreadable) {
-        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.rows[volume]));
+        let (name, finding) = (&volumes[volume], FirstFinding(&status_page.volumes[volume]));
         output.error(Error::Unavailable, None, format_args!("volume {name} cannot be read: {finding}"));
-    } else if asked.clone().all(|volume| status_page.rows[volume].verdict == Verdict::Clean as u8) {
+    } else if asked.clone().all(|volume| status_page.volumes[volume].verdict() == Some(Verdict::Clean)) {
         output.line(format_args!("+audit clean volumes={}", asked.count()));
     } else {
         let text = "not everything was verified: the auditor was lost; verify the disk on the host";

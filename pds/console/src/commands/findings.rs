@@ -4,15 +4,15 @@ use totebox_console_protocol::table::Table;
 use totebox_console_protocol::views::{FindingCount, RangeLine};
 use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, findings_in, in_use};
 use totebox_protocol::operator::Order;
-use totebox_protocol::page::StatusRow;
+use totebox_protocol::page::VolumeStatus;
 
 use crate::context::Context;
 use crate::order::{GivenOrder, OrderKind};
 use crate::progress::Then;
 
 /// Findings of the last audit of a volume beyond those that became flags.
-pub fn beyond_flags(row: &StatusRow) -> u64 {
-    u64::from(row.findings.get()).saturating_sub(FINDINGS_MAX as u64)
+pub fn beyond_flags(volume: &VolumeStatus) -> u64 {
+    u64::from(volume.findings()).saturating_sub(FINDINGS_MAX as u64)
 }
 
 fn line(range: &FoundRange) -> RangeLine<'static> {
@@ -35,10 +35,10 @@ pub static ORDER: OrderKind = OrderKind::new("flags", show);
 fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let asked = view.last().filter(|status_page| status_page.findings_tag.get() == order.name);
+    let asked = view.last().filter(|status_page| status_page.findings == order.name);
     let (Some(status_page), Order::Findings(volume)) = (asked, order.order) else { return Then::GoesOn };
     let (name, ranges) = (&volumes[volume], in_use(&status_page.more));
-    let (findings, listed) = (status_page.findings.get().into(), findings_in(ranges));
+    let (findings, listed) = (status_page.found.into(), findings_in(ranges));
     if machine {
         for range in ranges {
             output.line(format_args!("=range archive={name}{}", line(range)));

@@ -6,9 +6,8 @@ use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
-use totebox_protocol::flag::{About as Says, Flag, FlagRow, Loss, Place};
+use totebox_protocol::flag::{About as Says, Flag, Loss, Place};
 use totebox_protocol::operator::Order;
-use totebox_protocol::page::StatusPage;
 
 use super::findings::{self, beyond_flags};
 use crate::command::{Action, Command};
@@ -81,14 +80,9 @@ impl Display for FlagFields {
     }
 }
 
-/// The flags on the orchestrator's status page.
-pub fn flags(status_page: &StatusPage) -> impl Iterator<Item = Flag> {
-    status_page.flags.iter().filter_map(FlagRow::shown)
-}
-
-pub fn line(volumes: &Volumes, flag: Flag) -> FlagLine<'_, FlagText> {
+pub fn line<'a>(volumes: &'a Volumes, flag: &Flag) -> FlagLine<'a, FlagText> {
     let archive = flag.volume.and_then(|volume| volumes.get(volume)).unwrap_or("");
-    let Flag { id, raised_ms, acknowledged, .. } = flag;
+    let &Flag { id, raised_ms, acknowledged, .. } = flag;
     FlagLine { id: id.into(), raised_ms, archive, acknowledged: acknowledged.name(), text: FlagText(flag.about) }
 }
 
@@ -119,7 +113,7 @@ fn show(context: &mut Context) {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let Some(status_page) = view.last() else { return };
-    let rows = || flags(status_page);
+    let rows = || status_page.flags.iter();
     let (open, hidden) = (status_page.flags_open, status_page.flags_hidden);
     if machine {
         for flag in rows() {
@@ -140,7 +134,7 @@ fn show(context: &mut Context) {
             output.line(format_args!("{}", table.row(&line(volumes, flag))));
         }
     }
-    for (name, row) in volumes.iter().zip(&status_page.rows) {
+    for (name, row) in volumes.iter().zip(&status_page.volumes) {
         let more = beyond_flags(row);
         match more {
             0 => {}
@@ -157,7 +151,7 @@ fn show(context: &mut Context) {
     if machine {
         return output.line(format_args!("+flags open={open} hidden={hidden}"));
     }
-    let count = FlagCount { open: open.get().into(), hidden: hidden.get().into() };
+    let count = FlagCount { open: open.into(), hidden: hidden.into() };
     output.line(format_args!("+flags {count}"));
 }
 

@@ -2,28 +2,22 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use ledger_fmt::verify::Finding;
 use totebox_console_protocol::table::Table;
-use totebox_console_protocol::text::{Duration, Found, Size};
+use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
 use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, EventRow};
 use totebox_protocol::operator::Order;
-use totebox_protocol::page::{Cause, HISTORY_MAX};
+use totebox_protocol::page::Cause;
 
 use super::flags::{FlagFields, FlagText};
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
 use crate::order::{GivenOrder, OrderKind};
-use crate::phrases::{FaultText, FoundFields};
+use crate::phrases::{FaultText, FoundFields, first_found};
 use crate::progress::Then;
 use crate::volumes::Volumes;
-
-fn found(result: &AuditResult) -> Option<Found<'static>> {
-    let Finding { kind, area, block, record } = result.first?;
-    Some(Found { kind: kind.name(), area: area.name(), block, record, count: result.findings.into() })
-}
 
 /// What a record says, for a person; nothing of one that cannot be read.
 struct EventText(Option<Entry>);
@@ -48,7 +42,7 @@ fn event(event: &AuditEvent, f: &mut Formatter<'_>) -> fmt::Result {
             let (audit, verdict, size, time) =
                 (scope.name(), verdict.name(), Size(*bytes), Duration(*duration_ms));
             write!(f, "{audit} {verdict}, {records} records, {size} read in {time}")?;
-            found(result).map_or(Ok(()), |found| write!(f, "; {found}"))
+            first_found(result).map_or(Ok(()), |found| write!(f, "; {found}"))
         }
         AuditEvent::Flag { id, about } => write!(f, "flag {id}: {}", FlagText(*about)),
         AuditEvent::Acknowledgement { flag, kind, reason } => {
@@ -79,7 +73,7 @@ impl Display for EventFields<'_> {
                 let (audit, verdict) = (scope.name(), verdict.name());
                 write!(f, " audit={audit} verdict={verdict} records={records} bytes={bytes}")?;
                 write!(f, " duration_ms={duration_ms} findings={findings}")?;
-                found(result).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
+                first_found(result).map_or(Ok(()), |found| write!(f, " {}", FoundFields(&found)))
             }
             AuditEvent::Flag { id, about } => write!(f, " flag={id} flag_{}", FlagFields(*about)),
             AuditEvent::Acknowledgement { flag, kind, reason } => {
@@ -121,15 +115,15 @@ pub static ORDER: OrderKind = OrderKind::new("history", show);
 fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
-    let asked = view.last().filter(|status_page| status_page.history_tag.get() == order.name);
+    let asked = view.last().filter(|status_page| status_page.history == order.name);
     let Some(status_page) = asked else { return Then::GoesOn };
     // A record begins with its genesis: without any it could not be read.
-    if status_page.history_end.get() == 0 {
+    let Some(end) = status_page.history_end else {
         let text = "the audit record could not be read; see status, and flags";
         output.error(Error::Unavailable, None, format_args!("{text}"));
         return Then::Ends;
-    }
-    let events = &status_page.history[..(status_page.history_len.get() as usize).min(HISTORY_MAX)];
+    };
+    let events = &status_page.events;
     if machine {
         for event in events {
             let EventLine { sequence, time_ms, kind, archive, text } = line(volumes, event);
@@ -147,6 +141,6 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
             output.line(format_args!("{}", table.row(&row)));
         }
     }
-    output.line(format_args!("+history records={}", status_page.history_end));
+    output.line(format_args!("+history records={end}"));
     Then::Ends
 }

@@ -4,7 +4,7 @@
 use totebox_console_protocol::change::Change;
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::{Completion, Order};
-use totebox_protocol::page::{ArchiveState, StatusPage};
+use totebox_protocol::page::{ApplianceStatus, ArchiveState, VolumeStatus};
 
 use crate::command::{Action, Command, ParseError};
 use crate::context::Context;
@@ -65,11 +65,18 @@ fn transition(order: &GivenOrder) -> Option<(usize, ArchiveState)> {
 }
 
 fn tells(order: &GivenOrder, volume: usize, fact: Fact) -> bool {
-    transition(order).is_some_and(|(archive, target)| archive == volume && fact == Fact::State(target as u8))
+    transition(order).is_some_and(|(archive, target)| archive == volume && fact == Fact::State(target))
 }
 
-fn is_overtaken(order: &GivenOrder, status_page: &StatusPage) -> bool {
-    transition(order).is_some_and(|(archive, _)| status_page.rows[archive].command_tag.get() != order.name)
+/// How the order ended, if it was the archive's last.
+fn completion(order: &GivenOrder, volume: &VolumeStatus) -> Option<Completion> {
+    volume.command.filter(|&(name, _)| name == order.name).map(|(_, completion)| completion)
+}
+
+fn is_overtaken(order: &GivenOrder, status: &ApplianceStatus) -> bool {
+    // An order for an archive is only taken up when the one before it has ended, so later names are of later orders.
+    let last = transition(order).and_then(|(archive, _)| status.volumes[archive].command);
+    last.is_some_and(|(name, _)| name > order.name)
 }
 
 fn taken_up(order: &GivenOrder, context: &mut Context) {
@@ -86,27 +93,22 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let machine = context.machine();
     let Context { output, view, volumes, .. } = context;
     let (Some(status_page), Some((archive, _))) = (view.last(), transition(order)) else { return Then::GoesOn };
-    let row = &status_page.rows[archive];
-    if row.command_tag.get() != order.name || row.moving != 0 {
-        return Then::GoesOn;
-    }
-    let (command, archive, state) = (order.kind.command, &volumes[archive], row.state_name());
-    let (error, text) = match Completion::from_wire(row.completion) {
-        Some(Completion::Done) => {
+    let volume = &status_page.volumes[archive];
+    let Some(completion) = completion(order, volume).filter(|_| !volume.moving) else { return Then::GoesOn };
+    let (command, archive, state) = (order.kind.command, &volumes[archive], volume.state.name());
+    let (error, text) = match completion {
+        Completion::Done => {
             match machine {
                 true => output.line(format_args!("+{command} archive={archive} state={state}")),
                 false => output.line(format_args!("+{command} {archive} is {state}")),
             }
             return Then::Ends;
         }
-        Some(Completion::Stopped) => {
-            (Error::Stopped, "it did not come to rest in its time and was stopped; see flags")
-        }
-        Some(Completion::Unrecorded) => {
+        Completion::Stopped => (Error::Stopped, "it did not come to rest in its time and was stopped; see flags"),
+        Completion::Unrecorded => {
             (Error::Unrecorded, "that is done, but the audit record or its own ledger does not say so; see flags")
         }
-        Some(Completion::Failed) => (Error::Failed, "it could not be done; see flags"),
-        Some(Completion::None) | None => (Error::Failed, "the orchestrator does not say how it ended"),
+        Completion::Failed => (Error::Failed, "it could not be done; see flags"),
     };
     output.error(error, None, format_args!("{archive} is {state}: {text}"));
     Then::Ends

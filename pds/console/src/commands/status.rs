@@ -7,7 +7,7 @@ use totebox_console_protocol::text::Duration;
 use totebox_console_protocol::views::{FULL, Summary, VolumeLine};
 use totebox_console_protocol::words::QuotedText;
 use totebox_protocol::audit::Verdict;
-use totebox_protocol::page::{StatusPage, StatusRow, degraded};
+use totebox_protocol::page::{ApplianceStatus, VolumeStatus, degraded};
 
 use crate::command::{Action, Command};
 use crate::context::Context;
@@ -15,43 +15,48 @@ use crate::look::{LookKind, refresh};
 use crate::phrases::{Condition, FindingFields, FirstFinding, audit_name, row_trouble, verdict_name, yes};
 
 /// Whether the reason for a volume's state is worth a line of its own.
-fn is_troubled(row: &StatusRow) -> bool {
-    row_trouble(row).is_some() || row.fault != 0
+fn is_troubled(row: &VolumeStatus) -> bool {
+    row_trouble(row).is_some() || row.fault.is_some()
 }
 
 /// What is shown of one volume: a column each.
-fn volume_line<'a>(name: &'a str, broken: bool, status_page: &StatusPage, row: &StatusRow) -> VolumeLine<'a> {
+fn volume_line<'a>(
+    name: &'a str,
+    broken: bool,
+    status_page: &ApplianceStatus,
+    row: &VolumeStatus,
+) -> VolumeLine<'a> {
     VolumeLine {
         name,
-        state: if broken { "broken" } else { row.state_name() },
-        moving_to: (row.moving == 1).then(|| row.target_name()),
-        records: row.records.get(),
-        documents: row.documents.get(),
-        bytes: row.bytes.get(),
-        free: row.free.get(),
-        left: row.left.get(),
-        check: row.check_name(),
-        checked_ms: row.checked_ms.get(),
-        verifying: row.verifying == 1,
-        audit: audit_name(row.verify_op),
+        state: if broken { "broken" } else { row.state.name() },
+        moving_to: row.moving.then(|| row.target.name()),
+        records: row.records,
+        documents: row.documents,
+        bytes: row.bytes,
+        free: row.free,
+        left: row.left,
+        check: row.check.name(),
+        checked_ms: row.checked_ms,
+        verifying: row.verifying,
+        audit: audit_name(row),
         verdict: verdict_name(row),
-        verified_ms: row.verified_ms.get(),
-        flags: row.flags.get().into(),
-        up_ms: status_page.uptime_ms.get().saturating_sub(row.since_ms.get()),
-        refused: row.refused.get(),
-        now_ms: status_page.wall_ms.get(),
+        verified_ms: row.audited.map_or(0, |audited| audited.ended_ms),
+        flags: row.flags.into(),
+        up_ms: status_page.uptime_ms.saturating_sub(row.since_ms),
+        refused: row.refused,
+        now_ms: status_page.wall_ms,
     }
 }
 
 /// One volume as a row of machine mode: of this kind, what is shown of it, and what else there is to know.
-struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a StatusRow);
+struct VolumeRow<'a>(&'static str, VolumeLine<'a>, &'a VolumeStatus);
 
 impl Display for VolumeRow<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let VolumeRow(kind, line, row) = self;
         let VolumeLine { name, state, records, documents, bytes, free, left, refused, .. } = line;
-        let volume_state = row.volume_state_name();
-        write!(f, "=archive name={name} kind={kind} state={state} target={}", row.target_name())?;
+        let volume_state = row.volume_state.name();
+        write!(f, "=archive name={name} kind={kind} state={state} target={}", row.target.name())?;
         write!(f, " moving={} since_ms={} volume={volume_state}", yes(row.moving), row.since_ms)?;
         write!(f, " records={records} documents={documents} bytes={bytes} free={free} left={left}")?;
         write!(f, " refused={refused}")?;
@@ -59,8 +64,8 @@ impl Display for VolumeRow<'_> {
         write!(f, " check={check} checked_ms={checked_ms} checked_records={}", row.checked_records)?;
         write!(f, " verifying={} audit={audit} verdict={verdict}", yes(row.verifying))?;
         write!(f, " verified_ms={verified_ms} {}", FindingFields(row))?;
-        if row.audit_due_ms.get() != u64::MAX {
-            write!(f, " audit_due_ms={}", row.audit_due_ms)?;
+        if let Some(due_ms) = row.audit_due_ms {
+            write!(f, " audit_due_ms={due_ms}")?;
         }
         write!(f, " flags={flags}")?;
         if is_troubled(row) { write!(f, " trouble={}", QuotedText(Condition(row))) } else { Ok(()) }
@@ -81,18 +86,18 @@ impl Display for Degraded {
     }
 }
 
-fn summary(status_page: &StatusPage) -> Summary {
+fn summary(status_page: &ApplianceStatus) -> Summary {
     Summary {
-        uptime_ms: status_page.uptime_ms.get(),
-        time_ms: status_page.wall_ms.get(),
-        settled: status_page.settled == 1,
-        in_service: status_page.in_service == 1,
-        unrecorded: status_page.unrecorded.get().into(),
-        durable: status_page.durable == 1,
+        uptime_ms: status_page.uptime_ms,
+        time_ms: status_page.wall_ms,
+        settled: status_page.settled,
+        in_service: status_page.in_service,
+        unrecorded: status_page.unrecorded.into(),
+        durable: status_page.durable,
         reachable: status_page.degraded & degraded::UNREACHABLE == 0,
-        read_only: status_page.read_only == 1,
-        restored: status_page.restored == 1,
-        flags: status_page.flags_open.get().into(),
+        read_only: status_page.read_only,
+        restored: status_page.restored,
+        flags: status_page.flags_open.into(),
     }
 }
 
@@ -125,13 +130,13 @@ fn show(context: &mut Context) {
     let Some(status_page) = view.last() else { return };
     let line = |volume: usize| {
         let broken = volume < archives.len() && archives.is_closed(volume);
-        volume_line(&volumes[volume], broken, status_page, &status_page.rows[volume])
+        volume_line(&volumes[volume], broken, status_page, &status_page.volumes[volume])
     };
     let all = 0..volumes.len();
     if machine {
         for volume in all {
             let kind = if volume < archives.len() { "archive" } else { "audit" };
-            output.line(format_args!("{}", VolumeRow(kind, line(volume), &status_page.rows[volume])));
+            output.line(format_args!("{}", VolumeRow(kind, line(volume), &status_page.volumes[volume])));
         }
         let Summary { uptime_ms, time_ms, .. } = summary(status_page);
         output.line(format_args!(
@@ -155,14 +160,14 @@ fn show(context: &mut Context) {
     for volume in all {
         output.line(format_args!("{}", table.row(&line(volume))));
     }
-    for (volume, (name, row)) in volumes.iter().zip(&status_page.rows).enumerate() {
+    for (volume, (name, row)) in volumes.iter().zip(&status_page.volumes).enumerate() {
         if volume < archives.len() && line(volume).is_full() {
             output.line(format_args!("  {name} is {FULL}"));
         }
         if is_troubled(row) {
             output.line(format_args!("  {name} is {}", Condition(row)));
         }
-        if row.verdict == Verdict::Mismatch as u8 {
+        if row.verdict() == Some(Verdict::Mismatch) {
             output.line(format_args!("  {name} does not verify: {}", FirstFinding(row)));
         }
     }

@@ -10,8 +10,8 @@ use totebox_manifest::{ARCHIVES_MAX, Role};
 use totebox_protocol::audit::{Op as Audit, Verdict};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, Loss};
 use totebox_protocol::intake::{Answer, Reply};
-use totebox_protocol::operator::Refusal;
-use totebox_protocol::page::{ArchiveState, Check};
+use totebox_protocol::operator::{Completion, Refusal};
+use totebox_protocol::page::{ArchiveState, Check, StatusRow, VolumeStatus};
 use totebox_protocol::vault::VolumeState;
 use totebox_testing::Random;
 use zerocopy::{FromBytes, IntoBytes};
@@ -165,6 +165,7 @@ fn worst() -> Harness {
         (row.finding_area, row.finding_record) = (Area::Input as u8, (u64::MAX - 1).into());
         (row.audit_due_ms, row.since_ms) = ((u64::MAX - 1).into(), 0.into());
         (row.fault, row.verify_tag) = (FaultKind::Memory as u8, 1.into());
+        row.completion = Completion::Unrecorded as u8;
     }
     for (index, row) in harness.status_page.flags.iter_mut().enumerate() {
         row.as_mut_bytes().fill(0xff);
@@ -220,5 +221,42 @@ fn the_largest_answers_fit_the_bounds_their_buffer_is_made_for() {
         harness.output();
         let flags = harness.ask("flags");
         assert!(longest(&flags) <= FLAG_LINE_MAX, "{kind:?}: {}", flags[0]);
+    }
+}
+
+#[test]
+fn a_status_page_that_no_orchestrator_publishes_is_not_believed_and_its_orchestrator_cut_off() {
+    let spoils: [fn(&mut StatusRow); 10] = [
+        |row| row.state = 99,
+        |row| row.volume_state = 99,
+        |row| row.target = ArchiveState::Faulted as u8,
+        |row| row.check = 99,
+        |row| row.fault = 99,
+        |row| (row.command_tag, row.completion) = (1.into(), 0),
+        |row| row.verdict = 99,
+        |row| row.verdict = Verdict::Recorded as u8,
+        |row| (row.verdict, row.verify_op) = (Verdict::Clean as u8, Audit::Ping as u8),
+        |row| (row.verdict, row.finding) = (Verdict::Mismatch as u8, 99),
+    ];
+    for (number, spoil) in spoils.into_iter().enumerate() {
+        let mut harness = Harness::up_machine(&NAMES);
+        harness.status_page.rows[1].records = 7.into();
+        harness.publish();
+        harness.lines();
+        spoil(&mut harness.status_page.rows[1]);
+        harness.status_page.rows[1].records = 8.into();
+        harness.publish();
+        let lines = harness.lines();
+        assert!(lines[0].starts_with("*the orchestrator does not answer: "), "{number}: {lines:?}");
+        let status = harness.ask("status");
+        assert!(status[1].contains(" records=7 "), "{number}: what it said before is shown: {status:?}");
+        assert!(status[3].contains(" degraded=orchestrator "), "{number}: {status:?}");
+        let refused = harness.ask("suspend finance");
+        assert!(refused[0].starts_with("-not-answering the orchestrator broke its protocol"), "{refused:?}");
+        // What becomes of the page is no matter any more.
+        harness.status_page.rows[1] = VolumeStatus::UNKNOWN.encode();
+        harness.publish();
+        assert!(harness.ask("status")[1].contains(" records=7 "), "{number}");
+        assert!(harness.ask("put finance x 0")[0].starts_with("+ready "), "{number}: documents go on");
     }
 }

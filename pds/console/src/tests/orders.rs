@@ -521,6 +521,7 @@ fn ranges() -> [FoundRange; 2] {
 fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     let mut harness = Harness::up(&NAMES);
     (harness.status_page.rows[0].findings, harness.status_page.rows[1].findings) = (8.into(), 18.into());
+    harness.status_page.rows[..2].iter_mut().for_each(|row| row.verdict = Verdict::Mismatch as u8);
     harness.publish();
     harness.output();
     assert_eq!(

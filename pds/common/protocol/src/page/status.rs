@@ -240,7 +240,6 @@ pub struct StatusRow {
     pub audit_record: U64,
 }
 
-
 impl StatusRow {
     /// What is said of the volume; `None` if no orchestrator says that.
     pub fn decode(&self) -> Option<VolumeStatus> {
@@ -282,7 +281,8 @@ impl StatusRow {
     }
 
     fn result(&self, verdict: u8) -> Option<AuditResult> {
-        let &StatusRow { finding: kind, finding_area: area, finding_block: block, finding_record: record, .. } = self;
+        let &StatusRow { finding: kind, finding_area: area, finding_block: block, finding_record: record, .. } =
+            self;
         let place = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
         let first: Option<Finding> = if kind == 0 { None } else { Some(place.decode()?) };
         Some(AuditResult {
@@ -441,7 +441,6 @@ pub struct StatusPage {
     pub more: RangeRows,
 }
 
-
 // The page fits its region behind the sequence word.
 const _: () = assert!(size_of::<StatusPage>() + 8 <= STATUS_SIZE);
 const _: () = assert!(VOLUMES_MAX == ARCHIVES_MAX + 1);
@@ -467,5 +466,127 @@ impl StatusPage {
         status.history_end = Some(self.history_end.get()).filter(|&end| end > 0);
         (status.findings, status.found, status.more) = (self.findings_tag.get(), self.findings.get(), self.more);
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flag::About;
+    use ledger_fmt::layout::Area;
+    use ledger_fmt::verify::FindingKind;
+
+    /// Volumes in every state, with every kind of what can be said of them.
+    fn volumes() -> Vec<VolumeStatus> {
+        let mut volumes = Vec::from([VolumeStatus::UNKNOWN]);
+        let mut add = |change: &dyn Fn(&mut VolumeStatus)| {
+            let mut volume =
+                VolumeStatus { since_ms: 1, records: 2, documents: 3, bytes: 4, ..VolumeStatus::UNKNOWN };
+            (volume.free, volume.left, volume.refused, volume.flags) = (5, 6, 7, 8);
+            (volume.checked_ms, volume.checked_records, volume.audit_due_ms) = (9, 10, Some(11));
+            change(&mut volume);
+            volumes.push(volume);
+        };
+        let numbers = || 0..=u8::MAX;
+        for state in numbers().filter_map(ArchiveState::from_wire) {
+            add(&|volume| volume.state = state);
+            if let Some(target) = Standing::of(state) {
+                add(&|volume| (volume.target, volume.moving) = (target, true));
+            }
+        }
+        for state in numbers().filter_map(VolumeState::from_wire) {
+            add(&|volume| volume.volume_state = state);
+        }
+        for kind in numbers().filter_map(FaultKind::from_wire) {
+            add(&|volume| volume.fault = Some((kind, 77)));
+        }
+        for completion in numbers().filter_map(Completion::from_wire) {
+            add(&|volume| volume.command = Some((5, completion)));
+        }
+        for check in numbers().filter_map(Check::from_wire) {
+            add(&|volume| (volume.check, volume.verifying, volume.answered) = (check, true, Some(3)));
+        }
+        for verdict in numbers().filter_map(Verdict::from_wire).filter(|verdict| verdict.is_of_a_verification()) {
+            for (scope, record) in [(Scope::Full, None), (Scope::Incremental, Some(4))] {
+                let found = Finding { kind: FindingKind::Asset, area: Area::Assets, block: 33, record };
+                let first = (verdict == Verdict::Mismatch).then_some(found);
+                let (findings, records, bytes, duration_ms) = (1, 2, 3, 4);
+                let result = AuditResult {
+                    scope,
+                    verdict,
+                    first,
+                    findings,
+                    records,
+                    bytes,
+                    duration_ms,
+                    audit_record: record,
+                };
+                add(&|volume| volume.audited = Some(Audited { result, ended_ms: 6 }));
+            }
+        }
+        volumes
+    }
+
+    #[test]
+    fn every_volume_comes_out_of_its_row_as_it_went_in() {
+        for volume in volumes() {
+            assert_eq!(StatusRow::read_from_bytes(volume.encode().as_bytes()).unwrap().decode(), Some(volume));
+        }
+    }
+
+    /// Every value of every byte of every row: what is taken for a volume is one, and nothing panics.
+    #[test]
+    fn what_is_no_row_is_refused() {
+        for volume in volumes() {
+            for at in 0..size_of::<StatusRow>() {
+                for value in 0..=u8::MAX {
+                    let mut row = volume.encode();
+                    row.as_mut_bytes()[at] = value;
+                    if let Some(read) = row.decode() {
+                        assert_eq!(read.encode().decode(), Some(read));
+                    }
+                }
+            }
+        }
+        let good = volumes()[1].encode();
+        for number in 0..=u8::MAX {
+            let refused = |row: StatusRow| row.decode().is_none();
+            assert_eq!(refused(StatusRow { state: number, ..good }), ArchiveState::from_wire(number).is_none());
+            let row = StatusRow { volume_state: number, ..good };
+            assert_eq!(refused(row), VolumeState::from_wire(number).is_none());
+            assert_eq!(refused(StatusRow { target: number, ..good }), Standing::from_wire(number).is_none());
+            assert_eq!(refused(StatusRow { check: number, ..good }), Check::from_wire(number).is_none());
+            let row = StatusRow { fault: number, ..good };
+            assert_eq!(refused(row), number != 0 && FaultKind::from_wire(number).is_none());
+            let row = StatusRow { command_tag: 1.into(), completion: number, ..good };
+            assert_eq!(refused(row), Completion::from_wire(number).is_none());
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_was_put_into_it() {
+        let mut status = ApplianceStatus::nothing(volumes().len());
+        (status.uptime_ms, status.wall_ms, status.unrecorded) = (1, 2, 3);
+        (status.durable, status.restored, status.degraded) = (true, true, degraded::EVERY);
+        (status.flags_open, status.flags_hidden) = (4, 5);
+        status.volumes = volumes();
+        status.flags.push(Flag { id: 6, ..Flag::new(Some(0), About::Hung) });
+        status.events.push(EventRow::new_zeroed());
+        (status.history, status.history_end, status.findings, status.found) = (7, Some(8), 9, 10);
+        let mut page = StatusPage::new_box_zeroed().unwrap();
+        status.encode(&mut page);
+        let mut read = ApplianceStatus::nothing(volumes().len());
+        assert_eq!((page.decode(&mut read), &read), (Some(()), &status));
+        // What was said before leaves nothing behind.
+        ApplianceStatus::nothing(volumes().len()).encode(&mut page);
+        assert_eq!(page.decode(&mut read), Some(()));
+        assert_eq!(read, ApplianceStatus::nothing(volumes().len()));
+        // Any numbers where no volume's row is do no harm.
+        page.history_len = u32::MAX.into();
+        page.degraded = 0xff;
+        assert_eq!(page.decode(&mut read), Some(()));
+        assert_eq!((read.events.len(), read.degraded), (HISTORY_MAX, degraded::EVERY));
+        page.rows[2].state = 99;
+        assert_eq!(page.decode(&mut read), None);
     }
 }
