@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use totebox_manifest::{LinkKind, Role, conversation};
-use totebox_protocol::audit::{Op, Report, Request, Verdict};
+use totebox_protocol::audit::{Ending, Op, Report, Request};
 use totebox_shm::{Consumer, Producer, queue_pair, testing};
 use totebox_tests::sim::World;
 use zerocopy::{FromZeros, IntoBytes};
@@ -45,8 +45,8 @@ impl Orchestrator {
                 rig.world.notify(self.pd, self.channel);
                 // What comes unasked has tag 0.
                 if report.tag.get() == self.tag {
-                    let verdict = Verdict::from_wire(report.verdict);
-                    ensure!(verdict == Some(Verdict::Clean), "volume {volume} is not clean: {report:?}");
+                    let verdict = Ending::from_wire(report.verdict);
+                    ensure!(verdict == Some(Ending::Clean), "volume {volume} is not clean: {report:?}");
                     return Ok(report.records.get());
                 }
             }

@@ -187,6 +187,13 @@ impl VaultHarness {
         page
     }
 
+    /// Whether the vault says that it has looked at every volume.
+    pub fn is_recovered(&self) -> bool {
+        let page = self.page();
+        let archives = self.clients.len() - 2;
+        page.volumes[..=archives].iter().all(|row| row.state != VolumeState::Recovering as u8)
+    }
+
     /// The region a client writes, to break the rules in.
     pub fn region_of(&self, client: ClientId) -> Shared {
         self.clients[client.0].mine

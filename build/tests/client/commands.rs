@@ -119,7 +119,7 @@ fn status_and_audit_say_by_their_exit_code_what_they_found() {
             (row.verify_tag, row.verdict) = ((verified as u32).into(), verdict as u8);
             row.finding_record = u64::MAX.into();
         }
-        harness.status_page.rows[2].unrecorded = u8::from(verified == 1);
+        harness.status_page.rows[2].audit_record = if verified == 1 { u64::MAX } else { 0 }.into();
         (harness.status_page.rows[0].left, harness.status_page.rows[0].records) = (0.into(), 9.into());
         if verified >= 2 {
             let row = &mut harness.status_page.rows[1];

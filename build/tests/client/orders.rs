@@ -303,7 +303,8 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let prepare = |harness: &mut Harness| {
-        harness.status_page.rows[1].findings = 40.into();
+        let row = &mut harness.status_page.rows[1];
+        (row.findings, row.verdict) = (40.into(), Verdict::Mismatch as u8);
         (1..=3).for_each(|name| harness.answer_order(Ok(name)));
         harness.publish();
     };

@@ -32,7 +32,7 @@ pub struct Verifier {
     /// Of the content, where it is read in pieces.
     hasher: Hasher,
     chain: Chain,
-    step: Step,
+    step: WalkStep,
     /// Blocks still to be read one by one, because reading them together failed.
     singly: usize,
     /// The block of `ledger/` the walk began at, and the bytes after which it ends between two batches.
@@ -47,7 +47,7 @@ pub struct Verifier {
 
 /// What is done next. Blocks `next..end` are wanted.
 #[derive(Clone, Copy)]
-enum Step {
+enum WalkStep {
     /// Read superblock and hints.
     Labels { end: u64 },
     /// Look for the batch at the frontier.
@@ -96,7 +96,7 @@ impl Verifier {
             content: None,
             hasher: Hasher::content(),
             chain: Chain::at(&Point::START),
-            step: Step::Labels { end: DIRECTORIES_START },
+            step: WalkStep::Labels { end: DIRECTORIES_START },
             began: 0,
             budget: u64::MAX,
             singly: 0,
@@ -130,7 +130,7 @@ impl Verifier {
         verifier.begin_at(point);
         (verifier.bound, verifier.budget) = (end, bytes);
         let at = point.frontier.ledger_next;
-        verifier.step = if at < verifier.limit { verifier.fill(at, at + 1, true) } else { Step::Done };
+        verifier.step = if at < verifier.limit { verifier.fill(at, at + 1, true) } else { WalkStep::Done };
         verifier
     }
 
@@ -227,14 +227,16 @@ impl Verifier {
     /// What the present step reads: blocks of an area, from and to.
     fn reading(&self) -> Option<(Area, u64, u64)> {
         match self.step {
-            Step::Labels { end } => Some((Area::Volume, self.window.end(), end)),
+            WalkStep::Labels { end } => Some((Area::Volume, self.window.end(), end)),
             // Where reading fails, nothing is read ahead: only what is needed may be called unreadable.
-            Step::Fill { end, ahead, .. } => {
+            WalkStep::Fill { end, ahead, .. } => {
                 Some((Area::Ledger, self.window.end(), if self.singly > 0 { end } else { ahead }))
             }
-            Step::Search { next, end } => Some((Area::Ledger, next, end)),
-            Step::Digest { next, end, .. } | Step::Content { next, end } => Some((Area::Assets, next, end)),
-            Step::Frontier | Step::Records | Step::Close | Step::Done => None,
+            WalkStep::Search { next, end } => Some((Area::Ledger, next, end)),
+            WalkStep::Digest { next, end, .. } | WalkStep::Content { next, end } => {
+                Some((Area::Assets, next, end))
+            }
+            WalkStep::Frontier | WalkStep::Records | WalkStep::Close | WalkStep::Done => None,
         }
     }
 
@@ -244,31 +246,31 @@ impl Verifier {
         assert_eq!(bytes.len(), blocks * BLOCK_SIZE, "not the blocks that were wanted");
         self.singly = self.singly.saturating_sub(blocks);
         // What a search passes over is read again, for its records.
-        if !readable && !matches!(self.step, Step::Search { .. }) {
+        if !readable && !matches!(self.step, WalkStep::Search { .. }) {
             let record = self.content.as_ref().map(|content| content.sequence);
             self.report.finding(visitor, FindingKind::Unreadable, area, first, record);
         }
         let next = first + blocks as u64;
         let complete = next == end;
         self.step = match self.step {
-            Step::Labels { .. } | Step::Fill { .. } => {
+            WalkStep::Labels { .. } | WalkStep::Fill { .. } => {
                 self.window.push(bytes, readable);
                 match self.step {
                     step if !complete => step,
-                    Step::Labels { .. } => self.labels(visitor),
-                    Step::Fill { batch: true, .. } => Step::Frontier,
-                    _ => Step::Records,
+                    WalkStep::Labels { .. } => self.labels(visitor),
+                    WalkStep::Fill { batch: true, .. } => WalkStep::Frontier,
+                    _ => WalkStep::Records,
                 }
             }
-            Step::Search { end, .. } => self.search(first, end, bytes, visitor),
-            Step::Digest { end, probe, .. } => {
+            WalkStep::Search { end, .. } => self.search(first, end, bytes, visitor),
+            WalkStep::Digest { end, probe, .. } => {
                 self.region.digest.update(bytes);
                 self.region.assets_reported |= !readable;
-                if complete { self.digested(probe, visitor) } else { Step::Digest { next, end, probe } }
+                if complete { self.digested(probe, visitor) } else { WalkStep::Digest { next, end, probe } }
             }
-            Step::Content { end, .. } => {
+            WalkStep::Content { end, .. } => {
                 self.content(bytes, readable, visitor);
-                if complete { self.content_end(end, visitor) } else { Step::Content { next, end } }
+                if complete { self.content_end(end, visitor) } else { WalkStep::Content { next, end } }
             }
             step => step,
         };
@@ -279,36 +281,36 @@ impl Verifier {
     fn think(&mut self, visitor: &mut dyn Visitor) {
         loop {
             self.step = match self.step {
-                Step::Frontier => self.at_frontier(visitor),
-                Step::Records => self.records(visitor),
-                Step::Close => self.close(visitor),
+                WalkStep::Frontier => self.at_frontier(visitor),
+                WalkStep::Records => self.records(visitor),
+                WalkStep::Close => self.close(visitor),
                 _ => return,
             };
         }
     }
 
-    fn labels(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn labels(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let Verifier { known, window, expected, layout, report, .. } = self;
         self.bound = known.read(window, expected, layout, report, visitor);
         self.window.clear();
-        Step::Frontier
+        WalkStep::Frontier
     }
 
     /// Reads on so that the window begins at `block` and holds all before `end`.
-    fn fill(&mut self, block: u64, end: u64, batch: bool) -> Step {
+    fn fill(&mut self, block: u64, end: u64, batch: bool) -> WalkStep {
         self.window.move_to(block);
         let ahead = (block + window::BLOCKS as u64).min(self.limit).max(end);
-        Step::Fill { end, ahead, batch }
+        WalkStep::Fill { end, ahead, batch }
     }
 
-    fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
         self.known.compare(&self.frontier, self.last_header_block, &mut self.report, visitor);
         if at >= self.limit {
             return self.finish(visitor);
         }
         if self.bytes_read >= self.budget && at > self.began {
-            return Step::Done;
+            return WalkStep::Done;
         }
         if !self.window.covers(at, at + 1) {
             return self.fill(at, at + 1, true);
@@ -334,12 +336,12 @@ impl Verifier {
     }
 
     /// Looks at the asset blocks under the batch's digest.
-    fn digest(&mut self, probe: bool, visitor: &mut dyn Visitor) -> Step {
+    fn digest(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
         let (next, end) = (self.region.digest_from, self.region.assets_to);
-        if next < end { Step::Digest { next, end, probe } } else { self.digested(probe, visitor) }
+        if next < end { WalkStep::Digest { next, end, probe } } else { self.digested(probe, visitor) }
     }
 
-    fn digested(&mut self, probe: bool, visitor: &mut dyn Visitor) -> Step {
+    fn digested(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
         let region = &mut self.region;
         region.digested = true;
         let matches = region.digest.finish() == region.digest_expected;
@@ -352,22 +354,22 @@ impl Verifier {
             }
             (false, _) => {}
         }
-        Step::Close
+        WalkStep::Close
     }
 
     /// Begins with the records of a batch that is to be taken as committed.
-    fn enter(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn enter(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let Region { end, after, .. } = self.region;
         let padding = self.window.bytes(end, after.ledger_next * BLOCK_SIZE as u64);
         if let Some(offset) = first_nonzero(padding) {
             let block = (end + offset as u64) / BLOCK_SIZE as u64;
             self.report.finding(visitor, FindingKind::Record, Area::Ledger, block, None);
         }
-        Step::Records
+        WalkStep::Records
     }
 
     /// There is no whole batch at the frontier.
-    fn not_whole(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn not_whole(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
         if at < self.bound.ledger_next {
             // The block itself is not read again: what it held once is what it holds, or this may never end.
@@ -377,25 +379,25 @@ impl Verifier {
             return self.search_on(at + 1, self.bound.ledger_next, visitor);
         }
         if self.known.hints_lost(&self.frontier) && at + 1 < self.limit {
-            return Step::Search { next: at + 1, end: self.limit };
+            return WalkStep::Search { next: at + 1, end: self.limit };
         }
         self.end_of_batches(visitor)
     }
 
     /// The walk has come to where the ledger may end.
-    fn end_of_batches(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn end_of_batches(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
         self.tail = first_nonzero(self.window.block(at)).map(|_| at);
         self.finish(visitor)
     }
 
-    fn finish(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn finish(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         self.known.finish(&self.frontier, &mut self.report, visitor);
-        Step::Done
+        WalkStep::Done
     }
 
     /// Looks for a batch header behind the frontier in blocks from `first` on.
-    fn search(&mut self, first: u64, end: u64, bytes: &[u8], visitor: &mut dyn Visitor) -> Step {
+    fn search(&mut self, first: u64, end: u64, bytes: &[u8], visitor: &mut dyn Visitor) -> WalkStep {
         let committed = self.frontier.ledger_next < self.bound.ledger_next;
         for (block, at) in bytes.chunks_exact(BLOCK_SIZE).zip(first..) {
             let Some(header) = self.following(block, at) else { continue };
@@ -406,16 +408,16 @@ impl Verifier {
             if !committed {
                 // There are later batches, so what lies before them was committed.
                 self.bound = before;
-                return Step::Frontier;
+                return WalkStep::Frontier;
             }
         }
         self.search_on(first + (bytes.len() / BLOCK_SIZE) as u64, end, visitor)
     }
 
     /// Looks for a batch header from block `next` on.
-    fn search_on(&mut self, next: u64, end: u64, visitor: &mut dyn Visitor) -> Step {
+    fn search_on(&mut self, next: u64, end: u64, visitor: &mut dyn Visitor) -> WalkStep {
         if next < end {
-            Step::Search { next, end }
+            WalkStep::Search { next, end }
         } else if self.frontier.ledger_next < self.bound.ledger_next {
             self.lost(self.bound, visitor)
         } else {
@@ -442,7 +444,7 @@ impl Verifier {
     }
 
     /// The batch header at the frontier is lost. The walk goes on at `to`; whole records are sought before it.
-    fn lost(&mut self, to: Frontier, visitor: &mut dyn Visitor) -> Step {
+    fn lost(&mut self, to: Frontier, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
         if self.window.readable(at) {
             let never = to.ledger_next == self.bound.ledger_next && first_nonzero(self.window.block(at)).is_none();
@@ -456,14 +458,14 @@ impl Verifier {
         }
         self.chain.interrupted(at * BLOCK_SIZE as u64);
         self.region = Region::lost(&self.frontier, &to, self.report.findings);
-        Step::Records
+        WalkStep::Records
     }
 
-    fn records(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn records(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         loop {
             let Region { at, end, headed, sound, .. } = self.region;
             if at >= end {
-                return Step::Close;
+                return WalkStep::Close;
             }
             let stop = end.min(at + RECORD_MAX as u64);
             let (first, last) = (at / BLOCK_SIZE as u64, stop.div_ceil(BLOCK_SIZE as u64));
@@ -498,7 +500,12 @@ impl Verifier {
     }
 
     /// Begins to read the content of the record in this block of `ledger/`, if there is any to read.
-    fn begin_content(&mut self, header: &Header, ledger_block: u64, visitor: &mut dyn Visitor) -> Option<Step> {
+    fn begin_content(
+        &mut self,
+        header: &Header,
+        ledger_block: u64,
+        visitor: &mut dyn Visitor,
+    ) -> Option<WalkStep> {
         let region = &mut self.region;
         let (sequence, block, len) = (header.sequence.get(), header.content_block.get(), header.content_len.get());
         let end = if len == 0 {
@@ -525,7 +532,7 @@ impl Verifier {
             return Some(self.content_end(end, visitor));
         }
         region.leave_out(block);
-        Some(Step::Content { next: block, end })
+        Some(WalkStep::Content { next: block, end })
     }
 
     fn content(&mut self, bytes: &[u8], readable: bool, visitor: &mut dyn Visitor) {
@@ -548,7 +555,7 @@ impl Verifier {
     }
 
     /// All content of the record was read; it ends before the asset block `end`.
-    fn content_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> Step {
+    fn content_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> WalkStep {
         self.region.assets_next = end;
         if let Some(content) = self.content.take() {
             let hash = content.hash.unwrap_or_else(|| self.hasher.finish());
@@ -560,10 +567,10 @@ impl Verifier {
             self.region.assets_reported |= !sound;
             visitor.content_end(content.sequence, sound);
         }
-        Step::Records
+        WalkStep::Records
     }
 
-    fn close(&mut self, visitor: &mut dyn Visitor) -> Step {
+    fn close(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let region = &mut self.region;
         if region.headed && self.mode == Mode::Full {
             region.leave_out(region.assets_to);
@@ -578,7 +585,7 @@ impl Verifier {
         }
         self.frontier = region.after;
         self.last_header_block = region.last_header_block;
-        Step::Frontier
+        WalkStep::Frontier
     }
 
     /// Whose batch headers are looked for, and how much room `ledger/` and `assets/` have.

@@ -79,7 +79,7 @@ pub struct Wrong {
 
 /// How the last pass ended, or what was found since.
 #[derive(Clone, Copy, Debug)]
-struct Outcome {
+struct ScrubEnd {
     check: Check,
     area: Area,
     block: u64,
@@ -87,9 +87,9 @@ struct Outcome {
     records: u64,
 }
 
-impl Outcome {
-    const fn wrong(check: Check, area: Area, block: u64, record: Option<u64>) -> Outcome {
-        Outcome { check, area, block, record, records: 0 }
+impl ScrubEnd {
+    const fn wrong(check: Check, area: Area, block: u64, record: Option<u64>) -> ScrubEnd {
+        ScrubEnd { check, area, block, record, records: 0 }
     }
 }
 
@@ -165,7 +165,7 @@ pub struct CrossCheck {
     /// What was kept is of no use any more: it is to be cleared.
     outdated: bool,
     passes: u64,
-    last: Option<Outcome>,
+    last: Option<ScrubEnd>,
 }
 
 impl CrossCheck {
@@ -254,7 +254,7 @@ impl CrossCheck {
         }
     }
 
-    fn end(&mut self, outcome: Outcome, ledger: &LedgerWriter<Purpose>, now: (u64, u64)) {
+    fn end(&mut self, outcome: ScrubEnd, ledger: &LedgerWriter<Purpose>, now: (u64, u64)) {
         let Some(pass) = self.pass.take() else { return };
         self.unkept = 0;
         if pass.resumed && outcome.check != Check::Clean {
@@ -274,7 +274,7 @@ impl CrossCheck {
     pub fn found(&mut self, place: Wrong, now: (u64, u64)) {
         let records = self.last.map_or(0, |last| last.records);
         self.last =
-            Some(Outcome { records, ..Outcome::wrong(place.check, place.area, place.block, place.record) });
+            Some(ScrubEnd { records, ..ScrubEnd::wrong(place.check, place.area, place.block, place.record) });
         self.ended_at = Some(now);
     }
 
@@ -334,7 +334,7 @@ impl CrossCheck {
     pub fn report(&self) -> OwnCheck {
         let nothing = OwnCheck { passes: self.passes, ..OwnCheck::default() };
         self.last.zip(self.ended_at).map_or(nothing, |(end, (_, ended_ms))| {
-            let Outcome { check: result, area, block, record, records } = end;
+            let ScrubEnd { check: result, area, block, record, records } = end;
             let place = result.found().then_some(Place { area, block, record });
             OwnCheck { result, place, records, ended_ms, ..nothing }
         })
@@ -345,7 +345,7 @@ impl CrossCheck {
 enum Next {
     Again,
     Read(Area, u64, usize),
-    End(Outcome),
+    End(ScrubEnd),
 }
 
 /// Whether the position can be kept. An archive that is closed, or may be soon, writes nothing more: once its volume is
@@ -414,8 +414,8 @@ impl Pass {
         let same = at == self.end
             && self.totals.head == self.expected.head
             && self.totals.tree.root() == self.expected.tree.root();
-        let end = Outcome::wrong(Check::Mismatch, Area::Ledger, self.end.saturating_sub(1), None);
-        Next::End(if same { Outcome { check: Check::Clean, ..end } } else { end }.with(&self.totals))
+        let end = ScrubEnd::wrong(Check::Mismatch, Area::Ledger, self.end.saturating_sub(1), None);
+        Next::End(if same { ScrubEnd { check: Check::Clean, ..end } } else { end }.with(&self.totals))
     }
 
     fn begin_batch(&mut self, bytes: &[u8], ledger: &LedgerWriter<Purpose>) -> Next {
@@ -482,18 +482,18 @@ impl Pass {
     }
 
     fn wrong(&self, area: Area, block: u64, record: Option<u64>) -> Next {
-        Next::End(Outcome::wrong(Check::Mismatch, area, block, record).with(&self.totals))
+        Next::End(ScrubEnd::wrong(Check::Mismatch, area, block, record).with(&self.totals))
     }
 
     /// The read under way has failed: what that says of the volume, or nothing if more was asked for than is needed.
-    fn unreadable(&mut self) -> Option<Outcome> {
+    fn unreadable(&mut self) -> Option<ScrubEnd> {
         let careful = core::mem::replace(&mut self.careful, true);
         let (area, block, record) = match &self.content {
             Some(_) if !careful => return None,
             Some(content) => (Area::Assets, content.next_block(), Some(content.record)),
             None => (Area::Ledger, self.frontier.ledger_next, None),
         };
-        Some(Outcome::wrong(Check::Unreadable, area, block, record).with(&self.totals))
+        Some(ScrubEnd::wrong(Check::Unreadable, area, block, record).with(&self.totals))
     }
 }
 
@@ -510,8 +510,8 @@ impl Content {
     }
 }
 
-impl Outcome {
-    fn with(self, totals: &Totals) -> Outcome {
-        Outcome { records: totals.head.records, ..self }
+impl ScrubEnd {
+    fn with(self, totals: &Totals) -> ScrubEnd {
+        ScrubEnd { records: totals.head.records, ..self }
     }
 }

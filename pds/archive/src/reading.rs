@@ -30,13 +30,13 @@ const UNREADABLE_MAX: u32 = 64;
 /// What is being read.
 struct Task {
     tag: u32,
-    step: Step,
+    step: ReadingStep,
     unreadable: u32,
     failed: Option<Refusal>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one, and nothing is allocated after start")]
-enum Step {
+enum ReadingStep {
     /// A document is looked for, to send its content from this byte on.
     Find { offset: u64 },
     /// So many records are still to be listed; the first of those that were not there.
@@ -100,15 +100,15 @@ impl Reading {
 
     /// `Get`.
     pub fn get(&mut self, tag: u32, sequence: u64, offset: u64, ledger: &LedgerWriter<Purpose>) {
-        self.begin(tag, sequence, Step::Find { offset }, ledger);
+        self.begin(tag, sequence, ReadingStep::Find { offset }, ledger);
     }
 
     /// `List`.
     pub fn list(&mut self, tag: u32, from: u64, count: u64, ledger: &LedgerWriter<Purpose>) {
-        self.begin(tag, from, Step::List { left: count, gap: None }, ledger);
+        self.begin(tag, from, ReadingStep::List { left: count, gap: None }, ledger);
     }
 
-    fn begin(&mut self, tag: u32, wanted: u64, step: Step, ledger: &LedgerWriter<Purpose>) {
+    fn begin(&mut self, tag: u32, wanted: u64, step: ReadingStep, ledger: &LedgerWriter<Purpose>) {
         self.search.begin(wanted, ledger);
         self.task = Some(Task { tag, step, unreadable: 0, failed: None });
     }
@@ -134,19 +134,19 @@ impl Reading {
             (Status::Ok, step) => {
                 vault.data(&mut self.buffer[..reply.len]);
                 match step {
-                    Step::Content(content) => content.take(&self.buffer[..reply.len]),
-                    Step::Find { .. } | Step::List { .. } => self.search.records.filled(reply.len),
+                    ReadingStep::Content(content) => content.take(&self.buffer[..reply.len]),
+                    ReadingStep::Find { .. } | ReadingStep::List { .. } => self.search.records.filled(reply.len),
                 }
             }
             (Status::Unavailable, _) => {
                 task.failed = Some(Refusal::Unavailable(reply.answered.state));
             }
-            (_, Step::Find { .. } | Step::List { .. }) if task.unreadable < UNREADABLE_MAX => {
+            (_, ReadingStep::Find { .. } | ReadingStep::List { .. }) if task.unreadable < UNREADABLE_MAX => {
                 task.unreadable += 1;
                 self.search.records.unreadable();
             }
             (_, step) => {
-                if let Step::Content(content) = step {
+                if let ReadingStep::Content(content) = step {
                     self.wrong = Some(content.wrong(Check::Unreadable));
                 }
                 task.failed = Some(Refusal::Io);
@@ -194,9 +194,9 @@ impl Task {
     /// Where it has found damage.
     fn wrong(&self, search: &Search, ledger: &LedgerWriter<Purpose>) -> Wrong {
         let record = match &self.step {
-            Step::Content(content) => return content.wrong(Check::Mismatch),
-            Step::Find { .. } => search.wanted,
-            Step::List { gap, .. } => gap.unwrap_or(search.wanted),
+            ReadingStep::Content(content) => return content.wrong(Check::Mismatch),
+            ReadingStep::Find { .. } => search.wanted,
+            ReadingStep::List { gap, .. } => gap.unwrap_or(search.wanted),
         };
         let block = ledger.indexed_before(record).block.get();
         Wrong { check: Check::Mismatch, area: Area::Ledger, block, record: Some(record) }
@@ -214,16 +214,16 @@ impl Task {
             return Next::End(Err(refusal));
         }
         match &mut self.step {
-            Step::Content(content) => content.advance(self.tag, buffer, console),
-            &mut Step::List { left: 0, gap } => Next::End(Self::listed(gap.is_some(), ledger)),
-            &mut Step::List { left, gap } => match search.find(buffer) {
+            ReadingStep::Content(content) => content.advance(self.tag, buffer, console),
+            &mut ReadingStep::List { left: 0, gap } => Next::End(Self::listed(gap.is_some(), ledger)),
+            &mut ReadingStep::List { left, gap } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
                 found => match (search.missing(found, buffer), found) {
                     // First what is missing before the record found, then the record.
                     (Some(missing), _) => {
                         self.tell_gap(&missing, console);
                         search.wanted = missing.end;
-                        self.step = Step::List { left, gap: gap.or(Some(missing.start)) };
+                        self.step = ReadingStep::List { left, gap: gap.or(Some(missing.start)) };
                         Next::Again
                     }
                     (None, Found::Record) => {
@@ -231,7 +231,7 @@ impl Task {
                         let entry = Answered::Entry(stored(&record), record.kind);
                         console.answer(self.tag, entry, name(&record));
                         search.pass(buffer);
-                        self.step = Step::List { left: left - 1, gap };
+                        self.step = ReadingStep::List { left: left - 1, gap };
                         Next::Again
                     }
                     (None, _) => {
@@ -243,7 +243,7 @@ impl Task {
                     }
                 },
             },
-            &mut Step::Find { offset } => match search.find(buffer) {
+            &mut ReadingStep::Find { offset } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
                 Found::Record if search.sequence(buffer) == search.wanted => {
                     let record = search.records.record(buffer);
@@ -251,7 +251,7 @@ impl Task {
                         Ok(content) => {
                             let document = Answered::Document(stored(&record));
                             console.answer(self.tag, document, name(&record));
-                            self.step = Step::Content(content);
+                            self.step = ReadingStep::Content(content);
                             Next::Again
                         }
                         Err(refusal) => Next::End(Err(refusal)),
@@ -297,7 +297,7 @@ fn stored(record: &Record<'_>) -> Stored {
 /// Its name, as far as it fits; nothing of a record without one.
 fn name<'a>(record: &Record<'a>) -> &'a [u8] {
     let name = record.document_name().unwrap_or_default();
-    name[..name.floor_char_boundary(DOCUMENT_NAME_MAX)].as_bytes()
+    &name.as_bytes()[..name.floor_char_boundary(DOCUMENT_NAME_MAX)]
 }
 
 impl Content {

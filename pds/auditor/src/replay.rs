@@ -185,8 +185,7 @@ fn happened(kind: Kind, object: &Object<'_>) -> Option<AuditEvent> {
             } else {
                 Scope::Full
             },
-            verdict: Verdict::from_name(object.text("verdict")?)
-                .filter(|verdict| verdict.is_of_a_verification())?,
+            verdict: Verdict::from_name(object.text("verdict")?)?,
             first: object.text("finding").and_then(FindingKind::from_name).map(|kind| {
                 let Place { area, block, record } = place(object);
                 Finding { kind, area, block, record }

@@ -69,7 +69,7 @@ pub struct ClaimedHead {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum VerificationStep {
     /// There is nothing to do.
     Idle,
     /// The frontier is to be asked for.
@@ -94,7 +94,7 @@ struct Walked {
 
 /// The verification that is under way, if one is.
 pub struct Verification {
-    step: Step,
+    step: VerificationStep,
     job: Job,
     /// What is done: in full if there is no point behind which everything is new.
     scope: Scope,
@@ -168,7 +168,7 @@ impl Verification {
     /// With its buffers; it will verify volumes like `any`.
     pub fn new(any: &Volume, layout: Layout) -> Verification {
         Verification {
-            step: Step::Idle,
+            step: VerificationStep::Idle,
             job: Job { volume: 0, tag: 0, scope: Scope::Full },
             scope: Scope::Full,
             in_service: false,
@@ -187,7 +187,7 @@ impl Verification {
 
     /// Whether a verification may begin.
     pub fn is_idle(&self) -> bool {
-        self.step == Step::Idle
+        self.step == VerificationStep::Idle
     }
 
     /// Begins to verify a volume that is verified so far.
@@ -200,7 +200,7 @@ impl Verification {
         uptime_ms: u64,
     ) {
         assert!(self.is_idle(), "one verification at a time");
-        (self.step, self.job, self.started_ms) = (Step::Ask, job, uptime_ms);
+        (self.step, self.job, self.started_ms) = (VerificationStep::Ask, job, uptime_ms);
         (self.expected, self.before) = (*expected, *before);
         (self.walked, self.sample, self.sampled) = (None, None, 0);
         self.findings = Findings::new(claim);
@@ -239,13 +239,13 @@ impl Verification {
 
     /// Takes the vault's reply to a question for the frontier.
     pub fn receive_frontier(&mut self, vault: &VaultClient<Purpose>, reply: &Received<Purpose>) {
-        if self.step != Step::Asked {
+        if self.step != VerificationStep::Asked {
             return;
         }
         let in_service = reply.is_ok() && reply.answered.state.readable();
         let claimed = in_service.then(|| vault.committed().frontier);
         self.start_on(claimed);
-        self.step = Step::Read;
+        self.step = VerificationStep::Read;
     }
 
     /// Takes the vault's reply to a read.
@@ -260,19 +260,19 @@ impl Verification {
 
     /// Goes on as far as the blocks that are here allow. No more of them come meanwhile, so this ends.
     pub fn advance(&mut self, vault: &mut VaultClient<Purpose>) {
-        if vault.is_broken() && !matches!(self.step, Step::Idle | Step::Finished) {
+        if vault.is_broken() && !matches!(self.step, VerificationStep::Idle | VerificationStep::Finished) {
             self.findings.finding(&Finding {
                 kind: FindingKind::Unreadable,
                 area: Area::Volume,
                 block: 0,
                 record: None,
             });
-            self.step = Step::Finished;
+            self.step = VerificationStep::Finished;
         }
-        if self.step == Step::Ask && vault.hello(Purpose::Frontier, self.job.volume) {
-            self.step = Step::Asked;
+        if self.step == VerificationStep::Ask && vault.hello(Purpose::Frontier, self.job.volume) {
+            self.step = VerificationStep::Asked;
         }
-        while matches!(self.step, Step::Read | Step::Sample) {
+        while matches!(self.step, VerificationStep::Read | VerificationStep::Sample) {
             let Some(want) = self.verifier.want() else {
                 self.step = self.walked();
                 continue;
@@ -286,8 +286,8 @@ impl Verification {
     }
 
     /// The verifier wants no more blocks.
-    fn walked(&mut self) -> Step {
-        if self.step == Step::Sample {
+    fn walked(&mut self) -> VerificationStep {
+        if self.step == VerificationStep::Sample {
             return self.end_of_sample();
         }
         let (summary, end) = (self.verifier.summary(), self.verifier.point());
@@ -297,11 +297,11 @@ impl Verification {
         if self.scope == Scope::Incremental && !self.findings.rollback {
             self.begin_sample()
         } else {
-            Step::Finished
+            VerificationStep::Finished
         }
     }
 
-    fn begin_sample(&mut self) -> Step {
+    fn begin_sample(&mut self) -> VerificationStep {
         let upto = self.before.seen.frontier;
         let mut from = self.before.sample;
         if from.frontier.ledger_next >= upto.ledger_next || from.frontier.batches >= upto.batches {
@@ -311,15 +311,15 @@ impl Verification {
         self.sample_stretch(from, upto, SAMPLE_BYTES)
     }
 
-    fn sample_stretch(&mut self, from: Point, upto: Frontier, bytes: u64) -> Step {
+    fn sample_stretch(&mut self, from: Point, upto: Frontier, bytes: u64) -> VerificationStep {
         *self.verifier = Verifier::sample(&self.expected.superblock, upto, &from, bytes);
         self.reader.begin(self.job.volume, self.layout(), upto);
-        Step::Sample
+        VerificationStep::Sample
     }
 
     /// A stretch of the sample has come to its end. At the end of what there is, the sample goes on at the
     /// start, up to where it began.
-    fn end_of_sample(&mut self) -> Step {
+    fn end_of_sample(&mut self) -> VerificationStep {
         let (point, begun_at) = (self.verifier.point(), self.sampled_from.frontier);
         self.sample = Some(Point { tree: None, ..point });
         self.sampled += self.verifier.summary().bytes_read;
@@ -328,7 +328,7 @@ impl Verification {
             Some(left) if at_end && begun_at.ledger_next > 0 => {
                 self.sample_stretch(Progress::NONE.sample, begun_at, left)
             }
-            _ => Step::Finished,
+            _ => VerificationStep::Finished,
         }
     }
 
@@ -343,7 +343,7 @@ impl Verification {
 
     /// What came of it, if the verdict is there.
     pub fn verdicts(&self, uptime_ms: u64) -> Option<Verdicts> {
-        if self.step != Step::Finished {
+        if self.step != VerificationStep::Finished {
             return None;
         }
         let last = self.verifier.summary();
@@ -376,7 +376,7 @@ impl Verification {
 
     /// The result was taken; the next verification may begin.
     pub fn end(&mut self) {
-        assert_eq!(self.step, Step::Finished, "there was a report");
-        self.step = Step::Idle;
+        assert_eq!(self.step, VerificationStep::Finished, "there was a report");
+        self.step = VerificationStep::Idle;
     }
 }

@@ -25,7 +25,7 @@ const FIRST_MS: u64 = 10_000;
 
 /// Milliseconds between two verifications that settle what an archive's own pass found, where there is no
 /// period: what an archive says must not fill the audit record.
-const SETTLE_MS: u64 = 900_000;
+const SETTLING_PAUSE_MS: u64 = 900_000;
 
 /// A verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Audits {
         let may = !audited.is_busy() && uptime_ms >= audited.settle_from_ms;
         if may {
             audited.wanted = Some(Job { tag: UNASKED, scope: Scope::Full, settles: true });
-            audited.settle_from_ms = uptime_ms.saturating_add(self.period_ms.unwrap_or(SETTLE_MS));
+            audited.settle_from_ms = uptime_ms.saturating_add(self.period_ms.unwrap_or(SETTLING_PAUSE_MS));
         }
         may
     }

@@ -10,7 +10,7 @@ use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
 
 use super::Orchestrator;
 use super::console::Received;
-use super::transitions::Step;
+use super::transitions::TransitionStep;
 
 /// Orders taken up at a time, at most.
 const ORDERS: usize = match conversation::queue(Role::Console, Role::Orchestrator) {
@@ -91,7 +91,7 @@ impl Orchestrator {
             return Err(Refusal::NotRecorded);
         }
         let tag = self.next_tag();
-        self.lifecycles[archive].begin(to, Cause::Operator, tag, Step::Record);
+        self.lifecycles[archive].begin(to, Cause::Operator, tag, TransitionStep::Record);
         Ok(tag)
     }
 

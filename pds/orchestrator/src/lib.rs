@@ -72,7 +72,7 @@ use transitions::Lifecycle;
 
 /// Milliseconds after the machine's start when the status page settles though some archive is still starting:
 /// more than a healthy recovery takes, less than an operator waits.
-const SETTLE_MS: u64 = 30_000;
+const SETTLED_AFTER_MS: u64 = 30_000;
 
 /// The auditor's own ledger, as its reports tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -517,7 +517,7 @@ impl Orchestrator {
             _ => true,
         };
         let all_up = self.restored && self.records.is_empty() && (0..self.archives.len()).all(up);
-        self.settled |= all_up || self.time.uptime_ms.get() >= SETTLE_MS;
+        self.settled |= all_up || self.time.uptime_ms.get() >= SETTLED_AFTER_MS;
         let known = Known {
             archives: &self.archives,
             lifecycles: &self.lifecycles,

@@ -38,7 +38,7 @@ const SEAL_MS: u64 = 15_000;
 
 /// How far a transition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum TransitionStep {
     /// It is being recorded.
     Record,
     /// The archive starts, and has until then to come up, in milliseconds since the machine started; after
@@ -62,7 +62,7 @@ pub struct Transition {
     /// The operator's command, or 0.
     pub tag: u32,
     /// How far it is.
-    pub step: Step,
+    pub step: TransitionStep,
     /// The archive did not obey and was stopped.
     pub forced: bool,
     /// The audit record does not tell of it.
@@ -86,7 +86,7 @@ pub struct Lifecycle {
 
 impl Lifecycle {
     /// Begins a transition.
-    pub fn begin(&mut self, to: Standing, cause: Cause, tag: u32, step: Step) {
+    pub fn begin(&mut self, to: Standing, cause: Cause, tag: u32, step: TransitionStep) {
         self.moving = Some(Transition { to, cause, tag, step, forced: false, unrecorded: false });
     }
 
@@ -107,7 +107,7 @@ impl Orchestrator {
         }
         let now_ms = self.time.uptime_ms.get();
         for lifecycle in &mut self.lifecycles {
-            let step = Step::ComeUp(now_ms.saturating_add(COME_UP_MS));
+            let step = TransitionStep::ComeUp(now_ms.saturating_add(COME_UP_MS));
             lifecycle.begin(lifecycle.standing, Cause::Restart, 0, step);
         }
         self.audits.begin(now_ms);
@@ -133,7 +133,7 @@ impl Orchestrator {
             lifecycle.must_suspend = false;
         } else if self.records.transition(archive, from, to, cause) {
             lifecycle.must_suspend = false;
-            lifecycle.begin(to, cause, 0, Step::Record);
+            lifecycle.begin(to, cause, 0, TransitionStep::Record);
         }
     }
 
@@ -141,22 +141,24 @@ impl Orchestrator {
     fn advance_transition(&mut self, kernel: &mut dyn Kernel, archive: usize) -> bool {
         let Some(transition) = self.lifecycles[archive].moving else { return false };
         match transition.step {
-            Step::Record => false,
-            Step::ComeUp(until_ms) => self.come_up(kernel, archive, &transition, until_ms),
-            Step::Obey(until_ms) => self.obey(kernel, archive, &transition, until_ms),
-            Step::Seal if self.vault.is_broken() => self.not_sealed(kernel, archive),
-            Step::Seal => {
-                let step = Step::Sealing(self.time.uptime_ms.get().saturating_add(SEAL_MS));
+            TransitionStep::Record => false,
+            TransitionStep::ComeUp(until_ms) => self.come_up(kernel, archive, &transition, until_ms),
+            TransitionStep::Obey(until_ms) => self.obey(kernel, archive, &transition, until_ms),
+            TransitionStep::Seal if self.vault.is_broken() => self.not_sealed(kernel, archive),
+            TransitionStep::Seal => {
+                let step = TransitionStep::Sealing(self.time.uptime_ms.get().saturating_add(SEAL_MS));
                 self.vault.seal(archive, archive as u8) && self.go_to(archive, step)
             }
-            Step::Sealing(until_ms) if self.vault.is_broken() || self.time.uptime_ms.get() >= until_ms => {
+            TransitionStep::Sealing(until_ms)
+                if self.vault.is_broken() || self.time.uptime_ms.get() >= until_ms =>
+            {
                 self.not_sealed(kernel, archive)
             }
-            Step::Sealing(_) => false,
+            TransitionStep::Sealing(_) => false,
         }
     }
 
-    fn go_to(&mut self, archive: usize, step: Step) -> bool {
+    fn go_to(&mut self, archive: usize, step: TransitionStep) -> bool {
         self.change(archive, |transition| transition.step = step);
         true
     }
@@ -182,7 +184,7 @@ impl Orchestrator {
     fn tell(&mut self, kernel: &mut dyn Kernel, archive: usize, transition: &Transition) {
         self.archives[archive].resume(kernel);
         self.archives[archive].command(kernel, transition.to, transition.cause);
-        self.go_to(archive, Step::Obey(self.time.uptime_ms.get().saturating_add(OBEY_MS)));
+        self.go_to(archive, TransitionStep::Obey(self.time.uptime_ms.get().saturating_add(OBEY_MS)));
     }
 
     fn come_up(
@@ -267,7 +269,7 @@ impl Orchestrator {
             self.archives[archive].stop(kernel);
         }
         if transition.to == Standing::Archived && self.has_to_be_sealed(archive, transition.cause) {
-            return self.go_to(archive, Step::Seal);
+            return self.go_to(archive, TransitionStep::Seal);
         }
         self.arrived(archive)
     }

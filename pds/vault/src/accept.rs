@@ -9,7 +9,7 @@ use totebox_protocol::vault::{Status, VolumeState};
 use zerocopy::IntoBytes;
 
 use super::client::Payload;
-use super::disk::{Buffer, Disk, Purpose, Span, TRANSFER_BLOCKS};
+use super::disk::{Buffer, Disk, Span, TRANSFER_BLOCKS, Waiter};
 use super::volume::{AcceptedBatch, Tail, Upload, Volume};
 
 /// Asset blocks of one batch that are neither flushed nor committed, at most: 8 MiB, which is what recovery
@@ -84,7 +84,7 @@ impl Volume {
     pub fn read<D: BlockDevice>(
         &mut self,
         disk: &mut Disk<D>,
-        purpose: Purpose,
+        purpose: Waiter,
         area: Area,
         block: u64,
         len: usize,

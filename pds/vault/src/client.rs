@@ -118,7 +118,7 @@ impl Payload<'_> {
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Decision {
     /// Decided.
     Status(Status, Area),
     /// The volume's state, as it is when the reply leaves.
@@ -137,7 +137,7 @@ struct Pending {
     request: Request,
     /// The volume it means, if there is one.
     target: Option<usize>,
-    outcome: Outcome,
+    outcome: Decision,
     /// The append positions after the request.
     positions: (u64, u64),
 }
@@ -210,7 +210,7 @@ impl Client {
     }
 
     /// Takes the oldest request out of the ring; its reply follows from `outcome`.
-    pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Outcome, positions: (u64, u64)) {
+    pub fn taken(&mut self, request: Request, target: Option<usize>, outcome: Decision, positions: (u64, u64)) {
         self.link.release();
         let pending = if request.is_batch() { &mut self.batches } else { &mut self.pending };
         pending.push_back(Pending { request, target, outcome, positions }).expect("`request` looked for room");
@@ -222,13 +222,13 @@ impl Client {
         let Some(pending) = index.and_then(|index| self.pending.iter_mut().nth(index as usize)) else {
             return Some(buffer);
         };
-        if let Outcome::Reading(len) = pending.outcome
+        if let Decision::Reading(len) = pending.outcome
             && ok
         {
-            pending.outcome = Outcome::Read(buffer, len);
+            pending.outcome = Decision::Read(buffer, len);
             return None;
         }
-        pending.outcome = Outcome::Status(Status::Io, Area::Volume);
+        pending.outcome = Decision::Status(Status::Io, Area::Volume);
         Some(buffer)
     }
 
@@ -254,22 +254,22 @@ impl Client {
             let mut said = front.answered(volume);
             let info;
             let data: &[u8] = match (&front.outcome, volume) {
-                (Outcome::Reading(_), _) => break,
-                (Outcome::Hello, Some(volume)) if rights.can_read(volume) => {
+                (Decision::Reading(_), _) => break,
+                (Decision::Hello, Some(volume)) if rights.can_read(volume) => {
                     info = volume.info(matches!(rights, Rights::Archive { .. }));
                     info.as_bytes()
                 }
-                (Outcome::Hello, _) => {
+                (Decision::Hello, _) => {
                     said.status = Status::Unavailable;
                     &[]
                 }
-                (Outcome::Read(buffer, len), _) => &disk.bytes(buffer)[..*len],
-                (Outcome::Status(..), _) => &[],
-                (Outcome::Batch(_), _) => unreachable!("batches wait by themselves"),
+                (Decision::Read(buffer, len), _) => &disk.bytes(buffer)[..*len],
+                (Decision::Status(..), _) => &[],
+                (Decision::Batch(_), _) => unreachable!("batches wait by themselves"),
             };
             send(&front.request.reply(&said, data.len()), data)?;
             *answered += 1;
-            if let Some(Pending { outcome: Outcome::Read(buffer, _), .. }) = pending.pop_front() {
+            if let Some(Pending { outcome: Decision::Read(buffer, _), .. }) = pending.pop_front() {
                 disk.give_back(buffer);
             }
         }
@@ -281,7 +281,7 @@ impl Client {
         self.link.break_off();
         self.batches.clear();
         while let Some(pending) = self.pending.pop_front() {
-            if let Outcome::Read(buffer, _) = pending.outcome {
+            if let Decision::Read(buffer, _) = pending.outcome {
                 disk.give_back(buffer);
             }
         }
@@ -292,7 +292,7 @@ impl Pending {
     /// What is answered, as far as it is decided.
     fn answered(&self, volume: Option<&Volume>) -> Answered {
         let (status, area) = match self.outcome {
-            Outcome::Status(status, area) => (status, area),
+            Decision::Status(status, area) => (status, area),
             _ => (Status::Ok, Area::Volume),
         };
         // Of a volume there is not nothing is told.
@@ -307,11 +307,11 @@ impl Pending {
         let volume = self.target.map(|target| &volumes[target]);
         let mut answered = self.answered(volume);
         match (&self.outcome, volume) {
-            (Outcome::Batch(batch), Some(volume)) if volume.batches() > *batch => {}
-            (Outcome::Batch(_), Some(volume)) if volume.state() == VolumeState::Failed => {
+            (Decision::Batch(batch), Some(volume)) if volume.batches() > *batch => {}
+            (Decision::Batch(_), Some(volume)) if volume.state() == VolumeState::Failed => {
                 answered.status = Status::Io;
             }
-            (Outcome::Status(..), _) => {}
+            (Decision::Status(..), _) => {}
             _ => return None,
         }
         Some(self.request.reply(&answered, 0))

@@ -41,7 +41,7 @@ impl Span {
 
 /// Who waits for a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Waiter {
     /// A volume's recovery.
     Recovery,
     /// A client's read: its `serial`th request.
@@ -63,7 +63,7 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer {
     /// Who waits for it.
-    pub purpose: Purpose,
+    pub purpose: Waiter,
     /// The volume it concerns.
     pub volume: usize,
     /// The blocks it moves.
@@ -145,12 +145,12 @@ impl<D: BlockDevice> Disk<D> {
     }
 
     /// Starts a read.
-    pub fn read(&mut self, buffer: Buffer, volume: usize, purpose: Purpose, span: Span) {
+    pub fn read(&mut self, buffer: Buffer, volume: usize, purpose: Waiter, span: Span) {
         self.submit(buffer, Transfer { purpose, volume, span, write: None });
     }
 
     /// Starts a write and returns its ticket.
-    pub fn write(&mut self, buffer: Buffer, volume: usize, purpose: Purpose, span: Span) -> Ticket {
+    pub fn write(&mut self, buffer: Buffer, volume: usize, purpose: Waiter, span: Span) -> Ticket {
         let ticket = self.mark();
         self.submit(buffer, Transfer { purpose, volume, span, write: Some(ticket) });
         ticket
@@ -211,7 +211,7 @@ impl<D: BlockDevice> Disk<D> {
 
     /// Whether nothing is in flight but reads that are in no hurry.
     pub fn idle_enough(&self) -> bool {
-        let hurry = |transfer: &Transfer| !matches!(transfer.purpose, Purpose::Read { background: true, .. });
+        let hurry = |transfer: &Transfer| !matches!(transfer.purpose, Waiter::Read { background: true, .. });
         !self.in_flight.iter().flatten().any(hurry)
     }
 

@@ -43,8 +43,8 @@ use totebox_protocol::vault::{Area, Asked, Request, Status, VolumeState};
 use totebox_shm::{Mapped, PageWriter};
 
 use self::accept::Refusal;
-use self::client::{Client, Outcome, Rights};
-use self::disk::{Disk, Event, Purpose, Ticket};
+use self::client::{Client, Decision, Rights};
+use self::disk::{Disk, Event, Ticket, Waiter};
 use self::volume::Volume;
 
 /// Requests taken from one client in one pass, at most: what its ring holds, so that what waits together
@@ -140,20 +140,20 @@ impl<D: BlockDevice> Vault<D> {
             match event {
                 Event::Flush(result) => self.flush_ended(result.is_ok()),
                 Event::Transfer(buffer, transfer, result) => match transfer.purpose {
-                    Purpose::Recovery => {
+                    Waiter::Recovery => {
                         let volume = &mut self.volumes[transfer.volume];
                         volume.recovered(&mut self.disk, buffer, transfer.write.is_none(), result);
                         self.stale = true;
                     }
-                    Purpose::Read { client, serial, .. } => {
+                    Waiter::Read { client, serial, .. } => {
                         let unwanted = self.clients[client].read_ended(serial, buffer, result.is_ok());
                         unwanted.into_iter().for_each(|buffer| self.disk.give_back(buffer));
                     }
-                    Purpose::Hint => {
+                    Waiter::Hint => {
                         let volume = &mut self.volumes[transfer.volume];
                         self.stale |= volume.hint_read(&mut self.disk, buffer, result.is_ok());
                     }
-                    Purpose::Write => {
+                    Waiter::Write => {
                         self.disk.give_back(buffer);
                         if result.is_err() {
                             self.stale |= self.volumes[transfer.volume].fail(&mut self.disk);
@@ -239,7 +239,7 @@ impl<D: BlockDevice> Vault<D> {
                     self.volumes[target.unwrap_or(rights.home())].count_refused();
                     self.stale = true;
                 }
-                Outcome::Status(status, area)
+                Decision::Status(status, area)
             }
         };
         let positions = target.map(|target| self.volumes[target].positions()).unwrap_or_default();
@@ -248,7 +248,7 @@ impl<D: BlockDevice> Vault<D> {
     }
 
     /// Decides on a request and starts what it takes.
-    fn accept(&mut self, number: usize, request: &Request, target: Option<usize>) -> Result<Outcome, Refusal> {
+    fn accept(&mut self, number: usize, request: &Request, target: Option<usize>) -> Result<Decision, Refusal> {
         let (client, disk) = (&self.clients[number], &mut self.disk);
         let asked = request.decode(client.data_max()).ok_or(Status::BadRequest)?;
         let target = target.filter(|&target| client.rights().permit(asked.op(), target));
@@ -257,9 +257,9 @@ impl<D: BlockDevice> Vault<D> {
         if volume.state() == VolumeState::Recovering {
             return Err(Refusal::Later);
         }
-        let done = Outcome::Status(Status::Ok, Area::Volume);
+        let done = Decision::Status(Status::Ok, Area::Volume);
         match asked {
-            Asked::Hello => Ok(Outcome::Hello),
+            Asked::Hello => Ok(Decision::Hello),
             Asked::Read { area, block, len, background } => {
                 if !client.rights().can_read(volume) {
                     return Err(Status::Unavailable.into());
@@ -268,14 +268,14 @@ impl<D: BlockDevice> Vault<D> {
                 if background && busy && !client.has_more() {
                     return Err(Refusal::Later);
                 }
-                let purpose = Purpose::Read { client: number, serial: client.next_serial(), background };
-                volume.read(disk, purpose, area, block, len).map(|()| Outcome::Reading(len))
+                let purpose = Waiter::Read { client: number, serial: client.next_serial(), background };
+                volume.read(disk, purpose, area, block, len).map(|()| Decision::Reading(len))
             }
             Asked::WriteInput(block, len) => volume.write_input(disk, block, &client.payload(len)).map(|()| done),
             Asked::Append(block, len) => volume.append(disk, block, &client.payload(len)).map(|()| done),
             Asked::Abandon => volume.abandon(disk).map(|()| done),
-            Asked::Commit(block, len) => volume.commit(disk, block, &client.payload(len)).map(Outcome::Batch),
-            Asked::Seal => volume.seal(disk).map(Outcome::Batch),
+            Asked::Commit(block, len) => volume.commit(disk, block, &client.payload(len)).map(Decision::Batch),
+            Asked::Seal => volume.seal(disk).map(Decision::Batch),
         }
     }
 

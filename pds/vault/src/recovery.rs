@@ -43,7 +43,7 @@ const _: () = assert!(SUPERBLOCK == 0 && HINT_BLOCKS[0] == 1 && HINT_BLOCKS[1] =
 /// A recovery under way.
 #[derive(Debug)]
 pub struct Recovery {
-    step: Step,
+    step: RecoveryStep,
     found: Found,
     /// There were hints, but none is valid: the walk's end must be distrusted.
     thorough: bool,
@@ -78,7 +78,7 @@ pub struct Found {
 }
 
 #[derive(Debug)]
-enum Step {
+enum RecoveryStep {
     Head,
     HintedHeader,
     /// The batch at the frontier is next.
@@ -99,7 +99,7 @@ enum Step {
 
 /// What is to be done after some blocks were looked at.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum LookedAt {
     /// Read what [`Recovery::wants`] says.
     Read,
     /// First write the same blocks back: they were changed.
@@ -130,7 +130,7 @@ impl Recovery {
             seen: (0, 0),
         };
         Recovery {
-            step: Step::Head,
+            step: RecoveryStep::Head,
             found,
             thorough: false,
             damaged: false,
@@ -149,12 +149,14 @@ impl Recovery {
     pub fn wants(&self, layout: &Layout) -> (u64, usize) {
         let within = |start: u64, next: u64, end: u64| (start + next, (end - next).min(TRANSFER_BLOCKS as u64));
         let (block, blocks) = match &self.step {
-            Step::Head => (SUPERBLOCK, 1 + HINT_BLOCKS.len() as u64),
-            Step::HintedHeader => (layout.ledger.start + self.found.header_block, 1),
-            Step::Ledger => within(layout.ledger.start, self.found.frontier.ledger_next, layout.ledger.blocks),
-            Step::Assets { next } => within(layout.assets.start, *next, self.header.assets_to.get()),
-            Step::Search { next } => within(layout.ledger.start, *next, layout.ledger.blocks),
-            Step::Clear { next } => within(layout.ledger.start, *next, self.clear_end(layout)),
+            RecoveryStep::Head => (SUPERBLOCK, 1 + HINT_BLOCKS.len() as u64),
+            RecoveryStep::HintedHeader => (layout.ledger.start + self.found.header_block, 1),
+            RecoveryStep::Ledger => {
+                within(layout.ledger.start, self.found.frontier.ledger_next, layout.ledger.blocks)
+            }
+            RecoveryStep::Assets { next } => within(layout.assets.start, *next, self.header.assets_to.get()),
+            RecoveryStep::Search { next } => within(layout.ledger.start, *next, layout.ledger.blocks),
+            RecoveryStep::Clear { next } => within(layout.ledger.start, *next, self.clear_end(layout)),
         };
         (block, blocks as usize)
     }
@@ -164,17 +166,17 @@ impl Recovery {
     }
 
     /// Takes the blocks wanted last. They are hostile input, and may be changed: see
-    /// [`Outcome::WriteBack`], which only comes if the disk is `writable`.
-    pub fn take(&mut self, bytes: &mut [u8], expected: &Superblock, layout: &Layout, writable: bool) -> Outcome {
+    /// [`LookedAt::WriteBack`], which only comes if the disk is `writable`.
+    pub fn take(&mut self, bytes: &mut [u8], expected: &Superblock, layout: &Layout, writable: bool) -> LookedAt {
         let outcome = match &mut self.step {
-            Step::Head => self.take_head(bytes, expected, layout),
-            Step::HintedHeader => self.take_hinted_header(bytes, layout),
-            Step::Ledger => self.take_ledger(bytes, &expected.volume, layout),
-            Step::Assets { next } => {
+            RecoveryStep::Head => self.take_head(bytes, expected, layout),
+            RecoveryStep::HintedHeader => self.take_hinted_header(bytes, layout),
+            RecoveryStep::Ledger => self.take_ledger(bytes, &expected.volume, layout),
+            RecoveryStep::Assets { next } => {
                 self.assets.update(bytes);
                 *next += (bytes.len() / BLOCK_SIZE) as u64;
                 if *next < self.header.assets_to.get() {
-                    Outcome::Read
+                    LookedAt::Read
                 } else if self.assets.finish() == self.header.assets_digest {
                     let header = self.header;
                     self.advance(&header, layout)
@@ -182,35 +184,35 @@ impl Recovery {
                     self.end_walk(layout)
                 }
             }
-            Step::Search { next } => {
+            RecoveryStep::Search { next } => {
                 let at = *next;
                 *next += (bytes.len() / BLOCK_SIZE) as u64;
                 self.take_search(bytes, at, &expected.volume, layout)
             }
-            Step::Clear { next } => {
+            RecoveryStep::Clear { next } => {
                 *next += (bytes.len() / BLOCK_SIZE) as u64;
                 if writable && bytes.iter().any(|&b| b != 0) {
                     bytes.fill(0);
                     self.found.cleared = true;
-                    return Outcome::WriteBack;
+                    return LookedAt::WriteBack;
                 }
-                Outcome::Read
+                LookedAt::Read
             }
         };
-        if matches!(outcome, Outcome::Read) { self.resume(layout) } else { outcome }
+        if matches!(outcome, LookedAt::Read) { self.resume(layout) } else { outcome }
     }
 
-    /// What is to be done next, after a [`Outcome::WriteBack`] too.
-    pub fn resume(&self, layout: &Layout) -> Outcome {
+    /// What is to be done next, after a [`LookedAt::WriteBack`] too.
+    pub fn resume(&self, layout: &Layout) -> LookedAt {
         match self.step {
-            Step::Clear { next } if next == self.clear_end(layout) => Outcome::Found,
-            _ => Outcome::Read,
+            RecoveryStep::Clear { next } if next == self.clear_end(layout) => LookedAt::Found,
+            _ => LookedAt::Read,
         }
     }
 
-    fn take_head(&mut self, bytes: &[u8], expected: &Superblock, layout: &Layout) -> Outcome {
+    fn take_head(&mut self, bytes: &[u8], expected: &Superblock, layout: &Layout) -> LookedAt {
         if let Err(error) = Superblock::decode(bytes).and_then(|(found, _)| found.matches(expected)) {
-            return Outcome::Unusable(match error {
+            return LookedAt::Unusable(match error {
                 SuperblockError::Foreign => VolumeState::Foreign,
                 SuperblockError::Damaged => VolumeState::Damaged,
                 SuperblockError::Version(_) => VolumeState::OtherVersion,
@@ -241,15 +243,15 @@ impl Recovery {
         // Every batch takes a block at least.
         if batches > ledger_next || ledger_next > layout.ledger.blocks || assets_next > layout.assets.blocks {
             self.found.identified = false;
-            return Outcome::Unusable(VolumeState::Damaged);
+            return LookedAt::Unusable(VolumeState::Damaged);
         }
         self.thorough = self.found.hinted_batches.is_none() && !blank;
-        self.step = if batches > 0 { Step::HintedHeader } else { self.at_frontier(layout) };
-        Outcome::Read
+        self.step = if batches > 0 { RecoveryStep::HintedHeader } else { self.at_frontier(layout) };
+        LookedAt::Read
     }
 
     /// The batch header a hint names was durable before the hint was written: without it, there is damage.
-    fn take_hinted_header(&mut self, block: &[u8], layout: &Layout) -> Outcome {
+    fn take_hinted_header(&mut self, block: &[u8], layout: &Layout) -> LookedAt {
         let header = BatchHeader::read_from_prefix(block).ok().map(|(header, _)| header);
         let there = header.is_some_and(|header| {
             header.check == self.found.frontier.last_header
@@ -257,26 +259,26 @@ impl Recovery {
         });
         if there {
             self.step = self.at_frontier(layout);
-            return Outcome::Read;
+            return LookedAt::Read;
         }
         self.damaged = true;
         self.search(self.found.frontier.ledger_next, layout)
     }
 
     /// Looks for later batches in `ledger/` from block `next` on, or ends.
-    fn search(&mut self, next: u64, layout: &Layout) -> Outcome {
+    fn search(&mut self, next: u64, layout: &Layout) -> LookedAt {
         if next < layout.ledger.blocks {
-            self.step = Step::Search { next };
+            self.step = RecoveryStep::Search { next };
         } else if self.damaged {
-            return Outcome::Unusable(VolumeState::Damaged);
+            return LookedAt::Unusable(VolumeState::Damaged);
         } else {
-            self.step = Step::Clear { next: self.found.frontier.ledger_next };
+            self.step = RecoveryStep::Clear { next: self.found.frontier.ledger_next };
         }
-        Outcome::Read
+        LookedAt::Read
     }
 
     /// Walks over the batches in `bytes`, which start at the frontier.
-    fn take_ledger(&mut self, bytes: &[u8], volume: &[u8; 16], layout: &Layout) -> Outcome {
+    fn take_ledger(&mut self, bytes: &[u8], volume: &[u8; 16], layout: &Layout) -> LookedAt {
         let start = self.found.frontier.ledger_next;
         loop {
             let frontier = &self.found.frontier;
@@ -294,8 +296,8 @@ impl Recovery {
             let next = header.assets_durable.get();
             if next < header.assets_to.get() {
                 (self.header, self.assets) = (header, Domain::BatchAssets.hasher());
-                self.step = Step::Assets { next };
-                return Outcome::Read;
+                self.step = RecoveryStep::Assets { next };
+                return LookedAt::Read;
             }
             if header.assets_digest != Domain::BatchAssets.hash(&[]) {
                 return self.end_walk(layout);
@@ -303,42 +305,42 @@ impl Recovery {
             self.advance(&header, layout);
         }
         self.step = self.at_frontier(layout);
-        Outcome::Read
+        LookedAt::Read
     }
 
     /// Takes in a whole batch.
-    fn advance(&mut self, header: &BatchHeader, layout: &Layout) -> Outcome {
+    fn advance(&mut self, header: &BatchHeader, layout: &Layout) -> LookedAt {
         self.found.header_block = header.ledger_block.get();
         self.found.frontier = header.frontier_after();
         self.doubted = false;
         self.step = self.at_frontier(layout);
-        Outcome::Read
+        LookedAt::Read
     }
 
     /// The step that looks at the frontier, if there is room for anything there.
-    fn at_frontier(&self, layout: &Layout) -> Step {
+    fn at_frontier(&self, layout: &Layout) -> RecoveryStep {
         let next = self.found.frontier.ledger_next;
-        if next < layout.ledger.blocks { Step::Ledger } else { Step::Clear { next } }
+        if next < layout.ledger.blocks { RecoveryStep::Ledger } else { RecoveryStep::Clear { next } }
     }
 
     /// What stands at the frontier is not a whole batch. It is looked at twice: what follows is overwritten, and a
     /// committed batch must not be because the disk returned it wrong once.
-    fn end_walk(&mut self, layout: &Layout) -> Outcome {
+    fn end_walk(&mut self, layout: &Layout) -> LookedAt {
         if !core::mem::replace(&mut self.doubted, true) {
-            self.step = Step::Ledger;
-            return Outcome::Read;
+            self.step = RecoveryStep::Ledger;
+            return LookedAt::Read;
         }
         let next = self.found.frontier.ledger_next;
         if self.thorough {
             return self.search(next, layout);
         }
-        self.step = Step::Clear { next };
-        Outcome::Read
+        self.step = RecoveryStep::Clear { next };
+        LookedAt::Read
     }
 
     /// Looks for batch headers of later batches than the one missing at the frontier: there is damage if there are any,
     /// and what is whole of them can be read.
-    fn take_search(&mut self, bytes: &[u8], at: u64, volume: &[u8; 16], layout: &Layout) -> Outcome {
+    fn take_search(&mut self, bytes: &[u8], at: u64, volume: &[u8; 16], layout: &Layout) -> LookedAt {
         for (block, number) in bytes.chunks_exact(BLOCK_SIZE).zip(at..) {
             let Ok((header, _)) = BatchHeader::read_from_prefix(block) else { continue };
             // A batch header that continues a frontier made from its own fields is whole and in its place.
@@ -359,8 +361,8 @@ impl Recovery {
             self.found.seen = (ledger.max(header.ledger_next), assets.max(header.assets_next));
         }
         match self.step {
-            Step::Search { next } => self.search(next, layout),
-            _ => Outcome::Read,
+            RecoveryStep::Search { next } => self.search(next, layout),
+            _ => LookedAt::Read,
         }
     }
 }

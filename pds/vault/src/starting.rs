@@ -3,8 +3,8 @@
 use totebox_domain::device::{BlockDevice, IoError};
 use totebox_protocol::vault::VolumeState;
 
-use super::disk::{Buffer, Disk, Purpose, Span};
-use super::recovery::{Found, Outcome};
+use super::disk::{Buffer, Disk, Span, Waiter};
+use super::recovery::{Found, LookedAt};
 use super::start::Start;
 use super::volume::{Upload, Volume};
 
@@ -53,7 +53,7 @@ impl Volume {
         }
         if let Some(buffer) = disk.take() {
             *busy = true;
-            disk.read(buffer, self.number, Purpose::Recovery, span);
+            disk.read(buffer, self.number, Waiter::Recovery, span);
         }
     }
 
@@ -81,9 +81,9 @@ impl Volume {
             let span = recovery_span(self.first_block, (block, blocks));
             let bytes = &mut disk.bytes(&buffer)[..span.bytes()];
             let outcome = recovery.take(bytes, &self.superblock, &self.layout, writable);
-            if matches!(outcome, Outcome::WriteBack) {
+            if matches!(outcome, LookedAt::WriteBack) {
                 *busy = true;
-                self.submitted = disk.write(buffer, self.number, Purpose::Recovery, span);
+                self.submitted = disk.write(buffer, self.number, Waiter::Recovery, span);
                 return;
             }
             outcome
@@ -92,13 +92,13 @@ impl Volume {
         };
         disk.give_back(buffer);
         match outcome {
-            Outcome::Read | Outcome::WriteBack => {}
-            Outcome::Unusable(state) => {
+            LookedAt::Read | LookedAt::WriteBack => {}
+            LookedAt::Unusable(state) => {
                 let found = *recovery.found();
                 self.take_found(&found);
                 self.give_up(state);
             }
-            Outcome::Found => {
+            LookedAt::Found => {
                 let found = *recovery.found();
                 self.take_found(&found);
                 // The newest hint may be in the disk's cache alone: see `HintState::ticket`.

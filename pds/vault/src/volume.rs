@@ -15,7 +15,7 @@ use totebox_protocol::page::VolumeReport;
 use totebox_protocol::vault::{Committed, VolumeInfo, VolumeState};
 use zerocopy::IntoBytes;
 
-use super::disk::{Buffer, Disk, Purpose, Span, Ticket};
+use super::disk::{Buffer, Disk, Span, Ticket, Waiter};
 use super::recovery::RUNS_IN_FLIGHT_MAX;
 use super::start::Start;
 
@@ -231,7 +231,7 @@ impl Volume {
 
     /// Submits a write of the vault's own or of accepted bytes.
     pub(super) fn write<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer, span: Span) -> Ticket {
-        self.submitted = disk.write(buffer, self.number, Purpose::Write, span);
+        self.submitted = disk.write(buffer, self.number, Waiter::Write, span);
         self.submitted
     }
 
@@ -282,7 +282,7 @@ impl Volume {
             && let Some(buffer) = disk.take()
         {
             self.hint.looking = true;
-            disk.read(buffer, self.number, Purpose::Hint, span);
+            disk.read(buffer, self.number, Waiter::Hint, span);
         }
     }
 

@@ -14,7 +14,7 @@ use ledger_fmt::layout::{
     Area, BLOCK_SIZE, DIRECTORIES_START, HINT_BLOCKS, INPUT_BLOCKS, Layout, SUPERBLOCK, Superblock,
 };
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Visitor};
-use totebox_vault::recovery::{Found, Outcome, Recovery};
+use totebox_vault::recovery::{Found, LookedAt, Recovery};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{Plan, block};
@@ -457,9 +457,9 @@ fn recover(reader: &Reader, superblock: &Superblock, layout: &Layout) -> Result<
             return Err(());
         }
         match recovery.take(&mut bytes, superblock, layout, false) {
-            Outcome::Read | Outcome::WriteBack => {}
-            Outcome::Found => return Ok(*recovery.found()),
-            Outcome::Unusable(_) => return Err(()),
+            LookedAt::Read | LookedAt::WriteBack => {}
+            LookedAt::Found => return Ok(*recovery.found()),
+            LookedAt::Unusable(_) => return Err(()),
         }
     }
 }

@@ -54,7 +54,7 @@ fn a_transition_is_not_there_before_its_record_is_durable() {
     let mut harness = Harness::on(blank(512, 64));
     harness.commanded = 1;
     let target = ArchiveState::Suspended as u8;
-    harness.lifecycle.publish(&Lifecycle { sequence: 1.into(), target, ..Lifecycle::new_zeroed() });
+    harness.lifecycle.publish(&CommandPage { sequence: 1.into(), target, ..CommandPage::new_zeroed() });
     let mut from = ChannelSet::default();
     from.insert(harness.archive.orchestrator);
     harness.archive.notified(&mut harness.kernel, from);

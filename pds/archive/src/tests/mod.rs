@@ -48,7 +48,7 @@ struct Harness {
     requests: Producer,
     answers: Consumer,
     health: PageReader<Health>,
-    lifecycle: PageWriter<Lifecycle>,
+    lifecycle: PageWriter<CommandPage>,
     time: PageWriter<Time>,
     /// The regions the vault and the console write.
     regions: [Region; 2],
@@ -165,8 +165,13 @@ impl Harness {
     fn command(&mut self, target: ArchiveState) {
         self.commanded += 1;
         let sequence = self.commanded.into();
-        let cause = Cause::Operator as u8;
-        self.lifecycle.publish(&Lifecycle { sequence, target: target as u8, cause, ..Lifecycle::new_zeroed() });
+        let cause = totebox_protocol::page::Cause::Operator as u8;
+        self.lifecycle.publish(&CommandPage {
+            sequence,
+            target: target as u8,
+            cause,
+            ..CommandPage::new_zeroed()
+        });
         self.beat();
     }
 

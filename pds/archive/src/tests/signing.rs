@@ -209,7 +209,7 @@ fn a_closed_archive_that_was_cut_off_still_signs_its_end() {
     harness.put("document", b"one");
     harness.commanded = 1;
     let target = ArchiveState::Archived as u8;
-    harness.lifecycle.publish(&Lifecycle { sequence: 1.into(), target, ..Lifecycle::new_zeroed() });
+    harness.lifecycle.publish(&CommandPage { sequence: 1.into(), target, ..CommandPage::new_zeroed() });
     let mut from = ChannelSet::default();
     from.insert(harness.archive.orchestrator);
     harness.archive.notified(&mut harness.kernel, from);

@@ -40,7 +40,7 @@ fn kind(report: &Report) -> Option<Op> {
 fn what_was_never_verified_is_verified_in_full() {
     let mut harness = Harness::started();
     let report = next(&mut harness, 0);
-    assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyFull), Some(Verdict::Clean)));
+    assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyFull), Some(Ending::Clean)));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn what_is_new_is_verified_and_a_sample_of_what_was_there() {
         }
         grow(&mut harness.vault.disks[0].volume, 3, 1);
         let report = next(&mut harness, 0);
-        assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyIncremental), Some(Verdict::Clean)));
+        assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyIncremental), Some(Ending::Clean)));
         assert_eq!(report.records.get(), 11);
         let volume = &harness.vault.disks[0].volume;
         let all = 3 + volume.frontier.ledger_next + volume.frontier.assets_next;
@@ -88,11 +88,11 @@ fn damage_is_found_in_what_is_new_and_in_what_was_there() {
         volume.bytes[byte] ^= 1;
         for round in 0..3 {
             let report = next(&mut harness, 0);
-            assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{area:?} {block}, round {round}");
+            assert_eq!(verdict(&report), Some(Ending::Mismatch), "{area:?} {block}, round {round}");
             let (finding, _, _, record) = place(&report);
             assert_eq!((finding, record), (expected.0 as u8, expected.1), "{area:?} {block}, round {round}");
         }
-        assert_eq!(verdict(&next(&mut harness, 1)), Some(Verdict::Clean));
+        assert_eq!(verdict(&next(&mut harness, 1)), Some(Ending::Clean));
     }
 }
 
@@ -128,7 +128,7 @@ fn the_sample_moves_through_all_of_a_large_volume_also_over_restarts() {
             let report = next(&mut harness, 0);
             assert_eq!(kind(&report), Some(Op::VerifyIncremental));
             assert!(report.bytes.get() < whole * 2 / 3, "a part of it");
-            found.push(verdict(&report) == Some(Verdict::Mismatch));
+            found.push(verdict(&report) == Some(Ending::Mismatch));
         }
         assert_eq!(found, [false, false, true, false, true, false], "once in each pass over it");
     }
@@ -151,11 +151,11 @@ fn a_volume_rolled_back_to_an_older_self_is_found_by_what_the_audit_record_saw()
             harness.ask_for(op, 0, 5);
             harness.run();
             let (report, _) = harness.reports()[0];
-            assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{op:?}, {longer} more");
+            assert_eq!(verdict(&report), Some(Ending::Mismatch), "{op:?}, {longer} more");
             assert_eq!(report.finding, FindingKind::Rollback as u8, "{op:?}, {longer} more");
             assert!(report.block.get() >= block);
         }
-        assert_eq!(verdict(&next(&mut harness, 1)), Some(Verdict::Clean), "the sibling was not");
+        assert_eq!(verdict(&next(&mut harness, 1)), Some(Ending::Clean), "the sibling was not");
     }
 }
 
@@ -164,10 +164,10 @@ fn the_audit_record_itself_is_verified_from_where_it_was() {
     let mut harness = Harness::started();
     harness.verify(AUDIT);
     let report = next(&mut harness, AUDIT);
-    assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyIncremental), Some(Verdict::Clean)));
+    assert_eq!((kind(&report), verdict(&report)), (Some(Op::VerifyIncremental), Some(Ending::Clean)));
     assert_eq!(report.records.get(), 3);
     let mut harness = restart(harness);
-    assert_eq!(verdict(&next(&mut harness, AUDIT)), Some(Verdict::Clean));
+    assert_eq!(verdict(&next(&mut harness, AUDIT)), Some(Ending::Clean));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn clean_results_nobody_waits_for_share_a_commit() {
         assert!(harness.step());
     }
     let reports = harness.reports();
-    assert_eq!((reports.len(), verdict(&reports[0].0)), (1, Some(Verdict::Mismatch)));
+    assert_eq!((reports.len(), verdict(&reports[0].0)), (1, Some(Ending::Mismatch)));
 }
 
 #[test]
@@ -199,16 +199,16 @@ fn an_archive_whose_claim_lags_or_lies_is_told_apart() {
     let (head, root) = head_at(8);
     let claim = |records, head, root| health(records, head, root);
     for (page, expected) in [
-        (claim(8, head, root), Verdict::Clean),
-        (claim(5, head_at(5).0, head_at(5).1), Verdict::Clean),
-        (claim(8, [1; 32], root), Verdict::Mismatch),
-        (claim(8, head, [1; 32]), Verdict::Mismatch),
-        (claim(9, head, root), Verdict::Mismatch),
+        (claim(8, head, root), Ending::Clean),
+        (claim(5, head_at(5).0, head_at(5).1), Ending::Clean),
+        (claim(8, [1; 32], root), Ending::Mismatch),
+        (claim(8, head, [1; 32]), Ending::Mismatch),
+        (claim(9, head, root), Ending::Mismatch),
     ] {
         harness.health[0].publish(&page);
         let report = next(&mut harness, 0);
         assert_eq!(verdict(&report), Some(expected), "{page:?}");
-        assert_eq!(report.finding == FindingKind::HeadDisagreement as u8, expected == Verdict::Mismatch);
+        assert_eq!(report.finding == FindingKind::HeadDisagreement as u8, expected == Ending::Mismatch);
     }
 }
 
@@ -221,8 +221,8 @@ fn what_a_full_verification_found_is_remembered_until_the_next_full_one_finds_no
         volume.bytes[at] ^= 1;
     };
     byte(&mut harness);
-    assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Mismatch));
-    assert_eq!(verdict(&next(&mut harness, 0)), Some(Verdict::Clean), "its sample is elsewhere");
+    assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Mismatch));
+    assert_eq!(verdict(&next(&mut harness, 0)), Some(Ending::Clean), "its sample is elsewhere");
     let mut harness = restart(harness);
     harness.run();
     let remembered = |harness: &mut Harness| {
@@ -230,12 +230,12 @@ fn what_a_full_verification_found_is_remembered_until_the_next_full_one_finds_no
         let (report, remembered) = harness.restored[0];
         (verdict(&report), report.findings.get(), Op::from_wire(remembered.verified))
     };
-    assert_eq!(remembered(&mut harness), (Some(Verdict::Mismatch), 1, Some(Op::VerifyFull)));
+    assert_eq!(remembered(&mut harness), (Some(Ending::Mismatch), 1, Some(Op::VerifyFull)));
     byte(&mut harness);
-    assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "it is whole again");
+    assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "it is whole again");
     let mut harness = restart(harness);
     harness.run();
-    assert_eq!(remembered(&mut harness), (Some(Verdict::Clean), 0, Some(Op::VerifyFull)));
+    assert_eq!(remembered(&mut harness), (Some(Ending::Clean), 0, Some(Op::VerifyFull)));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn what_a_full_verification_of_a_small_volume_found_the_next_incremental_one_fin
             let volume = &mut harness.vault.disks[0].volume;
             let at = volume.range(Area::Assets, volume.frontier.assets_next - 1, 1).start;
             volume.bytes[at] ^= 1;
-            assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Mismatch));
+            assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Mismatch));
             if restarted {
                 harness = restart(harness);
             }
@@ -259,7 +259,7 @@ fn what_a_full_verification_of_a_small_volume_found_the_next_incremental_one_fin
                 let report = next(&mut harness, 0);
                 assert_eq!(
                     verdict(&report),
-                    Some(Verdict::Mismatch),
+                    Some(Ending::Mismatch),
                     "known {known}, restarted {restarted}, {round}"
                 );
             }

@@ -11,7 +11,8 @@ use alloc::vec::Vec;
 use ledger_fmt::layout::{Area, HINT_BLOCKS, SUPERBLOCK};
 use ledger_fmt::verify::FindingKind;
 use totebox_manifest::LinkKind;
-use totebox_protocol::audit::{self, NO_RECORD, Verdict};
+use totebox_protocol::audit::{self, Ending, NO_RECORD};
+use totebox_protocol::lifecycle::ArchiveState;
 use totebox_protocol::vault::VolumeState;
 use totebox_shm::testing::mapped;
 use totebox_testing::TestManifest;
@@ -22,8 +23,8 @@ use harness::{Harness, archive_volume, audit_volume, place};
 /// The audit volume's number in most tests.
 const AUDIT: u8 = 2;
 
-fn verdict(report: &audit::Report) -> Option<Verdict> {
-    Verdict::from_wire(report.verdict)
+fn verdict(report: &audit::Report) -> Option<Ending> {
+    Ending::from_wire(report.verdict)
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn a_clean_volume_is_reported_with_what_was_computed_and_recorded() {
     harness.run();
     let (report, verified) = harness.reports()[0];
     assert_eq!((report.volume, report.tag.get(), report.audit_record.get()), (1, 9, 2));
-    assert_eq!((verdict(&report), report.finding, report.findings.get()), (Some(Verdict::Clean), 0, 0));
+    assert_eq!((verdict(&report), report.finding, report.findings.get()), (Some(Ending::Clean), 0, 0));
     assert_eq!((report.records.get(), report.record.get(), report.duration_ms.get()), (8, NO_RECORD, 250));
     let volume = archive_volume("finance");
     assert_eq!((verified.head, verified.root), (volume.head.hash, volume.tree.root()));
@@ -70,14 +71,14 @@ fn one_flipped_bit_is_a_mismatch_with_its_place() {
         harness.vault.disks[0].volume.bytes[byte] ^= 0x10;
         let (report, _) = harness.verify(0);
         let (kind, area, block, record) = expected;
-        assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{kind:?}");
+        assert_eq!(verdict(&report), Some(Ending::Mismatch), "{kind:?}");
         assert_eq!(place(&report), (kind as u8, area, block, record));
         assert!(report.findings.get() > 0);
         assert_eq!(report.audit_record.get(), 2);
         let record = harness.audit_record();
         let text = [r#""verdict":"mismatch","findings":"#, kind.name()];
         assert!(text.iter().all(|text| record[1].contains(text)), "{}", record[1]);
-        assert_eq!(verdict(&harness.verify(1).0), Some(Verdict::Clean), "the sibling is whole");
+        assert_eq!(verdict(&harness.verify(1).0), Some(Ending::Clean), "the sibling is whole");
     }
 }
 
@@ -87,7 +88,7 @@ fn a_sealed_volume_is_clean_on_a_disk_that_can_be_written_or_not() {
         let mut harness = Harness::started();
         harness.vault.disks[0].volume.seal();
         harness.vault.disks[0].state = state;
-        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "{state:?}");
+        assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "{state:?}");
     }
 }
 
@@ -98,7 +99,7 @@ fn a_frontier_beyond_the_ledger_is_a_mismatch() {
     (claimed.ledger_next, claimed.batches) = (claimed.ledger_next + 1, claimed.batches + 1);
     harness.vault.disks[0].claimed = Some(claimed);
     let (report, _) = harness.verify(0);
-    assert_eq!(verdict(&report), Some(Verdict::Mismatch));
+    assert_eq!(verdict(&report), Some(Ending::Mismatch));
     assert_eq!(report.area, Area::Ledger as u8);
     assert_eq!(report.block.get(), claimed.ledger_next - 1);
 }
@@ -108,10 +109,10 @@ fn an_unavailable_volume_is_unreadable() {
     let mut harness = Harness::started();
     harness.vault.disks[0].state = VolumeState::NoDisk;
     let (report, _) = harness.verify(0);
-    assert_eq!(verdict(&report), Some(Verdict::Unreadable));
+    assert_eq!(verdict(&report), Some(Ending::Unreadable));
     assert_eq!(report.finding, FindingKind::Unreadable as u8);
     assert_eq!(report.audit_record.get(), 2);
-    assert_eq!(verdict(&harness.verify(1).0), Some(Verdict::Clean), "the sibling can be read");
+    assert_eq!(verdict(&harness.verify(1).0), Some(Ending::Clean), "the sibling can be read");
 }
 
 #[test]
@@ -132,11 +133,11 @@ fn a_full_audit_volume_is_reported_and_verification_goes_on() {
     let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(5)]);
     assert_eq!(harness.start().audit_record.get(), 1);
     let (report, _) = harness.verify(0);
-    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD));
-    assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "again");
+    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Ending::Clean), NO_RECORD));
+    assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "again");
     assert_eq!(harness.vault.commits, 1, "nothing was overwritten");
     let (report, _) = harness.verify(1);
-    assert_eq!(verdict(&report), Some(Verdict::Clean), "the audit volume itself");
+    assert_eq!(verdict(&report), Some(Ending::Clean), "the audit volume itself");
 }
 
 #[test]
@@ -145,9 +146,9 @@ fn without_an_audit_volume_verification_goes_on() {
         let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
         harness.audit_disk().state = state;
         let boot = harness.start();
-        assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
+        assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Ending::NotRecorded), NO_RECORD));
         let (report, _) = harness.verify(0);
-        assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD), "{state:?}");
+        assert_eq!((verdict(&report), report.audit_record.get()), (Some(Ending::Clean), NO_RECORD), "{state:?}");
     }
 }
 
@@ -158,7 +159,7 @@ fn an_audit_ledger_that_fails_in_use_is_reported() {
     // From here on the vault's answer to a commit is not what the writer expects.
     harness.audit_disk().volume.frontier.batches += 1;
     let (report, _) = harness.verify(0);
-    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::Clean), NO_RECORD));
+    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Ending::Clean), NO_RECORD));
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn the_next_start_continues_the_audit_record() {
     let audit = harness.audit_disk().volume.clone();
     let mut harness = Harness::new(vec![archive_volume("contracts"), archive_volume("finance"), audit]);
     let boot = harness.start();
-    assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::Recorded), 3));
+    assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Ending::Recorded), 3));
     assert_eq!(harness.opened.records.get(), 4);
     assert_eq!(harness.verify(1).0.audit_record.get(), 4);
     assert_eq!(harness.audit_record().len(), 4);
@@ -179,20 +180,20 @@ fn the_audit_volume_itself_is_verified_up_to_where_it_was_asked() {
     let mut harness = Harness::started();
     harness.verify(0);
     let (report, _) = harness.verify(AUDIT);
-    assert_eq!((verdict(&report), report.records.get()), (Some(Verdict::Clean), 3));
+    assert_eq!((verdict(&report), report.records.get()), (Some(Ending::Clean), 3));
     assert_eq!(report.audit_record.get(), 3);
 
     let frontier = harness.audit_disk().volume.frontier;
     let range = harness.audit_disk().volume.range(Area::Ledger, frontier.ledger_next - 1, 1);
     harness.audit_disk().volume.bytes[range.start + 300] ^= 1;
     let (report, _) = harness.verify(AUDIT);
-    assert_eq!((verdict(&report), report.block.get()), (Some(Verdict::Mismatch), frontier.ledger_next - 1));
+    assert_eq!((verdict(&report), report.block.get()), (Some(Ending::Mismatch), frontier.ledger_next - 1));
 }
 
 /// The health page an archive with this volume publishes when it has `records` records.
 fn health(records: u64, head: ledger_fmt::Hash, root: ledger_fmt::Hash) -> Health {
     let mut health = Health::new_zeroed();
-    health.state = ArchiveState::Active as u8;
+    (health.state, health.recorded) = (ArchiveState::Active as u8, ArchiveState::Active as u8);
     (health.records, health.head, health.root) = (records.into(), head, root);
     health
 }
@@ -217,7 +218,7 @@ fn a_true_claim_is_no_finding_however_far_it_lags() {
         let mut harness = Harness::started();
         let (head, root) = head_at(records);
         harness.health[0].publish(&health(records, head, root));
-        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "{records} records");
+        assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "{records} records");
     }
 }
 
@@ -235,12 +236,12 @@ fn a_claim_the_ledger_does_not_bear_out_is_a_head_disagreement() {
         let mut harness = Harness::started();
         harness.health[0].publish(&claim);
         let (report, _) = harness.verify(0);
-        assert_eq!(verdict(&report), Some(Verdict::Mismatch), "{claim:?}");
+        assert_eq!(verdict(&report), Some(Ending::Mismatch), "{claim:?}");
         assert_eq!((report.finding, report.findings.get()), (FindingKind::HeadDisagreement as u8, 1));
         assert_eq!(report.record.get(), record);
 
         harness.health[0].publish(&Health { state: ArchiveState::Starting as u8, ..claim });
-        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "no claim before it is in service");
+        assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "no claim before it is in service");
     }
 }
 
@@ -265,7 +266,7 @@ fn commits_that_happen_meanwhile_are_no_finding() {
     }
     let (report, _) = harness.reports()[0];
     assert!(commits > 5, "the verification took several steps");
-    assert_eq!(verdict(&report), Some(Verdict::Clean), "{:?}", place(&report));
+    assert_eq!(verdict(&report), Some(Ending::Clean), "{:?}", place(&report));
     harness.run();
     assert_eq!(harness.verify(0).0.records.get(), 8 + commits as u64);
 }
@@ -282,7 +283,7 @@ fn verifications_wait_for_their_turn() {
     assert_eq!(order, [(0, 100), (1, 101), (2, 102)]);
     let recorded: Vec<_> = reports.iter().map(|(report, _)| report.audit_record.get()).collect();
     assert_eq!(recorded, [2, 3, 4]);
-    assert!(reports.iter().all(|(report, _)| verdict(report) == Some(Verdict::Clean)));
+    assert!(reports.iter().all(|(report, _)| verdict(report) == Some(Ending::Clean)));
 }
 
 #[test]
@@ -303,10 +304,10 @@ fn requests_that_are_not_served_say_so() {
         let mut harness = Harness::started();
         harness.send(&request);
         let (report, _) = harness.reports()[0];
-        assert_eq!(verdict(&report), Some(Verdict::NotVerified), "{request:?}");
+        assert_eq!(verdict(&report), Some(Ending::NotVerified), "{request:?}");
         assert_eq!((report.op, report.volume, report.tag.get()), (request.op, request.volume, 6));
         assert_eq!((report.audit_record.get(), report.findings.get()), (NO_RECORD, 0));
-        assert_eq!(verdict(&harness.verify(0).0), Some(Verdict::Clean), "the next request is served");
+        assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "the next request is served");
     }
 }
 
@@ -349,11 +350,7 @@ fn a_volume_still_recovering_is_waited_for() {
     harness.run();
     let reports = harness.reports();
     let verdicts: Vec<_> = reports.iter().map(|(report, _)| verdict(report)).collect();
-    assert_eq!(
-        verdicts[2..],
-        [Some(Verdict::Recorded), Some(Verdict::Clean)],
-        "behind what is told of each volume"
-    );
+    assert_eq!(verdicts[2..], [Some(Ending::Recorded), Some(Ending::Clean)], "behind what is told of each volume");
 }
 
 #[test]
@@ -367,7 +364,7 @@ fn a_vault_that_breaks_its_protocol_ends_every_verification_with_a_verdict() {
     let reports = harness.reports();
     assert_eq!(reports.len(), 2);
     for (report, _) in reports {
-        assert_eq!(verdict(&report), Some(Verdict::Unreadable));
+        assert_eq!(verdict(&report), Some(Ending::Unreadable));
         assert_eq!((report.finding, report.audit_record.get()), (FindingKind::Unreadable as u8, NO_RECORD));
     }
 }
@@ -425,7 +422,7 @@ fn findings_beyond_the_first_eight_are_counted_told_recorded_and_remembered() {
         harness.vault.disks[0].volume.bytes[byte] ^= 1;
     }
     let (report, verified) = harness.verify(0);
-    assert_eq!((verdict(&report), report.findings.get()), (Some(Verdict::Mismatch), 40));
+    assert_eq!((verdict(&report), report.findings.get()), (Some(Ending::Mismatch), 40));
     let first: Vec<u64> = verified.findings.iter().map(|place| place.block.get()).collect();
     assert_eq!(first, damaged[..8]);
     let more = audit::in_use(&verified.more);

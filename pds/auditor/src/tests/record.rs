@@ -66,9 +66,9 @@ fn history(harness: &mut Harness, number: u64, count: u32) -> (Vec<EventRow>, u6
     let mut messages = harness.messages();
     let (complete, end) = messages.pop().unwrap();
     let end = HistoryEnd::read_from_prefix(&end).unwrap().0;
-    assert_eq!((verdict(&complete), end.sent.get()), (Some(Verdict::Complete), messages.len() as u32));
+    assert_eq!((verdict(&complete), end.sent.get()), (Some(Ending::Complete), messages.len() as u32));
     let event = |(report, body): &(Report, [u8; AUDIT_DATA])| {
-        assert_eq!((verdict(report), report.tag.get()), (Some(Verdict::Event), 8));
+        assert_eq!((verdict(report), report.tag.get()), (Some(Ending::Event), 8));
         EventRow::read_from_prefix(body).unwrap().0
     };
     (messages.iter().map(event).collect(), end.records.get())
@@ -82,7 +82,7 @@ fn an_entry_is_durable_before_it_is_reported() {
     let commits = harness.vault.commits;
     harness.run();
     let (report, _) = harness.reports()[0];
-    assert_eq!((verdict(&report), report.tag.get(), report.audit_record.get()), (Some(Verdict::Recorded), 9, 2));
+    assert_eq!((verdict(&report), report.tag.get(), report.audit_record.get()), (Some(Ending::Recorded), 9, 2));
     assert_eq!(harness.vault.commits, commits + 1);
     assert_eq!(&*harness.audit_record()[1], r#"{"flag":1,"archive":"finance","kind":"hung"}"#);
 }
@@ -105,7 +105,7 @@ fn without_room_an_entry_is_reported_as_not_recorded() {
     let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(5)]);
     harness.start();
     let report = enter(&mut harness, &flag(1, FlagKind::Hung, 0));
-    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
+    assert_eq!((verdict(&report), report.audit_record.get()), (Some(Ending::NotRecorded), NO_RECORD));
     assert_eq!(harness.vault.commits, 1, "nothing was overwritten");
 }
 
@@ -115,7 +115,7 @@ fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
     let room = |harness: &mut Harness| 64 - harness.audit_disk().volume.frontier.ledger_next;
     let kept_out = loop {
         let (report, _) = harness.verify(0);
-        assert_eq!(verdict(&report), Some(Verdict::Clean));
+        assert_eq!(verdict(&report), Some(Ending::Clean));
         if report.audit_record == NO_RECORD {
             break report.kept_out;
         }
@@ -132,7 +132,7 @@ fn the_last_room_is_kept_for_flags_and_for_what_an_operator_does() {
             _ => transition(0, Standing::Active, Standing::Suspended),
         };
         let report = enter(&mut harness, &entry);
-        if verdict(&report) == Some(Verdict::NotRecorded) {
+        if verdict(&report) == Some(Ending::NotRecorded) {
             assert_eq!(report.kept_out, 0);
             break;
         }
@@ -166,7 +166,7 @@ fn entries_without_a_meaning_are_refused() {
         flag(1, FlagKind::Hung, 0).with(|entry| entry.kind = Kind::Boot as u8),
         acknowledgement(1, FlagKind::Hung, 0, "ok").with(|entry| entry.reason_len = 255),
     ] {
-        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Verdict::NotVerified), "{entry:?}");
+        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Ending::NotVerified), "{entry:?}");
     }
     assert_eq!(harness.audit_record().len(), 1, "the boot record");
 }
@@ -193,7 +193,7 @@ fn what_was_recorded_is_told_at_the_next_start() {
         (entry.flag_what, entry.detail) = (FaultKind::Memory as u8, 4096.into());
     });
     for entry in [asset, fault, flag(5, FlagKind::Degraded, NO_VOLUME).with(|entry| entry.flag_what = 6)] {
-        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Verdict::Recorded));
+        assert_eq!(verdict(&enter(&mut harness, &entry)), Some(Ending::Recorded));
     }
     enter(&mut harness, &acknowledgement(3, FlagKind::Finding(FindingKind::Asset), 1, "restored from the copy"));
     enter(&mut harness, &transition(1, Standing::Active, Standing::Suspended));
@@ -215,7 +215,7 @@ fn what_was_recorded_is_told_at_the_next_start() {
     );
     let (report, remembered) = harness.restored[0];
     assert_eq!((remembered.verified, remembered.verified_ms.get()), (Op::VerifyFull as u8, 5000));
-    assert_eq!((verdict(&report), report.records.get(), report.audit_record.get()), (Some(Verdict::Clean), 8, 9));
+    assert_eq!((verdict(&report), report.records.get(), report.audit_record.get()), (Some(Ending::Clean), 8, 9));
     assert_eq!(harness.restored[1].1.verified, 0);
     let flags: Vec<_> =
         harness.flags.iter().map(|row| (row.id.get(), row.acknowledged, row.audit_record.get())).collect();
@@ -287,7 +287,7 @@ fn a_ping_is_taken_and_not_reported() {
     harness.run();
     assert!(harness.messages().is_empty());
     harness.send(&audit::Request { tag: 4.into(), ..ping });
-    assert_eq!(verdict(&harness.reports()[0].0), Some(Verdict::NotVerified), "who wants an answer gets one");
+    assert_eq!(verdict(&harness.reports()[0].0), Some(Ending::NotVerified), "who wants an answer gets one");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn the_record_can_be_read_from_anywhere() {
         assert_eq!((entry.kind, entry.flag.get()), (Kind::Acknowledgement as u8, 3));
         assert_eq!(&entry.reason[..entry.reason_len.into()], br#"a "word" with \"#);
         let entry = &result.entry;
-        assert_eq!((entry.kind, entry.verdict), (Kind::AuditResult as u8, Verdict::Clean as u8));
+        assert_eq!((entry.kind, entry.verdict), (Kind::AuditResult as u8, Ending::Clean as u8));
         assert_eq!((entry.verified, entry.records.get(), entry.volume), (Op::VerifyFull as u8, 8, 0));
 
         let (latest, _) = history(&mut harness, NO_RECORD, u32::MAX);
@@ -368,7 +368,7 @@ fn a_damaged_audit_record_tells_what_comes_before_the_damage() {
     harness.audit_disk().volume.bytes[byte] ^= 1;
     let mut harness = Harness::new(harness.vault.disks.into_iter().map(|disk| disk.volume).collect());
     let boot = harness.start();
-    assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Verdict::NotRecorded), NO_RECORD));
+    assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Ending::NotRecorded), NO_RECORD));
     assert!(!harness.flags.is_empty() && harness.flags.len() < 10, "{} flags", harness.flags.len());
     assert_eq!(harness.vault.commits, 0, "nothing is added to it");
 }

@@ -38,7 +38,7 @@ use totebox_vault_client::{Received, VaultClient};
 use zerocopy::{FromZeros, IntoBytes};
 
 use snapshot::{COPIES, Snapshot};
-use start::{Start, Step};
+use start::{Start, StartStep};
 
 pub use batch::{Batch, NoBatch};
 pub use snapshot::SNAPSHOTS_END;
@@ -291,7 +291,7 @@ impl<P: Copy> LedgerWriter<P> {
     fn fail(&mut self, trouble: Trouble) -> Event {
         let starting = self.state == State::Starting;
         self.state = State::Failed(trouble);
-        self.start.step = Step::Done;
+        self.start.step = StartStep::Done;
         self.commits.clear();
         (self.staged_len, self.staged_records) = (0, 0);
         if starting { Event::Started } else { Event::Failed(trouble) }

@@ -15,7 +15,7 @@ use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum StartStep {
     /// Ask for the frontier.
     Ask,
     /// Read this copy of the snapshot.
@@ -47,7 +47,7 @@ impl Observer for Reading<'_> {
 /// How far the start has come.
 #[derive(Debug)]
 pub(super) struct Start {
-    pub(super) step: Step,
+    pub(super) step: StartStep,
     /// Whether the request of this step (after the start: a snapshot's question) is under way.
     pub(super) under_way: bool,
     /// The frontier as the vault last said.
@@ -65,7 +65,7 @@ pub(super) struct Start {
 impl Start {
     pub(super) fn new() -> Start {
         Start {
-            step: Step::Ask,
+            step: StartStep::Ask,
             under_way: false,
             vault: Committed::NOTHING,
             told: false,
@@ -88,17 +88,17 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let end = self.start.vault.frontier.ledger_next;
         let (area, block, blocks) = match self.start.step {
-            Step::Done => return,
-            Step::Ask => {
+            StartStep::Done => return,
+            StartStep::Ask => {
                 self.start.under_way = vault.hello(self.purpose, self.number);
                 return;
             }
-            Step::Copy(copy) => (Area::Input, COPIES[copy], SNAPSHOT_BLOCKS),
-            Step::Confirm => {
+            StartStep::Copy(copy) => (Area::Input, COPIES[copy], SNAPSHOT_BLOCKS),
+            StartStep::Confirm => {
                 let block = self.snapshot.last_header_block();
                 (Area::Ledger, block, end.saturating_sub(block).min(BATCH_BLOCKS_MAX as u64) as usize)
             }
-            Step::Walk => {
+            StartStep::Walk => {
                 let (block, blocks) = self.committed.wants(end);
                 (Area::Ledger, block, blocks)
             }
@@ -113,7 +113,7 @@ impl<P: Copy> LedgerWriter<P> {
         reply: &Received<P>,
     ) -> Result<Option<Event>, Trouble> {
         self.start.under_way = false;
-        if self.start.step == Step::Done {
+        if self.start.step == StartStep::Done {
             if reply.is_ok() {
                 self.start.vault = vault.committed();
                 self.write_snapshot(vault);
@@ -138,7 +138,7 @@ impl<P: Copy> LedgerWriter<P> {
         if ledger_next == 0 {
             return self.walked();
         }
-        self.start.step = if self.start.snapshots { Step::Copy(0) } else { Step::Walk };
+        self.start.step = if self.start.snapshots { StartStep::Copy(0) } else { StartStep::Walk };
         Ok(None)
     }
 
@@ -156,11 +156,11 @@ impl<P: Copy> LedgerWriter<P> {
         }
         let bytes = &self.buffer[..reply.len];
         match self.start.step {
-            Step::Copy(copy) => {
+            StartStep::Copy(copy) => {
                 self.take_copy(copy, readable);
                 Ok(None)
             }
-            Step::Confirm => {
+            StartStep::Confirm => {
                 let confirmed = self.snapshot.confirmed_by(&self.id, &self.layout, bytes);
                 match confirmed.filter(|_| readable) {
                     Some(walk) => self.committed = walk,
@@ -168,15 +168,15 @@ impl<P: Copy> LedgerWriter<P> {
                 }
                 self.walked()
             }
-            Step::Walk if readable => {
+            StartStep::Walk if readable => {
                 let mut reading = Reading { sparse_index: &mut self.snapshot.sparse_index, seen };
                 match self.committed.feed(&self.id, &self.layout, bytes, &mut reading) {
                     Ok(()) => self.walked(),
                     Err(broken) => self.not_whole(broken),
                 }
             }
-            Step::Walk => Err(Trouble::Refused(reply.answered.status)),
-            Step::Ask | Step::Done => Ok(None),
+            StartStep::Walk => Err(Trouble::Refused(reply.answered.status)),
+            StartStep::Ask | StartStep::Done => Ok(None),
         }
     }
 
@@ -190,9 +190,9 @@ impl<P: Copy> LedgerWriter<P> {
             self.next_copy = 1 - copy;
         }
         self.start.step = match (copy + 1 < COPIES.len(), self.start.snapshot) {
-            (true, _) => Step::Copy(copy + 1),
-            (false, true) => Step::Confirm,
-            (false, false) => Step::Walk,
+            (true, _) => StartStep::Copy(copy + 1),
+            (false, true) => StartStep::Confirm,
+            (false, false) => StartStep::Walk,
         };
     }
 
@@ -208,7 +208,7 @@ impl<P: Copy> LedgerWriter<P> {
             return Err(Trouble::Damaged(broken));
         }
         self.forget_snapshot();
-        self.start.step = Step::Walk;
+        self.start.step = StartStep::Walk;
         Ok(None)
     }
 
@@ -216,7 +216,7 @@ impl<P: Copy> LedgerWriter<P> {
     fn walked(&mut self) -> Result<Option<Event>, Trouble> {
         let (frontier, of_vault) = (self.committed.frontier, self.start.vault.frontier);
         if frontier.ledger_next < of_vault.ledger_next {
-            self.start.step = Step::Walk;
+            self.start.step = StartStep::Walk;
             return Ok(None);
         }
         let agreed = frontier == Frontier { sealed: frontier.sealed, ..of_vault };
@@ -229,7 +229,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.planned = self.committed.totals;
         self.planned_next = frontier.ledger_next;
         self.planned_batches = frontier.batches;
-        self.start.step = Step::Done;
+        self.start.step = StartStep::Done;
         self.state = match self.start.state {
             _ if of_vault.sealed => State::Closed(VolumeState::Sealed),
             VolumeState::Ready => State::Ready,

@@ -13,6 +13,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use crate::flag::{Flag, FlagRow};
 use crate::lifecycle::Standing;
+use crate::wire_enum;
 
 pub mod entry;
 pub mod wire;
@@ -59,12 +60,46 @@ impl Scope {
     }
 }
 
+wire_enum! {
+    /// How a verification ended.
+    Verdict: u8 {
+        /// Every committed byte is what it was when it was committed.
+        Clean = 1,
+        /// A finding; the report says the first.
+        Mismatch = 2,
+        /// The volume could not be read.
+        Unreadable = 3,
+        /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
+        NotVerified = 6,
+    }
+}
+
+// One says of a verification what the other says of anything.
+const _: () = assert!(Verdict::NotVerified as u8 == Ending::NotVerified as u8);
+
+impl Verdict {
+    /// The verdict with this name.
+    pub fn from_name(name: &str) -> Option<Verdict> {
+        (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
+    }
+
+    /// The verdict's name, as `verify` and the audit record give it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Mismatch => "mismatch",
+            Verdict::Unreadable => "unreadable",
+            Verdict::NotVerified => "not-verified",
+        }
+    }
+}
+
 /// What came of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditResult {
     /// How much was verified.
     pub scope: Scope,
-    /// How it ended, one that [is of a verification](Verdict::is_of_a_verification).
+    /// How it ended.
     pub verdict: Verdict,
     /// The first finding, if there is one.
     pub first: Option<Finding>,
@@ -124,7 +159,7 @@ impl AuditResult {
         let first = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
         Some(AuditResult {
             scope,
-            verdict: Verdict::from_wire(report.verdict).filter(|verdict| verdict.is_of_a_verification())?,
+            verdict: Verdict::from_wire(report.verdict)?,
             first: if kind == 0 { None } else { Some(first.decode()?) },
             findings: report.findings.get(),
             records: report.records.get(),
@@ -261,8 +296,8 @@ impl Reported {
     pub fn encode<R>(&self, send: impl FnOnce(&Report, &[u8]) -> R) -> R {
         let mut report = Report::new_zeroed();
         (report.record, report.audit_record) = (NO_RECORD.into(), NO_RECORD.into());
-        let mut asked = |op: Op, verdict: Verdict, tag: u32| {
-            (report.op, report.verdict, report.tag) = (op as u8, verdict as u8, tag.into());
+        let mut asked = |op: Op, ending: Ending, tag: u32| {
+            (report.op, report.verdict, report.tag) = (op as u8, ending as u8, tag.into());
         };
         match self {
             Reported::Volume(volume, past) => {
@@ -277,12 +312,12 @@ impl Reported {
                 send(&report, body.as_bytes())
             }
             Reported::Flag(flag) => {
-                asked(Op::RestoreFlag, Verdict::Event, UNASKED);
+                asked(Op::RestoreFlag, Ending::Event, UNASKED);
                 send(&report, FlagRow::of(flag).as_bytes())
             }
             Reported::Opened { records, last_flag, flags_hidden, last_ms, audit_record, kept_out } => {
-                let verdict = if audit_record.is_some() { Verdict::Recorded } else { Verdict::NotRecorded };
-                asked(Op::Record, verdict, UNASKED);
+                let ending = if audit_record.is_some() { Ending::Recorded } else { Ending::NotRecorded };
+                asked(Op::Record, ending, UNASKED);
                 report.kept_out = u8::from(*kept_out);
                 report.audit_record = audit_record.unwrap_or(NO_RECORD).into();
                 let (records, last_ms) = ((*records).into(), (*last_ms).into());
@@ -301,26 +336,26 @@ impl Reported {
                 send(&report, body.as_bytes())
             }
             Reported::Entered { tag, outcome } => {
-                let (verdict, sequence) = match outcome {
-                    Entered::Recorded(sequence) => (Verdict::Recorded, *sequence),
-                    Entered::NotRecorded => (Verdict::NotRecorded, NO_RECORD),
-                    Entered::NotServed => (Verdict::NotVerified, NO_RECORD),
+                let (ending, sequence) = match outcome {
+                    Entered::Recorded(sequence) => (Ending::Recorded, *sequence),
+                    Entered::NotRecorded => (Ending::NotRecorded, NO_RECORD),
+                    Entered::NotServed => (Ending::NotVerified, NO_RECORD),
                 };
-                asked(Op::Record, verdict, *tag);
+                asked(Op::Record, ending, *tag);
                 report.audit_record = sequence.into();
                 send(&report, &[])
             }
             Reported::Event { tag, event } => {
-                asked(Op::History, Verdict::Event, *tag);
+                asked(Op::History, Ending::Event, *tag);
                 send(&report, event.as_bytes())
             }
             Reported::Complete { tag, records, sent } => {
-                asked(Op::History, Verdict::Complete, *tag);
+                asked(Op::History, Ending::Complete, *tag);
                 send(&report, HistoryEnd { records: (*records).into(), sent: (*sent).into() }.as_bytes())
             }
             Reported::NotServed(op, volume, tag) => {
                 (report.op, report.volume, report.tag) = (*op, *volume, (*tag).into());
-                report.verdict = Verdict::NotVerified as u8;
+                report.verdict = Ending::NotVerified as u8;
                 send(&report, &[])
             }
         }
@@ -329,7 +364,7 @@ impl Reported {
     /// The report in a message; `None` if it is none that an auditor of so many volumes sends. `body` copies out the
     /// start of the message's body; it is asked once.
     pub fn decode(report: &Report, body: impl FnOnce(&mut [u8]), volumes: usize) -> Option<Reported> {
-        let verdict = Verdict::from_wire(report.verdict);
+        let ending = Ending::from_wire(report.verdict);
         let (tag, audit_record) = (report.tag.get(), some(report.audit_record.get()));
         let (unasked, kept_out) = (tag == UNASKED, report.kept_out == 1);
         let op = Op::from_wire(report.op)?;
@@ -344,7 +379,7 @@ impl Reported {
                     && flag.tag == UNASKED;
                 Reported::Flag(Some(flag).filter(|_| sound)?)
             }
-            Op::Record if unasked && matches!(verdict, Some(Verdict::Recorded | Verdict::NotRecorded)) => {
+            Op::Record if unasked && matches!(ending, Some(Ending::Recorded | Ending::NotRecorded)) => {
                 let Opened { records, last_ms, last_flag, flags_hidden } = read(body);
                 Reported::Opened {
                     records: records.get(),
@@ -356,10 +391,10 @@ impl Reported {
                 }
             }
             Op::Record if !unasked => {
-                let outcome = match (verdict?, audit_record) {
-                    (Verdict::Recorded, Some(sequence)) => Entered::Recorded(sequence),
-                    (Verdict::NotRecorded, None) => Entered::NotRecorded,
-                    (Verdict::NotVerified, None) => Entered::NotServed,
+                let outcome = match (ending?, audit_record) {
+                    (Ending::Recorded, Some(sequence)) => Entered::Recorded(sequence),
+                    (Ending::NotRecorded, None) => Entered::NotRecorded,
+                    (Ending::NotVerified, None) => Entered::NotServed,
                     _ => return None,
                 };
                 Reported::Entered { tag, outcome }
@@ -370,7 +405,7 @@ impl Reported {
                 let Verified { head, root, .. } = body;
                 Reported::Verified { volume: report.volume, tag, result, kept_out, found, head, root }
             }
-            Op::History if verdict? == Verdict::Event => Reported::Event { tag, event: read(body) },
+            Op::History if ending? == Ending::Event => Reported::Event { tag, event: read(body) },
             Op::History => {
                 let HistoryEnd { records, sent } = read(body);
                 Reported::Complete { tag, records: records.get(), sent: sent.get() }

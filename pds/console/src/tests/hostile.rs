@@ -7,7 +7,7 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::FaultKind;
 use totebox_manifest::{ARCHIVES_MAX, Role};
-use totebox_protocol::audit::{Op as Audit, Verdict};
+use totebox_protocol::audit::{Ending, Op as Audit, Verdict};
 use totebox_protocol::flag::{Acknowledged, FLAGS_MAX, FlagKind, Loss};
 use totebox_protocol::intake::{Answer, Reply};
 use totebox_protocol::operator::{Completion, Refusal};
@@ -234,7 +234,7 @@ fn a_status_page_that_no_orchestrator_publishes_is_not_believed_and_its_orchestr
         |row| row.fault = 99,
         |row| (row.command_tag, row.completion) = (1.into(), 0),
         |row| row.verdict = 99,
-        |row| row.verdict = Verdict::Recorded as u8,
+        |row| row.verdict = Ending::Recorded as u8,
         |row| (row.verdict, row.verify_op) = (Verdict::Clean as u8, Audit::Ping as u8),
         |row| (row.verdict, row.finding) = (Verdict::Mismatch as u8, 99),
     ];

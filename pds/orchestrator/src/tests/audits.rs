@@ -37,7 +37,7 @@ fn every_volume_is_audited_soon_after_the_start_and_then_once_a_period() {
         harness.tick(10_000 + round * period_ms);
         assert_eq!(audit_round(&mut harness), all(FULL), "round {round}");
         assert_eq!(harness.row(AUDIT).audit_due_ms.get(), 10_000 + (round + 1) * period_ms);
-        assert_eq!((harness.row(2).verdict, harness.row(2).verify_tag.get()), (Verdict::Clean as u8, 0));
+        assert_eq!((harness.row(2).verdict, harness.row(2).verify_tag.get()), (Ending::Clean as u8, 0));
         harness.tick(10_000 + round * period_ms + period_ms - 1);
         assert_eq!(audit_round(&mut harness), []);
     }
@@ -59,7 +59,7 @@ fn every_so_many_audits_is_a_full_one_restarts_or_not() {
 
     let mut past = Past::default();
     let (report, remembered) = &mut past.verified[1];
-    report.verdict = Verdict::Clean as u8;
+    report.verdict = Ending::Clean as u8;
     (remembered.verified, remembered.since_full) = (INCREMENTAL, 2.into());
     let mut harness = Harness::with(ARCHIVES, scheduled(3)).settle(&past);
     harness.tick(10_000);
@@ -138,7 +138,7 @@ fn a_verify_command_goes_to_the_auditor_and_its_verdict_to_the_status_page() {
     harness.report(&report, &[]);
     let row = harness.row(1);
     assert_eq!((row.verifying, row.verify_tag.get(), row.verify_op), (0, tag, FULL));
-    assert_eq!((row.verdict, row.finding, row.findings.get()), (Verdict::Clean as u8, 0, 0));
+    assert_eq!((row.verdict, row.finding, row.findings.get()), (Ending::Clean as u8, 0, 0));
     assert_eq!((row.verified_records.get(), row.verified_bytes.get()), (5, 40_960));
     assert_eq!((row.verified_ms.get(), row.verify_duration_ms.get()), (harness::WALL_MS + 2000, 7));
     assert_eq!(harness.kernel.notified.last(), Some(&harness.console));
@@ -194,7 +194,7 @@ fn a_result_that_could_not_be_recorded_is_shown_and_flagged() {
     let mut report = clean(&harness.jobs()[0]);
     report.audit_record = NO_RECORD.into();
     harness.report(&report, &[]);
-    assert_eq!((harness.row(1).verify_tag.get(), harness.row(1).verdict), (tag, Verdict::Clean as u8));
+    assert_eq!((harness.row(1).verify_tag.get(), harness.row(1).verdict), (tag, Ending::Clean as u8));
     assert_eq!(harness.flagged(), [(FlagKind::AuditVolume, AUDIT as u8)]);
     assert_eq!(harness.flags()[0].audit_record.get(), NO_RECORD);
     assert_eq!(harness.state(AUDIT), Some(ArchiveState::Failed));
@@ -210,10 +210,10 @@ fn a_verification_the_auditor_does_not_serve_is_answered() {
     let mut harness = Harness::settled();
     let tag = harness.command(Op::Verify, 1).unwrap();
     let mut report = clean(&harness.jobs()[0]);
-    (report.verdict, report.audit_record) = (Verdict::NotVerified as u8, NO_RECORD.into());
+    (report.verdict, report.audit_record) = (Ending::NotVerified as u8, NO_RECORD.into());
     harness.report(&report, &[]);
     let row = harness.row(1);
-    assert_eq!((row.verify_tag.get(), row.verdict), (tag, Verdict::NotVerified as u8));
+    assert_eq!((row.verify_tag.get(), row.verdict), (tag, Ending::NotVerified as u8));
     assert_eq!(harness.flags(), []);
 }
 
@@ -221,13 +221,13 @@ fn a_verification_the_auditor_does_not_serve_is_answered() {
 fn what_was_found_is_shown_until_a_full_audit_finds_nothing() {
     let mut harness = Harness::deployed(scheduled(9));
     let mut now_ms = 10_000;
-    let mut round = |harness: &mut Harness, verdict: Verdict| {
+    let mut round = |harness: &mut Harness, verdict: Ending| {
         harness.tick(now_ms);
         now_ms += u64::from(PERIOD_S) * 1000;
         let jobs = harness.jobs();
         for job in &jobs {
             let report = match (job.volume, verdict) {
-                (1, Verdict::Unreadable) => {
+                (1, Ending::Unreadable) => {
                     let (mut report, verified) = mismatch(job, &[(FindingKind::Unreadable, 9)]);
                     report.verdict = verdict as u8;
                     harness.report(&report, verified.as_bytes());
@@ -241,25 +241,25 @@ fn what_was_found_is_shown_until_a_full_audit_finds_nothing() {
         harness.record_all();
         jobs[0].op
     };
-    assert_eq!(round(&mut harness, Verdict::Clean), INCREMENTAL);
+    assert_eq!(round(&mut harness, Ending::Clean), INCREMENTAL);
     harness.find(1, &[(FindingKind::Asset, 33), (FindingKind::Asset, 40)]);
     harness.record_all();
     let found = harness.row(1);
-    assert_eq!((found.verdict, found.findings.get()), (Verdict::Mismatch as u8, 2));
-    for verdict in [Verdict::Clean, Verdict::NotVerified, Verdict::Unreadable] {
+    assert_eq!((found.verdict, found.findings.get()), (Ending::Mismatch as u8, 2));
+    for verdict in [Ending::Clean, Ending::NotVerified, Ending::Unreadable] {
         assert_eq!(round(&mut harness, verdict), INCREMENTAL);
         let row = harness.row(1);
         assert_eq!(
             (row.verdict, row.findings, row.finding_block.get(), row.verify_op, row.verified_ms),
-            (Verdict::Mismatch as u8, found.findings, 33, FULL, found.verified_ms),
+            (Ending::Mismatch as u8, found.findings, 33, FULL, found.verified_ms),
             "{verdict:?}"
         );
-        assert_eq!(harness.row(2).verdict, Verdict::Clean as u8);
+        assert_eq!(harness.row(2).verdict, Ending::Clean as u8);
     }
     harness.command(Op::Verify, 1).unwrap();
     let job = harness.jobs()[0];
     harness.report(&clean(&job), &[]);
-    assert_eq!((harness.row(1).verdict, harness.row(1).findings.get()), (Verdict::Clean as u8, 0));
+    assert_eq!((harness.row(1).verdict, harness.row(1).findings.get()), (Ending::Clean as u8, 0));
 }
 
 #[test]

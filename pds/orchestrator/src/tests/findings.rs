@@ -58,7 +58,7 @@ fn the_flags_are_recorded_before_the_others_are_shown() {
 fn they_are_known_after_a_start_and_without_the_auditor() {
     let mut past = Past::default();
     let (report, remembered) = &mut past.verified[1];
-    (report.verdict, report.findings) = (Verdict::Mismatch as u8, 40.into());
+    (report.verdict, report.findings) = (Ending::Mismatch as u8, 40.into());
     (remembered.verified, remembered.more) = (audit::Op::VerifyFull as u8, ranges(&[32]));
     let mut harness = Harness::new();
     harness.start();

@@ -34,7 +34,7 @@ fn a_flag_is_recorded_before_anything_of_it_is_shown() {
     assert_eq!(shown(&harness), (before.verdict, 1, 0), "one of them still waits");
     assert_eq!(harness.flags().len(), 1);
     harness.record(&entries[1].0);
-    assert_eq!(shown(&harness), (Verdict::Mismatch as u8, 0, 2));
+    assert_eq!(shown(&harness), (Ending::Mismatch as u8, 0, 2));
     assert_eq!(harness.row(1).records.get(), 6);
     assert_eq!(harness.status_page().flags_open.get(), 2);
     assert_eq!(harness.flags().iter().map(|row| row.audit_record.get()).collect::<Vec<_>>(), [2, 3]);
@@ -56,7 +56,7 @@ fn each_finding_is_a_flag_with_its_place() {
     let shown = harness.row(2);
     assert_eq!(
         (shown.verdict, shown.finding, shown.findings.get()),
-        (Verdict::Mismatch as u8, FindingKind::Asset as u8, 2)
+        (Ending::Mismatch as u8, FindingKind::Asset as u8, 2)
     );
     assert_eq!(
         (shown.finding_area, shown.finding_block.get(), shown.finding_record.get()),
@@ -66,7 +66,7 @@ fn each_finding_is_a_flag_with_its_place() {
     harness.command(Op::Verify, AUDIT).unwrap();
     let job = harness.jobs()[0];
     let (mut report, verified) = mismatch(&job, &[(FindingKind::Unreadable, 5)]);
-    report.verdict = Verdict::Unreadable as u8;
+    report.verdict = Ending::Unreadable as u8;
     harness.report(&report, verified.as_bytes());
     harness.record_all();
     assert_eq!(
@@ -398,7 +398,7 @@ fn a_record_that_takes_nothing_is_the_most_serious_flag_and_hides_nothing() {
     let mut ids: Vec<_> = harness.flags().iter().map(|row| row.id.get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [1, 2, 3]);
-    assert_eq!((harness.row(1).verdict, harness.row(AUDIT).flags.get()), (Verdict::Mismatch as u8, 1));
+    assert_eq!((harness.row(1).verdict, harness.row(AUDIT).flags.get()), (Ending::Mismatch as u8, 1));
     assert_eq!(harness.state(AUDIT), Some(ArchiveState::Failed));
     harness.fault(0);
     let entries = harness.record_all();
@@ -458,5 +458,5 @@ fn findings_of_a_report_without_any_are_not_looked_at() {
     let mut body = Verified::new_zeroed();
     body.as_mut_bytes().fill(0xff);
     harness.report(&clean(&job), body.as_bytes());
-    assert_eq!((harness.row(1).verdict, harness.flags()), (Verdict::Clean as u8, vec![]));
+    assert_eq!((harness.row(1).verdict, harness.flags()), (Ending::Clean as u8, vec![]));
 }

@@ -7,7 +7,7 @@ use ledger_fmt::verify::FindingKind;
 use totebox_domain::{Channel, ChannelSet, Domain, Fault, FaultKind};
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Role};
-use totebox_protocol::audit::{self, EntryRow, EventRow, NO_RECORD, Report, Verdict};
+use totebox_protocol::audit::{self, Ending, EntryRow, EventRow, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::operator::{Op, REASON_MAX, Refusal, Reply, Request};
@@ -335,7 +335,7 @@ impl Harness {
 
     pub fn report_flag(&mut self, row: &FlagRow) {
         let mut report = Report::new_zeroed();
-        (report.op, report.verdict) = (audit::Op::RestoreFlag as u8, Verdict::Event as u8);
+        (report.op, report.verdict) = (audit::Op::RestoreFlag as u8, Ending::Event as u8);
         self.report(&report, row.as_bytes());
     }
 
@@ -392,7 +392,7 @@ impl Harness {
     pub fn recorded(&mut self, request: &audit::Request) -> Report {
         self.records += 1;
         let mut report = clean(request);
-        report.verdict = Verdict::Recorded as u8;
+        report.verdict = Ending::Recorded as u8;
         report.audit_record = (self.records - 1).into();
         report
     }
@@ -429,7 +429,7 @@ impl Harness {
     /// Reports that an entry could not be recorded.
     pub fn fail_record(&mut self, request: &audit::Request) {
         let mut report = clean(request);
-        report.verdict = Verdict::NotRecorded as u8;
+        report.verdict = Ending::NotRecorded as u8;
         report.audit_record = NO_RECORD.into();
         self.report(&report, &[]);
     }

@@ -12,7 +12,7 @@ fn asked(harness: &mut Harness) -> audit::Request {
     asked[0].0
 }
 
-fn report(request: &audit::Request, verdict: Verdict) -> Report {
+fn report(request: &audit::Request, verdict: Ending) -> Report {
     let mut report = clean(request);
     report.verdict = verdict as u8;
     report
@@ -21,7 +21,7 @@ fn report(request: &audit::Request, verdict: Verdict) -> Report {
 /// The report that a history of 40 records is complete.
 fn complete(harness: &mut Harness, request: &audit::Request) {
     let end = audit::HistoryEnd { records: 40.into(), ..audit::HistoryEnd::new_zeroed() };
-    harness.report(&report(request, Verdict::Complete), end.as_bytes());
+    harness.report(&report(request, Ending::Complete), end.as_bytes());
 }
 
 fn event(sequence: u64) -> EventRow {
@@ -35,7 +35,7 @@ fn the_records_are_shown_when_all_have_come() {
     let request = asked(&mut harness);
     assert_eq!((request.number.get(), request.count.get(), request.tag.get()), (7, HISTORY_MAX as u32, tag));
     for sequence in 7..10 {
-        harness.report_event(&report(&request, Verdict::Event), &event(sequence));
+        harness.report_event(&report(&request, Ending::Event), &event(sequence));
     }
     assert_eq!(harness.status_page().history_tag.get(), 0);
     complete(&mut harness, &request);
@@ -76,7 +76,7 @@ fn a_history_ends_though_the_auditor_is_lost() {
     let mut harness = Harness::settled();
     let tag = harness.history(0).unwrap();
     let request = asked(&mut harness);
-    harness.report_event(&report(&request, Verdict::Event), &event(0));
+    harness.report_event(&report(&request, Ending::Event), &event(0));
     harness.auditor_region.store(0, u64::MAX);
     harness.notify(harness.auditor);
     let status_page = harness.status_page();
@@ -91,13 +91,13 @@ fn a_history_ends_though_the_auditor_is_lost() {
 fn events_nobody_asked_for_or_too_many_of_them_cut_the_auditor_off() {
     let mut harness = Harness::settled();
     harness.report_event(
-        &report(&audit::Request { tag: 1.into(), op: 4, ..FromZeros::new_zeroed() }, Verdict::Event),
+        &report(&audit::Request { tag: 1.into(), op: 4, ..FromZeros::new_zeroed() }, Ending::Event),
         &event(0),
     );
     assert_eq!(harness.status_page().degraded, degraded::AUDITOR);
     let mut harness = Harness::settled();
     harness.report(
-        &report(&audit::Request { tag: 1.into(), op: 4, ..FromZeros::new_zeroed() }, Verdict::Complete),
+        &report(&audit::Request { tag: 1.into(), op: 4, ..FromZeros::new_zeroed() }, Ending::Complete),
         &[],
     );
     assert_eq!(harness.status_page().degraded, degraded::AUDITOR);
@@ -107,7 +107,7 @@ fn events_nobody_asked_for_or_too_many_of_them_cut_the_auditor_off() {
     let request = asked(&mut harness);
     for sequence in 0..=HISTORY_MAX as u64 {
         assert_eq!(harness.status_page().degraded, 0);
-        harness.report_event(&report(&request, Verdict::Event), &event(sequence));
+        harness.report_event(&report(&request, Ending::Event), &event(sequence));
     }
     let status_page = harness.status_page();
     assert_eq!((status_page.degraded, status_page.history_tag.get()), (degraded::AUDITOR, tag));

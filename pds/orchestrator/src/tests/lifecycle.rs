@@ -395,7 +395,7 @@ fn what_is_acknowledged_or_only_unreadable_does_not_suspend() {
     harness.command(Op::Verify, 1).unwrap();
     let job = harness.jobs()[0];
     let (mut report, verified) = mismatch(&job, &[(FindingKind::Unreadable, 5)]);
-    report.verdict = Verdict::Unreadable as u8;
+    report.verdict = Ending::Unreadable as u8;
     harness.report(&report, verified.as_bytes());
     assert_eq!(kinds(&harness.record_all()), "unreadable");
     harness.find(AUDIT, &[(FindingKind::Chain, 5)]);

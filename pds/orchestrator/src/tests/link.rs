@@ -16,7 +16,7 @@ fn assert_auditor_lost(harness: &mut Harness, tag: u32, why: &str) {
     assert_eq!(harness.flagged(), [audit, (FlagKind::Degraded, NO_VOLUME)], "{why}");
     assert_eq!(harness.flags()[1].what, Role::Auditor as u8, "{why}");
     let row = harness.row(1);
-    assert_eq!((row.verifying, row.verdict), (0, Verdict::NotVerified as u8), "{why}");
+    assert_eq!((row.verifying, row.verdict), (0, Ending::NotVerified as u8), "{why}");
     assert_eq!(row.verify_tag.get(), tag, "{why}");
     // When it ended is known: a time of zero would be shown as one in 1970.
     assert!((1..=harness.time.wall_ms.get()).contains(&row.verified_ms.get()), "{why}: {}", row.verified_ms);
@@ -32,13 +32,13 @@ fn an_auditor_that_reports_what_cannot_be_is_not_read_any_more() {
     let spoilers: [(&str, SpoilVerdict); 24] = [
         ("no verdict", |report, _| report.verdict = 0),
         ("an unknown verdict", |report, _| report.verdict = 200),
-        ("a verdict on a record", |report, _| report.verdict = Verdict::Recorded as u8),
-        ("a verdict on a history", |report, _| report.verdict = Verdict::Complete as u8),
+        ("a verdict on a record", |report, _| report.verdict = Ending::Recorded as u8),
+        ("a verdict on a history", |report, _| report.verdict = Ending::Complete as u8),
         ("no operation", |report, _| report.op = 0),
         ("an unknown operation", |report, _| report.op = 9),
         ("another kind of verification", |report, _| report.op = audit::Op::VerifyIncremental as u8),
         ("a record nobody asked for", |report, _| {
-            (report.op, report.verdict) = (audit::Op::Record as u8, Verdict::Recorded as u8);
+            (report.op, report.verdict) = (audit::Op::Record as u8, Ending::Recorded as u8);
         }),
         ("a history nobody asked for", |report, _| report.op = audit::Op::History as u8),
         ("a ping", |report, _| report.op = audit::Op::Ping as u8),
@@ -47,7 +47,7 @@ fn an_auditor_that_reports_what_cannot_be_is_not_read_any_more() {
         }),
         ("a start, after the start", |report, _| {
             (report.op, report.tag) = (audit::Op::Record as u8, 0.into());
-            report.verdict = Verdict::Recorded as u8;
+            report.verdict = Ending::Recorded as u8;
         }),
         ("a volume that is not under way", |report, _| report.volume = 2),
         ("a volume there is not", |report, _| report.volume = 250),
@@ -55,7 +55,7 @@ fn an_auditor_that_reports_what_cannot_be_is_not_read_any_more() {
         ("no tag", |report, _| report.tag = 0.into()),
         ("clean with a finding", |report, _| report.finding = 1),
         ("clean with findings", |report, _| report.findings = 1.into()),
-        ("a mismatch without a finding", |report, _| report.verdict = Verdict::Mismatch as u8),
+        ("a mismatch without a finding", |report, _| report.verdict = Ending::Mismatch as u8),
         ("an unknown finding", |report, verified| {
             (*report, *verified) = found(report);
             (report.finding, verified.findings[0].kind) = (99, 99);
@@ -86,7 +86,7 @@ fn an_auditor_that_reports_what_cannot_be_is_not_read_any_more() {
         harness.report(&report, verified.as_bytes());
         assert_auditor_lost(&mut harness, tag, why);
         harness.report(&good, &[]);
-        assert_eq!(harness.row(1).verdict, Verdict::NotVerified as u8, "{why}");
+        assert_eq!(harness.row(1).verdict, Ending::NotVerified as u8, "{why}");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_report_comes_once() {
     harness.report(&clean(&job), &[]);
     harness.report(&clean(&job), &[]);
     assert_eq!((harness.status_page().degraded, harness.row(1).verify_tag.get()), (degraded::AUDITOR, tag));
-    assert_eq!(harness.row(1).verdict, Verdict::Clean as u8);
+    assert_eq!(harness.row(1).verdict, Ending::Clean as u8);
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn reports_on_entries_that_cannot_be_cut_the_auditor_off_and_the_flag_is_shown()
     let spoilers: [(&str, Spoil<Report>); 5] = [
         ("another tag", |report| report.tag = 4711.into()),
         ("recorded nowhere", |report| report.audit_record = NO_RECORD.into()),
-        ("not recorded, but somewhere", |report| report.verdict = Verdict::NotRecorded as u8),
-        ("a verdict on a verification", |report| report.verdict = Verdict::Clean as u8),
-        ("not served, but recorded", |report| report.verdict = Verdict::NotVerified as u8),
+        ("not recorded, but somewhere", |report| report.verdict = Ending::NotRecorded as u8),
+        ("a verdict on a verification", |report| report.verdict = Ending::Clean as u8),
+        ("not served, but recorded", |report| report.verdict = Ending::NotVerified as u8),
     ];
     for (why, spoil) in spoilers {
         let mut harness = Harness::settled();
@@ -135,7 +135,7 @@ fn an_entry_the_auditor_does_not_serve_is_not_recorded() {
     harness.set_volume(1, VolumeState::Damaged);
     let (request, _) = harness.entries()[0];
     let mut report = clean(&request);
-    (report.verdict, report.audit_record) = (Verdict::NotVerified as u8, NO_RECORD.into());
+    (report.verdict, report.audit_record) = (Ending::NotVerified as u8, NO_RECORD.into());
     harness.report(&report, &[]);
     assert_eq!(harness.flagged(), [(FlagKind::AuditVolume, AUDIT as u8), (FlagKind::MissingVolume, 1)]);
     assert_eq!(harness.status_page().degraded, 0);
@@ -191,13 +191,13 @@ fn a_past_that_cannot_be_cuts_the_auditor_off() {
 fn nonsense_about_the_last_verification_is_left_out() {
     let spoilers: [SpoilPast; 3] = [
         |_, remembered| remembered.verified = audit::Op::Record as u8,
-        |report, _| report.verdict = Verdict::Recorded as u8,
+        |report, _| report.verdict = Ending::Recorded as u8,
         |report, _| report.verdict = 99,
     ];
     for spoil in spoilers {
         let mut past = Past::default();
         let (report, remembered) = &mut past.verified[1];
-        (report.verdict, remembered.verified) = (Verdict::Clean as u8, audit::Op::VerifyFull as u8);
+        (report.verdict, remembered.verified) = (Ending::Clean as u8, audit::Op::VerifyFull as u8);
         spoil(report, remembered);
         let harness = Harness::new().settle(&past);
         assert_eq!((harness.row(1).verdict, harness.row(1).verified_ms.get()), (0, 0));
@@ -286,7 +286,7 @@ fn an_auditor_that_takes_what_it_is_asked_may_take_its_time_for_a_verification()
     assert_eq!((harness.status_page().degraded, harness.row(1).verifying), (0, 1));
     assert!(harness.pings > 3 * SILENT_BEATS as usize - 2);
     harness.report(&clean(&job.unwrap()), &[]);
-    assert_eq!(harness.row(1).verdict, Verdict::Clean as u8);
+    assert_eq!(harness.row(1).verdict, Ending::Clean as u8);
 }
 
 #[test]

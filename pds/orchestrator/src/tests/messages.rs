@@ -9,7 +9,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::Child;
 use totebox_protocol::audit::{
-    self, EntryRow, NO_RANGES, NO_RECORD, PlaceRow, RangeRows, Remembered, Report, Verdict, Verified,
+    self, Ending, EntryRow, NO_RANGES, NO_RECORD, PlaceRow, RangeRows, Remembered, Report, Verified,
 };
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
@@ -33,7 +33,7 @@ impl Default for Past {
     /// Nothing but the genesis and boot records.
     fn default() -> Past {
         let mut opened = Report::new_zeroed();
-        (opened.op, opened.verdict) = (audit::Op::Record as u8, Verdict::Recorded as u8);
+        (opened.op, opened.verdict) = (audit::Op::Record as u8, Ending::Recorded as u8);
         (opened.record, opened.audit_record) = (NO_RECORD.into(), 1.into());
         let body = audit::Opened { records: 2.into(), ..audit::Opened::new_zeroed() };
         let nothing = (Report::new_zeroed(), Remembered::new_zeroed());
@@ -56,7 +56,7 @@ impl Past {
     pub fn unreadable() -> Past {
         let mut past = Past::default();
         let (report, body) = &mut past.opened;
-        (report.verdict, report.audit_record) = (Verdict::NotRecorded as u8, NO_RECORD.into());
+        (report.verdict, report.audit_record) = (Ending::NotRecorded as u8, NO_RECORD.into());
         body.records = 0.into();
         past
     }
@@ -88,7 +88,7 @@ pub fn healthy() -> Health {
 pub fn clean(request: &audit::Request) -> Report {
     let mut report = Report::new_zeroed();
     (report.op, report.volume, report.tag) = (request.op, request.volume, request.tag);
-    report.verdict = Verdict::Clean as u8;
+    report.verdict = Ending::Clean as u8;
     report.record = NO_RECORD.into();
     (report.records, report.bytes, report.duration_ms) = (5.into(), 40_960.into(), 7.into());
     report.audit_record = 1.into();
@@ -103,7 +103,7 @@ pub fn mismatch(request: &audit::Request, found: &[(FindingKind, u64)]) -> (Repo
         (place.block, place.record) = ((*block).into(), 3.into());
     }
     let first = verified.findings[0];
-    report.verdict = Verdict::Mismatch as u8;
+    report.verdict = Ending::Mismatch as u8;
     (report.finding, report.area, report.block, report.record) =
         (first.kind, first.area, first.block, first.record);
     report.findings = (found.len() as u32).into();

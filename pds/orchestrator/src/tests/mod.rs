@@ -22,7 +22,7 @@ use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::FaultKind;
 use totebox_domain::watch::SILENT_MS;
-use totebox_protocol::audit::{self, NO_RECORD, Report};
+use totebox_protocol::audit::{self, Ending, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow, NO_VOLUME};
 use totebox_protocol::operator::{Completion, Op, Refusal, Request};
 use totebox_protocol::page::{Cause, Check, Health};

@@ -235,11 +235,11 @@ fn what_was_told_before_the_auditor_was_lost_is_flagged_once() {
 fn the_last_verification_is_shown_again() {
     let mut past = Past::default();
     let (report, remembered) = &mut past.verified[1];
-    (report.verdict, report.records, report.bytes) = (Verdict::Clean as u8, 5.into(), 4096.into());
+    (report.verdict, report.records, report.bytes) = (Ending::Clean as u8, 5.into(), 4096.into());
     (remembered.verified, remembered.verified_ms) = (audit::Op::VerifyIncremental as u8, 77.into());
     let harness = Harness::new().settle(&past);
     let row = harness.row(1);
-    assert_eq!((row.verdict, row.verify_op), (Verdict::Clean as u8, audit::Op::VerifyIncremental as u8));
+    assert_eq!((row.verdict, row.verify_op), (Ending::Clean as u8, audit::Op::VerifyIncremental as u8));
     assert_eq!((row.verified_ms.get(), row.verified_bytes.get(), row.verify_tag.get()), (77, 4096, 0));
     assert_eq!(harness.row(0).verdict, 0);
 }
@@ -292,9 +292,9 @@ fn a_silent_archive_holds_the_status_page_up_for_a_bounded_time() {
     let mut harness = Harness::new();
     harness.start();
     harness.say(0, |health| health.state = ArchiveState::Active as u8);
-    harness.tick(SETTLE_MS - 1);
+    harness.tick(SETTLED_AFTER_MS - 1);
     assert_eq!(harness.status_page().settled, 0);
-    harness.tick(SETTLE_MS);
+    harness.tick(SETTLED_AFTER_MS);
     assert_eq!(harness.status_page().settled, 1);
     assert_eq!(harness.state(1), Some(ArchiveState::Starting));
 }

@@ -221,7 +221,7 @@ fn start_with_a_full_record(before: Standing, standing: Standing) -> Harness {
     harness.start();
     let mut past = Past::default();
     past.standings[0] = (before, standing);
-    past.opened.0.verdict = Verdict::NotRecorded as u8;
+    past.opened.0.verdict = Ending::NotRecorded as u8;
     (past.opened.1.records, past.opened.0.audit_record) = (40.into(), NO_RECORD.into());
     harness.restore(&past);
     harness
@@ -315,13 +315,13 @@ fn a_result_that_is_kept_out_does_not_say_that_nothing_is_taken() {
     (report.audit_record, report.kept_out) = (NO_RECORD.into(), 1);
     harness.report(&report, &[]);
     assert_eq!((harness.state(AUDIT), harness.flags()), (Some(ArchiveState::Active), vec![]));
-    assert_eq!(harness.row(0).verdict, Verdict::Clean as u8);
+    assert_eq!(harness.row(0).verdict, Ending::Clean as u8);
 
     let mut harness = Harness::new();
     harness.start();
     let mut past = Past::of(Standing::Suspended);
     (past.opened.0.audit_record, past.opened.0.kept_out) = (NO_RECORD.into(), 1);
-    past.opened.0.verdict = Verdict::NotRecorded as u8;
+    past.opened.0.verdict = Ending::NotRecorded as u8;
     harness.restore(&past);
     comes_up(&mut harness, 0, Standing::Active);
     assert_eq!(harness.target(0), Some(Standing::Suspended), "what was ordered is in the record");

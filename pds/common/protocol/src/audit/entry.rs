@@ -8,8 +8,8 @@ use totebox_manifest::conversation::AUDIT_DATA;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::wire::{NO_RECORD, Op, Verdict};
-use super::{AuditResult, Scope};
+use super::wire::{NO_RECORD, Op};
+use super::{AuditResult, Scope, Verdict};
 use crate::UNKNOWN;
 use crate::flag::{About, Flag, FlagKind, FlagRow, NO_VOLUME};
 use crate::lifecycle::{Cause, Standing};
@@ -217,7 +217,7 @@ impl EntryRow {
             Kind::Boot => AuditEvent::Boot,
             Kind::AuditResult => AuditEvent::Result(AuditResult {
                 scope: Scope::of(Op::from_wire(self.verified)?)?,
-                verdict: Verdict::from_wire(self.verdict).filter(|verdict| verdict.is_of_a_verification())?,
+                verdict: Verdict::from_wire(self.verdict)?,
                 first: self.first()?,
                 findings: self.findings.get(),
                 records: self.records.get(),

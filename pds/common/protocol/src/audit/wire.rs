@@ -21,8 +21,8 @@ wire_enum! {
         /// acknowledgement, a lifecycle transition or a fault.
         Record = 3,
         /// Read records of the audit ledger, from sequence number `number` on ([`NO_RECORD`]: the last ones), at
-        /// most `count`. A report with [`Verdict::Event`] and an [`EventRow`](super::EventRow) for each, then one with
-        /// [`Verdict::Complete`] and a [`HistoryEnd`].
+        /// most `count`. A report with [`Ending::Event`] and an [`EventRow`](super::EventRow) for each, then one with
+        /// [`Ending::Complete`] and a [`HistoryEnd`].
         History = 4,
         /// Of reports alone, and unasked: what the audit ledger says of a volume; the body is [`Remembered`].
         /// One for each volume of which it says something, before the report on the boot record.
@@ -36,50 +36,24 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How a verification ended.
-    Verdict: u8 {
-        /// Every committed byte is what it was when it was committed.
+    /// How what a report is on ended.
+    Ending: u8 {
+        /// Of a verification: [`Verdict::Clean`](super::Verdict::Clean).
         Clean = 1,
-        /// A finding; the report says the first.
+        /// Of a verification: [`Verdict::Mismatch`](super::Verdict::Mismatch).
         Mismatch = 2,
-        /// The volume could not be read.
+        /// Of a verification: [`Verdict::Unreadable`](super::Verdict::Unreadable).
         Unreadable = 3,
         /// The record asked for is in the audit ledger and durable.
         Recorded = 4,
         /// The record asked for could not be entered.
         NotRecorded = 5,
-        /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
+        /// Nothing was done: the auditor does not serve such a request, or was lost meanwhile.
         NotVerified = 6,
         /// A record of the audit ledger: in the body.
         Event = 7,
         /// All that was asked for has been reported.
         Complete = 8,
-    }
-}
-
-impl Verdict {
-    /// Whether a verification ends so, rather than something else that was asked for.
-    pub const fn is_of_a_verification(self) -> bool {
-        matches!(self, Verdict::Clean | Verdict::Mismatch | Verdict::Unreadable | Verdict::NotVerified)
-    }
-
-    /// The verdict with this name.
-    pub fn from_name(name: &str) -> Option<Verdict> {
-        (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
-    }
-
-    /// The verdict's name, as `verify` and the audit record give it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Clean => "clean",
-            Verdict::Mismatch => "mismatch",
-            Verdict::Unreadable => "unreadable",
-            Verdict::Recorded => "recorded",
-            Verdict::NotRecorded => "not-recorded",
-            Verdict::NotVerified => "not-verified",
-            Verdict::Event => "event",
-            Verdict::Complete => "complete",
-        }
     }
 }
 
@@ -115,7 +89,7 @@ pub struct Report {
     pub op: u8,
     /// The request's.
     pub volume: u8,
-    /// [`Verdict`].
+    /// [`Ending`].
     pub verdict: u8,
     /// The [`FindingKind`] of the first finding, or 0.
     pub finding: u8,

@@ -287,7 +287,7 @@ impl StatusRow {
         let first: Option<Finding> = if kind == 0 { None } else { Some(place.decode()?) };
         Some(AuditResult {
             scope: Op::from_wire(self.verify_op).and_then(Scope::of)?,
-            verdict: Verdict::from_wire(verdict).filter(|verdict| verdict.is_of_a_verification())?,
+            verdict: Verdict::from_wire(verdict)?,
             first,
             findings: self.findings.get(),
             records: self.verified_records.get(),
@@ -506,7 +506,7 @@ mod tests {
         for check in numbers().filter_map(Check::from_wire) {
             add(&|volume| (volume.check, volume.verifying, volume.answered) = (check, true, Some(3)));
         }
-        for verdict in numbers().filter_map(Verdict::from_wire).filter(|verdict| verdict.is_of_a_verification()) {
+        for verdict in numbers().filter_map(Verdict::from_wire) {
             for (scope, record) in [(Scope::Full, None), (Scope::Incremental, Some(4))] {
                 let found = Finding { kind: FindingKind::Asset, area: Area::Assets, block: 33, record };
                 let first = (verdict == Verdict::Mismatch).then_some(found);
