@@ -18,7 +18,7 @@ FUZZ_LIMITS  := -max_len=65536 -timeout=60 -rss_limit_mb=2048
 unexport CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build run keys images test kills mutants nightly bench bench-sel4 system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 lint-bench clean
+.PHONY: help build run keys images test kills mutants nightly bench bench-sel4 system check report image qemu fuzz fuzz-corpus miri lint lint-sel4 lint-bench deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,7 +110,7 @@ fuzz-corpus: ## keep in fuzz/corpus the little of what `make fuzz` found that re
 miri: ## the shared memory's tests under Miri (needs a nightly toolchain with miri and rust-src)
 	MIRIFLAGS=-Zmiri-permissive-provenance cargo +nightly miri test -p totebox-shm --lib
 
-lint: lint-sel4 ## formatting and clippy; of benchmark and fuzz programs formatting and lock files alone
+lint: lint-sel4 deny ## formatting, clippy and licences; of benchmark and fuzz programs formatting and lock files alone
 	cargo fmt --check
 	cd bench && cargo fmt --check && cargo update --quiet --workspace --locked
 	cd fuzz && cargo fmt --check && cargo update --quiet --workspace --locked
@@ -121,6 +121,16 @@ lint-sel4:
 	cd pds/backends/sel4 && cargo fmt --all --check
 	MICROKIT_SDK=$(MICROKIT_SDK) pds/backends/sel4/cargo.sh debug clippy --release --workspace -- -D warnings \
 	  || { [ $$? -eq 2 ] && echo "SKIPPED: clippy of pds/backends/sel4"; }
+
+# What is shipped: the host side with the Linux backend, and, where its git dependency can be had, the programs for seL4.
+DENY := cargo deny --log-level error --config $(CURDIR)/deny.toml
+SEL4 := --manifest-path pds/backends/sel4/Cargo.toml
+deny: ## licences and sources of all dependencies, by deny.toml (needs cargo-deny)
+	@if ! cargo deny --version > /dev/null 2>&1; then \
+	  echo "SKIPPED: licences and sources of dependencies; cargo install --locked cargo-deny"; \
+	else $(DENY) check licenses bans sources && \
+	  if cargo fetch --quiet --locked $(SEL4) 2> /dev/null; then $(DENY) $(SEL4) check licenses bans sources; \
+	  else echo "SKIPPED: licences and sources of pds/backends/sel4"; fi; fi
 
 # It builds the benchmark's peers, which takes longer than everything else.
 lint-bench: ## clippy of the benchmark
