@@ -184,14 +184,14 @@ fn each_problem_says_where_what_and_the_way_out() {
             "[memory]",
             MEMORY,
             "start = 0x6000_0000\nsize = \"1537 KiB\"\nreserved = \"96 KiB\"",
-            "2:8: `size` is 1537 KiB, which is no whole number of 4 KiB pages",
+            "2:8: `size` is 1537 KiB, which is not a whole number of 4 KiB pages",
             "write \"1540 KiB\"",
         ),
         (
             "[memory]",
             MEMORY,
             "start = 0x6000_0000\nsize = \"0 MiB\"\nreserved = \"96 KiB\"",
-            "2:8: `size` is 0 MiB, which is no whole number of 4 KiB pages",
+            "2:8: `size` is 0 MiB, which is not a whole number of 4 KiB pages",
             "write \"4 KiB\"",
         ),
         (

@@ -204,7 +204,7 @@ fn a_partition_that_was_renamed_retyped_or_deleted_is_no_less_a_volume() {
     });
     assert_eq!(places(&disk.report(0)).len(), 2);
     let (code, out, _) = disk.run(&["verify", "disk.img", "--search"]);
-    assert!(code == 1 && out.contains("the partition table was passed over; volumes were searched for"), "{out}");
+    assert!(code == 1 && out.contains("the partition table was not used; volumes were searched for"), "{out}");
     assert!(out.contains("\na0: clean; records 8"), "{out}");
     // All of them are gone: nobody needs to ask.
     disk.write_table(512, 128, |_, entry| entry.fill(0));
@@ -272,7 +272,7 @@ fn what_an_earlier_layout_left_does_not_hide_what_is_there() {
     disk.poke(64 * 1024, stale.superblock.as_bytes());
     let report = disk.report(1);
     assert_eq!(places(&report).iter().map(|place| place.0).collect::<Vec<_>>(), ["audit", "a0", "a1"]);
-    let text = "superblocks of volumes that would reach into these were passed over: stale at byte 65536";
+    let text = "superblocks of volumes that would reach into these were skipped: stale at byte 65536";
     assert_eq!(texts(&report)[1], text);
     // A volume that was never started is borne out by nothing, and is there all the same.
     let fresh = TestVolume::blank("fresh", 256, 64);

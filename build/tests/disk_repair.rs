@@ -296,7 +296,7 @@ fn a_valid_hint_binds_whatever_else_it_says() {
     frontier.last_header = [7; 32];
     let forged = Hint::new(disk.volumes[0].superblock.volume, &frontier, frontier.ledger_next - 1);
     disk.poke(disk.block(0, 1), forged.as_bytes());
-    disk.is_refused(WRITE_DEPLOYED, "hint A is valid, but the ledger has not the frontier it names");
+    disk.is_refused(WRITE_DEPLOYED, "hint A is valid, but the ledger does not have the frontier it names");
 }
 
 #[test]

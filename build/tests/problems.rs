@@ -160,7 +160,7 @@ fn each_problem_says_where_what_and_the_way_out() {
         ),
         (
             archive("name = \"a1\"\nsize = \"1 MiB\"\nledger = \"5 KiB\"\non_mismatch = \"flag\"\n"),
-            "26:10: the ledger has 5 KiB, which is no whole number of 4 KiB blocks",
+            "26:10: the ledger has 5 KiB, which is not a whole number of 4 KiB blocks",
             "write \"8 KiB\"",
         ),
         (
@@ -236,7 +236,7 @@ fn one_archive_more_than_the_largest_deployment_is_refused_and_the_largest_is_st
     // The 59th [[archive]], of five lines each from line 18.
     assert_eq!(
         found,
-        "totebox.toml:308:1: 59 archives are more than can be: Microkit has 63 protection domains, and 5 of them are \
+        "totebox.toml:308:1: 59 archives are too many: Microkit has 63 protection domains, and 5 of them are \
          no archives\n    58 is the most; leave out the last 1"
     );
 }
@@ -252,7 +252,7 @@ fn a_board_with_little_memory_bounds_the_archives() {
     let file = directory.path().join("totebox.toml");
     let error = Deployment::parse(&file, &text(9)).unwrap_err();
     let [problem] = &error.0[..] else { panic!("{error}") };
-    assert_eq!(problem.message, "9 archives are more than can be: the board tiny has 40 MiB of memory for them");
+    assert_eq!(problem.message, "9 archives are too many: the board tiny has 40 MiB of memory for them");
     assert_eq!(problem.help, "3 is the most; leave out the last 6");
     let fits = Deployment::parse(&file, &text(3)).unwrap();
     assert!(fits.system_xml().contains("There can be 3: the board tiny has 40 MiB of memory for them."));

@@ -156,7 +156,7 @@ fn a_pinned_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
         site.volumes[0].bytes[range.start + at] ^= 1;
     }
     site.write();
-    let finding = "records are missing, so that the pinned checkpoint over 9 tells nothing";
+    let finding = "records are missing, so the pinned checkpoint over 9 cannot be checked";
     site.fails("disk verify disk.img --checkpoint nine.checkpoint", 1, finding);
 }
 
@@ -240,7 +240,7 @@ fn a_record_is_proved_without_the_disk() {
     site.fails(
         "check-proof 2.tlog-proof --key keys/a1.vkey",
         1,
-        "proves nothing: its checkpoint is not to be believed",
+        "proves nothing: its checkpoint cannot be trusted",
     );
     site.fails(&format!("{check} --from 2.tlog-proof"), 2, "--from does not go with it");
 
@@ -285,9 +285,9 @@ fn an_altered_proof_proves_nothing() {
     for (bytes, says) in [
         (b"\xff".to_vec(), "it is not UTF-8"),
         (vec![b'a'; PROOF_MAX + 1], "bytes"),
-        (b"c2sp.org/tlog-proof@v1\n".to_vec(), "it has not the form of a proof"),
-        (proof.replace("tlog-proof@v1", "tlog-proof@v2").into_bytes(), "it has not the form of a proof"),
-        (proof.replace("index 2", "index 02").into_bytes(), "it has not the form of a proof"),
+        (b"c2sp.org/tlog-proof@v1\n".to_vec(), "it is not in the form of a proof"),
+        (proof.replace("tlog-proof@v1", "tlog-proof@v2").into_bytes(), "it is not in the form of a proof"),
+        (proof.replace("index 2", "index 02").into_bytes(), "it is not in the form of a proof"),
         (proof.replace("\n7\n", "\nx\n").into_bytes(), "the checkpoint in it is none"),
     ] {
         site.file("bad", bytes);

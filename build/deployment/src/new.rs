@@ -29,7 +29,7 @@ pub fn new_deployment(directory: &Path, name: &str, board: &str, archives: &[Str
     let file = directory.join(DEPLOYMENT_FILE);
     let source = template(name, board, archives);
     let deployment =
-        Deployment::parse(&file, &source).context("nothing was made: what it would say is no deployment")?;
+        Deployment::parse(&file, &source).context("nothing was made: the deployment would be invalid")?;
     // Whatever the umask is: where anybody may rename, anybody may exchange the keys.
     let made = DirBuilder::new().recursive(true).mode(0o775).create(directory);
     made.with_context(|| format!("cannot make {shown}"))?;

@@ -165,7 +165,7 @@ fn volume_layout(
         Some(ledger) if ledger.value.is_multiple_of(BLOCK) => ledger.value / BLOCK,
         Some(ledger) => {
             let message =
-                format!("the ledger has {}, which is no whole number of 4 KiB blocks", show_size(ledger.value));
+                format!("the ledger has {}, which is not a whole number of 4 KiB blocks", show_size(ledger.value));
             let mended = show_size(ledger.value.next_multiple_of(BLOCK));
             report.problem(ledger.offset, message, format!("write \"{mended}\""));
             return None;
@@ -250,7 +250,7 @@ fn names(report: &Report, archives: &[ArchiveEntry]) {
 fn archives_fit(report: &Report, archives: &[ArchiveEntry], board: &Board) {
     let (max, reason) = archives_max(board);
     if let Some(first) = archives.get(max) {
-        let message = format!("{} archives are more than can be: {reason}", archives.len());
+        let message = format!("{} archives are too many: {reason}", archives.len());
         report.problem(
             first.offset,
             message,

@@ -34,7 +34,7 @@ pub fn find(
     if searching == Searching::Always || (!shown && !placed) {
         let search = search(image.file(), image.size, progress);
         let why = match (&table, searching) {
-            (_, Searching::Always) => "the partition table was passed over".to_owned(),
+            (_, Searching::Always) => "the partition table was not used".to_owned(),
             (Ok(_), _) => "the partition table has no volume".to_owned(),
             (Err(error), _) => error.clone(),
         };
@@ -189,9 +189,8 @@ impl Image {
         }
         if !search.passed_over.is_empty() {
             let passed_over = list(&search.passed_over);
-            self.troubles.push(format!(
-                "superblocks of volumes that would reach into these were passed over: {passed_over}"
-            ));
+            self.troubles
+                .push(format!("superblocks of volumes that would reach into these were skipped: {passed_over}"));
         }
     }
 

@@ -41,7 +41,7 @@ impl Log {
         let superblock =
             superblock.map_err(|error| anyhow::anyhow!("the volume {name} cannot be read: {error}"))?;
         let origin =
-            origin(superblock).with_context(|| format!("the volume {name} has not the name of an archive"))?;
+            origin(superblock).with_context(|| format!("the volume {name} does not have an archive's name"))?;
         let mut reader = Reader { wanted: record, records: Vec::new(), newest: None, record: None };
         let mut walk = Walk::new(image, volume, superblock, Mode::Ledger);
         while walk.step(&mut reader) {

@@ -96,7 +96,7 @@ impl Comparison<'_> {
                     format!("the volume ends after {records} records, the pinned checkpoint is over {size}");
                 self.findings.kept("rollback", end, None, text);
             } else {
-                let text = format!("records are missing, so that the pinned checkpoint over {size} tells nothing");
+                let text = format!("records are missing, so the pinned checkpoint over {size} cannot be checked");
                 self.findings.kept("tree", end, None, text);
             }
         }
@@ -133,7 +133,7 @@ impl Report {
     /// Adds the archives of which something was kept and that no volume of the image is.
     pub fn add_missing(&mut self, image: &Image, kept: &Pinned) {
         for origin in kept.missing(image) {
-            let text = format!("no volume is {origin}, of which a checkpoint or a key was kept");
+            let text = format!("no volume is {origin}, for which a checkpoint or a key was given");
             let (volume, kind, area, block, record) = (None, "rollback", None, None, None);
             self.findings.push(Row { volume, kind, area, block, record, text });
             self.clean = false;

@@ -171,8 +171,8 @@ impl fmt::Display for ProofError {
         match self {
             ProofError::TooLong => write!(f, "it has more than {PROOF_MAX} bytes"),
             ProofError::NotUtf8 => f.write_str("it is not UTF-8"),
-            ProofError::Form => f.write_str("it has not the form of a proof"),
-            ProofError::Checkpoint(error) => write!(f, "the checkpoint in it is none: {error}"),
+            ProofError::Form => f.write_str("it is not in the form of a proof"),
+            ProofError::Checkpoint(error) => write!(f, "the checkpoint in it is not valid: {error}"),
         }
     }
 }
@@ -180,7 +180,7 @@ impl fmt::Display for ProofError {
 impl fmt::Display for Disproved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Disproved::Checkpoint(reason) => write!(f, "its checkpoint is not to be believed: {reason}"),
+            Disproved::Checkpoint(reason) => write!(f, "its checkpoint cannot be trusted: {reason}"),
             Disproved::Record => f.write_str("the record in it is damaged, or not the one it is said to be"),
             Disproved::Other => f.write_str("the earlier checkpoint is of another archive or another size"),
             Disproved::Hashes => f.write_str("its hashes do not lead to the tree of its checkpoint"),

@@ -136,7 +136,7 @@ impl Copy {
         }
         let (count, entry) = (number(&header, 80), number(&header, 84));
         if count > ENTRIES_MAX || !entry.is_power_of_two() || !(ENTRY_SIZES[0]..=ENTRY_SIZES[1]).contains(&entry) {
-            return Err(format!("{count} entries of {entry} bytes each cannot be"));
+            return Err(format!("{count} entries of {entry} bytes each are impossible"));
         }
         let mut entries = vec![0; count as usize * entry as usize];
         let from = long(&header, 72).checked_mul(sector).ok_or("its entries are nowhere")?;

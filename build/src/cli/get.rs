@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let folder = match &args.output {
         Some(path) if !to_stdout => {
             if path.exists() && !args.force {
-                bail!("{} is there already; --force replaces it", path.shown());
+                bail!("{} already exists; --force replaces it", path.shown());
             }
             path.parent().filter(|parent| !parent.as_os_str().is_empty())
         }

@@ -21,10 +21,8 @@ use super::{Outcome, output};
 
 /// Puts documents into an archive. What is committed stays for ever.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exits with 1 if something was not put; each file that was found is told of, with the reason.\n\
-                        Example: totebox put contracts -r letters --skip-existing"
-)]
+#[command(after_help = "Exits with 1 if something was not put; every file found is reported, with the reason.\n\
+                        Example: totebox put contracts -r letters --skip-existing")]
 pub struct Args {
     /// The archive.
     archive: String,

@@ -251,7 +251,7 @@ fn hostile_names_come_and_go_whole_and_are_shown_harmless() {
     for (index, name) in names.iter().enumerate() {
         let output = totebox(at, &["get", "contracts", &(index + 1).to_string(), "--force", "--json"]);
         if [".", ".."].contains(&name.as_str()) {
-            assert!(stderr(&output).contains("is no file name; name a file with -o"), "{output:?}");
+            assert!(stderr(&output).contains("is not a file name; name a file with -o"), "{output:?}");
             continue;
         }
         let got = json("get", &output);

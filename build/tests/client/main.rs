@@ -250,10 +250,7 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
     let mut session = session(stream);
     let mut fetch = || get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap().unwrap();
     let error = fetch().save(&path, false).unwrap_err();
-    assert!(
-        error.to_string().ends_with("is there already; --force replaces it, -o names another file"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("already exists; --force replaces it, -o names another file"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
     fetch().save(&path, true).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"theirs");
@@ -344,7 +341,7 @@ fn timeout_ends_when_nothing_moved_for_so_long() {
     let timing = Timing { quiet: Duration::from_millis(20), timeout: Duration::from_secs(1) };
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
     let error = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap_err().to_string();
-    assert_eq!(error, "archive contracts sends nothing of record 1 behind byte 0, for 1 s now");
+    assert_eq!(error, "archive contracts has sent nothing of record 1 behind byte 0, for 1 s now");
     let error = ls(&mut session, "contracts", 0, 9).unwrap_err().to_string();
     assert_eq!(error, "no answer to `ls contracts 0 9` within 1 s: who should answer does not");
     drop(session);

@@ -195,7 +195,7 @@ fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
     assert_eq!((&transition["archive"], &transition["completion"]), (&"finance".into(), &"done".into()));
     let output = totebox(at, &["suspend", "finance"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("already-there: finance is that already: suspended"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("already-there: finance is already suspended"), "{}", stderr(&output));
     let output = totebox(at, &["archive", "finance"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--final confirms"), "{}", stderr(&output));

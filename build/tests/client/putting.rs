@@ -205,7 +205,7 @@ fn what_has_no_receipt_is_asked_for_and_then_looked_for() {
         "receipt" if asked < 2 => {
             asked += 1;
             tag = 0;
-            Some(vec!["-not-found no submission of that number is remembered; look with ls".into()])
+            Some(vec!["-not-found no submission with that number is known; ls shows what is committed".into()])
         }
         "receipt" => {
             let hash = blake3::hash(b"content 1").to_hex();

@@ -173,7 +173,7 @@ fn a_script_that_is_no_text_says_so_and_loses_nothing() {
     let (code, shown, said) = run_script(&site, "put a1 \"w1\"\nimportant\n.\n\x03");
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        shown.contains("+receipt ") && said.contains("standard input, line 4: byte 0x03 is no text"),
+        shown.contains("+receipt ") && said.contains("standard input, line 4: byte 0x03 is not text"),
         "{said}"
     );
     // A text that cannot be kept as it is is not committed as something else.
@@ -250,7 +250,7 @@ fn a_silent_client_gives_way_to_one_that_waits() {
     let mut peer = site.connect();
     peer.wait_for("totebox> ");
     assert!(peer.ask("status").contains("+status"));
-    silent.wait_for("*the line goes to another, who waits: nothing moved for 5 s #");
+    silent.wait_for("*the line goes to a waiting client: nothing moved for 5 s #");
 }
 
 fn what_was_acknowledged_survives_the_kill_and_nobody_else() {

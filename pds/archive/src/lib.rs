@@ -6,7 +6,7 @@
 //! | `submission`, `staging` | documents on their way in |
 //! | `batch_window` | how long they wait for company |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
-//! | `check`, `position` | its own scrub |
+//! | `scrub`, `position` | its own scrub |
 //! | `signing` | its signed checkpoints |
 //! | [`ledger_writer`](totebox_ledger_writer) | the ledger: recovery, commits, head |
 //!
@@ -22,11 +22,11 @@
 extern crate alloc;
 
 mod batch_window;
-mod check;
 mod console;
 mod position;
 mod reading;
 mod records;
+mod scrub;
 mod search;
 mod signing;
 mod staging;
@@ -48,9 +48,9 @@ use totebox_vault_client::{Received, VaultClient};
 use zerocopy::FromZeros;
 
 use batch_window::{BATCH_WINDOW_BLOCKS, BatchWindow, COMMITS_AHEAD};
-use check::CrossCheck;
 use console::{Console, Message};
 use reading::Reading;
+use scrub::Scrub;
 use signing::Signing;
 use submission::{Served, Submissions};
 
@@ -94,7 +94,7 @@ pub struct Archive {
     command: Option<Command>,
     /// The last command the ledger had no room to tell of.
     unrecorded: Option<u64>,
-    check: CrossCheck,
+    check: Scrub,
     signing: Signing,
 }
 
@@ -107,7 +107,7 @@ impl Archive {
         let [volume] = manifest.volumes() else { return Err(SetupError::Volumes) };
         let header = manifest.header();
         let ledger = LedgerWriter::new(header, volume, VOLUME, Purpose::Ledger);
-        let period_ms = check::period_ms(header);
+        let period_ms = scrub::period_ms(header);
         Ok(Archive {
             vault: VaultClient::new(manifest, mapped)?,
             console: Console::new(manifest, mapped)?,
@@ -125,7 +125,7 @@ impl Archive {
             batch_window: BatchWindow::Full,
             command: None,
             unrecorded: None,
-            check: CrossCheck::new(period_ms),
+            check: Scrub::new(period_ms),
             signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
         })
     }

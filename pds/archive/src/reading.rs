@@ -15,9 +15,9 @@ use totebox_protocol::page::Check;
 use totebox_protocol::vault::{Area, Status};
 use totebox_vault_client::{Received, VaultClient};
 
-use super::check::Wrong;
 use super::console::Console;
 use super::records::Found;
+use super::scrub::Wrong;
 use super::search::Search;
 use super::{Purpose, VOLUME};
 

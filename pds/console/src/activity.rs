@@ -200,12 +200,12 @@ impl Left {
         match self {
             Left::Order(order) if !order.order.is_a_question() => order.tell_later(context),
             Left::Order(_) | Left::Reading { .. } => {
-                let text = "it was not shown to its end; ask again";
+                let text = "its answer was cut off; ask again";
                 context.output.error(Error::Cancelled, None, format_args!("{text}"));
             }
             Left::Signature { sent, .. } => {
                 let text =
-                    if sent { "it may be carried out, ls will show the checkpoint" } else { "not carried out" };
+                    if sent { "it may still be carried out; ls shows the checkpoint" } else { "not carried out" };
                 context.output.error(Error::Cancelled, None, format_args!("{text}"));
             }
         }

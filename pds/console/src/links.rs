@@ -72,7 +72,7 @@ impl ArchiveLink {
     /// `done`, unless the queue turns out to be broken.
     fn checked(&self, done: bool) -> Result<bool, Misbehaviour> {
         match self.link.is_broken() && !self.closed {
-            true => Err(Misbehaviour("its queue's indices cannot be")),
+            true => Err(Misbehaviour("the indices of its queue are invalid")),
             false => Ok(done),
         }
     }

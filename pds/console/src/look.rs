@@ -76,8 +76,8 @@ pub fn refresh(context: &mut Context) -> bool {
     let Context { output, view, .. } = context;
     if view.refresh().is_none() {
         let (error, text) = match view.is_orchestrator_lost() {
-            true => (Error::NotAnswering, "the orchestrator has not said anything and does not answer"),
-            false => (Error::Unavailable, "the orchestrator has said nothing yet; try again in a moment"),
+            true => (Error::NotAnswering, "the orchestrator has published nothing and does not answer"),
+            false => (Error::Unavailable, "the orchestrator has published nothing yet; try again in a moment"),
         };
         output.error(error, None, format_args!("{text}"));
         return false;

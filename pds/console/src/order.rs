@@ -198,7 +198,7 @@ impl GivenOrder {
         }
         let is_overtaken = |status_page| self.is_taken_up() && (self.kind.is_overtaken)(&self, status_page);
         if context.view.last().is_some_and(is_overtaken) {
-            let text = "another order for that archive came behind it; history shows what this one led to";
+            let text = "a later order for that archive replaced it; history shows what it led to";
             return context.output.error(Error::Cancelled, None, format_args!("{text}"));
         }
         if self.show(context) == Then::GoesOn {
@@ -253,23 +253,23 @@ impl Display for Refused<'_> {
             Refusal::UnknownArchive => "the orchestrator has no such archive; status shows them",
             Refusal::AlreadyRunning => match order {
                 Order::Verify(_) => "an audit is under way; status shows it, wait for its end",
-                Order::History(_) => "the audit record is being read already; try again in a moment",
-                _ => return write!(f, "{volume} is changing its state already; wait for its end, see status"),
+                Order::History(_) => "the audit record is already being read; try again in a moment",
+                _ => return write!(f, "{volume} is already changing its state; see status, and wait until it has"),
             },
             Refusal::AuditorUnavailable => {
                 "the auditor cannot be asked; with the appliance off there is: totebox disk verify"
             }
-            Refusal::AlreadyThere => return write!(f, "{volume} is that already: {state}; nothing was changed"),
+            Refusal::AlreadyThere => return write!(f, "{volume} is already {state}; nothing was changed"),
             Refusal::ImpossibleTransition => {
                 return write!(
                     f,
-                    "{volume} is {state}, from where that is impossible; nothing was changed. Nothing leads out of \
-                     archived, and a faulted or failed archive is left as it is until the appliance starts again"
+                    "{volume} is {state}, and the order is impossible in that state; nothing was changed. An archived \
+                     archive stays archived; a faulted or failed one waits for the next start of the appliance"
                 );
             }
             Refusal::UnknownFlag => return write!(f, "there is no flag {number}; flags shows them"),
             Refusal::AlreadyAcknowledged => {
-                return write!(f, "flag {number} is acknowledged already; history shows why");
+                return write!(f, "flag {number} is already acknowledged; history shows why");
             }
             Refusal::ReasonMissing => return write!(f, "say why: ack {number} REASON; it is recorded"),
             Refusal::ReasonTooLong => {
@@ -277,7 +277,7 @@ impl Display for Refused<'_> {
             }
             Refusal::ReasonUnreadable => "a reason is text without control characters; nothing was acknowledged",
             Refusal::NotRecorded => {
-                "nothing was changed: too much waits to be entered into the audit record; try again in a moment"
+                "nothing was changed: too many entries wait for the audit record; try again in a moment"
             }
             Refusal::NotReady if order.is_a_question() => {
                 "the audit record is still being read; try again in a moment"

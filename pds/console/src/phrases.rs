@@ -45,7 +45,7 @@ impl Display for FaultText {
             FaultKind::Memory => write!(f, "it touched memory at {:#x} it has no right to", self.1),
             FaultKind::Exception => f.write_str("it panicked or ran something illegal"),
             FaultKind::Syscall => f.write_str("it made a call that does not exist"),
-            FaultKind::Other => f.write_str("it was ended from outside, or by something of no known kind"),
+            FaultKind::Other => f.write_str("it was ended from outside, or by a fault of unknown kind"),
         }
     }
 }

@@ -13,11 +13,11 @@ use super::submissions::{Fate, Receipt};
 pub fn late_answer(link: usize, message: &Message, context: &mut Context) -> Result<(), Misbehaviour> {
     let tag = message.tag;
     if !context.archives.has_given(tag) {
-        return Err(Misbehaviour("an answer to nothing that was asked"));
+        return Err(Misbehaviour("an answer to no request"));
     }
     let Some(entry) = context.submissions.get(tag) else { return Ok(()) };
     if entry.link != link {
-        return Err(Misbehaviour("an answer to what another archive was asked"));
+        return Err(Misbehaviour("an answer to a request to another archive"));
     }
     if !matches!(entry.fate, Fate::Pending | Fate::Lost(_)) {
         return Ok(());

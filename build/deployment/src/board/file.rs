@@ -140,7 +140,7 @@ fn size(report: &Report, table: &Table, key: &'static str, example: &str) -> Opt
         return Some(size);
     }
     let whole = show_size(size.value.next_multiple_of(PAGE_SIZE).max(PAGE_SIZE));
-    let message = format!("`{key}` is {}, which is no whole number of 4 KiB pages", show_size(size.value));
+    let message = format!("`{key}` is {}, which is not a whole number of 4 KiB pages", show_size(size.value));
     report.problem(size.offset, message, format!("write \"{whole}\""));
     None
 }

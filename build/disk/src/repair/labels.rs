@@ -92,8 +92,8 @@ fn labels(
     if let Some((finding, count)) = &seen.ledger {
         let more = if *count > 1 { format!(" and {} more findings", count - 1) } else { String::new() };
         return Err(format!(
-            "its first blocks are damaged ({}), and so is its ledger ({}{more}): nobody can tell from it how far it \
-             went, and nothing is written",
+            "its first blocks are damaged ({}), and so is its ledger ({}{more}): how far it went cannot be known from \
+             it, and nothing is written",
             seen.labels.iter().map(place).collect::<Vec<_>>().join(", "),
             place(finding)
         ));
@@ -248,7 +248,8 @@ impl Examined<'_> {
             match self.hint(slot) {
                 Some((_, true)) => {
                     return Err(format!(
-                        "{} is valid, but the ledger has not the frontier it names: it is of another history, or the \
+                        "{} is valid, but the ledger does not have the frontier it names: it is of another history, \
+                         or the \
                          ledger is; nothing is written",
                         HINTS[slot]
                     ));
@@ -298,9 +299,8 @@ impl Examined<'_> {
     fn check_frontier(&self, found: Option<&Found>) -> Result<(), String> {
         let frontier = self.frontier();
         if frontier.batches == 0 && (0..2).all(|slot| self.hint(slot).is_none()) {
-            return Err(
-                "both hints are lost, and there is no run: nobody can tell whether there ever was one".to_owned()
-            );
+            return Err("both hints are lost, and there is no batch: whether there ever was one cannot be known"
+                .to_owned());
         }
         // The vault takes a batch whose assets are damaged for one that never was, and says so; then its word is not
         // had.

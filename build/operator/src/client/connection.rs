@@ -149,7 +149,7 @@ impl Connection {
         match self.stream.write_all(bytes) {
             Err(error) if is_gone(&error) && self.address.is_some() => self.note_closed(),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("the appliance took nothing for {} s", self.timeout.as_secs())
+                bail!("the appliance accepted nothing for {} s", self.timeout.as_secs())
             }
             sent => sent.context("cannot send to the appliance"),
         }

@@ -71,7 +71,7 @@ pub fn get(
         } else if fetch.moved.elapsed() >= session.timing.timeout {
             let (received, seconds) = (fetch.received, session.timing.timeout.as_secs());
             bail!(
-                "archive {archive} sends nothing of record {sequence} behind byte {received}, for {seconds} s now"
+                "archive {archive} has sent nothing of record {sequence} behind byte {received}, for {seconds} s now"
             );
         } else if silence {
             // Who reads from a slow disk is not to be disturbed for ever.
@@ -98,7 +98,8 @@ pub fn get(
     }
     let Some(document) = fetch.document else { bail!("the appliance ended a document it did not name") };
     if fetch.received != document.size || *fetch.hasher.finalize().as_bytes() != document.hash {
-        let text = format!("record {sequence}: what came does not have the size and hash the record states");
+        let text =
+            format!("record {sequence}: what arrived does not have the size and hash that the record states");
         return Ok(Err(Refusal { name: "damaged".into(), tag: None, text, event: false }));
     }
     Ok(Ok(Fetched { document, content: fetch.content }))
@@ -187,7 +188,7 @@ impl Fetched {
         };
         match saved {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                bail!("{} is there already; --force replaces it, -o names another file", path.shown())
+                bail!("{} already exists; --force replaces it, -o names another file", path.shown())
             }
             saved => saved.map(drop).with_context(|| format!("cannot write {}", path.shown())),
         }
@@ -207,7 +208,7 @@ pub fn default_path(document: &Document) -> Result<PathBuf> {
     match Path::new(&document.name).file_name().and_then(OsStr::to_str) {
         Some(name) => Ok(portable(name).into()),
         None => bail!(
-            "the document's name, {}, is no file name; name a file with -o",
+            "the document's name, {}, is not a file name; name a file with -o",
             Quoted(document.name.as_bytes())
         ),
     }

@@ -149,7 +149,7 @@ impl Drop for Backend {
 pub fn die_with(parent: i32, command: &[OsString]) -> Result<Infallible> {
     let [program, arguments @ ..] = command else { bail!("no program given") };
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    ensure!(getppid() == Pid::from_raw(parent), "the process to die with has ended already");
+    ensure!(getppid() == Pid::from_raw(parent), "the process that this one ends with has already ended");
     let error = Command::new(program).args(arguments).exec();
     let program = Path::new(program).shown();
     Err(error).with_context(|| format!("cannot start {program}; is it installed?"))

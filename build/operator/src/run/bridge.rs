@@ -536,7 +536,7 @@ impl<'a> Bridge<'a> {
         if let Some(loser) = &loser {
             let text = match why {
                 Why::Gone => None,
-                Why::Idle => Some(format!("*the line goes to another, who waits: nothing moved for {timeout} s")),
+                Why::Idle => Some(format!("*the line goes to a waiting client: nothing moved for {timeout} s")),
                 Why::TakenBack => Some("*the operator at the terminal has taken the line".into()),
             };
             if let Some(text) = text {
@@ -552,7 +552,7 @@ impl<'a> Bridge<'a> {
                 self.lost.add(&void_unsent(&mut self.to_line));
                 self.notice(match shown {
                     true => "a client has the line; Ctrl-C takes it back",
-                    false => "a client has the line, for nothing was read here; Ctrl-C takes it back",
+                    false => "a client has the line, because nothing was read here; Ctrl-C takes it back",
                 });
             } else {
                 self.to_line.clear();

@@ -242,12 +242,12 @@ fn a_silent_client_gives_way_to_one_that_waits_and_to_the_operator() {
         expect(&harness.appliance, AWAY);
         let mut told = String::new();
         (&first).read_to_string(&mut told).unwrap();
-        assert_eq!(told, "\r\n*the line goes to another, who waits: nothing moved for 0 s #21e9ef27\r\n");
+        assert_eq!(told, "\r\n*the line goes to a waiting client: nothing moved for 0 s #b1a410db\r\n");
         send(&harness.keyboard, "typed blindly\r");
         expect(&harness.appliance, "\x19");
         told.clear();
         (&second).read_to_string(&mut told).unwrap();
-        assert!(told.contains("*the line goes to another"), "{told}");
+        assert!(told.contains("*the line goes to a waiting client"), "{told}");
     }
 }
 
@@ -449,7 +449,7 @@ fn a_script_ends_where_it_is_no_text_and_nothing_before_that_is_lost() {
         expect(&harness.appliance, "put one \"w1\"\nimportant\n.\n\n\x04");
         // What came before was carried out, and still not all of it was.
         send(&harness.appliance, "+receipt\r\n\x06");
-        let said = format!("totebox: standard input, line 4: byte 0x{:02x} is no text; ", key.as_bytes()[0]);
+        let said = format!("totebox: standard input, line 4: byte 0x{:02x} is not text; ", key.as_bytes()[0]);
         expect(&harness.said, &said);
         assert_eq!(harness.end(), End::InputDone { refused: true });
         expect(&harness.screen, "totebox> +receipt\r\n");
@@ -505,7 +505,7 @@ fn an_operator_who_does_not_read_gives_way() {
     expect(&harness.appliance, AWAY);
     // It gets what the appliance sends now.
     expect(&client, "xxxx");
-    expect(&harness.said, "\n[a client has the line, for nothing was read here; Ctrl-C takes it back]\n");
+    expect(&harness.said, "\n[a client has the line, because nothing was read here; Ctrl-C takes it back]\n");
     drop((harness, client));
     flood.join().unwrap();
 }

@@ -30,7 +30,7 @@ impl fmt::Display for NoText {
         let NoText { line, byte } = self;
         write!(
             f,
-            "standard input, line {line}: byte 0x{byte:02x} is no text; this line and what follows it are not carried \
+            "standard input, line {line}: byte 0x{byte:02x} is not text; this line and what follows it are not carried \
              out. A file with such bytes goes in with: totebox put ARCHIVE FILE"
         )
     }
@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(script.end(), b"", "no part of a line is one");
         }
         let said = NoText { line: 3, byte: 7 }.to_string();
-        assert!(said.starts_with("standard input, line 3: byte 0x07 is no text"), "{said}");
+        assert!(said.starts_with("standard input, line 3: byte 0x07 is not text"), "{said}");
     }
 
     #[test]

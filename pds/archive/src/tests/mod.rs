@@ -1,9 +1,9 @@
 //! An archive between a vault in memory and a console made of test code, over real queues.
 
-mod check;
 mod documents;
 mod garbage;
 mod lifecycle;
+mod scrub;
 mod signing;
 mod start;
 mod trouble;

@@ -9,7 +9,7 @@ use totebox_protocol::vault::Op as VaultOp;
 
 use super::lifecycle::records;
 use super::*;
-use crate::check::period_ms;
+use crate::scrub::period_ms;
 use crate::signing::SOON_MS;
 
 /// Lets so much time pass since the start, and everybody notice.

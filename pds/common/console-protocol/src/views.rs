@@ -233,7 +233,7 @@ impl Display for FindingCount<'_> {
                 match beyond.saturating_sub(*listed) {
                     0 => Ok(()),
                     left => {
-                        write!(f, "; where the other {left} are is not known, audit {archive} finds them anew")
+                        write!(f, "; where the other {left} are is not known; audit {archive} finds them")
                     }
                 }
             }
@@ -317,7 +317,7 @@ impl Display for Summary {
             events => write!(f, "{events} events not recorded, ")?,
         }
         match self.time_ms {
-            0 => f.write_str("the clock has not told the time"),
+            0 => f.write_str("the clock has not reported the time"),
             time_ms => write!(f, "{} UTC", Time(time_ms)),
         }
     }

@@ -116,16 +116,16 @@ flag_kinds! {
     Fault = 33, "fault", severity 2, Happens, "it faulted and was stopped";
     Hung = 34, "hung", severity 2, Happens, "it gives no sign of life";
     StopTimeout = 35, "stop-timeout", severity 2, Happens, "it did not come to rest in its time and was stopped";
-    Protocol = 36, "protocol", severity 2, Happens, "what it publishes cannot be, or the vault has cut it off";
-    Refused = 37, "refused", severity 2, Happens, "the vault refused requests that no archive in order makes";
+    Protocol = 36, "protocol", severity 2, Happens, "its page is invalid, or the vault has cut it off";
+    Refused = 37, "refused", severity 2, Happens, "the vault refused requests that no sound archive makes";
     CrossCheck = 38, "cross-check", severity 2, Lasts, "its own scrub and the audits disagree";
-    Lifecycle = 39, "lifecycle", severity 2, Lasts, "its own ledger tells of another state than the audit record";
+    Lifecycle = 39, "lifecycle", severity 2, Lasts, "its own ledger and the audit record name different states";
     AuditVolume = 40, "audit-volume", severity 5, Lasts,
         "the audit record takes no records: what happens is not recorded";
-    Degraded = 41, "degraded", severity 1, Happens, "a domain beside the archives is not working";
+    Degraded = 41, "degraded", severity 1, Happens, "a domain that is not an archive is not working";
     ClockBack = 42, "clock-back", severity 1, Happens, "the wall clock was set back";
     AuditNearlyFull = 43, "audit-nearly-full", severity 3, Lasts,
-        "the audit record is nearly full; soon it takes no results of audits, then nothing";
+        "the audit record is nearly full: soon it takes no audit results, and then nothing";
 }
 
 impl FlagKind {
@@ -142,7 +142,7 @@ impl FlagKind {
 }
 
 wire_enum! {
-    /// How a domain beside the archives is not working.
+    /// How a domain that is not an archive is not working.
     Loss: u8 {
         /// It breaks its protocol, or does not do what it is there for.
         Fails = 0,

@@ -52,7 +52,7 @@ pub mod degraded {
         (VAULT_SILENT, "vault", "the vault does not answer: nothing is committed or read"),
         (DISK, "disk", "the disk does not answer: what waits for it is neither committed nor read"),
         (CLOCK, "clock", "the clock stands still: nothing is scheduled, and a hung archive is not noticed"),
-        (CONSOLE, "console", "the console does not answer: nobody can be told anything"),
+        (CONSOLE, "console", "the console does not answer: nothing can be shown to anybody"),
         (
             ORCHESTRATOR,
             "orchestrator",

@@ -55,7 +55,7 @@ pub static RESUMPTION: OrderKind = kind(Change::Resume.name());
 pub static CLOSURE: OrderKind = kind(Change::Archive.name());
 
 const fn kind(command: &'static str) -> OrderKind {
-    let goes_on = "it goes on, status will show how it ended";
+    let goes_on = "the change goes on; status shows how it ends";
     OrderKind { taken_up, goes_on, is_overtaken, tells, ..OrderKind::new(command, show) }
 }
 
@@ -84,7 +84,7 @@ fn taken_up(order: &GivenOrder, context: &mut Context) {
     if !context.machine() {
         let Context { output, volumes, .. } = context;
         let (name, target) = (&volumes[archive], target.name());
-        output.line(format_args!("{name} is to be {target}; Ctrl-C stops waiting"));
+        output.line(format_args!("{name} is changing to {target}; Ctrl-C stops waiting"));
     }
 }
 
@@ -105,10 +105,11 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
             return Then::Ends;
         }
         Completion::Stopped => (Error::Stopped, "it did not come to rest in its time and was stopped; see flags"),
-        Completion::Unrecorded => {
-            (Error::Unrecorded, "that is done, but the audit record or its own ledger does not say so; see flags")
-        }
-        Completion::Failed => (Error::Failed, "it could not be done; see flags"),
+        Completion::Unrecorded => (
+            Error::Unrecorded,
+            "it is done, but not in the audit record or not in the archive's own ledger; see flags",
+        ),
+        Completion::Failed => (Error::Failed, "it failed; see flags"),
     };
     output.error(error, None, format_args!("{archive} is {state}: {text}"));
     Then::Ends

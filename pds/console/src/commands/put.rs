@@ -211,7 +211,7 @@ impl Put {
                 Some((offset, _)) if offset > taken && gap_told => return Then::GoesOn,
                 Some((offset, _)) if offset > taken => "bad-offset",
                 Some((_, len)) if len as u64 > size - taken => {
-                    self.cancel(Error::WrongSize, "more bytes came than were declared", context);
+                    self.cancel(Error::WrongSize, "more bytes arrived than were declared", context);
                     return self.leave(context);
                 }
                 Some((_, len)) => {

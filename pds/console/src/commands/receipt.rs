@@ -21,7 +21,7 @@ pub fn show(tag: u32, context: &mut Context) {
     match context.submissions.get(tag) {
         Some(&mut entry) => tell_fate(tag, entry.link, entry.fate, true, context),
         None => {
-            let text = "no submission of that number is remembered; look with ls";
+            let text = "no submission with that number is known; ls shows what is committed";
             context.output.error(Error::NotFound, None, format_args!("{text}"));
         }
     }

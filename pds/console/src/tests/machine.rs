@@ -172,7 +172,7 @@ fn a_submission_can_be_given_up_and_cannot_be_overfilled() {
     assert_eq!(harness.ask("."), ["-cancelled:1 given up; nothing was committed"]);
     harness.ask("put finance x 2");
     let lines = harness.ask(&data(0, b"abc"));
-    assert_eq!(lines, ["-wrong-size:2 more bytes came than were declared; nothing was committed"]);
+    assert_eq!(lines, ["-wrong-size:2 more bytes arrived than were declared; nothing was committed"]);
     assert!(harness.archives[1].documents.is_empty());
     assert_eq!(put(&mut harness, "finance", "y", b"ok").len(), 3);
 }

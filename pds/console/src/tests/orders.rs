@@ -252,14 +252,15 @@ fn a_lifecycle_command_says_how_it_ended() {
             Standing::Suspended,
             ArchiveState::Suspended,
             Completion::Unrecorded,
-            "-unrecorded finance is suspended: that is done, but the audit record or its own ledger does not say so; see flags",
+            "-unrecorded finance is suspended: it is done, but not in the audit record or not in the archive's own \
+             ledger; see flags",
         ),
         (
             "archive finance final",
             Standing::Archived,
             ArchiveState::Active,
             Completion::Failed,
-            "-failed finance is active: it could not be done; see flags",
+            "-failed finance is active: it failed; see flags",
         ),
     ];
     for (command, to, state, completion, answer) in ends {
@@ -296,7 +297,7 @@ fn what_happens_to_others_meanwhile_is_told() {
     harness.bytes(b"\x03");
     let shown = harness.output();
     assert!(
-        shown.starts_with("-cancelled no longer waiting; it goes on, status will show how it ended"),
+        shown.starts_with("-cancelled no longer waiting; the change goes on; status shows how it ends"),
         "{shown}"
     );
     harness.complete(1, 5, ArchiveState::Suspended, Completion::Stopped);
@@ -561,8 +562,8 @@ fn what_was_found_beyond_the_flags_is_counted_and_listed() {
         (
             20,
             &ranges(),
-            "20 findings in audit: the first 8 are flags, 10 are listed here; where the other 2 are is not known, audit \
-             audit finds them anew",
+            "20 findings in audit: the first 8 are flags, 10 are listed here; where the other 2 are is not known; \
+             audit audit finds them",
         ),
     ] {
         harness.answer_order(Ok(100 + findings));

@@ -48,7 +48,7 @@ fn a_person_need_not_wait_for_the_welcome() {
     let shown = harness.type_line("status");
     assert_eq!(
         shown,
-        "status\r\n-unavailable the orchestrator has said nothing yet; try again in a moment\r\ntotebox> "
+        "status\r\n-unavailable the orchestrator has published nothing yet; try again in a moment\r\ntotebox> "
     );
 }
 

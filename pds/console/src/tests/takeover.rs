@@ -565,7 +565,7 @@ fn a_person_whose_command_was_not_ended_is_told_that_it_was_not_carried_out() {
         harness.type_line("ls one");
         harness.bytes(b"archive one final\r");
         let shown = over(&mut harness);
-        assert!(shown.contains("this became of ls one:\r\n*-cancelled it was not shown to its end"), "{shown:?}");
+        assert!(shown.contains("this became of ls one:\r\n*-cancelled its answer was cut off"), "{shown:?}");
         assert!(shown.ends_with(&format!("{UNTAKEN}{SKIPPING}")), "{shown:?}");
         assert!(harness.peer.orders.is_empty());
         // Nothing was typed, and the rest of a text is no command.
@@ -620,7 +620,7 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
         harness.status_page.rows[1].moving = 1;
     });
     assert!(
-        shown.ends_with("*-cancelled no longer waiting; it goes on, status will show how it ended\r\n"),
+        shown.ends_with("*-cancelled no longer waiting; the change goes on; status shows how it ends\r\n"),
         "{shown}"
     );
     let shown = told_of_an_order("archive two final", None, |_| ());
@@ -628,13 +628,13 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
     let shown = told_of_an_order("resume two", Some(Err(Refusal::AlreadyThere)), |_| ());
     assert_eq!(
         shown,
-        format!("{}*-already-there two is that already: active; nothing was changed\r\n", head("resume two"))
+        format!("{}*-already-there two is already active; nothing was changed\r\n", head("resume two"))
     );
     // Whoever had the line gave another order for the archive.
     let shown = told_of_an_order("suspend two", accepted, |harness| {
         harness.complete(1, 10, ArchiveState::Active, Completion::Done);
     });
-    assert!(shown.ends_with("; history shows what this one led to\r\n"), "{shown}");
+    assert!(shown.ends_with("; history shows what it led to\r\n"), "{shown}");
 
     let shown = told_of_an_order("ack 7 seen", accepted, |harness| harness.acknowledge(7, 9, true));
     assert_eq!(shown, format!("{}*+ack flag 7 is acknowledged\r\n", head("ack 7")));
@@ -657,7 +657,7 @@ fn a_person_who_was_cut_off_from_an_order_is_told_what_became_of_it() {
 
     for answered in [None, accepted] {
         let shown = told_of_an_order("history", answered, |_| ());
-        assert_eq!(shown, format!("{}*-cancelled it was not shown to its end; ask again\r\n", head("history")));
+        assert_eq!(shown, format!("{}*-cancelled its answer was cut off; ask again\r\n", head("history")));
     }
 }
 

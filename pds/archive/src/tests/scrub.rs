@@ -6,8 +6,8 @@ use totebox_protocol::page::Check;
 use totebox_protocol::vault::Area;
 
 use super::*;
-use crate::check::{BACKGROUND_PER_BEAT, READS_PER_BEAT, READS_PER_POSITION};
 use crate::position::POSITION_BLOCK;
+use crate::scrub::{BACKGROUND_PER_BEAT, READS_PER_BEAT, READS_PER_POSITION};
 
 /// An archive with documents of many sizes, some of them committed together.
 fn with_documents() -> Harness {

@@ -145,7 +145,7 @@ struct Content {
 }
 
 /// The archive's own checks.
-pub struct CrossCheck {
+pub struct Scrub {
     pass: Option<Pass>,
     /// The batch whose records are looked at.
     batch: Box<[u8]>,
@@ -168,10 +168,10 @@ pub struct CrossCheck {
     last: Option<ScrubEnd>,
 }
 
-impl CrossCheck {
+impl Scrub {
     /// None made yet; one is due every `period_ms`.
-    pub fn new(period_ms: u64) -> CrossCheck {
-        CrossCheck {
+    pub fn new(period_ms: u64) -> Scrub {
+        Scrub {
             pass: None,
             batch: vec![0; BATCH_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
             blocks: vec![0; VAULT_DATA].into_boxed_slice(),
