@@ -13,7 +13,15 @@
 //! The lock belongs to the opening: it is held until it is given up or the last descriptor of the opening is closed,
 //! in whichever process. Renaming a file over a disk, or removing it, goes around the lock, so nothing here does that.
 
+//!
+//! The socket of an appliance's console is another thing only one appliance may have: [`is_left_behind`] tells whether
+//! it is free.
+
 #![forbid(unsafe_code)]
+
+mod socket;
+
+pub use socket::is_left_behind;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};

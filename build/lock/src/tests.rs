@@ -1,6 +1,7 @@
 //! Two openings of one disk. What QEMU makes of the lock is tested with QEMU: `build/tests/run`.
 
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::*;
@@ -108,4 +109,23 @@ fn what_is_no_disk_is_refused() {
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     let device = LockedDisk::open(Path::new("/dev/null")).unwrap_err();
     assert_eq!(device.to_string(), "it is neither a file nor a block device");
+}
+
+#[test]
+fn a_socket_is_left_behind_once_its_listener_has_gone_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("console");
+    assert!(!is_left_behind(&path), "there is none");
+    let listener = UnixListener::bind(&path).unwrap();
+    assert!(!is_left_behind(&path), "it is somebody's");
+    // As a process that was killed: it still takes the connection, and then goes.
+    let going = std::thread::spawn(move || {
+        let peers = [listener.accept().unwrap(), listener.accept().unwrap()];
+        drop(listener);
+        drop(peers);
+    });
+    assert!(is_left_behind(&path), "it has gone");
+    going.join().unwrap();
+    std::fs::write(dir.path().join("file"), b"").unwrap();
+    assert!(!is_left_behind(&dir.path().join("file")), "it is no socket");
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use totebox_shown::ShowPath;
 
 use totebox_deployment::Deployment;
+use totebox_lock::is_left_behind;
 
 /// Bytes of a socket's path at most: Linux's `sockaddr_un` has room for 108, one of them for the end.
 const PATH_MAX: usize = 107;
@@ -30,8 +31,10 @@ impl ConsoleSocket {
         let length = path.as_os_str().as_bytes().len();
         ensure!(length <= PATH_MAX, "{shown} has {length} bytes; a socket's path has at most {PATH_MAX}");
         if path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
-            let used = UnixStream::connect(&path).is_ok();
-            ensure!(!used, "{shown} is the console of another run; end that one, or give --console unix:PATH");
+            ensure!(
+                is_left_behind(&path),
+                "{shown} is the console of another run; end that one, or give --console unix:PATH"
+            );
             fs::remove_file(&path).with_context(|| format!("cannot remove {shown}"))?;
         }
         let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen at {shown}"))?;

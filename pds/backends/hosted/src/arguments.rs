@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rustix::fs::{FileType, fstat};
-use totebox_lock::LockedDisk;
+use totebox_lock::{LockedDisk, is_left_behind};
 
 /// Runs a system description on Linux, one process per protection domain. For development; not a security
 /// boundary. `totebox run` calls this.
@@ -107,9 +107,8 @@ fn open_disk(path: &Path) -> Result<Option<(File, bool)>> {
 
 /// Listens at `path`, where an earlier run may have left a socket behind.
 fn listen(path: &Path) -> Result<UnixListener> {
-    let left_behind = path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
-    if left_behind {
-        ensure!(UnixStream::connect(path).is_err(), "the console {} is another run's", path.display());
+    if path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        ensure!(is_left_behind(path), "the console {} is another run's", path.display());
         std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     UnixListener::bind(path).with_context(|| format!("cannot listen at {}", path.display()))
