@@ -22,7 +22,7 @@
 //! check of its own. Behind a lost batch header the walk goes on at the next batch header of this volume, or at the
 //! bound, and whole records between are still found.
 //!
-//! A walk need not begin at the first run: [`Verifier::resume`] looks at what came after a [`Point`] that was
+//! A walk need not begin at the first batch: [`Verifier::resume`] looks at what came after a [`Point`] that was
 //! verified before, [`Verifier::sample`] at a stretch of what had come by then.
 
 mod chain;

@@ -1,5 +1,5 @@
 //! The whole appliance loses its power, or is killed, at random moments of an operator's work
-//! (`totebox_tests::notebook`).
+//! (`totebox_tests::oracle`).
 
 use fastrand::Rng;
 use totebox_tests::archive_harness::all_clean;

@@ -1,4 +1,4 @@
-//! What is known of a volume beside its runs: superblock, hints, and the frontier somebody vouches for.
+//! What is known of a volume beside its batches: superblock, hints, and the frontier somebody vouches for.
 
 use zerocopy::IntoBytes;
 
@@ -107,7 +107,7 @@ impl Known {
     }
 
     /// Compares where the walk stands with every frontier it reached. `last_header_block` is `None` behind
-    /// lost runs: there a frontier may have been passed unseen.
+    /// lost batches: there a frontier may have been passed unseen.
     pub fn compare(
         &mut self,
         frontier: &Frontier,

@@ -122,7 +122,7 @@ struct Pass {
     /// Where the next record of the batch looked at stands, and where its records end.
     at: usize,
     records_end: usize,
-    /// The frontier behind that run.
+    /// The frontier behind that batch.
     after: Frontier,
     content: Option<Content>,
     /// Where `assets/` ended when the pass began, and the blocks of it that are held: the first, and how many.

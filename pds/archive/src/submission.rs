@@ -2,7 +2,7 @@
 //!
 //! One submission is *open* at a time. Its bytes go through [`Staging`]; when it ends and is what it was
 //! declared to be, its record joins the batch that is next and a *pending* entry waits for the commit.
-//! What the vault has appended but not committed belongs either to records of that run or to the open
+//! What the vault has appended but not committed belongs either to records of that batch or to the open
 //! submission, never to both: so giving up the open one gives up nothing else.
 
 use alloc::collections::VecDeque;

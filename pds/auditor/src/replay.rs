@@ -247,7 +247,7 @@ fn progress(payload: &[u8]) -> Option<Progress> {
 }
 
 /// The findings of a result with so many in all that are beyond the first ones. An entry of before they were recorded
-/// has none, and so has one that says what cannot be.
+/// has none, and so has one that says something impossible.
 fn more(payload: &[u8], findings: u32) -> RangeRows {
     let mut rows = NO_RANGES;
     let object = core::str::from_utf8(payload).ok().and_then(Object::new);

@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::ranges::Ranges;
 use super::reader::{Blocks, Reader};
 
-/// Bytes an incremental verification reads of what was verified before, at least and in whole runs: small
+/// Bytes an incremental verification reads of what was verified before, at least and in whole batches: small
 /// volumes are read whole each time, and a large one is gone through in some hundred periods.
 pub const SAMPLE_BYTES: u64 = 4 << 20;
 

@@ -25,7 +25,7 @@ pub struct Archive {
     told: Option<Command>,
     /// The last claim that made sense, if there was one.
     claim: Option<Claim>,
-    /// It published what cannot be, and is left as it was then.
+    /// It published something invalid, and is left as it was then.
     condemned: bool,
     fault: Option<Fault>,
     /// Its thread does not run.
@@ -143,7 +143,7 @@ impl Archive {
     }
 
     /// Reads its health page. Nothing that an archive has published which is stopped for good is believed.
-    /// Returns false if what it says cannot be; then it is stopped for good.
+    /// Returns false if what it says is invalid; then it is stopped for good.
     #[must_use]
     pub fn look(&mut self, kernel: &mut dyn Kernel) -> bool {
         let mut health = Health::new_zeroed();

@@ -232,7 +232,7 @@ impl Client {
         Some(buffer)
     }
 
-    /// Sends the replies that are ready; those to runs first, so that no reply tells of more batches than were
+    /// Sends the replies that are ready; those to batches first, so that no reply tells of more batches than were
     /// answered before it. Returns whether there was one.
     pub fn reply<D: BlockDevice>(&mut self, disk: &mut Disk<D>, volumes: &[Volume]) -> Result<bool, PeerError> {
         let Client { link, rights, batches, pending, answered, .. } = self;

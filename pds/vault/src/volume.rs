@@ -1,4 +1,4 @@
-//! One volume: its frontier, the runs on their way to the disk, its hints, its failure.
+//! One volume: its frontier, the batches on their way to the disk, its hints, its failure.
 //!
 //! Positions move through three stages. *Accepted*: a request was checked and its bytes are in a transfer
 //! buffer (see `accept`). *Submitted*: the buffer was handed to the device and has a [`Ticket`].

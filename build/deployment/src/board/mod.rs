@@ -85,7 +85,7 @@ pub enum Unusable {
     Unknown,
     /// Its file cannot be read.
     Unread(anyhow::Error),
-    /// Its file says what cannot be.
+    /// Its file says something impossible.
     Wrong(Problems),
 }
 

@@ -120,7 +120,7 @@ impl Walk {
             let broken = Broken { block };
             let batch = match Batch::after(&self.frontier, volume, layout, rest) {
                 Ok(batch) if batch.whole => batch,
-                // A read holds the largest run: only a later one may go on behind it.
+                // A read holds the largest batch: only a later one may go on behind it.
                 Err(NoBatch::Cut) if rest.len() < bytes.len() => return Ok(()),
                 Ok(_) | Err(_) => return Err(broken),
             };

@@ -216,7 +216,7 @@ pub enum About {
     Hung,
     /// The archive did not come to rest in its time and was stopped.
     StopTimeout,
-    /// What the archive publishes cannot be, or the vault has cut it off.
+    /// What the archive publishes is invalid, or the vault has cut it off.
     Protocol,
     /// The vault has refused so many requests since its start that no archive in order makes.
     Refused(u64),

@@ -225,7 +225,7 @@ wire_enum! {
         Append = 4,
         /// Give up the asset blocks appended since the last commit.
         Abandon = 5,
-        /// Commit one run: the data are its record bytes, `block` is the ledger's append frontier; all asset
+        /// Commit one batch: the data are its record bytes, `block` is the ledger's append frontier; all asset
         /// blocks appended so far are committed with it. The reply comes after the device flush. A commit that
         /// would not leave room for the seal is `Full`.
         Commit = 6,
@@ -236,7 +236,7 @@ wire_enum! {
 }
 
 impl Op {
-    /// Whether it asks for a run: it is answered when that is durable.
+    /// Whether it asks for a batch: it is answered when that is durable.
     pub const fn is_batch(self) -> bool {
         matches!(self, Op::Commit | Op::Seal)
     }
