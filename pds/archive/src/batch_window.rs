@@ -1,10 +1,10 @@
-//! When a staged batch goes to the vault: company saves flushes, waiting leaves the disk idle.
+//! When a staged batch goes to the vault: group commit saves flushes, waiting leaves the disk idle.
 
 /// Commits under way at most, but for batches that are full: one is being flushed, the next is being written.
 pub const COMMITS_AHEAD: usize = 2;
 
-/// Blocks of content that wait for company at most. A flush costs about as much as transferring 64 KiB: with
-/// more than that, sharing one saves less than what the idle disk could have done meanwhile.
+/// Blocks of content that wait for others to share a flush with, at most. A flush costs about as much as transferring
+/// 64 KiB: with more than that, sharing one saves less than what the idle disk could have done meanwhile.
 pub const BATCH_WINDOW_BLOCKS: u64 = 16;
 
 /// How long a staged batch waits for more when it could be committed: until the console has sent nothing

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `console` | the link to the console |
 //! | `submission`, `staging` | documents on their way in |
-//! | `batch_window` | how long they wait for company |
+//! | `batch_window` | how long they wait for others to share a flush with |
 //! | `reading`, `search`, `records` | documents and listings on their way out |
 //! | `scrub`, `position` | its own scrub |
 //! | `signing` | its signed checkpoints |

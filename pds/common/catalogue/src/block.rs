@@ -48,6 +48,18 @@ pub struct Range {
     pub anchor: [u8; CHECK],
 }
 
+/// Appends the parts of one entry behind byte `end` of a block. False, and nothing changes, if there is no room for all.
+pub fn append(bytes: &mut [u8], end: &mut usize, parts: [&[u8]; 3]) -> bool {
+    if *end + parts.iter().map(|part| part.len()).sum::<usize>() > BLOCK {
+        return false;
+    }
+    for part in parts {
+        bytes[*end..][..part.len()].copy_from_slice(part);
+        *end += part.len();
+    }
+    true
+}
+
 /// The key of the blocks' check.
 #[derive(Clone)]
 pub struct Key(pub [u8; 32]);

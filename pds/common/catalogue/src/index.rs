@@ -66,12 +66,8 @@ impl Writer {
         values.number(if version == NEWEST { 0 } else { version.wrapping_sub(from).wrapping_add(1) });
         values.number((child - self.last_child).into());
         let parts = [lengths.bytes(), &name[shared..], values.bytes()];
-        if self.end + parts.iter().map(|part| part.len()).sum::<usize>() > BLOCK {
+        if !block::append(&mut self.bytes, &mut self.end, parts) {
             return false;
-        }
-        for part in parts {
-            self.bytes[self.end..][..part.len()].copy_from_slice(part);
-            self.end += part.len();
         }
         if self.count == 0 {
             self.first.clone_from(separator);

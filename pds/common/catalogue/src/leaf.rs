@@ -38,12 +38,8 @@ impl Writer {
         lengths.number((name.len() - shared) as u64);
         values.values(entry, from, self.time);
         let parts = [lengths.bytes(), &name[shared..], values.bytes()];
-        if self.end + parts.iter().map(|part| part.len()).sum::<usize>() > BLOCK {
+        if !block::append(&mut self.bytes, &mut self.end, parts) {
             return false;
-        }
-        for part in parts {
-            self.bytes[self.end..][..part.len()].copy_from_slice(part);
-            self.end += part.len();
         }
         self.count += 1;
         self.time = entry.time_ms;
