@@ -168,7 +168,7 @@ fn a_disk_without_the_archive_of_a_pinned_checkpoint_is_refused() {
     let elsewhere = deployment(&text);
     elsewhere.create_disk(&other.directory.path().join("elsewhere.img")).unwrap();
     other.file("pinned.checkpoint", site.fine("disk checkpoint disk.img a0"));
-    let finding = "disk: rollback: no volume is totebox/00112233445566778899aabbccddeeff/a0, of which";
+    let finding = "disk: rollback: no volume is totebox/00112233445566778899aabbccddeeff/a0, for which a checkpoint";
     other.fails("disk verify elsewhere.img --checkpoint pinned.checkpoint", 1, finding);
     other.fails("disk verify elsewhere.img --key keys/a0.vkey", 1, finding);
 }
@@ -288,7 +288,7 @@ fn an_altered_proof_proves_nothing() {
         (b"c2sp.org/tlog-proof@v1\n".to_vec(), "it is not in the form of a proof"),
         (proof.replace("tlog-proof@v1", "tlog-proof@v2").into_bytes(), "it is not in the form of a proof"),
         (proof.replace("index 2", "index 02").into_bytes(), "it is not in the form of a proof"),
-        (proof.replace("\n7\n", "\nx\n").into_bytes(), "the checkpoint in it is none"),
+        (proof.replace("\n7\n", "\nx\n").into_bytes(), "the checkpoint in it is not valid"),
     ] {
         site.file("bad", bytes);
         site.fails("check-proof bad --key keys/a0.vkey", 2, &format!("bad is no proof: {}", ""));
