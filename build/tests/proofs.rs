@@ -168,7 +168,8 @@ fn a_disk_without_the_archive_of_a_pinned_checkpoint_is_refused() {
     let elsewhere = deployment(&text);
     elsewhere.create_disk(&other.directory.path().join("elsewhere.img")).unwrap();
     other.file("pinned.checkpoint", site.fine("disk checkpoint disk.img a0"));
-    let finding = "disk: rollback: no volume is totebox/00112233445566778899aabbccddeeff/a0, for which a checkpoint";
+    let finding =
+        "disk: rollback: no volume is totebox/00112233445566778899aabbccddeeff/a0, for which a checkpoint";
     other.fails("disk verify elsewhere.img --checkpoint pinned.checkpoint", 1, finding);
     other.fails("disk verify elsewhere.img --key keys/a0.vkey", 1, finding);
 }

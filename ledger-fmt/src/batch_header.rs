@@ -244,7 +244,6 @@ impl BatchHeader {
         }
     }
 
-    /// The frontier after this batch.
     pub fn frontier_after(&self) -> Frontier {
         Frontier {
             batches: self.batch.get() + 1,

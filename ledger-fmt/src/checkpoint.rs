@@ -27,10 +27,8 @@ const _: () = assert!(size_of::<TreeHead>() + SIGNED_MAX <= PAYLOAD_MAX);
 /// A checkpoint with its signature.
 pub type Signed = heapless::String<SIGNED_MAX>;
 
-/// What a checkpoint states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
-    /// Whose it is.
     pub origin: &'a str,
     /// Leaves in the tree.
     pub size: u64,
@@ -41,7 +39,6 @@ pub struct Checkpoint<'a> {
 /// Why bytes are not a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointError {
-    /// Not a note.
     Note(NoteError),
     /// Its text is not an origin, a size and a root.
     Text,

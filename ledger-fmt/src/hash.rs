@@ -55,7 +55,6 @@ impl Domain {
         }
     }
 
-    /// Hashes `bytes` in this domain.
     pub fn hash(self, bytes: &[u8]) -> Hash {
         *blake3::keyed_hash(&self.key(), bytes).as_bytes()
     }

@@ -52,10 +52,8 @@ pub enum Area {
 }
 
 impl Area {
-    /// All of them.
     pub const ALL: [Area; 4] = [Area::Input, Area::Assets, Area::Ledger, Area::Volume];
 
-    /// The area with this number.
     pub const fn from_u8(n: u8) -> Option<Area> {
         Some(match n {
             0 => Area::Input,
@@ -80,9 +78,7 @@ impl Area {
 /// A range of blocks, relative to the start of its volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// The first block.
     pub start: u64,
-    /// How many blocks.
     pub blocks: u64,
 }
 
@@ -100,9 +96,7 @@ pub struct Layout {
     pub blocks: u64,
     /// `app-console-input/`.
     pub input: Extent,
-    /// `assets/`.
     pub assets: Extent,
-    /// `ledger/`.
     pub ledger: Extent,
 }
 
@@ -137,7 +131,6 @@ impl Layout {
         blocks / 8
     }
 
-    /// The extent of an area.
     pub const fn extent(&self, area: Area) -> Extent {
         match area {
             Area::Input => self.input,
@@ -197,7 +190,6 @@ pub enum SuperblockError {
     Version(u16),
     /// Fields contradict each other.
     Inconsistent,
-    /// It belongs to another deployment.
     OtherDeployment,
     /// It belongs to another volume of this deployment, or its size differs from the deployment's.
     OtherVolume,

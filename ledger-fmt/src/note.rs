@@ -74,7 +74,6 @@ pub enum KeyError {
 pub enum NoteError {
     /// More than [`NOTE_MAX`] bytes.
     TooLong,
-    /// Not UTF-8.
     NotUtf8,
     /// Control characters, or no text that ends in an empty line.
     Form,
@@ -139,7 +138,6 @@ impl Signer {
         Ok(Signer { verifier: verifier.with_id(id)?, key })
     }
 
-    /// Its public half.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
@@ -211,7 +209,6 @@ pub struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    /// Reads a note.
     pub fn parse(bytes: &'a [u8]) -> Result<Note<'a>, NoteError> {
         if bytes.len() > NOTE_MAX {
             return Err(NoteError::TooLong);
@@ -251,7 +248,6 @@ impl<'a> Note<'a> {
     }
 }
 
-/// A signature line.
 struct Signature<'a> {
     name: &'a str,
     id: [u8; ID],

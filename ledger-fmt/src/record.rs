@@ -53,7 +53,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind with this number.
     pub const fn from_u16(n: u16) -> Option<Kind> {
         Some(match n {
             1 => Kind::Genesis,
@@ -114,7 +113,6 @@ pub struct Header {
     pub previous: Hash,
     /// Plain BLAKE3 of the content; zero if the record has none.
     pub content_hash: Hash,
-    /// Bytes of content.
     pub content_len: U64,
     /// Where the content starts, in blocks from the start of `assets/`.
     pub content_block: U64,
@@ -129,7 +127,6 @@ const _: () = assert!(size_of::<Header>() == HEADER_SIZE);
 pub enum RecordError {
     /// No record magic.
     NotARecord,
-    /// Another format version.
     Version,
     /// A kind this version does not know.
     Kind,
@@ -148,13 +145,9 @@ pub enum RecordError {
 /// A record in a buffer: its header, its payload and its hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// The header.
     pub header: Header,
-    /// The kind, decoded.
     pub kind: Kind,
-    /// The payload.
     pub payload: &'a [u8],
-    /// The record's hash.
     pub hash: Hash,
 }
 
@@ -175,7 +168,6 @@ impl Head {
 /// What a writer says of a record; the chain supplies the rest.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
-    /// What the record says.
     pub kind: Kind,
     /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
@@ -330,7 +322,6 @@ pub struct TreeHead {
 }
 
 impl TreeHead {
-    /// That of the tree with this edge.
     pub fn of(tree: &Edge) -> TreeHead {
         TreeHead { size: tree.size().into(), root: tree.root() }
     }

@@ -87,7 +87,6 @@ impl Edge {
         self.size = (size + 1).into();
     }
 
-    /// The root of the tree.
     pub fn root(&self) -> Hash {
         let size = self.size.get();
         let mut right: Option<Hash> = None;

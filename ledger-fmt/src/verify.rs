@@ -44,7 +44,6 @@ use crate::tree::Edge;
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everything committed.
     Full,
     /// Everything but `assets/`: a listing.
     Ledger,
@@ -53,7 +52,6 @@ pub enum Mode {
 /// Blocks the verifier wants next, relative to the volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// The first block.
     pub block: u64,
     /// How many: at most [`BATCH_BLOCKS_MAX`](crate::batch_header::BATCH_BLOCKS_MAX).
     pub blocks: usize,
@@ -81,15 +79,12 @@ pub trait Visitor {
 pub struct Summary {
     /// Records in the ledger, damaged ones included.
     pub records: u64,
-    /// Documents among them.
     pub documents: u64,
     /// Content bytes their records declare.
     pub content_bytes: u64,
     /// Bytes fed to the verifier.
     pub bytes_read: u64,
-    /// Findings reported.
     pub findings: u64,
-    /// Hash of the last record.
     pub head: Hash,
     /// The tree over all record hashes; where records are missing, over those before them.
     pub tree: Edge,
@@ -103,7 +98,6 @@ pub struct Summary {
 /// A place between two batches, and what the ledger adds up to there: where a later walk may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// The frontier there.
     pub frontier: Frontier,
     /// Where the chain stands.
     pub head: Head,

@@ -6,7 +6,6 @@ use rkyv::{Archive, Deserialize as Unarchive, Serialize as IntoArchive};
 
 /// What a frame is filled with.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub enum FrameInit {
     Fill(Fill),
     Embedded(EmbeddedFrame),
@@ -14,21 +13,17 @@ pub enum FrameInit {
 
 /// Pieces of content.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct Fill {
     pub entries: Vec<FillEntry>,
 }
 
 /// A frame that is a page of the initialiser's own image.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct EmbeddedFrame {
     pub index: u64,
 }
 
-/// A piece of content.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct FillEntry {
     pub range: Range<u64>,
     pub content: FillContent,
@@ -36,30 +31,24 @@ pub struct FillEntry {
 
 /// Where content comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub enum FillContent {
     Data(Data),
     BootInfo(BootInfo),
 }
 
-/// Content as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub enum Data {
     Bytes(Bytes),
     DeflatedBytes(Bytes),
 }
 
-/// Bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct Bytes {
     pub bytes: Vec<u8>,
 }
 
 /// Content the kernel hands over when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct BootInfo {
     pub id: BootInfoId,
     pub offset: u64,
@@ -67,7 +56,6 @@ pub struct BootInfo {
 
 /// Which content the kernel hands over.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub enum BootInfoId {
     Padding,
     X86Vbe,

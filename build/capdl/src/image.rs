@@ -79,12 +79,10 @@ impl Image {
         Ok(image)
     }
 
-    /// The image.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The specification in it.
     pub fn spec(&self) -> Result<Spec, Error> {
         rkyv::from_bytes::<Spec, rancor::Error>(&self.archive()).map_err(|error| self.not_a_spec(error))
     }

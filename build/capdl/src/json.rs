@@ -18,7 +18,6 @@ impl Json {
         Ok(json)
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }

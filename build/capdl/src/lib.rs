@@ -27,12 +27,10 @@ pub use spec::*;
 pub struct Error {
     /// Where in the file, and what.
     pub message: String,
-    /// The way out.
     pub help: String,
 }
 
 impl Error {
-    /// An error.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Error {
         Error { message: message.into(), help: help.into() }
     }
@@ -49,7 +47,6 @@ impl std::error::Error for Error {}
 /// A place where a capability lies: the object, and the how-manieth of its slots that are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// The object.
     pub object: ObjectId,
     /// The index among its filled slots.
     pub entry: usize,
@@ -65,7 +62,6 @@ pub struct Lowering {
 }
 
 impl Spec {
-    /// The object of this id.
     pub fn object(&self, id: ObjectId) -> Option<&Object> {
         Some(&self.objects.get(usize::try_from(id).ok()?)?.object)
     }
@@ -75,7 +71,6 @@ impl Spec {
         self.objects.get(usize::try_from(id).ok()?)?.name.as_deref()
     }
 
-    /// The objects with their ids.
     pub fn all(&self) -> impl Iterator<Item = (ObjectId, &Object)> {
         (0..).zip(self.objects.iter().map(|named| &named.object))
     }
@@ -193,7 +188,6 @@ impl Cap {
 }
 
 impl Rights {
-    /// No right at all.
     pub const NONE: Rights = Rights { read: false, write: false, grant: false, grant_reply: false };
     /// Receiving.
     pub const READ: Rights = Rights { read: true, ..Rights::NONE };
@@ -202,7 +196,6 @@ impl Rights {
     /// Sending and getting an answer.
     pub const CALL: Rights = Rights { write: true, grant_reply: true, ..Rights::NONE };
 
-    /// The four with their names.
     fn named(self) -> [(&'static str, bool); 4] {
         [("read", self.read), ("write", self.write), ("grant", self.grant), ("grant_reply", self.grant_reply)]
     }
@@ -218,7 +211,6 @@ impl Rights {
         mine.into_iter().zip(theirs).all(|((_, mine), (_, theirs))| mine || !theirs)
     }
 
-    /// What both allow.
     pub fn both(self, other: Rights) -> Rights {
         let (mine, theirs) = (self.effective(), other.effective());
         Rights {

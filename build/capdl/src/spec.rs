@@ -17,7 +17,6 @@ use crate::content::{Fill, FrameInit};
 /// The index of an object.
 pub type ObjectId = u32;
 
-/// A whole specification.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -31,7 +30,6 @@ pub struct Spec {
     pub domain_set_start: Option<u64>,
     /// How many entries of the kernel's schedule are left out.
     pub domain_idx_shift: Option<u64>,
-    /// The ASID pools.
     pub asid_slots: Vec<ObjectId>,
     /// The objects that are not made from an untyped object of the specification.
     pub root_objects: Range<ObjectId>,
@@ -45,13 +43,10 @@ pub struct Spec {
     pub log_level: Option<u8>,
 }
 
-/// An interrupt.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct Irq {
-    /// Its number.
     pub irq: u64,
-    /// Its object.
     pub handler: ObjectId,
 }
 
@@ -59,15 +54,12 @@ pub struct Irq {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleEntry {
-    /// The scheduling domain.
     pub domain: u8,
-    /// For how long.
     pub duration: Duration,
 }
 
 /// How long a scheduling domain runs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "they say it")]
 pub enum Duration {
     Ticks(NonZero<u64>),
     Us(NonZero<u64>),
@@ -78,7 +70,6 @@ pub enum Duration {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct UntypedCover {
-    /// The untyped object.
     pub parent: ObjectId,
     /// What is made from it.
     pub children: Range<ObjectId>,
@@ -87,25 +78,20 @@ pub struct UntypedCover {
 /// Where the initialiser keeps its own capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the initialiser's own")]
 pub struct OrigCapSlots {
     pub num_occupied: u32,
     pub offsets_by_object: Vec<Option<u32>>,
 }
 
-/// An object.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct NamedObject {
     /// Its name; a release image has none.
     pub name: Option<String>,
-    /// What it is.
     pub object: Object,
 }
 
-/// What an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub enum Object {
     Untyped(Untyped),
     Endpoint,
@@ -136,13 +122,10 @@ pub enum Object {
 pub struct Slot {
     /// In which slot of its object.
     pub slot: u32,
-    /// The capability.
     pub cap: Cap,
 }
 
-/// A capability.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub enum Cap {
     Untyped(To),
     Endpoint(BadgedCap),
@@ -185,7 +168,6 @@ pub struct Rights {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct To {
-    /// The object.
     pub object: ObjectId,
 }
 
@@ -193,33 +175,26 @@ pub struct To {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct BadgedCap {
-    /// The object.
     pub object: ObjectId,
     /// What the receiver is told of the sender; 0 if nothing.
     pub badge: u64,
-    /// What it allows.
     pub rights: Rights,
 }
 
 /// A capability to a table of capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct CNodeCap {
     pub object: ObjectId,
     pub guard: u64,
     pub guard_size: u8,
 }
 
-/// A capability to a frame.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct FrameCap {
-    /// The frame.
     pub object: ObjectId,
-    /// What it allows.
     pub rights: Rights,
-    /// Through the cache.
     pub cached: bool,
     /// Whether it may be executed.
     pub executable: bool,
@@ -228,7 +203,6 @@ pub struct FrameCap {
 /// Memory without a use yet.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct Untyped {
     pub size_bits: u8,
     pub paddr: Option<u64>,
@@ -237,16 +211,13 @@ pub struct Untyped {
 /// A table of capabilities.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct CNode {
     pub size_bits: u8,
     pub slots: Vec<Slot>,
 }
 
-/// A thread.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct Tcb {
     pub slots: Vec<Slot>,
     pub extra: Box<TcbExtra>,
@@ -255,7 +226,6 @@ pub struct Tcb {
 /// A thread's registers and when it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct TcbExtra {
     pub ipc_buffer_addr: u64,
     pub affinity: u64,
@@ -273,7 +243,6 @@ pub struct TcbExtra {
 /// An object with nothing but slots.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct Slots {
     pub slots: Vec<Slot>,
 }
@@ -298,7 +267,6 @@ fn left_out<'de, D: Deserializer<'de>>(from: D) -> Result<FrameInit, D::Error> {
 /// A table of an address space.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct PageTable {
     #[serde(default)]
     pub x86_ept: bool,
@@ -310,7 +278,6 @@ pub struct PageTable {
 /// A pool of address space identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct AsidPool {
     pub high: u64,
 }
@@ -318,7 +285,6 @@ pub struct AsidPool {
 /// A device's address space (x86).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IOSpace {
     pub slots: Vec<Slot>,
     pub domain_id: u64,
@@ -328,7 +294,6 @@ pub struct IOSpace {
 /// A device on the PCI bus.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct PciDevice {
     pub bus: u8,
     pub device: u8,
@@ -338,16 +303,13 @@ pub struct PciDevice {
 /// A table of a device's address space (x86).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IOPageTable {
     pub slots: Vec<Slot>,
     pub level: u64,
 }
 
-/// An ARM interrupt.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct ArmIrq {
     pub slots: Vec<Slot>,
     pub extra: Box<ArmIrqExtra>,
@@ -356,7 +318,6 @@ pub struct ArmIrq {
 /// How an ARM interrupt is raised, and on which core.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct ArmIrqExtra {
     pub trigger: u8,
     pub target: u64,
@@ -365,7 +326,6 @@ pub struct ArmIrqExtra {
 /// A message-signalled interrupt (x86).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IrqMsi {
     pub slots: Vec<Slot>,
     pub extra: Box<IrqMsiExtra>,
@@ -374,7 +334,6 @@ pub struct IrqMsi {
 /// Whose a message-signalled interrupt is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IrqMsiExtra {
     pub handle: u64,
     pub pci_bus: u64,
@@ -385,7 +344,6 @@ pub struct IrqMsiExtra {
 /// An interrupt of an I/O APIC (x86).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IrqIOApic {
     pub slots: Vec<Slot>,
     pub extra: Box<IrqIOApicExtra>,
@@ -394,7 +352,6 @@ pub struct IrqIOApic {
 /// How an interrupt of an I/O APIC is raised.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IrqIOApicExtra {
     pub ioapic: u64,
     pub pin: u64,
@@ -405,7 +362,6 @@ pub struct IrqIOApicExtra {
 /// A RISC-V interrupt.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct RiscvIrq {
     pub slots: Vec<Slot>,
     pub extra: RiscvIrqExtra,
@@ -414,7 +370,6 @@ pub struct RiscvIrq {
 /// How a RISC-V interrupt is raised.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct RiscvIrqExtra {
     pub trigger: u8,
 }
@@ -422,7 +377,6 @@ pub struct RiscvIrqExtra {
 /// A range of I/O ports (x86), both ends included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct IOPorts {
     pub start_port: u64,
     pub end_port: u64,
@@ -431,7 +385,6 @@ pub struct IOPorts {
 /// A share of CPU time.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct SchedContext {
     pub size_bits: u8,
     pub extra: SchedContextExtra,
@@ -440,7 +393,6 @@ pub struct SchedContext {
 /// How much CPU time, in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the kernel's names")]
 pub struct SchedContextExtra {
     pub period: u64,
     pub budget: u64,

@@ -9,22 +9,16 @@ use totebox_sdf::{CapKind, Map, Perms, Place, ProtectionDomain, System};
 /// Something that can act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub kind: SubjectKind,
     /// The domain that controls it.
     pub parent: Option<usize>,
-    /// Where it is declared.
     pub place: Place,
 }
 
-/// What a subject is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubjectKind {
-    /// A protection domain.
     Domain,
-    /// A virtual machine.
     Machine,
     /// A device with an address space of its own.
     Device,
@@ -33,13 +27,10 @@ pub enum SubjectKind {
 /// A subject that can access a region by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Who.
     pub subject: usize,
     /// The region's index in the description.
     pub region: usize,
-    /// What is allowed.
     pub perms: Perms,
-    /// Through the cache.
     pub cached: bool,
     /// Where it is mapped; `None` if the subject only knows its physical address, to tell a device.
     pub vaddr: Option<u64>,
@@ -52,11 +43,9 @@ pub struct Access {
 pub enum How {
     /// Write memory the other maps: the region's name.
     Write(String),
-    /// Notify it.
     Signal,
     /// Make a protected call to it.
     Call,
-    /// Answer its protected calls.
     Answer,
     /// Control its thread, its CPU time or its memory.
     Control(Control),
@@ -69,7 +58,6 @@ pub enum How {
 pub enum Control {
     /// As its parent, or as the monitor of a virtual machine.
     Parent,
-    /// By its thread's capability.
     Thread,
     /// By the capability of its CPU time.
     Time,
@@ -84,7 +72,6 @@ pub struct Edge {
     pub from: usize,
     /// Who is acted on.
     pub to: usize,
-    /// How.
     pub how: How,
     /// Where the description gives it to the one who acts, and where to the other.
     pub places: [Place; 2],
@@ -95,7 +82,6 @@ pub struct Edge {
 pub struct Authority {
     /// The domains in the order of the file, then virtual machines, then devices.
     pub subjects: Vec<Subject>,
-    /// All accesses.
     pub accesses: Vec<Access>,
     /// All edges between different subjects.
     pub edges: Vec<Edge>,
@@ -117,7 +103,6 @@ impl Authority {
         authority
     }
 
-    /// The subject with this name.
     pub fn subject(&self, name: &str) -> Option<usize> {
         self.subjects.iter().position(|subject| subject.name == name)
     }

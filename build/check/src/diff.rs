@@ -22,10 +22,8 @@ pub enum Kind {
     Lost,
 }
 
-/// One change of authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// In which direction.
     pub kind: Kind,
     /// Whom or which region it concerns.
     pub subject: String,

@@ -27,10 +27,8 @@ pub use policy::{Act, Channel, Domain, Fill, Policy, Reporting, Role};
 pub use rules::RULES;
 pub use waivers::{Waiver, Waivers};
 
-/// A rule of isolation.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// `ISO-1` and so on.
     pub id: &'static str,
     /// What it is about, in a few words.
     pub title: &'static str,
@@ -40,7 +38,6 @@ pub struct Rule {
     pub scope: Scope,
     /// Whether a finding may be accepted by a waiver where there is a policy.
     pub waivable: bool,
-    /// How it is judged.
     pub judge: Judge,
 }
 
@@ -53,7 +50,6 @@ pub enum Scope {
     Policy,
 }
 
-/// How a rule is judged.
 #[derive(Clone, Copy)]
 pub enum Judge {
     /// By the system description, or by one rebuilt from what was built. The second says what was looked at, as a
@@ -61,23 +57,18 @@ pub enum Judge {
     Description(fn(&Case, &mut Found), fn(&Case) -> String),
     /// Likewise, by what can go from whom to whom: settled only where nobody can receive what is another's.
     Flow(fn(&Case, &mut Found), fn(&Case) -> String),
-    /// By what was built.
     Built(fn(&Made, &mut Found)),
 }
 
 /// What was built, and the description it was built from.
 pub struct Made<'a> {
-    /// What was built.
     pub built: &'a Built,
-    /// Its description.
     pub declared: &'a System,
 }
 
 /// What the rules look at.
 pub struct Case<'a> {
-    /// The description.
     pub system: &'a System,
-    /// What it allows.
     pub authority: &'a Authority,
     /// What it ought to allow, if that is known.
     pub policy: Option<&'a Policy>,
@@ -104,7 +95,6 @@ impl<'a> Case<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// The rule is broken.
     Error,
     /// Worth knowing, and as it was meant to be.
     Note,
@@ -113,7 +103,6 @@ pub enum Level {
 /// What a rule has to say about one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The rule's id.
     pub rule: &'static str,
     /// How much it matters.
     pub level: Level,
@@ -125,9 +114,7 @@ pub struct Finding {
     pub column: u32,
     /// Who and what is involved.
     pub names: Vec<String>,
-    /// What is wrong.
     pub message: String,
-    /// The way out.
     pub help: String,
     /// Why it is accepted, if a waiver accepts it.
     pub waived: Option<String>,
@@ -183,18 +170,15 @@ impl<'a> Found<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It holds.
     Holds,
     /// It is broken, at so many places.
     Broken(usize),
-    /// It was not judged: why.
     NotJudged(&'static str),
 }
 
 /// Everything the rules have to say about a description.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The file.
     pub file: PathBuf,
     /// `totebox` or `microkit`.
     pub profile: &'static str,

@@ -17,9 +17,7 @@ pub struct Policy {
     pub board_file: String,
     /// What domains can be for. The first of those that mediate is the first that sentences name.
     pub roles: Vec<Role>,
-    /// The domains.
     pub domains: Vec<Domain>,
-    /// The channels between them.
     pub channels: Vec<Channel>,
     /// What the build fills for single domains.
     pub fills: Vec<Fill>,
@@ -31,7 +29,6 @@ pub struct Policy {
     pub draw: Option<fn(&Scene) -> Canvas>,
 }
 
-/// What a domain is for.
 #[derive(Clone, Debug)]
 pub struct Role {
     /// Its name: "archive".
@@ -50,10 +47,8 @@ pub struct Role {
     pub priorities: (u8, u8),
 }
 
-/// A domain.
 #[derive(Clone, Debug)]
 pub struct Domain {
-    /// Its name.
     pub name: String,
     /// The name of its role.
     pub role: &'static str,
@@ -69,7 +64,6 @@ pub struct Domain {
     pub dma: bool,
 }
 
-/// A channel.
 #[derive(Clone, Debug)]
 pub struct Channel {
     /// Its two ends: the domain, and the channel's id there.
@@ -81,7 +75,6 @@ pub struct Channel {
 /// Memory the build fills from a file.
 #[derive(Clone, Debug)]
 pub struct Fill {
-    /// The file's name.
     pub file: String,
     /// The domains that may read it.
     pub readers: Vec<String>,
@@ -105,13 +98,10 @@ pub struct Reporting {
 pub enum Act {
     /// Write memory the other maps.
     Write,
-    /// Notify it.
     Signal,
     /// Make a protected call to it.
     Call,
-    /// Answer its protected calls.
     Answer,
-    /// Control it.
     Control(Control),
     /// Send it the message of a fault.
     Fault,

@@ -14,17 +14,14 @@ use totebox_common::problem::{Problem, Problems};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
-    /// The rule's id.
     pub rule: Spanned<String>,
     /// One of the names in the finding.
     pub name: String,
-    /// Why it is accepted.
     pub reason: Spanned<String>,
     #[serde(skip)]
     used: bool,
 }
 
-/// All waivers of a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Waivers {

@@ -11,11 +11,9 @@ use totebox_shown::{ShowPath, Shown};
 pub struct Problem {
     /// The file, as the user named it.
     pub file: PathBuf,
-    /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
     pub message: String,
     /// What was expected and how to mend it.
     pub help: String,
@@ -24,9 +22,7 @@ pub struct Problem {
 /// Why something cannot be done, and the way out on a line of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What is in the way.
     pub message: String,
-    /// The way out.
     pub help: String,
 }
 

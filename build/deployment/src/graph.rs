@@ -36,37 +36,27 @@ pub struct PdIndex(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RegionIndex(pub usize);
 
-/// A protection domain.
 #[derive(Clone, Debug)]
 pub struct Pd {
-    /// What it is.
     pub role: Role,
     /// Among archives its index, else 0.
     pub index: u8,
     /// `archive-NAME`, `vault`, ...
     pub name: String,
-    /// When it runs.
     pub schedule: Schedule,
     /// Bytes.
     pub stack_size: u64,
-    /// Why so many.
     pub stack_reason: &'static str,
-    /// The region with its manifest.
     pub manifest: RegionIndex,
     /// Of an archive: the region with its signing key.
     pub signing_key: Option<RegionIndex>,
-    /// Its conversations.
     pub links: Vec<Link>,
-    /// Its devices.
     pub devices: Vec<Device>,
 }
 
-/// One side of a conversation.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// With whom.
     pub peer: PdIndex,
-    /// Of which kind.
     pub kind: LinkKind,
     /// The channel's id here.
     pub channel: Option<u8>,
@@ -81,7 +71,6 @@ pub struct Link {
 /// A device and how its driver reaches it.
 #[derive(Clone, Copy, Debug)]
 pub struct Device {
-    /// What it is.
     pub kind: DeviceKind,
     /// Which driver drives it; none drives memory.
     pub driver: Option<&'static Driver>,
@@ -91,7 +80,6 @@ pub struct Device {
     pub region: Option<(RegionIndex, u64)>,
 }
 
-/// An interrupt.
 #[derive(Clone, Copy, Debug)]
 pub struct Irq {
     /// Its number on the board.
@@ -100,7 +88,6 @@ pub struct Irq {
     pub channel: u8,
 }
 
-/// A memory region.
 #[derive(Clone, Debug)]
 pub struct Region {
     /// Its name: the writer's, then what for.
@@ -109,20 +96,15 @@ pub struct Region {
     pub vaddr: u64,
     /// Bytes.
     pub size: u64,
-    /// What it is for.
     pub purpose: String,
     /// The one domain that writes it; nobody writes what the build fills.
     pub writer: Option<PdIndex>,
-    /// Those that read it.
     pub readers: Vec<PdIndex>,
-    /// What is behind it.
     pub kind: RegionKind,
 }
 
-/// What is behind a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegionKind {
-    /// Memory.
     Memory,
     /// Memory the build fills from this file.
     Prefilled(String),
@@ -132,7 +114,6 @@ pub enum RegionKind {
     Registers(u64),
 }
 
-/// A channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
     /// The two ends: domain and channel id there.
@@ -153,7 +134,6 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// The graph of these archives on this board.
     pub fn new(archives: &[Archive], board: &Board) -> Graph {
         let mut builder = Builder::new(archives);
         for a in 0..builder.graph.pds.len() {
@@ -166,12 +146,10 @@ impl Graph {
         builder.graph
     }
 
-    /// A domain.
     pub fn pd(&self, index: PdIndex) -> &Pd {
         &self.pds[index.0]
     }
 
-    /// A region.
     pub fn region(&self, index: RegionIndex) -> &Region {
         &self.regions[index.0]
     }

@@ -43,17 +43,13 @@ pub const TICK_HZ: u32 = 10;
 /// A deployment. Always sound: every archive fits the board, the disk and the CPU.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// The directory of its file.
     pub directory: PathBuf,
-    /// Its name.
     pub name: String,
     /// Its id, unique in the world.
     pub id: [u8; 16],
-    /// The board it runs on.
     pub board: Board,
     /// Bytes of the disk.
     pub disk_size: u64,
-    /// Scheduled audits.
     pub audit: Audit,
     /// The archives, in the order of the file.
     pub archives: Vec<Archive>,
@@ -61,7 +57,6 @@ pub struct Deployment {
     pub volumes: Vec<Volume>,
 }
 
-/// Scheduled audits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audit {
     /// Seconds between audits of one archive; 0 is never.
@@ -70,12 +65,9 @@ pub struct Audit {
     pub full_every: u32,
 }
 
-/// An archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
-    /// Its name.
     pub name: String,
-    /// What a mismatch leads to.
     pub on_mismatch: OnMismatch,
     /// Its share of the CPU in parts per million.
     pub share_ppm: u32,

@@ -29,15 +29,11 @@ const ENTRY_SECTORS: u64 = 32;
 /// What identifies a partition, as far as a deployment says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its type.
     pub kind: Uuid,
     /// Its own id: the volume's.
     pub id: Uuid,
-    /// Its name: the volume's.
     pub name: String,
-    /// Its first block.
     pub first_block: u64,
-    /// Its blocks.
     pub blocks: u64,
 }
 

@@ -80,7 +80,6 @@ impl<'a> Table<'a> {
         Table { report, name: "this file", table, offset: 0, known: RefCell::default() }
     }
 
-    /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }

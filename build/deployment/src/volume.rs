@@ -26,7 +26,6 @@ pub const AUDIT: &str = "audit";
 /// Blocks of the audit volume's `assets/`, which an audit record does not use, but which every volume has.
 const AUDIT_ASSETS_BLOCKS: u64 = 16;
 
-/// A volume of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// The archive's name, or [`AUDIT`].
@@ -35,7 +34,6 @@ pub struct Volume {
     pub id: [u8; 16],
     /// The first block of its partition, in [`BLOCK_SIZE`] bytes from the start of the disk.
     pub first_block: u64,
-    /// Its directories.
     pub layout: Layout,
     deployment: [u8; 16],
 }

@@ -18,11 +18,9 @@ use totebox_shown::ShowPath;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCheckpoint {
     note: String,
-    /// Whose it is.
     pub origin: String,
     /// Leaves in the tree.
     pub size: u64,
-    /// The tree's root.
     pub root: Hash,
 }
 
@@ -34,7 +32,6 @@ impl SignedCheckpoint {
         Ok(SignedCheckpoint { origin: origin.to_owned(), note, size, root })
     }
 
-    /// Reads one from a file.
     pub fn read(path: &Path) -> Result<SignedCheckpoint> {
         let bytes = read_bounded(path, NOTE_MAX)?;
         SignedCheckpoint::parse(&bytes).with_context(|| format!("{} is no checkpoint", path.shown()))

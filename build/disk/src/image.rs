@@ -24,9 +24,7 @@ pub enum Searching {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FoundBy {
-    /// The partition table.
     PartitionTable,
-    /// The deployment.
     Deployment,
     /// Its superblock, which was searched for.
     Search,
@@ -46,7 +44,6 @@ pub struct Image {
     pub note: Option<String>,
 }
 
-/// A volume of an image.
 pub struct Volume {
     /// Fit to be a file's name, and no other volume's of this image.
     pub name: String,
@@ -86,7 +83,6 @@ impl Image {
         self.file.read_exact_at(out, at).is_ok()
     }
 
-    /// The disk itself.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -101,7 +97,6 @@ impl Image {
         totebox_lock::writer(&self.file).with_context(|| format!("cannot read {}", self.path.shown()))
     }
 
-    /// The volume of this name.
     pub fn volume(&self, name: &str) -> Result<&Volume> {
         self.volumes.iter().find(|volume| volume.name == name).with_context(|| {
             let names: Vec<&str> = self.volumes.iter().map(|volume| volume.name.as_str()).collect();

@@ -10,7 +10,6 @@ use zerocopy::FromBytes;
 
 use super::report::hex;
 
-/// One line.
 #[derive(Serialize)]
 pub struct Line {
     sequence: u64,
@@ -33,7 +32,6 @@ pub struct Line {
     ledger_offset: usize,
 }
 
-/// The content of a document.
 #[derive(Serialize)]
 struct Content {
     size: u64,

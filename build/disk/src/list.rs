@@ -10,10 +10,8 @@ use super::jsonl::time;
 use super::report::{Findings, VolumeReport, hex};
 use super::walk::Walk;
 
-/// A volume in a listing.
 #[derive(Debug, Serialize)]
 pub struct VolumeRow {
-    /// Bytes of the volume.
     pub size: u64,
     /// Bytes of `assets/` in use, and in all.
     pub assets_used: u64,
@@ -23,25 +21,19 @@ pub struct VolumeRow {
     pub ledger_used: u64,
     /// See above.
     pub ledger_total: u64,
-    /// The rest.
     #[serde(flatten)]
     pub report: VolumeReport,
 }
 
-/// A record in a listing.
 #[derive(Debug, Serialize)]
 pub struct RecordRow {
-    /// Its sequence number.
     pub sequence: u64,
-    /// Its kind.
     pub kind: &'static str,
     /// RFC 3339; none where no calendar has it.
     pub time: Option<String>,
-    /// The document's name.
     pub name: Option<String>,
     /// Bytes of content.
     pub size: Option<u64>,
-    /// Its hash.
     pub hash: Option<String>,
 }
 

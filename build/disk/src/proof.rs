@@ -32,7 +32,6 @@ pub enum Proof {
 /// That a record is in the tree of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inclusion {
-    /// Its sequence number.
     pub index: u64,
     /// Its bytes, as they stand in the ledger: the proof's *extra data*.
     pub record: Vec<u8>,
@@ -58,11 +57,9 @@ pub struct Consistency {
 pub enum ProofError {
     /// More than [`PROOF_MAX`] bytes.
     TooLong,
-    /// Not UTF-8.
     NotUtf8,
     /// Neither of the two forms.
     Form,
-    /// Its checkpoint is none.
     Checkpoint(CheckpointError),
 }
 

@@ -20,11 +20,9 @@ pub struct Report {
     pub clean: bool,
     /// What is wrong, the disk as a whole first.
     pub findings: Vec<Row>,
-    /// Every volume.
     pub volumes: Vec<VolumeReport>,
 }
 
-/// One finding.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// The volume; none if it concerns the disk.
@@ -33,36 +31,26 @@ pub struct Row {
     pub kind: &'static str,
     /// Where blocks are counted: a directory, or `volume`.
     pub area: Option<&'static str>,
-    /// The first block concerned.
     pub block: Option<u64>,
     /// The sequence number of the record concerned.
     pub record: Option<u64>,
-    /// In words.
     pub text: String,
 }
 
-/// What a volume has.
 #[derive(Debug, Serialize)]
 pub struct VolumeReport {
-    /// Its name.
     pub name: String,
-    /// Its id.
     pub id: String,
     /// The byte of the disk it begins at.
     pub offset: u64,
     /// Who says that it is there.
     pub found_by: FoundBy,
-    /// Findings.
     pub findings: u64,
-    /// Batches committed.
     pub batches: u64,
-    /// Records in the ledger.
     pub records: u64,
     /// Documents and corrections among them.
     pub documents: u64,
-    /// Bytes of their content.
     pub content_bytes: u64,
-    /// Bytes read.
     pub bytes_read: u64,
     /// Nothing can be appended any more.
     pub sealed: bool,
@@ -79,7 +67,6 @@ pub struct VolumeReport {
 }
 
 impl Report {
-    /// Of these volumes of an image.
     pub fn new(image: &Image, mut volumes: Vec<VolumeReport>) -> Report {
         let of_disk = image.troubles.iter().map(|text| Row {
             volume: None,
@@ -99,7 +86,6 @@ impl Report {
 /// which is one thing to know.
 pub struct Stretch<'a> {
     row: &'a Row,
-    /// The last block.
     last: Option<u64>,
 }
 

@@ -35,7 +35,6 @@ pub const VOLUMES_MAX: usize = 1024;
 pub struct Found {
     /// The byte of the disk it begins at.
     pub start: u64,
-    /// Its superblock.
     pub superblock: Superblock,
 }
 

@@ -26,11 +26,9 @@ const ENTRIES_MAX: u32 = 1024;
 pub struct Partition {
     /// Its name, from the disk: not to be trusted.
     pub name: String,
-    /// Its unique id.
     pub id: [u8; 16],
     /// Where it begins, in bytes.
     pub start: u64,
-    /// Whole blocks in it.
     pub blocks: u64,
     /// It has the type of a volume; else only its superblock says that it is one.
     pub typed: bool,
@@ -48,7 +46,6 @@ pub struct Copies {
     pub sector: u64,
     /// The one at the start of the disk.
     pub primary: Result<Copy, String>,
-    /// The one at its end.
     pub backup: Result<Copy, String>,
 }
 
@@ -57,7 +54,6 @@ pub struct Copies {
 pub struct Copy {
     /// The byte of the disk its header begins at.
     pub at: u64,
-    /// Its header.
     pub header: [u8; HEADER_SIZE],
     /// Its entries, one behind another.
     pub entries: Vec<u8>,
@@ -157,7 +153,6 @@ impl Copy {
         long(&self.header, 32).checked_mul(sector)
     }
 
-    /// The volumes in it.
     pub fn volumes(&self, file: &File, sector: u64) -> Vec<Partition> {
         let size = number(&self.header, 84) as usize;
         let entries = self.entries.chunks_exact(size);

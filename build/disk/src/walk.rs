@@ -49,7 +49,6 @@ impl Walk {
         true
     }
 
-    /// Reads what is wanted.
     fn read(&mut self, want: Want, visitor: &mut dyn Visitor) {
         let bytes = self.buffer[..want.blocks].as_mut_bytes();
         if (self.reader)(want.block, bytes) {

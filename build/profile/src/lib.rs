@@ -15,7 +15,6 @@ use totebox_deployment::graph::{Graph, Pd, RegionKind};
 use totebox_manifest::conversation::{channel, page, queue};
 use totebox_manifest::{DeviceKind, LinkKind, ROLES, Role as Kind, RoleInfo};
 
-/// The policy of a deployment.
 pub fn policy(deployment: &Deployment) -> Policy {
     let graph = deployment.graph();
     let name = |pd| graph.pd(pd).name.clone();

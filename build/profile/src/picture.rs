@@ -90,7 +90,6 @@ pub fn draw(scene: &Scene) -> Canvas {
     appliance.canvas
 }
 
-/// What a subject is for.
 fn role(scene: &Scene, subject: usize) -> Option<Role> {
     let name = scene.role(subject)?;
     ROLES.iter().map(|info| info.role).find(|role| role.name() == name)

@@ -41,7 +41,6 @@ fn is_quotable(character: char) -> bool {
     is_printable(character) && !matches!(character, '\'' | '"' | '`')
 }
 
-/// An element.
 #[derive(Clone, Copy)]
 pub struct Element<'a> {
     node: Node<'a, 'a>,

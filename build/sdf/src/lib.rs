@@ -24,9 +24,7 @@ pub const ID_MAX: u8 = 61;
 /// A place in the file, both counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// The line.
     pub line: u32,
-    /// The column, in characters.
     pub column: u32,
 }
 
@@ -35,7 +33,6 @@ pub struct Place {
 pub struct Error {
     /// The file, as it was named to the reader.
     pub file: PathBuf,
-    /// Where.
     pub place: Place,
     /// What, and what was expected.
     pub message: String,
@@ -64,16 +61,13 @@ impl fmt::Display for Errors {
 impl std::error::Error for Error {}
 impl std::error::Error for Errors {}
 
-/// A system description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct System {
     /// The memory regions, in the order of the file.
     pub regions: Vec<MemoryRegion>,
     /// The protection domains that are nobody's child; their children are inside them.
     pub protection_domains: Vec<ProtectionDomain>,
-    /// The channels.
     pub channels: Vec<Channel>,
-    /// Scheduling domains and their schedule.
     pub domains: Option<Domains>,
     /// The address spaces of devices behind an IOMMU.
     pub io_address_spaces: Vec<IoAddressSpace>,
@@ -94,18 +88,14 @@ pub struct MemoryRegion {
     pub prefill_path: Option<String>,
     /// The kernel's boot information its first bytes come from.
     pub prefill_bootinfo: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// What a mapping allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Perms {
-    /// Reading.
     pub read: bool,
-    /// Writing.
     pub write: bool,
-    /// Executing.
     pub execute: bool,
 }
 
@@ -121,9 +111,7 @@ impl fmt::Display for Perms {
 /// A region mapped into a protection domain or a virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Map {
-    /// The region's name.
     pub region: String,
-    /// Where it is mapped.
     pub vaddr: u64,
     /// What is allowed; `rw` if the description does not say.
     pub perms: Perms,
@@ -135,7 +123,6 @@ pub struct Map {
     pub setvar_size: Option<String>,
     /// The symbol that is given the size of the file the region is filled with.
     pub setvar_prefill_size: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -159,7 +146,6 @@ pub struct ProtectionDomain {
     pub id: Option<u8>,
     /// The symbol in the parent that is given `id`.
     pub setvar_id: Option<String>,
-    /// When it runs.
     pub scheduling: Scheduling,
     /// Whether it only runs on its callers' time.
     pub passive: bool,
@@ -167,19 +153,14 @@ pub struct ProtectionDomain {
     pub stack_size: u64,
     /// Whether it may make secure monitor calls.
     pub smc: bool,
-    /// The core it runs on.
     pub cpu: u8,
-    /// Its scheduling domain.
     pub domain: Option<String>,
     /// Whether it may use the floating point unit.
     pub fpu: bool,
-    /// Its program.
     pub program_image: String,
     /// The program its symbols are looked up in, if not the same.
     pub program_image_for_symbols: Option<String>,
-    /// Its memory.
     pub maps: Vec<Map>,
-    /// Its interrupts.
     pub irqs: Vec<Irq>,
     /// Its x86 I/O ports.
     pub ioports: Vec<IoPort>,
@@ -187,11 +168,9 @@ pub struct ProtectionDomain {
     pub setvars: Vec<SetVar>,
     /// Capabilities of other protection domains it is given.
     pub caps: Vec<Cap>,
-    /// The virtual machine it monitors.
     pub virtual_machine: Option<VirtualMachine>,
     /// The protection domains whose faults it gets and whose threads it controls.
     pub children: Vec<ProtectionDomain>,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -200,20 +179,16 @@ pub struct ProtectionDomain {
 pub struct Irq {
     /// The channel id it arrives on.
     pub id: u8,
-    /// Which.
     pub source: IrqSource,
     /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
-/// Which interrupt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IrqSource {
     /// Of the interrupt controller of an ARM or RISC-V machine.
     Line {
-        /// Its number.
         irq: u64,
         /// Edge rather than level.
         edge: bool,
@@ -222,7 +197,6 @@ pub enum IrqSource {
     IoApic {
         /// Which I/O APIC.
         ioapic: u64,
-        /// Its pin.
         pin: u64,
         /// The vector it raises.
         vector: u64,
@@ -235,7 +209,6 @@ pub enum IrqSource {
     Msi {
         /// The device, as bus:device.function.
         pci_device: String,
-        /// Its handle.
         handle: u64,
         /// The vector it raises.
         vector: u64,
@@ -245,67 +218,50 @@ pub enum IrqSource {
 /// A range of x86 I/O ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoPort {
-    /// Its id.
     pub id: u8,
-    /// The first port.
     pub addr: u64,
-    /// How many.
     pub size: u64,
     /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
     /// The symbol that is given `addr`.
     pub setvar_addr: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// A symbol that is given the physical address of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetVar {
-    /// The symbol.
     pub symbol: String,
-    /// The region's name.
     pub region_paddr: String,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// Which capability of a protection domain another one is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CapKind {
-    /// Its thread.
     Tcb,
-    /// Its scheduling context.
     Sc,
-    /// Its address space.
     VSpace,
 }
 
 /// A capability of another protection domain, in the owner's `cspace`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cap {
-    /// Of what.
     pub kind: CapKind,
-    /// Of whom.
     pub pd: String,
     /// The slot it is put into.
     pub slot: u64,
-    /// Where it is declared.
     pub place: Place,
 }
 
-/// A virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualMachine {
     /// Its name, unique among virtual machines.
     pub name: String,
     /// When it runs (ARM).
     pub scheduling: Scheduling,
-    /// Its processors.
     pub vcpus: Vec<Vcpu>,
-    /// Its memory.
     pub maps: Vec<Map>,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -318,16 +274,12 @@ pub struct Vcpu {
     pub cpu: Option<u8>,
     /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
-/// One end of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The protection domain.
     pub pd: String,
-    /// The channel's id in it.
     pub id: u8,
     /// Whether it may make protected calls to the other end.
     pub pp: bool,
@@ -335,7 +287,6 @@ pub struct End {
     pub notify: bool,
     /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -344,16 +295,13 @@ pub struct End {
 pub struct Channel {
     /// Its ends, in the order of the file.
     pub ends: [End; 2],
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// Scheduling domains: time partitions of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Domains {
-    /// The domains.
     pub domains: Vec<DomainName>,
-    /// What runs when.
     pub schedule: Vec<ScheduleEntry>,
     /// Which entry runs first.
     pub start_index: u64,
@@ -363,14 +311,11 @@ pub struct Domains {
     pub place: Place,
 }
 
-/// A scheduling domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainName {
-    /// Its name.
     pub name: String,
     /// Its number; chosen by the Microkit tool if the description does not say.
     pub id: Option<u8>,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -383,35 +328,29 @@ pub struct ScheduleEntry {
     pub duration: u64,
     /// Whether `duration` is in timer ticks rather than in microseconds.
     pub ticks: bool,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// The memory a device behind an IOMMU may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoAddressSpace {
-    /// Its name.
     pub name: String,
     /// The device, as the machine's IOMMU names it.
     pub peripheral_id: String,
     /// The IOMMU's domain (x86).
     pub domain_id: Option<u64>,
-    /// Its memory.
     pub maps: Vec<IoMap>,
-    /// Where it is declared.
     pub place: Place,
 }
 
 /// A region mapped for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoMap {
-    /// The region's name.
     pub region: String,
     /// The address the device uses.
     pub iovaddr: u64,
     /// What is allowed; `rw` if the description does not say.
     pub perms: Perms,
-    /// Where it is declared.
     pub place: Place,
 }
 
@@ -451,7 +390,6 @@ impl System {
         self.all_protection_domains().into_iter().map(|(pd, _)| pd).find(|pd| pd.name == name)
     }
 
-    /// The memory region with this name.
     pub fn region(&self, name: &str) -> Option<&MemoryRegion> {
         self.regions.iter().find(|region| region.name == name)
     }

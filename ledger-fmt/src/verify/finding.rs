@@ -13,10 +13,8 @@ macro_rules! finding_kinds {
         }
 
         impl FindingKind {
-            /// All of them, by number.
             pub const ALL: &[FindingKind] = &[$(FindingKind::$kind),*];
 
-            /// The kind with this number.
             pub const fn from_u8(n: u8) -> Option<FindingKind> {
                 match n {
                     $($number => Some(FindingKind::$kind),)*
@@ -57,7 +55,6 @@ finding_kinds! {
 }
 
 impl FindingKind {
-    /// The kind's number.
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -67,7 +64,6 @@ impl FindingKind {
         self.row().0
     }
 
-    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<FindingKind> {
         FindingKind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
@@ -91,7 +87,6 @@ impl FindingKind {
 /// Something wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
     pub kind: FindingKind,
     /// The area `block` is counted in.
     pub area: Area,

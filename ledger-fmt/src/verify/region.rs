@@ -29,7 +29,6 @@ pub(super) struct Region {
     pub unreferenced: Option<u64>,
     /// Asset blocks of this batch were reported.
     pub assets_reported: bool,
-    /// Findings before this region.
     pub findings_before: u64,
     /// The frontier behind it.
     pub after: Frontier,
@@ -38,7 +37,6 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The batch with this batch header.
     pub fn batch(header: &BatchHeader, sound: bool, findings_before: u64) -> Region {
         let block = header.ledger_block.get();
         let at = block * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
@@ -93,9 +91,7 @@ impl Region {
     }
 }
 
-/// Content being read.
 pub(super) struct Content {
-    /// The record it belongs to.
     pub sequence: u64,
     /// Its first block in `assets/`.
     pub block: u64,

@@ -49,24 +49,38 @@ pub struct Verifier {
 #[derive(Clone, Copy)]
 enum WalkStep {
     /// Read superblock and hints.
-    Labels { end: u64 },
+    Labels {
+        end: u64,
+    },
     /// Look for the batch at the frontier.
     Frontier,
     /// Read `ledger/` up to `end` into the window, and on to `ahead` if all of it can be read, for a batch (or
     /// else for the records of the region).
-    Fill { end: u64, ahead: u64, batch: bool },
+    Fill {
+        end: u64,
+        ahead: u64,
+        batch: bool,
+    },
     /// Read the asset blocks under the batch's digest: to see whether a batch behind the bound is whole
     /// (`probe`), or because some of them belong to no record.
-    Digest { next: u64, end: u64, probe: bool },
+    Digest {
+        next: u64,
+        end: u64,
+        probe: bool,
+    },
     /// Look for a batch header from here on.
-    Search { next: u64, end: u64 },
+    Search {
+        next: u64,
+        end: u64,
+    },
     /// Read the region's next record.
     Records,
     /// Read a record's content.
-    Content { next: u64, end: u64 },
-    /// Leave the region.
+    Content {
+        next: u64,
+        end: u64,
+    },
     Close,
-    /// Nothing.
     Done,
 }
 
@@ -211,7 +225,6 @@ impl Verifier {
         }
     }
 
-    /// Bytes fed so far.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
     }

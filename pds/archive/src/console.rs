@@ -6,12 +6,10 @@ use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answered, Asked, Refusal, Reply, Request};
 use totebox_shm::{Mapped, PeerError};
 
-/// A request.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
     pub asked: Asked,
     pub tag: u32,
-    /// Bytes of its data.
     pub len: usize,
 }
 

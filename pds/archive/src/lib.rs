@@ -72,7 +72,6 @@ enum Purpose {
     Delay,
 }
 
-/// The archive domain.
 pub struct Archive {
     vault: VaultClient<Purpose>,
     ledger: LedgerWriter<Purpose>,
@@ -83,7 +82,6 @@ pub struct Archive {
     lifecycle: PageReader<CommandPage>,
     health: PageWriter<Health>,
     orchestrator: Channel,
-    /// What was published last.
     published: Claim,
     /// The orchestrator has not been told of what was published last; and there is news in it.
     untold: bool,
@@ -99,7 +97,6 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The archive its manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         if manifest.role() != Role::Archive {
             return Err(SetupError::Role(manifest.role()));
@@ -363,7 +360,6 @@ impl Archive {
         }
     }
 
-    /// What the archive is.
     fn state(&self) -> ArchiveState {
         match self.ledger.state() {
             State::Starting => ArchiveState::Starting,

@@ -27,7 +27,6 @@ pub struct Position {
     magic: [u8; 8],
     /// [`FORMAT_VERSION`].
     version: U16,
-    /// Zero.
     reserved: [u8; 6],
     /// The volume, as in its superblock.
     volume: [u8; 16],
@@ -47,7 +46,6 @@ pub struct Position {
     bytes: U64,
     /// The tree over all records; its size is their number.
     tree: Edge,
-    /// Zero.
     reserved_tail: [u8; TAIL],
     /// [`Domain::Position`] over the bytes before.
     check: Hash,
@@ -57,7 +55,6 @@ const _: () = assert!(core::mem::offset_of!(Position, tree) == HEADER && size_of
 const _: () = assert!(POSITION_BLOCK < INPUT_BLOCKS);
 
 impl Position {
-    /// `"TBXCHECK"`.
     pub const MAGIC: [u8; 8] = *b"TBXCHECK";
 
     /// The position of a pass whose batches so far end at `frontier` and add up to `totals`.

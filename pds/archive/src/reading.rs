@@ -38,10 +38,14 @@ struct Task {
 #[expect(clippy::large_enum_variant, reason = "there is one, and nothing is allocated after start")]
 enum ReadingStep {
     /// A document is looked for, to send its content from this byte on.
-    Find { offset: u64 },
+    Find {
+        offset: u64,
+    },
     /// So many records are still to be listed; the first of those that were not there.
-    List { left: u64, gap: Option<u64> },
-    /// Content is being sent.
+    List {
+        left: u64,
+        gap: Option<u64>,
+    },
     Content(Content),
 }
 
@@ -49,7 +53,6 @@ struct Content {
     record: u64,
     size: u64,
     hash: Hash,
-    /// Its first block.
     block: u64,
     hasher: Hasher,
     /// Bytes read and hashed, of which the last `held` are in the buffer.
@@ -65,7 +68,6 @@ enum Next {
     Again,
     /// It wants these blocks.
     Read(Area, u64, usize),
-    /// It ends.
     End(Result<Answered, Refusal>),
 }
 
@@ -98,12 +100,10 @@ impl Reading {
         self.task.is_some()
     }
 
-    /// `Get`.
     pub fn get(&mut self, tag: u32, sequence: u64, offset: u64, ledger: &LedgerWriter<Purpose>) {
         self.begin(tag, sequence, ReadingStep::Find { offset }, ledger);
     }
 
-    /// `List`.
     pub fn list(&mut self, tag: u32, from: u64, count: u64, ledger: &LedgerWriter<Purpose>) {
         self.begin(tag, from, ReadingStep::List { left: count, gap: None }, ledger);
     }
@@ -125,7 +125,6 @@ impl Reading {
         self.task.take()
     }
 
-    /// Takes blocks from the vault.
     pub fn receive(&mut self, vault: &VaultClient<Purpose>, reply: &Received<Purpose>) {
         self.under_way = false;
         let stale = core::mem::take(&mut self.stale);

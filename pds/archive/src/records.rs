@@ -35,7 +35,6 @@ pub struct Records {
 /// What is at the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// A whole record.
     Record,
     /// That is to be seen when these blocks of the ledger are in the buffer: the first and how many.
     Blocks(u64, usize),

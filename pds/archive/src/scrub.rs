@@ -73,7 +73,6 @@ pub struct Wrong {
     pub area: Area,
     /// The block, or one not far before it.
     pub block: u64,
-    /// The record concerned.
     pub record: Option<u64>,
 }
 
@@ -98,7 +97,6 @@ impl ScrubEnd {
 enum Restore {
     /// The position is still to be read.
     Due,
-    /// It is being read.
     UnderWay,
     /// It was, or there was no use for it.
     Done,

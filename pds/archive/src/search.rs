@@ -11,7 +11,6 @@ use super::records::{Found, Records};
 /// A search for a record, and for those behind it.
 #[derive(Debug)]
 pub struct Search {
-    /// Where it is.
     pub records: Records,
     /// The sequence number of the record looked for.
     pub wanted: u64,

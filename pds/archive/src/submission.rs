@@ -26,7 +26,6 @@ const PENDING_MAX: usize = 2 * (BATCH_PAYLOAD_MAX / padded_len(1) + 1);
 /// How serving a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
-    /// It is dealt with.
     Done,
     /// It must wait until the vault has answered something.
     Blocked,
@@ -51,7 +50,6 @@ impl Name {
     }
 }
 
-/// The submission that is open.
 struct Open {
     tag: u32,
     name: Name,
@@ -71,7 +69,6 @@ struct Pending {
     record: Hash,
 }
 
-/// All submissions under way.
 pub struct Submissions {
     staging: Staging,
     open: Option<Open>,
@@ -117,7 +114,6 @@ impl Submissions {
         self.staging.next_block() - self.sent_to
     }
 
-    /// Whether a submission is open.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
@@ -127,7 +123,6 @@ impl Submissions {
         self.open.is_none() && !self.abandon_due
     }
 
-    /// `PutBegin`.
     pub fn begin(
         &mut self,
         message: &Message,
@@ -168,7 +163,6 @@ impl Submissions {
         Ok(open)
     }
 
-    /// `PutData`.
     pub fn data(
         &mut self,
         message: &Message,
@@ -265,7 +259,6 @@ impl Submissions {
         Served::Done
     }
 
-    /// `PutCancel`.
     pub fn cancel(&mut self, tag: u32) {
         if self.open.as_ref().is_some_and(|open| open.tag == tag) {
             self.give_up(Refusal::Cancelled);

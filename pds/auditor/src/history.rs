@@ -120,7 +120,6 @@ impl History {
         })
     }
 
-    /// That report has left.
     pub fn has_left(&mut self) {
         match self.found.pop_front() {
             Some(_) => self.sent += 1,

@@ -24,7 +24,6 @@ fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, payload::Text)
     payload::entry(&entry, entry.volume.and_then(|volume| replay.name(volume)))
 }
 
-/// The link to the orchestrator.
 pub struct Inbox {
     link: Endpoint<Report, Request>,
     volumes: usize,
@@ -83,7 +82,6 @@ impl Inbox {
         Some(asked.ok_or(Reported::NotServed(op, volume, tag.get())))
     }
 
-    /// The verification that is next.
     pub fn next_job(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }

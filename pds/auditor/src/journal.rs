@@ -88,7 +88,6 @@ impl Journal {
         let _ = self.writer.receive_observed(vault, reply, &mut |record| replay.take(record));
     }
 
-    /// The vault broke its protocol.
     pub fn vault_broke(&mut self) {
         self.writer.vault_broke();
     }
@@ -219,7 +218,6 @@ impl Journal {
         Some(report)
     }
 
-    /// The report has left.
     pub fn left(&mut self) {
         self.waiting.pop_front();
     }

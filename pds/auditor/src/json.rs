@@ -8,17 +8,14 @@ use ledger_fmt::Hash;
 #[derive(Clone, Copy, Debug)]
 pub struct Object<'a>(&'a str);
 
-/// A value's text.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    /// The object that is all of `text`.
     pub fn new(text: &'a str) -> Option<Object<'a>> {
         text.strip_prefix('{')?.strip_suffix('}').map(Object)
     }
 
-    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         let mut rest = self.0;
         loop {
@@ -32,7 +29,6 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The number at a key.
     pub fn number(&self, key: &str) -> Option<u64> {
         self.get(key)?.0.parse().ok()
     }
@@ -43,7 +39,6 @@ impl<'a> Object<'a> {
         rest.is_empty().then_some(text)
     }
 
-    /// The object at a key.
     pub fn object(&self, key: &str) -> Option<Object<'a>> {
         Object::new(self.get(key)?.0)
     }
@@ -59,7 +54,6 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The hash at a key.
     pub fn hash(&self, key: &str) -> Option<Hash> {
         hash(self.text(key)?)
     }

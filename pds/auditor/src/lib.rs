@@ -73,7 +73,6 @@ pub enum Purpose {
     History,
     /// The frontier of the volume that is being verified.
     Frontier,
-    /// Its blocks.
     Blocks(Ticket),
 }
 
@@ -88,7 +87,6 @@ pub struct Auditor {
     volumes: Vec<Volume>,
     health: Vec<PageReader<Health>>,
     time_page: PageReader<Time>,
-    /// The time as last read.
     time: Time,
 }
 
@@ -126,7 +124,6 @@ impl Auditor {
         }
     }
 
-    /// Takes the vault's replies.
     fn take_replies(&mut self) {
         for _ in 0..REPLIES_MAX {
             let reply = match self.vault.receive() {

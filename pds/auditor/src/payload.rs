@@ -14,7 +14,6 @@ use totebox_protocol::flag::About;
 use super::ranges::Ranges;
 use super::verification::Verdicts;
 
-/// A payload.
 pub type Text = String<PAYLOAD_MAX>;
 
 /// Levels of a tree whose edge fits a payload. A ledger with more records is always verified in full.

@@ -17,7 +17,6 @@ impl Ranges {
         Ranges(heapless::Vec::new())
     }
 
-    /// Adds a finding.
     pub fn add(&mut self, finding: &Finding) {
         let range = FoundRange::of(finding);
         let at = self.0.partition_point(|other| place(other) <= place(&range));
@@ -49,7 +48,6 @@ impl Ranges {
         self.0.pop().is_some()
     }
 
-    /// The ranges.
     pub fn as_slice(&self) -> &[FoundRange] {
         &self.0
     }

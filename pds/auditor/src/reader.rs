@@ -131,7 +131,6 @@ impl Stream {
 }
 
 impl Reader {
-    /// A reader with its buffers.
     pub fn new(layout: Layout) -> Reader {
         Reader { volume: 0, layout, frontier: Frontier::EMPTY, streams: [Stream::new(), Stream::new()] }
     }

@@ -37,7 +37,6 @@ pub struct OfVolume {
     more: RangeRows,
 }
 
-/// What is known of all.
 pub struct Replay {
     names: Vec<[u8; ledger_fmt::layout::NAME_LEN_MAX]>,
     volumes: Vec<OfVolume>,
@@ -75,7 +74,6 @@ impl Replay {
         &mut self.volumes[volume]
     }
 
-    /// A volume's name.
     pub fn name(&self, volume: u8) -> Option<&str> {
         self.names.get(usize::from(volume)).map(name_str)
     }

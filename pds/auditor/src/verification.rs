@@ -25,21 +25,15 @@ use super::reader::{Blocks, Reader};
 /// volumes are read whole each time, and a large one is gone through in some hundred periods.
 pub const SAMPLE_BYTES: u64 = 4 << 20;
 
-/// What was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
-    /// The volume's number.
     pub volume: u8,
-    /// The orchestrator's tag.
     pub tag: u32,
-    /// How much of it.
     pub scope: Scope,
 }
 
-/// What came of it.
 #[derive(Clone, Debug)]
 pub struct Verdicts {
-    /// What was asked for.
     pub job: Job,
     /// The result; it is still to be entered into the audit record.
     pub result: AuditResult,
@@ -60,7 +54,6 @@ pub struct Verdicts {
 /// The head a ledger's writer claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimedHead {
-    /// Records.
     pub records: u64,
     /// The hash of the last one.
     pub head: Hash,
@@ -80,7 +73,6 @@ enum VerificationStep {
     Read,
     /// A sample of what was verified before is.
     Sample,
-    /// The verdict is there.
     Finished,
 }
 

@@ -15,7 +15,6 @@ use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, NO_CHANNEL, Role};
 use totebox_protocol::page::Time;
 use totebox_shm::{Mapped, PageWriter};
 
-/// The clock domain.
 pub struct Clock<T> {
     ticker: T,
     /// A page for each reader, so that no frame is mapped by two archives.

@@ -57,7 +57,6 @@ impl Activity {
         }
     }
 
-    /// The orchestrator has answered something.
     pub fn answered(&mut self, answered: &Answered) {
         match self {
             Activity::Order(order) => order.answered(answered),
@@ -172,7 +171,6 @@ pub enum Left {
 }
 
 impl Left {
-    /// The orchestrator has answered something.
     pub fn answered(&mut self, answered: &Answered) {
         if let Left::Order(order) = self {
             order.answered(answered);

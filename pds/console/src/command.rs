@@ -22,7 +22,6 @@ pub const LEAVING: &str = "the key Ctrl-] leaves totebox run, and stops the appl
 pub struct Command {
     pub name: &'static str,
     pub arguments: &'static str,
-    /// One line.
     pub summary: &'static str,
     /// What more there is to know.
     pub details: &'static [&'static str],
@@ -44,7 +43,6 @@ impl Debug for Command {
     }
 }
 
-/// What a command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
     Help(Option<&'static Command>),

@@ -17,11 +17,9 @@ macro_rules! errors {
         }
 
         impl Error {
-            /// All there are.
             #[cfg(test)]
             pub const ALL: &[Error] = &[$(Error::$error),*];
 
-            /// The name on the line.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Error::$error => $name,)*

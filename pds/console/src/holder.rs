@@ -147,7 +147,6 @@ impl Holders {
         core::mem::take(&mut self.flags)
     }
 
-    /// The orchestrator has answered something.
     pub fn answered(&mut self, answered: &Answered) {
         let here = match &mut self.here {
             Doubt::Asked(cut) | Doubt::Cut(cut) => Some(cut),

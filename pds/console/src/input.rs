@@ -36,7 +36,6 @@ pub enum Signal {
 pub enum Lost {
     /// Nothing but line ends at most.
     Nothing,
-    /// Whole lines.
     Lines,
     /// Something whose last line was not ended: its rest may still come.
     WithinLine,
@@ -66,12 +65,10 @@ pub struct Input {
 /// What of lines Ctrl-C has voided that were typed to their end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interrupted {
-    /// None.
     #[default]
     Nothing,
     /// The end of the line that was being put together, if there was one.
     End,
-    /// A whole line.
     Lines,
 }
 

@@ -75,7 +75,6 @@ use session::Session;
 pub const HEAP: usize =
     output::CAPACITY + input::HEAP + page::HEAP + 3 * LINE_MAX + links::HEAP + submissions::HEAP;
 
-/// The console domain.
 pub struct Console<U> {
     uart: U,
     interrupt: Channel,

@@ -18,7 +18,6 @@ pub const VOLUME_LINES_MAX: usize = 1280;
 /// One volume's verdict.
 pub const VERDICT_LINE_MAX: usize = 384;
 
-/// One flag.
 pub const FLAG_LINE_MAX: usize = 640;
 
 /// How much more was found in one volume than its flags say.

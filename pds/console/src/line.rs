@@ -33,7 +33,6 @@ pub enum Ending {
     TooLong,
 }
 
-/// A line under construction.
 pub struct LineEditor {
     text: Vec<u8>,
     too_long: bool,

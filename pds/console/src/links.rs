@@ -20,7 +20,6 @@ pub struct Misbehaviour(pub &'static str);
 
 /// An archive's answer, copied out of the ring.
 pub struct Message {
-    /// The tag of the request.
     pub tag: u32,
     pub answer: Answered,
     data: Box<[u8]>,
@@ -34,7 +33,6 @@ impl Message {
         Message { tag: 0, answer: Answered::Ready, data, len: 0 }
     }
 
-    /// The data after the header.
     pub fn data(&self) -> &[u8] {
         &self.data[..self.len]
     }
@@ -52,7 +50,6 @@ pub struct ArchiveLink {
 }
 
 impl ArchiveLink {
-    /// The link to the archive of this index.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped, index: u8) -> Result<Self, SetupError> {
         let link = Endpoint::open(manifest, mapped, Role::Archive, index)?;
         Ok(ArchiveLink { link, closed: false, moved_ms: 0, owed: None })
@@ -135,7 +132,6 @@ struct Waiting {
     link: usize,
     tag: u32,
     asked: Asked,
-    /// Bytes of data.
     len: usize,
 }
 

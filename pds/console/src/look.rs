@@ -51,7 +51,6 @@ impl Look {
         self.kind.command
     }
 
-    /// The orchestrator has answered something.
     pub fn answered(&mut self, answered: &Answered) {
         self.answered |= answered.tag == self.tag;
     }
@@ -65,7 +64,6 @@ impl Look {
         })
     }
 
-    /// The operator gives it up.
     pub fn give_up(&self, context: &mut Context) {
         context.output.error(Error::Cancelled, None, format_args!("stopped"));
     }

@@ -20,7 +20,6 @@ use super::progress::Progress;
 /// What the operator was told.
 pub struct News {
     deployment: String,
-    /// Of each volume.
     volumes: Vec<Told>,
     /// Of the domains beside the archives: bits of [`degraded`].
     degraded: u8,

@@ -42,7 +42,6 @@ impl OrchestratorLink {
         })
     }
 
-    /// The channel to the orchestrator.
     pub fn channel(&self) -> Channel {
         self.link.channel()
     }
@@ -52,7 +51,6 @@ impl OrchestratorLink {
         self.link.is_broken()
     }
 
-    /// This domain starts.
     pub fn start(&mut self, now_ms: u64) {
         self.heard_ms = now_ms;
     }

@@ -12,7 +12,6 @@ use super::progress::Then;
 
 /// A kind of order: how its result is shown.
 pub struct OrderKind {
-    /// The command that gives it.
     pub command: &'static str,
     /// Tells a person that it was taken up, if that is worth a line.
     pub taken_up: fn(&GivenOrder, &mut Context),
@@ -63,7 +62,6 @@ impl Debug for OrderKind {
     }
 }
 
-/// An order that was given.
 #[derive(Clone, Copy, Debug)]
 pub struct GivenOrder {
     pub order: Order,
@@ -122,7 +120,6 @@ impl GivenOrder {
         self.is_taken_up() && (self.kind.tells)(self, volume, fact)
     }
 
-    /// The orchestrator has answered something.
     pub fn answered(&mut self, answered: &Answered) {
         if self.stage != Stage::Asked(answered.tag) {
             return;

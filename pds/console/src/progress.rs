@@ -11,7 +11,6 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// `Moved` if this is so.
     pub fn moved_if(moved: bool) -> Progress {
         if moved { Progress::Moved } else { Progress::Idle }
     }
@@ -31,7 +30,6 @@ impl Progress {
 pub enum Then {
     /// It waits for more.
     GoesOn,
-    /// It is over.
     Ends,
     /// It is over, but its peer may still send the rest of it, which is skipped.
     Skips,

@@ -63,7 +63,6 @@ impl Session {
         })
     }
 
-    /// This domain starts.
     pub fn start(&mut self, now_ms: u64) {
         self.work.context.view.start(now_ms);
     }

@@ -7,7 +7,6 @@ use super::output::Output;
 /// Where in what it sends a peer was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Between two lines.
     LineStart,
     /// Within a line: whatever its rest looks like, it is only that.
     WithinLine,

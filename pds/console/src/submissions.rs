@@ -21,17 +21,14 @@ pub const HEAP: usize = KEPT * size_of::<Submission>();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub stored: Stored,
-    /// The record's hash.
     pub record: Hash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is being sent.
     Open,
     /// All of it was sent; the archive has not answered yet.
     Pending,
-    /// It is committed and durable.
     Committed(Receipt),
     /// The archive refused it. Nothing was committed.
     Refused(Refusal),
@@ -87,7 +84,6 @@ impl Submissions {
         true
     }
 
-    /// The submission with this tag.
     pub fn get(&mut self, tag: u32) -> Option<&mut Submission> {
         self.kept.iter_mut().find(|entry| entry.tag == tag)
     }

@@ -13,7 +13,6 @@ use super::output::Output;
 pub struct Terminal {
     pub input: Input,
     pub editor: LineEditor,
-    /// The line that ended last.
     line: Vec<u8>,
     /// Prompts are shown: from the welcome on, or from the first command before it.
     pub greeted: bool,
@@ -27,7 +26,6 @@ pub struct Terminal {
 pub enum Typed {
     /// It belongs to a line that has not ended.
     Part,
-    /// It ended a line.
     Line(Ending),
     /// There is no more input.
     End,

@@ -2,8 +2,6 @@
 //! documents in memory, and the orchestrator's page. Only notifications that were really sent are delivered, so that
 //! one that is missing shows.
 
-#![allow(missing_docs, reason = "for tests alone")]
-
 mod orchestrator;
 
 pub use orchestrator::TestOrchestrator;

@@ -32,7 +32,6 @@ impl View {
         })
     }
 
-    /// This domain starts.
     pub fn start(&mut self, now_ms: u64) {
         self.orchestrator.start(now_ms);
     }

@@ -27,7 +27,6 @@ const FIRST_MS: u64 = 10_000;
 /// period: what an archive says must not fill the audit record.
 const SETTLING_PAUSE_MS: u64 = 900_000;
 
-/// A verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
     /// The operator's command, or [`UNASKED`].
@@ -38,7 +37,6 @@ pub struct Job {
     pub settles: bool,
 }
 
-/// A volume's verifications.
 #[derive(Clone, Debug)]
 pub struct VolumeAudits {
     wanted: Option<Job>,
@@ -97,7 +95,6 @@ pub struct Audits {
 }
 
 impl Audits {
-    /// As the deployment wants them.
     pub fn new(manifest: &Manifest) -> Audits {
         let header = manifest.header();
         let period_ms = u64::from(header.audit_period_s.get()) * 1000;
@@ -109,7 +106,6 @@ impl Audits {
         }
     }
 
-    /// A volume's verifications.
     pub fn volume(&self, volume: usize) -> &VolumeAudits {
         &self.volumes[volume]
     }
@@ -135,7 +131,6 @@ impl Audits {
         }
     }
 
-    /// Time has passed.
     pub fn tick(&mut self, uptime_ms: u64) {
         let Some(period_ms) = self.period_ms else { return };
         for volume in &mut self.volumes {

@@ -40,7 +40,6 @@ impl Orchestrator {
         }
     }
 
-    /// A tag for a command.
     fn next_tag(&mut self) -> u32 {
         self.tag = self.tag.checked_add(1).unwrap_or(UNASKED + 1);
         self.tag

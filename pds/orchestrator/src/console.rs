@@ -16,15 +16,12 @@ use totebox_shm::Mapped;
 /// Answers that can wait: no more than their ring has slots.
 const ANSWERS_MAX: usize = conversation::ring(Role::Orchestrator, Role::Console).slots;
 
-/// An order that has come.
 pub struct Received {
-    /// What is to be answered.
     pub request: Request,
     /// What it says, with the reason if it has one; or why it says nothing.
     pub order: Result<(Order, Reason), Refusal>,
 }
 
-/// The link to the console.
 pub struct ConsoleLink {
     link: Endpoint<Reply, Request>,
     /// Answers that wait for the status page.
@@ -33,7 +30,6 @@ pub struct ConsoleLink {
 }
 
 impl ConsoleLink {
-    /// Opens the link.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<ConsoleLink, SetupError> {
         let link = Endpoint::open(manifest, mapped, Role::Console, 0)?;
         Ok(ConsoleLink { link, answers: Deque::new(), watch: Watch::default() })

@@ -23,7 +23,6 @@ pub struct Noted {
     hints_damaged: [u16; 2],
 }
 
-/// A flag about a volume.
 pub fn flag(volume: usize, about: About) -> Flag {
     Flag::new(Some(volume as u8), about)
 }

@@ -29,13 +29,11 @@ impl History {
         self.under_way
     }
 
-    /// Begins a command.
     pub fn begin(&mut self, tag: u32) {
         self.coming.clear();
         self.under_way = Some(tag);
     }
 
-    /// A record has come.
     pub fn event(&mut self, tag: u32, event: EventRow) -> Result<(), PeerError> {
         if self.under_way != Some(tag) || self.coming.len() == HISTORY_MAX {
             return Err(PeerError);
@@ -44,7 +42,6 @@ impl History {
         Ok(())
     }
 
-    /// That was all.
     pub fn complete(&mut self, tag: u32, records: u64) -> Result<(), PeerError> {
         if self.under_way != Some(tag) {
             return Err(PeerError);

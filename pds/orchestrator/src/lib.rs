@@ -106,7 +106,6 @@ impl Recording {
 /// Who tells at a start what each archive is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToldBy {
-    /// The audit record.
     Record,
     /// The archive's own ledger where it has come up, else the audit record: this could be read, but takes no
     /// records, so what happened last may not be in it.
@@ -146,7 +145,6 @@ pub struct Orchestrator {
     audit_ledger_blocks: u64,
     clock: Channel,
     time_page: PageReader<Time>,
-    /// The time as last read.
     time: Time,
     clock_watch: ClockWatch,
     /// What the CPU's counter showed when this event came. Signs of life are judged by it.

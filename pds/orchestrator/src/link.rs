@@ -28,13 +28,10 @@ pub const START_BEATS: u32 = 600;
 pub enum Due {
     /// What the audit record says.
     Restoration,
-    /// The entry with this tag.
     Entry(u32),
-    /// The history with this tag.
     History(u32),
 }
 
-/// The link to the auditor.
 pub struct AuditorLink {
     link: Endpoint<Request, Report>,
     volumes: usize,
@@ -48,7 +45,6 @@ pub struct AuditorLink {
 }
 
 impl AuditorLink {
-    /// Opens the link.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<AuditorLink, SetupError> {
         Ok(AuditorLink {
             link: Endpoint::open(manifest, mapped, Role::Auditor, 0)?,
@@ -93,7 +89,6 @@ impl AuditorLink {
         }
     }
 
-    /// Cuts the auditor off.
     pub fn cut_off(&mut self) {
         self.link.break_off();
     }

@@ -46,7 +46,6 @@ pub enum Subject {
 /// An entry that is recorded, or could not be.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
-    /// What it is about.
     pub subject: Subject,
     /// Its sequence number in the audit record, if it is there.
     pub sequence: Option<u64>,
@@ -64,7 +63,6 @@ struct Waiting {
     kept: Option<u64>,
 }
 
-/// The queue.
 pub struct Records {
     waiting: VecDeque<Waiting>,
     tag: u32,
@@ -78,7 +76,6 @@ pub struct Records {
 }
 
 impl Records {
-    /// Nothing to be recorded yet.
     pub fn new() -> Records {
         let waiting = VecDeque::with_capacity(WAITING_MAX + KEPT_MAX + 1);
         Records { waiting, tag: 0, retry: false, beats: 0, refused: false, left_out: 0 }
@@ -144,7 +141,6 @@ impl Records {
         self.enter(Some(archive as u8), Subject::Transition(archive), event)
     }
 
-    /// An archive has faulted.
     pub fn fault(&mut self, archive: usize, fault: Fault) {
         let Fault { kind, address, instruction: _ } = fault;
         self.enter(Some(archive as u8), Subject::Fault, AuditEvent::Fault { kind, address });

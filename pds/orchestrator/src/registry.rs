@@ -15,7 +15,6 @@ use zerocopy::FromZeros;
 /// Beats without a sign of life after which an archive hangs. The slowest has its turn several times in each.
 pub const HUNG_BEATS: u32 = 15;
 
-/// A registered archive.
 pub struct Archive {
     channel: Channel,
     child: Child,
@@ -61,12 +60,10 @@ impl Archive {
         })
     }
 
-    /// The channel it notifies on.
     pub fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// Its thread.
     pub fn child(&self) -> Child {
         self.child
     }
@@ -81,7 +78,6 @@ impl Archive {
         }
     }
 
-    /// What it last claimed.
     pub fn claim(&self) -> Claim {
         self.claim.unwrap_or(Claim::NOTHING)
     }

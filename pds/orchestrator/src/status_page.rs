@@ -27,17 +27,13 @@ use super::transitions::Lifecycle;
 
 /// What the status page is made of.
 pub struct Known<'a> {
-    /// Every archive.
     pub archives: &'a [Archive],
-    /// Their lifecycles.
     pub lifecycles: &'a [Lifecycle],
     /// Every volume's verifications.
     pub audits: &'a Audits,
     /// The state of the audit record.
     pub recording: Recording,
-    /// The flags.
     pub flags: &'a Flags,
-    /// What waits to be recorded.
     pub records: &'a Records,
     /// What the operator asked of the audit record.
     pub history: &'a History,
@@ -45,7 +41,6 @@ pub struct Known<'a> {
     pub findings_asked: Option<(u32, usize)>,
     /// What the vault's page last said.
     pub vault: &'a VaultReport,
-    /// The time.
     pub time: &'a Time,
     /// Whether every archive has come up or failed to, or had its time.
     pub settled: bool,
@@ -67,7 +62,6 @@ impl Known<'_> {
     }
 }
 
-/// The published status page.
 pub struct StatusPageWriter {
     writer: PageWriter<StatusPage>,
     page: Box<StatusPage>,

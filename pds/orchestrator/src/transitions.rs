@@ -36,10 +36,8 @@ const COME_UP_MS: u64 = 30_000;
 /// Milliseconds the vault has to seal a volume: one flush, however busy the disk is.
 const SEAL_MS: u64 = 15_000;
 
-/// How far a transition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransitionStep {
-    /// It is being recorded.
     Record,
     /// The archive starts, and has until then to come up, in milliseconds since the machine started; after
     /// that it is told all the same.
@@ -52,16 +50,12 @@ pub enum TransitionStep {
     Sealing(u64),
 }
 
-/// A transition under way.
 #[derive(Clone, Copy, Debug)]
 pub struct Transition {
-    /// Where it leads.
     pub to: Standing,
-    /// Why.
     pub cause: Cause,
     /// The operator's command, or 0.
     pub tag: u32,
-    /// How far it is.
     pub step: TransitionStep,
     /// The archive did not obey and was stopped.
     pub forced: bool,
@@ -69,14 +63,12 @@ pub struct Transition {
     pub unrecorded: bool,
 }
 
-/// An archive's lifecycle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lifecycle {
     /// What it is to be, by the audit record.
     pub standing: Standing,
     /// What it was before, by the audit record at start: the power may have been cut in between.
     pub before: Standing,
-    /// Under way.
     pub moving: Option<Transition>,
     /// The last command that ended: its tag, and how.
     pub ended: Option<(u32, Completion)>,
@@ -85,7 +77,6 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Begins a transition.
     pub fn begin(&mut self, to: Standing, cause: Cause, tag: u32, step: TransitionStep) {
         self.moving = Some(Transition { to, cause, tag, step, forced: false, unrecorded: false });
     }

@@ -25,20 +25,11 @@ pub const PENDING_MAX: usize = conversation::slots_max(Role::Vault);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
     /// An archive: everything but sealing on its own volume, which it knows as number 0.
-    Archive {
-        /// Its volume.
-        own: usize,
-    },
+    Archive { own: usize },
     /// The auditor: it reads everything and appends to the audit volume.
-    Auditor {
-        /// The audit volume.
-        audit: usize,
-    },
+    Auditor { audit: usize },
     /// The orchestrator: it seals archives' volumes.
-    Orchestrator {
-        /// The audit volume.
-        audit: usize,
-    },
+    Orchestrator { audit: usize },
 }
 
 impl Rights {
@@ -99,10 +90,8 @@ pub struct Payload<'a> {
 }
 
 impl Payload<'_> {
-    /// No data.
     pub const EMPTY: Payload<'static> = Payload { link: None, len: 0 };
 
-    /// Bytes in it.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -119,7 +108,6 @@ impl Payload<'_> {
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Decision {
-    /// Decided.
     Status(Status, Area),
     /// The volume's state, as it is when the reply leaves.
     Hello,
@@ -142,7 +130,6 @@ struct Pending {
     positions: (u64, u64),
 }
 
-/// A client.
 #[derive(Debug)]
 pub struct Client {
     link: Link,
@@ -162,7 +149,6 @@ impl Client {
         Client { link, rights, batches: Deque::new(), pending: Deque::new(), answered: 0, waiting: 0 }
     }
 
-    /// What it may do.
     pub fn rights(&self) -> Rights {
         self.rights
     }

@@ -21,14 +21,11 @@ pub type Ticket = u64;
 /// Blocks on the disk, counted from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first block.
     pub block: u64,
-    /// How many.
     pub blocks: usize,
 }
 
 impl Span {
-    /// Bytes in it.
     pub fn bytes(self) -> usize {
         self.blocks * BLOCK_SIZE
     }
@@ -39,14 +36,11 @@ impl Span {
     }
 }
 
-/// Who waits for a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiter {
-    /// A volume's recovery.
     Recovery,
     /// A client's read: its `serial`th request.
     Read {
-        /// The client's number.
         client: usize,
         /// The request's number among all of that client.
         serial: u64,
@@ -59,14 +53,10 @@ pub enum Waiter {
     Hint,
 }
 
-/// An operation in flight.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer {
-    /// Who waits for it.
     pub purpose: Waiter,
-    /// The volume it concerns.
     pub volume: usize,
-    /// The blocks it moves.
     pub span: Span,
     /// The ticket of a write, `None` for a read.
     pub write: Option<Ticket>,
@@ -77,7 +67,6 @@ pub struct Transfer {
 pub enum Event {
     /// A transfer ended; its buffer is back.
     Transfer(Buffer, Transfer, Result<(), IoError>),
-    /// The flush ended.
     Flush(Result<(), IoError>),
 }
 
@@ -139,12 +128,10 @@ impl<D: BlockDevice> Disk<D> {
         self.free.push(buffer);
     }
 
-    /// The bytes of a buffer.
     pub fn bytes(&mut self, buffer: &Buffer) -> &mut [u8] {
         self.device.buffer(buffer.0)
     }
 
-    /// Starts a read.
     pub fn read(&mut self, buffer: Buffer, volume: usize, purpose: Waiter, span: Span) {
         self.submit(buffer, Transfer { purpose, volume, span, write: None });
     }

@@ -51,7 +51,6 @@ use self::volume::Volume;
 /// reaches the disk together.
 const REQUESTS_PER_PASS: usize = 8;
 
-/// The vault.
 #[derive(Debug)]
 pub struct Vault<D> {
     disk: Disk<D>,

@@ -40,7 +40,6 @@ const LEFTOVER_BLOCKS: u64 = (RUNS_IN_FLIGHT_MAX * BATCH_BLOCKS_MAX) as u64;
 const _: () = assert!(BATCH_BLOCKS_MAX <= TRANSFER_BLOCKS);
 const _: () = assert!(SUPERBLOCK == 0 && HINT_BLOCKS[0] == 1 && HINT_BLOCKS[1] == 2);
 
-/// A recovery under way.
 #[derive(Debug)]
 pub struct Recovery {
     step: RecoveryStep,
@@ -56,7 +55,6 @@ pub struct Recovery {
     assets: Hasher,
 }
 
-/// What a recovery found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     /// The frontier behind the last whole batch.
@@ -117,7 +115,6 @@ impl Default for Recovery {
 }
 
 impl Recovery {
-    /// A recovery at its start.
     pub fn new() -> Recovery {
         let found = Found {
             frontier: Frontier::EMPTY,
@@ -140,7 +137,6 @@ impl Recovery {
         }
     }
 
-    /// What was found so far.
     pub fn found(&self) -> &Found {
         &self.found
     }

@@ -10,7 +10,6 @@ use super::recovery::Recovery;
 pub enum Start {
     /// Walking over the disk.
     Recovering {
-        /// Where it is.
         recovery: Box<Recovery>,
         /// A transfer is under way.
         busy: bool,
@@ -28,7 +27,6 @@ pub enum Start {
 }
 
 impl Start {
-    /// The start of a start.
     pub fn new() -> Start {
         Start::Recovering { recovery: Box::new(Recovery::new()), busy: false }
     }

@@ -25,7 +25,6 @@ const HINT_RUNS: u64 = 64;
 /// A hint is due after so many asset blocks (16 MiB) even if the vault is never idle.
 const HINT_ASSET_BLOCKS: u64 = 4096;
 
-/// A volume.
 #[derive(Debug)]
 pub struct Volume {
     pub(super) number: usize,
@@ -63,7 +62,6 @@ pub struct Volume {
 pub struct AcceptedBatch {
     /// The frontier behind it.
     pub after: Frontier,
-    /// Where its batch header stands.
     pub header_block: u64,
     /// The write that ends it; `None` while it is in the tail.
     pub ticket: Option<Ticket>,
@@ -72,7 +70,6 @@ pub struct AcceptedBatch {
 /// Asset blocks on their way into the next batch.
 #[derive(Debug)]
 pub struct Upload {
-    /// The next free block.
     pub next: u64,
     /// Blocks of this batch below this one are durable, or will be: see `flushing`.
     pub durable: u64,
@@ -109,7 +106,6 @@ pub struct Tail {
     pub buffer: Buffer,
     /// The first, counted in its area.
     pub first: u64,
-    /// How many.
     pub blocks: usize,
     /// Of asset blocks: how many are in their batch's digest.
     pub digested: usize,
@@ -169,12 +165,10 @@ impl Volume {
         }
     }
 
-    /// Its state.
     pub fn state(&self) -> VolumeState {
         self.state
     }
 
-    /// Batches committed.
     pub fn batches(&self) -> u64 {
         self.committed.batches
     }

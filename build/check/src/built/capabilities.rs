@@ -30,9 +30,7 @@ pub enum Purpose {
     Receive,
     /// Being told of notifications while receiving.
     Bound,
-    /// Notifying somebody.
     Notify,
-    /// Calling somebody.
     Call,
     /// Sending its holder's faults; the kernel uses it.
     Fault,
@@ -49,7 +47,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The rights it takes.
     pub fn needs(self) -> Rights {
         match self {
             Purpose::Receive | Purpose::Bound => Rights::READ,
@@ -63,13 +60,11 @@ impl Purpose {
 /// A capability to an endpoint or a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// Whose it is.
     pub holder: Who,
     /// Where it lies, as a program finds it.
     pub place: Place,
     /// Where it lies, for a person.
     pub lies: String,
-    /// What it is for.
     pub purpose: Purpose,
     /// Whether to an endpoint rather than to a notification.
     pub endpoint: bool,
@@ -77,7 +72,6 @@ pub struct Grant {
     pub object: ObjectId,
     /// Who receives there; `None` if nobody does.
     pub owner: Option<Who>,
-    /// What it allows.
     pub rights: Rights,
 }
 
@@ -119,11 +113,9 @@ pub struct Capabilities {
     pub smc: Vec<usize>,
     /// Whose time the monitor gives away.
     pub passive: Vec<usize>,
-    /// What is amiss: whose, and what.
     pub amiss: Vec<(Who, String)>,
 }
 
-/// Sorts out the capabilities.
 pub fn sort_out(spec: &Spec, threads: &Threads) -> Capabilities {
     let mut sorter = Sorter {
         spec,

@@ -7,7 +7,6 @@ use totebox_sdf::{CapKind, IrqSource, Map, MemoryRegion, Place, ProtectionDomain
 use super::Built;
 use super::memory::is_own;
 
-/// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Who and what is involved.

@@ -31,7 +31,6 @@ type Space = BTreeMap<u64, Page>;
 pub struct Memory {
     /// The regions of the description, and more for what it does not say.
     pub regions: Vec<MemoryRegion>,
-    /// What each domain maps.
     pub maps: Vec<Vec<Map>>,
     /// Each domain's stack.
     pub stacks: Vec<u64>,
@@ -46,7 +45,6 @@ pub fn is_own(region: &str, declared: &System) -> bool {
     own && declared.region(region).is_none()
 }
 
-/// Rebuilds the memory.
 pub fn rebuild(
     spec: &Spec,
     threads: &Threads,
@@ -201,7 +199,6 @@ impl Rebuilt<'_> {
         }
     }
 
-    /// Everything one domain maps.
     fn domain(&mut self, number: usize, domain: &ProtectionDomain, tcb: Option<&Tcb>, space: &Space) {
         let name = &domain.name;
         let buffer = tcb.map_or(0, |tcb| tcb.extra.ipc_buffer_addr);

@@ -23,7 +23,6 @@ const MONITOR_THREADS: std::ops::Range<u32> = 10..74;
 
 const OTHER: &str = "it was built from another description: give its own, or build it anew with `make image`";
 
-/// The threads of a specification.
 pub struct Threads {
     monitor: ObjectId,
     domains: Vec<ObjectId>,
@@ -79,12 +78,10 @@ impl Threads {
         (0..self.domains.len()).map(Some).chain([None])
     }
 
-    /// Somebody's thread.
     pub fn id(&self, who: Who) -> ObjectId {
         who.map_or(self.monitor, |domain| self.domains[domain])
     }
 
-    /// The domain with this thread.
     pub fn domain(&self, thread: ObjectId) -> Option<usize> {
         self.domains.iter().position(|&id| id == thread)
     }

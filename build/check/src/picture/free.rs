@@ -28,7 +28,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// Its middle.
     pub fn middle(self) -> Point {
         (self.x + self.width / 2, self.y + self.height / 2)
     }

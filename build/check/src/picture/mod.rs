@@ -23,20 +23,15 @@ pub use svg::{Canvas, Line, Node, Point, Style};
 pub struct Link {
     /// The regions it writes for it.
     pub data: Vec<String>,
-    /// It may notify it.
     pub signal: bool,
-    /// It may call it.
     pub call: bool,
-    /// How it controls it.
     pub control: Vec<Control>,
-    /// What is wrong with it.
     pub broken: Vec<String>,
 }
 
 /// What is drawn: a description, what it allows, and what the rules say of it.
 pub struct Scene<'a> {
     system: &'a System,
-    /// Who may do what.
     pub authority: Authority,
     policy: Option<&'a Policy>,
     title: String,

@@ -6,7 +6,6 @@ use totebox_shown::Xml;
 
 use super::Scene;
 
-/// A point.
 pub type Point = (i32, i32);
 
 /// What a line means.
@@ -16,11 +15,8 @@ pub enum Style {
     Data,
     /// A notification that comes without data.
     Signal,
-    /// A protected call.
     Call,
-    /// Parent and child.
     Parent,
-    /// A device and its driver.
     Device,
 }
 
@@ -41,7 +37,6 @@ impl Style {
 pub struct Line<'a> {
     /// From one box, over corners, to another.
     pub points: &'a [Point],
-    /// What it means.
     pub style: Style,
     /// An arrow at its start, and at its end.
     pub arrows: [bool; 2],
@@ -51,7 +46,6 @@ pub struct Line<'a> {
     pub joint: Option<Point>,
     /// What is shown under the pointer.
     pub title: &'a str,
-    /// What is wrong with it.
     pub broken: &'a [String],
 }
 
@@ -62,7 +56,6 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A box.
 #[derive(Clone, Debug)]
 pub struct Node<'a> {
     /// Its left edge.
@@ -75,13 +68,11 @@ pub struct Node<'a> {
     pub height: i32,
     /// Its colour: `archive`, `trusted`, `driver`, `hardware` or `stranger`.
     pub class: &'a str,
-    /// Its text.
     pub label: &'a str,
     /// Below the label, small.
     pub lines: &'a [String],
     /// What is shown under the pointer.
     pub title: &'a str,
-    /// Something is wrong with it.
     pub broken: bool,
 }
 
@@ -129,7 +120,6 @@ impl Canvas {
         out.push_str("</g>\n");
     }
 
-    /// Draws a box.
     pub fn node(&mut self, node: Node) {
         let Node { x, y, width, height, class, label, lines, .. } = node;
         self.grow((x + width, y + height));
@@ -241,7 +231,6 @@ fn legend(out: &mut String, y: &mut i32, width: i32) {
     *y += (entries.len().div_ceil(columns) as i32 - 1) * 22;
 }
 
-/// Styles and arrows.
 const HEAD: &str = r##"<style>
 .box { stroke: #444; stroke-width: 1.2 }
 .archive { fill: #e3f1e3 } .trusted { fill: #fdf1cf } .driver { fill: #eae7f5 } .hardware { fill: #eef0f2; stroke: #999 } .stranger { fill: #fbe3e0 }

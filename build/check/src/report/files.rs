@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use totebox_shown::{ShowPath, Shown};
 
-/// A file by its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashedFile {
     /// How the report names it.
@@ -65,7 +64,6 @@ pub fn sdk(directory: &Path, board: Option<&str>) -> Result<Vec<HashedFile>> {
         .collect()
 }
 
-/// The names in a directory.
 fn entries(directory: &Path) -> Result<BTreeSet<String>> {
     let read = directory.read_dir();
     let read = read.with_context(|| format!("cannot read {} (is it a Microkit SDK?)", directory.shown()))?;

@@ -22,7 +22,6 @@ const STYLE: &str = include_str!("style.css");
 
 /// What a report is about.
 pub struct Inputs<'a> {
-    /// The description.
     pub system: &'a System,
     /// What it ought to allow, if that is known.
     pub policy: Option<&'a Policy>,

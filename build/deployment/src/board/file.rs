@@ -35,7 +35,6 @@ pub fn usable_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(usable) && !name.contains("--")
 }
 
-/// Reads a board file.
 pub fn parse(file: &Path, text: String) -> Result<Board, Problems> {
     let report = Report::new(file, &text);
     let tree = report.parse();

@@ -43,10 +43,8 @@ pub struct Memory {
     pub reserved: At<u64>,
 }
 
-/// A device.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// Which driver knows it.
     pub driver: &'static Driver,
     /// Where its registers are, if its driver has to do with any.
     pub registers: Option<Registers>,
@@ -81,7 +79,6 @@ struct Source {
 /// Why there is no board to use.
 #[derive(Debug)]
 pub enum Unusable {
-    /// None is called that.
     Unknown,
     /// Its file cannot be read.
     Unread(anyhow::Error),

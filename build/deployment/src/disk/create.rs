@@ -20,7 +20,6 @@ use totebox_common::units::{MIB, show_size};
 /// What may happen to what is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// Nothing: it is an error.
     Keep,
     /// It is given up, unless somebody uses it. A block device is overwritten as far as the deployment's disk reaches.
     Replace,

@@ -25,7 +25,6 @@ use crate::walk::Walk;
 /// Blocks read at a time.
 const CHUNK: u64 = 256;
 
-/// What the hints are called.
 const HINTS: [&str; 2] = ["hint A", "hint B"];
 
 /// Plans what is to be done for a volume. Whether its superblock is right, or will be.

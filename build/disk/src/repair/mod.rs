@@ -37,7 +37,6 @@ use totebox_deployment::partitions::Stretch;
 pub struct Piece {
     /// The volume it is of; none for the partition table.
     pub volume: Option<String>,
-    /// What it is.
     pub what: &'static str,
     /// Why it is written, and what says how it must be.
     pub why: String,
@@ -233,7 +232,6 @@ pub struct RepairReport<'a> {
     pub repairs: Vec<RepairRow<'a>>,
     /// What stays as it is.
     pub refused: &'a [Refusal],
-    /// It was written.
     pub written: bool,
     /// The file with what was overwritten.
     pub saved: Option<String>,
@@ -244,7 +242,6 @@ pub struct RepairReport<'a> {
 pub struct RepairRow<'a> {
     /// The volume; none for the partition table.
     pub volume: Option<&'a str>,
-    /// What it is.
     pub what: &'a str,
     /// Why, and what says how it must be.
     pub why: &'a str,
@@ -255,16 +252,13 @@ pub struct RepairRow<'a> {
 /// A piece of the disk that is written.
 #[derive(Debug, Serialize)]
 pub struct WriteRow {
-    /// Its first byte.
     pub offset: u64,
-    /// How many.
     pub length: u64,
     /// BLAKE3 of what is written.
     pub hash: String,
 }
 
 impl<'a> RepairReport<'a> {
-    /// Of a plan.
     pub fn new(plan: &'a Plan, saved: Option<&Path>) -> RepairReport<'a> {
         let row = |(offset, bytes): &Stretch| WriteRow {
             offset: *offset,

@@ -39,7 +39,6 @@ pub fn beside(disk: &Path) -> Option<PathBuf> {
     (1..).map(name).find(|path| path.symlink_metadata().is_err())
 }
 
-/// Saves what the plan overwrites.
 pub fn save(disk: &File, plan: &Plan, path: &Path, to: &Path) -> Result<()> {
     if to.symlink_metadata().is_ok() {
         bail!("{} exists already, and nothing is overwritten: give another file with --save", to.shown());

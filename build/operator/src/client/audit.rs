@@ -13,19 +13,15 @@ use super::status::Findings;
 /// The verdict on one volume, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// The volume.
     pub name: String,
     /// `clean`, `mismatch`, `unreadable` or `not-verified`.
     pub verdict: String,
-    /// Records read.
     pub records: u64,
-    /// Bytes read.
     pub bytes: u64,
     /// How long it took.
     pub duration_ms: u64,
     /// The audit record tells of it.
     pub recorded: bool,
-    /// What was found.
     #[serde(flatten)]
     pub findings: Findings,
 }
@@ -47,7 +43,6 @@ impl Verdict {
 /// What an audit led to: a verdict on each volume, and the appliance's word on the whole if it is not clean.
 #[derive(Debug)]
 pub struct Audit {
-    /// A verdict each.
     pub verdicts: Vec<Verdict>,
     /// Why it is not clean.
     pub refusal: Option<Refusal>,

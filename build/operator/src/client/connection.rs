@@ -18,7 +18,6 @@ const NOISE_MAX: usize = 64 * 1024;
 /// Where an appliance's console is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A Unix stream socket.
     Unix(PathBuf),
 }
 
@@ -70,7 +69,6 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// An open line.
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
@@ -85,7 +83,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects.
     pub fn open(address: &Address) -> Result<Connection> {
         let mut connection = Connection::over(connect(address)?)?;
         connection.address = Some(address.clone());

@@ -26,7 +26,6 @@ const PIECE: usize = 128 * 1024;
 pub struct Declared {
     /// Bytes of content.
     pub size: u64,
-    /// The content's hash.
     pub hash: Hash,
 }
 

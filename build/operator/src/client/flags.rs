@@ -31,16 +31,13 @@ pub struct Flags {
 /// How much the last audit of a volume found beyond what became flags.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct More {
-    /// The volume.
     pub archive: String,
-    /// How many findings.
     pub findings: u64,
 }
 
 /// What the last audit of a volume found, as `--volume --json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Findings {
-    /// The volume.
     pub archive: String,
     /// All findings; the first of them are flags.
     pub findings: u64,
@@ -56,20 +53,15 @@ pub struct Findings {
 /// Findings of one kind in one area.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Range {
-    /// How many.
     pub findings: u64,
-    /// Their kind.
     pub finding: String,
     /// The directory the blocks are counted in.
     pub area: String,
-    /// The first block concerned.
     pub block: u64,
-    /// The last one.
     pub last_block: u64,
     /// The first record concerned, if one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
-    /// The last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_record: Option<u64>,
 }
@@ -96,7 +88,6 @@ impl Range {
     }
 }
 
-/// A flag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
     /// Its number, by which it is acknowledged.
@@ -182,7 +173,6 @@ pub fn findings(session: &mut Session, volume: &str) -> Result<Result<Findings, 
 /// An acknowledgement, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acknowledgement {
-    /// The flag.
     pub flag: u32,
     /// Why it need not be looked at any more.
     pub reason: String,

@@ -26,20 +26,16 @@ use totebox_common::files::{is_stream, pour, refuse_disk};
 pub struct Document {
     /// Its record's number.
     pub sequence: u64,
-    /// Its name.
     pub name: String,
     /// Bytes of content.
     pub size: u64,
-    /// The content's hash.
     pub hash: Hash,
-    /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
 }
 
 /// A document that came whole, its content in a file without a name yet.
 #[derive(Debug)]
 pub struct Fetched {
-    /// What its record says.
     pub document: Document,
     content: NamedTempFile,
 }
@@ -194,7 +190,6 @@ impl Fetched {
         }
     }
 
-    /// The content, from its start.
     pub fn content(&mut self) -> Result<&mut (impl Read + use<>)> {
         let file: &mut File = self.content.as_file_mut();
         file.seek(SeekFrom::Start(0))?;

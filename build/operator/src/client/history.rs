@@ -14,7 +14,6 @@ use super::session::Session;
 /// Records of the audit record, as `--json` shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct History {
-    /// Records in the audit record.
     pub records: u64,
     /// Those that were asked for and can be read, in their order.
     pub events: Vec<Event>,
@@ -28,9 +27,7 @@ pub struct History {
 /// A record of the audit record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// Its number.
     pub sequence: u64,
-    /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
     /// `audit-result`, `flag` and so on.
     pub kind: String,

@@ -13,7 +13,6 @@ use super::session::Session;
 /// How a transition ended, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Transition {
-    /// The archive.
     pub archive: String,
     /// `suspend`, `resume` or `archive`.
     pub command: String,

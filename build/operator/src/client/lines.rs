@@ -16,7 +16,6 @@ pub enum Line {
     Refused(Refusal),
     /// A row of a listing: its kind, and what it says.
     Row(String, Fields),
-    /// Content at an offset.
     Content(u64, Vec<u8>),
     /// Every byte of a submission before this offset is taken; with a reason: go back to it.
     Flow(u64, Option<String>),
@@ -24,16 +23,13 @@ pub enum Line {
     Ready(u32, usize),
     /// A submission waits for its receipt.
     Pending(u32),
-    /// A submission is committed.
     Receipt(Receipt),
     /// Something happened meanwhile.
     News(String),
 }
 
-/// An error of the appliance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The error's name.
     pub name: String,
     /// The submission it concerns; without one, the command.
     pub tag: Option<u32>,
@@ -46,17 +42,13 @@ pub struct Refusal {
 /// A committed document, as the appliance acknowledged it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The submission's tag.
     pub tag: u32,
     /// The record's number.
     pub sequence: u64,
     /// Bytes of content.
     pub size: u64,
-    /// The content's hash.
     pub hash: Hash,
-    /// The record's hash.
     pub record: Hash,
-    /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
 }
 
@@ -65,7 +57,6 @@ pub struct Receipt {
 pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
-    /// The value of a key.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }

@@ -16,11 +16,9 @@ const PAGE: u64 = 500;
 /// A record, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
-    /// Its number.
     pub sequence: u64,
     /// What it says: `genesis`, `document` and so on.
     pub kind: String,
-    /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
     /// Bytes of content.
     pub size: u64,
@@ -46,7 +44,6 @@ impl Record {
 /// Records that follow each other, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Range {
-    /// The first.
     pub first: u64,
     /// The last; without it nobody knows how many they are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,10 +60,8 @@ impl fmt::Display for Range {
     }
 }
 
-/// Records of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listing {
-    /// Records in the archive.
     pub records: u64,
     /// Those that were asked for and can be read, in their order.
     pub entries: Vec<Record>,

@@ -29,7 +29,6 @@ use totebox_common::output::causes;
 /// How putting one file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is committed and durable.
     Committed(Receipt),
     /// It is committed and durable, as this record: its receipt was lost, but the archive lists it.
     Listed(Record),
@@ -47,7 +46,6 @@ pub enum Outcome {
 
 /// How sending the data of a submission ended.
 enum Sent {
-    /// All were taken.
     All,
     /// The submission has ended meanwhile: see [`Session::take_ended`].
     Ended,
@@ -60,9 +58,7 @@ enum Sent {
 /// What is put where.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'a> {
-    /// The archive.
     pub archive: &'a str,
-    /// The files.
     pub sources: &'a [Source],
     /// Leave out what the archive has already: the same content under the same name.
     pub skip_existing: bool,

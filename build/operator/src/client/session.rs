@@ -37,10 +37,8 @@ impl Timing {
 /// Tries of a command, and disturbances of a transfer in a row, before the line is given up.
 pub const TRIES: usize = 10;
 
-/// What was heard.
 #[derive(Debug)]
 pub enum Heard {
-    /// A whole line.
     Line(Line),
     /// A line that is damaged; or another client was given the line, and it is to be taken again.
     Disturbed,
@@ -48,12 +46,9 @@ pub enum Heard {
     Silence,
 }
 
-/// An answer to a command.
 #[derive(Debug)]
 pub struct Answer {
-    /// The rows of a listing.
     pub rows: Vec<Fields>,
-    /// The line that ended it.
     pub end: Result<Fields, Refusal>,
     /// The command was sent more than once: an earlier try may have been carried out.
     pub again: bool,
@@ -71,9 +66,7 @@ enum Answered {
 /// How a submission ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Committed.
     Receipt(Receipt),
-    /// Refused.
     Refused(Refusal),
 }
 
@@ -97,7 +90,6 @@ impl fmt::Display for NoAnswer {
 
 impl std::error::Error for NoAnswer {}
 
-/// An open session.
 pub struct Session {
     connection: Connection,
     /// How long to wait.
@@ -160,13 +152,11 @@ impl Session {
         Err(NoAnswer { waited: start.elapsed() }.into())
     }
 
-    /// Sends a line.
     pub fn send(&mut self, line: &str) -> Result<()> {
         self.noted = 0;
         self.connection.send(line)
     }
 
-    /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.connection.send_raw(bytes)
     }
@@ -260,7 +250,6 @@ impl Session {
         }
     }
 
-    /// The answer to a command.
     fn answer(&mut self, within: Duration) -> Result<Answered> {
         let mut rows = Vec::new();
         loop {

@@ -13,7 +13,6 @@ use super::status::status;
 /// The last checkpoint of an archive, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Signed {
-    /// The archive.
     pub archive: String,
     /// The record that is the checkpoint.
     pub checkpoint: u64,

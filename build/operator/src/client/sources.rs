@@ -11,27 +11,21 @@ use totebox_shown::ShowPath;
 /// A file to put, and the name its document gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file.
     pub path: PathBuf,
-    /// The document's name.
     pub name: String,
 }
 
 /// Something that was found and cannot be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unputtable {
-    /// Where it is.
     pub path: PathBuf,
-    /// Why not.
     pub why: String,
 }
 
-/// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The files to put, in the order of the command line, and of their names in a folder.
     pub sources: Vec<Source>,
-    /// What cannot be put.
     pub others: Vec<Unputtable>,
 }
 

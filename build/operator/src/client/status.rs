@@ -12,7 +12,6 @@ use super::session::Session;
 /// The appliance, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// Milliseconds since it started.
     pub uptime_ms: u64,
     /// Its wall clock, in milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
@@ -30,7 +29,6 @@ pub struct Status {
     pub in_service: bool,
     /// What beside the archives is not working.
     pub degraded: Vec<String>,
-    /// Flags that are not acknowledged.
     pub flags: u64,
     /// Those of them that `flags` does not show.
     pub flags_hidden: u64,
@@ -40,10 +38,8 @@ pub struct Status {
     pub volumes: Vec<Volume>,
 }
 
-/// One volume of an appliance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Volume {
-    /// The archive's name.
     pub name: String,
     /// `archive` or `audit`.
     pub kind: String,
@@ -57,9 +53,7 @@ pub struct Volume {
     pub since_ms: u64,
     /// The volume's state at the vault: `ready` and so on.
     pub volume: String,
-    /// Records.
     pub records: u64,
-    /// Documents among them.
     pub documents: u64,
     /// Content bytes.
     pub bytes: u64,
@@ -67,7 +61,6 @@ pub struct Volume {
     pub free: u64,
     /// Documents of at most 4 KiB there is certainly room for; of the audit volume, records.
     pub left: u64,
-    /// Requests the vault refused.
     pub refused: u64,
     /// What its own last scrub came to: `none`, `clean`, `mismatch` or `unreadable`.
     pub check: String,
@@ -104,7 +97,6 @@ pub struct Findings {
     /// The first finding's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
-    /// Its place.
     #[serde(flatten)]
     pub place: Place,
 }
@@ -115,10 +107,8 @@ pub struct Place {
     /// The directory the block is counted in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,
-    /// The block concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block: Option<u64>,
-    /// The record concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
 }

@@ -28,7 +28,6 @@ const HOSTED: &str = "totebox-hosted";
 /// How long a backend may take to end by itself when asked to.
 const END_PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// What an appliance runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Linux, a process for each protection domain. For development.
@@ -49,7 +48,6 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Starts the hosted backend.
     pub fn hosted(system: &Path, manifests: &Path, disk: &Path) -> Result<Backend> {
         let program = std::env::current_exe()?.with_file_name(HOSTED);
         ensure!(program.exists(), "there is no {}; `cargo build --release` builds it", program.shown());
@@ -98,7 +96,6 @@ impl Backend {
         Ok(Backend { program, child, line })
     }
 
-    /// What runs.
     pub fn program(&self) -> &'static str {
         self.program
     }

@@ -49,7 +49,6 @@ const END: &[u8] = &[b'\n', control::END];
 /// How long a holder may move nothing while another waits.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the bridge ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The operator left, or a signal came.
@@ -81,7 +80,6 @@ pub struct Ends<'a> {
     pub listener: &'a UnixListener,
     /// Readable when a signal has come.
     pub signals: &'a UnixStream,
-    /// What the operator types.
     pub input: BorrowedFd<'a>,
     /// What the operator sees. If it is a terminal, writing to it never waits.
     pub output: BorrowedFd<'a>,
@@ -95,7 +93,6 @@ pub struct Ends<'a> {
     pub timeout: Duration,
 }
 
-/// The bridge.
 #[derive(Debug)]
 pub struct Bridge<'a> {
     ends: Ends<'a>,
@@ -198,7 +195,6 @@ enum Source {
     Output,
     Notices,
     Client,
-    /// One that waits.
     Waiting(RawFd),
 }
 

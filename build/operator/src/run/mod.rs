@@ -40,12 +40,10 @@ use terminal::{RawTerminal, without_waiting};
 /// How long archives may take to sign before the appliance is stopped all the same.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What to run and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The deployment's directory, or its totebox.toml.
     pub deployment: PathBuf,
-    /// What the appliance runs on.
     pub backend: Kind,
     /// The disk, if not the deployment's own.
     pub disk: Option<PathBuf>,

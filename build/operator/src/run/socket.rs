@@ -42,7 +42,6 @@ impl ConsoleSocket {
         Ok(ConsoleSocket { listener, path })
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }

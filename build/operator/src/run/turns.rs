@@ -18,10 +18,8 @@ pub struct Turns<C> {
     operator_waits: Option<Instant>,
 }
 
-/// Who comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The operator.
     Operator,
     /// The client that has waited longest.
     Client,
@@ -43,7 +41,6 @@ impl<C> Turns<C> {
         self.holder.as_mut()
     }
 
-    /// The clients that wait.
     pub fn waiting(&self) -> impl ExactSizeIterator<Item = &C> {
         self.waiting.iter().map(|(client, _)| client)
     }
@@ -73,7 +70,6 @@ impl<C> Turns<C> {
         self.waiting.retain(|(client, _)| !gone(client));
     }
 
-    /// Who has waited longest.
     pub fn longest_waiting(&self) -> Option<Next> {
         match (self.operator_waits, self.waiting.front()) {
             (Some(operator), Some((_, client))) if *client < operator => Some(Next::Client),

@@ -35,19 +35,13 @@ pub enum Access {
 pub enum Grant {
     /// Map the memory of this descriptor.
     Region {
-        /// Where.
         vaddr: u64,
         /// Bytes.
         size: u64,
-        /// What for.
         access: Access,
     },
     /// A channel: the eventfd this PD waits on and, if it may notify its peer, the one that wakes that.
-    Channel {
-        /// Its number in this PD.
-        id: u8,
-    },
-    /// The disk image.
+    Channel { id: u8 },
     Disk {
         /// Whether it takes no writes.
         read_only: bool,
@@ -61,16 +55,13 @@ pub enum Grant {
     Checkpoint,
     /// Everything is there.
     Start {
-        /// Where the manifest is mapped.
         manifest: u64,
         /// Bytes of its region.
         size: u64,
     },
-    /// A child has faulted.
     Fault {
         /// Its number in this PD.
         child: u8,
-        /// What happened.
         kind: FaultKind,
         /// See [`totebox_domain::Fault::address`].
         address: u64,
@@ -95,12 +86,7 @@ pub enum Report {
         child: u8,
     },
     /// This process is about to be killed by a fault.
-    Faulted {
-        /// The address concerned.
-        address: u64,
-        /// The instruction, or 0.
-        instruction: u64,
-    },
+    Faulted { address: u64, instruction: u64 },
 }
 
 impl Grant {
@@ -178,7 +164,6 @@ pub fn grant(socket: impl AsFd, grant: Grant, descriptors: &[BorrowedFd]) -> Res
     send(socket.as_fd(), grant.encode(), descriptors)
 }
 
-/// Sends a report.
 pub fn report(socket: impl AsFd, report: Report) -> Result<()> {
     send(socket.as_fd(), report.encode(), &[])
 }

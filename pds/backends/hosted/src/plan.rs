@@ -12,7 +12,6 @@ const MANIFEST_SYMBOL: &str = "manifest_vaddr";
 /// A system, with PDs referred to by their index.
 #[derive(Debug)]
 pub struct Plan {
-    /// The protection domains.
     pub pds: Vec<Pd>,
     /// The memory that is somewhere mapped.
     pub regions: Vec<Region>,
@@ -20,10 +19,8 @@ pub struct Plan {
     pub channels: Vec<[End; 2]>,
 }
 
-/// A protection domain.
 #[derive(Debug)]
 pub struct Pd {
-    /// Its name.
     pub name: String,
     /// Its program image, as the description names it.
     pub program: String,
@@ -31,42 +28,32 @@ pub struct Pd {
     pub parent: Option<(usize, u8)>,
     /// The file its manifest region is filled with.
     pub manifest_file: String,
-    /// Where its manifest is mapped.
     pub manifest_vaddr: u64,
     /// Bytes of its manifest region.
     pub manifest_size: u64,
 }
 
-/// A memory region.
 #[derive(Debug)]
 pub struct Region {
-    /// Its name.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// The file its first bytes come from.
     pub prefill: Option<String>,
-    /// Its one writer.
     pub writer: Option<Mapped>,
-    /// Everyone who reads it.
     pub readers: Vec<Mapped>,
 }
 
 /// A region in the address space of a PD.
 #[derive(Clone, Copy, Debug)]
 pub struct Mapped {
-    /// The PD.
     pub pd: usize,
-    /// Where.
     pub vaddr: u64,
 }
 
-/// One end of a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
-    /// The PD.
     pub pd: usize,
-    /// The channel's number in it.
     pub id: u8,
     /// Whether it may notify the other end.
     pub notifies: bool,

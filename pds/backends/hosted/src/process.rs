@@ -48,13 +48,11 @@ impl Source {
 /// One channel of this PD.
 #[derive(Debug, Default)]
 struct Wires {
-    /// Notifications that arrive.
     arriving: Option<OwnedFd>,
     /// Notifications to the peer, if this PD may make them.
     waking: Option<OwnedFd>,
 }
 
-/// Everything granted to this process.
 struct Granted {
     supervisor: BorrowedFd<'static>,
     wires: [Wires; CHANNELS_MAX],

@@ -29,7 +29,6 @@ pub struct Outside {
     pub line: (OwnedFd, bool),
 }
 
-/// A PD's process.
 #[derive(Debug)]
 struct Process {
     name: String,
@@ -48,7 +47,6 @@ impl Process {
     }
 }
 
-/// The running system.
 #[derive(Debug)]
 pub struct Supervisor {
     processes: Vec<Process>,

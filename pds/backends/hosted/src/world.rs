@@ -18,7 +18,6 @@ pub type Program = fn(&mut World) -> Result<Box<dyn Domain>>;
 /// What a program builds its domain from.
 #[derive(Debug)]
 pub struct World {
-    /// The PD's manifest.
     pub manifest: Manifest<'static>,
     /// Proof that the manifest's regions are mapped.
     pub mapped: Mapped,

@@ -23,24 +23,18 @@ pub use totebox_vault::Vault;
 
 /// The devices of a backend, each of which one domain takes.
 pub trait Devices {
-    /// The disk.
     type Disk: BlockDevice + 'static;
-    /// The serial line.
     type Uart: Uart + 'static;
-    /// The timer.
     type Ticker: Ticker + 'static;
     /// Why a device, or a domain, cannot be had.
     type Error: From<SetupError>;
 
-    /// The disk, for the vault.
     fn disk(&mut self) -> Result<Self::Disk, Self::Error>;
     /// The serial line, for the console.
     fn uart(&mut self) -> Result<Self::Uart, Self::Error>;
-    /// The timer, for the clock.
     fn ticker(&mut self) -> Result<Self::Ticker, Self::Error>;
 }
 
-/// The domain of a manifest.
 pub fn domain<D: Devices>(
     manifest: &Manifest<'_>,
     mapped: Mapped,

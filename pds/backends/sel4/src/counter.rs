@@ -12,7 +12,6 @@ pub fn now() -> u64 {
     CNTPCT_EL0.get()
 }
 
-/// Counts in a second.
 pub fn per_second() -> u64 {
     CNTFRQ_EL0.get()
 }

@@ -5,14 +5,12 @@
 pub enum Change {
     /// It comes to rest and is stopped.
     Suspend,
-    /// It goes on.
     Resume,
     /// It is closed for good.
     Archive,
 }
 
 impl Change {
-    /// The command's name.
     pub const fn name(self) -> &'static str {
         match self {
             Change::Suspend => "suspend",

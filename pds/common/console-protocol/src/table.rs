@@ -11,7 +11,6 @@ pub struct Column<R> {
     pub title: &'static str,
     /// Its cells end, rather than begin, one below the other.
     pub right: bool,
-    /// Writes a cell.
     pub cell: fn(&R, &mut dyn Write) -> fmt::Result,
 }
 
@@ -38,7 +37,6 @@ impl<R, const N: usize> Table<R, N> {
         TableLine { table: self, row: None }
     }
 
-    /// One row.
     pub fn row<'a>(&'a self, row: &'a R) -> impl Display + 'a {
         TableLine { table: self, row: Some(row) }
     }

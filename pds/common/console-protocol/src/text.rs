@@ -118,7 +118,6 @@ impl fmt::Display for Span {
 pub struct Age {
     /// When it was.
     pub then_ms: u64,
-    /// The wall clock now.
     pub now_ms: u64,
 }
 
@@ -135,15 +134,12 @@ impl fmt::Display for Age {
 /// What was found and where, for a person: the first of so many findings.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
-    /// The finding's kind.
     pub kind: &'a str,
     /// The directory its block is counted in.
     pub area: &'a str,
-    /// Its block.
     pub block: u64,
     /// The record it concerns.
     pub record: Option<u64>,
-    /// Findings in all.
     pub count: u64,
 }
 

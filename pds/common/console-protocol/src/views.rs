@@ -9,17 +9,12 @@ use super::text::{Age, Duration, Size, Span, Time};
 /// A volume in the table of `status`. Times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct VolumeLine<'a> {
-    /// The volume's name.
     pub name: &'a str,
-    /// Its state's name.
     pub state: &'a str,
     /// The state it is on its way to.
     pub moving_to: Option<&'a str>,
-    /// Records.
     pub records: u64,
-    /// Documents among them.
     pub documents: u64,
-    /// Content bytes.
     pub bytes: u64,
     /// The largest document there is room for, in bytes.
     pub free: u64,
@@ -27,7 +22,6 @@ pub struct VolumeLine<'a> {
     pub left: u64,
     /// What its own last scrub came to.
     pub check: &'a str,
-    /// When that ended.
     pub checked_ms: u64,
     /// An audit is under way.
     pub verifying: bool,
@@ -35,13 +29,10 @@ pub struct VolumeLine<'a> {
     pub audit: &'a str,
     /// Its verdict's name, or `none`.
     pub verdict: &'a str,
-    /// When it ended.
     pub verified_ms: u64,
-    /// Flags that are not acknowledged.
     pub flags: u64,
     /// For how long it has been in its state.
     pub up_ms: u64,
-    /// Requests the vault refused.
     pub refused: u64,
     /// The wall clock, to which ages are counted.
     pub now_ms: u64,
@@ -66,7 +57,6 @@ impl VolumeLine<'_> {
 }
 
 impl VolumeLine<'_> {
-    /// The table of `status`.
     pub const fn columns() -> [Column<Self>; 12] {
         [
             Column { title: "archive", right: false, cell: |line, out| out.write_str(line.name) },
@@ -113,7 +103,6 @@ impl VolumeLine<'_> {
 /// A flag in the table of `flags`.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagLine<'a, T> {
-    /// Its number.
     pub id: u64,
     /// When it was raised, in milliseconds since 1970-01-01 UTC.
     pub raised_ms: u64,
@@ -121,12 +110,10 @@ pub struct FlagLine<'a, T> {
     pub archive: &'a str,
     /// `no`, `recording`, `yes` or `unrecorded`.
     pub acknowledged: &'a str,
-    /// What it says.
     pub text: T,
 }
 
 impl<T: Display> FlagLine<'_, T> {
-    /// The table of `flags`.
     pub const fn columns() -> [Column<Self>; 5] {
         [
             Column { title: "flag", right: true, cell: |line, out| write!(out, "{}", line.id) },
@@ -141,9 +128,7 @@ impl<T: Display> FlagLine<'_, T> {
 /// How many flags are not acknowledged, and how many of them there is no room to show.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagCount {
-    /// All of them.
     pub open: u64,
-    /// Those not shown.
     pub hidden: u64,
 }
 
@@ -157,19 +142,14 @@ impl Display for FlagCount {
 /// Findings of one kind in one area, in the table of `flags VOLUME`.
 #[derive(Clone, Copy, Debug)]
 pub struct RangeLine<'a> {
-    /// How many.
     pub findings: u64,
-    /// Their kind's name.
     pub kind: &'a str,
     /// The directory the blocks are counted in.
     pub area: &'a str,
-    /// The first block concerned.
     pub block: u64,
-    /// The last one.
     pub last_block: u64,
     /// The first record concerned, if one is known.
     pub record: Option<u64>,
-    /// The last one.
     pub last_record: Option<u64>,
 }
 
@@ -210,9 +190,7 @@ fn from_to(out: &mut dyn fmt::Write, first: u64, last: u64) -> fmt::Result {
 /// How much the last audit of a volume found, and how much of it the ranges above say.
 #[derive(Clone, Copy, Debug)]
 pub struct FindingCount<'a> {
-    /// The volume.
     pub archive: &'a str,
-    /// All findings.
     pub findings: u64,
     /// Those in the ranges.
     pub listed: u64,
@@ -244,20 +222,15 @@ impl Display for FindingCount<'_> {
 /// A record of the audit record in the table of `history`.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a, T> {
-    /// Its number.
     pub sequence: u64,
-    /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
-    /// The record's kind.
     pub kind: &'a str,
     /// The volume it is about; empty if it is about none.
     pub archive: &'a str,
-    /// What it says.
     pub text: T,
 }
 
 impl<T: Display> EventLine<'_, T> {
-    /// The table of `history`.
     pub const fn columns() -> [Column<Self>; 5] {
         [
             Column { title: "seq", right: true, cell: |line, out| write!(out, "{}", line.sequence) },
@@ -272,7 +245,6 @@ impl<T: Display> EventLine<'_, T> {
 /// The appliance as a whole, below the table of `status`.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
-    /// Milliseconds since it started.
     pub uptime_ms: u64,
     /// Its wall clock, in milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
@@ -288,7 +260,6 @@ pub struct Summary {
     pub read_only: bool,
     /// The archives' states were read back from the audit record.
     pub restored: bool,
-    /// Flags that are not acknowledged.
     pub flags: u64,
     /// Events that the audit record does not tell of.
     pub unrecorded: u64,

@@ -13,14 +13,12 @@ pub const TRANSFER_SIZE: usize = VAULT_DATA;
 pub enum Operation {
     /// Fill the transfer buffer from the disk.
     Read {
-        /// The first block.
         block: u64,
         /// How many; at most [`TRANSFER_SIZE`] bytes.
         blocks: usize,
     },
     /// Write the transfer buffer to the disk. Not durable before a flush that starts later completes.
     Write {
-        /// The first block.
         block: u64,
         /// How many; at most [`TRANSFER_SIZE`] bytes.
         blocks: usize,
@@ -55,7 +53,6 @@ pub trait BlockDevice {
     fn acknowledge(&mut self);
 }
 
-/// A serial line.
 pub trait Uart {
     /// Takes received bytes out; returns how many. Never waits.
     fn receive(&mut self, out: &mut [u8]) -> usize;

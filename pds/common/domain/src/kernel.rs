@@ -7,7 +7,6 @@ use totebox_manifest::{Device, Link, NO_CHANNEL};
 pub struct Channel(pub u8);
 
 impl Channel {
-    /// The channel of a link, if it has one.
     pub fn of(link: &Link) -> Option<Channel> {
         (link.channel != NO_CHANNEL).then_some(Channel(link.channel))
     }
@@ -28,7 +27,6 @@ impl ChannelSet {
         self.0 >> channel.0 & 1 == 1
     }
 
-    /// Adds a channel.
     pub fn insert(&mut self, channel: Channel) {
         self.0 |= 1 << channel.0;
     }
@@ -53,7 +51,6 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The kind with this number.
     pub const fn from_wire(n: u8) -> Option<FaultKind> {
         Some(match n {
             1 => FaultKind::Memory,
@@ -64,7 +61,6 @@ impl FaultKind {
         })
     }
 
-    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<FaultKind> {
         (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|kind| kind.name() == name)
     }
@@ -83,7 +79,6 @@ impl FaultKind {
 /// A child's fault. The child stays stopped until its parent resumes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What happened.
     pub kind: FaultKind,
     /// The address it concerned, or 0.
     pub address: u64,

@@ -10,7 +10,6 @@ pub enum SetupError {
     Role(Role),
     /// No link of this kind to this peer, or its regions are missing or too small.
     Link(Role, LinkKind),
-    /// No such device.
     Device(DeviceKind),
     /// No driver, or one that the program does not have.
     Driver(DeviceKind),

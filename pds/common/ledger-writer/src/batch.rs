@@ -7,9 +7,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 /// A batch whose batch header is whole. Whether it continues the batch before is the caller's to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Its batch header.
     pub header: BatchHeader,
-    /// Its record bytes.
     pub records: &'a [u8],
     /// Whether these are the bytes the batch header vouches for.
     pub whole: bool,

@@ -89,7 +89,6 @@ pub enum State {
 /// Why a ledger cannot be continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The volume is not usable.
     Unavailable(VolumeState),
     /// The ledger is not whole.
     Damaged(Broken),
@@ -108,7 +107,6 @@ pub enum Event {
     Committed {
         /// The first one's sequence number.
         first: u64,
-        /// How many.
         records: u32,
     },
     /// A commit failed: nothing that was staged or under way is known to be durable, and nothing more
@@ -119,9 +117,7 @@ pub enum Event {
 /// A record was put into the batch that is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staged {
-    /// Its sequence number.
     pub sequence: u64,
-    /// Its hash.
     pub hash: Hash,
 }
 
@@ -224,7 +220,6 @@ impl<P: Copy> LedgerWriter<P> {
         self.planned.signed
     }
 
-    /// The volume's id.
     pub fn volume_id(&self) -> &[u8; 16] {
         &self.id
     }
@@ -234,7 +229,6 @@ impl<P: Copy> LedgerWriter<P> {
         &self.layout
     }
 
-    /// Batches committed.
     pub fn batches(&self) -> u64 {
         self.committed.frontier.batches
     }

@@ -30,7 +30,6 @@ pub const SNAPSHOTS_END: u64 = 2 * SNAPSHOT_BLOCKS as u64;
 const HEADER: usize = 144;
 const TAIL: usize = SNAPSHOT_BLOCKS * BLOCK_SIZE - HEADER - size_of::<Edge>() - size_of::<SparseIndex>() - 32;
 
-/// One copy.
 #[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Snapshot {
@@ -40,7 +39,6 @@ pub struct Snapshot {
     version: U16,
     /// [`Totals::standing`], as the number of its state; 0 stands for active.
     standing: u8,
-    /// Zero.
     reserved: [u8; 5],
     /// The volume, as in its superblock.
     volume: [u8; 16],
@@ -62,9 +60,7 @@ pub struct Snapshot {
     bytes: U64,
     /// The tree over all records; its size is their number.
     tree: Edge,
-    /// The index entries.
     pub sparse_index: SparseIndex,
-    /// Zero.
     reserved_tail: [u8; TAIL],
     /// [`Domain::Snapshot`] over the bytes before.
     check: Hash,
@@ -75,7 +71,6 @@ const _: () = assert!(size_of::<Snapshot>() == SNAPSHOT_BLOCKS * BLOCK_SIZE);
 const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= BATCH_BLOCKS_MAX);
 
 impl Snapshot {
-    /// `"TBXSNAP\0"`.
     pub const MAGIC: [u8; 8] = *b"TBXSNAP\0";
 
     /// Fills in everything but the index entries.

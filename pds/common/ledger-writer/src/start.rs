@@ -16,7 +16,6 @@ use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartStep {
-    /// Ask for the frontier.
     Ask,
     /// Read this copy of the snapshot.
     Copy(usize),

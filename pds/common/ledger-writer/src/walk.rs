@@ -35,7 +35,6 @@ pub trait Observer {
 }
 
 impl Totals {
-    /// Those of an empty ledger.
     pub const EMPTY: Totals = Totals {
         head: Head::EMPTY,
         tree: Edge::EMPTY,

@@ -51,7 +51,6 @@ where
         Some(Endpoint { producer, consumer, channel, form, notify_owed: false, broken: false, headers })
     }
 
-    /// The channel to the peer.
     pub fn channel(&self) -> Channel {
         self.channel
     }

@@ -33,7 +33,6 @@ pub const STATUS_SIZE: usize = 32 * 1024;
 /// wakes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue {
-    /// The two ends.
     pub between: [Role; 2],
     /// The ring of each direction.
     pub form: QueueForm,
@@ -42,9 +41,7 @@ pub struct Queue {
 /// A page that one domain publishes.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// Who writes it.
     pub from: Role,
-    /// Who reads it.
     pub to: &'static [Role],
     /// Whether each reader has one of its own, so that no two of them map one frame.
     pub each: bool,
@@ -59,7 +56,6 @@ pub struct Page {
     pub wakes: &'static [Role],
 }
 
-/// Every queue there is.
 pub const QUEUES: [Queue; 6] = [
     Queue { between: [Role::Archive, Role::Vault], form: QueueForm::new(VAULT_DATA, 8) },
     Queue { between: [Role::Auditor, Role::Vault], form: QueueForm::new(VAULT_DATA, 8) },
@@ -69,7 +65,6 @@ pub const QUEUES: [Queue; 6] = [
     Queue { between: [Role::Console, Role::Orchestrator], form: QueueForm::new(ORDER_DATA, 16) },
 ];
 
-/// Every page there is.
 pub const PAGES: [Page; 5] = [
     Page {
         from: Role::Orchestrator,
@@ -125,7 +120,6 @@ pub const PAGES: [Page; 5] = [
 pub struct QueueForm {
     /// Bytes of one slot, [`MESSAGE_HEADER`] included; a multiple of 8.
     pub slot_size: usize,
-    /// Slots in the ring.
     pub slots: usize,
 }
 

@@ -15,14 +15,12 @@ pub struct Driver {
     pub kind: DeviceKind,
     /// Bytes of the device's registers, at most a page; 0 if it has none in memory.
     pub registers: u64,
-    /// The device's interrupt.
     pub interrupt: Interrupt,
 }
 
 /// Which interrupts of Arm's generic interrupt controller can be a device's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
-    /// The driver uses none.
     None,
     /// One of the CPU's own, 16 to 31 (PPI).
     Private,
@@ -47,12 +45,10 @@ const fn driver(number: u8, name: &'static str, kind: DeviceKind, registers: u64
 }
 
 impl Driver {
-    /// The drivers of a kind of device.
     pub fn of(kind: DeviceKind) -> impl Iterator<Item = &'static Driver> {
         DRIVERS.iter().filter(move |driver| driver.kind == kind)
     }
 
-    /// The driver with this number.
     pub fn numbered(number: u8) -> Option<&'static Driver> {
         DRIVERS.iter().find(|driver| driver.number == number)
     }

@@ -44,7 +44,6 @@ pub const ARCHIVES_MAX: usize = {
 /// Volumes in a deployment at most: one per archive and the audit volume.
 pub const VOLUMES_MAX: usize = ARCHIVES_MAX + 1;
 
-/// The header of a manifest.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header {
@@ -54,17 +53,11 @@ pub struct Header {
     pub role: u8,
     /// Among archives, this one's index; 0 for others.
     pub index: u8,
-    /// Entries of the link table.
     pub links: u8,
-    /// Entries of the volume table.
     pub volumes: u8,
-    /// Entries of the device table.
     pub devices: u8,
-    /// Archives in the deployment.
     pub archives: u8,
-    /// Zero.
     pub reserved: [u8; 2],
-    /// The deployment's id.
     pub deployment: [u8; 16],
     /// The deployment's name, padded with zeros.
     pub deployment_name: [u8; NAME_LEN_MAX],
@@ -74,14 +67,12 @@ pub struct Header {
     pub audit_period_s: U32,
     /// Every so many scheduled audits is a full one.
     pub audit_full_every: U32,
-    /// Zero.
     pub reserved_tail: U32,
     /// Of an archive: the region that begins with its signing key's seed ([`Seed`](ledger_fmt::note::Seed)).
     pub signing_key: Region,
 }
 
 impl Header {
-    /// `"TBXMANI1"`.
     pub const MAGIC: [u8; 8] = *b"TBXMANI1";
 }
 
@@ -103,7 +94,6 @@ pub struct Link {
     pub child: u8,
     /// [`LinkKind`].
     pub kind: u8,
-    /// Zero.
     pub reserved: [u8; 3],
     /// The region this PD writes.
     pub mine: Region,
@@ -125,7 +115,6 @@ pub enum LinkKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Region {
-    /// Where it is mapped.
     pub vaddr: U64,
     /// Its size in bytes; 0 if there is none.
     pub size: U64,
@@ -142,7 +131,6 @@ pub struct Volume {
     pub superblock: Superblock,
     /// What a mismatch does: 0 flag, 1 suspend ([`OnMismatch`]).
     pub on_mismatch: u8,
-    /// Zero.
     pub reserved: [u8; 7],
 }
 
@@ -166,7 +154,6 @@ pub struct Device {
     pub irq_channel: u8,
     /// The number of its [`Driver`]; 0 for what needs none.
     pub driver: u8,
-    /// Zero.
     pub reserved: [u8; 5],
     /// Its registers (or its DMA memory), mapped here.
     pub region: Region,
@@ -176,13 +163,10 @@ pub struct Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DeviceKind {
-    /// A block device.
     Disk = 1,
     /// Normal memory the block device may access.
     DmaMemory = 2,
-    /// A serial line.
     Uart = 3,
-    /// A wall clock.
     Rtc = 4,
     /// What interrupts after a while.
     Timer = 5,
@@ -241,7 +225,6 @@ impl<'a> Manifest<'a> {
         if sound { Ok(Manifest { header, links, volumes, devices }) } else { Err(malformed) }
     }
 
-    /// The header.
     pub fn header(&self) -> &'a Header {
         self.header
     }
@@ -251,7 +234,6 @@ impl<'a> Manifest<'a> {
         Role::from_u8(self.header.role).expect("checked in parse")
     }
 
-    /// All conversations.
     pub fn links(&self) -> &'a [Link] {
         self.links
     }
@@ -274,12 +256,10 @@ impl<'a> Manifest<'a> {
         self.volumes
     }
 
-    /// All devices.
     pub fn devices(&self) -> &'a [Device] {
         self.devices
     }
 
-    /// The device of this kind.
     pub fn device(&self, kind: DeviceKind) -> Option<&'a Device> {
         self.devices.iter().find(|device| device.kind == kind as u8)
     }

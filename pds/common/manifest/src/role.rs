@@ -7,22 +7,16 @@
 pub enum Role {
     /// `archive-NAME`.
     Archive = 1,
-    /// `orchestrator`.
     Orchestrator = 2,
-    /// `auditor`.
     Auditor = 3,
-    /// `vault`.
     Vault = 4,
-    /// `console`.
     Console = 5,
-    /// `clock`.
     Clock = 6,
 }
 
 /// What is true of every domain in a role.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleInfo {
-    /// The role.
     pub role: Role,
     /// Its program's name, and that of its domain unless it is an archive.
     pub name: &'static str,
@@ -36,24 +30,18 @@ pub struct RoleInfo {
     pub in_short: &'static [&'static str],
     /// Whether it may stand between two archives: it is trusted not to carry one's data to the other.
     pub mediates: bool,
-    /// The volumes its manifest names.
     pub volumes: KnownVolumes,
-    /// When it runs.
     pub cpu: Cpu,
     /// Bytes of its stack.
     pub stack_size: u64,
-    /// Why so many.
     pub stack_reason: &'static str,
 }
 
 /// Which volumes a domain knows of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownVolumes {
-    /// None.
     None,
-    /// An archive's: its own.
     Own,
-    /// All of them.
     All,
 }
 
@@ -62,7 +50,6 @@ pub enum KnownVolumes {
 pub struct Cpu {
     /// The highest that is ready runs; 0 to 254. Roles are at least 20 apart.
     pub priority: u8,
-    /// Percent of the CPU.
     pub percent: u32,
     /// Microseconds in which it gets its share.
     pub period_us: u32,
@@ -199,7 +186,6 @@ pub const SERVICES: [Role; ROLES.len() - 1] = {
 };
 
 impl Role {
-    /// The role with this number.
     pub const fn from_u8(n: u8) -> Option<Role> {
         let mut i = 0;
         while i < ROLES.len() {
@@ -211,7 +197,6 @@ impl Role {
         None
     }
 
-    /// Its row.
     pub const fn info(self) -> &'static RoleInfo {
         let mut i = 0;
         while ROLES[i].role as u8 != self as u8 {

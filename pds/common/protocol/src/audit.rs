@@ -78,7 +78,6 @@ wire_enum! {
 const _: () = assert!(Verdict::NotVerified as u8 == Ending::NotVerified as u8);
 
 impl Verdict {
-    /// The verdict with this name.
     pub fn from_name(name: &str) -> Option<Verdict> {
         (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
     }
@@ -94,7 +93,6 @@ impl Verdict {
     }
 }
 
-/// What came of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditResult {
     /// How much was verified.
@@ -103,11 +101,8 @@ pub struct AuditResult {
     pub verdict: Verdict,
     /// The first finding, if there is one.
     pub first: Option<Finding>,
-    /// Findings in all.
     pub findings: u32,
-    /// Records verified.
     pub records: u64,
-    /// Bytes read.
     pub bytes: u64,
     /// Milliseconds it took.
     pub duration_ms: u64,
@@ -174,7 +169,6 @@ fn some(record: u64) -> Option<u64> {
     Some(record).filter(|&record| record != NO_RECORD)
 }
 
-/// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The first findings, as many as there are and fit. Each becomes a flag.
@@ -184,7 +178,6 @@ pub struct Found {
 }
 
 impl Found {
-    /// Nothing.
     pub const NOTHING: Found = Found { first: Vec::new(), more: NO_RANGES };
 }
 
@@ -202,7 +195,6 @@ pub struct VolumePast {
 /// The last verification of a volume, as the audit record tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastResult {
-    /// Its result.
     pub result: AuditResult,
     /// The time of its record, in milliseconds since 1970-01-01 UTC.
     pub ended_ms: u64,
@@ -217,13 +209,11 @@ pub struct LastResult {
 pub enum Entered {
     /// It is there, with this sequence number, and durable.
     Recorded(u64),
-    /// It could not be entered.
     NotRecorded,
     /// It has no meaning, or the auditor does not serve such a request.
     NotServed,
 }
 
-/// What the auditor reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one at a time; a box would take an allocation a message")]
 pub enum Reported {
@@ -233,7 +223,6 @@ pub enum Reported {
     Flag(Flag),
     /// The audit record was read, and the start entered; or that is not possible. Comes unasked, once.
     Opened {
-        /// Records in it.
         records: u64,
         /// The highest id a flag has.
         last_flag: u32,
@@ -246,17 +235,13 @@ pub enum Reported {
         /// It was not entered, and what an operator does would be.
         kept_out: bool,
     },
-    /// A verification has ended.
     Verified {
-        /// The volume.
         volume: u8,
         /// What it was asked for with.
         tag: u32,
-        /// Its result.
         result: AuditResult,
         /// The result was not entered, and what an operator does would be.
         kept_out: bool,
-        /// What was found.
         found: Found,
         /// The hash of the last record.
         head: Hash,
@@ -267,23 +252,19 @@ pub enum Reported {
     Entered {
         /// What it was asked for with.
         tag: u32,
-        /// What came of it.
         outcome: Entered,
     },
     /// A record of the audit record, for the operator; nobody on the way looks into it.
     Event {
         /// What the history was asked for with.
         tag: u32,
-        /// The record.
         event: EventRow,
     },
     /// That was all of a history.
     Complete {
         /// What it was asked for with.
         tag: u32,
-        /// Records in the audit record.
         records: u64,
-        /// Events that were sent.
         sent: u32,
     },
     /// A request that the auditor does not serve, as it came: its [`Op`], its volume and its tag. Of a request for a
@@ -461,16 +442,12 @@ fn found(result: &AuditResult, body: &Verified) -> Option<Found> {
     }
 }
 
-/// What the orchestrator asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// Verify a volume.
     Verify {
-        /// The volume.
         volume: u8,
         /// Returned in the report.
         tag: u32,
-        /// How much of it.
         scope: Scope,
     },
     /// Enter something into the audit record.

@@ -29,7 +29,6 @@ pub const FLAGS_MAX: usize = 64;
 /// One row a kind. Everything that is said of a kind anywhere follows from its row.
 macro_rules! flag_kinds {
     ($($kind:ident = $number:literal, $name:literal, severity $severity:literal, $when:ident, $text:literal;)*) => {
-        /// What a flag is about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum FlagKind {
             /// What a verification found. Number, name, severity and text are the finding's.
@@ -55,7 +54,6 @@ macro_rules! flag_kinds {
                 }
             }
 
-            /// The kind's number.
             pub const fn number(self) -> u8 {
                 match self {
                     FlagKind::Finding(kind) => kind.number(),
@@ -135,7 +133,6 @@ impl FlagKind {
         findings.chain(FlagKind::OTHERS.iter().copied())
     }
 
-    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<FlagKind> {
         FlagKind::all().find(|kind| kind.name() == name)
     }
@@ -162,7 +159,6 @@ wire_enum! {
         No = 0,
         /// The operator has; it is being recorded.
         Recording = 1,
-        /// Acknowledged and recorded.
         Yes = 2,
         /// Acknowledged; the audit record does not say so, and if it does not before the next start, the flag is
         /// open again.
@@ -182,12 +178,10 @@ impl Acknowledged {
     }
 }
 
-/// A place in a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The area the block is counted in.
     pub area: Area,
-    /// The block, in its area.
     pub block: u64,
     /// The record concerned, if one is known.
     pub record: Option<u64>,
@@ -204,7 +198,6 @@ impl Place {
 /// What a flag says: its kind, with all that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    /// A verification found this.
     Finding(Finding),
     /// The vault found a hint damaged, and has written a newer one over it. Its kind is that of a damaged hint.
     HintOverwritten(Place),
@@ -241,7 +234,6 @@ pub enum About {
 }
 
 impl About {
-    /// What kind of flag it is.
     pub const fn kind(&self) -> FlagKind {
         match self {
             About::Finding(finding) => FlagKind::Finding(finding.kind),
@@ -289,14 +281,12 @@ impl About {
     }
 }
 
-/// A flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// Its number, from 1, by which it is acknowledged; 0 as long as it has none.
     pub id: u32,
     /// The volume it is about, as the manifest numbers it; `None` if it is about none.
     pub volume: Option<u8>,
-    /// What it says.
     pub about: About,
     /// When it was raised, in milliseconds since 1970-01-01 UTC.
     pub raised_ms: u64,

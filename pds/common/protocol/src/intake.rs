@@ -31,7 +31,6 @@ pub enum Asked {
         /// Where in it they stand.
         offset: u64,
     },
-    /// That was all of it.
     PutEnd,
     /// Give the open submission up: nothing of it is committed. Ends it with [`Refusal::Cancelled`]; no answer if it has
     /// ended or all of it was sent.
@@ -43,9 +42,7 @@ pub enum Asked {
         /// From this byte of its content on.
         offset: u64,
     },
-    /// List records.
     List {
-        /// From this sequence number on.
         from: u64,
         /// So many of them at most.
         count: u64,
@@ -108,7 +105,6 @@ impl Request {
 /// A record that carries content, or could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its sequence number.
     pub sequence: u64,
     /// Bytes of its content.
     pub size: u64,
@@ -125,7 +121,6 @@ pub enum Answered {
     Ready,
     /// The submission is committed and durable; the data are the record's hash.
     Receipt(Stored),
-    /// The request failed.
     Failed(Refusal),
     /// A document follows; the data are its name.
     Document(Stored),
@@ -138,7 +133,6 @@ pub enum Answered {
     End {
         /// Bytes of its content.
         size: u64,
-        /// Their BLAKE3.
         hash: Hash,
     },
     /// One record of a listing; the data are its name.
@@ -150,9 +144,7 @@ pub enum Answered {
         /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
         count: Option<u64>,
     },
-    /// The listing is complete.
     Listed {
-        /// Records in the ledger.
         records: u64,
     },
     /// Everything is signed, and durable.
@@ -249,9 +241,7 @@ pub enum Refusal {
     /// ledger, so that it cannot be continued; of [`Asked::List`], some record that should have been listed. Those that
     /// are whole were; this is the number of records then, if that is known.
     Damaged(Option<u64>),
-    /// The archive is sealed.
     Sealed,
-    /// The disk failed.
     Io,
     /// The volume, in this state, is not usable.
     Unavailable(VolumeState),
@@ -357,31 +347,23 @@ wire_enum! {
 wire_enum! {
     /// The number of a [`Refusal`], in [`Reply::code`]; `value` is its detail.
     Failure: u8 {
-        /// No detail.
         BadRequest = 1,
-        /// No detail.
         BadName = 2,
         /// The bytes that came.
         WrongSize = 3,
-        /// No detail.
         WrongHash = 4,
         /// The bytes there is room for.
         Full = 5,
         /// The records there are.
         NotFound = 6,
-        /// No detail.
         NotADocument = 7,
         /// The records there are, or 0.
         Damaged = 8,
-        /// No detail.
         Sealed = 9,
-        /// No detail.
         Io = 10,
         /// The [`VolumeState`].
         Unavailable = 11,
-        /// No detail.
         NotActive = 12,
-        /// No detail.
         Cancelled = 13,
     }
 }
@@ -398,7 +380,6 @@ pub struct Request {
     pub tag: U32,
     /// Data bytes.
     pub len: U32,
-    /// Zero.
     pub reserved: U32,
     /// See [`Op`].
     pub value: U64,

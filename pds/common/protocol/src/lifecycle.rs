@@ -50,7 +50,6 @@ wire_enum! {
     Cause: u8 {
         /// It starts, and is what the audit record says it was.
         Restart = 0,
-        /// The operator commands it.
         Operator = 1,
         /// An audit found a mismatch, and the deployment says that then it is suspended.
         Mismatch = 2,
@@ -58,7 +57,6 @@ wire_enum! {
 }
 
 impl Cause {
-    /// The cause with this name.
     pub fn from_name(name: &str) -> Option<Cause> {
         (0..=u8::MAX).filter_map(Cause::from_wire).find(|cause| cause.name() == name)
     }
@@ -76,7 +74,6 @@ impl Cause {
 /// What an archive is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
-    /// In service.
     #[default]
     Active,
     /// At rest: it takes nothing, and its thread is stopped.
@@ -86,7 +83,6 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The state that is one.
     pub const fn of(state: ArchiveState) -> Option<Standing> {
         Some(match state {
             ArchiveState::Active => Standing::Active,
@@ -104,7 +100,6 @@ impl Standing {
         }
     }
 
-    /// The state of an archive that is what it is to be.
     pub const fn state(self) -> ArchiveState {
         match self {
             Standing::Active => ArchiveState::Active,
@@ -118,7 +113,6 @@ impl Standing {
         self.state().name()
     }
 
-    /// The standing with this name.
     pub fn from_name(name: &str) -> Option<Standing> {
         [Standing::Active, Standing::Suspended, Standing::Archived].into_iter().find(|s| s.name() == name)
     }

@@ -209,7 +209,6 @@ wire_enum! {
         /// The lifecycle has no such transition: out of `archived` there is none, and an archive can only be
         /// archived while it is in service or suspended.
         ImpossibleTransition = 6,
-        /// No flag has that id.
         UnknownFlag = 7,
         /// The flag is acknowledged, or its acknowledgement is being recorded.
         AlreadyAcknowledged = 8,
@@ -255,7 +254,6 @@ pub struct Request {
     pub tag: U32,
     /// See [`Op`]; else 0.
     pub number: U64,
-    /// Zero.
     pub reserved: [u8; 48],
 }
 
@@ -267,13 +265,11 @@ pub struct Reply {
     pub op: u8,
     /// [`ACCEPTED`], or a [`Refusal`].
     pub outcome: u8,
-    /// Zero.
     pub reserved: [u8; 2],
     /// The request's.
     pub tag: U32,
     /// What the status page will call this order; 0 if it was not taken up, or is [`Op::Ping`].
     pub name: U32,
-    /// Zero.
     pub reserved_tail: [u8; 52],
 }
 

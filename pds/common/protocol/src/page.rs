@@ -24,7 +24,6 @@ pub struct Time {
     pub wall_ms: U64,
     /// Milliseconds since the machine started. Never goes back.
     pub uptime_ms: U64,
-    /// Ticks so far.
     pub ticks: U64,
 }
 

@@ -19,9 +19,7 @@ pub enum Asked {
     Hello,
     /// Blocks of an area.
     Read {
-        /// The area.
         area: Area,
-        /// The first block.
         block: u64,
         /// How many bytes.
         len: usize,
@@ -37,7 +35,6 @@ pub enum Asked {
     Abandon,
     /// Commit the data, so many bytes, as a batch at this block of `ledger/`.
     Commit(u64, usize),
-    /// Seal the volume.
     Seal,
 }
 
@@ -126,14 +123,12 @@ impl Request {
     }
 }
 
-/// What the vault answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// How the request went.
     pub status: Status,
     /// The area the status speaks of; [`Area::Volume`] where it speaks of none.
     pub area: Area,
-    /// The volume's state.
     pub state: VolumeState,
     /// The ledger's append frontier after this request, in blocks from the start of `ledger/`.
     pub ledger_next: u64,
@@ -169,14 +164,12 @@ impl Reply {
 /// Where a volume is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// Its frontier.
     pub frontier: Frontier,
     /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
     pub last_header_block: u64,
 }
 
 impl Committed {
-    /// Nothing.
     pub const NOTHING: Committed = Committed { frontier: Frontier::EMPTY, last_header_block: 0 };
 
     /// As the answer to [`Asked::Hello`] carries it.
@@ -195,7 +188,6 @@ impl Committed {
 }
 
 impl VolumeInfo {
-    /// Where the volume is committed.
     pub fn decode(&self) -> Committed {
         let frontier = Frontier {
             batches: self.batches.get(),
@@ -209,7 +201,6 @@ impl VolumeInfo {
 }
 
 wire_enum! {
-    /// What is asked.
     Op: u16 {
         /// The state of a volume; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
         /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is. A
@@ -246,7 +237,6 @@ wire_enum! {
     /// How a request went. Everything but `Ok` changes nothing; what breaks a rule is counted, see
     /// [`Status::breaks_a_rule`].
     Status: u16 {
-        /// Done.
         Ok = 0,
         /// A field has no meaning, or the data are not whole blocks.
         BadRequest = 1,
@@ -258,7 +248,6 @@ wire_enum! {
         OutOfRange = 4,
         /// The directory has no room; see [`Reply::area`].
         Full = 5,
-        /// The volume is sealed.
         Sealed = 6,
         /// The disk refuses writes.
         ReadOnly = 7,
@@ -353,7 +342,6 @@ pub struct Request {
     /// 1 for a read that is in no hurry: it is served when the disk has nothing else to do, one of them at a time over
     /// all clients, or as soon as another request of the same client waits behind it. 0 for any other request.
     pub background: u8,
-    /// Zero.
     pub reserved: [u8; 43],
 }
 
@@ -367,7 +355,6 @@ pub struct Reply {
     pub status: U16,
     /// The request's.
     pub tag: U32,
-    /// Data bytes.
     pub len: U32,
     /// The request's.
     pub volume: u8,
@@ -375,7 +362,6 @@ pub struct Reply {
     pub state: u8,
     /// [`Area`] the status speaks of, where it speaks of one.
     pub area: u8,
-    /// Zero.
     pub reserved: u8,
     /// The ledger's append frontier after this request, in blocks from the start of `ledger/`.
     pub ledger_next: U64,
@@ -383,7 +369,6 @@ pub struct Reply {
     pub assets_next: U64,
     /// Batches committed when the reply was sent: several may become durable together.
     pub batches: U64,
-    /// Zero.
     pub reserved_tail: [u8; 24],
 }
 
@@ -395,7 +380,6 @@ pub struct VolumeInfo {
     pub ledger_next: U64,
     /// Blocks of `assets/` committed.
     pub assets_next: U64,
-    /// Batches committed.
     pub batches: U64,
     /// The hash of the last batch header.
     pub last_header: [u8; 32],
@@ -403,7 +387,6 @@ pub struct VolumeInfo {
     pub last_header_block: U64,
     /// 1 if the last batch sealed the volume, whatever its state.
     pub sealed: u8,
-    /// Zero.
     pub reserved: [u8; 7],
 }
 

@@ -37,7 +37,6 @@ impl<T: IntoBytes + Immutable> PageWriter<T> {
         fits.then_some(PageWriter { region, sequence: 0, value: PhantomData })
     }
 
-    /// Publishes a new value.
     pub fn publish(&mut self, value: &T) {
         self.region.store(SEQUENCE, self.sequence + 1);
         fence(Ordering::Release);

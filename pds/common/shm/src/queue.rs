@@ -20,7 +20,6 @@ const HEAD: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerError;
 
-/// The end that sends.
 #[derive(Debug)]
 pub struct Producer {
     mine: Shared,
@@ -30,7 +29,6 @@ pub struct Producer {
     head_seen: u64,
 }
 
-/// The end that receives.
 #[derive(Debug)]
 pub struct Consumer {
     mine: Shared,
@@ -58,7 +56,6 @@ fn slot_offset(form: QueueForm, index: u64) -> usize {
 }
 
 impl Producer {
-    /// Slots free to be sent.
     pub fn free(&mut self) -> Result<usize, PeerError> {
         let head = self.theirs.load(HEAD);
         if head < self.head_seen || head > self.tail {
@@ -95,7 +92,6 @@ impl Producer {
 }
 
 impl Consumer {
-    /// Messages waiting.
     pub fn available(&mut self) -> Result<usize, PeerError> {
         let tail = self.theirs.load(TAIL);
         if tail < self.tail_seen || tail < self.head || tail - self.head > self.form.slots as u64 {

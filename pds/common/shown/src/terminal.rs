@@ -117,7 +117,6 @@ fn padded(f: &mut Formatter<'_>, write: impl Fn(&mut dyn Write) -> fmt::Result) 
     (before..room).try_for_each(|_| f.write_char(fill))
 }
 
-/// Counts characters.
 struct Count(usize);
 
 impl Write for Count {

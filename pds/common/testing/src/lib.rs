@@ -2,7 +2,6 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
-#![allow(missing_docs, reason = "for tests alone")]
 
 extern crate alloc;
 

@@ -38,7 +38,6 @@ pub struct Received<P> {
     pub purpose: P,
     /// The request's kind.
     pub op: Op,
-    /// What the vault says.
     pub answered: Answered,
     /// Data bytes; 0 unless the status is `Ok`.
     pub len: usize,
@@ -70,7 +69,6 @@ impl<P: Copy> VaultClient<P> {
         Ok(VaultClient { link, batches: Deque::new(), others: Deque::new(), next_tag: 0, holding: false })
     }
 
-    /// The channel to the vault.
     pub fn channel(&self) -> Channel {
         self.link.channel()
     }

@@ -103,7 +103,6 @@ impl Fetch {
         Fetch::begin(link, Asked::List { from, count }, What::List { begun: false }, context)
     }
 
-    /// Asks for a checkpoint.
     pub fn signature(link: usize, context: &mut Context) -> Option<Fetch> {
         Fetch::begin(link, Asked::Sign, What::Signature, context)
     }
@@ -132,7 +131,6 @@ impl Fetch {
         (self.link, self.tag)
     }
 
-    /// The operator gives it up.
     pub fn give_up(&self, context: &mut Context) {
         if !self.only_reads() {
             context.archives.withdraw();

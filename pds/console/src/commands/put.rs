@@ -45,7 +45,6 @@ pub struct Put {
     tag: u32,
     /// The declared size; without one a person types text.
     size: Option<u64>,
-    /// Bytes taken so far.
     taken: u64,
     phase: Phase,
 }
@@ -54,7 +53,6 @@ pub struct Put {
 enum Phase {
     /// Until the archive says it is ready.
     Opening,
-    /// Lines are taken.
     Receiving {
         /// The peer was told to go back. More lines from too far ahead may be on their way, and are not answered.
         gap_told: bool,
@@ -70,7 +68,6 @@ enum Phase {
 pub enum Stage {
     /// Content may still come.
     Incoming,
-    /// All of it.
     Complete,
 }
 

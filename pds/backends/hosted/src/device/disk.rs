@@ -18,7 +18,6 @@ const BUFFERS: usize = 2 * THREADS;
 /// Threads that do I/O: enough to let a flush and its neighbours' reads and writes go on together.
 const THREADS: usize = 8;
 
-/// A disk image.
 #[derive(Debug)]
 pub struct FileDisk {
     shared: Arc<Shared>,
@@ -39,7 +38,6 @@ struct Shared {
     completed: OwnedFd,
 }
 
-/// The open image.
 #[derive(Debug)]
 struct Image {
     file: File,

@@ -8,7 +8,6 @@ use tock_registers::interfaces::Writeable;
 use super::Timer;
 use crate::counter;
 
-/// The physical timer.
 pub struct GenericTimer;
 
 impl Timer for GenericTimer {

@@ -13,7 +13,6 @@ static PADDR: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicUsize = AtomicUsize::new(0);
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// The DMA region.
 pub struct Dma;
 
 impl Dma {

@@ -32,7 +32,6 @@ const RTCS: &[(&str, Make<dyn Rtc>)] =
     &[("pl031", |manifest, mapped| Ok(Box::new(Pl031::new(manifest, mapped)?)))];
 const TIMERS: &[(&str, Make<dyn Timer>)] = &[("arm-generic", |_, _| Ok(Box::new(GenericTimer)))];
 
-/// A wall clock.
 trait Rtc {
     /// Milliseconds since 1970-01-01 UTC.
     fn wall_ms(&mut self) -> u64;

@@ -30,7 +30,6 @@ const QUEUE: u16 = 0;
 /// Descriptors in the ring; QEMU offers 256.
 const QUEUE_SIZE: usize = 128;
 
-/// Descriptors of a request.
 const DESCRIPTORS: usize = 3;
 
 /// Requests in flight at most.

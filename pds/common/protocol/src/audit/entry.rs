@@ -18,40 +18,27 @@ use crate::operator::{REASON_MAX, Reason};
 /// What happened, as a record of the audit record tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditEvent {
-    /// The record begins.
     Genesis,
-    /// The appliance started.
     Boot,
-    /// A verification has ended.
     Result(AuditResult),
-    /// A flag was raised.
     Flag {
-        /// Its number.
         id: u32,
-        /// What it says.
         about: About,
     },
     /// A flag was acknowledged.
     Acknowledgement {
-        /// Its number.
         flag: u32,
-        /// Its kind.
         kind: FlagKind,
-        /// Why.
         reason: Reason,
     },
     /// An archive is to change its state.
     Transition {
-        /// What it was to be.
         from: Standing,
-        /// What it is to be.
         to: Standing,
-        /// Why.
         cause: Cause,
     },
     /// An archive faulted and was stopped.
     Fault {
-        /// How.
         kind: FaultKind,
         /// The address it concerned, or 0.
         address: u64,
@@ -59,7 +46,6 @@ pub enum AuditEvent {
 }
 
 impl AuditEvent {
-    /// The kind of the record.
     pub const fn kind(&self) -> Kind {
         match self {
             AuditEvent::Genesis => Kind::Genesis,
@@ -81,7 +67,6 @@ pub struct Entry {
     pub volume: Option<u8>,
     /// How many milliseconds before it was entered it happened, if that was not possible at once; else 0.
     pub late_ms: u64,
-    /// What happened.
     pub event: AuditEvent,
 }
 
@@ -121,9 +106,7 @@ pub struct EntryRow {
     pub cause: u8,
     /// Fault: [`FaultKind`].
     pub fault: u8,
-    /// Bytes of `reason`.
     pub reason_len: u8,
-    /// Zero.
     pub reserved: [u8; 3],
     /// Flag, acknowledgement: the flag's id.
     pub flag: U32,
@@ -153,7 +136,6 @@ pub struct EntryRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct EventRow {
-    /// Its sequence number.
     pub sequence: U64,
     /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: U64,
@@ -164,7 +146,6 @@ pub struct EventRow {
 const _: () = assert!(size_of::<EventRow>() <= AUDIT_DATA);
 
 impl EntryRow {
-    /// The row of an entry.
     pub fn of(entry: &Entry) -> EntryRow {
         let mut row = EntryRow::of_kind(entry.event.kind());
         row.volume = entry.volume.unwrap_or(NO_VOLUME);

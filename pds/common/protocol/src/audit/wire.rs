@@ -65,7 +65,6 @@ pub struct Request {
     pub op: u8,
     /// The volume's number in the manifest.
     pub volume: u8,
-    /// Zero.
     pub reserved: [u8; 2],
     /// Chosen by the orchestrator, returned in the report.
     pub tag: U32,
@@ -75,7 +74,6 @@ pub struct Request {
     pub count: U32,
     /// See [`Op::History`].
     pub number: U64,
-    /// Zero.
     pub reserved_tail: [u8; 40],
 }
 
@@ -95,22 +93,18 @@ pub struct Report {
     pub finding: u8,
     /// The request's.
     pub tag: U32,
-    /// Findings in all.
     pub findings: U32,
     /// The [`Area`] of the first finding.
     pub area: u8,
     /// 1 if this is not entered because what room is left is kept for what an operator does: see
     /// `audit_room` of the ledger writer. The audit record goes on taking that.
     pub kept_out: u8,
-    /// Zero.
     pub reserved: [u8; 2],
     /// The block of the first finding, in its area.
     pub block: U64,
     /// The record the first finding concerns; all ones if none.
     pub record: U64,
-    /// Records verified.
     pub records: U64,
-    /// Bytes read.
     pub bytes: U64,
     /// Milliseconds it took.
     pub duration_ms: U64,
@@ -147,7 +141,6 @@ pub struct PlaceRow {
     pub kind: u8,
     /// The [`Area`] the block is counted in.
     pub area: u8,
-    /// Zero.
     pub reserved: [u8; 6],
     /// The first block concerned, in its area.
     pub block: U64,
@@ -156,7 +149,6 @@ pub struct PlaceRow {
 }
 
 impl PlaceRow {
-    /// The row of a finding.
     pub fn of(finding: &Finding) -> PlaceRow {
         let Finding { kind, area, block, record } = *finding;
         let record = record.unwrap_or(NO_RECORD).into();
@@ -179,13 +171,10 @@ pub struct FoundRange {
     pub kind: u8,
     /// The [`Area`] the blocks are counted in.
     pub area: u8,
-    /// Zero.
     pub reserved: [u8; 2],
-    /// Findings in it.
     pub findings: U32,
     /// The first block concerned, in its area.
     pub block: U64,
-    /// The last one.
     pub last_block: U64,
     /// The first record concerned; all ones if none is known.
     pub record: U64,
@@ -194,19 +183,16 @@ pub struct FoundRange {
 }
 
 impl FoundRange {
-    /// The range of one finding.
     pub fn of(finding: &Finding) -> FoundRange {
         let PlaceRow { kind, area, block, record, .. } = PlaceRow::of(finding);
         let (findings, reserved) = (1.into(), [0; 2]);
         FoundRange { kind, area, reserved, findings, block, last_block: block, record, last_record: record }
     }
 
-    /// The name of the kind.
     pub fn kind_name(&self) -> &'static str {
         FindingKind::from_u8(self.kind).map_or(UNKNOWN, FindingKind::name)
     }
 
-    /// The name of the area.
     pub fn area_name(&self) -> &'static str {
         Area::from_u8(self.area).map_or(UNKNOWN, Area::name)
     }
@@ -234,15 +220,12 @@ impl FoundRange {
 /// Ranges, and behind them rows that are not in use.
 pub type RangeRows = [FoundRange; RANGES_MAX];
 
-/// No ranges.
 pub const NO_RANGES: RangeRows = [FoundRange::NONE; RANGES_MAX];
 
-/// The ranges in use.
 pub fn in_use(rows: &[FoundRange]) -> &[FoundRange] {
     &rows[..rows.iter().position(|range| range.kind == 0).unwrap_or(rows.len())]
 }
 
-/// Findings in these ranges.
 pub fn findings_in(ranges: &[FoundRange]) -> u64 {
     ranges.iter().map(|range| u64::from(range.findings.get())).sum()
 }
@@ -261,7 +244,6 @@ pub fn are_beyond_the_first(rows: &[FoundRange], findings: u32) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Opened {
-    /// Records in it.
     pub records: U64,
     /// The time of the last record before this start, in milliseconds since 1970-01-01 UTC.
     pub last_ms: U64,
@@ -292,7 +274,6 @@ pub struct Remembered {
     pub verified: u8,
     /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
     pub before: u8,
-    /// Zero.
     pub reserved: u8,
     /// Incremental verifications since the last full one.
     pub since_full: U32,

@@ -54,12 +54,10 @@ pub struct FlagRow {
     pub tag: U32,
     /// [`Acknowledged`].
     pub acknowledged: u8,
-    /// Zero.
     pub reserved: [u8; 3],
 }
 
 impl FlagRow {
-    /// The row of a flag.
     pub fn of(flag: &Flag) -> FlagRow {
         let (what, detail) = flag.about.arguments();
         let place = flag.about.place();

@@ -22,7 +22,6 @@ fn rank(row: &Flag, audit_volume: u8) -> (bool, bool, u8, u32) {
 }
 
 impl Flags {
-    /// An empty table.
     pub fn new(audit_volume: u8) -> Flags {
         Flags { rows: Vec::with_capacity(FLAGS_MAX), audit_volume, hidden: 0, last_id: 0 }
     }
@@ -64,7 +63,6 @@ impl Flags {
         self.rows.iter().filter(|row| row.is_open() && counts(row)).count() as u32
     }
 
-    /// The flag with this id.
     pub fn get(&self, id: u32) -> Option<&Flag> {
         self.rows.iter().find(|row| row.id == id)
     }

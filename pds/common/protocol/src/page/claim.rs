@@ -54,7 +54,6 @@ pub struct OwnCheck {
     pub result: Check,
     /// The place of the first thing found, if something was.
     pub place: Option<Place>,
-    /// Records it looked at.
     pub records: u64,
     /// When it ended, in milliseconds since 1970-01-01 UTC; 0 if there was none.
     pub ended_ms: u64,
@@ -65,21 +64,16 @@ pub struct OwnCheck {
 pub struct Claim {
     /// Counts up whenever the archive is scheduled by a lifecycle command or finishes work.
     pub heartbeat: u64,
-    /// What it is.
     pub state: ArchiveState,
     /// Its volume's state, as the vault last said.
     pub volume_state: VolumeState,
     /// The last [`Command`](super::Command) obeyed: its sequence number.
     pub obeyed: u64,
-    /// Records committed.
     pub records: u64,
-    /// Documents among them.
     pub documents: u64,
     /// Content bytes committed.
     pub bytes: u64,
-    /// Blocks of `assets/` used.
     pub assets_used: u64,
-    /// Blocks of `assets/` in all.
     pub assets_total: u64,
     /// The hash of the last record.
     pub head: Hash,
@@ -87,7 +81,6 @@ pub struct Claim {
     pub root: Hash,
     /// Where its own ledger's last lifecycle record leads; `Active` if it has none.
     pub recorded: Standing,
-    /// Its own scrub.
     pub check: OwnCheck,
 }
 
@@ -109,7 +102,6 @@ impl Claim {
         check: OwnCheck { passes: 0, result: Check::None, place: None, records: 0, ended_ms: 0 },
     };
 
-    /// The page.
     pub fn encode(&self) -> Health {
         let &Claim { heartbeat, obeyed, records, documents, bytes, assets_used, assets_total, .. } = self;
         let OwnCheck { passes, result, place, records: checked, ended_ms } = self.check;
@@ -140,7 +132,6 @@ impl Claim {
     }
 }
 
-/// The health page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Health {
@@ -150,7 +141,6 @@ pub struct Health {
     pub state: u8,
     /// [`VolumeState`].
     pub volume_state: u8,
-    /// Zero.
     pub reserved: [u8; 6],
     /// [`Claim::obeyed`].
     pub obeyed: U64,
@@ -174,7 +164,6 @@ pub struct Health {
     pub check: u8,
     /// The [`Area`] of the first thing that was found.
     pub check_area: u8,
-    /// Zero.
     pub reserved_check: [u8; 5],
     /// Its block, in its area.
     pub check_block: U64,

@@ -7,19 +7,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::lifecycle::{Cause, Standing};
 
-/// A lifecycle command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
     /// Which one it is, counted from 1.
     pub sequence: u64,
     /// What the archive is to be.
     pub target: Standing,
-    /// Why.
     pub cause: Cause,
 }
 
 impl Command {
-    /// The page.
     pub fn encode(&self) -> CommandPage {
         let &Command { sequence, target, cause } = self;
         CommandPage {
@@ -31,7 +28,6 @@ impl Command {
     }
 }
 
-/// The lifecycle page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct CommandPage {
@@ -41,7 +37,6 @@ pub struct CommandPage {
     pub target: u8,
     /// [`Cause`].
     pub cause: u8,
-    /// Zero.
     pub reserved: [u8; 6],
 }
 

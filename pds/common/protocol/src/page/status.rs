@@ -22,7 +22,6 @@ pub const HISTORY_MAX: usize = 24;
 /// The last verification of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audited {
-    /// What came of it.
     pub result: AuditResult,
     /// When it ended, in milliseconds since 1970-01-01 UTC.
     pub ended_ms: u64,
@@ -31,11 +30,9 @@ pub struct Audited {
 /// One archive, or the audit volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VolumeStatus {
-    /// What it is.
     pub state: ArchiveState,
     /// When it came into that state, in milliseconds since the machine started.
     pub since_ms: u64,
-    /// The state of its volume.
     pub volume_state: VolumeState,
     /// Why the kernel stopped the archive, if it did, and the address that concerned.
     pub fault: Option<(FaultKind, u64)>,
@@ -45,11 +42,8 @@ pub struct VolumeStatus {
     pub moving: bool,
     /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
     pub command: Option<(u32, Completion)>,
-    /// Records.
     pub records: u64,
-    /// Documents.
     pub documents: u64,
-    /// Content bytes.
     pub bytes: u64,
     /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
     /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
@@ -57,13 +51,11 @@ pub struct VolumeStatus {
     /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
     /// records.
     pub left: u64,
-    /// Requests the vault refused.
     pub refused: u64,
     /// What the archive's own last scrub came to.
     pub check: Check,
     /// When that ended, in milliseconds since 1970-01-01 UTC.
     pub checked_ms: u64,
-    /// Records it looked at.
     pub checked_records: u64,
     /// A verification is under way.
     pub verifying: bool,
@@ -114,7 +106,6 @@ impl VolumeStatus {
         self.audited.map_or(0, |audited| audited.result.findings)
     }
 
-    /// The row.
     pub fn encode(&self) -> StatusRow {
         let mut row = StatusRow {
             state: self.state as u8,
@@ -190,7 +181,6 @@ pub struct StatusRow {
     /// The tag of the operator's last command that a verification has answered; 0 if none. It stays there when
     /// a scheduled verification has followed.
     pub verify_tag: U32,
-    /// Records verified.
     pub verified_records: U64,
     /// Bytes read by the last verification.
     pub verified_bytes: U64,
@@ -198,11 +188,8 @@ pub struct StatusRow {
     pub verified_ms: U64,
     /// How long it took.
     pub verify_duration_ms: U64,
-    /// Records.
     pub records: U64,
-    /// Documents.
     pub documents: U64,
-    /// Content bytes.
     pub bytes: U64,
     /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing
     /// any more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
@@ -212,7 +199,6 @@ pub struct StatusRow {
     pub left: U64,
     /// Requests the vault refused.
     pub refused: U64,
-    /// The address a fault concerned.
     pub fault_address: U64,
     /// The verification [`Op`](crate::audit::Op) of the last verification, in full or incremental.
     pub verify_op: u8,
@@ -234,7 +220,6 @@ pub struct StatusRow {
     pub audit_due_ms: U64,
     /// Flags about this volume that are not acknowledged.
     pub flags: U32,
-    /// Zero.
     pub reserved: [u8; 4],
     /// Sequence number of the audit record that states the last verification; all ones if there is none.
     pub audit_record: U64,
@@ -372,7 +357,6 @@ impl ApplianceStatus {
         volumes * size_of::<VolumeStatus>() + FLAGS_MAX * size_of::<Flag>() + HISTORY_MAX * size_of::<EventRow>()
     }
 
-    /// Fills the page.
     pub fn encode(&self, page: &mut StatusPage) {
         (page.uptime_ms, page.wall_ms) = (self.uptime_ms.into(), self.wall_ms.into());
         (page.durable, page.settled) = (u8::from(self.durable), u8::from(self.settled));
@@ -393,13 +377,11 @@ impl ApplianceStatus {
     }
 }
 
-/// The status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct StatusPage {
     /// Milliseconds since the machine started.
     pub uptime_ms: U64,
-    /// Milliseconds since 1970-01-01 UTC.
     pub wall_ms: U64,
     /// 1 if an acknowledged record is durable on this disk.
     pub durable: u8,
@@ -413,7 +395,6 @@ pub struct StatusPage {
     pub degraded: u8,
     /// 1 if some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
     pub in_service: u8,
-    /// Zero.
     pub reserved: [u8; 2],
     /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
     pub unrecorded: U32,

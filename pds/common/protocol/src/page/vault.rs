@@ -11,7 +11,6 @@ use crate::vault::VolumeState;
 /// What the vault says of one volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VolumeReport {
-    /// Its state.
     pub state: VolumeState,
     /// The client whose volume this is broke the protocol and was cut off.
     pub closed: bool,
@@ -73,7 +72,6 @@ impl VaultReport {
         VaultReport { durable: false, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
     }
 
-    /// The page.
     pub fn encode(&self) -> VaultPage {
         let mut page = VaultPage {
             durable: u8::from(self.durable),
@@ -100,7 +98,6 @@ pub struct VolumeRow {
     pub closed: u8,
     /// [`VolumeReport::hints_damaged`].
     pub hints_damaged: [U16; 2],
-    /// Zero.
     pub reserved: [u8; 2],
     /// [`VolumeReport::refused`].
     pub refused: U64,
@@ -110,7 +107,6 @@ pub struct VolumeRow {
     pub ledger_next: U64,
 }
 
-/// The vault's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct VaultPage {
@@ -118,7 +114,6 @@ pub struct VaultPage {
     pub durable: u8,
     /// 1 if [`VaultReport::read_only`].
     pub read_only: u8,
-    /// Zero.
     pub reserved: [u8; 6],
     /// [`VaultReport::heartbeat`].
     pub heartbeat: U64,
@@ -126,7 +121,6 @@ pub struct VaultPage {
     pub in_flight: U64,
     /// [`VaultReport::completed`].
     pub completed: U64,
-    /// A row for each volume.
     pub volumes: [VolumeRow; VOLUMES_MAX],
 }
 

@@ -4,7 +4,6 @@ use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};
 
 register_structs! {
-    /// The register block.
     pub Registers {
         /// Data, and what was wrong with it.
         (0x000 => pub dr: ReadWrite<u32, DR::Register>),
