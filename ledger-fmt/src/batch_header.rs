@@ -50,7 +50,6 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The frontier of an empty volume.
     pub const EMPTY: Frontier =
         Frontier { batches: 0, ledger_next: 0, assets_next: 0, last_header: ZERO_HASH, sealed: false };
 }

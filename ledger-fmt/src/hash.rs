@@ -59,7 +59,6 @@ impl Domain {
         *blake3::keyed_hash(&self.key(), bytes).as_bytes()
     }
 
-    /// An incremental hasher in this domain.
     pub fn hasher(self) -> Hasher {
         Hasher(blake3::Hasher::new_keyed(&self.key()))
     }

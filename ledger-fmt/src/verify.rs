@@ -99,14 +99,12 @@ pub struct Summary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     pub frontier: Frontier,
-    /// Where the chain stands.
     pub head: Head,
     /// The tree over the records before; `None` if it is not known, then no checkpoint's word is checked.
     pub tree: Option<Edge>,
 }
 
 impl Point {
-    /// The start of every ledger.
     pub const START: Point = Point { frontier: Frontier::EMPTY, head: Head::EMPTY, tree: Some(Edge::EMPTY) };
 }
 

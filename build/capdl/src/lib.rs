@@ -94,7 +94,6 @@ impl Spec {
 }
 
 impl Object {
-    /// The capabilities that lie in it.
     pub fn slots(&self) -> &[Slot] {
         match self {
             Object::CNode(CNode { slots, .. })
@@ -153,7 +152,6 @@ impl Object {
 }
 
 impl Cap {
-    /// The object it is a capability to.
     pub fn object(&self) -> ObjectId {
         match self {
             Cap::Endpoint(cap) | Cap::Notification(cap) => cap.object,
@@ -193,7 +191,6 @@ impl Rights {
     pub const READ: Rights = Rights { read: true, ..Rights::NONE };
     /// Sending, or notifying.
     pub const WRITE: Rights = Rights { write: true, ..Rights::NONE };
-    /// Sending and getting an answer.
     pub const CALL: Rights = Rights { write: true, grant_reply: true, ..Rights::NONE };
 
     fn named(self) -> [(&'static str, bool); 4] {

@@ -50,7 +50,6 @@ pub struct Irq {
     pub handler: ObjectId,
 }
 
-/// An entry of the domain schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Archive, IntoArchive, Unarchive)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleEntry {
@@ -196,7 +195,6 @@ pub struct FrameCap {
     pub object: ObjectId,
     pub rights: Rights,
     pub cached: bool,
-    /// Whether it may be executed.
     pub executable: bool,
 }
 

@@ -34,7 +34,6 @@ pub struct Access {
     pub cached: bool,
     /// Where it is mapped; `None` if the subject only knows its physical address, to tell a device.
     pub vaddr: Option<u64>,
-    /// Where the description says so.
     pub place: Place,
 }
 
@@ -44,22 +43,18 @@ pub enum How {
     /// Write memory the other maps: the region's name.
     Write(String),
     Signal,
-    /// Make a protected call to it.
     Call,
     Answer,
     /// Control its thread, its CPU time or its memory.
     Control(Control),
-    /// Send it the message of a fault.
     Fault,
 }
 
-/// How a subject controls another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Control {
     /// As its parent, or as the monitor of a virtual machine.
     Parent,
     Thread,
-    /// By the capability of its CPU time.
     Time,
     /// By its address space's capability.
     Memory,
@@ -83,7 +78,6 @@ pub struct Authority {
     /// The domains in the order of the file, then virtual machines, then devices.
     pub subjects: Vec<Subject>,
     pub accesses: Vec<Access>,
-    /// All edges between different subjects.
     pub edges: Vec<Edge>,
     /// Of each region, the class of those that are the same memory: its lowest region.
     pub classes: Vec<usize>,

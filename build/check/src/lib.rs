@@ -44,7 +44,6 @@ pub struct Rule {
 /// Where a rule makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// In every Microkit system.
     Any,
     /// Where there is a policy to compare with.
     Policy,
@@ -106,7 +105,6 @@ pub struct Finding {
     pub rule: &'static str,
     /// How much it matters.
     pub level: Level,
-    /// The file, as it was named.
     pub file: PathBuf,
     /// The line, from 1; 0 if the finding has no place.
     pub line: u32,
@@ -171,7 +169,6 @@ impl<'a> Found<'a> {
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Holds,
-    /// It is broken, at so many places.
     Broken(usize),
     NotJudged(&'static str),
 }

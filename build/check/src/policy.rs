@@ -43,7 +43,6 @@ pub struct Role {
     pub mediates: bool,
     /// The role of its parent. Without one it has no parent.
     pub parent: Option<&'static str>,
-    /// Its lowest and its highest priority.
     pub priorities: (u8, u8),
 }
 
@@ -56,7 +55,6 @@ pub struct Domain {
     pub budget_us: u64,
     /// Microseconds.
     pub period_us: u64,
-    /// The interrupts it handles, by their numbers.
     pub interrupts: Vec<u64>,
     /// The registers it drives: physical address and bytes.
     pub registers: Vec<(u64, u64)>,
@@ -96,14 +94,11 @@ pub struct Reporting {
 /// [`How`] without the region's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
-    /// Write memory the other maps.
     Write,
     Signal,
-    /// Make a protected call to it.
     Call,
     Answer,
     Control(Control),
-    /// Send it the message of a fault.
     Fault,
 }
 
@@ -126,7 +121,6 @@ impl Policy {
         self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// The role of the domain of this name.
     pub fn role(&self, domain: &str) -> Option<&Role> {
         let name = self.domain(domain)?.role;
         self.roles.iter().find(|role| role.name == name)

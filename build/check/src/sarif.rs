@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Level, RULES, Report};
 
-/// A report as a SARIF log.
 pub fn sarif(report: &Report) -> Value {
     let rules: Vec<Value> = RULES
         .iter()

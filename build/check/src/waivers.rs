@@ -15,7 +15,6 @@ use totebox_common::problem::{Problem, Problems};
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
     pub rule: Spanned<String>,
-    /// One of the names in the finding.
     pub name: String,
     pub reason: Spanned<String>,
     #[serde(skip)]

@@ -59,7 +59,6 @@ pub fn out(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     write!(io::stdout(), "{}", Lines(text)).map_err(OutputError)
 }
 
-/// Prints a line to standard output.
 pub fn line(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     writeln!(io::stdout(), "{}", Shown(text)).map_err(OutputError)
 }

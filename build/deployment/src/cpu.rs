@@ -6,7 +6,6 @@
 
 use totebox_manifest::{Cpu, PERIOD_US, Role, SERVICES};
 
-/// When a domain runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The highest that is ready runs.
@@ -36,7 +35,6 @@ pub const ARCHIVES_SHARE_PPM: u32 = {
 /// The smallest share of an archive: one tenth of a percent, a budget every half second.
 pub const ARCHIVE_SHARE_PPM_MIN: u32 = 1_000;
 
-/// When a service domain runs.
 pub fn service(role: Role) -> Schedule {
     let Cpu { priority, percent, period_us, reason } = role.info().cpu;
     Schedule { priority, budget_us: period_us / 100 * percent, period_us, reason }

@@ -84,7 +84,6 @@ pub struct Device {
 pub struct Irq {
     /// Its number on the board.
     pub number: u64,
-    /// The channel id it arrives on.
     pub channel: u8,
 }
 
@@ -154,7 +153,6 @@ impl Graph {
         &self.regions[index.0]
     }
 
-    /// The service domain of this role.
     pub fn service(&self, role: Role) -> PdIndex {
         let service = self.pds.iter().position(|pd| pd.role == role && role != Role::Archive);
         PdIndex(service.expect("every graph has every service"))

@@ -28,7 +28,6 @@ pub const KEYS_DIRECTORY: &str = "keys";
 const FILE_MAX: u64 = 64 * 1024;
 
 impl Deployment {
-    /// The archives' keys, in their order.
     pub fn keys(&self) -> Result<Vec<Signer>> {
         self.archives.iter().map(|archive| self.key(&archive.name)).collect()
     }

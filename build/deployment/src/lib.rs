@@ -87,7 +87,6 @@ impl Deployment {
         parse::deployment(file, source)
     }
 
-    /// Its domains and what joins them.
     pub fn graph(&self) -> Graph {
         Graph::new(&self.archives, &self.board)
     }

@@ -62,7 +62,6 @@ impl Deployment {
         bytes
     }
 
-    /// The volumes a domain knows of.
     fn volumes_of(&self, pd: &Pd) -> Vec<Volume> {
         let known = match pd.role.info().volumes {
             KnownVolumes::None => 0..0,

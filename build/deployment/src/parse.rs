@@ -35,7 +35,6 @@ pub fn deployment(file: &Path, source: &str) -> Result<Deployment, Problems> {
     }
 }
 
-/// An `[[archive]]` as it is read.
 struct ArchiveEntry<'a> {
     offset: usize,
     name: Option<At<&'a str>>,

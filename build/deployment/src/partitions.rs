@@ -30,7 +30,6 @@ const ENTRY_SECTORS: u64 = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub kind: Uuid,
-    /// Its own id: the volume's.
     pub id: Uuid,
     pub name: String,
     pub first_block: u64,

@@ -122,7 +122,6 @@ impl<'a> Table<'a> {
         Some(array.iter().filter_map(|item| self.as_table(item, key, name)).collect())
     }
 
-    /// The text of `key`, if it is there.
     pub fn text(&self, key: &'static str) -> Option<At<&'a str>> {
         let value = self.get(key)?;
         let offset = value.span().start;

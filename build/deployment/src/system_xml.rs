@@ -105,7 +105,6 @@ impl Writer {
         self.line(format_args!(""))
     }
 
-    /// Who writes and who reads a region.
     fn access(&self, region: &Region) -> String {
         let name = |pd: &PdIndex| self.graph.pd(*pd).name.as_str();
         let readers: Vec<&str> = region.readers.iter().map(name).collect();

@@ -30,7 +30,6 @@ const AUDIT_ASSETS_BLOCKS: u64 = 16;
 pub struct Volume {
     /// The archive's name, or [`AUDIT`].
     pub name: String,
-    /// Its id, also of its partition.
     pub id: [u8; 16],
     /// The first block of its partition, in [`BLOCK_SIZE`] bytes from the start of the disk.
     pub first_block: u64,

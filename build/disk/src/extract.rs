@@ -83,7 +83,6 @@ struct Extraction {
     records: BufWriter<File>,
     /// The last record, until it is known whether its content is sound; and what its document is called.
     line: Option<(Line, Option<String>)>,
-    /// The content being written.
     partial: Option<File>,
     findings: Findings,
     /// The first thing that could not be written. Nothing is written behind it.

@@ -18,7 +18,6 @@ use totebox_deployment::disk::container;
 /// Volumes that are named in one sentence at most.
 const NAMED_MAX: usize = 8;
 
-/// Finds the volumes of an image.
 pub fn find(
     image: &mut Image,
     deployment: Option<&Deployment>,

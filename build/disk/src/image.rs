@@ -30,7 +30,6 @@ pub enum FoundBy {
     Search,
 }
 
-/// A disk image, or a disk.
 pub struct Image {
     path: PathBuf,
     file: Arc<File>,
@@ -87,7 +86,6 @@ impl Image {
         &self.file
     }
 
-    /// The path it was opened with.
     pub fn path(&self) -> &Path {
         &self.path
     }

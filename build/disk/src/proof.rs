@@ -20,7 +20,6 @@ pub const PROOF_MAX: usize = 128 + RECORD_MAX / 3 * 4 + 4 + 45 * HASHES_MAX + NO
 /// The first line of an inclusion proof.
 const INCLUSION: &str = "c2sp.org/tlog-proof@v1";
 
-/// A proof read from a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// That a record is under a checkpoint.

@@ -43,7 +43,6 @@ pub struct VolumeReport {
     pub id: String,
     /// The byte of the disk it begins at.
     pub offset: u64,
-    /// Who says that it is there.
     pub found_by: FoundBy,
     pub findings: u64,
     pub batches: u64,
@@ -54,7 +53,6 @@ pub struct VolumeReport {
     pub bytes_read: u64,
     /// Nothing can be appended any more.
     pub sealed: bool,
-    /// Hash of the last record.
     pub head: String,
     /// RFC 6962 root over all records.
     pub root: String,
@@ -187,7 +185,6 @@ impl VolumeReport {
     }
 }
 
-/// Collects the findings of one volume.
 pub(super) struct Findings {
     volume: String,
     count: u64,

@@ -21,7 +21,6 @@ const ENTRY_SIZES: [u32; 2] = [128, 4096];
 /// Entries a table may have: eight times what is usual, so that a hostile one cannot keep us reading.
 const ENTRIES_MAX: u32 = 1024;
 
-/// A partition that is a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     /// Its name, from the disk: not to be trusted.

@@ -11,7 +11,6 @@ use super::pinned::Pinned;
 use super::prehash::works;
 use super::report::{Findings, VolumeReport};
 
-/// A verification under way.
 pub struct Walk {
     reader: Reader,
     verifier: Box<Verifier>,
@@ -70,7 +69,6 @@ impl Walk {
         self.verifier.last_header_block()
     }
 
-    /// What was found out.
     pub fn summary(&self) -> Summary {
         self.verifier.summary()
     }

@@ -140,7 +140,6 @@ impl<'a> Element<'a> {
         self.number(name)
     }
 
-    /// A number between 0 and `max`.
     pub fn small_number(self, name: &str, max: u8) -> Option<u8> {
         let number = self.number(name)?;
         let fits = u8::try_from(number).ok().filter(|&n| n <= max);

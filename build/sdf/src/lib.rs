@@ -76,7 +76,6 @@ pub struct System {
 /// Memory that can be mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryRegion {
-    /// Its name, unique in the system.
     pub name: String,
     /// Bytes. `None`: what the file it is filled with has, in whole pages.
     pub size: Option<u64>,
@@ -140,7 +139,6 @@ pub struct Scheduling {
 /// A protection domain: one thread and what it may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectionDomain {
-    /// Its name, unique in the system.
     pub name: String,
     /// Its number for its parent, if it is a child.
     pub id: Option<u8>,
@@ -162,7 +160,6 @@ pub struct ProtectionDomain {
     pub program_image_for_symbols: Option<String>,
     pub maps: Vec<Map>,
     pub irqs: Vec<Irq>,
-    /// Its x86 I/O ports.
     pub ioports: Vec<IoPort>,
     /// Symbols that are given a region's physical address.
     pub setvars: Vec<SetVar>,
@@ -177,10 +174,8 @@ pub struct ProtectionDomain {
 /// An interrupt delivered as a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Irq {
-    /// The channel id it arrives on.
     pub id: u8,
     pub source: IrqSource,
-    /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
     pub place: Place,
 }
@@ -188,24 +183,16 @@ pub struct Irq {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IrqSource {
     /// Of the interrupt controller of an ARM or RISC-V machine.
-    Line {
-        irq: u64,
-        /// Edge rather than level.
-        edge: bool,
-    },
-    /// Of an x86 I/O APIC.
+    Line { irq: u64, edge: bool },
     IoApic {
-        /// Which I/O APIC.
         ioapic: u64,
         pin: u64,
         /// The vector it raises.
         vector: u64,
-        /// Edge rather than level.
         edge: bool,
         /// Active low rather than high.
         low: bool,
     },
-    /// Message-signalled, x86.
     Msi {
         /// The device, as bus:device.function.
         pci_device: String,
@@ -221,9 +208,7 @@ pub struct IoPort {
     pub id: u8,
     pub addr: u64,
     pub size: u64,
-    /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
-    /// The symbol that is given `addr`.
     pub setvar_addr: Option<String>,
     pub place: Place,
 }
@@ -249,7 +234,6 @@ pub enum CapKind {
 pub struct Cap {
     pub kind: CapKind,
     pub pd: String,
-    /// The slot it is put into.
     pub slot: u64,
     pub place: Place,
 }
@@ -272,7 +256,6 @@ pub struct Vcpu {
     pub id: u8,
     /// The core it runs on; the monitor's if the description does not say.
     pub cpu: Option<u8>,
-    /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
     pub place: Place,
 }
@@ -285,7 +268,6 @@ pub struct End {
     pub pp: bool,
     /// Whether it may notify the other end; true if the description does not say.
     pub notify: bool,
-    /// The symbol that is given `id`.
     pub setvar_id: Option<String>,
     pub place: Place,
 }
@@ -303,11 +285,9 @@ pub struct Channel {
 pub struct Domains {
     pub domains: Vec<DomainName>,
     pub schedule: Vec<ScheduleEntry>,
-    /// Which entry runs first.
     pub start_index: u64,
     /// The kernel's schedule entries to leave out before the first.
     pub index_shift: Option<u64>,
-    /// Where they are declared.
     pub place: Place,
 }
 
@@ -319,7 +299,6 @@ pub struct DomainName {
     pub place: Place,
 }
 
-/// One entry of the domain schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleEntry {
     /// The scheduling domain that runs; `None` is the end marker.
@@ -347,7 +326,6 @@ pub struct IoAddressSpace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoMap {
     pub region: String,
-    /// The address the device uses.
     pub iovaddr: u64,
     /// What is allowed; `rw` if the description does not say.
     pub perms: Perms,
@@ -385,7 +363,6 @@ impl System {
         })
     }
 
-    /// The protection domain with this name, at any depth.
     pub fn protection_domain(&self, name: &str) -> Option<&ProtectionDomain> {
         self.all_protection_domains().into_iter().map(|(pd, _)| pd).find(|pd| pd.name == name)
     }

@@ -26,7 +26,6 @@ struct Hole {
 }
 
 impl Chain {
-    /// A chain that stands at `point`.
     pub fn at(point: &Point) -> Self {
         let (head, tree_whole) = (point.head, point.tree.is_some());
         Chain { head, tree: point.tree.unwrap_or(Edge::EMPTY), tree_whole, hole: None }

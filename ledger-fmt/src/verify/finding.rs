@@ -84,11 +84,9 @@ impl FindingKind {
     }
 }
 
-/// Something wrong, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub kind: FindingKind,
-    /// The area `block` is counted in.
     pub area: Area,
     /// The first block concerned, in its area.
     pub block: u64,

@@ -48,11 +48,9 @@ pub struct Verifier {
 /// What is done next. Blocks `next..end` are wanted.
 #[derive(Clone, Copy)]
 enum WalkStep {
-    /// Read superblock and hints.
     Labels {
         end: u64,
     },
-    /// Look for the batch at the frontier.
     Frontier,
     /// Read `ledger/` up to `end` into the window, and on to `ahead` if all of it can be read, for a batch (or
     /// else for the records of the region).
@@ -75,7 +73,6 @@ enum WalkStep {
     },
     /// Read the region's next record.
     Records,
-    /// Read a record's content.
     Content {
         next: u64,
         end: u64,

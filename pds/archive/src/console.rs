@@ -13,7 +13,6 @@ pub struct Message {
     pub len: usize,
 }
 
-/// The archive's end.
 pub struct Console {
     link: Endpoint<Reply, Request>,
     /// The oldest request, if it was copied out and not finished yet.
@@ -74,12 +73,10 @@ impl Console {
         assert!(sent || self.is_broken(), "room() said there was a slot");
     }
 
-    /// Answers that a request failed.
     pub fn refuse(&mut self, tag: u32, refusal: Refusal) {
         self.answer(tag, Answered::Failed(refusal), &[]);
     }
 
-    /// Notifies the console, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }

@@ -60,11 +60,9 @@ const VOLUME: u8 = 0;
 /// What a request to the vault was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// The ledger writer's own.
     Ledger,
     /// Content on its way in.
     Assets,
-    /// Something on its way out.
     Reading,
     /// The archive's own scrub.
     Check,
@@ -464,22 +462,17 @@ impl Archive {
         self.command.map_or(0, |command| command.sequence)
     }
 
-    /// Publishes its health if it has changed.
     fn publish(&mut self) {
         let totals = self.ledger.totals();
-        let layout = self.ledger.layout();
         let state = self.state();
         let obeys = state != ArchiveState::Starting && self.has_obeyed();
         let mut claim = Claim {
             heartbeat: self.published.heartbeat,
             state,
-            volume_state: self.volume_state,
             obeyed: if obeys { self.commanded() } else { self.published.obeyed },
             records: totals.head.records,
             documents: totals.documents,
             bytes: totals.bytes,
-            assets_used: self.ledger.assets_end(),
-            assets_total: layout.assets.blocks,
             head: totals.head.hash,
             root: self.published.root,
             recorded: totals.standing,
@@ -495,7 +488,7 @@ impl Archive {
 
     fn show(&mut self, mut claim: Claim) {
         claim.heartbeat += 1;
-        let standing = |claim: &Claim| (claim.state, claim.volume_state, claim.obeyed, claim.check.result);
+        let standing = |claim: &Claim| (claim.state, claim.obeyed, claim.check.result);
         self.news |= standing(&claim) != standing(&self.published);
         self.untold = true;
         self.published = claim;

@@ -58,7 +58,6 @@ struct Content {
     /// Bytes read and hashed, of which the last `held` are in the buffer.
     hashed: u64,
     held: usize,
-    /// Bytes sent or not wanted.
     sent: u64,
 }
 
@@ -84,7 +83,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// None under way.
     pub fn new(ledger: &LedgerWriter<Purpose>) -> Reading {
         let buffer = vec![0; VAULT_DATA].into_boxed_slice();
         Reading { task: None, search: Search::new(ledger), buffer, under_way: false, stale: false, wrong: None }
@@ -190,7 +188,6 @@ impl Reading {
 }
 
 impl Task {
-    /// Where it has found damage.
     fn wrong(&self, search: &Search, ledger: &LedgerWriter<Purpose>) -> Wrong {
         let record = match &self.step {
             ReadingStep::Content(content) => return content.wrong(Check::Mismatch),
@@ -319,7 +316,6 @@ impl Content {
         Ok(Content { record, size, hash, block, hasher, hashed: 0, held: 0, sent: offset })
     }
 
-    /// Its place, as that of something wrong.
     fn wrong(&self, check: Check) -> Wrong {
         Wrong { check, area: Area::Assets, block: self.block, record: Some(self.record) }
     }

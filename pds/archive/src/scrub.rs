@@ -145,9 +145,7 @@ struct Content {
 /// The archive's own checks.
 pub struct Scrub {
     pass: Option<Pass>,
-    /// The batch whose records are looked at.
     batch: Box<[u8]>,
-    /// Content blocks as they come.
     blocks: Box<[u8]>,
     under_way: bool,
     reads_left: u32,

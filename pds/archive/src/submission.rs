@@ -72,7 +72,6 @@ struct Pending {
 pub struct Submissions {
     staging: Staging,
     open: Option<Open>,
-    /// Of the open submission's bytes.
     hasher: Hasher,
     /// The end of the open submission that the console is still to be told.
     ended: Option<(u32, Refusal)>,
@@ -88,7 +87,6 @@ pub struct Submissions {
 }
 
 impl Submissions {
-    /// None under way.
     pub fn new() -> Submissions {
         Submissions {
             staging: Staging::new(),

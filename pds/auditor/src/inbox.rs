@@ -86,7 +86,6 @@ impl Inbox {
         self.jobs.pop_front()
     }
 
-    /// Whether verifications wait.
     pub fn has_jobs(&self) -> bool {
         !self.jobs.is_empty()
     }

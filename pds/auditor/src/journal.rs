@@ -44,7 +44,6 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The audit record on this volume.
     pub fn new(header: &Header, volume: &Volume, number: u8) -> Journal {
         Journal {
             header: *header,

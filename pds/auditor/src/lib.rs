@@ -91,7 +91,6 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// The auditor of the deployment in `manifest`.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Self, SetupError> {
         if manifest.role() != Role::Auditor {
             return Err(SetupError::Role(manifest.role()));

@@ -25,7 +25,6 @@ const AHEAD: usize = 3 * READ_BLOCKS;
 /// Blocks of a stream's buffer: so much larger than [`AHEAD`] that its content is seldom moved.
 const BUFFER: usize = 2 * AHEAD;
 
-/// What there is of the blocks wanted.
 pub enum Blocks<'a> {
     /// They are here.
     Ready(&'a [u8]),

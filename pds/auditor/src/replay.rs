@@ -21,7 +21,6 @@ use totebox_protocol::page::Cause;
 use super::json::{self, Object};
 use super::progress::Progress;
 
-/// What is known of one volume.
 #[derive(Clone, Debug)]
 pub struct OfVolume {
     /// How far it is verified.
@@ -31,7 +30,6 @@ pub struct OfVolume {
     standing: Standing,
     /// What it was before that.
     before: Standing,
-    /// The last result and its time.
     last: Option<(AuditResult, u64)>,
     /// The findings of that beyond the first ones.
     more: RangeRows,
@@ -69,7 +67,6 @@ impl Replay {
         }
     }
 
-    /// What is known of a volume.
     pub fn volume(&mut self, volume: usize) -> &mut OfVolume {
         &mut self.volumes[volume]
     }
@@ -83,7 +80,6 @@ impl Replay {
         self.last_ms
     }
 
-    /// The highest id a flag has.
     pub fn last_flag(&self) -> u32 {
         self.flags.last_id()
     }
@@ -132,7 +128,6 @@ impl Replay {
         }
     }
 
-    /// A record as the orchestrator gets it.
     pub fn event(&self, record: &Record<'_>) -> EventRow {
         let entry = self.entry(record);
         let entry = entry.as_ref().map_or_else(|| EntryRow::of_kind(record.kind), EntryRow::of);

@@ -41,7 +41,6 @@ pub struct Verdicts {
     pub first: heapless::Vec<Finding, FINDINGS_MAX>,
     /// The findings beyond those.
     pub more: Ranges,
-    /// The hash of the last record.
     pub head: Hash,
     /// The RFC 6962 root over all records.
     pub root: Hash,
@@ -55,7 +54,6 @@ pub struct Verdicts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimedHead {
     pub records: u64,
-    /// The hash of the last one.
     pub head: Hash,
     /// The RFC 6962 root over all of them.
     pub root: Hash,
@@ -63,11 +61,9 @@ pub struct ClaimedHead {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VerificationStep {
-    /// There is nothing to do.
     Idle,
     /// The frontier is to be asked for.
     Ask,
-    /// The question is under way.
     Asked,
     /// Blocks are being read and verified: everything, or what is new.
     Read,
@@ -177,7 +173,6 @@ impl Verification {
         }
     }
 
-    /// Whether a verification may begin.
     pub fn is_idle(&self) -> bool {
         self.step == VerificationStep::Idle
     }

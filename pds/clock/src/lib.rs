@@ -29,7 +29,6 @@ pub struct Clock<T> {
 }
 
 impl<T: Ticker> Clock<T> {
-    /// A clock as its manifest describes it.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped, ticker: T) -> Result<Self, SetupError> {
         if manifest.role() != Role::Clock {
             return Err(SetupError::Role(manifest.role()));

@@ -40,7 +40,6 @@ impl Activity {
         }
     }
 
-    /// The order that the operator waits for.
     pub fn order(&self) -> Option<&GivenOrder> {
         match self {
             Activity::Order(order) => Some(order),
@@ -82,7 +81,6 @@ impl Activity {
         }
     }
 
-    /// Takes the answer that it awaits.
     pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
         match self {
             Activity::Put(put) => put.answer(message, context),

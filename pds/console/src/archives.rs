@@ -35,12 +35,10 @@ impl Archives {
         Ok(Archives { links: links.collect::<Result<_, _>>()?, outbox: Outbox::new(), last_tag: 0, next: 0 })
     }
 
-    /// How many archives there are.
     pub fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// Notifies every archive that is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.links.iter_mut().for_each(|link| link.notify(kernel));
     }
@@ -50,12 +48,10 @@ impl Archives {
         self.links[link].is_closed()
     }
 
-    /// Closes the link to an archive for good.
     pub fn close(&mut self, link: usize) {
         self.links[link].close();
     }
 
-    /// Whether an answer of this archive waits.
     pub fn answer_waits(&mut self, link: usize) -> bool {
         self.links[link].answer_waits()
     }
@@ -88,7 +84,6 @@ impl Archives {
         self.outbox.put(link, tag, asked, data);
     }
 
-    /// Whether a request waits for room.
     pub fn request_waits(&self) -> bool {
         !self.outbox.is_empty()
     }

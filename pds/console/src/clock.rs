@@ -8,7 +8,6 @@ use totebox_protocol::page::Time;
 use totebox_shm::{Mapped, PageReader};
 use zerocopy::FromZeros;
 
-/// The clock as the console sees it.
 pub struct ClockView {
     page: PageReader<Time>,
     watch: ClockWatch,
@@ -30,7 +29,6 @@ impl ClockView {
         }
     }
 
-    /// Whether it stands still.
     pub fn is_silent(&self, now_ms: u64) -> bool {
         self.watch.is_silent(now_ms)
     }

@@ -145,7 +145,6 @@ impl Output {
         self.line(format_args!("{event}-{}", ErrorLine { name: error.name(), tag: Some(tag), text }));
     }
 
-    /// Passes on that an archive refused.
     pub fn refused(&mut self, refused: Refused<'_>, tag: Option<u32>) {
         self.error(refused.error(), tag, format_args!("{refused}"));
     }

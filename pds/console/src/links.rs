@@ -115,7 +115,6 @@ impl ArchiveLink {
         self.checked(sent)
     }
 
-    /// Notifies the archive, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }

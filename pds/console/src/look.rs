@@ -46,7 +46,6 @@ impl Look {
         Some(Look { kind, tag: tag?, answered: false })
     }
 
-    /// The command that is under way.
     pub fn command(&self) -> &'static str {
         self.kind.command
     }

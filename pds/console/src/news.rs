@@ -17,7 +17,6 @@ use super::output::Output;
 use super::phrases::{Condition, FirstFinding, found, trouble, verdict_name};
 use super::progress::Progress;
 
-/// What the operator was told.
 pub struct News {
     deployment: String,
     volumes: Vec<Told>,
@@ -45,8 +44,8 @@ struct Told {
 impl Told {
     fn of(volume: &VolumeStatus) -> Told {
         let audited = volume.audited.map(|audited| (audited.result.verdict, audited.ended_ms));
-        let VolumeStatus { state, volume_state, answered, .. } = *volume;
-        Told { state, volume_state, verified: (audited, answered) }
+        let VolumeStatus { state, volume_state, verify_tag, .. } = *volume;
+        Told { state, volume_state, verified: (audited, verify_tag) }
     }
 }
 
@@ -127,9 +126,9 @@ impl News {
                 output.line(format_args!("*{what} {name} is {}", Condition(row)));
             }
             let tells = |order: &GivenOrder, tag| order.tells(volume, Fact::Verified(tag));
-            let is_awaited = awaited.zip(row.answered).is_some_and(|(order, tag)| tells(order, tag));
+            let is_awaited = awaited.zip(row.verify_tag).is_some_and(|(order, tag)| tells(order, tag));
             // What a scheduled audit finds is told by the flags.
-            if before.verified != now.verified && !is_awaited && row.answered.is_some() {
+            if before.verified != now.verified && !is_awaited && row.verify_tag.is_some() {
                 let (verdict, finding) = (verdict_name(row), FirstFinding(row));
                 let blank = if found(row).is_none() { "" } else { " " };
                 output.line(format_args!("*audit of {name}: {verdict}{blank}{finding}"));

@@ -46,7 +46,6 @@ impl OrchestratorLink {
         self.link.channel()
     }
 
-    /// Whether it broke its protocol.
     pub fn is_broken(&self) -> bool {
         self.link.is_broken()
     }
@@ -88,7 +87,6 @@ impl OrchestratorLink {
         }
     }
 
-    /// The next answer, if there is one.
     pub fn receive(&mut self, now_ms: u64) -> Option<Answered> {
         self.next_answer(now_ms).unwrap_or_else(|PeerError| {
             self.link.break_off();
@@ -109,7 +107,6 @@ impl OrchestratorLink {
         Ok(Some(Answered { tag: request.tag.get(), outcome }))
     }
 
-    /// Notifies the orchestrator, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }

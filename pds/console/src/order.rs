@@ -28,7 +28,6 @@ pub struct OrderKind {
 /// What has become of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// It has come into this state.
     State(ArchiveState),
     /// It was verified, and the status page gives the order this name.
     Verified(u32),
@@ -177,7 +176,6 @@ impl GivenOrder {
         Then::Ends
     }
 
-    /// The operator stops waiting.
     pub fn give_up(&self, context: &mut Context) {
         context.stop_waiting(match self.stage {
             Stage::TakenUp => self.kind.goes_on,

@@ -105,7 +105,6 @@ pub fn found(volume: &VolumeStatus) -> Option<Found<'static>> {
     first_found(&volume.audited?.result)
 }
 
-/// The first finding of a result.
 pub fn first_found(result: &AuditResult) -> Option<Found<'static>> {
     let Finding { kind, area, block, record } = result.first?;
     Some(Found { kind: kind.name(), area: area.name(), block, record, count: result.findings.into() })

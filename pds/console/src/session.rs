@@ -87,7 +87,6 @@ impl Session {
         self.work.context.view.beat();
     }
 
-    /// Notifies everybody who is owed that.
     pub fn notify_peers(&mut self, kernel: &mut dyn Kernel) {
         self.work.context.archives.notify(kernel);
         self.work.context.view.notify(kernel);
@@ -367,7 +366,6 @@ impl Session {
         }
     }
 
-    /// Shows the prompt, if it has to.
     fn prompt(&mut self) -> Progress {
         let output = &mut self.work.context.output;
         if output.is_checked() || output.mid_line() {

@@ -30,7 +30,6 @@ impl Volumes {
         self.0.len()
     }
 
-    /// How many of them are archives.
     pub fn archives(&self) -> usize {
         self.0.len() - 1
     }
@@ -44,12 +43,10 @@ impl Volumes {
         self.0.get(usize::from(volume)).map(String::as_str)
     }
 
-    /// The number of the volume with this name.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.iter().position(|known| known == name)
     }
 
-    /// The number of the archive with this name.
     pub fn find_archive(&self, name: &str) -> Option<usize> {
         self.find(name).filter(|&volume| volume < self.archives())
     }

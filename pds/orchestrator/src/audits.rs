@@ -31,7 +31,6 @@ const SETTLING_PAUSE_MS: u64 = 900_000;
 pub struct Job {
     /// The operator's command, or [`UNASKED`].
     pub tag: u32,
-    /// How much is asked for.
     pub scope: Scope,
     /// It is to settle what an archive's own scrub found.
     pub settles: bool,

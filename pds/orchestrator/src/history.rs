@@ -8,7 +8,6 @@ use totebox_shm::PeerError;
 
 /// What the operator asked for, and what was read last.
 pub struct History {
-    /// The command that is under way.
     under_way: Option<u32>,
     coming: Vec<EventRow>,
     /// The last command that ended: its tag, the records in the audit record then, and the rows.
@@ -18,13 +17,11 @@ pub struct History {
 }
 
 impl History {
-    /// Nothing was asked for.
     pub fn new() -> History {
         let (coming, rows) = (Vec::with_capacity(HISTORY_MAX), Vec::with_capacity(HISTORY_MAX));
         History { under_way: None, coming, tag: 0, end: 0, rows }
     }
 
-    /// The command that is under way.
     pub fn under_way(&self) -> Option<u32> {
         self.under_way
     }

@@ -130,7 +130,6 @@ pub struct Orchestrator {
     restored: bool,
     /// How far the audit record tells what each archive is to be.
     told_by: ToldBy,
-    /// The auditor was cut off.
     auditor_lost: bool,
     vault: VaultClient<usize>,
     vault_reader: PageReader<VaultPage>,
@@ -141,7 +140,6 @@ pub struct Orchestrator {
     disk_watch: Watch,
     /// What was flagged of each volume.
     noted: Vec<Noted>,
-    /// Blocks of the audit volume's `ledger/`.
     audit_ledger_blocks: u64,
     clock: Channel,
     time_page: PageReader<Time>,
@@ -164,7 +162,6 @@ pub struct Orchestrator {
 }
 
 impl Orchestrator {
-    /// The orchestrator of the deployment in `manifest`.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Self, SetupError> {
         if manifest.role() != Role::Orchestrator {
             return Err(SetupError::Role(manifest.role()));

@@ -26,7 +26,6 @@ pub const START_BEATS: u32 = 600;
 /// What the auditor is to report next, in a time that does not depend on how large a volume is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// What the audit record says.
     Restoration,
     Entry(u32),
     History(u32),
@@ -118,7 +117,6 @@ impl AuditorLink {
         }
     }
 
-    /// Reports that have come.
     pub fn waiting(&mut self) -> usize {
         self.link.waiting()
     }
@@ -131,7 +129,6 @@ impl AuditorLink {
         reported.ok_or(PeerError)
     }
 
-    /// Notifies the auditor, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }

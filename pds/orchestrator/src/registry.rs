@@ -38,7 +38,6 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Registers the archive with this index.
     pub fn new(manifest: &Manifest, mapped: Mapped, index: u8) -> Result<Archive, SetupError> {
         let volume = manifest.volumes().get(usize::from(index)).ok_or(SetupError::Volumes)?;
         let layout = volume.layout().ok_or(SetupError::Volumes)?;
@@ -122,7 +121,6 @@ impl Archive {
         self.told.map_or(0, |command| command.sequence)
     }
 
-    /// Stops its thread, if it runs.
     pub fn stop(&mut self, kernel: &mut dyn Kernel) {
         if !core::mem::replace(&mut self.stopped, true) {
             kernel.stop(self.child);

@@ -120,7 +120,7 @@ impl StatusPageWriter {
                 refused: of_vault.refused,
                 verifying: audits.is_busy(),
                 audited: audits.last,
-                answered: Some(audits.answered).filter(|&tag| tag != UNASKED),
+                verify_tag: Some(audits.answered).filter(|&tag| tag != UNASKED),
                 audit_due_ms: audits.due_ms,
                 flags: known.flags.open(|flag| flag.volume == Some(volume as u8)),
                 ..VolumeStatus::UNKNOWN

@@ -81,7 +81,6 @@ impl Lifecycle {
         self.moving = Some(Transition { to, cause, tag, step, forced: false, unrecorded: false });
     }
 
-    /// Ends the transition under way.
     pub fn end(&mut self, completion: Completion) {
         let Some(transition) = self.moving.take() else { return };
         if transition.cause == Cause::Operator {

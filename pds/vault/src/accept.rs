@@ -124,7 +124,6 @@ impl Volume {
         Ok(())
     }
 
-    /// Accepts asset bytes at `block`.
     pub fn append<D: BlockDevice>(
         &mut self,
         disk: &mut Disk<D>,

@@ -21,7 +21,6 @@ pub type Link = Endpoint<Reply, Request>;
 /// Requests of one client that wait for the disk, at most: as many as the largest ring has slots.
 pub const PENDING_MAX: usize = conversation::slots_max(Role::Vault);
 
-/// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
     /// An archive: everything but sealing on its own volume, which it knows as number 0.
@@ -158,12 +157,10 @@ impl Client {
         self.link.data_max()
     }
 
-    /// Whether it broke the protocol.
     pub fn closed(&self) -> bool {
         self.link.is_broken()
     }
 
-    /// Notifies the client, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.link.notify(kernel);
     }

@@ -47,7 +47,6 @@ pub enum Waiter {
         /// It is in no hurry.
         background: bool,
     },
-    /// A write to a volume in service.
     Write,
     /// A look at a hint before it is overwritten.
     Hint,
@@ -108,7 +107,6 @@ impl<D: BlockDevice> Disk<D> {
         &self.device
     }
 
-    /// Whether the disk accepts writes.
     pub fn writable(&self) -> bool {
         !self.device.read_only()
     }
@@ -118,12 +116,10 @@ impl<D: BlockDevice> Disk<D> {
         self.device.acknowledge();
     }
 
-    /// A free buffer, if there is one.
     pub fn take(&mut self) -> Option<Buffer> {
         self.free.pop()
     }
 
-    /// Makes a buffer free again.
     pub fn give_back(&mut self, buffer: Buffer) {
         self.free.push(buffer);
     }
@@ -136,7 +132,6 @@ impl<D: BlockDevice> Disk<D> {
         self.submit(buffer, Transfer { purpose, volume, span, write: None });
     }
 
-    /// Starts a write and returns its ticket.
     pub fn write(&mut self, buffer: Buffer, volume: usize, purpose: Waiter, span: Span) -> Ticket {
         let ticket = self.mark();
         self.submit(buffer, Transfer { purpose, volume, span, write: Some(ticket) });

@@ -189,7 +189,6 @@ impl Volume {
         !matches!(self.state, VolumeState::NoDisk | VolumeState::DiskTooSmall)
     }
 
-    /// Counts a request that was refused.
     pub fn count_refused(&mut self) {
         self.refused += 1;
     }

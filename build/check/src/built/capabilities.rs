@@ -63,7 +63,6 @@ pub struct Grant {
     pub holder: Who,
     /// Where it lies, as a program finds it.
     pub place: Place,
-    /// Where it lies, for a person.
     pub lies: String,
     pub purpose: Purpose,
     /// Whether to an endpoint rather than to a notification.
@@ -82,7 +81,6 @@ impl Grant {
         self.rights.read && self.owner != Some(self.holder) && !kernels
     }
 
-    /// What it is a capability to.
     pub fn kind(&self) -> &'static str {
         if self.endpoint { "endpoint" } else { "notification" }
     }
@@ -300,7 +298,6 @@ impl<'a> Sorter<'a> {
         self.found.grants.push(Grant { holder, place, lies: lies(at), purpose, endpoint, object, owner, rights });
     }
 
-    /// Where a domain's faults go.
     fn fault(&mut self, domain: usize, to: Who, badge: u64) {
         let Some(parent) = to else {
             if badge != domain as u64 + 1 {

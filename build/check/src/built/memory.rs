@@ -32,7 +32,6 @@ pub struct Memory {
     /// The regions of the description, and more for what it does not say.
     pub regions: Vec<MemoryRegion>,
     pub maps: Vec<Vec<Map>>,
-    /// Each domain's stack.
     pub stacks: Vec<u64>,
     /// What is amiss: the domain, and what.
     pub amiss: Vec<(usize, String)>,

@@ -73,7 +73,6 @@ impl Threads {
         Ok(Threads { monitor, domains: held.into_iter().map(|(_, thread)| thread).collect() })
     }
 
-    /// Everybody, the monitor last.
     pub fn all(&self) -> impl Iterator<Item = Who> {
         (0..self.domains.len()).map(Some).chain([None])
     }

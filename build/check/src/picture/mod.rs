@@ -79,7 +79,6 @@ impl<'a> Scene<'a> {
         Scene { system, authority, policy, title, links, findings }
     }
 
-    /// The name of a subject's role.
     pub fn role(&self, subject: usize) -> Option<&'static str> {
         self.policy?.role(self.authority.name(subject)).map(|role| role.name)
     }

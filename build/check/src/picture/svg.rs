@@ -32,7 +32,6 @@ impl Style {
     }
 }
 
-/// A line from one box to another.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
     /// From one box, over corners, to another.
@@ -76,7 +75,6 @@ pub struct Node<'a> {
     pub broken: bool,
 }
 
-/// A picture being drawn.
 #[derive(Default)]
 pub struct Canvas {
     /// Lines are below boxes.

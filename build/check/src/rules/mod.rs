@@ -12,7 +12,6 @@ mod names;
 
 use super::Rule;
 
-/// The rules by what they are about.
 const FAMILIES: &[&[Rule]] = &[
     built::RULES,
     channels::RULES,

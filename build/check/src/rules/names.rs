@@ -22,7 +22,6 @@ pub const RULES: &[Rule] = &[Rule {
 struct Object<'a> {
     /// Its capDL name; a running number is '#'.
     name: String,
-    /// What it is, for a person.
     what: String,
     /// Whose name is in it.
     of: &'a str,

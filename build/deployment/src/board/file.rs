@@ -144,7 +144,6 @@ fn size(report: &Report, table: &Table, key: &'static str, example: &str) -> Opt
     None
 }
 
-/// The physical address of a page.
 fn address(report: &Report, table: &Table, key: &'static str, example: &str) -> Option<At<u64>> {
     let expected = "a physical address, of at most 48 bits";
     let address = table.required_number(key, example, expected, |address| address < ADDRESSES)?;

@@ -80,7 +80,6 @@ struct Source {
 #[derive(Debug)]
 pub enum Unusable {
     Unknown,
-    /// Its file cannot be read.
     Unread(anyhow::Error),
     /// Its file says something impossible.
     Wrong(Problems),
@@ -142,7 +141,6 @@ impl Board {
         names
     }
 
-    /// Reads a board from the text of its file.
     pub fn parse(file: &Path, text: String) -> Result<Board, Problems> {
         file::parse(file, text)
     }

@@ -142,7 +142,6 @@ fn platforms(board: &Path) -> Result<Vec<Platform>> {
     Ok(platforms)
 }
 
-/// The names in a directory, sorted.
 fn names(directory: &Path) -> Result<Vec<String>> {
     let read = || {
         let entries = directory.read_dir()?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));

@@ -58,7 +58,6 @@ pub fn add_volume(path: &Path, old: &Deployment, new: &Deployment) -> Result<Und
 }
 
 impl Undo {
-    /// Puts the disk back.
     pub fn run(mut self) -> Result<()> {
         self.write().with_context(|| format!("the disk {} could not be put back as it was", self.path.shown()))
     }

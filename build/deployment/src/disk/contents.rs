@@ -33,7 +33,6 @@ const SIGNATURES: [(u64, &[u8], &str); 12] = [
     (0x1_0040, b"_BHRfS_M", "a Btrfs file system"),
 ];
 
-/// In words what the disk holds.
 pub fn describe(disk: &mut File) -> Result<String> {
     let length = disk.seek(SeekFrom::End(0))?;
     if length == 0 {

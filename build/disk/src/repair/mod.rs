@@ -245,7 +245,6 @@ pub struct RepairRow<'a> {
     pub what: &'a str,
     /// Why, and what says how it must be.
     pub why: &'a str,
-    /// Each piece of the disk.
     pub writes: Vec<WriteRow>,
 }
 

@@ -18,9 +18,7 @@ pub struct Verdict {
     pub verdict: String,
     pub records: u64,
     pub bytes: u64,
-    /// How long it took.
     pub duration_ms: u64,
-    /// The audit record tells of it.
     pub recorded: bool,
     #[serde(flatten)]
     pub findings: Findings,
@@ -44,7 +42,6 @@ impl Verdict {
 #[derive(Debug)]
 pub struct Audit {
     pub verdicts: Vec<Verdict>,
-    /// Why it is not clean.
     pub refusal: Option<Refusal>,
 }
 

@@ -136,7 +136,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a line of machine mode.
     pub fn send(&mut self, line: &str) -> Result<()> {
         self.send_raw(format!("{line} #{:08x}\n", checksum(line.as_bytes())).as_bytes())
     }

@@ -41,7 +41,6 @@ pub struct Findings {
     pub archive: String,
     /// All findings; the first of them are flags.
     pub findings: u64,
-    /// Those that the ranges tell of.
     pub listed: u64,
     /// Where the findings are that are no flags.
     pub ranges: Vec<Range>,
@@ -90,7 +89,6 @@ impl Range {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flag {
-    /// Its number, by which it is acknowledged.
     pub flag: u64,
     /// The volume it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,7 +168,6 @@ pub fn findings(session: &mut Session, volume: &str) -> Result<Result<Findings, 
     Ok(Ok(read.context("the appliance sent findings this tool does not understand")?))
 }
 
-/// An acknowledgement, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acknowledgement {
     pub flag: u32,

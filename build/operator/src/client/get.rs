@@ -21,10 +21,8 @@ use super::session::{Heard, Session, TRIES};
 use totebox_common::file_name::portable;
 use totebox_common::files::{is_stream, pour, refuse_disk};
 
-/// What a record says of its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its record's number.
     pub sequence: u64,
     pub name: String,
     /// Bytes of content.

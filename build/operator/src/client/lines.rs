@@ -24,7 +24,6 @@ pub enum Line {
     /// A submission waits for its receipt.
     Pending(u32),
     Receipt(Receipt),
-    /// Something happened meanwhile.
     News(String),
 }
 
@@ -43,7 +42,6 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     pub tag: u32,
-    /// The record's number.
     pub sequence: u64,
     /// Bytes of content.
     pub size: u64,
@@ -61,17 +59,14 @@ impl Fields {
         self.0.get(key).map(String::as_str)
     }
 
-    /// The value of a key, a copy.
     pub fn owned(&self, key: &str) -> Option<String> {
         self.text(key).map(str::to_string)
     }
 
-    /// The value of a key, a number.
     pub fn number(&self, key: &str) -> Option<u64> {
         parse_decimal(self.text(key)?)
     }
 
-    /// The value of a key, a hash.
     pub fn hash(&self, key: &str) -> Option<Hash> {
         parse_hash(self.text(key)?)
     }

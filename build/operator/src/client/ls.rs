@@ -13,7 +13,6 @@ use super::session::Session;
 /// Records that are asked for at a time.
 const PAGE: u64 = 500;
 
-/// A record, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Record {
     pub sequence: u64,

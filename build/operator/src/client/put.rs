@@ -149,7 +149,6 @@ struct Sender<'a> {
     open: BTreeSet<usize>,
     /// How often each was sent.
     tries: Vec<usize>,
-    /// The newest submission's tag.
     newest: u32,
     /// Submissions that have not ended, as far as is known, by tag.
     waiting: BTreeMap<u32, Begun>,

@@ -54,7 +54,6 @@ pub struct Answer {
     pub again: bool,
 }
 
-/// What came after a command.
 enum Answered {
     Whole(Answer),
     /// Part of it was damaged.
@@ -63,7 +62,6 @@ enum Answered {
     Silence,
 }
 
-/// How a submission ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     Receipt(Receipt),
@@ -92,7 +90,6 @@ impl std::error::Error for NoAnswer {}
 
 pub struct Session {
     connection: Connection,
-    /// How long to wait.
     pub timing: Timing,
     handshakes: u64,
     news: Box<dyn FnMut(&str)>,

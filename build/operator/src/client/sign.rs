@@ -14,7 +14,6 @@ use super::status::status;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Signed {
     pub archive: String,
-    /// The record that is the checkpoint.
     pub checkpoint: u64,
     /// Records it is over: all before it.
     pub records: u64,

@@ -29,7 +29,6 @@ pub struct Found {
     pub others: Vec<Unputtable>,
 }
 
-/// Which of what is in folders is put.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Folders {
     /// All files in folders are put.

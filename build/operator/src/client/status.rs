@@ -19,7 +19,6 @@ pub struct Status {
     pub age_ms: u64,
     /// An acknowledged document survives a power cut.
     pub durable: bool,
-    /// The disk refuses writes.
     pub read_only: bool,
     /// Every archive has come up or failed to.
     pub settled: bool,
@@ -47,7 +46,6 @@ pub struct Volume {
     pub state: String,
     /// The state it is to be in: `active`, `suspended` or `archived`.
     pub target: String,
-    /// It is on its way there.
     pub moving: bool,
     /// When it came into its state, in milliseconds since the appliance started.
     pub since_ms: u64,
@@ -68,7 +66,6 @@ pub struct Volume {
     pub checked_ms: u64,
     /// Records that pass looked at.
     pub checked_records: u64,
-    /// An audit is under way.
     pub verifying: bool,
     /// The kind of the last audit: `full`, `incremental` or `none`.
     pub audit: String,
@@ -92,9 +89,7 @@ pub struct Volume {
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Findings {
-    /// How much is wrong.
     pub findings: u64,
-    /// The first finding's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
     #[serde(flatten)]

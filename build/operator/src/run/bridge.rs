@@ -58,7 +58,6 @@ pub enum End {
         /// The appliance refused or gave up something of it.
         refused: bool,
     },
-    /// The appliance closed the line.
     BackendGone,
 }
 
@@ -101,7 +100,6 @@ pub struct Bridge<'a> {
     /// Why the operator's output takes nothing any more.
     output_lost: Option<Errno>,
     turns: Turns<Client>,
-    /// On its way to the appliance.
     to_line: Vec<u8>,
     /// On its way from the appliance to the holder.
     to_holder: Vec<u8>,

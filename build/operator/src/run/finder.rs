@@ -9,7 +9,6 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// A finder that has seen nothing.
     pub fn new(text: &'static [u8]) -> Finder {
         Finder { text, seen: Vec::new() }
     }

@@ -8,7 +8,6 @@ use std::fmt;
 
 use totebox_console_protocol::data::LINE_MAX;
 
-/// A script that is being read.
 #[derive(Debug)]
 pub struct Script {
     /// The beginning of a line whose end has not come: it is not known yet whether it is text.
@@ -37,7 +36,6 @@ impl fmt::Display for NoText {
 }
 
 impl Script {
-    /// Nothing of it was read.
     pub fn new() -> Script {
         Script { held: Vec::new(), line: 1, after_return: false }
     }

@@ -21,7 +21,6 @@ pub struct Turns<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     Operator,
-    /// The client that has waited longest.
     Client,
 }
 
@@ -50,7 +49,6 @@ impl<C> Turns<C> {
         self.moved = Some(now);
     }
 
-    /// A client waits from now on.
     pub fn queue(&mut self, client: C, now: Instant) {
         self.waiting.push_back((client, now));
     }

@@ -177,6 +177,7 @@ fn large_and_small_documents_mixed_are_committed_whole() {
 fn a_submission_that_is_not_what_it_was_declared_leaves_nothing() {
     let mut harness = Harness::on(blank(512, 64));
     let blank_health = harness.health();
+    let blank_assets = harness.archive.ledger.assets_end();
     let long = document(100_000, 1);
     let put = |harness: &mut Harness, declared: u64, hash: Option<[u8; 32]>, bytes: &[u8]| {
         let tag = harness.tag();
@@ -201,10 +202,10 @@ fn a_submission_that_is_not_what_it_was_declared_leaves_nothing() {
     assert_eq!(failed(put(&mut harness, 100_000, Some([1; 32]), &long)), (Failure::WrongHash, 0));
     assert_eq!(failed(put(&mut harness, SIZE_UNKNOWN, Some([1; 32]), b"")), (Failure::WrongHash, 0));
     let health = harness.health();
-    assert_eq!((health.records, health.assets_used), (blank_health.records, blank_health.assets_used));
+    assert_eq!((health.records, harness.archive.ledger.assets_end()), (blank_health.records, blank_assets));
 
     assert_eq!(put(&mut harness, 100_000, Some(content(&long)), &long).sequence(), 1);
-    assert_eq!(harness.health().assets_used.get(), 100_000_u64.div_ceil(BLOCK_SIZE as u64));
+    assert_eq!(harness.archive.ledger.assets_end(), 100_000_u64.div_ceil(BLOCK_SIZE as u64));
     assert!(harness.vault.disk.is_sound());
 }
 
@@ -242,7 +243,7 @@ fn a_submission_that_is_given_up_gives_up_nothing_else() {
     assert_eq!(of_tag[1].failure(), Failure::Cancelled);
     assert!(harness.vault.log.contains(&VaultOp::Abandon));
     assert_eq!(harness.health().documents.get(), 2);
-    assert_eq!(harness.health().assets_used.get(), 1 + 13);
+    assert_eq!(harness.archive.ledger.assets_end(), 1 + 13);
     assert_eq!(harness.get(1, 0).1, b"kept");
     assert!(harness.get(2, 0).1 == document(50_000, 3));
     assert!(harness.vault.disk.is_sound());
@@ -330,7 +331,7 @@ fn blocks_that_come_for_a_cancelled_reading_are_not_taken_for_the_next() {
 fn a_full_volume_refuses_before_anything_is_committed() {
     // 256 blocks: 160 of assets, 32 of ledger.
     let mut harness = Harness::on(blank(256, 32));
-    let total = harness.health().assets_total.get();
+    let total = harness.archive.ledger.layout().assets.blocks;
     let room = total * BLOCK_SIZE as u64;
     let (ready, refused) = (Answer::Ready, (Failure::Full, room));
     let answers = harness.send(Op::PutBegin, 1, room + 1, 0, b"too large");
@@ -347,7 +348,7 @@ fn a_full_volume_refuses_before_anything_is_committed() {
     let answers = harness.send_all(&messages);
     assert_eq!(answers[0].answer, ready);
     assert_eq!((answers[1].failure(), answers[1].reply.value.get()), refused);
-    assert_eq!((harness.health().documents.get(), harness.health().assets_used.get()), (0, 0));
+    assert_eq!((harness.health().documents.get(), harness.archive.ledger.assets_end()), (0, 0));
 
     assert_eq!(harness.put("all of it", &document(room as usize, 1)).sequence(), 1);
     let answers = harness.send(Op::PutBegin, 3, 1, 0, b"one byte");

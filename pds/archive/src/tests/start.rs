@@ -271,7 +271,7 @@ fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
         harness.vault.state = state;
         harness.start();
         assert_eq!(harness.state(), ArchiveState::Unavailable);
-        assert_eq!(harness.health().volume_state, state as u8);
+        assert_eq!(harness.archive.volume_state, state);
         for op in [Op::PutBegin, Op::Get, Op::List] {
             let answers = harness.send(op, 1, 0, 1, b"n");
             assert_eq!(answers[0].failure(), Failure::Unavailable);

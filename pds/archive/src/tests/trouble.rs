@@ -140,7 +140,7 @@ fn suspended_it_finishes_what_is_whole_and_takes_no_more_until_it_is_active_agai
     assert_eq!(end.unwrap().failure(), Failure::NotActive);
     assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Suspended, 1));
     assert_eq!(harness.send(Op::PutBegin, 1, 0, 0, b"n")[0].failure(), Failure::NotActive);
-    assert_eq!(harness.health().assets_used.get(), 1);
+    assert_eq!(harness.archive.ledger.assets_end(), 1);
 
     harness.command(ArchiveState::Active);
     assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Active, 2));

@@ -80,7 +80,6 @@ pub enum Report {
         /// Its number in the PD that asks.
         child: u8,
     },
-    /// Let this child go on.
     Resume {
         /// Its number in the PD that asks.
         child: u8,

@@ -15,7 +15,6 @@ pub struct Plan {
     pub pds: Vec<Pd>,
     /// The memory that is somewhere mapped.
     pub regions: Vec<Region>,
-    /// The channels, by their two ends.
     pub channels: Vec<[End; 2]>,
 }
 

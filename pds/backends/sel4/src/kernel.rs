@@ -5,7 +5,6 @@ use totebox_domain::Kernel;
 
 use crate::counter;
 
-/// This PD's kernel.
 pub struct Microkit;
 
 impl Kernel for Microkit {

@@ -1,6 +1,5 @@
 //! What an operator can let become of an archive.
 
-/// What is to become of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It comes to rest and is stopped.

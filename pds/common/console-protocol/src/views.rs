@@ -23,11 +23,9 @@ pub struct VolumeLine<'a> {
     /// What its own last scrub came to.
     pub check: &'a str,
     pub checked_ms: u64,
-    /// An audit is under way.
     pub verifying: bool,
     /// The last audit's kind: `full`, `incremental` or `none`.
     pub audit: &'a str,
-    /// Its verdict's name, or `none`.
     pub verdict: &'a str,
     pub verified_ms: u64,
     pub flags: u64,
@@ -256,7 +254,6 @@ pub struct Summary {
     pub durable: bool,
     /// Vault and disk answer.
     pub reachable: bool,
-    /// The disk refuses writes.
     pub read_only: bool,
     /// The archives' states were read back from the audit record.
     pub restored: bool,

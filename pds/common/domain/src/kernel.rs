@@ -11,7 +11,6 @@ impl Channel {
         (link.channel != NO_CHANNEL).then_some(Channel(link.channel))
     }
 
-    /// The channel of a device's interrupt, if it has one.
     pub fn of_interrupt(device: &Device) -> Option<Channel> {
         (device.irq_channel != NO_CHANNEL).then_some(Channel(device.irq_channel))
     }
@@ -22,7 +21,6 @@ impl Channel {
 pub struct ChannelSet(pub u64);
 
 impl ChannelSet {
-    /// Whether `channel` is in the set.
     pub fn contains(self, channel: Channel) -> bool {
         self.0 >> channel.0 & 1 == 1
     }

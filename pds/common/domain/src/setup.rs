@@ -13,7 +13,6 @@ pub enum SetupError {
     Device(DeviceKind),
     /// No driver, or one that the program does not have.
     Driver(DeviceKind),
-    /// No volume, or too many.
     Volumes,
     /// No signing key, or one that no archive can have.
     Key,

@@ -66,7 +66,6 @@ impl ClockWatch {
         self.watch.overdue_ms(now_ms)
     }
 
-    /// Whether the clock stands still.
     pub fn is_silent(&self, now_ms: u64) -> bool {
         self.watch.is_silent(now_ms)
     }

@@ -90,7 +90,6 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     Unavailable(VolumeState),
-    /// The ledger is not whole.
     Damaged(Broken),
     /// A read, a write or a flush failed, or the vault refused what it should not have refused.
     Refused(Status),

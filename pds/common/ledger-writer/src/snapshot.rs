@@ -40,7 +40,6 @@ pub struct Snapshot {
     /// [`Totals::standing`], as the number of its state; 0 stands for active.
     standing: u8,
     reserved: [u8; 5],
-    /// The volume, as in its superblock.
     volume: [u8; 16],
     /// [`Frontier::batches`].
     batches: U64,

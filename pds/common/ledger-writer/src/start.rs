@@ -13,11 +13,9 @@ use super::snapshot::{COPIES, SNAPSHOT_BLOCKS, Snapshot};
 use super::sparse_index::SparseIndex;
 use super::{Broken, Event, LedgerWriter, Observer, State, Trouble, Walk};
 
-/// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartStep {
     Ask,
-    /// Read this copy of the snapshot.
     Copy(usize),
     /// Read the last batch the snapshot holds for.
     Confirm,
@@ -43,7 +41,6 @@ impl Observer for Reading<'_> {
     }
 }
 
-/// How far the start has come.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) step: StartStep,
@@ -105,7 +102,6 @@ impl<P: Copy> LedgerWriter<P> {
         self.start.under_way = vault.read(self.purpose, self.number, area, block, blocks);
     }
 
-    /// Takes the answer to a `Hello`.
     pub(super) fn take_frontier(
         &mut self,
         vault: &mut VaultClient<P>,
@@ -141,7 +137,6 @@ impl<P: Copy> LedgerWriter<P> {
         Ok(None)
     }
 
-    /// Takes blocks the start has asked for.
     pub(super) fn take_blocks(
         &mut self,
         vault: &mut VaultClient<P>,

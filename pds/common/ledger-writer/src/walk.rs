@@ -12,7 +12,6 @@ use super::batch::{Batch, NoBatch};
 /// What the records of a ledger add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
-    /// Where the chain stands.
     pub head: Head,
     /// The right edge of the tree over the record hashes.
     pub tree: Edge,
@@ -30,7 +29,6 @@ pub struct Totals {
 pub trait Observer {
     /// The batch at `block` is whole and continues the ledger; its first record has number `first`.
     fn batch(&mut self, _first: u64, _block: u64) {}
-    /// A record of such a batch.
     fn record(&mut self, _record: &Record<'_>) {}
 }
 

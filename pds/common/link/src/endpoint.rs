@@ -81,7 +81,6 @@ where
         self.or_break_off(free)
     }
 
-    /// Messages that wait to be received.
     pub fn waiting(&mut self) -> usize {
         let available = if self.broken { Ok(0) } else { self.consumer.available() };
         self.or_break_off(available)

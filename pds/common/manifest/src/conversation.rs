@@ -115,7 +115,6 @@ pub const PAGES: [Page; 5] = [
     },
 ];
 
-/// The form of one queue: its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueForm {
     /// Bytes of one slot, [`MESSAGE_HEADER`] included; a multiple of 8.

@@ -7,11 +7,9 @@ use crate::conversation::PAGE;
 /// A driver, as a board file names it and a manifest carries it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Driver {
-    /// Its number in manifests, from 1.
     pub number: u8,
     /// Its name in board files.
     pub name: &'static str,
-    /// The kind of device it drives.
     pub kind: DeviceKind,
     /// Bytes of the device's registers, at most a page; 0 if it has none in memory.
     pub registers: u64,
@@ -28,7 +26,6 @@ pub enum Interrupt {
     Shared,
 }
 
-/// Every driver, a line each.
 pub const DRIVERS: &[Driver] = &[
     // A virtio block device (Virtual I/O Device 1.2) behind registers in memory.
     driver(1, "virtio-mmio", DeviceKind::Disk, 0x200, Interrupt::Shared),

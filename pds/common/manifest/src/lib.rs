@@ -168,7 +168,6 @@ pub enum DeviceKind {
     DmaMemory = 2,
     Uart = 3,
     Rtc = 4,
-    /// What interrupts after a while.
     Timer = 5,
 }
 
@@ -194,7 +193,6 @@ pub enum ManifestError {
     Malformed,
 }
 
-/// A manifest read from its region.
 #[derive(Clone, Copy, Debug)]
 pub struct Manifest<'a> {
     header: &'a Header,
@@ -229,7 +227,6 @@ impl<'a> Manifest<'a> {
         self.header
     }
 
-    /// What kind of domain this is.
     pub fn role(&self) -> Role {
         Role::from_u8(self.header.role).expect("checked in parse")
     }

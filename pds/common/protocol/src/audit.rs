@@ -13,6 +13,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use crate::flag::{Flag, FlagRow};
 use crate::lifecycle::Standing;
+use crate::row::{Crosses, row};
 use crate::wire_enum;
 
 pub mod entry;
@@ -42,7 +43,6 @@ impl Scope {
         }
     }
 
-    /// The request for such a verification.
     pub const fn op(self) -> Op {
         match self {
             Scope::Full => Op::VerifyFull,
@@ -51,7 +51,7 @@ impl Scope {
     }
 
     /// The scope that is asked for, if one is.
-    pub const fn of(op: Op) -> Option<Scope> {
+    const fn asked(op: Op) -> Option<Scope> {
         match op {
             Op::VerifyFull => Some(Scope::Full),
             Op::VerifyIncremental => Some(Scope::Incremental),
@@ -61,53 +61,33 @@ impl Scope {
 }
 
 wire_enum! {
-    /// How a verification ended.
     Verdict: u8 {
         /// Every committed byte is what it was when it was committed.
-        Clean = 1,
+        Clean = 1, "clean";
         /// A finding; the report says the first.
-        Mismatch = 2,
-        /// The volume could not be read.
-        Unreadable = 3,
+        Mismatch = 2, "mismatch";
+        Unreadable = 3, "unreadable";
         /// Nothing was verified: the auditor does not serve such a request, or was lost meanwhile.
-        NotVerified = 6,
+        NotVerified = 6, "not-verified";
     }
 }
 
 // One says of a verification what the other says of anything.
 const _: () = assert!(Verdict::NotVerified as u8 == Ending::NotVerified as u8);
 
-impl Verdict {
-    pub fn from_name(name: &str) -> Option<Verdict> {
-        (0..=u8::MAX).filter_map(Verdict::from_wire).find(|verdict| verdict.name() == name)
+row! {
+    AuditResult as ResultRow {
+        scope: Scope,
+        verdict: Verdict,
+        /// The first finding, if there is one.
+        first: Option<Finding>,
+        findings: u32,
+        records: u64,
+        bytes: u64,
+        duration_ms: u64,
+        /// Sequence number of the audit record that states this, if there is one.
+        audit_record: Option<u64>,
     }
-
-    /// The verdict's name, as `verify` and the audit record give it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Clean => "clean",
-            Verdict::Mismatch => "mismatch",
-            Verdict::Unreadable => "unreadable",
-            Verdict::NotVerified => "not-verified",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuditResult {
-    /// How much was verified.
-    pub scope: Scope,
-    /// How it ended.
-    pub verdict: Verdict,
-    /// The first finding, if there is one.
-    pub first: Option<Finding>,
-    pub findings: u32,
-    pub records: u64,
-    pub bytes: u64,
-    /// Milliseconds it took.
-    pub duration_ms: u64,
-    /// Sequence number of the audit record that states this, if there is one.
-    pub audit_record: Option<u64>,
 }
 
 impl AuditResult {
@@ -136,32 +116,29 @@ impl AuditResult {
     }
 
     fn fill(&self, report: &mut Report) {
-        (report.verdict, report.findings) = (self.verdict as u8, self.findings.into());
-        report.record = NO_RECORD.into();
-        if let Some(first) = self.first {
-            let place = PlaceRow::of(&first);
-            (report.finding, report.area) = (place.kind, place.area);
-            (report.block, report.record) = (place.block, place.record);
-        }
-        (report.records, report.bytes) = (self.records.into(), self.bytes.into());
-        report.duration_ms = self.duration_ms.into();
-        report.audit_record = self.audit_record.unwrap_or(NO_RECORD).into();
+        let ResultRow { verdict, first, findings, records, bytes, duration_ms, audit_record, .. } = self.encode();
+        let PlaceRow { kind: finding, area, block, record, .. } = first;
+        let place = Report { finding, area, block, record, ..*report };
+        *report = Report { verdict, findings, records, bytes, duration_ms, audit_record, ..place };
     }
 
     /// The result in a report on such a verification; `None` if it is none.
     fn read(report: &Report, scope: Scope) -> Option<AuditResult> {
+        let &Report { verdict, findings, records, bytes, duration_ms, audit_record, .. } = report;
         let &Report { finding: kind, area, block, record, .. } = report;
         let first = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
-        Some(AuditResult {
-            scope,
-            verdict: Verdict::from_wire(report.verdict)?,
-            first: if kind == 0 { None } else { Some(first.decode()?) },
-            findings: report.findings.get(),
-            records: report.records.get(),
-            bytes: report.bytes.get(),
-            duration_ms: report.duration_ms.get(),
-            audit_record: some(report.audit_record.get()),
-        })
+        let scope = scope.row();
+        ResultRow { scope, verdict, first, findings, records, bytes, duration_ms, audit_record }.decode()
+    }
+}
+
+impl Crosses for Scope {
+    type Row = u8;
+    fn row(&self) -> u8 {
+        self.op() as u8
+    }
+    fn of(&op: &u8) -> Option<Scope> {
+        Scope::asked(Op::from_wire(op)?)
     }
 }
 
@@ -173,7 +150,6 @@ fn some(record: u64) -> Option<u64> {
 pub struct Found {
     /// The first findings, as many as there are and fit. Each becomes a flag.
     pub first: Vec<Finding, FINDINGS_MAX>,
-    /// The findings beyond those.
     pub more: RangeRows,
 }
 
@@ -198,9 +174,7 @@ pub struct LastResult {
     pub result: AuditResult,
     /// The time of its record, in milliseconds since 1970-01-01 UTC.
     pub ended_ms: u64,
-    /// Incremental verifications since the last full one.
     pub since_full: u32,
-    /// Its findings beyond those that became flags.
     pub more: RangeRows,
 }
 
@@ -224,7 +198,6 @@ pub enum Reported {
     /// The audit record was read, and the start entered; or that is not possible. Comes unasked, once.
     Opened {
         records: u64,
-        /// The highest id a flag has.
         last_flag: u32,
         /// Unacknowledged flags that were not told of, because there are too many.
         flags_hidden: u32,
@@ -237,7 +210,6 @@ pub enum Reported {
     },
     Verified {
         volume: u8,
-        /// What it was asked for with.
         tag: u32,
         result: AuditResult,
         /// The result was not entered, and what an operator does would be.
@@ -250,19 +222,15 @@ pub enum Reported {
     },
     /// A record is entered, or could not be.
     Entered {
-        /// What it was asked for with.
         tag: u32,
         outcome: Entered,
     },
     /// A record of the audit record, for the operator; nobody on the way looks into it.
     Event {
-        /// What the history was asked for with.
         tag: u32,
         event: EventRow,
     },
-    /// That was all of a history.
     Complete {
-        /// What it was asked for with.
         tag: u32,
         records: u64,
         sent: u32,
@@ -381,7 +349,7 @@ impl Reported {
                 Reported::Entered { tag, outcome }
             }
             Op::VerifyFull | Op::VerifyIncremental => {
-                let (result, body) = (AuditResult::read(report, Scope::of(op)?)?, read::<Verified>(body));
+                let (result, body) = (AuditResult::read(report, Scope::asked(op)?)?, read::<Verified>(body));
                 let found = found(&result, &body)?;
                 let Verified { head, root, .. } = body;
                 Reported::Verified { volume: report.volume, tag, result, kept_out, found, head, root }
@@ -408,7 +376,7 @@ fn past(report: &Report, body: &Remembered) -> Option<VolumePast> {
     if !are_beyond_the_first(&body.more, report.findings.get()) {
         return None;
     }
-    let scope = Op::from_wire(body.verified).and_then(Scope::of);
+    let scope = Op::from_wire(body.verified).and_then(Scope::asked);
     let last = scope.and_then(|scope| AuditResult::read(report, scope)).map(|result| LastResult {
         result,
         ended_ms: body.verified_ms.get(),
@@ -446,20 +414,15 @@ fn found(result: &AuditResult, body: &Verified) -> Option<Found> {
 pub enum Asked {
     Verify {
         volume: u8,
-        /// Returned in the report.
         tag: u32,
         scope: Scope,
     },
-    /// Enter something into the audit record.
     Record {
-        /// Returned in the report.
         tag: u32,
         /// What; `None` if it has no meaning.
         entry: Option<Entry>,
     },
-    /// Report records of the audit record.
     History {
-        /// Returned in the reports.
         tag: u32,
         /// From this sequence number on; `None`: the last ones.
         from: Option<u64>,
@@ -509,7 +472,7 @@ impl Asked {
         let op = Op::from_wire(request.op)?;
         match op {
             Op::VerifyFull | Op::VerifyIncremental if plain && usize::from(volume) < volumes => {
-                Some(Asked::Verify { volume, tag, scope: Scope::of(op)? })
+                Some(Asked::Verify { volume, tag, scope: Scope::asked(op)? })
             }
             Op::Record if len == size_of::<EntryRow>() && count == 0 && number == 0 => {
                 Some(Asked::Record { tag, entry: read::<EntryRow>(body).decode() })

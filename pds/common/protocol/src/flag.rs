@@ -62,7 +62,6 @@ macro_rules! flag_kinds {
                 }
             }
 
-            /// The kind's name in every message.
             pub const fn name(self) -> &'static str {
                 match self {
                     FlagKind::Finding(kind) => kind.name(),
@@ -80,7 +79,6 @@ macro_rules! flag_kinds {
                 }
             }
 
-            /// What it means, for a person.
             pub const fn text(self) -> &'static str {
                 match self {
                     FlagKind::Finding(kind) => kind.text(),
@@ -151,36 +149,22 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Where a flag's acknowledgement stands.
     #[derive(Default)]
     Acknowledged: u8 {
         /// The operator has not acknowledged it.
         #[default]
-        No = 0,
+        No = 0, "no";
         /// The operator has; it is being recorded.
-        Recording = 1,
-        Yes = 2,
+        Recording = 1, "recording";
+        Yes = 2, "yes";
         /// Acknowledged; the audit record does not say so, and if it does not before the next start, the flag is
         /// open again.
-        Unrecorded = 3,
-    }
-}
-
-impl Acknowledged {
-    /// The name `flags` shows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Acknowledged::No => "no",
-            Acknowledged::Recording => "recording",
-            Acknowledged::Yes => "yes",
-            Acknowledged::Unrecorded => "unrecorded",
-        }
+        Unrecorded = 3, "unrecorded";
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The area the block is counted in.
     pub area: Area,
     pub block: u64,
     /// The record concerned, if one is known.
@@ -292,7 +276,6 @@ pub struct Flag {
     pub raised_ms: u64,
     /// Its sequence number in the audit record; `None` if it is not recorded.
     pub audit_record: Option<u64>,
-    /// Where its acknowledgement stands.
     pub acknowledged: Acknowledged,
     /// The tag of the last [`Acknowledge`](super::operator::Op::Acknowledge) that ended; 0 if none.
     pub tag: u32,

@@ -21,9 +21,7 @@ use super::wire_enum;
 pub enum Asked {
     /// Take a submission; the data are its name in UTF-8.
     PutBegin {
-        /// Its size, if that is known.
         size: Option<u64>,
-        /// Its BLAKE3, if that is declared.
         hash: Option<Hash>,
     },
     /// Take these bytes of the submission that is open.
@@ -39,7 +37,6 @@ pub enum Asked {
     Get {
         /// The record's sequence number.
         sequence: u64,
-        /// From this byte of its content on.
         offset: u64,
     },
     List {
@@ -131,7 +128,6 @@ pub enum Answered {
     },
     /// The document is complete, and the bytes read have its hash.
     End {
-        /// Bytes of its content.
         size: u64,
         hash: Hash,
     },
@@ -139,7 +135,6 @@ pub enum Answered {
     Entry(Stored, Kind),
     /// Records that belong into a listing here and are damaged.
     Gap {
-        /// The sequence number of the first.
         first: u64,
         /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
         count: Option<u64>,
@@ -147,9 +142,7 @@ pub enum Answered {
     Listed {
         records: u64,
     },
-    /// Everything is signed, and durable.
     Signed {
-        /// The sequence number of the checkpoint.
         sequence: u64,
         /// Records below it, which it is over.
         records: u64,
@@ -223,7 +216,6 @@ impl Reply {
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A message that makes no sense here.
     BadRequest,
     /// The name is empty, too long, not UTF-8, or holds control characters.
     BadName,
@@ -235,7 +227,6 @@ pub enum Refusal {
     Full(u64),
     /// There is no such record: there are so many.
     NotFound(u64),
-    /// The record carries no document.
     NotADocument,
     /// What is on disk is not what was committed: of [`Asked::Get`], the record or its content; of a submission, the
     /// ledger, so that it cannot be continued; of [`Asked::List`], some record that should have been listed. Those that
@@ -247,7 +238,6 @@ pub enum Refusal {
     Unavailable(VolumeState),
     /// The archive is suspended, or not yet recovered.
     NotActive,
-    /// Given up on request.
     Cancelled,
 }
 
@@ -300,17 +290,13 @@ wire_enum! {
         PutBegin = 1,
         /// `value` is the offset.
         PutData = 2,
-        /// See [`Asked::PutEnd`].
         PutEnd = 3,
-        /// See [`Asked::PutCancel`].
         PutCancel = 4,
         /// `value` is the sequence number, `extra` the offset.
         Get = 5,
         /// `value` is the first sequence number, `extra` the count.
         List = 6,
-        /// See [`Asked::Cancel`].
         Cancel = 7,
-        /// See [`Asked::Sign`].
         Sign = 8,
     }
 }
@@ -321,13 +307,10 @@ pub const HASH_DECLARED: u16 = 1;
 wire_enum! {
     /// The number of an [`Answered`]. Of a [`Stored`] record `value` is the sequence number, `extra` the size.
     Answer: u8 {
-        /// See [`Answered::Ready`].
         Ready = 1,
-        /// A stored record.
         Receipt = 2,
         /// `code` is a [`Failure`], `value` its detail.
         Failed = 3,
-        /// A stored record.
         Document = 4,
         /// `value` is the offset.
         Data = 5,
@@ -368,11 +351,10 @@ wire_enum! {
     }
 }
 
-/// The header of a request; its data follow at [`MESSAGE_HEADER`].
+/// The header of a request; its data follow at [`MESSAGE_HEADER`]. What `value`, `extra` and `hash` are, [`Op`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
-    /// [`Op`].
     pub op: U16,
     /// [`HASH_DECLARED`] or 0.
     pub flags: U16,
@@ -381,33 +363,24 @@ pub struct Request {
     /// Data bytes.
     pub len: U32,
     pub reserved: U32,
-    /// See [`Op`].
     pub value: U64,
-    /// See [`Op`].
     pub extra: U64,
-    /// See [`Op`].
     pub hash: Hash,
 }
 
-/// The header of an answer; its data follow at [`MESSAGE_HEADER`].
+/// The header of an answer; its data follow at [`MESSAGE_HEADER`]. What its fields are, [`Answer`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
-    /// [`Answer`].
     pub answer: u8,
-    /// See [`Answer`].
     pub code: u8,
     /// Data bytes.
     pub len: U16,
-    /// The request's.
     pub tag: U32,
-    /// See [`Answer`].
     pub value: U64,
-    /// See [`Answer`].
     pub extra: U64,
     /// The record's time in milliseconds since 1970-01-01 UTC.
     pub time_ms: U64,
-    /// See [`Answer`].
     pub hash: Hash,
 }
 

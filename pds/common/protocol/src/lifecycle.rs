@@ -11,37 +11,21 @@ wire_enum! {
     /// What an archive is to be, and what it says it is.
     ArchiveState: u8 {
         /// Not yet recovered.
-        Starting = 0,
+        Starting = 0, "starting";
         /// In service.
-        Active = 1,
+        Active = 1, "active";
         /// Quiesced: readable on disk, takes nothing.
-        Suspended = 2,
+        Suspended = 2, "suspended";
         /// Final.
-        Archived = 3,
+        Archived = 3, "archived";
         /// Its volume is not usable.
-        Unavailable = 4,
+        Unavailable = 4, "unavailable";
         /// It cannot continue its ledger: a read or write failed, or the vault contradicts itself.
-        Failed = 5,
+        Failed = 5, "failed";
         /// Stopped by a fault (said by the orchestrator alone).
-        Faulted = 6,
+        Faulted = 6, "faulted";
         /// Its ledger is not whole, so it cannot be continued. What is whole of it can be read.
-        Damaged = 7,
-    }
-}
-
-impl ArchiveState {
-    /// The state's name, as `status` shows it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ArchiveState::Starting => "starting",
-            ArchiveState::Active => "active",
-            ArchiveState::Suspended => "suspended",
-            ArchiveState::Archived => "archived",
-            ArchiveState::Unavailable => "unavailable",
-            ArchiveState::Failed => "failed",
-            ArchiveState::Faulted => "faulted",
-            ArchiveState::Damaged => "damaged",
-        }
+        Damaged = 7, "damaged";
     }
 }
 
@@ -49,25 +33,10 @@ wire_enum! {
     /// Why an archive is to change its state.
     Cause: u8 {
         /// It starts, and is what the audit record says it was.
-        Restart = 0,
-        Operator = 1,
+        Restart = 0, "restart";
+        Operator = 1, "operator";
         /// An audit found a mismatch, and the deployment says that then it is suspended.
-        Mismatch = 2,
-    }
-}
-
-impl Cause {
-    pub fn from_name(name: &str) -> Option<Cause> {
-        (0..=u8::MAX).filter_map(Cause::from_wire).find(|cause| cause.name() == name)
-    }
-
-    /// The cause's name in lifecycle records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Cause::Restart => "restart",
-            Cause::Operator => "operator",
-            Cause::Mismatch => "mismatch",
-        }
+        Mismatch = 2, "mismatch";
     }
 }
 

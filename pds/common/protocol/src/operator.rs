@@ -26,12 +26,10 @@ pub const REASON_MAX: usize = 120;
 /// Why a flag was acknowledged.
 pub type Reason = String<REASON_MAX>;
 
-/// What the operator wants of the orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Have the auditor verify a volume in full; without one, every volume.
     Verify(Option<usize>),
-    /// Bring an archive into this state.
     Change(usize, Standing),
     /// Acknowledge the flag with this id. It alone has a reason.
     Acknowledge(u32),
@@ -162,7 +160,6 @@ impl Reply {
 }
 
 wire_enum! {
-    /// What the operator commands.
     Op: u8 {
         /// Have the auditor verify a volume ([`ALL_VOLUMES`]: every one), in full.
         Verify = 1,
@@ -244,7 +241,6 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
-    /// [`Op`].
     pub op: u8,
     /// The volume's number in the manifest, or [`ALL_VOLUMES`]; 0 where no volume is meant.
     pub volume: u8,
@@ -252,7 +248,6 @@ pub struct Request {
     pub len: U16,
     /// Chosen by the console, returned in the answer.
     pub tag: U32,
-    /// See [`Op`]; else 0.
     pub number: U64,
     pub reserved: [u8; 48],
 }
@@ -261,12 +256,9 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
-    /// The request's.
     pub op: u8,
-    /// [`ACCEPTED`], or a [`Refusal`].
     pub outcome: u8,
     pub reserved: [u8; 2],
-    /// The request's.
     pub tag: U32,
     /// What the status page will call this order; 0 if it was not taken up, or is [`Op::Ping`].
     pub name: U32,

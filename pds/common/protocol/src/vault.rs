@@ -9,7 +9,7 @@ use totebox_manifest::conversation::MESSAGE_HEADER;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::wire_enum;
+use crate::wire_enum;
 pub use ledger_fmt::layout::Area;
 
 /// What a client asks of a volume: see [`Op`]. The data of a request follow its header.
@@ -39,7 +39,6 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The request's kind.
     pub const fn op(&self) -> Op {
         match self {
             Asked::Hello => Op::Hello,
@@ -125,7 +124,6 @@ impl Request {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// How the request went.
     pub status: Status,
     /// The area the status speaks of; [`Area::Volume`] where it speaks of none.
     pub area: Area,
@@ -249,7 +247,6 @@ wire_enum! {
         /// The directory has no room; see [`Reply::area`].
         Full = 5,
         Sealed = 6,
-        /// The disk refuses writes.
         ReadOnly = 7,
         /// The volume is not usable; [`Reply::state`] says why.
         Unavailable = 8,
@@ -269,54 +266,33 @@ impl Status {
 wire_enum! {
     /// The state of a volume as the vault found it.
     VolumeState: u8 {
-        /// Being recovered after start.
-        Recovering = 0,
+        Recovering = 0, "recovering";
         /// In service.
-        Ready = 1,
+        Ready = 1, "ready";
         /// Sealed: readable, never appended again.
-        Sealed = 2,
+        Sealed = 2, "sealed";
         /// There is no disk.
-        NoDisk = 3,
+        NoDisk = 3, "no-disk";
         /// The disk ends before the volume does.
-        DiskTooSmall = 4,
+        DiskTooSmall = 4, "disk-too-small";
         /// Block 0 holds no Totebox superblock.
-        Foreign = 5,
+        Foreign = 5, "foreign";
         /// The superblock does not match its check, or committed batches that a hint vouches for are gone. The
         /// auditor can read it.
-        Damaged = 6,
-        /// The superblock is of another deployment.
-        OtherDeployment = 7,
+        Damaged = 6, "damaged";
+        OtherDeployment = 7, "other-deployment";
         /// The superblock is of another volume or layout than this deployment's.
-        OtherVolume = 8,
-        /// The superblock is of another format version.
-        OtherVersion = 9,
+        OtherVolume = 8, "other-volume";
+        OtherVersion = 9, "other-version";
         /// The disk failed while the volume was in use or being recovered: no more writes until the next start.
         /// Reads go on if it had been recovered.
-        Failed = 10,
+        Failed = 10, "failed";
         /// The disk refuses writes: readable.
-        ReadOnly = 11,
+        ReadOnly = 11, "read-only";
     }
 }
 
 impl VolumeState {
-    /// The state's name in every message.
-    pub const fn name(self) -> &'static str {
-        match self {
-            VolumeState::Recovering => "recovering",
-            VolumeState::Ready => "ready",
-            VolumeState::Sealed => "sealed",
-            VolumeState::NoDisk => "no-disk",
-            VolumeState::DiskTooSmall => "disk-too-small",
-            VolumeState::Foreign => "foreign",
-            VolumeState::Damaged => "damaged",
-            VolumeState::OtherDeployment => "other-deployment",
-            VolumeState::OtherVolume => "other-volume",
-            VolumeState::OtherVersion => "other-version",
-            VolumeState::Failed => "failed",
-            VolumeState::ReadOnly => "read-only",
-        }
-    }
-
     /// Whether the volume can be read.
     pub const fn readable(self) -> bool {
         matches!(self, VolumeState::Ready | VolumeState::Sealed | VolumeState::ReadOnly)
@@ -327,7 +303,6 @@ impl VolumeState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
-    /// [`Op`].
     pub op: U16,
     /// [`Area`] of a read.
     pub area: u8,
@@ -335,7 +310,6 @@ pub struct Request {
     pub volume: u8,
     /// Chosen by the client, returned in the reply.
     pub tag: U32,
-    /// See [`Op`].
     pub block: U64,
     /// Data bytes (of a read: bytes wanted).
     pub len: U32,
@@ -349,16 +323,11 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
-    /// The request's.
     pub op: U16,
-    /// [`Status`].
     pub status: U16,
-    /// The request's.
     pub tag: U32,
     pub len: U32,
-    /// The request's.
     pub volume: u8,
-    /// [`VolumeState`].
     pub state: u8,
     /// [`Area`] the status speaks of, where it speaks of one.
     pub area: u8,
@@ -376,12 +345,9 @@ pub struct Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct VolumeInfo {
-    /// Blocks of `ledger/` committed.
     pub ledger_next: U64,
-    /// Blocks of `assets/` committed.
     pub assets_next: U64,
     pub batches: U64,
-    /// The hash of the last batch header.
     pub last_header: [u8; 32],
     /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
     pub last_header_block: U64,

@@ -14,7 +14,6 @@ const VALUE: usize = 8;
 /// Tries of a reader before it gives up: a writer that never lets it finish is broken or hostile.
 const READ_TRIES: usize = 64;
 
-/// The writing end of a page.
 #[derive(Debug)]
 pub struct PageWriter<T> {
     region: Shared,
@@ -22,7 +21,6 @@ pub struct PageWriter<T> {
     value: PhantomData<T>,
 }
 
-/// A reading end of a page.
 #[derive(Debug)]
 pub struct PageReader<T> {
     region: Shared,

@@ -36,7 +36,6 @@ struct InFlight<P> {
 pub struct Received<P> {
     /// What the sender of the request gave with it.
     pub purpose: P,
-    /// The request's kind.
     pub op: Op,
     pub answered: Answered,
     /// Data bytes; 0 unless the status is `Ok`.
@@ -88,7 +87,6 @@ impl<P: Copy> VaultClient<P> {
         self.link.slots() - self.in_flight() - usize::from(self.holding)
     }
 
-    /// Requests under way.
     pub fn in_flight(&self) -> usize {
         self.batches.len() + self.others.len()
     }
@@ -99,7 +97,6 @@ impl<P: Copy> VaultClient<P> {
         self.send(purpose, volume, Asked::Hello, &[])
     }
 
-    /// Asks for blocks of an area.
     pub fn read(&mut self, purpose: P, volume: u8, area: Area, block: u64, blocks: usize) -> bool {
         let len = blocks * BLOCK_SIZE;
         self.send(purpose, volume, Asked::Read { area, block, len, background: false }, &[])
@@ -111,12 +108,10 @@ impl<P: Copy> VaultClient<P> {
         self.send(purpose, volume, Asked::Read { area, block, len, background: true }, &[])
     }
 
-    /// Writes whole blocks of `app-console-input/`.
     pub fn write_input(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
         self.send(purpose, volume, Asked::WriteInput(block, data.len()), data)
     }
 
-    /// Appends to `assets/`, at its append position.
     pub fn append(&mut self, purpose: P, volume: u8, block: u64, data: &[u8]) -> bool {
         self.send(purpose, volume, Asked::Append(block, data.len()), data)
     }

@@ -61,7 +61,7 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
     let asked = (0..volumes.len()).filter(move |&volume| covers(given, volume));
     for volume in asked.clone() {
         let row = &status_page.volumes[volume];
-        let has_come = row.answered == Some(order.name) && !row.verifying;
+        let has_come = row.verify_tag == Some(order.name) && !row.verifying;
         let Some(Audited { result, .. }) = row.audited.filter(|_| has_come && order.shown >> volume & 1 == 0)
         else {
             continue;

@@ -98,7 +98,6 @@ impl Fetch {
         Fetch::begin(link, Asked::Get { sequence, offset }, what, context)
     }
 
-    /// Asks for a listing of records.
     pub fn list(link: usize, from: u64, count: u64, context: &mut Context) -> Option<Fetch> {
         Fetch::begin(link, Asked::List { from, count }, What::List { begun: false }, context)
     }
@@ -112,7 +111,6 @@ impl Fetch {
         reached.then(|| Fetch { link, tag: context.archives.ask(link, asked), what })
     }
 
-    /// The command that asked for it.
     pub fn command(&self) -> &'static str {
         match self.what {
             What::Document(_) => GET.name,
@@ -163,7 +161,6 @@ impl Fetch {
         Then::Ends
     }
 
-    /// Takes the archive's answer.
     pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
         let machine = context.machine();
         let Context { output, volumes, .. } = context;

@@ -17,7 +17,6 @@ use crate::look::{LookKind, refresh};
 use crate::phrases::{FaultText, trouble};
 use crate::volumes::Volumes;
 
-/// The place a flag is about.
 fn found(about: &Says) -> Option<Found<'static>> {
     let Place { area, block, record } = about.place()?;
     Some(Found { kind: about.kind().name(), area: area.name(), block, record, count: 1 })

@@ -59,7 +59,6 @@ enum Phase {
     },
     /// All bytes were taken; what is left goes to the archive.
     Ending,
-    /// A person waits for the receipt.
     AwaitingReceipt,
 }
 
@@ -120,7 +119,6 @@ impl Put {
         (self.link, self.tag)
     }
 
-    /// Takes the archive's answer.
     pub fn answer(&mut self, message: &Message, context: &mut Context) -> Result<Then, Misbehaviour> {
         let (link, tag) = (self.link, self.tag);
         match (message.answer, self.phase) {
@@ -276,7 +274,6 @@ impl Put {
         Then::GoesOn
     }
 
-    /// The operator gives the submission up.
     pub fn give_up(&self, context: &mut Context) {
         match self.phase {
             Phase::Opening | Phase::Receiving { .. } | Phase::Ending => {

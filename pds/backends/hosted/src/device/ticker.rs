@@ -9,7 +9,6 @@ use rustix::time::{
 };
 use totebox_domain::device::Ticker;
 
-/// The host's clocks.
 #[derive(Debug)]
 pub struct SystemTicker {
     timer: OwnedFd,

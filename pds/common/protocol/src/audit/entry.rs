@@ -1,15 +1,13 @@
 //! What the records of the audit record say, and how it crosses between domains.
 
-use ledger_fmt::layout::Area;
 use ledger_fmt::record::Kind;
-use ledger_fmt::verify::{Finding, FindingKind};
 use totebox_domain::FaultKind;
 use totebox_manifest::conversation::AUDIT_DATA;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::wire::{NO_RECORD, Op};
-use super::{AuditResult, Scope, Verdict};
+use super::wire::{NO_RECORD, PlaceRow};
+use super::{AuditResult, ResultRow};
 use crate::UNKNOWN;
 use crate::flag::{About, Flag, FlagKind, FlagRow, NO_VOLUME};
 use crate::lifecycle::{Cause, Standing};
@@ -25,7 +23,6 @@ pub enum AuditEvent {
         id: u32,
         about: About,
     },
-    /// A flag was acknowledged.
     Acknowledgement {
         flag: u32,
         kind: FlagKind,
@@ -37,7 +34,6 @@ pub enum AuditEvent {
         to: Standing,
         cause: Cause,
     },
-    /// An archive faulted and was stopped.
     Fault {
         kind: FaultKind,
         /// The address it concerned, or 0.
@@ -82,51 +78,34 @@ impl Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct EntryRow {
-    /// [`Kind`] of the record.
     pub kind: u8,
     /// The volume's number in the manifest, or [`NO_VOLUME`].
     pub volume: u8,
-    /// Audit result: [`Verdict`].
     pub verdict: u8,
-    /// Audit result: the kind of verification, an [`Op`].
+    /// Audit result: the kind of verification, an [`Op`](super::Op).
     pub verified: u8,
-    /// Audit result: the [`FindingKind`] of the first finding, or 0.
+    /// Audit result: the [`FindingKind`](ledger_fmt::verify::FindingKind) of the first finding, or 0.
     pub finding: u8,
-    /// Flag, audit result: the [`Area`] the block is counted in.
+    /// Flag, audit result: the [`Area`](ledger_fmt::layout::Area) the block is counted in.
     pub area: u8,
-    /// Flag, acknowledgement: [`FlagKind`].
     pub flag_kind: u8,
-    /// Flag: [`FlagRow::what`].
     pub flag_what: u8,
-    /// Lifecycle: the [`ArchiveState`](crate::lifecycle::ArchiveState) before it.
     pub from: u8,
-    /// Lifecycle: the [`ArchiveState`](crate::lifecycle::ArchiveState) after it.
     pub to: u8,
-    /// Lifecycle: [`Cause`].
     pub cause: u8,
-    /// Fault: [`FaultKind`].
     pub fault: u8,
     pub reason_len: u8,
     pub reserved: [u8; 3],
-    /// Flag, acknowledgement: the flag's id.
     pub flag: U32,
-    /// Audit result: findings.
     pub findings: U32,
     /// Flag, audit result: the block (of the first finding), in its area.
     pub block: U64,
-    /// Flag, audit result: the record concerned.
     pub record: U64,
-    /// Flag: [`FlagRow::detail`].
     pub detail: U64,
-    /// Fault: the address it concerned.
     pub address: U64,
-    /// Audit result: records of the ledger.
     pub records: U64,
-    /// Audit result: bytes read.
     pub bytes: U64,
-    /// Audit result: how many milliseconds it took.
     pub duration_ms: U64,
-    /// [`Entry::late_ms`].
     pub late_ms: U64,
     /// Acknowledgement: why, in UTF-8.
     pub reason: [u8; REASON_MAX],
@@ -153,15 +132,11 @@ impl EntryRow {
         match &entry.event {
             AuditEvent::Genesis | AuditEvent::Boot => {}
             AuditEvent::Result(result) => {
-                (row.verdict, row.verified) = (result.verdict as u8, result.scope.op() as u8);
-                if let Some(first) = result.first {
-                    (row.finding, row.area) = (first.kind.number(), first.area as u8);
-                    row.block = first.block.into();
-                    row.record = first.record.unwrap_or(NO_RECORD).into();
-                }
-                row.findings = result.findings.into();
-                (row.records, row.bytes) = (result.records.into(), result.bytes.into());
-                row.duration_ms = result.duration_ms.into();
+                let ResultRow { scope, verdict, first, findings, records, bytes, duration_ms, .. } =
+                    result.encode();
+                let PlaceRow { kind: finding, area, block, record, .. } = first;
+                row = EntryRow { verified: scope, verdict, finding, area, block, record, ..row };
+                row = EntryRow { findings, records, bytes, duration_ms, ..row };
             }
             AuditEvent::Flag { id, about } => {
                 let flag = FlagRow::of(&Flag { id: *id, ..Flag::new(entry.volume, *about) });
@@ -196,16 +171,7 @@ impl EntryRow {
         let event = match Kind::from_u16(self.kind.into())? {
             Kind::Genesis => AuditEvent::Genesis,
             Kind::Boot => AuditEvent::Boot,
-            Kind::AuditResult => AuditEvent::Result(AuditResult {
-                scope: Scope::of(Op::from_wire(self.verified)?)?,
-                verdict: Verdict::from_wire(self.verdict)?,
-                first: self.first()?,
-                findings: self.findings.get(),
-                records: self.records.get(),
-                bytes: self.bytes.get(),
-                duration_ms: self.duration_ms.get(),
-                audit_record: None,
-            }),
+            Kind::AuditResult => AuditEvent::Result(self.result()?),
             Kind::Flag => {
                 let Flag { id, about, .. } = self.flag_row().decode()?;
                 AuditEvent::Flag { id, about }
@@ -239,17 +205,14 @@ impl EntryRow {
         row
     }
 
-    /// The first finding of a result, if it has one; `None` if what stands there is none.
-    fn first(&self) -> Option<Option<Finding>> {
-        if self.finding == 0 {
-            return Some(None);
-        }
-        let (kind, area) = (FindingKind::from_u8(self.finding)?, Area::from_u8(self.area)?);
-        let record = Some(self.record.get()).filter(|&record| record != NO_RECORD);
-        Some(Some(Finding { kind, area, block: self.block.get(), record }))
+    fn result(&self) -> Option<AuditResult> {
+        let &EntryRow { finding: kind, area, block, record, .. } = self;
+        let first = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
+        let &EntryRow { verified: scope, verdict, findings, records, bytes, duration_ms, .. } = self;
+        let audit_record = NO_RECORD.into();
+        ResultRow { scope, verdict, first, findings, records, bytes, duration_ms, audit_record }.decode()
     }
 
-    /// The name of the record's kind.
     pub fn kind_name(&self) -> &'static str {
         Kind::from_u16(self.kind.into()).map_or(UNKNOWN, Kind::name)
     }
@@ -258,7 +221,10 @@ impl EntryRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Scope, Verdict};
     use alloc::vec::Vec;
+    use ledger_fmt::layout::Area;
+    use ledger_fmt::verify::{Finding, FindingKind};
     use zerocopy::FromBytes;
 
     /// Entries of every kind.

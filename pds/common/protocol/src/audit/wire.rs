@@ -8,6 +8,7 @@ use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::row::Crosses;
 use crate::{UNKNOWN, wire_enum};
 
 wire_enum! {
@@ -61,7 +62,6 @@ wire_enum! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
-    /// [`Op`].
     pub op: u8,
     /// The volume's number in the manifest.
     pub volume: u8,
@@ -83,18 +83,13 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Report {
-    /// The request's [`Op`].
     pub op: u8,
-    /// The request's.
     pub volume: u8,
-    /// [`Ending`].
     pub verdict: u8,
     /// The [`FindingKind`] of the first finding, or 0.
     pub finding: u8,
-    /// The request's.
     pub tag: U32,
     pub findings: U32,
-    /// The [`Area`] of the first finding.
     pub area: u8,
     /// 1 if this is not entered because what room is left is kept for what an operator does: see
     /// `audit_room` of the ledger writer. The audit record goes on taking that.
@@ -106,7 +101,6 @@ pub struct Report {
     pub record: U64,
     pub records: U64,
     pub bytes: U64,
-    /// Milliseconds it took.
     pub duration_ms: U64,
     /// Sequence number of the audit record that states this, all ones if there is none.
     pub audit_record: U64,
@@ -122,7 +116,6 @@ pub struct Verified {
     pub root: Hash,
     /// The first findings, as many as there are and fit. Each becomes a flag.
     pub findings: [PlaceRow; FINDINGS_MAX],
-    /// The findings beyond those.
     pub more: RangeRows,
 }
 
@@ -160,6 +153,19 @@ impl PlaceRow {
         let (kind, area) = (FindingKind::from_u8(self.kind)?, Area::from_u8(self.area)?);
         let record = Some(self.record.get()).filter(|&record| record != NO_RECORD);
         Some(Finding { kind, area, block: self.block.get(), record })
+    }
+}
+
+impl Crosses for Option<Finding> {
+    type Row = PlaceRow;
+
+    fn row(&self) -> PlaceRow {
+        let nothing = PlaceRow { record: NO_RECORD.into(), ..PlaceRow::default() };
+        self.as_ref().map_or(nothing, PlaceRow::of)
+    }
+
+    fn of(row: &PlaceRow) -> Option<Self> {
+        if row.kind == 0 { Some(None) } else { row.decode().map(Some) }
     }
 }
 
@@ -203,7 +209,6 @@ impl FoundRange {
         known(self.record).zip(known(self.last_record))
     }
 
-    /// A row that is not in use.
     pub const NONE: FoundRange = zerocopy::transmute!([0u8; size_of::<FoundRange>()]);
 
     /// Whether it is one: of a kind, in an area, from a first to a last.
@@ -247,7 +252,6 @@ pub struct Opened {
     pub records: U64,
     /// The time of the last record before this start, in milliseconds since 1970-01-01 UTC.
     pub last_ms: U64,
-    /// The highest id a flag has.
     pub last_flag: U32,
     /// Unacknowledged flags that were not told of, because there are too many.
     pub flags_hidden: U32,
@@ -257,9 +261,7 @@ pub struct Opened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct HistoryEnd {
-    /// Records in the audit ledger.
     pub records: U64,
-    /// Events that were sent.
     pub sent: U32,
 }
 
@@ -275,7 +277,6 @@ pub struct Remembered {
     /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
     pub before: u8,
     pub reserved: u8,
-    /// Incremental verifications since the last full one.
     pub since_full: U32,
     /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.
     pub verified_ms: U64,

@@ -31,7 +31,6 @@ fn some(record: U64) -> Option<u64> {
 pub struct FlagRow {
     /// [`Flag::id`]; 0 if this row is not in use.
     pub id: U32,
-    /// [`FlagKind`].
     pub kind: u8,
     /// The volume's number in the manifest; [`NO_VOLUME`] if it is about none.
     pub volume: u8,
@@ -40,7 +39,6 @@ pub struct FlagRow {
     /// What of its kind the flag is about: a volume's state, a kind of fault, a domain's role, or [`OVERWRITTEN`]; else
     /// 0.
     pub what: u8,
-    /// The block concerned, in its area.
     pub block: U64,
     /// The record concerned; all ones if none.
     pub record: U64,
@@ -50,9 +48,7 @@ pub struct FlagRow {
     pub raised_ms: U64,
     /// Sequence number of the flag in the audit record; all ones if it could not be recorded.
     pub audit_record: U64,
-    /// [`Flag::tag`].
     pub tag: U32,
-    /// [`Acknowledged`].
     pub acknowledged: u8,
     pub reserved: [u8; 3],
 }

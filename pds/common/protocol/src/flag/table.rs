@@ -12,7 +12,6 @@ pub struct Flags {
     /// The number of the audit volume: what is wrong with it is the most serious.
     audit_volume: u8,
     hidden: u32,
-    /// The highest id given or seen.
     last_id: u32,
 }
 

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use ledger_fmt::verify::Finding;
 use totebox_domain::FaultKind;
 use totebox_manifest::conversation::STATUS_SIZE;
 use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
@@ -10,10 +9,11 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Check, degraded};
-use crate::audit::{AuditResult, EventRow, NO_RECORD, Op, PlaceRow, RangeRows, Scope, Verdict};
+use crate::audit::{AuditResult, EventRow, PlaceRow, RangeRows, ResultRow, Verdict};
 use crate::flag::{FLAGS_MAX, Flag, FlagRow};
 use crate::lifecycle::{ArchiveState, Standing};
 use crate::operator::Completion;
+use crate::row::{Crosses, NONE, row};
 use crate::vault::VolumeState;
 
 /// Records of the audit record the status page shows at a time.
@@ -27,47 +27,51 @@ pub struct Audited {
     pub ended_ms: u64,
 }
 
-/// One archive, or the audit volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VolumeStatus {
-    pub state: ArchiveState,
-    /// When it came into that state, in milliseconds since the machine started.
-    pub since_ms: u64,
-    pub volume_state: VolumeState,
-    /// Why the kernel stopped the archive, if it did, and the address that concerned.
-    pub fault: Option<(FaultKind, u64)>,
-    /// What its lifecycle says it is to be.
-    pub target: Standing,
-    /// A lifecycle transition is under way.
-    pub moving: bool,
-    /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
-    pub command: Option<(u32, Completion)>,
-    pub records: u64,
-    pub documents: u64,
-    pub bytes: u64,
-    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
-    /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
-    pub free: u64,
-    /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
-    /// records.
-    pub left: u64,
-    pub refused: u64,
-    /// What the archive's own last scrub came to.
-    pub check: Check,
-    /// When that ended, in milliseconds since 1970-01-01 UTC.
-    pub checked_ms: u64,
-    pub checked_records: u64,
-    /// A verification is under way.
-    pub verifying: bool,
-    /// The last one that has ended.
-    pub audited: Option<Audited>,
-    /// The operator's last order that a verification has answered: what its answer called it. It stays there when a
-    /// scheduled verification has followed.
-    pub answered: Option<u32>,
-    /// When the next scheduled audit is due, in milliseconds since the machine started.
-    pub audit_due_ms: Option<u64>,
-    /// Flags about this volume that are not acknowledged.
-    pub flags: u32,
+row! {
+    /// One archive, or the audit volume.
+    VolumeStatus as StatusRow {
+        state: ArchiveState,
+        /// When it came into that state, in milliseconds since the machine started.
+        since_ms: u64,
+        volume_state: VolumeState,
+        /// What its lifecycle says it is to be.
+        target: Standing,
+        moving: bool,
+        records: u64,
+        documents: u64,
+        bytes: u64,
+        /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
+        /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
+        free: u64,
+        /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
+        /// records.
+        left: u64,
+        refused: u64,
+        /// What the archive's own last scrub came to.
+        check: Check,
+        /// When that ended, in milliseconds since 1970-01-01 UTC.
+        checked_ms: u64,
+        checked_records: u64,
+        verifying: bool,
+        /// The operator's last order that a verification has answered: what its answer called it. It stays there when a
+        /// scheduled verification has followed.
+        verify_tag: Option<u32>,
+        /// When the next scheduled audit is due, in milliseconds since the machine started.
+        audit_due_ms: Option<u64>,
+        /// Flags about this volume that are not acknowledged.
+        flags: u32,
+    } spread {
+        /// Why the kernel stopped the archive, if it did, and the address that concerned.
+        fault: Option<(FaultKind, u64)> => (fault: u8, fault_address: U64),
+        /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
+        command: Option<(u32, Completion)> => (command_tag: U32, completion: u8),
+        /// The last one that has ended.
+        audited: Option<Audited> => (
+            verify_op: u8, verdict: u8, finding: u8, finding_area: u8, finding_block: U64, finding_record: U64,
+            findings: U32, verified_records: U64, verified_bytes: U64, verify_duration_ms: U64, audit_record: U64,
+            verified_ms: U64
+        ),
+    }
 }
 
 impl VolumeStatus {
@@ -91,195 +95,92 @@ impl VolumeStatus {
         checked_records: 0,
         verifying: false,
         audited: None,
-        answered: None,
+        verify_tag: None,
         audit_due_ms: None,
         flags: 0,
     };
 
-    /// The verdict of the last verification.
     pub fn verdict(&self) -> Option<Verdict> {
         self.audited.map(|audited| audited.result.verdict)
     }
 
-    /// Findings of the last verification.
     pub fn findings(&self) -> u32 {
         self.audited.map_or(0, |audited| audited.result.findings)
     }
+}
 
-    pub fn encode(&self) -> StatusRow {
-        let mut row = StatusRow {
-            state: self.state as u8,
-            volume_state: self.volume_state as u8,
-            verifying: u8::from(self.verifying),
-            target: self.target.state() as u8,
-            finding_record: NO_RECORD.into(),
-            verify_tag: self.answered.unwrap_or(0).into(),
-            records: self.records.into(),
-            documents: self.documents.into(),
-            bytes: self.bytes.into(),
-            free: self.free.into(),
-            left: self.left.into(),
-            refused: self.refused.into(),
-            moving: u8::from(self.moving),
-            check: self.check as u8,
-            checked_ms: self.checked_ms.into(),
-            checked_records: self.checked_records.into(),
-            since_ms: self.since_ms.into(),
-            audit_due_ms: self.audit_due_ms.unwrap_or(u64::MAX).into(),
-            flags: self.flags.into(),
-            audit_record: NO_RECORD.into(),
-            ..StatusRow::new_zeroed()
-        };
-        if let Some((kind, address)) = self.fault {
-            (row.fault, row.fault_address) = (kind as u8, address.into());
-        }
-        if let Some((tag, completion)) = self.command {
-            (row.command_tag, row.completion) = (tag.into(), completion as u8);
-        }
-        if let Some(Audited { result, ended_ms }) = self.audited {
-            (row.verify_op, row.verdict) = (result.scope.op() as u8, result.verdict as u8);
-            if let Some(first) = result.first {
-                let place = PlaceRow::of(&first);
-                (row.finding, row.finding_area) = (place.kind, place.area);
-                (row.finding_block, row.finding_record) = (place.block, place.record);
-            }
-            row.findings = result.findings.into();
-            (row.verified_records, row.verified_bytes) = (result.records.into(), result.bytes.into());
-            (row.verified_ms, row.verify_duration_ms) = (ended_ms.into(), result.duration_ms.into());
-            row.audit_record = result.audit_record.unwrap_or(NO_RECORD).into();
-        }
-        row
+impl Crosses for Option<(FaultKind, u64)> {
+    type Row = (u8, U64);
+
+    fn row(&self) -> Self::Row {
+        self.map_or((0, U64::ZERO), |(kind, address)| (kind.row(), address.row()))
+    }
+
+    fn of(&(kind, address): &Self::Row) -> Option<Self> {
+        if kind == 0 { Some(None) } else { Some(Some((FaultKind::from_wire(kind)?, address.get()))) }
     }
 }
 
-/// One archive (or the audit volume, last) on the operator's status page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct StatusRow {
-    /// [`ArchiveState`].
-    pub state: u8,
-    /// [`VolumeState`](crate::vault::VolumeState).
-    pub volume_state: u8,
-    /// The [`Verdict`](crate::audit::Verdict) of the last verification; 0 if there was none.
-    pub verdict: u8,
-    /// Its first finding's [`FindingKind`](ledger_fmt::verify::FindingKind), or 0.
-    pub finding: u8,
-    /// Its first finding's [`Area`](crate::vault::Area).
-    pub finding_area: u8,
-    /// 1 while a verification is under way.
-    pub verifying: u8,
-    /// [`FaultKind`](totebox_domain::FaultKind) if the archive faulted, or 0.
-    pub fault: u8,
-    /// The [`ArchiveState`] its lifecycle says it is to be: `Active`, `Suspended` or `Archived`.
-    pub target: u8,
-    /// Its first finding's block.
-    pub finding_block: U64,
-    /// Its first finding's record; all ones if none.
-    pub finding_record: U64,
-    /// Findings of the last verification.
-    pub findings: U32,
-    /// The tag of the operator's last command that a verification has answered; 0 if none. It stays there when
-    /// a scheduled verification has followed.
-    pub verify_tag: U32,
-    pub verified_records: U64,
-    /// Bytes read by the last verification.
-    pub verified_bytes: U64,
-    /// When it ended, in milliseconds since 1970-01-01 UTC.
-    pub verified_ms: U64,
-    /// How long it took.
-    pub verify_duration_ms: U64,
-    pub records: U64,
-    pub documents: U64,
-    pub bytes: U64,
-    /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing
-    /// any more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
-    pub free: U64,
-    /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
-    /// records.
-    pub left: U64,
-    /// Requests the vault refused.
-    pub refused: U64,
-    pub fault_address: U64,
-    /// The verification [`Op`](crate::audit::Op) of the last verification, in full or incremental.
-    pub verify_op: u8,
-    /// 1 while a lifecycle transition is under way.
-    pub moving: u8,
-    /// The [`Completion`](crate::operator::Completion) of the last lifecycle command.
-    pub completion: u8,
-    /// [`Check`] of the archive's own last scrub.
-    pub check: u8,
-    /// The tag of the last lifecycle command that ended; 0 if none.
-    pub command_tag: U32,
-    /// The archive's word on its last scrub, as in [`OwnCheck`](super::OwnCheck).
-    pub checked_ms: U64,
-    /// See above.
-    pub checked_records: U64,
-    /// When it came into the state it is in, in milliseconds since the machine started.
-    pub since_ms: U64,
-    /// When its next scheduled audit is due, in milliseconds since the machine started; all ones if none is.
-    pub audit_due_ms: U64,
-    /// Flags about this volume that are not acknowledged.
-    pub flags: U32,
-    pub reserved: [u8; 4],
-    /// Sequence number of the audit record that states the last verification; all ones if there is none.
-    pub audit_record: U64,
-}
+impl Crosses for Option<(u32, Completion)> {
+    type Row = (U32, u8);
 
-impl StatusRow {
-    /// What is said of the volume; `None` if no orchestrator says that.
-    pub fn decode(&self) -> Option<VolumeStatus> {
-        let fault = match self.fault {
-            0 => None,
-            kind => Some((FaultKind::from_wire(kind)?, self.fault_address.get())),
-        };
-        let command = match self.command_tag.get() {
-            0 => None,
-            tag => Some((tag, Completion::from_wire(self.completion)?)),
-        };
-        let audited = match self.verdict {
-            0 => None,
-            verdict => Some(Audited { result: self.result(verdict)?, ended_ms: self.verified_ms.get() }),
-        };
-        Some(VolumeStatus {
-            state: ArchiveState::from_wire(self.state)?,
-            since_ms: self.since_ms.get(),
-            volume_state: VolumeState::from_wire(self.volume_state)?,
-            fault,
-            target: Standing::from_wire(self.target)?,
-            moving: self.moving == 1,
-            command,
-            records: self.records.get(),
-            documents: self.documents.get(),
-            bytes: self.bytes.get(),
-            free: self.free.get(),
-            left: self.left.get(),
-            refused: self.refused.get(),
-            check: Check::from_wire(self.check)?,
-            checked_ms: self.checked_ms.get(),
-            checked_records: self.checked_records.get(),
-            verifying: self.verifying == 1,
-            audited,
-            answered: Some(self.verify_tag.get()).filter(|&tag| tag != 0),
-            audit_due_ms: Some(self.audit_due_ms.get()).filter(|&due_ms| due_ms != u64::MAX),
-            flags: self.flags.get(),
-        })
+    fn row(&self) -> Self::Row {
+        self.map_or((U32::ZERO, 0), |(tag, completion)| (tag.row(), completion.row()))
     }
 
-    fn result(&self, verdict: u8) -> Option<AuditResult> {
-        let &StatusRow { finding: kind, finding_area: area, finding_block: block, finding_record: record, .. } =
-            self;
-        let place = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
-        let first: Option<Finding> = if kind == 0 { None } else { Some(place.decode()?) };
-        Some(AuditResult {
-            scope: Op::from_wire(self.verify_op).and_then(Scope::of)?,
-            verdict: Verdict::from_wire(verdict)?,
-            first,
-            findings: self.findings.get(),
-            records: self.verified_records.get(),
-            bytes: self.verified_bytes.get(),
-            duration_ms: self.verify_duration_ms.get(),
-            audit_record: Some(self.audit_record.get()).filter(|&record| record != NO_RECORD),
-        })
+    fn of(&(tag, completion): &Self::Row) -> Option<Self> {
+        if tag.get() == 0 { Some(None) } else { Some(Some((tag.get(), Completion::from_wire(completion)?))) }
+    }
+}
+
+impl Crosses for Option<Audited> {
+    type Row = (u8, u8, u8, u8, U64, U64, U32, U64, U64, U64, U64, U64);
+
+    fn row(&self) -> Self::Row {
+        let Some(Audited { result, ended_ms }) = self else {
+            return (
+                0,
+                0,
+                0,
+                0,
+                U64::ZERO,
+                NONE.row(),
+                U32::ZERO,
+                U64::ZERO,
+                U64::ZERO,
+                U64::ZERO,
+                NONE.row(),
+                U64::ZERO,
+            );
+        };
+        let ResultRow { scope: op, verdict, first, findings, records, bytes, duration_ms, audit_record } =
+            result.encode();
+        let PlaceRow { kind, area, block, record, .. } = first;
+        let ended_ms = ended_ms.row();
+        (op, verdict, kind, area, block, record, findings, records, bytes, duration_ms, audit_record, ended_ms)
+    }
+
+    fn of(row: &Self::Row) -> Option<Self> {
+        let &(
+            op,
+            verdict,
+            kind,
+            area,
+            block,
+            record,
+            findings,
+            records,
+            bytes,
+            duration_ms,
+            audit_record,
+            ended_ms,
+        ) = row;
+        if verdict == 0 {
+            return Some(None);
+        }
+        let first = PlaceRow { kind, area, block, record, ..PlaceRow::default() };
+        let row = ResultRow { scope: op, verdict, first, findings, records, bytes, duration_ms, audit_record };
+        Some(Some(Audited { result: row.decode()?, ended_ms: ended_ms.get() }))
     }
 }
 
@@ -294,11 +195,9 @@ pub struct ApplianceStatus {
     pub durable: bool,
     /// Every archive has come up or failed to.
     pub settled: bool,
-    /// The disk refuses writes.
     pub read_only: bool,
     /// The archives' states were read back from the audit record, or cannot be.
     pub restored: bool,
-    /// Bits of [`degraded`].
     pub degraded: u8,
     /// Some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
     pub in_service: bool,
@@ -306,7 +205,6 @@ pub struct ApplianceStatus {
     pub unrecorded: u32,
     /// Flags that are not acknowledged, shown or not.
     pub flags_open: u32,
-    /// Flags there is no room for.
     pub flags_hidden: u32,
     /// Every volume, as numbered in the manifest; the audit volume is the last.
     pub volumes: Vec<VolumeStatus>,
@@ -377,30 +275,21 @@ impl ApplianceStatus {
     }
 }
 
+/// An [`ApplianceStatus`] as it crosses. What is true is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct StatusPage {
-    /// Milliseconds since the machine started.
     pub uptime_ms: U64,
     pub wall_ms: U64,
-    /// 1 if an acknowledged record is durable on this disk.
     pub durable: u8,
-    /// 1 once every archive has come up or failed to.
     pub settled: u8,
-    /// 1 if the disk refuses writes.
     pub read_only: u8,
-    /// 1 once the archives' states were read back from the audit record, or cannot be.
     pub restored: u8,
-    /// Bits of [`degraded`](super::degraded).
     pub degraded: u8,
-    /// 1 if some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
     pub in_service: u8,
     pub reserved: [u8; 2],
-    /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
     pub unrecorded: U32,
-    /// Flags that are not acknowledged, shown or not.
     pub flags_open: U32,
-    /// Flags there is no row for.
     pub flags_hidden: U32,
     /// The tag of the last [`History`](crate::operator::Op::History) that ended; 0 if none.
     pub history_tag: U32,
@@ -414,11 +303,8 @@ pub struct StatusPage {
     pub rows: [StatusRow; VOLUMES_MAX],
     /// Flags: those in use first; of these the unacknowledged first, the most serious first, then the oldest.
     pub flags: [FlagRow; FLAGS_MAX],
-    /// The records the operator asked for, in their order.
     pub history: [EventRow; HISTORY_MAX],
-    /// Findings in all of the last verification of the volume the operator asked for.
     pub findings: U32,
-    /// Those of them beyond what became flags.
     pub more: RangeRows,
 }
 
@@ -453,9 +339,10 @@ impl StatusPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Scope;
     use crate::flag::About;
     use ledger_fmt::layout::Area;
-    use ledger_fmt::verify::FindingKind;
+    use ledger_fmt::verify::{Finding, FindingKind};
 
     /// Volumes in every state, with every kind of what can be said of them.
     fn volumes() -> Vec<VolumeStatus> {
@@ -485,7 +372,7 @@ mod tests {
             add(&|volume| volume.command = Some((5, completion)));
         }
         for check in numbers().filter_map(Check::from_wire) {
-            add(&|volume| (volume.check, volume.verifying, volume.answered) = (check, true, Some(3)));
+            add(&|volume| (volume.check, volume.verifying, volume.verify_tag) = (check, true, Some(3)));
         }
         for verdict in numbers().filter_map(Verdict::from_wire) {
             for (scope, record) in [(Scope::Full, None), (Scope::Incremental, Some(4))] {

@@ -3,25 +3,25 @@
 use heapless::Vec;
 use totebox_manifest::VOLUMES_MAX;
 use totebox_manifest::conversation::PAGE;
-use zerocopy::little_endian::{U16, U64};
+use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::row::row;
 use crate::vault::VolumeState;
 
-/// What the vault says of one volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VolumeReport {
-    pub state: VolumeState,
-    /// The client whose volume this is broke the protocol and was cut off.
-    pub closed: bool,
-    /// How often the vault has written a newer hint over each of the two that it had found damaged, since its start.
-    pub hints_damaged: [u16; 2],
-    /// Requests refused since start: those that break a rule, and a client's cutting-off.
-    pub refused: u64,
-    /// Blocks of `assets/` committed.
-    pub assets_next: u64,
-    /// Blocks of `ledger/` committed.
-    pub ledger_next: u64,
+row! {
+    /// What the vault says of one volume.
+    VolumeReport as VolumeRow {
+        state: VolumeState,
+        /// The client whose volume this is broke the protocol and was cut off.
+        closed: bool,
+        /// How often the vault has written a newer hint over each of the two that it had found damaged, since its start.
+        hints_damaged: [u16; 2],
+        /// Requests refused since start: those that break a rule, and a client's cutting-off.
+        refused: u64,
+        assets_next: u64,
+        ledger_next: u64,
+    }
 }
 
 impl VolumeReport {
@@ -34,18 +34,6 @@ impl VolumeReport {
         assets_next: 0,
         ledger_next: 0,
     };
-
-    fn encode(&self) -> VolumeRow {
-        VolumeRow {
-            state: self.state as u8,
-            closed: u8::from(self.closed),
-            hints_damaged: self.hints_damaged.map(Into::into),
-            reserved: [0; 2],
-            refused: self.refused.into(),
-            assets_next: self.assets_next.into(),
-            ledger_next: self.ledger_next.into(),
-        }
-    }
 }
 
 /// What the vault says of the disk and of every volume.
@@ -53,7 +41,6 @@ impl VolumeReport {
 pub struct VaultReport {
     /// The disk can flush. Without it nothing is called durable.
     pub durable: bool,
-    /// The disk refuses writes.
     pub read_only: bool,
     /// Counts up whenever the orchestrator asks for a sign of life.
     pub heartbeat: u64,
@@ -88,38 +75,15 @@ impl VaultReport {
     }
 }
 
-/// A volume on the vault's page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct VolumeRow {
-    /// [`VolumeState`].
-    pub state: u8,
-    /// 1 if [`VolumeReport::closed`].
-    pub closed: u8,
-    /// [`VolumeReport::hints_damaged`].
-    pub hints_damaged: [U16; 2],
-    pub reserved: [u8; 2],
-    /// [`VolumeReport::refused`].
-    pub refused: U64,
-    /// [`VolumeReport::assets_next`].
-    pub assets_next: U64,
-    /// [`VolumeReport::ledger_next`].
-    pub ledger_next: U64,
-}
-
+/// A [`VaultReport`] as it crosses. What is true is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct VaultPage {
-    /// 1 if [`VaultReport::durable`].
     pub durable: u8,
-    /// 1 if [`VaultReport::read_only`].
     pub read_only: u8,
     pub reserved: [u8; 6],
-    /// [`VaultReport::heartbeat`].
     pub heartbeat: U64,
-    /// [`VaultReport::in_flight`].
     pub in_flight: U64,
-    /// [`VaultReport::completed`].
     pub completed: U64,
     pub volumes: [VolumeRow; VOLUMES_MAX],
 }
@@ -129,23 +93,13 @@ const _: () = assert!(size_of::<VaultPage>() + 8 <= PAGE);
 impl VaultPage {
     /// What the vault of so many volumes says; `None` if no vault says that.
     pub fn decode(&self, volumes: usize) -> Option<VaultReport> {
-        let volume = |row: &VolumeRow| {
-            Some(VolumeReport {
-                state: VolumeState::from_wire(row.state)?,
-                closed: row.closed == 1,
-                hints_damaged: row.hints_damaged.map(U16::get),
-                refused: row.refused.get(),
-                assets_next: row.assets_next.get(),
-                ledger_next: row.ledger_next.get(),
-            })
-        };
         Some(VaultReport {
             durable: self.durable == 1,
             read_only: self.read_only == 1,
             heartbeat: self.heartbeat.get(),
             in_flight: self.in_flight.get(),
             completed: self.completed.get(),
-            volumes: self.volumes.get(..volumes)?.iter().map(volume).collect::<Option<_>>()?,
+            volumes: self.volumes.get(..volumes)?.iter().map(VolumeRow::decode).collect::<Option<_>>()?,
         })
     }
 }
