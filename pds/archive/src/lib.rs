@@ -113,7 +113,7 @@ impl Archive {
             lifecycle: page_reader(manifest, mapped, Role::Orchestrator, 0)?,
             health: page_writer(manifest, mapped, Role::Orchestrator, 0)?,
             orchestrator: page_channel(manifest, Role::Orchestrator, 0)?,
-            published: Claim::NOTHING,
+            published: Claim::default(),
             untold: false,
             news: false,
             volume_state: VolumeState::Recovering,

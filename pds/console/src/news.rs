@@ -56,7 +56,7 @@ impl News {
         output.line(format_args!("*Totebox {name}: starting {archives} archives"));
         News {
             deployment: name.to_string(),
-            volumes: vec![Told::of(&VolumeStatus::UNKNOWN); usize::from(archives) + 1],
+            volumes: vec![Told::of(&VolumeStatus::default()); usize::from(archives) + 1],
             degraded: 0,
             flags: heapless::Vec::new(),
             flags_stale: false,

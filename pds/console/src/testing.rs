@@ -390,7 +390,7 @@ impl Harness {
             regions: description.links.iter().flat_map(|link| [link.mine, link.theirs]).collect(),
         };
         for row in &mut harness.status_page.rows {
-            *row = VolumeStatus::UNKNOWN.encode();
+            *row = VolumeStatus::default().encode();
             (row.verify_op, row.audit_record) = (Audit::VerifyFull as u8, 0.into());
         }
         harness.console.start(&mut harness.kernel);

@@ -78,7 +78,7 @@ impl Archive {
     }
 
     pub fn claim(&self) -> Claim {
-        self.claim.unwrap_or(Claim::NOTHING)
+        self.claim.unwrap_or_default()
     }
 
     /// Where its own ledger says its lifecycle has come to, once it has come up.

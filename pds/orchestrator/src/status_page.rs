@@ -123,7 +123,7 @@ impl StatusPageWriter {
                 verify_tag: Some(audits.answered).filter(|&tag| tag != UNASKED),
                 audit_due_ms: audits.due_ms,
                 flags: known.flags.open(|flag| flag.volume == Some(volume as u8)),
-                ..VolumeStatus::UNKNOWN
+                ..VolumeStatus::default()
             };
             match (known.archives.get(volume), known.lifecycles.get(volume)) {
                 (Some(archive), Some(lifecycle)) => {

@@ -166,12 +166,7 @@ impl Harness {
         self.commanded += 1;
         let sequence = self.commanded.into();
         let cause = totebox_protocol::page::Cause::Operator as u8;
-        self.lifecycle.publish(&CommandPage {
-            sequence,
-            target: target as u8,
-            cause,
-            ..CommandPage::new_zeroed()
-        });
+        self.lifecycle.publish(&CommandPage { sequence, target: target as u8, cause });
         self.beat();
     }
 

@@ -9,8 +9,10 @@ use crate::wire_enum;
 
 wire_enum! {
     /// What an archive is to be, and what it says it is.
+    #[derive(Default)]
     ArchiveState: u8 {
         /// Not yet recovered.
+        #[default]
         Starting = 0, "starting";
         /// In service.
         Active = 1, "active";

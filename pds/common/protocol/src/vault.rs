@@ -265,7 +265,9 @@ impl Status {
 
 wire_enum! {
     /// The state of a volume as the vault found it.
+    #[derive(Default)]
     VolumeState: u8 {
+        #[default]
         Recovering = 0, "recovering";
         /// In service.
         Ready = 1, "ready";

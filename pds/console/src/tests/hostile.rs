@@ -254,7 +254,7 @@ fn a_status_page_that_no_orchestrator_publishes_is_not_believed_and_its_orchestr
         let refused = harness.ask("suspend finance");
         assert!(refused[0].starts_with("-not-answering the orchestrator broke its protocol"), "{refused:?}");
         // What becomes of the page is no matter any more.
-        harness.status_page.rows[1] = VolumeStatus::UNKNOWN.encode();
+        harness.status_page.rows[1] = VolumeStatus::default().encode();
         harness.publish();
         assert!(harness.ask("status")[1].contains(" records=7 "), "{number}");
         assert!(harness.ask("put finance x 0")[0].starts_with("+ready "), "{number}: documents go on");

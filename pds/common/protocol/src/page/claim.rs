@@ -48,6 +48,7 @@ pub struct OwnCheck {
 
 row! {
     /// What an archive says of itself. A claim, not a fact: the auditor compares.
+    #[derive(Default)]
     Claim as Health if Claim::is_possible {
         /// Counts up whenever the archive is scheduled by a lifecycle command or finishes work.
         heartbeat: u64,
@@ -75,20 +76,6 @@ row! {
 const _: () = assert!(size_of::<Health>() + 8 <= PAGE);
 
 impl Claim {
-    /// Nothing yet, of an archive that starts.
-    pub const NOTHING: Claim = Claim {
-        heartbeat: 0,
-        state: ArchiveState::Starting,
-        obeyed: 0,
-        records: 0,
-        documents: 0,
-        bytes: 0,
-        head: [0; 32],
-        root: [0; 32],
-        recorded: Standing::Active,
-        check: OwnCheck { passes: 0, result: Check::None, place: None, records: 0, ended_ms: 0 },
-    };
-
     /// That it has faulted the orchestrator alone can say.
     fn is_possible(&self) -> bool {
         self.state != ArchiveState::Faulted
@@ -119,17 +106,24 @@ mod tests {
     use zerocopy::{FromBytes, IntoBytes};
 
     fn claims() -> Vec<Claim> {
-        let mut claims = Vec::from([Claim::NOTHING]);
+        let mut claims = Vec::from([Claim::default()]);
         for state in (0..=u8::MAX).filter_map(ArchiveState::from_wire).filter(|&s| s != ArchiveState::Faulted) {
             for recorded in [Standing::Active, Standing::Suspended, Standing::Archived] {
-                claims.push(Claim { state, recorded, ..Claim::NOTHING });
+                claims.push(Claim { state, recorded, ..Claim::default() });
             }
         }
         for result in (0..=u8::MAX).filter_map(Check::from_wire) {
             for (area, record) in Area::ALL.into_iter().flat_map(|area| [(area, None), (area, Some(7))]) {
                 let place = result.found().then_some(Place { area, block: 9, record });
                 let check = OwnCheck { passes: 1, result, place, records: 2, ended_ms: 3 };
-                claims.push(Claim { check, heartbeat: 4, obeyed: 5, records: 6, head: [7; 32], ..Claim::NOTHING });
+                claims.push(Claim {
+                    check,
+                    heartbeat: 4,
+                    obeyed: 5,
+                    records: 6,
+                    head: [7; 32],
+                    ..Claim::default()
+                });
             }
         }
         claims
@@ -147,14 +141,14 @@ mod tests {
     fn what_is_no_claim_is_refused() {
         for at in 0..size_of::<Health>() {
             for value in 0..=u8::MAX {
-                let mut health = Claim::NOTHING.encode();
+                let mut health = Claim::default().encode();
                 health.as_mut_bytes()[at] = value;
                 if let Some(claim) = health.decode() {
                     assert_eq!(claim.encode().decode(), Some(claim));
                 }
             }
         }
-        let good = Claim::NOTHING.encode();
+        let good = Claim::default().encode();
         for number in 0..=u8::MAX {
             let refused = |health: Health| health.decode().is_none();
             let states = ArchiveState::from_wire(number).filter(|&state| state != ArchiveState::Faulted);

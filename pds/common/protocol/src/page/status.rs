@@ -29,6 +29,7 @@ pub struct Audited {
 
 row! {
     /// One archive, or the audit volume.
+    #[derive(Default)]
     VolumeStatus as StatusRow {
         state: ArchiveState,
         /// When it came into that state, in milliseconds since the machine started.
@@ -75,31 +76,6 @@ row! {
 }
 
 impl VolumeStatus {
-    /// Of a volume of which nothing is known yet.
-    pub const UNKNOWN: VolumeStatus = VolumeStatus {
-        state: ArchiveState::Starting,
-        since_ms: 0,
-        volume_state: VolumeState::Recovering,
-        fault: None,
-        target: Standing::Active,
-        moving: false,
-        command: None,
-        records: 0,
-        documents: 0,
-        bytes: 0,
-        free: 0,
-        left: 0,
-        refused: 0,
-        check: Check::None,
-        checked_ms: 0,
-        checked_records: 0,
-        verifying: false,
-        audited: None,
-        verify_tag: None,
-        audit_due_ms: None,
-        flags: 0,
-    };
-
     pub fn verdict(&self) -> Option<Verdict> {
         self.audited.map(|audited| audited.result.verdict)
     }
@@ -239,7 +215,7 @@ impl ApplianceStatus {
             unrecorded: 0,
             flags_open: 0,
             flags_hidden: 0,
-            volumes: core::iter::repeat_n(VolumeStatus::UNKNOWN, volumes).collect(),
+            volumes: core::iter::repeat_n(VolumeStatus::default(), volumes).collect(),
             flags: Vec::with_capacity(FLAGS_MAX),
             history: 0,
             history_end: None,
@@ -346,10 +322,10 @@ mod tests {
 
     /// Volumes in every state, with every kind of what can be said of them.
     fn volumes() -> Vec<VolumeStatus> {
-        let mut volumes = Vec::from([VolumeStatus::UNKNOWN]);
+        let mut volumes = Vec::from([VolumeStatus::default()]);
         let mut add = |change: &dyn Fn(&mut VolumeStatus)| {
             let mut volume =
-                VolumeStatus { since_ms: 1, records: 2, documents: 3, bytes: 4, ..VolumeStatus::UNKNOWN };
+                VolumeStatus { since_ms: 1, records: 2, documents: 3, bytes: 4, ..VolumeStatus::default() };
             (volume.free, volume.left, volume.refused, volume.flags) = (5, 6, 7, 8);
             (volume.checked_ms, volume.checked_records, volume.audit_due_ms) = (9, 10, Some(11));
             change(&mut volume);

@@ -11,6 +11,7 @@ use crate::vault::VolumeState;
 
 row! {
     /// What the vault says of one volume.
+    #[derive(Default)]
     VolumeReport as VolumeRow {
         state: VolumeState,
         /// The client whose volume this is broke the protocol and was cut off.
@@ -22,18 +23,6 @@ row! {
         assets_next: u64,
         ledger_next: u64,
     }
-}
-
-impl VolumeReport {
-    /// Of a volume that was not looked at yet.
-    pub const RECOVERING: VolumeReport = VolumeReport {
-        state: VolumeState::Recovering,
-        closed: false,
-        hints_damaged: [0; 2],
-        refused: 0,
-        assets_next: 0,
-        ledger_next: 0,
-    };
 }
 
 /// What the vault says of the disk and of every volume.
@@ -55,7 +44,7 @@ pub struct VaultReport {
 impl VaultReport {
     /// Nothing yet of so many volumes.
     pub fn nothing(volumes: usize) -> VaultReport {
-        let volumes = core::iter::repeat_n(VolumeReport::RECOVERING, volumes).collect();
+        let volumes = core::iter::repeat_n(VolumeReport::default(), volumes).collect();
         VaultReport { durable: false, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
     }
 
@@ -112,7 +101,7 @@ mod tests {
     fn every_report_comes_out_of_its_page_as_it_went_in() {
         for state in (0..=u8::MAX).filter_map(VolumeState::from_wire) {
             let mut report = VaultReport::nothing(VOLUMES_MAX);
-            report.volumes[3] = VolumeReport { state, closed: true, refused: 9, ..VolumeReport::RECOVERING };
+            report.volumes[3] = VolumeReport { state, closed: true, refused: 9, ..VolumeReport::default() };
             (report.volumes[4].hints_damaged, report.volumes[5].assets_next) = ([1, u16::MAX], 7);
             (report.durable, report.heartbeat, report.in_flight, report.completed) = (true, 4, 5, 6);
             let page = report.encode();
