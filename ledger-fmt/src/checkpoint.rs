@@ -18,8 +18,7 @@ const ORIGIN: &str = "totebox/";
 /// Bytes of an origin at most: the deployment's id has 32 digits.
 const ORIGIN_MAX: usize = ORIGIN.len() + 32 + 1 + NAME_LEN_MAX;
 
-/// Bytes of a checkpoint signed by one archive at most: origin, size and root, each on a line, an empty line,
-/// and a signature.
+/// Bytes of a checkpoint with one signature at most: origin, size, root, an empty line, the signature.
 pub const SIGNED_MAX: usize = (ORIGIN_MAX + 1) + (20 + 1) + (44 + 1) + 1 + signature_line_len(ORIGIN_MAX);
 
 const _: () = assert!(size_of::<TreeHead>() + SIGNED_MAX <= PAYLOAD_MAX);

@@ -59,8 +59,7 @@ pub struct Want {
     pub content: Option<u64>,
 }
 
-/// What a verifier tells while it goes: findings, and for listings and extraction the sound records and
-/// their content.
+/// What a verifier reports on its way: findings, and sound records and content for listings and extraction.
 pub trait Visitor {
     /// Something is wrong.
     fn finding(&mut self, finding: &Finding);

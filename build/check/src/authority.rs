@@ -310,8 +310,7 @@ impl Reach {
         reached
     }
 
-    /// The shortest way from one subject to another one that `is_end`, through subjects that `may_pass`
-    /// only; both ends included.
+    /// The shortest way from one subject to one that `is_end`, both included, only through those that `may_pass`.
     pub fn path(
         &self,
         from: usize,

@@ -18,8 +18,7 @@ pub struct Schedule {
     pub reason: &'static str,
 }
 
-/// An archive's smallest budget: work for which a change of threads is cheap. Its period is long enough
-/// for its share to be that much.
+/// An archive's smallest budget: beside it a change of threads is cheap. Its share decides its period.
 const ARCHIVE_BUDGET_US_MIN: u32 = 500;
 
 /// Parts per million of the CPU that all archives share.

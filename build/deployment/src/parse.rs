@@ -16,8 +16,7 @@ use totebox_common::output::causes;
 use totebox_common::problem::Problems;
 use totebox_common::units::{MIB, parse_duration, parse_share, parse_size, show_share, show_size};
 
-/// Characters of an archive's name at most: its domain's name has a prefix, and regions and files are
-/// named after both.
+/// Characters of an archive's name at most: prefixes come before it, and files and regions are named after it.
 const ARCHIVE_NAME_MAX: usize = 24;
 
 const BLOCK: u64 = BLOCK_SIZE as u64;

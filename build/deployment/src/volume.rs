@@ -16,8 +16,7 @@ use uuid::Uuid;
 
 use totebox_common::units::MIB;
 
-/// Bytes before the first volume, and behind the last: room for the partition tables, and what keeps
-/// volumes aligned.
+/// Bytes before the first volume and after the last: room for the tables, and what keeps volumes aligned.
 pub const TABLE_SIZE: u64 = MIB;
 
 /// The name of the audit volume.

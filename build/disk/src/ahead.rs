@@ -53,8 +53,7 @@ struct Chunk {
     hashes: VecDeque<(Place, Hash)>,
 }
 
-/// What the threads take turns at. One reads at a time and always what comes next: only then does the system, too,
-/// read ahead.
+/// What the threads take turns at: one reads at a time, always what comes next, so that the system reads ahead.
 struct Source {
     left: Range<u64>,
     spent: Receiver<Chunk>,

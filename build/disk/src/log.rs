@@ -28,8 +28,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the ledger of a volume, and keeps the record with this number. `progress` is told bytes read
-    /// and expected.
+    /// Reads a volume's ledger and keeps the record with this number. `progress` gets bytes read and expected.
     pub fn read(
         image: &Image,
         volume: &Volume,

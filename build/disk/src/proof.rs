@@ -132,8 +132,7 @@ impl Inclusion {
 }
 
 impl Consistency {
-    /// Checks that the checkpoint is signed with one of these keys and extends `old`, which the caller has
-    /// kept, or has checked.
+    /// Checks that one of these keys signed the checkpoint and that it extends `old`, which the caller trusts.
     pub fn check(&self, old: &SignedCheckpoint, keys: &[Verifier]) -> Result<(), Disproved> {
         let SignedCheckpoint { size, root, origin, .. } = &self.checkpoint;
         self.checkpoint.verify(keys).map_err(Disproved::Checkpoint)?;

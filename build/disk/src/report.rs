@@ -80,8 +80,7 @@ impl Report {
     }
 }
 
-/// Findings that say the same of one block after the other, for a person: a disk that was cut short lacks thousands,
-/// which is one thing to know.
+/// Findings that say the same of neighbouring blocks: to a person the thousands a short disk lacks are one thing.
 pub struct Stretch<'a> {
     row: &'a Row,
     last: Option<u64>,

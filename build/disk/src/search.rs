@@ -23,8 +23,7 @@ const STEP: u64 = 512;
 /// Bytes read at a time.
 const CHUNK: u64 = 1 << 20;
 
-/// Superblocks looked at closely in each such stretch of the disk, so that one full of them takes no longer than
-/// it takes to read.
+/// Superblocks examined in each such stretch: a disk full of them takes no longer than reading it.
 const CLOSELY_MAX: usize = 4;
 
 /// Volumes that are found at most.

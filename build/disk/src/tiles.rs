@@ -15,8 +15,7 @@ use super::log::Log;
 /// Hashes in a full tile.
 const WIDTH: usize = 256;
 
-/// Writes the log up to its newest checkpoint into a directory that is empty or does not exist; returns how
-/// many records it has.
+/// Writes the log up to its newest checkpoint into a new or empty directory; returns its number of records.
 pub fn write_tiles(log: &Log, directory: &Path) -> Result<u64> {
     let checkpoint = log.newest()?;
     prepare(directory)?;

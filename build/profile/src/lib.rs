@@ -79,8 +79,7 @@ fn domain(graph: &Graph, pd: &Pd) -> Domain {
     }
 }
 
-/// What domains may do to each other by their roles. Nobody calls anybody: nothing of the product can be kept waiting
-/// by another domain.
+/// What domains may do to each other by their roles. Nobody calls anybody, so no domain keeps another waiting.
 fn allowed() -> BTreeSet<(&'static str, &'static str, Act)> {
     let mut allowed = BTreeSet::new();
     let kinds = ROLES.map(|info| info.role);

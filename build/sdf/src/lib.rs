@@ -355,8 +355,7 @@ impl System {
         all
     }
 
-    /// Whether it can only be for x86: it names something no other machine has. A description does not say
-    /// its architecture.
+    /// Whether it names something only x86 has. A description does not say its architecture.
     pub fn is_for_x86(&self) -> bool {
         self.all_protection_domains().iter().any(|(pd, _)| {
             !pd.ioports.is_empty() || pd.irqs.iter().any(|irq| !matches!(irq.source, IrqSource::Line { .. }))

@@ -52,8 +52,7 @@ impl Console {
         Ok(Some(Message { asked, tag: request.tag.get(), len }))
     }
 
-    /// Copies the first bytes of the oldest request's data, at most its `len`. Once only: the console may
-    /// change them meanwhile.
+    /// Copies the start of the oldest request's data, at most its `len`. Once only: the console may change them.
     pub fn data(&self, out: &mut [u8]) {
         assert!(self.held.is_some(), "there is no request to read from");
         self.link.data(out);

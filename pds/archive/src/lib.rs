@@ -376,8 +376,7 @@ impl Archive {
         }
     }
 
-    /// What it is to be: what its ledger says, until the orchestrator has said something. An archive that is
-    /// closed stays so.
+    /// What it is to be: what its ledger says, until the orchestrator speaks. What is closed stays closed.
     fn target(&self) -> Standing {
         let recorded = self.ledger.totals().standing;
         match self.command {

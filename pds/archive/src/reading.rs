@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::num::NonZeroU64;
 use core::ops::Range;
 
 use ledger_fmt::Hash;
@@ -265,7 +266,7 @@ impl Task {
 
     /// Says which records are missing from a listing; an empty range if that is not known.
     fn tell_gap(&self, missing: &Range<u64>, console: &mut Console) {
-        let count = Some(missing.end - missing.start).filter(|&count| count > 0);
+        let count = NonZeroU64::new(missing.end - missing.start);
         console.answer(self.tag, Answered::Gap { first: missing.start, count }, &[]);
     }
 

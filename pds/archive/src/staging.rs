@@ -19,8 +19,7 @@ use super::Purpose;
 /// The buffer and its place in `assets/`.
 pub struct Staging {
     buffer: Box<[u8]>,
-    /// The asset block the buffer's first byte belongs to: the vault's append position once it has served
-    /// everything under way.
+    /// The asset block of the buffer's first byte: the vault's append position after everything under way.
     block: u64,
     complete: usize,
     len: usize,

@@ -57,8 +57,7 @@ use reader::Ticket;
 use replay::Replay;
 use verification::{ClaimedHead, Verification};
 
-/// Replies of the vault taken up in one go: as many as its ring holds. Each one that comes later has a
-/// notification of its own.
+/// Vault replies taken up in one go: as many as its ring holds. Each later one has its own notification.
 const REPLIES_MAX: usize = 8;
 
 /// Requests to the vault under way when blocks are asked for: two slots stay free for the audit record.

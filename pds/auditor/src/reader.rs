@@ -18,8 +18,7 @@ use super::{Purpose, READS_MAX};
 /// Blocks one request reads: as many as a message carries, and as a want has at most.
 const READ_BLOCKS: usize = BATCH_BLOCKS_MAX;
 
-/// Blocks a stream holds or has under way beyond what was wanted: a request being fed, one waiting, one
-/// on its way.
+/// Blocks a stream holds or has under way ahead of its reader: one request fed, one waiting, one coming.
 const AHEAD: usize = 3 * READ_BLOCKS;
 
 /// Blocks of a stream's buffer: so much larger than [`AHEAD`] that its content is seldom moved.

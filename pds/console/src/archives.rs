@@ -9,8 +9,7 @@ use totebox_shm::Mapped;
 
 use super::links::{ArchiveLink, Message, Misbehaviour, Outbox};
 
-/// Milliseconds in which an archive that is waited for must have taken or sent something: far more than a slow disk
-/// takes for a flush.
+/// Milliseconds in which an awaited archive must take or send something: far more than a slow flush.
 pub const ANSWER_MS: u64 = 45_000;
 
 pub struct Archives {

@@ -29,8 +29,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// What the peer is in the middle of, where `voided` is what it sent last. Nothing for a program: it knows by
-    /// itself.
+    /// What the peer is in the middle of; `voided` is what it sent last. Nothing for a program: it knows.
     pub fn of(work: &Work, is_typing: bool, voided: Lost) -> Cut {
         if work.context.machine() {
             return Cut::default();
@@ -115,8 +114,7 @@ pub struct Holders {
 enum Doubt {
     #[default]
     None,
-    /// Ctrl-C came in the middle of this. The next command shows whether a person gave it up or a program took the
-    /// line.
+    /// Ctrl-C came in the middle of this; the next command shows whether from a person or a program.
     Asked(Cut),
     /// A program took the line. When it has gone, the person may be typing on.
     Cut(Cut),

@@ -10,8 +10,7 @@ use totebox_domain::device::Uart;
 
 use super::progress::Progress;
 
-/// Room for a full window of lines and the next: a peer that keeps to its window never has to wait
-/// before its Ctrl-C is seen.
+/// Room for a full window of lines and the next, so that a peer within it has its Ctrl-C seen at once.
 const CAPACITY: usize = (WINDOW + 1) * (LINE_MAX + 2);
 
 /// Signals kept at most, and bytes taken from the line at a time: each may be one.

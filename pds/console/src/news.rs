@@ -105,8 +105,7 @@ impl News {
         Progress::moved_if(before != now)
     }
 
-    /// Says what has changed of the volumes, unless that is the answer to the order the operator waits for. `Moved` if
-    /// the page was looked through.
+    /// Says what changed of the volumes, but for the answer the operator awaits. `Moved` if it looked.
     pub fn tell_volumes(&mut self, awaited: Option<&GivenOrder>, context: &mut Context) -> Progress {
         let Context { output, view, volumes, .. } = context;
         let Some(status_page) = view.last().filter(|_| self.stale) else { return Progress::Idle };

@@ -63,8 +63,7 @@ impl Output {
         self.mid_line
     }
 
-    /// Writes one whole line, on a line of its own. Whatever is in it, nothing reaches the line that is not
-    /// printable.
+    /// Writes one whole line, on a line of its own. Nothing unprintable in it reaches the line.
     pub fn line(&mut self, text: fmt::Arguments<'_>) {
         self.write_line(text, self.checked);
     }

@@ -8,8 +8,7 @@ use super::errors::{Error, Refused};
 use super::links::{Message, Misbehaviour};
 use super::submissions::{Fate, Receipt};
 
-/// An answer to something the console is no longer busy with: a receipt, or the rest of what was given up, which
-/// nobody wants any more.
+/// An answer the console no longer waits for: a receipt, or the unwanted rest of what was given up.
 pub fn late_answer(link: usize, message: &Message, context: &mut Context) -> Result<(), Misbehaviour> {
     let tag = message.tag;
     if !context.archives.has_given(tag) {

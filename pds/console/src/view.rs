@@ -125,8 +125,7 @@ impl View {
         self.orchestrator.age_ms(self.now_ms)
     }
 
-    /// The domains that do not work, as bits of [`degraded`]: by the orchestrator's word, and by the console's own
-    /// judgement of those it watches.
+    /// The domains that do not work, as bits of [`degraded`]: by the orchestrator's word and the console's own.
     pub fn degraded(&self) -> u8 {
         let reported = self.last().map_or(0, |status| status.degraded) & !degraded::ORCHESTRATOR;
         let orchestrator = if self.is_orchestrator_lost() { degraded::ORCHESTRATOR } else { 0 };

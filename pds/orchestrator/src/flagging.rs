@@ -50,8 +50,7 @@ impl Orchestrator {
         }
     }
 
-    /// The audit record takes records again, and everything that was kept for it is in it: the operator is told
-    /// how much was not.
+    /// The audit record takes records again and has all that was kept for it: reports how much was not.
     pub(super) fn tell_left_out(&mut self) {
         if let Some(events) = self.records.take_left_out() {
             self.raise(flag(self.archives.len(), About::AuditVolume { left_out: events.into() }));

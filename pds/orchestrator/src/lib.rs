@@ -230,8 +230,7 @@ impl Orchestrator {
         }
     }
 
-    /// The wall clock's time of the last record before this start: the clock is compared with it as soon as it
-    /// was read.
+    /// The wall clock's time of the last record before this start, to compare with the clock's first word.
     fn continue_from(&mut self, last_ms: u64) {
         match self.time.wall_ms.get() {
             0 => self.time.wall_ms = last_ms.into(),

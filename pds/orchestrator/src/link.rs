@@ -15,8 +15,7 @@ use totebox_shm::{Mapped, PeerError};
 /// Milliseconds without a request taken after which the auditor is cut off for good.
 pub const CUT_OFF_MS: u64 = 60_000;
 
-/// Beats without the report that is due after which the auditor is cut off: a minute, far more than a write to the
-/// audit volume takes.
+/// Beats without a due report after which the auditor is cut off: a minute, far more than a write takes.
 pub const SILENT_BEATS: u32 = 60;
 
 /// Beats the auditor has to read the audit record at start: ten minutes, far more than a full one takes. Cut

@@ -175,8 +175,7 @@ impl Records {
         self.retry = true;
     }
 
-    /// Sends what there is room for; what is kept goes first, one at a time. Flags the table covers are dropped:
-    /// they are no news.
+    /// Sends what there is room for, kept entries first, one at a time; flags the table covers are dropped.
     pub fn send(&mut self, link: &mut AuditorLink, flags: &mut Flags, now_ms: u64) {
         self.drop_no_news(flags);
         if let Some(oldest) = self.waiting.iter().position(|waiting| waiting.kept.is_some()) {

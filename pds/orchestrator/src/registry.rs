@@ -86,8 +86,7 @@ impl Archive {
         self.claim.filter(|claim| claim.state != ArchiveState::Starting).map(|claim| claim.recorded)
     }
 
-    /// Whether its ledger, of which so many blocks are used, has room for its lifecycle records. What is left of
-    /// a full one is kept for its end.
+    /// Whether its ledger, so full, has room for its lifecycle records. A full one's rest is kept for its end.
     pub fn has_room_to_tell(&self, used: u64) -> bool {
         self.ledger_blocks.saturating_sub(used) > RESERVED_BLOCKS
     }

@@ -25,12 +25,10 @@ use totebox_protocol::vault::{Status, VolumeState};
 use super::flagging::flag;
 use super::{Orchestrator, ToldBy};
 
-/// Milliseconds an archive has to come to rest: more than it takes to commit what waits, at its share of the
-/// CPU in the largest deployment.
+/// Milliseconds to come to rest: more than committing what waits takes at its share in the largest deployment.
 pub const OBEY_MS: u64 = 15_000;
 
-/// Milliseconds an archive has to come up once the vault has recovered its volume: more than a healthy one
-/// takes.
+/// Milliseconds to come up after the vault has recovered its volume: more than a healthy archive takes.
 const COME_UP_MS: u64 = 30_000;
 
 /// Milliseconds the vault has to seal a volume: one flush, however busy the disk is.
@@ -39,8 +37,7 @@ const SEAL_MS: u64 = 15_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransitionStep {
     Record,
-    /// The archive starts, and has until then to come up, in milliseconds since the machine started; after
-    /// that it is told all the same.
+    /// The archive starts and has until then, in milliseconds of uptime, to come up; then it is told all the same.
     ComeUp(u64),
     /// The archive has until then, in milliseconds since the machine started, to obey.
     Obey(u64),
@@ -300,8 +297,7 @@ impl Orchestrator {
         }
     }
 
-    /// The volume could not be sealed. So that nothing is appended all the same, the archive does not go on;
-    /// the next start tries again.
+    /// The volume could not be sealed: lest anything be appended, the archive stops until the next start tries again.
     fn not_sealed(&mut self, kernel: &mut dyn Kernel, archive: usize) -> bool {
         if self.lifecycles[archive].moving.is_some() {
             self.flag_lifecycle(archive, self.archives[archive].claim().recorded);

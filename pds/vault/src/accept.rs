@@ -12,8 +12,7 @@ use super::client::Payload;
 use super::disk::{Buffer, Disk, Span, TRANSFER_BLOCKS, Waiter};
 use super::volume::{AcceptedBatch, Tail, Upload, Volume};
 
-/// Asset blocks of one batch that are neither flushed nor committed, at most: 8 MiB, which is what recovery
-/// reads of a batch at most.
+/// Asset blocks of a batch neither flushed nor committed, at most: 8 MiB, which recovery reads of one.
 pub const UNFLUSHED_BLOCKS_MAX: u64 = 2048;
 
 /// Writes of one volume in flight, at most: enough to keep a disk busy, too few to keep the buffers from others.
@@ -171,8 +170,7 @@ impl Volume {
         Ok(())
     }
 
-    /// Accepts a batch with these record bytes at `block`, and with all assets appended so far. Returns its
-    /// number.
+    /// Accepts a batch of these record bytes at `block` with all assets appended so far; returns its number.
     pub fn commit<D: BlockDevice>(
         &mut self,
         disk: &mut Disk<D>,

@@ -47,8 +47,7 @@ use self::client::{Client, Decision, Rights};
 use self::disk::{Disk, Event, Ticket, Waiter};
 use self::volume::Volume;
 
-/// Requests taken from one client in one pass, at most: what its ring holds, so that what waits together
-/// reaches the disk together.
+/// Requests of one client in one pass, at most: its ring, so that what waits together goes together.
 const REQUESTS_PER_PASS: usize = 8;
 
 #[derive(Debug)]
@@ -250,7 +249,7 @@ impl<D: BlockDevice> Vault<D> {
     fn accept(&mut self, number: usize, request: &Request, target: Option<usize>) -> Result<Decision, Refusal> {
         let (client, disk) = (&self.clients[number], &mut self.disk);
         let asked = request.decode(client.data_max()).ok_or(Status::BadRequest)?;
-        let target = target.filter(|&target| client.rights().permit(asked.op(), target));
+        let target = target.filter(|&target| client.rights().permit(asked.number(), target));
         let target = target.ok_or(Status::Forbidden)?;
         let volume = &mut self.volumes[target];
         if volume.state() == VolumeState::Recovering {

@@ -88,8 +88,7 @@ impl Upload {
         Upload { next, durable: next, hasher: Domain::BatchAssets.hasher(), flushing: None, tail: None }
     }
 
-    /// Takes the tail's last blocks into the digest: as late as possible, because many blocks at once are
-    /// faster.
+    /// Takes the tail's last blocks into the digest, as late as possible: many at once are faster.
     pub(super) fn digest_tail<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         if let Some(tail) = &mut self.tail {
             let fresh = tail.digested * BLOCK_SIZE..tail.blocks * BLOCK_SIZE;
@@ -120,8 +119,7 @@ pub struct HintState {
     pub batches: Option<u64>,
     /// What the newest names.
     pub assets_next: u64,
-    /// The write of the newest. Only once it is durable may the other one be overwritten, or a power
-    /// cut could take both.
+    /// The newest one's write. Only once it is durable may the other be overwritten, or a power cut takes both.
     pub ticket: Ticket,
     /// What the two blocks hold, as read at the start or written since; `None` if one was found damaged.
     pub held: [Option<Hint>; 2],
@@ -178,8 +176,7 @@ impl Volume {
         (self.next.ledger_next, self.upload.next)
     }
 
-    /// Whether its archive can read it: it is this volume's, and has been looked through. In a damaged one the archive
-    /// finds what is whole.
+    /// Whether its archive can read it: its own and looked through. In a damaged one it finds what is whole.
     pub fn readable(&self) -> bool {
         matches!(self.start, Start::Served) || (self.identified && matches!(self.start, Start::GivenUp))
     }
@@ -332,8 +329,7 @@ impl Volume {
 
     // ---- failure ----
 
-    /// After an I/O error nothing is known of what reached the disk: no more writes until the next start.
-    /// Returns whether that is news.
+    /// After an I/O error nothing is known of the disk: no writes until the next start. Returns whether that is news.
     pub fn fail<D: BlockDevice>(&mut self, disk: &mut Disk<D>) -> bool {
         if !matches!(self.state, VolumeState::Recovering | VolumeState::Ready | VolumeState::Sealed) {
             return false;

@@ -339,8 +339,7 @@ impl Examined<'_> {
         }
     }
 
-    /// Looks at the volume as it would be: nothing may be wrong with its first blocks, and the vault must come up
-    /// behind all of its batches.
+    /// The volume as it would be must have sound first blocks, and the vault must come up after all of its batches.
     fn check_outcome(&self, writes: &[Mended]) -> Result<(), String> {
         let mended = writes.iter().map(|mended| (mended.block, mended.bytes.clone())).collect();
         let reader = overlaid(&self.reader, mended);
@@ -445,8 +444,7 @@ fn overlaid(reader: &Reader, blocks: BTreeMap<u64, Vec<u8>>) -> Reader {
     })
 }
 
-/// What the vault would find at its start, without its writing anything; the error is that it would not serve the
-/// volume.
+/// What the vault would find at its start, without its writing anything; an error if it would not serve it.
 fn recover(reader: &Reader, superblock: &Superblock, layout: &Layout) -> Result<Found, ()> {
     let mut recovery = Box::new(Recovery::new());
     loop {

@@ -99,17 +99,14 @@ pub struct Session {
     noted: usize,
 }
 
-/// Rows of one answer at most: several times what the console sends at a time. Whoever sends more is not to have all
-/// memory.
+/// Rows of one answer at most, several times what the console sends at a time: no peer takes all memory.
 const ROWS_MAX: usize = 4096;
 
-/// Lines that nobody asked for, since something was sent last, at most: several times the submissions that can be
-/// under way.
+/// Unasked-for lines since something was last sent, at most: several times the submissions under way.
 const NOTED_MAX: usize = 1024;
 
 impl Session {
-    /// Takes the console over, whatever an earlier peer left half done. `news` is told what happens
-    /// meanwhile.
+    /// Takes the console over, whatever an earlier peer left half done. `news` gets what happens meanwhile.
     pub fn open(connection: Connection, timing: Timing, news: Box<dyn FnMut(&str)>) -> Result<Session> {
         // So that the answer to an earlier peer's handshake is not taken for the own.
         let handshakes = u64::from(std::process::id()) << 20;

@@ -48,8 +48,7 @@ pub fn in_service(session: &mut Session) -> Result<Result<Vec<String>, Refusal>>
     }))
 }
 
-/// Has every archive in service sign, before an appliance is stopped. Ends at the deadline; tells of each archive
-/// that did not.
+/// Has every archive in service sign, before a stop, until the deadline; names each archive that did not.
 pub fn sign_before_stop(session: &mut Session, deadline: Instant, mut tell: impl FnMut(&str, &str)) -> Result<()> {
     let Ok(archives) = in_service(session)? else { return Ok(()) };
     for archive in archives {

@@ -180,8 +180,7 @@ impl Volume {
 }
 
 impl Status {
-    /// Whether nothing is flagged, degraded or out of order. An appliance that is starting is in order as long as
-    /// it is not `settled`.
+    /// Whether nothing is flagged, degraded or out of order. Starting is in order until it is `settled`.
     pub fn is_sound(&self) -> bool {
         let sound = |volume: &Volume| volume.is_sound() && !(self.settled && volume.is_starting());
         self.flags == 0 && self.degraded.is_empty() && self.volumes.iter().all(sound)

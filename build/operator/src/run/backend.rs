@@ -141,8 +141,7 @@ impl Drop for Backend {
     }
 }
 
-/// Becomes `command`, which the kernel then ends together with this process's parent, `parent`. Returns only
-/// if that fails.
+/// Becomes `command`, which the kernel ends together with its parent `parent`. Returns only if that fails.
 pub fn die_with(parent: i32, command: &[OsString]) -> Result<Infallible> {
     let [program, arguments @ ..] = command else { bail!("no program given") };
     set_parent_process_death_signal(Some(Signal::KILL))?;

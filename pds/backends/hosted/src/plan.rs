@@ -59,8 +59,7 @@ pub struct End {
 }
 
 impl Plan {
-    /// The plan of a system description, or everything in it that cannot be carried out. `file` is only
-    /// named in errors.
+    /// The plan of a system description, or all of it that cannot be carried out. `file` is for errors.
     pub fn new(file: &Path, system: &System) -> Result<Plan, Errors> {
         let mut errors = Vec::new();
         let mut error = |place, message| errors.push(Error { file: file.to_owned(), place, message });

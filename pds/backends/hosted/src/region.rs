@@ -31,8 +31,7 @@ impl Region {
         self.0.as_fd()
     }
 
-    /// Ends all writing but through the mapping of the one writer, if there is one, and gives a read-only
-    /// descriptor.
+    /// Ends all writing but through the mapping of the one writer, if any; returns a read-only descriptor.
     pub fn seal(self, has_writer: bool) -> Result<OwnedFd> {
         let writing = if has_writer { SealFlags::FUTURE_WRITE } else { SealFlags::WRITE };
         fcntl_add_seals(&self.0, writing | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;

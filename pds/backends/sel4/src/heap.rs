@@ -13,8 +13,7 @@ pub const ORCHESTRATOR: usize = 0x7_0000;
 /// The verifier and its read buffers take 500 kB, of them 200 kB in one piece; what is known of the last audits of the
 /// largest deployment takes 100 kB.
 pub const AUDITOR: usize = 0x10_0000;
-/// What its buffers take, and as much again for the allocator, which gives each large piece whole steps, and for small
-/// values.
+/// Its buffers, and as much again for small values and an allocator that gives large pieces whole steps.
 pub const CONSOLE: usize = (2 * HEAP).next_multiple_of(STEP);
 
 const STEP: usize = 0x1_0000;

@@ -106,8 +106,7 @@ impl<'a> ErrorLine<'a, &'a str> {
     }
 }
 
-/// Reads the body of a data line: its offset, and how many bytes of content are in `out` now. `None`
-/// if it is not of that form.
+/// Reads a data line's body: its offset, and how many bytes of content are now in `out`; `None` if it is none.
 pub fn decode(body: &[u8], out: &mut [u8; CONTENT_MAX]) -> Option<(u64, usize)> {
     let body = body.strip_prefix(b"@")?;
     let blank = body.iter().position(|&byte| byte == b' ');

@@ -32,8 +32,7 @@ impl fmt::Display for WordError {
     }
 }
 
-/// The words of a line, with quotes and escapes undone. `buffer` is scratch space, at least as long as
-/// the line.
+/// The words of a line, quotes and escapes undone. `buffer` is scratch space, at least as long as the line.
 pub fn split<'b>(line: &[u8], buffer: &'b mut [u8]) -> Result<heapless::Vec<&'b str, WORDS_MAX>, WordError> {
     let mut ranges: heapless::Vec<Range<usize>, WORDS_MAX> = heapless::Vec::new();
     let mut rest = line.trim_ascii();

@@ -7,8 +7,7 @@ use totebox_manifest::conversation::VAULT_DATA;
 /// Bytes one transfer moves at most; each transfer buffer has this size.
 pub const TRANSFER_SIZE: usize = VAULT_DATA;
 
-/// One operation on a block device. Blocks are 4096 bytes (`ledger_fmt::layout::BLOCK_SIZE`), counted from
-/// the start of the disk.
+/// One operation on a block device. Blocks (`ledger_fmt::layout::BLOCK_SIZE`) count from the disk's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Fill the transfer buffer from the disk.

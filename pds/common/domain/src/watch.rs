@@ -4,8 +4,7 @@
 //! A watch has to be looked at when something happens. What wakes its owner if the clock does not is told in
 //! `docs/architecture.md`, "Life".
 
-/// Milliseconds without the sign of life that is due after which a domain does not answer: far more than any
-/// takes to have its turn.
+/// Milliseconds after a missed sign of life when a domain counts as silent: far more than any waits for its turn.
 pub const SILENT_MS: u64 = 15_000;
 
 /// Milliseconds between two signs of life asked of a domain.

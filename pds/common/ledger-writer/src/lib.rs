@@ -45,8 +45,7 @@ pub use snapshot::SNAPSHOTS_END;
 pub use sparse_index::IndexEntry;
 pub use walk::{Broken, Observer, Totals, Walk};
 
-/// Commits under way at most. One is being flushed, the next waits for that flush to end; the others only
-/// help where batches are full.
+/// Commits under way at most: one being flushed, one waiting for it; more only help where batches are full.
 pub const COMMITS_MAX: usize = 4;
 
 /// Ledger blocks that other records leave free for [`Kind::Lifecycle`] and [`Kind::Checkpoint`], so that a
@@ -54,8 +53,7 @@ pub const COMMITS_MAX: usize = 4;
 /// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
 
-/// Blocks of `ledger/` that documents can still take when it ends at `ledger_next`: each that is put by itself takes
-/// one.
+/// Blocks of `ledger/` left for documents when it ends at `ledger_next`; each put by itself takes one.
 pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
     layout.ledger.blocks.saturating_sub(ledger_next).saturating_sub(RESERVED_BLOCKS)
 }
@@ -69,8 +67,7 @@ pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;
 /// When nothing else is to be done, a snapshot is worth writing after so many ledger blocks.
 pub const SAVE_IDLE_BLOCKS: u64 = 16;
 
-/// Without a pause, a snapshot is worth writing after so many ledger blocks: reading 4 MiB at start takes
-/// some tens of milliseconds.
+/// Ledger blocks after which a snapshot is worth writing without a pause: 4 MiB are read in tens of milliseconds.
 pub const SAVE_BUSY_BLOCKS: u64 = 1024;
 
 /// Where a ledger's writer stands.
@@ -108,8 +105,7 @@ pub enum Event {
         first: u64,
         records: u32,
     },
-    /// A commit failed: nothing that was staged or under way is known to be durable, and nothing more
-    /// can be appended.
+    /// A commit failed: what was staged or under way may not be durable, and nothing more can be appended.
     Failed(Trouble),
 }
 
@@ -208,8 +204,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.state
     }
 
-    /// What the committed records add up to. While the ledger is being read, and if it turned out not to
-    /// be whole: those read so far.
+    /// What the committed records add up to; while the ledger is read, or if it is not whole, those read so far.
     pub fn totals(&self) -> &Totals {
         &self.committed.totals
     }
@@ -237,8 +232,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.committed.frontier.ledger_next
     }
 
-    /// Blocks of `ledger/` committed, as the vault says: more than [`LedgerWriter::ledger_next`] only if
-    /// the ledger is not whole.
+    /// Blocks of `ledger/` committed by the vault's word: beyond [`LedgerWriter::ledger_next`] if it is not whole.
     pub fn ledger_end(&self) -> u64 {
         self.ledger_next().max(self.start.vault.frontier.ledger_next)
     }
@@ -404,8 +398,7 @@ impl<P: Copy> LedgerWriter<P> {
         self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload, content: None })
     }
 
-    /// Sends the staged batch. False, and nothing is sent, if nothing is staged, too many commits are under
-    /// way, or there is no slot.
+    /// Sends the staged batch. False if nothing is staged, too many commits are under way, or no slot is free.
     pub fn commit(&mut self, vault: &mut VaultClient<P>) -> bool {
         if self.staged_records == 0 || self.commits.is_full() {
             return false;
@@ -429,8 +422,7 @@ impl<P: Copy> LedgerWriter<P> {
         true
     }
 
-    /// Whether writes other than of records are in order: the volume of an archive that is closed may be sealed at any
-    /// moment.
+    /// Whether writes other than of records are in order: a closed archive's volume may be sealed any moment.
     fn is_open(&self) -> bool {
         self.state == State::Ready && self.planned.standing != Standing::Archived
     }

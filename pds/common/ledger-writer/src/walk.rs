@@ -75,8 +75,7 @@ impl Totals {
     }
 }
 
-/// The ledger is not whole: the batch at this block of `ledger/` is missing, damaged, or does not continue
-/// the one before.
+/// The ledger is not whole: the batch at this block is missing, damaged, or does not continue the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// The block of the batch's header.
@@ -102,8 +101,7 @@ impl Walk {
         (self.frontier.ledger_next, rest.min(BATCH_BLOCKS_MAX as u64) as usize)
     }
 
-    /// Takes the bytes of the blocks it wanted, checks the batches that are whole in them, at least one, and
-    /// shows them to the observer.
+    /// Takes the blocks it wanted, checks the batches whole in them, at least one, and shows them the observer.
     pub fn feed(
         &mut self,
         volume: &[u8; 16],

@@ -29,8 +29,7 @@ pub const PAGE: usize = 4096;
 /// Bytes of the orchestrator's status page: a row per volume, the flags, a stretch of the audit record.
 pub const STATUS_SIZE: usize = 32 * 1024;
 
-/// A queue, by which each of two domains sends to the other. Both directions have the same form, and each end
-/// wakes the other.
+/// A queue between two domains: the same form in both directions, and each end wakes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue {
     pub between: [Role; 2],
@@ -195,8 +194,7 @@ pub const fn page(from: Role, to: Role) -> Option<&'static Page> {
     None
 }
 
-/// Whether two domains share a channel, and of which kind: each needs one only where something must
-/// wake the other.
+/// Whether two domains share a channel, and which: they need one only where something must wake the other.
 pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
     match kind {
         LinkKind::Queue => queue(a, b).is_some(),

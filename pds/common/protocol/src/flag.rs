@@ -22,8 +22,7 @@ pub mod table;
 pub use row::{FlagRow, NO_VOLUME, OVERWRITTEN};
 pub use table::Flags;
 
-/// Flags kept and shown at most: the most serious, unacknowledged ones first. How many more there are is
-/// counted.
+/// Flags kept and shown at most, the most serious open ones first. The others are counted.
 pub const FLAGS_MAX: usize = 64;
 
 /// One row a kind. Everything that is said of a kind anywhere follows from its row.
@@ -157,8 +156,7 @@ wire_enum! {
         /// The operator has; it is being recorded.
         Recording = 1, "recording";
         Yes = 2, "yes";
-        /// Acknowledged; the audit record does not say so, and if it does not before the next start, the flag is
-        /// open again.
+        /// Acknowledged, but the audit record does not say so yet: if it never does, the next start opens it again.
         Unrecorded = 3, "unrecorded";
     }
 }

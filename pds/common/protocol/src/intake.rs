@@ -7,95 +7,71 @@
 //! without an answer. Every `Get` ends in exactly one `End` or `Failed`, and
 //! every `List` in one `Listed` or `Failed`.
 
+use core::num::NonZeroU64;
+
 use ledger_fmt::Hash;
 use ledger_fmt::record::Kind;
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::vault::VolumeState;
-use super::wire_enum;
+use crate::row::{Crosses, messages};
+use crate::vault::VolumeState;
+use crate::wire_enum;
 
-/// What the console asks of an archive. Its data follow the header of the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Take a submission; the data are its name in UTF-8.
-    PutBegin {
-        size: Option<u64>,
-        hash: Option<Hash>,
-    },
-    /// Take these bytes of the submission that is open.
-    PutData {
-        /// Where in it they stand.
-        offset: u64,
-    },
-    PutEnd,
-    /// Give the open submission up: nothing of it is committed. Ends it with [`Refusal::Cancelled`]; no answer if it has
-    /// ended or all of it was sent.
-    PutCancel,
-    /// Send the document in a record.
-    Get {
-        /// The record's sequence number.
-        sequence: u64,
-        offset: u64,
-    },
-    List {
-        from: u64,
-        /// So many of them at most.
-        count: u64,
-    },
-    /// Stop the document or listing being sent. Ends it with [`Refusal::Cancelled`]; no answer if it has ended.
-    Cancel,
-    /// Sign a checkpoint over everything committed, if the last record is none. What is asked later waits for that.
-    Sign,
+messages! {
+    /// What the console asks of an archive. Its data follow the header of the message.
+    Asked by Op: u16 in Request.op {
+        /// Take a submission; the data are its name in UTF-8.
+        PutBegin {
+            size: Option<u64> => value,
+            hash: Option<Hash> => flags hash,
+        } = 1,
+        /// Take these bytes of the submission that is open.
+        PutData {
+            /// Where in it they stand.
+            offset: u64 => value,
+        } = 2,
+        /// That was all of it.
+        PutEnd = 3,
+        /// Give the open submission up: nothing of it is committed. Ends it with [`Refusal::Cancelled`]; no answer if it
+        /// has ended or all of it was sent.
+        PutCancel = 4,
+        /// Send the document in a record.
+        Get {
+            /// The record's sequence number.
+            sequence: u64 => value,
+            /// From this byte of its content on.
+            offset: u64 => extra,
+        } = 5,
+        /// List records.
+        List {
+            /// From this sequence number on.
+            from: u64 => value,
+            /// So many of them at most.
+            count: u64 => extra,
+        } = 6,
+        /// Stop the document or listing being sent. Ends it with [`Refusal::Cancelled`]; no answer if it has ended.
+        Cancel = 7,
+        /// Sign a checkpoint over everything committed, if the last record is none. What is asked later waits for that.
+        Sign = 8,
+    }
 }
 
 impl Asked {
     /// The header of the request, before so many bytes of data.
     pub fn encode(&self, tag: u32, len: usize) -> Request {
-        let (op, value, extra) = match *self {
-            Asked::PutBegin { size, .. } => (Op::PutBegin, size.unwrap_or(SIZE_UNKNOWN), 0),
-            Asked::PutData { offset } => (Op::PutData, offset, 0),
-            Asked::PutEnd => (Op::PutEnd, 0, 0),
-            Asked::PutCancel => (Op::PutCancel, 0, 0),
-            Asked::Get { sequence, offset } => (Op::Get, sequence, offset),
-            Asked::List { from, count } => (Op::List, from, count),
-            Asked::Cancel => (Op::Cancel, 0, 0),
-            Asked::Sign => (Op::Sign, 0, 0),
-        };
-        let hash = if let Asked::PutBegin { hash, .. } = self { *hash } else { None };
-        Request {
-            op: (op as u16).into(),
-            flags: if hash.is_some() { HASH_DECLARED } else { 0 }.into(),
-            tag: tag.into(),
-            len: (len as u32).into(),
-            reserved: 0.into(),
-            value: value.into(),
-            extra: extra.into(),
-            hash: hash.unwrap_or_default(),
-        }
+        let mut request = Request { tag: tag.into(), len: (len as u32).into(), ..Request::new_zeroed() };
+        self.fill(&mut request);
+        request
     }
 }
 
 impl Request {
     /// What is asked, and how many bytes of data follow; `None` if no console sends that.
     pub fn decode(&self) -> Option<(Asked, usize)> {
-        let (value, extra) = (self.value.get(), self.extra.get());
-        let asked = match Op::from_wire(self.op.get())? {
-            Op::PutBegin => Asked::PutBegin {
-                size: Some(value).filter(|&size| size != SIZE_UNKNOWN),
-                hash: (self.flags.get() & HASH_DECLARED != 0).then_some(self.hash),
-            },
-            Op::PutData => Asked::PutData { offset: value },
-            Op::PutEnd => Asked::PutEnd,
-            Op::PutCancel => Asked::PutCancel,
-            Op::Get => Asked::Get { sequence: value, offset: extra },
-            Op::List => Asked::List { from: value, count: extra },
-            Op::Cancel => Asked::Cancel,
-            Op::Sign => Asked::Sign,
-        };
         let len = usize::try_from(self.len.get()).ok().filter(|&len| len <= INTAKE_DATA)?;
-        Some((asked, len))
+        Some((Asked::read(self)?, len))
     }
 }
 
@@ -111,44 +87,60 @@ pub struct Stored {
     pub time_ms: u64,
 }
 
-/// What an archive answers. Its data follow the header of the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// The submission may be sent (to [`Asked::PutBegin`]).
-    Ready,
-    /// The submission is committed and durable; the data are the record's hash.
-    Receipt(Stored),
-    Failed(Refusal),
-    /// A document follows; the data are its name.
-    Document(Stored),
-    /// Bytes of a document's content.
-    Data {
-        /// Where they stand.
-        offset: u64,
-    },
-    /// The document is complete, and the bytes read have its hash.
-    End {
-        size: u64,
-        hash: Hash,
-    },
-    /// One record of a listing; the data are its name.
-    Entry(Stored, Kind),
-    /// Records that belong into a listing here and are damaged.
-    Gap {
-        first: u64,
-        /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
-        count: Option<u64>,
-    },
-    Listed {
-        records: u64,
-    },
-    Signed {
-        sequence: u64,
-        /// Records below it, which it is over.
-        records: u64,
-        /// The hash of the checkpoint's record.
-        hash: Hash,
-    },
+impl Crosses for Stored {
+    type Row = (U64, U64, Hash, U64);
+    fn row(&self) -> Self::Row {
+        (self.sequence.row(), self.size.row(), self.hash, self.time_ms.row())
+    }
+    fn of(&(sequence, size, hash, time_ms): &Self::Row) -> Option<Stored> {
+        Some(Stored { sequence: sequence.get(), size: size.get(), hash, time_ms: time_ms.get() })
+    }
+}
+
+messages! {
+    /// What an archive answers. Its data follow the header of the message.
+    Answered by Answer: u8 in Reply.answer {
+        /// The submission may be sent (to [`Asked::PutBegin`]).
+        Ready = 1,
+        /// The submission is committed and durable; the data are the record's hash.
+        Receipt(stored: Stored => value extra hash time_ms) = 2,
+        Failed(refusal: Refusal => code value) = 3,
+        /// A document follows; the data are its name.
+        Document(stored: Stored => value extra hash time_ms) = 4,
+        /// Bytes of a document's content.
+        Data {
+            /// Where they stand.
+            offset: u64 => value,
+        } = 5,
+        /// The document is complete, and the bytes read have its hash.
+        End {
+            size: u64 => value,
+            hash: Hash => hash,
+        } = 6,
+        /// One record of a listing; the data are its name.
+        Entry(stored: Stored => value extra hash time_ms, kind: Kind => code) = 7,
+        /// Records that belong into a listing here and are damaged.
+        Gap {
+            /// The sequence number of the first.
+            first: u64 => value,
+            /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
+            count: Option<NonZeroU64> => extra,
+        } = 8,
+        /// Everything is signed, and durable.
+        Signed {
+            /// The sequence number of the checkpoint.
+            sequence: u64 => value,
+            /// Records below it, which it is over.
+            records: u64 => extra,
+            /// The hash of the checkpoint's record.
+            hash: Hash => hash,
+        } = 9,
+        /// The listing is complete.
+        Listed {
+            /// Records in the ledger.
+            records: u64 => value,
+        } = 10,
+    }
 }
 
 impl Answered {
@@ -156,59 +148,21 @@ impl Answered {
     pub fn encode(&self, tag: u32, len: usize) -> Reply {
         const { assert!(INTAKE_DATA <= u16::MAX as usize && Kind::Fault as u16 <= u8::MAX as u16) };
         let mut reply = Reply { tag: tag.into(), len: (len as u16).into(), ..Reply::new_zeroed() };
-        let (answer, value, extra, hash) = match *self {
-            Answered::Ready => (Answer::Ready, 0, 0, None),
-            Answered::Receipt(stored) => return reply.storing(Answer::Receipt, &stored),
-            Answered::Document(stored) => return reply.storing(Answer::Document, &stored),
-            Answered::Entry(stored, kind) => {
-                reply.code = kind as u8;
-                return reply.storing(Answer::Entry, &stored);
-            }
-            Answered::Failed(refusal) => {
-                let (failure, detail) = refusal.parts();
-                reply.code = failure as u8;
-                (Answer::Failed, detail, 0, None)
-            }
-            Answered::Data { offset } => (Answer::Data, offset, 0, None),
-            Answered::End { size, hash } => (Answer::End, size, 0, Some(hash)),
-            Answered::Gap { first, count } => (Answer::Gap, first, count.unwrap_or(0), None),
-            Answered::Listed { records } => (Answer::Listed, records, 0, None),
-            Answered::Signed { sequence, records, hash } => (Answer::Signed, sequence, records, Some(hash)),
-        };
-        reply.answer = answer as u8;
-        (reply.value, reply.extra, reply.hash) = (value.into(), extra.into(), hash.unwrap_or_default());
+        self.fill(&mut reply);
         reply
     }
 }
 
 impl Reply {
-    fn storing(self, answer: Answer, stored: &Stored) -> Reply {
-        let Stored { sequence, size, hash, time_ms } = *stored;
-        let (value, extra, time_ms) = (sequence.into(), size.into(), time_ms.into());
-        Reply { answer: answer as u8, value, extra, hash, time_ms, ..self }
-    }
-
     /// What is answered; or, in words, why no archive answers that.
     pub fn decode(&self) -> Result<Answered, &'static str> {
-        let (value, extra, hash) = (self.value.get(), self.extra.get(), self.hash);
-        let stored = Stored { sequence: value, size: extra, hash, time_ms: self.time_ms.get() };
-        Ok(match Answer::from_wire(self.answer).ok_or("an unknown answer")? {
-            Answer::Ready => Answered::Ready,
-            Answer::Receipt => Answered::Receipt(stored),
-            Answer::Failed => {
-                Answered::Failed(Refusal::of(self.code, value).ok_or("an unknown reason for a failure")?)
-            }
-            Answer::Document => Answered::Document(stored),
-            Answer::Data => Answered::Data { offset: value },
-            Answer::End => Answered::End { size: value, hash },
-            Answer::Entry => {
-                let kind = Kind::from_u16(self.code.into()).ok_or("a record of an unknown kind")?;
-                Answered::Entry(stored, kind)
-            }
-            Answer::Gap if value.checked_add(extra).is_none() => return Err("more records than there can be"),
-            Answer::Gap => Answered::Gap { first: value, count: Some(extra).filter(|&count| count > 0) },
-            Answer::Listed => Answered::Listed { records: value },
-            Answer::Signed => Answered::Signed { sequence: value, records: extra, hash },
+        let answer = Answer::from_wire(self.answer).ok_or("an unknown answer")?;
+        if answer == Answer::Gap && self.value.get().checked_add(self.extra.get()).is_none() {
+            return Err("more records than there can be");
+        }
+        Answered::read(self).ok_or(match answer {
+            Answer::Entry => "a record of an unknown kind",
+            _ => "an unknown reason for a failure",
         })
     }
 }
@@ -261,7 +215,7 @@ impl Refusal {
         }
     }
 
-    fn of(code: u8, detail: u64) -> Option<Refusal> {
+    fn decode(code: u8, detail: u64) -> Option<Refusal> {
         Some(match Failure::from_wire(code)? {
             Failure::BadRequest => Refusal::BadRequest,
             Failure::BadName => Refusal::BadName,
@@ -280,52 +234,22 @@ impl Refusal {
     }
 }
 
+impl Crosses for Refusal {
+    type Row = (u8, U64);
+    fn row(&self) -> Self::Row {
+        let (failure, detail) = self.parts();
+        (failure.row(), detail.row())
+    }
+    fn of(&(code, detail): &Self::Row) -> Option<Refusal> {
+        Refusal::decode(code, detail.get())
+    }
+}
+
 /// The size of a submission whose length is not known when it begins.
 pub const SIZE_UNKNOWN: u64 = u64::MAX;
 
-wire_enum! {
-    /// The number of an [`Asked`].
-    Op: u16 {
-        /// `value` is the size or [`SIZE_UNKNOWN`], `hash` the declared one if `flags` has [`HASH_DECLARED`].
-        PutBegin = 1,
-        /// `value` is the offset.
-        PutData = 2,
-        PutEnd = 3,
-        PutCancel = 4,
-        /// `value` is the sequence number, `extra` the offset.
-        Get = 5,
-        /// `value` is the first sequence number, `extra` the count.
-        List = 6,
-        Cancel = 7,
-        Sign = 8,
-    }
-}
-
 /// In [`Request::flags`]: the submission declares its hash.
 pub const HASH_DECLARED: u16 = 1;
-
-wire_enum! {
-    /// The number of an [`Answered`]. Of a [`Stored`] record `value` is the sequence number, `extra` the size.
-    Answer: u8 {
-        Ready = 1,
-        Receipt = 2,
-        /// `code` is a [`Failure`], `value` its detail.
-        Failed = 3,
-        Document = 4,
-        /// `value` is the offset.
-        Data = 5,
-        /// `value` is the size.
-        End = 6,
-        /// A stored record; `code` is its kind.
-        Entry = 7,
-        /// `value` is the first sequence number, `extra` the count; 0 if it is not known.
-        Gap = 8,
-        /// `value` is the sequence number, `extra` the number of records.
-        Signed = 9,
-        /// `value` is the number of records.
-        Listed = 10,
-    }
-}
 
 wire_enum! {
     /// The number of a [`Refusal`], in [`Reply::code`]; `value` is its detail.
@@ -351,7 +275,7 @@ wire_enum! {
     }
 }
 
-/// The header of a request; its data follow at [`MESSAGE_HEADER`]. What `value`, `extra` and `hash` are, [`Op`] says.
+/// The header of a request; its data follow at [`MESSAGE_HEADER`]. What is in which field, [`Asked`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
@@ -368,7 +292,7 @@ pub struct Request {
     pub hash: Hash,
 }
 
-/// The header of an answer; its data follow at [`MESSAGE_HEADER`]. What its fields are, [`Answer`] says.
+/// The header of an answer; its data follow at [`MESSAGE_HEADER`]. What is in which field, [`Answered`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
@@ -414,10 +338,10 @@ mod tests {
             answered.extend((0..=u16::MAX).filter_map(Kind::from_u16).map(|kind| Answered::Entry(stored, kind)));
             answered.push(Answered::Data { offset: number });
             answered.push(Answered::End { size: number, hash: HASH });
-            answered.push(Answered::Gap { first: number, count: Some(number + 1) });
+            answered.push(Answered::Gap { first: number, count: NonZeroU64::new(number + 1) });
             answered.push(Answered::Listed { records: number });
             answered.push(Answered::Signed { sequence: number + 1, records: number, hash: HASH });
-            let refusals = (0..=u8::MAX).filter_map(|code| Refusal::of(code, number));
+            let refusals = (0..=u8::MAX).filter_map(|code| Refusal::decode(code, number));
             answered.extend(refusals.map(Answered::Failed));
         }
         let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);

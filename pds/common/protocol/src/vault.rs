@@ -9,48 +9,46 @@ use totebox_manifest::conversation::MESSAGE_HEADER;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::row::{Crosses, messages};
 use crate::wire_enum;
 pub use ledger_fmt::layout::Area;
 
-/// What a client asks of a volume: see [`Op`]. The data of a request follow its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The volume's state.
-    Hello,
-    /// Blocks of an area.
-    Read {
-        area: Area,
-        block: u64,
-        /// How many bytes.
-        len: usize,
-        /// It is in no hurry: it is served when the disk has nothing else to do, one of them at a time over all clients,
-        /// or as soon as another request of the same client waits after it.
-        background: bool,
-    },
-    /// Write the data to `app-console-input/`, from this block on.
-    WriteInput(u64, usize),
-    /// Append the data, so many bytes, to `assets/`, at this block.
-    Append(u64, usize),
-    /// Give up what was appended since the last commit.
-    Abandon,
-    /// Commit the data, so many bytes, as a batch at this block of `ledger/`.
-    Commit(u64, usize),
-    Seal,
+messages! {
+    /// What a client asks of a volume. The data of a request follow its header; they and what is read are whole blocks.
+    Asked by Op: u16 in Request.op {
+        /// The volume's state; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
+        /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is. A
+        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can
+        /// if the superblock is right, and is then told how far batches were seen behind the damage.
+        Hello = 1,
+        /// Blocks of an area.
+        Read {
+            area: Area => area,
+            block: u64 => block,
+            /// How many bytes.
+            len: usize => len,
+            /// It is in no hurry: it is served when the disk has nothing else to do, one of them at a time over all
+            /// clients, or as soon as another request of the same client waits after it.
+            background: bool => background,
+        } = 2,
+        /// Write the data to `app-console-input/`, from this block on. Durable with the next commit.
+        WriteInput(block: u64 => block, len: usize => len) = 3,
+        /// Append the data, so many bytes, to `assets/`, at this block, which must be the append frontier; a last partial
+        /// block is padded with zeros. Not committed before a commit, which is also what reports a failed write.
+        Append(block: u64 => block, len: usize => len) = 4,
+        /// Give up the asset blocks appended since the last commit.
+        Abandon = 5,
+        /// Commit the data, so many bytes of records, as a batch at this block of `ledger/`, its append frontier; all
+        /// asset blocks appended so far are committed with it. The reply comes after the device flush. A commit that
+        /// would not leave room for the seal is `Full`.
+        Commit(block: u64 => block, len: usize => len) = 6,
+        /// Seal the volume: nothing can be appended any more, and what was appended and not committed is given
+        /// up. The orchestrator alone may ask, of an archive's volume. The reply comes after the device flush.
+        Seal = 7,
+    }
 }
 
 impl Asked {
-    pub const fn op(&self) -> Op {
-        match self {
-            Asked::Hello => Op::Hello,
-            Asked::Read { .. } => Op::Read,
-            Asked::WriteInput(..) => Op::WriteInput,
-            Asked::Append(..) => Op::Append,
-            Asked::Abandon => Op::Abandon,
-            Asked::Commit(..) => Op::Commit,
-            Asked::Seal => Op::Seal,
-        }
-    }
-
     /// Bytes of data that a successful reply carries.
     const fn reply_len(&self) -> usize {
         match *self {
@@ -62,40 +60,16 @@ impl Asked {
 
     /// The header of the request, about the volume with this number.
     pub fn encode(&self, volume: u8, tag: u32) -> Request {
-        let (area, block, len, background) = match *self {
-            Asked::Read { area, block, len, background } => (area, block, len, background),
-            Asked::WriteInput(block, len) => (Area::Input, block, len, false),
-            Asked::Append(block, len) => (Area::Assets, block, len, false),
-            Asked::Commit(block, len) => (Area::Ledger, block, len, false),
-            Asked::Hello | Asked::Abandon | Asked::Seal => (Area::Volume, 0, 0, false),
-        };
-        Request {
-            op: (self.op() as u16).into(),
-            area: area as u8,
-            volume,
-            tag: tag.into(),
-            block: block.into(),
-            len: (len as u32).into(),
-            background: u8::from(background),
-            reserved: [0; 43],
-        }
+        let mut request = Request { volume, tag: tag.into(), ..Request::new_zeroed() };
+        self.fill(&mut request);
+        request
     }
 }
 
 impl Request {
     /// What is asked, by a client whose messages carry so many bytes of data at most; `None` if it means nothing.
     pub fn decode(&self, data_max: usize) -> Option<Asked> {
-        let len = usize::try_from(self.len.get()).ok().filter(|&len| len <= data_max)?;
-        let (block, background) = (self.block.get(), self.background == 1);
-        Some(match Op::from_wire(self.op.get())? {
-            Op::Hello => Asked::Hello,
-            Op::Read => Asked::Read { area: Area::from_u8(self.area)?, block, len, background },
-            Op::WriteInput => Asked::WriteInput(block, len),
-            Op::Append => Asked::Append(block, len),
-            Op::Abandon => Asked::Abandon,
-            Op::Commit => Asked::Commit(block, len),
-            Op::Seal => Asked::Seal,
-        })
+        Asked::read(self).filter(|_| self.len.get() as usize <= data_max)
     }
 
     /// Whether it asks for a batch: it is answered when that is durable.
@@ -154,7 +128,7 @@ impl Reply {
             batches: self.batches.get(),
         };
         let len = if answered.status == Status::Ok { asked.reply_len() } else { 0 };
-        let is_answer = (self.op.get(), self.volume, self.tag.get()) == (asked.op() as u16, volume, tag);
+        let is_answer = (self.op.get(), self.volume, self.tag.get()) == (asked.number() as u16, volume, tag);
         (is_answer && self.len.get() as usize == len).then_some((answered, len))
     }
 }
@@ -198,32 +172,6 @@ impl VolumeInfo {
     }
 }
 
-wire_enum! {
-    Op: u16 {
-        /// The state of a volume; the reply's data is a [`VolumeInfo`]. An archive may ask of its own, the auditor
-        /// and the orchestrator of every volume. `Unavailable` if the client cannot read the volume as it is. A
-        /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can
-        /// if the superblock is right, and is then told how far batches were seen behind the damage.
-        Hello = 1,
-        /// `len` bytes from block `block` of `area`, whole blocks; the reply carries them.
-        Read = 2,
-        /// Write `len` bytes, whole blocks, at `block` of `app-console-input/`. Durable with the next commit.
-        WriteInput = 3,
-        /// Append `len` bytes to `assets/`, at `block`, which must be the append frontier; a last partial
-        /// block is padded with zeros. Not committed before a commit, which is also what reports a failed write.
-        Append = 4,
-        /// Give up the asset blocks appended since the last commit.
-        Abandon = 5,
-        /// Commit one batch: the data are its record bytes, `block` is the ledger's append frontier; all asset
-        /// blocks appended so far are committed with it. The reply comes after the device flush. A commit that
-        /// would not leave room for the seal is `Full`.
-        Commit = 6,
-        /// Seal the volume: nothing can be appended any more, and what was appended and not committed is given
-        /// up. The orchestrator alone may ask, of an archive's volume. The reply comes after the device flush.
-        Seal = 7,
-    }
-}
-
 impl Op {
     /// Whether it asks for a batch: it is answered when that is durable.
     pub const fn is_batch(self) -> bool {
@@ -232,8 +180,7 @@ impl Op {
 }
 
 wire_enum! {
-    /// How a request went. Everything but `Ok` changes nothing; what breaks a rule is counted, see
-    /// [`Status::breaks_a_rule`].
+    /// How a request went. All but `Ok` change nothing; some are counted: [`Status::breaks_a_rule`].
     Status: u16 {
         Ok = 0,
         /// A field has no meaning, or the data are not whole blocks.
@@ -393,7 +340,7 @@ mod tests {
     fn every_request_and_every_reply_comes_out_as_it_went_in() {
         for asked in asked() {
             let request = asked.encode(3, 5);
-            assert_eq!((request.volume, request.tag.get(), request.is_batch()), (3, 5, asked.op().is_batch()));
+            assert_eq!((request.volume, request.tag.get(), request.is_batch()), (3, 5, asked.number().is_batch()));
             let read = Request::read_from_bytes(request.as_bytes()).unwrap();
             assert_eq!(read.decode(DATA_MAX), Some(asked));
             for answered in answered() {

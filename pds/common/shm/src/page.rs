@@ -52,8 +52,7 @@ impl<T: FromBytes + IntoBytes> PageReader<T> {
         fits.then_some(PageReader { region, value: PhantomData })
     }
 
-    /// Copies the published value into `out`. False, with `out` undefined, if nothing was published yet
-    /// or the writer did not hold still.
+    /// Copies the value into `out`. False, `out` undefined, if none was published or the writer kept writing.
     pub fn read(&self, out: &mut T) -> bool {
         for _ in 0..READ_TRIES {
             let before = self.region.load(SEQUENCE);

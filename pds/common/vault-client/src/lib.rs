@@ -91,8 +91,7 @@ impl<P: Copy> VaultClient<P> {
         self.batches.len() + self.others.len()
     }
 
-    /// Asks for a volume's state. This and the other requests return false, and send nothing, if there is
-    /// no slot free.
+    /// Asks for a volume's state. Like the other requests, returns false and sends nothing without a free slot.
     pub fn hello(&mut self, purpose: P, volume: u8) -> bool {
         self.send(purpose, volume, Asked::Hello, &[])
     }
@@ -137,7 +136,7 @@ impl<P: Copy> VaultClient<P> {
             return false;
         }
         self.next_tag = tag.wrapping_add(1);
-        let under_way = if asked.op().is_batch() { &mut self.batches } else { &mut self.others };
+        let under_way = if asked.number().is_batch() { &mut self.batches } else { &mut self.others };
         let pushed = under_way.push_back(InFlight { purpose, asked, volume, tag });
         assert!(pushed.is_ok(), "no more are under way than the ring has slots");
         true
@@ -164,7 +163,7 @@ impl<P: Copy> VaultClient<P> {
         let under_way = if reply.is_to_batch() { &mut self.batches } else { &mut self.others };
         let InFlight { purpose, asked, volume, tag } = under_way.pop_front().ok_or(PeerError)?;
         let (answered, len) = reply.decode(&asked, volume, tag).ok_or(PeerError)?;
-        Ok(Some(Received { purpose, op: asked.op(), answered, len }))
+        Ok(Some(Received { purpose, op: asked.number(), answered, len }))
     }
 
     /// Copies the first `out.len()` bytes of the last received reply's data, at most its `len`. Once only:

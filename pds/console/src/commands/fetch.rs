@@ -272,7 +272,7 @@ fn list_answer(
             Ok(Then::GoesOn)
         }
         Answered::Gap { first: sequence, count } => {
-            let last = count.map(|count| sequence + (count - 1));
+            let last = count.map(|count| sequence + (count.get() - 1));
             match (machine, last) {
                 (true, Some(last)) => output.line(format_args!("=damaged seq={sequence} last={last}")),
                 (true, None) => output.line(format_args!("=damaged seq={sequence}")),

@@ -44,8 +44,7 @@ row! {
         /// The largest document there is room for, in bytes: 0 if `ledger/` takes no more records, or the archive nothing any
         /// more. Of the audit volume: bytes free in `ledger/`, where all it holds goes.
         free: u64,
-        /// Documents of at most one block for which there is certainly room, whenever they come; of the audit volume:
-        /// records.
+        /// Documents of one block at most that certainly fit, whenever they come; of the audit volume: records.
         left: u64,
         refused: u64,
         /// What the archive's own last scrub came to.
@@ -289,8 +288,7 @@ const _: () = assert!(size_of::<StatusPage>() + 8 <= STATUS_SIZE);
 const _: () = assert!(VOLUMES_MAX == ARCHIVES_MAX + 1);
 
 impl StatusPage {
-    /// Reads the page of so many volumes as `status` has. `None`, with `status` undefined, if no orchestrator publishes
-    /// such a page.
+    /// Reads the page of so many volumes as `status` has; `None` (`status` undefined) if it is not possible.
     pub fn decode(&self, status: &mut ApplianceStatus) -> Option<()> {
         (status.uptime_ms, status.wall_ms) = (self.uptime_ms.get(), self.wall_ms.get());
         (status.durable, status.settled) = (self.durable == 1, self.settled == 1);
