@@ -24,7 +24,6 @@ pub const BATCH_BLOCKS_MAX: usize = 8;
 /// Record bytes of one batch at most: 32512.
 pub const BATCH_PAYLOAD_MAX: usize = BATCH_BLOCKS_MAX * BLOCK_SIZE - STAMP_SIZE;
 
-/// What a batch header says of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum BatchKind {
@@ -133,7 +132,6 @@ impl BatchHeader {
     /// `"TBXSTAMP"`.
     pub const MAGIC: [u8; 8] = *b"TBXSTAMP";
 
-    /// Blocks a batch with `payload_len` record bytes takes.
     pub const fn blocks_for(payload_len: usize) -> usize {
         (STAMP_SIZE + payload_len).div_ceil(BLOCK_SIZE)
     }

@@ -35,7 +35,6 @@ pub struct Checkpoint<'a> {
     pub root: Hash,
 }
 
-/// Why bytes are not a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointError {
     Note(NoteError),

@@ -179,7 +179,6 @@ pub fn volume_name(bytes: &[u8]) -> Option<&str> {
     core::str::from_utf8(&bytes[..end]).ok().filter(|_| usable)
 }
 
-/// Why a superblock was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuperblockError {
     /// Not a Totebox superblock: the disk is blank or foreign.

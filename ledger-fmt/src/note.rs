@@ -41,7 +41,6 @@ const ID: usize = 4;
 /// Base64 characters of an id and an Ed25519 signature.
 const SIGNATURE_TEXT: usize = (ID + Ed25519::BYTE_SIZE).div_ceil(3) * 4;
 
-/// The public half of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verifier {
     name: Name,
@@ -56,7 +55,6 @@ pub struct Signer {
     key: SigningKey,
 }
 
-/// Why a text is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// Not `NAME+ID+KEY` (a secret key: `PRIVATE+KEY+NAME+ID+KEY`).
@@ -69,7 +67,6 @@ pub enum KeyError {
     Id,
 }
 
-/// Why bytes are not a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteError {
     /// More than [`NOTE_MAX`] bytes.

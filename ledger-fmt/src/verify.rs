@@ -73,7 +73,6 @@ pub trait Visitor {
     fn content_end(&mut self, _sequence: u64, _sound: bool) {}
 }
 
-/// What a finished verification found out.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
     /// Records in the ledger, damaged ones included.

@@ -71,7 +71,6 @@ pub struct Image {
 }
 
 impl Image {
-    /// Finds the specification in an image.
     pub fn parse(bytes: Vec<u8>) -> Result<Image, Error> {
         let spec = find(&bytes)?;
         let image = Image { bytes, spec };

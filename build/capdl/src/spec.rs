@@ -101,7 +101,6 @@ types! {
         pub rights: Rights,
     }
 
-    /// A capability to a table of capabilities.
     pub struct CNodeCap {
         pub object: ObjectId,
         pub guard: u64,
@@ -163,7 +162,6 @@ types! {
         pub init: FrameInit,
     }
 
-    /// A table of an address space.
     pub struct PageTable {
         #[serde(default)]
         pub x86_ept: bool,
@@ -172,7 +170,6 @@ types! {
         pub slots: Vec<Slot>,
     }
 
-    /// A pool of address space identifiers.
     pub struct AsidPool {
         pub high: u64,
     }
@@ -208,7 +205,6 @@ types! {
         pub target: u64,
     }
 
-    /// A message-signalled interrupt (x86).
     pub struct IrqMsi {
         pub slots: Vec<Slot>,
         pub extra: Box<IrqMsiExtra>,
@@ -222,7 +218,6 @@ types! {
         pub pci_func: u64,
     }
 
-    /// An interrupt of an I/O APIC (x86).
     pub struct IrqIOApic {
         pub slots: Vec<Slot>,
         pub extra: Box<IrqIOApicExtra>,

@@ -41,7 +41,6 @@ pub struct Rule {
     pub judge: Judge,
 }
 
-/// Where a rule makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     Any,
@@ -90,7 +89,6 @@ impl<'a> Case<'a> {
     }
 }
 
-/// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -125,7 +123,6 @@ impl Finding {
     }
 }
 
-/// Collects the findings of one rule.
 pub struct Found<'a> {
     rule: &'static str,
     file: &'a Path,
@@ -189,7 +186,6 @@ pub struct Report {
     pub knowledge: Closure,
 }
 
-/// Whom each subject reaches.
 #[derive(Clone, Debug, Serialize)]
 pub struct Closure {
     /// Directly or through anybody.

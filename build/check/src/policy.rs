@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use crate::authority::{Control, How};
 use crate::picture::{Canvas, Scene};
 
-/// What a system ought to allow.
 pub struct Policy {
     /// What verdicts call it.
     pub profile: &'static str,
@@ -134,7 +133,6 @@ impl Policy {
         }
     }
 
-    /// The names of the roles that mediate.
     pub fn mediators(&self) -> Vec<&'static str> {
         self.roles.iter().filter(|role| role.mediates).map(|role| role.name).collect()
     }

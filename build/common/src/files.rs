@@ -62,7 +62,6 @@ impl Draft {
         Ok(Draft { file, destination })
     }
 
-    /// The file, open for reading and writing.
     pub fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
     }

@@ -31,7 +31,6 @@ pub struct Obstacle {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problem {
-    /// A problem at byte `offset` of `source`.
     pub fn at(
         file: &Path,
         source: &str,

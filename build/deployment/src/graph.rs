@@ -390,7 +390,6 @@ impl Builder {
     }
 }
 
-/// The domain that drives a kind of device.
 fn driven_by(kind: DeviceKind) -> Role {
     match kind {
         DeviceKind::Disk | DeviceKind::DmaMemory => Role::Vault,

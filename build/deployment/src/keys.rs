@@ -100,7 +100,6 @@ impl Deployment {
         Ok(read)
     }
 
-    /// What the archive's checkpoints call it.
     fn origin(&self, archive: &str) -> String {
         let origin = checkpoint::origin(&self.id, &padded(archive));
         origin.expect("an archive's name is a volume's").to_string()

@@ -257,7 +257,6 @@ fn archives_fit(report: &Report, archives: &[ArchiveEntry], board: &Board) {
     }
 }
 
-/// Each archive's share of the CPU.
 fn shares(report: &Report, archives: &[ArchiveEntry]) -> Option<Vec<u32>> {
     let given: Vec<_> = archives.iter().map(|entry| entry.share.map(|share| share.value)).collect();
     let shares = cpu::share_out(&given);

@@ -43,7 +43,6 @@ impl<'a> Report<'a> {
         self.problems.borrow_mut().extend(problems.0.into_iter().map(|problem| (offset, problem)));
     }
 
-    /// Whether something was wrong so far.
     pub fn found(&self) -> bool {
         !self.problems.borrow().is_empty()
     }

@@ -101,7 +101,6 @@ impl ReadAhead {
         }
     }
 
-    /// Takes the next chunk into use.
     fn next(&mut self) -> Option<()> {
         let start = self.chunk.end();
         let next = loop {

@@ -86,7 +86,6 @@ pub fn time(time_ms: u64) -> Option<String> {
     Some(format!("{time:.3}"))
 }
 
-/// What a payload says beside a name.
 fn says(record: &Record<'_>) -> Option<Value> {
     match record.kind {
         Kind::Document => None,

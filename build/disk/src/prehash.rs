@@ -63,7 +63,6 @@ struct Prehash {
 }
 
 impl Prehash {
-    /// One that is sent lists of places.
     fn new() -> (SyncSender<Vec<Place>>, Prehash) {
         let (sender, lists) = sync_channel(LISTS);
         (sender, Prehash { lists, places: VecDeque::new() })

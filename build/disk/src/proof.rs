@@ -51,7 +51,6 @@ pub struct Consistency {
     pub checkpoint: SignedCheckpoint,
 }
 
-/// Why a text is not a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofError {
     /// More than [`PROOF_MAX`] bytes.
@@ -62,7 +61,6 @@ pub enum ProofError {
     Checkpoint(CheckpointError),
 }
 
-/// Why a proof proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disproved {
     /// Its checkpoint is not to be believed.

@@ -13,7 +13,6 @@ use super::image::{FoundBy, Image, Volume};
 /// Findings of one volume that are kept; the rest is counted.
 const KEPT_MAX: usize = 10_000;
 
-/// All that was found on a disk.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// Nothing was found.
@@ -238,7 +237,6 @@ impl Visitor for Findings {
     }
 }
 
-/// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string");

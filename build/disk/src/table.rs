@@ -48,7 +48,6 @@ pub struct Copies {
     pub backup: Result<Copy, String>,
 }
 
-/// A sound copy of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
     /// The byte of the disk its header begins at.
@@ -186,7 +185,6 @@ pub fn superblock(file: &File, at: u64) -> Option<Superblock> {
     Superblock::decode(&block).ok().map(|(superblock, _)| superblock)
 }
 
-/// The checksum a header must have.
 pub fn checksum(header: &[u8; HEADER_SIZE]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     [&header[..16], &[0; 4], &header[20..]].into_iter().for_each(|bytes| hasher.update(bytes));

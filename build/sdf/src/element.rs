@@ -60,7 +60,6 @@ impl<'a> Element<'a> {
         self.source.place(self.node.range().start)
     }
 
-    /// Reports something wrong with the element.
     pub fn error(self, message: impl Into<String>) {
         self.source.error(self.place(), message);
     }

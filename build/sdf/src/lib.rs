@@ -28,7 +28,6 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Something wrong in a system description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The file, as it was named to the reader.
@@ -171,7 +170,6 @@ pub struct ProtectionDomain {
     pub place: Place,
 }
 
-/// An interrupt delivered as a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Irq {
     pub id: u8,
@@ -202,7 +200,6 @@ pub enum IrqSource {
     },
 }
 
-/// A range of x86 I/O ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoPort {
     pub id: u8,
@@ -249,7 +246,6 @@ pub struct VirtualMachine {
     pub place: Place,
 }
 
-/// A processor of a virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vcpu {
     /// Its number for the monitor.
@@ -272,7 +268,6 @@ pub struct End {
     pub place: Place,
 }
 
-/// A channel between two protection domains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Its ends, in the order of the file.
@@ -322,7 +317,6 @@ pub struct IoAddressSpace {
     pub place: Place,
 }
 
-/// A region mapped for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IoMap {
     pub region: String,

@@ -59,7 +59,6 @@ impl Chain {
         record.header.sequence.get().checked_sub(self.head.records).is_some_and(|missing| missing <= room)
     }
 
-    /// Takes the whole record at `at`.
     pub fn accept(
         &mut self,
         record: &Record<'_>,

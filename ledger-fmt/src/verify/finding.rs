@@ -5,7 +5,6 @@ use crate::layout::Area;
 /// One row a kind. Everything that is said of a kind anywhere follows from its row.
 macro_rules! finding_kinds {
     ($($kind:ident = $number:literal, $name:literal, severity $severity:literal, $shown:ident $text:literal;)*) => {
-        /// What is wrong with a committed structure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum FindingKind {
@@ -59,7 +58,6 @@ impl FindingKind {
         self as u8
     }
 
-    /// The kind's name in every message.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
@@ -73,7 +71,6 @@ impl FindingKind {
         self.row().1
     }
 
-    /// What it means, for a person.
     pub const fn text(self) -> &'static str {
         self.row().3
     }

@@ -20,17 +20,14 @@ pub struct Console {
 }
 
 impl Console {
-    /// The link this archive's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         Ok(Console { link: Endpoint::open(manifest, mapped, Role::Console, 0)?, held: None })
     }
 
-    /// Whether the console broke the protocol.
     pub fn is_broken(&self) -> bool {
         self.link.is_broken()
     }
 
-    /// Answers that can be sent now.
     pub fn room(&mut self) -> usize {
         self.link.room()
     }

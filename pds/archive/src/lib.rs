@@ -131,7 +131,6 @@ impl Archive {
         if self.time.read(&mut time) { (time.uptime_ms.get(), time.wall_ms.get()) } else { (0, 0) }
     }
 
-    /// Does all there is to do.
     fn batch(&mut self, kernel: &mut dyn Kernel) {
         loop {
             self.ledger.advance(&mut self.vault);

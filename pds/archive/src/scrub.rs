@@ -56,7 +56,6 @@ const READ_BLOCKS: u64 = (VAULT_DATA / BLOCK_SIZE) as u64;
 /// Time between two passes where the deployment has no audit period.
 const PERIOD_MS_DEFAULT: u64 = 3_600_000;
 
-/// Time between two passes.
 pub fn period_ms(header: &totebox_manifest::Header) -> u64 {
     match header.audit_period_s.get() {
         0 => PERIOD_MS_DEFAULT,
@@ -142,7 +141,6 @@ struct Content {
     hasher: Hasher,
 }
 
-/// The archive's own checks.
 pub struct Scrub {
     pass: Option<Pass>,
     batch: Box<[u8]>,

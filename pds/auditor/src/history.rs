@@ -30,7 +30,6 @@ struct Task {
     done: bool,
 }
 
-/// Records on their way to the operator.
 pub struct History {
     number: u8,
     task: Option<Task>,

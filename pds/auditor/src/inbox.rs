@@ -34,7 +34,6 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Opens the link to the orchestrator.
     pub fn new(manifest: &Manifest, mapped: Mapped) -> Result<Inbox, SetupError> {
         let link = Endpoint::open(manifest, mapped, Role::Orchestrator, 0)?;
         Ok(Inbox { link, volumes: manifest.volumes().len(), jobs: Deque::new(), held: None })

@@ -32,7 +32,6 @@ struct Waiting {
     sequence: Option<u64>,
 }
 
-/// The writer of the audit record.
 pub struct Journal {
     header: Header,
     writer: LedgerWriter<Purpose>,
@@ -76,7 +75,6 @@ impl Journal {
         (self.writer.volume_id(), self.writer.layout())
     }
 
-    /// Whether the ledger was read.
     pub fn is_open(&self) -> bool {
         self.open
     }
@@ -196,7 +194,6 @@ impl Journal {
         assert!(self.waiting.push_back(waiting).is_ok(), "is_full() said there was room");
     }
 
-    /// The next report that can leave.
     pub fn settled(&self) -> Option<Reported> {
         let Waiting { report, sequence } = self.waiting.front()?;
         let durable = self.writer.totals().head.records;

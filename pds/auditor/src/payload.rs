@@ -25,7 +25,6 @@ pub const RESULT_MAX: usize = PAYLOAD_MAX;
 /// Bytes of every other payload at most.
 pub const ENTRY_MAX: usize = 512;
 
-/// Bytes as lower-case hex digits.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

@@ -60,7 +60,6 @@ struct Stream {
     failed: bool,
 }
 
-/// Reads one volume after another.
 pub struct Reader {
     volume: u8,
     layout: Layout,
@@ -175,7 +174,6 @@ impl Reader {
         Blocks::Ready(&stream.bytes[from..from + want.blocks * BLOCK_SIZE])
     }
 
-    /// Takes the vault's reply to a read.
     pub fn receive(&mut self, vault: &VaultClient<Purpose>, ticket: Ticket, reply: &Received<Purpose>) {
         let stream = &mut self.streams[ticket.stream];
         if ticket.generation != stream.generation {

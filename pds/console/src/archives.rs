@@ -66,7 +66,6 @@ impl Archives {
         self.last_tag
     }
 
-    /// Whether a request had this tag.
     pub fn has_given(&self, tag: u32) -> bool {
         (1..=self.last_tag).contains(&tag)
     }

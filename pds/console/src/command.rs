@@ -77,7 +77,6 @@ pub enum Action<'a> {
     Person,
 }
 
-/// Reads the words of one command.
 pub struct Reader<'v> {
     pub command: &'static Command,
     pub volumes: &'v Volumes,

@@ -14,7 +14,6 @@ use totebox_shm::Mapped;
 /// Bytes of heap the links take, the last answer and what waits to be sent.
 pub const HEAP: usize = ARCHIVES_MAX * size_of::<ArchiveLink>() + 2 * INTAKE_DATA;
 
-/// How an archive broke its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misbehaviour(pub &'static str);
 

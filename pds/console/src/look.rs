@@ -1,6 +1,5 @@
 //! Looking at the status page: the orchestrator brings it up to date first.
 
-use core::fmt::{self, Debug, Formatter};
 
 use totebox_protocol::operator::Order;
 
@@ -10,6 +9,7 @@ use super::orchestrator::Answered;
 use super::progress::Then;
 
 /// What is shown of the page once it is up to date.
+#[derive(Debug)]
 pub struct LookKind {
     pub command: &'static str,
     pub show: fn(&mut Context),
@@ -22,12 +22,6 @@ impl PartialEq for LookKind {
 }
 
 impl Eq for LookKind {}
-
-impl Debug for LookKind {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.command)
-    }
-}
 
 /// The orchestrator is to bring the page up to date, so that it can be shown.
 pub struct Look {

@@ -32,7 +32,6 @@ pub struct News {
     welcomed: bool,
 }
 
-/// What was told of one volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
     state: ArchiveState,

@@ -20,7 +20,6 @@ pub struct Answered {
     pub outcome: Result<u32, Refusal>,
 }
 
-/// The console's end of the link.
 pub struct OrchestratorLink {
     link: Endpoint<Request, Reply>,
     /// Orders it owes an answer to, oldest first.

@@ -1,6 +1,6 @@
 //! An order of the operator's to the orchestrator: from its request until the status page says how it ended.
 
-use core::fmt::{self, Debug, Display, Formatter};
+use core::fmt::{self, Display, Formatter};
 
 use totebox_protocol::operator::{Order, REASON_MAX, Reason, Refusal};
 use totebox_protocol::page::{ApplianceStatus, ArchiveState};
@@ -11,6 +11,7 @@ use super::orchestrator::Answered;
 use super::progress::Then;
 
 /// A kind of order: how its result is shown.
+#[derive(Debug)]
 pub struct OrderKind {
     pub command: &'static str,
     /// Tells a person that it was taken up, if that is worth a line.
@@ -25,7 +26,6 @@ pub struct OrderKind {
     pub tells: fn(&GivenOrder, usize, Fact) -> bool,
 }
 
-/// What has become of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     State(ArchiveState),
@@ -54,12 +54,6 @@ impl PartialEq for OrderKind {
 }
 
 impl Eq for OrderKind {}
-
-impl Debug for OrderKind {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.command)
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct GivenOrder {

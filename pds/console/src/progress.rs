@@ -1,6 +1,5 @@
 //! What came of a step: whether it did something, and what becomes of the activity it was one of.
 
-/// Whether a step did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Progress {

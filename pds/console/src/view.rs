@@ -56,7 +56,6 @@ impl View {
         self.orchestrator.beat(self.now_ms);
     }
 
-    /// Notifies the orchestrator, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         self.orchestrator.notify(kernel);
     }
@@ -71,7 +70,6 @@ impl View {
         self.now_ms
     }
 
-    /// The page may have changed.
     pub fn expire(&mut self) {
         self.page.expire();
     }

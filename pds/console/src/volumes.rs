@@ -7,7 +7,6 @@ use core::ops::Index;
 use totebox_domain::SetupError;
 use totebox_manifest::Manifest;
 
-/// The names of a deployment's volumes.
 pub struct Volumes(Vec<String>);
 
 impl Volumes {

@@ -26,7 +26,6 @@ impl Work {
         Work { activity: Activity::Idle, context, message: Message::new() }
     }
 
-    /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         matches!(self.activity, Activity::Idle)
     }
@@ -82,7 +81,6 @@ impl Work {
         self.follow(then)
     }
 
-    /// Handles one answer of an archive.
     pub fn receive(&mut self) -> Progress {
         let now_ms = self.context.view.now_ms();
         let Some((link, received)) = self.context.archives.receive(&mut self.message, now_ms) else {

@@ -84,7 +84,6 @@ impl VolumeAudits {
     }
 }
 
-/// Every volume's verifications.
 pub struct Audits {
     volumes: Vec<VolumeAudits>,
     period_ms: Option<u64>,

@@ -88,7 +88,6 @@ impl Orchestrator {
         }
     }
 
-    /// Looks at an archive's own scrub.
     pub(super) fn weigh_own_check(&mut self, volume: usize) {
         let check = self.archives[volume].claim().check;
         let record = check.place.and_then(|place| place.record);

@@ -281,7 +281,6 @@ impl Orchestrator {
         entry.or_else(|| self.history.under_way().map(Due::History))
     }
 
-    /// Reads an archive's health page.
     fn look(&mut self, kernel: &mut dyn Kernel, archive: usize) {
         if !self.archives[archive].look(kernel) {
             self.raise(flag(archive, About::Protocol));
@@ -310,7 +309,6 @@ impl Orchestrator {
         }
     }
 
-    /// Takes the auditor's reports in.
     fn hear(&mut self, kernel: &mut dyn Kernel) {
         let heard = (0..self.link.waiting()).try_for_each(|_| {
             let heard = self.link.hear()?;
@@ -481,7 +479,6 @@ impl Orchestrator {
         }
     }
 
-    /// Does all there is to do.
     fn work(&mut self, kernel: &mut dyn Kernel) {
         self.read_vault();
         self.take_orders();

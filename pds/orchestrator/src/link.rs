@@ -55,7 +55,6 @@ impl AuditorLink {
         })
     }
 
-    /// Whether the auditor was cut off.
     pub fn is_broken(&self) -> bool {
         self.link.is_broken()
     }
@@ -91,7 +90,6 @@ impl AuditorLink {
         self.link.break_off();
     }
 
-    /// Requests that can be sent now.
     pub fn room(&mut self) -> usize {
         self.link.room()
     }

@@ -81,7 +81,6 @@ impl Records {
         Records { waiting, tag: 0, retry: false, beats: 0, refused: false, left_out: 0 }
     }
 
-    /// Whether nothing new waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.len() == self.kept()
     }

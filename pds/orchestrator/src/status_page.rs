@@ -25,7 +25,6 @@ use super::records::Records;
 use super::registry::Archive;
 use super::transitions::Lifecycle;
 
-/// What the status page is made of.
 pub struct Known<'a> {
     pub archives: &'a [Archive],
     pub lifecycles: &'a [Lifecycle],

@@ -21,7 +21,6 @@ const WRITES_IN_FLIGHT_MAX: usize = 16;
 /// Blocks of `ledger/` kept for the seal, so that a full volume can be sealed.
 const SEAL_BLOCKS: u64 = BatchHeader::blocks_for(0) as u64;
 
-/// Why a request is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Not now: it stays in its ring until the disk has gone on.

@@ -30,7 +30,6 @@ impl Span {
         self.blocks * BLOCK_SIZE
     }
 
-    /// Whether they share a block.
     pub fn overlaps(self, other: Span) -> bool {
         self.block < other.block + other.blocks as u64 && other.block < self.block + self.blocks as u64
     }
@@ -186,7 +185,6 @@ impl<D: BlockDevice> Disk<D> {
         in_flight.filter(|transfer| transfer.volume == volume && transfer.write.is_some()).count()
     }
 
-    /// Whether nothing at all is in flight.
     pub fn idle(&self) -> bool {
         self.in_flight.iter().all(Option::is_none)
     }

@@ -123,7 +123,6 @@ impl Volume {
         self.hint.assets_next = found.frontier.assets_next;
     }
 
-    /// Takes the volume out of service.
     pub(super) fn give_up(&mut self, state: VolumeState) {
         self.state = state;
         if !matches!(self.start, Start::Served) {

@@ -110,7 +110,6 @@ pub struct Tail {
     pub digested: usize,
 }
 
-/// What is known of the two hints.
 #[derive(Debug)]
 pub struct HintState {
     /// Which of the two to write next.
@@ -227,7 +226,6 @@ impl Volume {
 
     // ---- durability ----
 
-    /// Whether something waits for a flush.
     pub fn wants_flush(&self) -> bool {
         let batch = self.batches.front().is_some_and(|batch| batch.ticket.is_some());
         batch || self.upload.flushing.is_some() || self.start.awaits().is_some_and(|ticket| ticket > self.durable)

@@ -94,7 +94,6 @@ pub struct Half {
     pub call: bool,
 }
 
-/// All capabilities of a system, sorted out.
 #[derive(Default)]
 pub struct Capabilities {
     pub grants: Vec<Grant>,
@@ -458,7 +457,6 @@ fn id(at: At, first: u32) -> Option<u8> {
     }
 }
 
-/// Where a capability lies, for a person.
 fn lies(at: At) -> String {
     match at {
         At::Slot(slot) => format!("in slot {slot}"),

@@ -15,7 +15,6 @@ const TABLE_BITS: u32 = 9;
 /// No architecture has more levels of page tables.
 const LEVELS_MAX: u8 = 4;
 
-/// A frame where it is mapped.
 #[derive(Clone, Copy)]
 struct Page {
     frame: ObjectId,

@@ -222,7 +222,6 @@ fn rebuild(
     Ok((rebuilt, amiss))
 }
 
-/// Puts children into their parents.
 fn nested(
     domains: Vec<ProtectionDomain>,
     parents: &BTreeMap<usize, (usize, u8)>,

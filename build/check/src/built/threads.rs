@@ -86,7 +86,6 @@ impl Threads {
     }
 }
 
-/// What lies in a thread's slot.
 pub fn bound(tcb: &Tcb, number: u32) -> Option<&Cap> {
     tcb.slots.iter().find(|slot| slot.slot == number).map(|slot| &slot.cap)
 }

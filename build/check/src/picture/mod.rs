@@ -96,7 +96,6 @@ impl<'a> Scene<'a> {
         devices(self.system, self.authority.name(subject))
     }
 
-    /// What hovering over a link shows.
     pub fn says(&self, from: usize, to: usize, what: &str, more: &[String]) -> String {
         let mut text = format!("{} {what} {}", self.authority.name(from), self.authority.name(to));
         if !more.is_empty() {
@@ -105,7 +104,6 @@ impl<'a> Scene<'a> {
         text
     }
 
-    /// What hovering over a subject shows.
     pub fn about(&self, subject: usize) -> String {
         let Some(pd) = self.system.protection_domain(self.authority.name(subject)) else {
             return self.authority.name(subject).to_owned();
@@ -140,7 +138,6 @@ pub fn devices(system: &System, domain: &str) -> Vec<String> {
     registers.chain(dma).chain(interrupts).collect()
 }
 
-/// An interrupt as a person knows it.
 pub fn interrupt(source: &IrqSource) -> String {
     match source {
         IrqSource::Line { irq, .. } => format!("interrupt {irq}"),

@@ -20,7 +20,6 @@ pub struct HashedFile {
     pub sha256: String,
 }
 
-/// Hashes a file that the report calls `name`.
 pub fn hash(path: &Path, name: String) -> Result<HashedFile> {
     let read = || -> io::Result<HashedFile> {
         let mut file = File::open(path)?;

@@ -69,7 +69,6 @@ fn of_the_manifest(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-3.
 fn channels_there(case: &Case) -> String {
     let system = case.system;
     let declared = case.policy.map(|policy| policy.channels.len());
@@ -157,7 +156,6 @@ fn calls_go_upward(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-5.
 fn calls_there(case: &Case) -> String {
     let (system, authority) = (case.system, case.authority);
     let of_subject = |subject: usize| authority.name(subject);

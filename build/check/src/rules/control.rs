@@ -78,7 +78,6 @@ fn parents(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-8.
 fn children(case: &Case) -> String {
     let authority = case.authority;
     let of_subject = |subject: usize| authority.name(subject);
@@ -133,7 +132,6 @@ fn no_raw_capabilities(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-9.
 fn capabilities_given(case: &Case) -> String {
     let domains = case.system.all_protection_domains();
     let caps = domains.iter().filter(|(pd, _)| !pd.caps.is_empty()).count();

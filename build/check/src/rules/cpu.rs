@@ -124,7 +124,6 @@ fn budgets(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-15.
 fn cores(case: &Case) -> String {
     let domains = case.system.all_protection_domains();
     let mut cores: BTreeMap<u8, (usize, u64)> = BTreeMap::new();
@@ -174,7 +173,6 @@ fn domain_schedule(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-17.
 fn scheduling_domains(case: &Case) -> String {
     let system = case.system;
     let scheduling_domains = system.domains.iter().flat_map(|domains| &domains.domains);

@@ -88,7 +88,6 @@ fn interrupts(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-10.
 fn interrupts_owned(case: &Case) -> String {
     let domains = case.system.all_protection_domains();
     some(
@@ -150,7 +149,6 @@ fn registers(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-11.
 fn device_regions(case: &Case) -> String {
     let system = case.system;
     some(
@@ -183,7 +181,6 @@ fn dma(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-12.
 fn told_addresses(case: &Case) -> String {
     let system = case.system;
     let domains = system.all_protection_domains();

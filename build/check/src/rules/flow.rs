@@ -67,7 +67,6 @@ fn influence(case: &Case, found: &mut Found) {
     between_isolated(case, policy, &reach, "can influence", found);
 }
 
-/// What was looked at for ISO-6.
 fn ways_to_act(case: &Case) -> String {
     let authority = case.authority;
     format!("direct ways to act: {}; {}", authority.edges.len(), pairs(case, &authority.influence()))
@@ -99,7 +98,6 @@ fn knowledge(case: &Case, found: &mut Found) {
     between_isolated(case, policy, &authority.knowledge(), "can pass data to", found);
 }
 
-/// What was looked at for ISO-7.
 fn ways_to_learn(case: &Case) -> String {
     let authority = case.authority;
     let edges = |is: fn(&How) -> bool| authority.edges.iter().filter(move |edge| is(&edge.how));
@@ -194,7 +192,6 @@ fn audit_findings(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-18.
 fn ways_of_the_judge(case: &Case) -> String {
     let authority = case.authority;
     let of_subject = |subject: usize| authority.name(subject);

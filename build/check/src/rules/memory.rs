@@ -105,7 +105,6 @@ fn one_writer(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-1.
 fn regions_mapped(case: &Case) -> String {
     let (system, authority) = (case.system, case.authority);
     let memory = authority.by_memory();
@@ -158,7 +157,6 @@ fn no_frame_in_two_archives(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-2.
 fn regions_of_archives(case: &Case) -> String {
     let authority = case.authority;
     let isolated = |access: &&Access| case.is_isolated(access.subject);
@@ -188,7 +186,6 @@ fn writable_or_executable(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-13.
 fn mappings(case: &Case) -> String {
     let authority = case.authority;
     let executable = authority.accesses.iter().filter(|access| access.perms.execute).count();
@@ -229,7 +226,6 @@ fn guard_pages(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-14.
 fn addresses_mapped(case: &Case) -> String {
     let domains = case.system.all_protection_domains();
     let addresses = || domains.iter().flat_map(|(pd, _)| pd.maps.iter().map(|map| map.vaddr));

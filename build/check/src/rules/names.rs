@@ -42,7 +42,6 @@ fn injective(case: &Case, found: &mut Found) {
     }
 }
 
-/// What was looked at for ISO-16.
 fn names_there(case: &Case) -> String {
     let (system, authority) = (case.system, case.authority);
     let names = system

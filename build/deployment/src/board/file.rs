@@ -87,7 +87,6 @@ fn read(report: &Report, root: Table, file: &Path) -> Option<Found> {
 
 const NAME_RULE: &str = "letters, digits, `_` and single `-`";
 
-/// The board's name, which is its file's.
 fn name(report: &Report, file: &Path) -> Option<String> {
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     if usable_name(&name) {

@@ -62,7 +62,6 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
 }
 
-/// A disk that may be repaired.
 pub struct Repair {
     path: PathBuf,
     deployment: Option<Deployment>,
@@ -88,7 +87,6 @@ impl Repair {
         Ok(Repair { lock: Some(lock), ..Repair::looking(path, deployment) })
     }
 
-    /// Finds the volumes, and makes the plan.
     pub fn plan(&self, progress: Progress<'_>) -> Result<Plan> {
         let image = self.image(progress)?;
         let plan = self.plan_of(&image, &|_| true, progress)?;

@@ -15,7 +15,6 @@ use totebox_shown::ShowPath;
 /// A line that is longer than any the appliance sends: noise without an end.
 const NOISE_MAX: usize = 64 * 1024;
 
-/// Where an appliance's console is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Unix(PathBuf),

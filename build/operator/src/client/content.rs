@@ -42,7 +42,6 @@ struct Known {
 }
 
 impl FileContent {
-    /// Reads every file to its end.
     pub fn read_all(sources: &[Source], progress: &mut dyn Progress) -> Vec<FileContent> {
         sources.iter().map(|source| FileContent(read(source, progress).map_err(|error| causes(&error)))).collect()
     }

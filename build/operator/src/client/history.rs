@@ -24,7 +24,6 @@ pub struct History {
     pub message: Option<String>,
 }
 
-/// A record of the audit record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
     pub sequence: u64,

@@ -50,7 +50,6 @@ pub struct Receipt {
     pub time_ms: u64,
 }
 
-/// The `KEY=VALUE` pairs of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(BTreeMap<String, String>);
 
@@ -71,7 +70,6 @@ impl Fields {
         parse_hash(self.text(key)?)
     }
 
-    /// Whether the value of a key is `yes`.
     pub fn yes(&self, key: &str) -> bool {
         self.text(key) == Some("yes")
     }

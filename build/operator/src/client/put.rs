@@ -26,7 +26,6 @@ use super::sources::Source;
 use super::status::status;
 use totebox_common::output::causes;
 
-/// How putting one file ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Committed(Receipt),
@@ -110,7 +109,6 @@ impl Present {
         present
     }
 
-    /// The records of this document, in their order.
     fn records(&self, name: &str, declared: Declared) -> &[Record] {
         let key = (name.to_string(), Hex(&declared.hash).to_string());
         self.0.get(&key).map_or(&[], Vec::as_slice)
@@ -415,7 +413,6 @@ impl Sender<'_> {
         Ok(Sent::NotRead(why))
     }
 
-    /// Tells how a file ended.
     fn report(&mut self, index: usize, outcome: Outcome) -> Result<()> {
         if self.open.remove(&index) {
             (self.done)(&self.order.sources[index], &outcome);

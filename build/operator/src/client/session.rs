@@ -10,7 +10,6 @@ use totebox_console_protocol::data::{PROTOCOL, verified};
 use super::connection::Connection;
 use super::lines::{Fields, Line, Receipt, Refusal};
 
-/// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Without a line for this long, something may have been lost: ask again.

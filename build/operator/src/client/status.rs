@@ -9,7 +9,6 @@ use totebox_console_protocol::text::Found;
 use super::lines::{Fields, Refusal};
 use super::session::Session;
 
-/// The appliance, as `--json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     pub uptime_ms: u64,
@@ -187,7 +186,6 @@ impl Status {
     }
 }
 
-/// Asks for the state of the appliance.
 pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
     let answer = session.ask("status", session.timing.quiet)?;
     let end = match answer.end {

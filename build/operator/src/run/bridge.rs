@@ -118,7 +118,6 @@ pub struct Bridge<'a> {
     lost: Lost,
 }
 
-/// Where the operator's input stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
     Open {
@@ -312,7 +311,6 @@ impl<'a> Bridge<'a> {
         Ok(None)
     }
 
-    /// Passes on what the appliance has sent.
     fn received(&mut self, mut piece: Vec<u8>) -> Option<End> {
         if self.turns.holder().is_some() {
             self.to_holder = piece;
@@ -566,7 +564,6 @@ impl<'a> Bridge<'a> {
         });
     }
 
-    /// Tells an operator at a terminal.
     fn notice(&mut self, text: &str) {
         if self.ends.terminal {
             self.say(&format!("\n[{}]\n", Shown(text)));

@@ -46,7 +46,6 @@ impl Mappings {
         Ok(())
     }
 
-    /// The bytes of the constant region at `vaddr`.
     pub fn constant(&self, vaddr: u64, size: u64) -> Option<&'static [u8]> {
         let wanted = |m: &&Mapping| m.vaddr == vaddr && m.size == size && m.access == Access::Constant;
         let mapping = self.0.iter().find(wanted)?;

@@ -26,7 +26,6 @@ impl Region {
         Ok(Region(file))
     }
 
-    /// The descriptor for the one writer.
     pub fn writable(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

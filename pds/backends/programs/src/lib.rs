@@ -30,7 +30,6 @@ pub trait Devices {
     type Error: From<SetupError>;
 
     fn disk(&mut self) -> Result<Self::Disk, Self::Error>;
-    /// The serial line, for the console.
     fn uart(&mut self) -> Result<Self::Uart, Self::Error>;
     fn ticker(&mut self) -> Result<Self::Ticker, Self::Error>;
 }

@@ -5,7 +5,6 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use totebox_shown::Shown;
 
-/// One column of a table of `R`s.
 pub struct Column<R> {
     /// What stands above it.
     pub title: &'static str,

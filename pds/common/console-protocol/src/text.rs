@@ -4,7 +4,6 @@ use core::fmt::{self, Write};
 
 use ledger_fmt::Hash;
 
-/// A hash in lower-case hexadecimal digits.
 pub struct Hex<'a>(pub &'a Hash);
 
 impl fmt::Display for Hex<'_> {

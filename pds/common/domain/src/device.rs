@@ -36,11 +36,9 @@ pub struct IoError;
 pub trait BlockDevice {
     /// Blocks on the disk; 0 if there is no disk.
     fn capacity(&self) -> u64;
-    /// Whether the disk refuses writes.
     fn read_only(&self) -> bool;
     /// Whether the disk can flush. Without it nothing may be called durable.
     fn can_flush(&self) -> bool;
-    /// How many transfer buffers there are.
     fn buffers(&self) -> usize;
     /// A transfer buffer that is not in flight: [`TRANSFER_SIZE`] bytes.
     fn buffer(&mut self, index: usize) -> &mut [u8];
@@ -65,7 +63,6 @@ pub trait Uart {
     }
 }
 
-/// The time and a periodic tick.
 pub trait Ticker {
     /// Milliseconds since this machine started. Never goes back.
     fn uptime_ms(&mut self) -> u64;

@@ -63,7 +63,6 @@ impl FaultKind {
         (0..=u8::MAX).filter_map(FaultKind::from_wire).find(|kind| kind.name() == name)
     }
 
-    /// The kind's name in the audit record.
     pub const fn name(self) -> &'static str {
         match self {
             FaultKind::Memory => "memory",
@@ -86,7 +85,6 @@ pub struct Fault {
 
 /// What a domain may ask of its kernel. Nothing here blocks.
 pub trait Kernel {
-    /// Wakes the other end of a channel.
     fn notify(&mut self, channel: Channel);
     /// Milliseconds by the CPU's own counter, from some moment in the past: it never goes back, and goes on
     /// whatever becomes of the clock domain. To judge how long another domain has been silent, and for nothing

@@ -10,7 +10,6 @@ pub const SILENT_MS: u64 = 15_000;
 /// Milliseconds between two signs of life asked of a domain.
 pub const BEAT_MS: u64 = 1_000;
 
-/// One domain's sign of life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// When it became due, by the counter.
@@ -33,7 +32,6 @@ impl Watch {
         self.due_since_ms.map_or(0, |since_ms| now_ms.saturating_sub(since_ms))
     }
 
-    /// Whether it has been due for [`SILENT_MS`].
     pub fn is_silent(&self, now_ms: u64) -> bool {
         self.overdue_ms(now_ms) >= SILENT_MS
     }

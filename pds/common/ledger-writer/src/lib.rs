@@ -83,7 +83,6 @@ pub enum State {
     Failed(Trouble),
 }
 
-/// Why a ledger cannot be continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     Unavailable(VolumeState),
@@ -116,7 +115,6 @@ pub struct Staged {
     pub hash: Hash,
 }
 
-/// Why a record was not staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageError {
     /// The batch has no room for it: commit first.
@@ -218,7 +216,6 @@ impl<P: Copy> LedgerWriter<P> {
         &self.id
     }
 
-    /// Where the volume's directories are.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -247,7 +244,6 @@ impl<P: Copy> LedgerWriter<P> {
         self.committed.frontier.assets_next.max(self.start.vault.frontier.assets_next)
     }
 
-    /// Records staged but not sent.
     pub fn staged(&self) -> u32 {
         self.staged_records
     }

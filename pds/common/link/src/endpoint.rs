@@ -60,12 +60,10 @@ where
         self.form.slot_size - MESSAGE_HEADER
     }
 
-    /// Slots of each of the two rings.
     pub fn slots(&self) -> usize {
         self.form.slots
     }
 
-    /// Whether the peer broke its protocol.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
@@ -75,7 +73,6 @@ where
         self.broken = true;
     }
 
-    /// Messages that can be sent now.
     pub fn room(&mut self) -> usize {
         let free = if self.broken { Ok(0) } else { self.producer.free() };
         self.or_break_off(free)
@@ -137,7 +134,6 @@ where
         self.notify_owed = true;
     }
 
-    /// Notifies the peer, if it is owed that.
     pub fn notify(&mut self, kernel: &mut dyn Kernel) {
         if core::mem::take(&mut self.notify_owed) {
             kernel.notify(self.channel);

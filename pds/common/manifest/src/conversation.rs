@@ -37,7 +37,6 @@ pub struct Queue {
     pub form: QueueForm,
 }
 
-/// A page that one domain publishes.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     pub from: Role,

@@ -184,7 +184,6 @@ impl DeviceKind {
     }
 }
 
-/// Why bytes are not a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManifestError {
     /// No manifest magic.

@@ -1,7 +1,6 @@
 //! The roles: every kind of protection domain there is, in one row each. What differs between domains and
 //! follows from their role alone (names, CPU, stack, trust) stands here and nowhere else.
 
-/// Which kind of domain a PD is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Role {
@@ -37,7 +36,6 @@ pub struct RoleInfo {
     pub stack_reason: &'static str,
 }
 
-/// Which volumes a domain knows of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownVolumes {
     None,

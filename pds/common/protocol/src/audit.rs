@@ -364,7 +364,6 @@ impl Reported {
     }
 }
 
-/// Copies out the start of a body.
 fn read<T: FromZeros + IntoBytes + zerocopy::FromBytes>(body: impl FnOnce(&mut [u8])) -> T {
     let mut value = T::new_zeroed();
     body(value.as_mut_bytes());

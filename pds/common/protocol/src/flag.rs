@@ -124,7 +124,6 @@ flag_kinds! {
 }
 
 impl FlagKind {
-    /// All that a flag can have.
     pub fn all() -> impl Iterator<Item = FlagKind> {
         let findings = FindingKind::ALL.iter().map(|&kind| FlagKind::Finding(kind));
         findings.chain(FlagKind::OTHERS.iter().copied())
@@ -170,7 +169,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where something was found.
     pub const fn of(finding: &Finding) -> Place {
         let Finding { area, block, record, .. } = *finding;
         Place { area, block, record }
@@ -280,7 +278,6 @@ pub struct Flag {
 }
 
 impl Flag {
-    /// A flag that has just been raised.
     pub const fn new(volume: Option<u8>, about: About) -> Flag {
         let acknowledged = Acknowledged::No;
         Flag { id: 0, volume, about, raised_ms: 0, audit_record: None, acknowledged, tag: 0 }

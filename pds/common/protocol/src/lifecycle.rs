@@ -63,7 +63,6 @@ impl Standing {
         })
     }
 
-    /// The standing with the number of its state.
     pub const fn from_wire(n: u8) -> Option<Standing> {
         match ArchiveState::from_wire(n) {
             Some(state) => Standing::of(state),
@@ -79,7 +78,6 @@ impl Standing {
         }
     }
 
-    /// The standing's name, as its state's.
     pub const fn name(self) -> &'static str {
         self.state().name()
     }

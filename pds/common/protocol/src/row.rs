@@ -15,7 +15,6 @@ use crate::lifecycle::Standing;
 /// No record or time, in a field that may name one.
 pub const NONE: u64 = u64::MAX;
 
-/// A value that crosses between domains.
 pub trait Crosses: Sized {
     /// What stands in shared memory.
     type Row;

@@ -242,7 +242,6 @@ wire_enum! {
 }
 
 impl VolumeState {
-    /// Whether the volume can be read.
     pub const fn readable(self) -> bool {
         matches!(self, VolumeState::Ready | VolumeState::Sealed | VolumeState::ReadOnly)
     }

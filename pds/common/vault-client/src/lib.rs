@@ -43,7 +43,6 @@ pub struct Received<P> {
 }
 
 impl<P> Received<P> {
-    /// Whether what was asked is done.
     pub fn is_ok(&self) -> bool {
         self.answered.status == Status::Ok
     }
@@ -62,7 +61,6 @@ pub struct VaultClient<P> {
 }
 
 impl<P: Copy> VaultClient<P> {
-    /// The client this PD's manifest describes.
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
         let link = Endpoint::open(manifest, mapped, Role::Vault, 0)?;
         Ok(VaultClient { link, batches: Deque::new(), others: Deque::new(), next_tag: 0, holding: false })

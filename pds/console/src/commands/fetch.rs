@@ -63,7 +63,6 @@ pub static SIGN: Command = Command {
     },
 };
 
-/// Something an archive was asked for.
 pub struct Fetch {
     link: usize,
     tag: u32,
@@ -79,7 +78,6 @@ enum What {
     Signature,
 }
 
-/// A document on its way to the operator.
 struct Document {
     /// Where the next content byte stands.
     offset: u64,

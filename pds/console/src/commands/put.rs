@@ -39,7 +39,6 @@ pub static COMMAND: Command = Command {
     },
 };
 
-/// A submission that is being sent.
 pub struct Put {
     link: usize,
     tag: u32,

@@ -148,7 +148,6 @@ impl Sender<'_> {
         }
     }
 
-    /// Sends a file once more.
     fn again(&mut self, begun: Begun) -> Result<()> {
         self.todo.push_back(begun.index);
         match self.tries[begun.index] {

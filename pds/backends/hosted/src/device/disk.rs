@@ -80,7 +80,6 @@ impl FileDisk {
         Ok(FileDisk { shared, blocks, read_only, buffers })
     }
 
-    /// Readable when the device has an interrupt.
     pub fn interrupt(&self) -> BorrowedFd<'_> {
         self.shared.completed.as_fd()
     }

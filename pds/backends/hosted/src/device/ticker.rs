@@ -22,7 +22,6 @@ impl SystemTicker {
         Ok(SystemTicker { timer, start_ms: read_ms(ClockId::Monotonic) })
     }
 
-    /// Readable when a tick is due.
     pub fn interrupt(&self) -> BorrowedFd<'_> {
         self.timer.as_fd()
     }

@@ -48,7 +48,6 @@ impl SocketUart {
         Ok(line)
     }
 
-    /// Readable when the line has an interrupt.
     pub fn interrupt(&self) -> BorrowedFd<'_> {
         self.changes.as_fd()
     }

@@ -40,7 +40,6 @@ impl Flags {
         self.hidden = self.hidden.saturating_add(1);
     }
 
-    /// The highest id given or seen.
     pub fn last_id(&self) -> u32 {
         self.last_id
     }

@@ -19,7 +19,6 @@ use crate::vault::VolumeState;
 /// Records of the audit record the status page shows at a time.
 pub const HISTORY_MAX: usize = 24;
 
-/// The last verification of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audited {
     pub result: AuditResult,

@@ -42,7 +42,6 @@ pub struct VaultReport {
 }
 
 impl VaultReport {
-    /// Nothing yet of so many volumes.
     pub fn nothing(volumes: usize) -> VaultReport {
         let volumes = core::iter::repeat_n(VolumeReport::default(), volumes).collect();
         VaultReport { durable: false, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
