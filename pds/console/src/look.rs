@@ -1,6 +1,5 @@
 //! Looking at the status page: the orchestrator brings it up to date first.
 
-
 use totebox_protocol::operator::Order;
 
 use super::context::Context;
