@@ -14,9 +14,7 @@ use common::with_archives;
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use tempfile::TempDir;
 use totebox_deployment::disk::Existing;
-use totebox_deployment::partitions;
-use totebox_deployment::provision;
-use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE, partitions, provision};
 use totebox_lock::LockedDisk;
 use totebox_manifest::Manifest;
 

@@ -10,8 +10,7 @@ use std::process::Command;
 use common::{deployment, with_archives};
 use roxmltree::Document;
 use totebox_check::authority::{Authority, How};
-use totebox_check::picture;
-use totebox_check::{Waivers, check};
+use totebox_check::{Waivers, check, picture};
 use totebox_deployment::Deployment;
 use totebox_sdf::System;
 

@@ -4,12 +4,11 @@ use std::cell::Cell;
 
 use ledger_fmt::ZERO_HASH;
 use ledger_fmt::batch_header::{Frontier, STAMP_SIZE};
-use ledger_fmt::checkpoint;
-use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
 use ledger_fmt::testing::{Seen, TestVolume, verify, verify_with};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Verifier, Visitor};
+use ledger_fmt::{checkpoint, hash};
 use zerocopy::IntoBytes;
 
 /// Text of `len` bytes, different for every `seed`.

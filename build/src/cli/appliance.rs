@@ -69,11 +69,11 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 /// The appliance refused. That what was asked for is damaged, not there, or no longer known for certain is a result;
 /// anything else means that the command could not be carried out.
 pub fn refused(refusal: &Refusal) -> Result<Outcome> {
-    let Refusal { name, text, .. } = refusal;
-    if !matches!(name.as_str(), "damaged" | "not-found" | "not-a-document" | "not-answering" | "mismatch") {
-        bail!("{name}: {text}");
+    let name = refusal.name.as_str();
+    if !matches!(name, "damaged" | "not-found" | "not-a-document" | "not-answering" | "mismatch") {
+        bail!("{refusal}");
     }
-    errln!("totebox: {name}: {text}");
+    errln!("totebox: {refusal}");
     Ok(Outcome::Found)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
 use totebox_common::outln;
 use totebox_common::output::OutputError;
@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     match audit.refusal {
         None => Ok(Outcome::Fine),
-        Some(refusal) if audit.verdicts.is_empty() => bail!("{}: {}", refusal.name, refusal.text),
+        Some(refusal) if audit.verdicts.is_empty() => Err(refusal.into()),
         Some(refusal) => refused(&refusal),
     }
 }

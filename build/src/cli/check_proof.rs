@@ -11,8 +11,7 @@ use totebox_deployment::keys::read_verifiers;
 use totebox_disk::checkpoint::{SignedCheckpoint, read_bounded};
 use totebox_disk::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
 use totebox_disk::{hex, time};
-use totebox_shown::Quoted;
-use totebox_shown::ShowPath;
+use totebox_shown::{Quoted, ShowPath};
 
 use super::Outcome;
 

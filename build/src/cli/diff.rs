@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use totebox_check::diff::{Change, Kind, diff};
-use totebox_common::out;
-use totebox_common::outln;
 use totebox_common::output::OutputError;
+use totebox_common::{out, outln};
 use totebox_shown::{Markdown, MarkdownCode};
 
 use super::check::read;

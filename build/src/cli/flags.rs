@@ -1,6 +1,6 @@
 //! `totebox flags` and `totebox ack`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use totebox_common::{errln, out, outln};
 use totebox_console_protocol::FINDINGS_MAX;
 use totebox_console_protocol::views::{FindingCount, FlagCount, FlagLine, RangeLine};
@@ -119,10 +119,7 @@ pub struct AckArgs {
 pub fn ack(args: AckArgs) -> Result<Outcome> {
     let (flag, reason) = (args.flag, args.reason.join(" "));
     let mut session = args.appliance.open_at_once(TIMEOUT)?;
-    let done = match acknowledge(&mut session, flag, &reason)? {
-        Ok(done) => done,
-        Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),
-    };
+    let done = acknowledge(&mut session, flag, &reason)??;
     match args.json {
         true => output::json(&done)?,
         false => outln!("flag {flag} is acknowledged")?,

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use totebox_check::Waivers;
-use totebox_check::picture;
+use totebox_check::{Waivers, picture};
 use totebox_common::files::write_atomically;
 use totebox_common::outln;
 use totebox_shown::ShowPath;

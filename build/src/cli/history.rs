@@ -1,9 +1,7 @@
 //! `totebox history`.
 
 use anyhow::Result;
-use totebox_common::errln;
-use totebox_common::out;
-use totebox_common::outln;
+use totebox_common::{errln, out, outln};
 use totebox_console_protocol::views::EventLine;
 use totebox_operator::client::history::{Event, history};
 

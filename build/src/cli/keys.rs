@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use totebox_common::errln;
-use totebox_common::outln;
+use totebox_common::{errln, outln};
 use totebox_deployment::Deployment;
 
 use super::Outcome;

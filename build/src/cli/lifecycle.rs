@@ -1,8 +1,7 @@
 //! `totebox suspend`, `resume` and `archive`.
 
 use anyhow::{Result, bail};
-use totebox_common::errln;
-use totebox_common::outln;
+use totebox_common::{errln, outln};
 use totebox_console_protocol::change::Change;
 use totebox_operator::client::lifecycle::{Transition, change};
 
@@ -51,10 +50,7 @@ pub fn archive(args: ArchiveArgs) -> Result<Outcome> {
 
 pub fn run(args: Args, to: Change) -> Result<Outcome> {
     let mut session = args.appliance.open(TIMEOUT)?;
-    let transition = match change(&mut session, &args.archive, to)? {
-        Ok(transition) => transition,
-        Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),
-    };
+    let transition = change(&mut session, &args.archive, to)??;
     let Transition { archive, command, completion, message } = &transition;
     if args.json {
         output::json(&transition)?;

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use serde_json::json;
-use totebox_common::errln;
-use totebox_common::outln;
 use totebox_common::output::OutputError;
+use totebox_common::{errln, outln};
 use totebox_console_protocol::text::{Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::ls::{Listing, Range, ls};

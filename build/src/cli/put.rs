@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
-use totebox_common::errln;
-use totebox_common::outln;
-use totebox_common::output::OutputError;
-use totebox_common::output::causes;
+use totebox_common::output::{OutputError, causes};
 use totebox_common::units::count;
+use totebox_common::{errln, outln};
 use totebox_console_protocol::text::{Hex, Size};
 use totebox_operator::client::content::{FileContent, STDIN};
 use totebox_operator::client::ls::Record;

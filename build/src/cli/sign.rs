@@ -1,9 +1,8 @@
 //! `totebox sign`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
-use totebox_common::errln;
-use totebox_common::outln;
+use totebox_common::{errln, outln};
 use totebox_operator::client::sign::{Signed, in_service, sign};
 
 use super::appliance::{Appliance, TIMEOUT};
@@ -29,10 +28,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open(TIMEOUT)?;
     let archives = match args.archives {
-        all if all.is_empty() => match in_service(&mut session)? {
-            Ok(archives) => archives,
-            Err(refusal) => bail!("{}: {}", refusal.name, refusal.text),
-        },
+        all if all.is_empty() => in_service(&mut session)??,
         named => named,
     };
     let (mut rows, mut outcome) = (Vec::<Value>::new(), Outcome::Fine);
@@ -44,7 +40,7 @@ pub fn run(args: Args) -> Result<Outcome> {
             }
             Err(refusal) => {
                 outcome = Outcome::Found;
-                errln!("totebox: {archive}: {}: {}", refusal.name, refusal.text);
+                errln!("totebox: {archive}: {refusal}");
                 rows.push(json!({ "archive": archive, "error": refusal.name, "message": refusal.text }));
             }
         }

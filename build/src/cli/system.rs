@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use totebox_common::files::secret_directory;
-use totebox_common::files::write_atomically;
+use totebox_common::files::{secret_directory, write_atomically};
 use totebox_common::outln;
 use totebox_deployment::board::{Board, sdk};
 use totebox_deployment::{Deployment, SYSTEM_FILE};

@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use totebox_common::errln;
-use totebox_common::out;
-use totebox_common::output;
+use totebox_common::{errln, out, output};
 use totebox_operator::client::{Interrupted, NoAnswer};
 use totebox_shown::Shown;
 

@@ -11,8 +11,7 @@
 use heapless::Deque;
 use ledger_fmt::layout::Layout;
 use ledger_fmt::record::{Draft, Kind};
-use totebox_ledger_writer::audit_room;
-use totebox_ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State};
+use totebox_ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State, audit_room};
 use totebox_manifest::{Header, Volume};
 use totebox_protocol::audit::{Entered, Found, Reported, UNASKED, Verdict};
 use totebox_vault_client::{Received, VaultClient};

@@ -5,8 +5,7 @@ use heapless::Deque;
 use totebox_domain::watch::{BEAT_MS, Watch};
 use totebox_domain::{Channel, Kernel, SetupError};
 use totebox_link::Endpoint;
-use totebox_manifest::conversation;
-use totebox_manifest::{Manifest, Role};
+use totebox_manifest::{Manifest, Role, conversation};
 use totebox_protocol::operator::{Order, Refusal, Reply, Request};
 use totebox_shm::{Mapped, PeerError};
 

@@ -1,7 +1,6 @@
 //! The operator's orders: each is taken up, or refused by name and nothing changes.
 
-use totebox_manifest::Role;
-use totebox_manifest::conversation;
+use totebox_manifest::{Role, conversation};
 use totebox_protocol::audit::{Asked, UNASKED};
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::lifecycle::Standing;

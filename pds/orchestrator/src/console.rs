@@ -8,8 +8,7 @@ use heapless::Deque;
 use totebox_domain::watch::Watch;
 use totebox_domain::{Kernel, SetupError};
 use totebox_link::Endpoint;
-use totebox_manifest::conversation;
-use totebox_manifest::{Manifest, Role};
+use totebox_manifest::{Manifest, Role, conversation};
 use totebox_protocol::operator::{Order, Reason, Refusal, Reply, Request};
 use totebox_shm::Mapped;
 

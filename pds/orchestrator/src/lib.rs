@@ -5,7 +5,7 @@
 //! nothing on disk: what has to survive a restart it has the auditor enter into the audit record, and reads
 //! it back from there. All it knows comes from pages and reports of other domains, each checked before use,
 //! and from the kernel; what it makes of them it publishes as the
-//! [`StatusPage`](totebox_protocol::page::Status page).
+//! [`StatusPage`](totebox_protocol::page::StatusPage).
 //!
 //! | module | what |
 //! |---|---|

@@ -5,7 +5,7 @@
 //! Head ─ superblock wrong ──────────────────────────────► Unusable
 //!  │ a hint is valid          │ both blank    │ neither
 //!  ▼                          │               │ (then `thorough`)
-//! HintedStamp ─ gone ─► Search  ▼             ▼
+//! HintedHeader ─ gone ─► Search  ▼             ▼
 //!  └──────────────────► Ledger ⇄ Assets     a batch that is not whole, twice, ends the walk
 //!                         │ thorough: Search ─ later batch headers, or a hinted one gone ─► Damaged
 //!                         ▼

@@ -1,8 +1,7 @@
 //! Writes the seeds of every target as files, for `make fuzz`: `seeds FOLDER`.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use totebox_fuzzing::TARGETS;
 

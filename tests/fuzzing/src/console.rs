@@ -11,8 +11,7 @@ use totebox_protocol::operator::Refusal;
 use totebox_shown::Quoted;
 use totebox_shown::testing::{hostile_texts, unprintable};
 
-use crate::Target;
-use crate::repository;
+use crate::{Target, repository};
 
 /// The target. What is counted is what the archives keep and what the terminal has shown: a status is many times
 /// as long as the word that asks for it.

@@ -12,8 +12,7 @@ use totebox_sdf::System;
 use totebox_shown::{Lines, ShowPath, Shown};
 
 use crate::authority::Authority;
-use crate::picture;
-use crate::{Case, Finding, Judge, Level, Policy, RULES, Rule, Verdict};
+use crate::{Case, Finding, Judge, Level, Policy, RULES, Rule, Verdict, picture};
 use totebox_common::units::{count, share_ppm, show_share};
 
 pub use files::{HashedFile, hash, sdk};

@@ -6,8 +6,7 @@ use totebox_sdf::{IrqSource, Place};
 
 use super::evidence::some;
 use crate::authority::SubjectKind;
-use crate::picture;
-use crate::{Case, Found, Judge, Rule, Scope, list};
+use crate::{Case, Found, Judge, Rule, Scope, list, picture};
 use totebox_common::units::count;
 
 pub const RULES: &[Rule] = &[

@@ -5,8 +5,7 @@
 //! is lost nobody can say what it vouched for, so there must be no later batch header behind that frontier either: it
 //! would be of a commit that was acknowledged, perhaps. A hint that is valid is kept, and binds.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ledger_fmt::batch_header::{BatchHeader, Frontier, Hint};

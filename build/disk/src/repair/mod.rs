@@ -25,8 +25,7 @@ use serde::Serialize;
 use totebox_lock::LockedDisk;
 use totebox_shown::ShowPath;
 
-use super::image::Searching;
-use super::image::{Image, Volume};
+use super::image::{Image, Searching, Volume};
 use super::report::hex;
 use super::table::end;
 use totebox_deployment::Deployment;

@@ -6,8 +6,7 @@ use uuid::Uuid;
 use ledger_fmt::layout::BLOCK_SIZE;
 
 use super::{Piece, Plan};
-use crate::image::FoundBy;
-use crate::image::{Image, Volume};
+use crate::image::{FoundBy, Image, Volume};
 use crate::table::{self, Copies, Copy};
 use totebox_common::units::MIB;
 use totebox_deployment::Deployment;

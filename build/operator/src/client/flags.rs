@@ -156,16 +156,16 @@ pub fn flags(session: &mut Session) -> Result<Result<Flags, Refusal>> {
 /// Asks where everything is that the last audit of a volume found beyond what became flags.
 pub fn findings(session: &mut Session, volume: &str) -> Result<Result<Findings, Refusal>> {
     let answer = session.ask(&format!("flags {}", Quoted(volume.as_bytes())), session.timing.timeout)?;
-    let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let ranges: Vec<Range> = answer.rows.iter().filter_map(Range::read).collect();
-    let not_understood = answer.rows.len() - ranges.len();
-    let read = end.number("findings").zip(end.number("listed"));
-    let archive = volume.to_owned();
-    let read = read.map(|(findings, listed)| Findings { archive, findings, listed, ranges, not_understood });
-    Ok(Ok(read.context("the appliance sent findings this tool does not understand")?))
+    answer.read("findings", |end, rows| {
+        let ranges: Vec<Range> = rows.iter().filter_map(Range::read).collect();
+        Some(Findings {
+            archive: volume.to_owned(),
+            findings: end.number("findings")?,
+            listed: end.number("listed")?,
+            not_understood: rows.len() - ranges.len(),
+            ranges,
+        })
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -125,11 +125,7 @@ fn page(session: &mut Session, from: Option<u64>) -> Result<Result<(Vec<Event>, 
         None => "history".into(),
     };
     let answer = session.ask_in_turn(&command, session.timing.timeout, PAUSE)?;
-    let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
     // A row that is no record leaves a gap, as a damaged one does.
-    let events = answer.rows.iter().filter_map(Event::read).collect();
-    Ok(Ok((events, end.number("records").context("the appliance sent records this tool does not understand")?)))
+    answer
+        .read("records", |end, rows| Some((rows.iter().filter_map(Event::read).collect(), end.number("records")?)))
 }

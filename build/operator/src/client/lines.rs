@@ -1,6 +1,7 @@
 //! What the lines of machine mode say. See docs/console-protocol.md.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ledger_fmt::Hash;
 use totebox_console_protocol::data::{CONTENT_MAX, ErrorLine, decode, parse_decimal};
@@ -37,6 +38,14 @@ pub struct Refusal {
     /// It came as an event: of a submission that was left alone.
     pub event: bool,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.text)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// A committed document, as the appliance acknowledged it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use totebox_console_protocol::data::{PROTOCOL, verified};
 
 use super::connection::Connection;
@@ -51,6 +51,22 @@ pub struct Answer {
     pub end: Result<Fields, Refusal>,
     /// The command was sent more than once: an earlier try may have been carried out.
     pub again: bool,
+}
+
+impl Answer {
+    /// What the answer says, if it can be read; the refusal, if it is one.
+    pub fn read<T>(
+        self,
+        what: &str,
+        read: impl FnOnce(&Fields, Vec<Fields>) -> Option<T>,
+    ) -> Result<Result<T, Refusal>> {
+        let end = match self.end {
+            Ok(end) => end,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let unclear = || format!("the appliance sent {what} this tool does not understand");
+        Ok(Ok(read(&end, self.rows).with_context(unclear)?))
+    }
 }
 
 enum Answered {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use totebox_console_protocol::words::Quoted;
 
@@ -24,19 +24,14 @@ pub struct Signed {
 /// Has an archive sign a checkpoint, if its last record is none; returns when that is durable.
 pub fn sign(session: &mut Session, archive: &str) -> Result<Result<Signed, Refusal>> {
     let answer = session.ask(&format!("sign {}", Quoted(archive.as_bytes())), session.timing.timeout)?;
-    let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let read = (|| {
+    answer.read("an answer", |end, _| {
         Some(Signed {
             archive: end.owned("archive")?,
             checkpoint: end.number("seq")?,
             records: end.number("records")?,
             hash: end.owned("record")?,
         })
-    })();
-    Ok(Ok(read.context("the appliance sent an answer this tool does not understand")?))
+    })
 }
 
 /// The archives that can sign: those in service.

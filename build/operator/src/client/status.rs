@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use totebox_console_protocol::text::Found;
 
@@ -188,11 +188,7 @@ impl Status {
 
 pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
     let answer = session.ask("status", session.timing.quiet)?;
-    let end = match answer.end {
-        Ok(end) => end,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let read = (|| {
+    answer.read("a status", |end, rows| {
         Some(Status {
             uptime_ms: end.number("uptime_ms")?,
             time_ms: end.number("time")?,
@@ -211,10 +207,9 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
             flags: end.number("flags")?,
             flags_hidden: end.number("hidden")?,
             unrecorded: end.number("unrecorded")?,
-            volumes: answer.rows.iter().map(Volume::read).collect::<Option<_>>()?,
+            volumes: rows.iter().map(Volume::read).collect::<Option<_>>()?,
         })
-    })();
-    Ok(Ok(read.context("the appliance sent a status this tool does not understand")?))
+    })
 }
 
 /// Waits until every archive has come up or failed to, for as long as the session's timeout.

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use indicatif::BinaryBytes;
-use totebox_common::errln;
-use totebox_common::outln;
 use totebox_common::output::OutputError;
+use totebox_common::{errln, outln};
 use totebox_disk::{Image, RecordRow, Report, Volume, VolumeReport, VolumeRow};
 
 use super::{Source, outcome};

@@ -1,14 +1,14 @@
 //! The operator's orders: requests of the console to the orchestrator, and its answers, by queue. An answer comes
-//! at once; what takes time shows in the [status page](super::page::Status page) later, where a completed order is
+//! at once; what takes time shows in the [status page](super::page::StatusPage) later, where a completed order is
 //! named by what its answer called it. When an answer comes, the status page is up to date.
 //!
 //! | order | named when it is complete in |
 //! |---|---|
-//! | [`Op::Verify`] | [`StatusRow::verify_tag`](super::page::SurfaceRow::verify_tag) of each volume |
-//! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`StatusRow::command_tag`](super::page::SurfaceRow::command_tag), with the [`Completion`] beside it |
+//! | [`Op::Verify`] | [`StatusRow::verify_tag`](super::page::StatusRow::verify_tag) of each volume |
+//! | [`Op::Suspend`], [`Op::Resume`], [`Op::Archive`] | [`StatusRow::command_tag`](super::page::StatusRow::command_tag), with the [`Completion`] beside it |
 //! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
-//! | [`Op::History`] | [`StatusPage::history_tag`](super::page::Status page::history_tag) |
-//! | [`Op::Findings`] | [`StatusPage::findings_tag`](super::page::Status page::findings_tag) |
+//! | [`Op::History`] | [`StatusPage::history_tag`](super::page::StatusPage::history_tag) |
+//! | [`Op::Findings`] | [`StatusPage::findings_tag`](super::page::StatusPage::findings_tag) |
 //! | [`Op::Ping`] | its answer |
 
 use heapless::String;

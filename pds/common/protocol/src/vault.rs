@@ -247,7 +247,7 @@ impl VolumeState {
     }
 }
 
-/// The header of a request; its data follow at [`MESSAGE_HEADER`].
+/// The header of a request, whose fields [`Asked`] names; its data follow at [`MESSAGE_HEADER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
@@ -261,13 +261,11 @@ pub struct Request {
     pub block: U64,
     /// Data bytes (of a read: bytes wanted).
     pub len: U32,
-    /// 1 for a read that is in no hurry: it is served when the disk has nothing else to do, one of them at a time over
-    /// all clients, or as soon as another request of the same client waits behind it. 0 for any other request.
     pub background: u8,
     pub reserved: [u8; 43],
 }
 
-/// The header of a reply; its data follow at [`MESSAGE_HEADER`].
+/// The header of a reply: the request's fields, and an [`Answered`]; its data follow at [`MESSAGE_HEADER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Reply {
@@ -280,16 +278,13 @@ pub struct Reply {
     /// [`Area`] the status speaks of, where it speaks of one.
     pub area: u8,
     pub reserved: u8,
-    /// The ledger's append frontier after this request, in blocks from the start of `ledger/`.
     pub ledger_next: U64,
-    /// The append position of `assets/` after this request, committed or not.
     pub assets_next: U64,
-    /// Batches committed when the reply was sent: several may become durable together.
     pub batches: U64,
     pub reserved_tail: [u8; 24],
 }
 
-/// What [`Op::Hello`] tells.
+/// A [`Committed`] as the answer to [`Asked::Hello`] carries it. What is true is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct VolumeInfo {
@@ -297,9 +292,7 @@ pub struct VolumeInfo {
     pub assets_next: U64,
     pub batches: U64,
     pub last_header: [u8; 32],
-    /// Where the last batch header stands, in blocks from the start of `ledger/`; 0 if there is none.
     pub last_header_block: U64,
-    /// 1 if the last batch sealed the volume, whatever its state.
     pub sealed: u8,
     pub reserved: [u8; 7],
 }

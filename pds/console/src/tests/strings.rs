@@ -1,8 +1,7 @@
 //! Hostile strings on the line: in names, in contents, and in what is typed.
 
-use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 
 use totebox_console_protocol::control;
 use totebox_console_protocol::words::{Quoted, split};

@@ -110,11 +110,8 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Verified {
-    /// The hash of the last record.
     pub head: Hash,
-    /// The RFC 6962 root over all records.
     pub root: Hash,
-    /// The first findings, as many as there are and fit. Each becomes a flag.
     pub findings: [PlaceRow; FINDINGS_MAX],
     pub more: RangeRows,
 }
@@ -250,10 +247,8 @@ pub fn are_beyond_the_first(rows: &[FoundRange], findings: u32) -> bool {
 #[repr(C)]
 pub struct Opened {
     pub records: U64,
-    /// The time of the last record before this start, in milliseconds since 1970-01-01 UTC.
     pub last_ms: U64,
     pub last_flag: U32,
-    /// Unacknowledged flags that were not told of, because there are too many.
     pub flags_hidden: U32,
 }
 
@@ -274,13 +269,10 @@ pub struct Remembered {
     pub state: u8,
     /// The kind of the last verification, an [`Op`]; 0 if there was none. The report's fields tell its result.
     pub verified: u8,
-    /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
     pub before: u8,
     pub reserved: u8,
     pub since_full: U32,
-    /// The time of the last verification's record, in milliseconds since 1970-01-01 UTC.
     pub verified_ms: U64,
-    /// The findings of the last verification beyond those that became flags.
     pub more: RangeRows,
 }
 
