@@ -12,7 +12,6 @@ use crate::layout::NAME_LEN_MAX;
 use crate::note::{Name, Note, NoteError, Signer, signature_line_len};
 use crate::record::{PAYLOAD_MAX, TreeHead};
 
-/// The start of every origin.
 const ORIGIN: &str = "totebox/";
 
 /// Bytes of an origin at most: the deployment's id has 32 digits.
@@ -92,7 +91,6 @@ impl<'a> Checkpoint<'a> {
     }
 }
 
-/// The text that is signed.
 impl fmt::Display for Checkpoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n{}\n{}", self.origin, self.size, encode_hash(&self.root))

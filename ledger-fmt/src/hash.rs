@@ -10,7 +10,6 @@ use crate::Hash;
 /// A use of the keyed hash. Its key is the listed ASCII text, padded with zeros to 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
-    /// A ledger record: header and payload.
     Record,
     /// The first 224 bytes of a batch header.
     BatchHeader,

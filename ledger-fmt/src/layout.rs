@@ -153,7 +153,6 @@ pub struct Superblock {
     pub block_shift: U16,
     /// Zero.
     pub reserved: U32,
-    /// The deployment this disk belongs to.
     pub deployment: [u8; 16],
     /// This volume; also its GPT partition's unique id.
     pub volume: [u8; 16],
@@ -185,9 +184,7 @@ pub enum SuperblockError {
     Foreign,
     /// The check does not match: the block is damaged.
     Damaged,
-    /// Another format version, given here.
     Version(u16),
-    /// Fields contradict each other.
     Inconsistent,
     OtherDeployment,
     /// It belongs to another volume of this deployment, or its size differs from the deployment's.

@@ -136,7 +136,6 @@ pub enum RecordError {
     Malformed,
     /// The check does not match: the record is damaged.
     Damaged,
-    /// Not the sequence number that follows.
     Sequence,
     /// Its `previous` is not the hash of the record before.
     Chain,
@@ -161,7 +160,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of an empty ledger.
     pub const EMPTY: Head = Head { records: 0, hash: ZERO_HASH };
 }
 

@@ -43,7 +43,6 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// The edge of the empty tree.
     pub const EMPTY: Edge = Edge { size: zerocopy::little_endian::U64::ZERO, levels: [[0; 32]; LEVELS] };
 
     /// The edge of a tree of `size` leaves whose perfect subtrees have these roots, from the smallest up.

@@ -29,7 +29,6 @@ macro_rules! types {
 
 types! {
     pub struct Spec {
-        /// All objects; their index is their id.
         pub objects: Vec<NamedObject>,
         /// The interrupts there are handlers for.
         pub irqs: Vec<Irq>,
@@ -42,7 +41,6 @@ types! {
         pub asid_slots: Vec<ObjectId>,
         /// The objects that are not made from an untyped object of the specification.
         pub root_objects: Range<ObjectId>,
-        /// Untyped objects and what is made from them.
         pub untyped_covers: Vec<UntypedCover>,
         /// For the initialiser: where it keeps its own capabilities.
         #[serde(default)]
@@ -65,7 +63,6 @@ types! {
     /// An untyped object and what is made from it.
     pub struct UntypedCover {
         pub parent: ObjectId,
-        /// What is made from it.
         pub children: Range<ObjectId>,
     }
 

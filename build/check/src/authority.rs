@@ -56,7 +56,6 @@ pub enum Control {
     Parent,
     Thread,
     Time,
-    /// By its address space's capability.
     Memory,
 }
 

@@ -32,7 +32,6 @@ pub struct Rule {
     pub id: &'static str,
     /// What it is about, in a few words.
     pub title: &'static str,
-    /// The rule, as it is published.
     pub sentence: &'static str,
     /// Whether it makes sense without a policy.
     pub scope: Scope,

@@ -8,17 +8,14 @@ use crate::authority::{Control, How};
 use crate::picture::{Canvas, Scene};
 
 pub struct Policy {
-    /// What verdicts call it.
     pub profile: &'static str,
     /// The name of the board in the Microkit SDK.
     pub board: String,
-    /// The file with the list of its devices.
     pub board_file: String,
     /// What domains can be for. The first of those that mediate is the first that sentences name.
     pub roles: Vec<Role>,
     pub domains: Vec<Domain>,
     pub channels: Vec<Channel>,
-    /// What the build fills for single domains.
     pub fills: Vec<Fill>,
     /// What a domain of one role may do to a domain of another, by the roles' names.
     pub allowed: BTreeSet<(&'static str, &'static str, Act)>,
@@ -73,14 +70,12 @@ pub struct Channel {
 #[derive(Clone, Debug)]
 pub struct Fill {
     pub file: String,
-    /// The domains that may read it.
     pub readers: Vec<String>,
 }
 
 /// A role that judges others, and how what it finds may travel.
 #[derive(Clone, Debug)]
 pub struct Reporting {
-    /// The role that judges.
     pub from: &'static str,
     /// Those that must neither hear from it nor tell it anything, but by way of others.
     pub apart: Vec<&'static str>,

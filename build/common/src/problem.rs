@@ -9,7 +9,6 @@ use totebox_shown::{ShowPath, Shown};
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, as the user named it.
     pub file: PathBuf,
     pub line: usize,
     /// The column in characters, from 1.

@@ -14,7 +14,6 @@ pub struct Schedule {
     pub budget_us: u32,
     /// Microseconds.
     pub period_us: u32,
-    /// Why that priority and that share.
     pub reason: &'static str,
 }
 

@@ -48,7 +48,6 @@ pub struct Pd {
     pub stack_size: u64,
     pub stack_reason: &'static str,
     pub manifest: RegionIndex,
-    /// Of an archive: the region with its signing key.
     pub signing_key: Option<RegionIndex>,
     pub links: Vec<Link>,
     pub devices: Vec<Device>,
@@ -82,7 +81,6 @@ pub struct Device {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Irq {
-    /// Its number on the board.
     pub number: u64,
     pub channel: u8,
 }
@@ -189,7 +187,6 @@ pub fn archives_max(board: &Board) -> (usize, String) {
 
 struct Builder {
     graph: Graph,
-    /// The next channel id of each domain.
     next_channel: Vec<u8>,
 }
 

@@ -65,10 +65,8 @@ pub struct At<T> {
 /// A table, and the keys it was asked for.
 pub struct Table<'a> {
     report: &'a Report<'a>,
-    /// How the file names it, in brackets.
     name: &'static str,
     table: &'a DeTable<'a>,
-    /// Where the table is named.
     pub offset: usize,
     known: RefCell<Vec<&'static str>>,
 }

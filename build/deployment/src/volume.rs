@@ -19,7 +19,6 @@ use totebox_common::units::MIB;
 /// Bytes before the first volume and after the last: room for the tables, and what keeps volumes aligned.
 pub const TABLE_SIZE: u64 = MIB;
 
-/// The name of the audit volume.
 pub const AUDIT: &str = "audit";
 
 /// Blocks of the audit volume's `assets/`, which an audit record does not use, but which every volume has.

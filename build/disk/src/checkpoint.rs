@@ -45,7 +45,6 @@ impl SignedCheckpoint {
     }
 }
 
-/// The note, as it was read.
 impl fmt::Display for SignedCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.note)

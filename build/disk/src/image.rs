@@ -16,7 +16,6 @@ use totebox_shown::ShowPath;
 pub enum Searching {
     /// If neither the partition table nor the deployment shows where one is.
     IfNeeded,
-    /// In any case, whatever those say.
     Always,
 }
 
@@ -26,7 +25,6 @@ pub enum Searching {
 pub enum FoundBy {
     PartitionTable,
     Deployment,
-    /// Its superblock, which was searched for.
     Search,
 }
 
@@ -52,11 +50,9 @@ pub struct Volume {
     pub start: u64,
     /// Blocks it has, by whoever says that it is there.
     pub blocks: u64,
-    /// Who says that.
     pub found_by: FoundBy,
     /// The superblock it must have; or why it cannot be read.
     pub superblock: Result<Superblock, String>,
-    /// Its superblock contradicts its partition: how.
     pub contradiction: Option<String>,
 }
 

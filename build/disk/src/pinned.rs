@@ -16,9 +16,7 @@ use crate::checkpoint::{SignedCheckpoint, note, origin};
 /// What an auditor brings along. Checkpoints are believed as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Pinned {
-    /// Checkpoints of any archives.
     pub checkpoints: Vec<SignedCheckpoint>,
-    /// Public keys of any archives.
     pub keys: Vec<Verifier>,
 }
 

@@ -17,12 +17,10 @@ use crate::checkpoint::SignedCheckpoint;
 /// Bytes of a proof at most: its lines, a record in base64, and a checkpoint.
 pub const PROOF_MAX: usize = 128 + RECORD_MAX / 3 * 4 + 4 + 45 * HASHES_MAX + NOTE_MAX;
 
-/// The first line of an inclusion proof.
 const INCLUSION: &str = "c2sp.org/tlog-proof@v1";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// That a record is under a checkpoint.
     Inclusion(Inclusion),
     /// That a checkpoint's tree extends an earlier one.
     Consistency(Consistency),
@@ -36,14 +34,12 @@ pub struct Inclusion {
     pub record: Vec<u8>,
     /// RFC 6962 §2.1.1.
     pub hashes: Vec<Hash>,
-    /// What it is proved against.
     pub checkpoint: SignedCheckpoint,
 }
 
 /// That the tree of a checkpoint begins with an earlier tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consistency {
-    /// The earlier tree's size.
     pub old: u64,
     /// RFC 6962 §2.1.2.
     pub hashes: Vec<Hash>,
@@ -63,7 +59,6 @@ pub enum ProofError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disproved {
-    /// Its checkpoint is not to be believed.
     Checkpoint(Unverified),
     /// The record with it is not whole, or not the one it speaks of.
     Record,

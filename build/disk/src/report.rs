@@ -31,7 +31,6 @@ pub struct Row {
     /// Where blocks are counted: a directory, or `volume`.
     pub area: Option<&'static str>,
     pub block: Option<u64>,
-    /// The sequence number of the record concerned.
     pub record: Option<u64>,
     pub text: String,
 }
@@ -50,7 +49,6 @@ pub struct VolumeReport {
     pub documents: u64,
     pub content_bytes: u64,
     pub bytes_read: u64,
-    /// Nothing can be appended any more.
     pub sealed: bool,
     pub head: String,
     /// RFC 6962 root over all records.

@@ -43,7 +43,6 @@ pub struct Table {
 pub struct Copies {
     /// Bytes of a sector.
     pub sector: u64,
-    /// The one at the start of the disk.
     pub primary: Result<Copy, String>,
     pub backup: Result<Copy, String>,
 }

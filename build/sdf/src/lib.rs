@@ -33,7 +33,6 @@ pub struct Error {
     /// The file, as it was named to the reader.
     pub file: PathBuf,
     pub place: Place,
-    /// What, and what was expected.
     pub message: String,
 }
 
@@ -237,7 +236,6 @@ pub struct Cap {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualMachine {
-    /// Its name, unique among virtual machines.
     pub name: String,
     /// When it runs (ARM).
     pub scheduling: Scheduling,
@@ -270,7 +268,6 @@ pub struct End {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// Its ends, in the order of the file.
     pub ends: [End; 2],
     pub place: Place,
 }

@@ -85,9 +85,7 @@ impl FindingKind {
 pub struct Finding {
     pub kind: FindingKind,
     pub area: Area,
-    /// The first block concerned, in its area.
     pub block: u64,
-    /// The record concerned, by sequence number.
     pub record: Option<u64>,
 }
 

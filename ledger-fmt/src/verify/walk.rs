@@ -71,7 +71,6 @@ enum WalkStep {
         next: u64,
         end: u64,
     },
-    /// Read the region's next record.
     Records,
     Content {
         next: u64,

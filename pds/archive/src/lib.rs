@@ -61,10 +61,8 @@ const VOLUME: u8 = 0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Ledger,
-    /// Content on its way in.
     Assets,
     Reading,
-    /// The archive's own scrub.
     Check,
     /// Nothing: the time the answer takes is what it is for. See [`BatchWindow`].
     Delay,

@@ -94,7 +94,6 @@ impl ScrubEnd {
 /// Whether a pass can go on where one before the start had come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Restore {
-    /// The position is still to be read.
     Due,
     UnderWay,
     /// It was, or there was no use for it.

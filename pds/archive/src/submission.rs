@@ -82,7 +82,6 @@ pub struct Submissions {
     pending: VecDeque<Pending>,
     /// How many of them are durable.
     durable: usize,
-    /// Nothing can be committed any more.
     failed: Option<Refusal>,
 }
 

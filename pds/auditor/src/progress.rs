@@ -12,6 +12,5 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// That of a volume never verified.
     pub const NONE: Progress = Progress { seen: Point::START, sample: Point { tree: None, ..Point::START } };
 }

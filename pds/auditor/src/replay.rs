@@ -23,12 +23,10 @@ use super::progress::Progress;
 
 #[derive(Clone, Debug)]
 pub struct OfVolume {
-    /// How far it is verified.
     pub progress: Progress,
     /// Incremental verifications since the last full one.
     pub since_full: u32,
     standing: Standing,
-    /// What it was before that.
     before: Standing,
     last: Option<(AuditResult, u64)>,
     /// The findings of that beyond the first ones.
@@ -39,7 +37,6 @@ pub struct Replay {
     names: Vec<[u8; ledger_fmt::layout::NAME_LEN_MAX]>,
     volumes: Vec<OfVolume>,
     flags: Flags,
-    /// The time of the last record read.
     last_ms: u64,
     /// Messages for the orchestrator that have left: first one a volume, then one a flag.
     told: usize,

@@ -39,7 +39,6 @@ pub struct Verdicts {
     pub result: AuditResult,
     /// The first findings.
     pub first: heapless::Vec<Finding, FINDINGS_MAX>,
-    /// The findings beyond those.
     pub more: Ranges,
     pub head: Hash,
     /// The RFC 6962 root over all records.
@@ -62,7 +61,6 @@ pub struct ClaimedHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum VerificationStep {
     Idle,
-    /// The frontier is to be asked for.
     Ask,
     Asked,
     /// Blocks are being read and verified: everything, or what is new.
@@ -103,7 +101,6 @@ pub struct Verification {
 /// What the verifier says while it goes.
 struct Findings {
     first: heapless::Vec<Finding, FINDINGS_MAX>,
-    /// Those beyond.
     more: Ranges,
     count: u64,
     unreadable: u64,

@@ -24,7 +24,6 @@ pub enum Activity {
     Put(Put),
     /// An archive sends what it was asked for.
     Fetch(Fetch),
-    /// The orchestrator carries out an order.
     Order(GivenOrder),
     /// The orchestrator brings its page up to date, so that it can be shown.
     Look(Look),

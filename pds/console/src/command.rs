@@ -25,7 +25,6 @@ pub struct Command {
     pub summary: &'static str,
     /// What more there is to know.
     pub details: &'static [&'static str],
-    /// Reads the words after its name.
     pub read: for<'a> fn(&Reader<'_>, &'a [&'a str]) -> Result<Action<'a>, ParseError<'a>>,
 }
 

@@ -18,7 +18,6 @@ const DELETE: u8 = 0x7f;
 /// A terminal's keys that are not characters (arrows, Home) send escape sequences; they are swallowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
-    /// Not in a sequence.
     Plain,
     /// After ESC.
     Escape,

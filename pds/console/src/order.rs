@@ -210,7 +210,6 @@ fn refuse(order: Order, refusal: Refusal, context: &mut Context) {
 struct Refused<'a> {
     order: Order,
     refusal: Refusal,
-    /// The volume's name, and its state's.
     volume: &'a str,
     state: &'a str,
 }

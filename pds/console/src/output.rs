@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 use core::fmt::{self, Write};
 
 use totebox_console_protocol::control;
+use totebox_console_protocol::table::{Column, Table};
 use totebox_domain::device::Uart;
 use totebox_shown::{Shown, is_printable};
 
@@ -66,6 +67,13 @@ impl Output {
     /// Writes one whole line, on a line of its own. Nothing unprintable in it reaches the line.
     pub fn line(&mut self, text: fmt::Arguments<'_>) {
         self.write_line(text, self.checked);
+    }
+
+    /// Writes a table for a person.
+    pub fn table<R, const N: usize>(&mut self, columns: [Column<R>; N], rows: impl Iterator<Item = R> + Clone) {
+        let table = Table::new(columns, rows.clone());
+        self.line(format_args!("{}", table.header()));
+        rows.for_each(|row| self.line(format_args!("{}", table.row(&row))));
     }
 
     /// Writes one whole line that ends in its checksum whatever the mode.

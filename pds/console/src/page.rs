@@ -18,9 +18,7 @@ pub struct StatusPageCopy {
     /// What it says, and room for what it says next.
     status: ApplianceStatus,
     next: ApplianceStatus,
-    /// It said what no orchestrator says.
     broken: bool,
-    /// Something was published at all.
     known: bool,
     /// The page may have changed since it was read, or what was read was not looked through.
     stale: bool,

@@ -41,7 +41,6 @@ pub struct Session {
     holders: Holders,
     news: News,
     work: Work,
-    /// Room for a line's words.
     words: Vec<u8>,
 }
 

@@ -27,7 +27,6 @@ pub enum Typed {
     /// It belongs to a line that has not ended.
     Part,
     Line(Ending),
-    /// There is no more input.
     End,
 }
 

@@ -17,7 +17,6 @@ use super::submissions::Fate;
 pub struct Work {
     pub activity: Activity,
     pub context: Context,
-    /// Room for an archive's answer.
     message: Message,
 }
 

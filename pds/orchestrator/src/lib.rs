@@ -79,7 +79,6 @@ const SETTLED_AFTER_MS: u64 = 30_000;
 pub enum Recording {
     /// It said nothing yet.
     Unknown,
-    /// It takes records; this many are in it.
     Records(u64),
     /// It takes none; this many were in it when last known.
     Broken(u64),
@@ -133,12 +132,10 @@ pub struct Orchestrator {
     auditor_lost: bool,
     vault: VaultClient<usize>,
     vault_reader: PageReader<VaultPage>,
-    /// What the vault's page last said.
     vault_report: Box<VaultReport>,
     vault_watch: Watch,
     /// Something is due while the disk has anything to do.
     disk_watch: Watch,
-    /// What was flagged of each volume.
     noted: Vec<Noted>,
     audit_ledger_blocks: u64,
     clock: Channel,

@@ -37,7 +37,6 @@ pub enum Subject {
     Flag(Flag),
     /// The acknowledgement of a flag: its id, and the tag of the operator's command.
     Acknowledgement(u32, u32),
-    /// The transition that an archive is to make.
     Transition(usize),
     /// A fault; there is a flag for it, too.
     Fault,
@@ -57,7 +56,6 @@ pub struct Ended {
 struct Waiting {
     entry: Entry,
     subject: Subject,
-    /// What the request was sent with.
     sent: Option<u32>,
     /// Kept, since then, in milliseconds since the machine started.
     kept: Option<u64>,

@@ -27,7 +27,6 @@ pub struct Archive {
     /// It published something invalid, and is left as it was then.
     condemned: bool,
     fault: Option<Fault>,
-    /// Its thread does not run.
     stopped: bool,
     missed: u32,
     /// Blocks of its ledger, and records there is room for.

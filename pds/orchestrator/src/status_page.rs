@@ -28,9 +28,7 @@ use super::transitions::Lifecycle;
 pub struct Known<'a> {
     pub archives: &'a [Archive],
     pub lifecycles: &'a [Lifecycle],
-    /// Every volume's verifications.
     pub audits: &'a Audits,
-    /// The state of the audit record.
     pub recording: Recording,
     pub flags: &'a Flags,
     pub records: &'a Records,
@@ -38,7 +36,6 @@ pub struct Known<'a> {
     pub history: &'a History,
     /// The operator's last question for the findings of a volume: its tag, and the volume.
     pub findings_asked: Option<(u32, usize)>,
-    /// What the vault's page last said.
     pub vault: &'a VaultReport,
     pub time: &'a Time,
     /// Whether every archive has come up or failed to, or had its time.

@@ -43,7 +43,6 @@ pub enum Waiter {
         client: usize,
         /// The request's number among all of that client.
         serial: u64,
-        /// It is in no hurry.
         background: bool,
     },
     Write,
@@ -63,7 +62,6 @@ pub struct Transfer {
 /// What the device has done.
 #[derive(Debug)]
 pub enum Event {
-    /// A transfer ended; its buffer is back.
     Transfer(Buffer, Transfer, Result<(), IoError>),
     Flush(Result<(), IoError>),
 }

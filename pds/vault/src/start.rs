@@ -11,7 +11,6 @@ pub enum Start {
     /// Walking over the disk.
     Recovering {
         recovery: Box<Recovery>,
-        /// A transfer is under way.
         busy: bool,
     },
     /// What was found behind the newest hint may be in the disk's cache alone; it is being made durable.
@@ -20,7 +19,6 @@ pub enum Start {
     Hinting,
     /// The hint is being made durable.
     Hinted(Ticket),
-    /// The frontier is known.
     Served,
     /// The frontier is not known and never will be.
     GivenUp,

@@ -37,9 +37,7 @@ pub struct Volume {
     /// [`Found`](super::recovery::Found).
     pub(super) identified: bool,
     pub(super) seen: (u64, u64),
-    /// The frontier that is durable.
     pub(super) committed: Frontier,
-    /// Where its last batch header stands.
     pub(super) committed_header: u64,
     /// The frontier behind all accepted batches.
     pub(super) next: Frontier,
@@ -48,7 +46,6 @@ pub struct Volume {
     /// Accepted batches that are not submitted yet.
     pub(super) ledger_tail: Option<Tail>,
     pub(super) hint: HintState,
-    /// The last write submitted.
     pub(super) submitted: Ticket,
     /// The last write the flush under way covers.
     covered: Ticket,
@@ -112,7 +109,6 @@ pub struct Tail {
 
 #[derive(Debug)]
 pub struct HintState {
-    /// Which of the two to write next.
     pub slot: usize,
     /// What the newest names; `None` without one.
     pub batches: Option<u64>,

@@ -19,7 +19,6 @@ enum At {
     Slot(u32),
     /// In a slot of the root above it, where <cspace> puts capabilities.
     Root(u32),
-    /// In a slot of the thread itself.
     Thread(u32),
 }
 
@@ -42,7 +41,6 @@ pub enum Purpose {
     Interrupt,
     /// Giving a passive domain's time to whoever notifies it; the monitor's.
     Time,
-    /// Nothing that a Microkit system has it for.
     Nothing,
 }
 
@@ -67,7 +65,6 @@ pub struct Grant {
     pub purpose: Purpose,
     /// Whether to an endpoint rather than to a notification.
     pub endpoint: bool,
-    /// The endpoint or notification.
     pub object: ObjectId,
     /// Who receives there; `None` if nobody does.
     pub owner: Option<Who>,

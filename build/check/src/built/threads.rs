@@ -8,7 +8,6 @@ use totebox_capdl::{Cap, Error, Object, ObjectId, Spec, Tcb};
 /// Who holds something: a domain, by its number in the description; `None` is Microkit's own monitor.
 pub type Who = Option<usize>;
 
-/// The slots of a thread, by number.
 pub mod slot {
     pub const CSPACE: u32 = 0;
     pub const VSPACE: u32 = 1;

@@ -21,7 +21,6 @@ pub use svg::{Canvas, Line, Node, Point, Style};
 /// Everything one subject can do to another, as one bundle of lines.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
-    /// The regions it writes for it.
     pub data: Vec<String>,
     pub signal: bool,
     pub call: bool,

@@ -39,7 +39,6 @@ pub struct Line<'a> {
     pub style: Style,
     /// An arrow at its start, and at its end.
     pub arrows: [bool; 2],
-    /// A notification comes with it.
     pub signal: bool,
     /// Where it joins another line.
     pub joint: Option<Point>,

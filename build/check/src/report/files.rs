@@ -12,7 +12,6 @@ use totebox_shown::{ShowPath, Shown};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashedFile {
-    /// How the report names it.
     pub name: String,
     /// Bytes.
     pub size: u64,

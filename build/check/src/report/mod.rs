@@ -30,7 +30,6 @@ pub struct Inputs<'a> {
     pub waivers_unused: Vec<(String, String)>,
     /// The files it was made from, and those it speaks of.
     pub files: Vec<HashedFile>,
-    /// The commands that make it again.
     pub commands: Vec<String>,
 }
 

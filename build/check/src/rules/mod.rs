@@ -23,7 +23,6 @@ const FAMILIES: &[&[Rule]] = &[
     names::RULES,
 ];
 
-/// Every rule, in the order of their numbers.
 pub const RULES: &[Rule] = &in_order();
 
 const COUNT: usize = {

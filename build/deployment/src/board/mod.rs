@@ -19,9 +19,7 @@ static BOARDS: Dir = include_dir!("$CARGO_MANIFEST_DIR/../boards");
 /// A board. Always sound in itself: what it says fits together.
 #[derive(Clone, Debug)]
 pub struct Board {
-    /// Its name: the file's.
     pub name: String,
-    /// What the Microkit SDK calls it.
     pub microkit: String,
     /// The memory that can be handed out.
     pub memory: Memory,
@@ -48,7 +46,6 @@ pub struct Device {
     pub driver: &'static Driver,
     /// Where its registers are, if its driver has to do with any.
     pub registers: Option<Registers>,
-    /// Its interrupt, if its driver uses one.
     pub irq: Option<At<u64>>,
 }
 

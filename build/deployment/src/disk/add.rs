@@ -28,7 +28,6 @@ pub struct Undo {
     path: PathBuf,
     /// Bytes the image had; `None` for a device.
     length: Option<u64>,
-    /// What was overwritten, and where.
     saved: Vec<(u64, Vec<u8>)>,
 }
 

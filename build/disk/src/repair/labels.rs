@@ -54,7 +54,6 @@ pub fn plan(
 /// What a volume's first blocks must be.
 struct Labels {
     writes: Vec<Mended>,
-    /// Damage that is none of theirs.
     complaint: Option<String>,
 }
 
@@ -103,7 +102,6 @@ fn labels(
 /// A volume with a whole ledger and first blocks that are not.
 struct Examined<'a> {
     volume: &'a Volume,
-    /// What its superblock must be.
     superblock: &'a Superblock,
     layout: Layout,
     reader: Reader,
@@ -355,7 +353,6 @@ impl Examined<'_> {
 
 /// What a verification saw of a volume.
 struct Seen {
-    /// Of superblock and hints.
     labels: Vec<Finding>,
     /// The first finding in `ledger/` and in `assets/`, and how many there are.
     ledger: Option<(Finding, u64)>,

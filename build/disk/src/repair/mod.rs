@@ -39,7 +39,6 @@ pub struct Piece {
     pub what: &'static str,
     /// Why it is written, and what says how it must be.
     pub why: String,
-    /// What is written, in this order.
     pub writes: Vec<Stretch>,
 }
 
@@ -48,7 +47,6 @@ pub struct Piece {
 pub struct Refusal {
     /// The volume it concerns; none if it is the disk.
     pub volume: Option<String>,
-    /// What, and why not.
     pub text: String,
 }
 
@@ -57,7 +55,6 @@ pub struct Refusal {
 pub struct Plan {
     /// In the order in which they are to be written.
     pub pieces: Vec<Piece>,
-    /// What stays as it is.
     pub refusals: Vec<Refusal>,
 }
 
@@ -225,12 +222,9 @@ impl Plan {
 /// The plan in JSON, or what was made of it.
 #[derive(Debug, Serialize)]
 pub struct RepairReport<'a> {
-    /// What was written, or would be.
     pub repairs: Vec<RepairRow<'a>>,
-    /// What stays as it is.
     pub refused: &'a [Refusal],
     pub written: bool,
-    /// The file with what was overwritten.
     pub saved: Option<String>,
 }
 

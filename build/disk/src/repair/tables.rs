@@ -13,7 +13,6 @@ use totebox_deployment::Deployment;
 use totebox_deployment::partitions::{self, Entry, PARTITION_TYPE, Stretch};
 use totebox_deployment::volume::TABLE_SIZE;
 
-/// What the copies are called.
 const PRIMARY: &str = "partition table at the start";
 const BACKUP: &str = "partition table at the end";
 

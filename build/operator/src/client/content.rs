@@ -37,7 +37,6 @@ pub struct FileContent(Result<Known, String>);
 struct Known {
     path: PathBuf,
     declared: Declared,
-    /// What could be read only once.
     kept: Option<File>,
 }
 

@@ -39,7 +39,6 @@ pub struct More {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Findings {
     pub archive: String,
-    /// All findings; the first of them are flags.
     pub findings: u64,
     pub listed: u64,
     /// Where the findings are that are no flags.
@@ -54,7 +53,6 @@ pub struct Findings {
 pub struct Range {
     pub findings: u64,
     pub finding: String,
-    /// The directory the blocks are counted in.
     pub area: String,
     pub block: u64,
     pub last_block: u64,

@@ -33,7 +33,6 @@ pub struct Refusal {
     pub name: String,
     /// The submission it concerns; without one, the command.
     pub tag: Option<u32>,
-    /// What is wrong, and the way out.
     pub text: String,
     /// It came as an event: of a submission that was left alone.
     pub event: bool,

@@ -48,7 +48,6 @@ enum Sent {
     All,
     /// The submission has ended meanwhile: see [`Session::take_ended`].
     Ended,
-    /// The file is not what was declared.
     NotRead(String),
     /// The line was disturbed beyond repair; the submission was given up, or not: ask.
     Disturbed,
@@ -117,10 +116,8 @@ impl Present {
 
 /// A submission that was begun.
 struct Begun {
-    /// Its file, among the sources.
     index: usize,
     declared: Declared,
-    /// All its data were taken.
     complete: bool,
 }
 

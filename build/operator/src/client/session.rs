@@ -86,7 +86,6 @@ pub enum Fate {
 /// The console did not answer the handshake: it is not up, or others have its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoAnswer {
-    /// How long it was waited for.
     pub waited: Duration,
 }
 

@@ -17,7 +17,6 @@ pub struct Signed {
     pub checkpoint: u64,
     /// Records it is over: all before it.
     pub records: u64,
-    /// The record's hash, in hexadecimal digits.
     pub hash: String,
 }
 

@@ -31,7 +31,6 @@ pub struct Found {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Folders {
-    /// All files in folders are put.
     pub recursive: bool,
     /// Symbolic links to folders are followed, too. Those to files always are.
     pub follow: bool,

@@ -23,7 +23,6 @@ pub struct Status {
     pub settled: bool,
     /// The archives' states were read back from the audit record, or cannot be.
     pub restored: bool,
-    /// Some archive's volume is in service.
     pub in_service: bool,
     /// What beside the archives is not working.
     pub degraded: Vec<String>,
@@ -63,7 +62,6 @@ pub struct Volume {
     pub check: String,
     /// When that ended, in milliseconds since 1970-01-01 UTC.
     pub checked_ms: u64,
-    /// Records that pass looked at.
     pub checked_records: u64,
     pub verifying: bool,
     /// The kind of the last audit: `full`, `incremental` or `none`.
@@ -75,10 +73,8 @@ pub struct Volume {
     /// When the next one is due, in milliseconds since the appliance started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_due_ms: Option<u64>,
-    /// What the last one found.
     #[serde(flatten)]
     pub findings: Findings,
-    /// Flags about it that are not acknowledged.
     pub flags: u64,
     /// Why it is in its state, in the appliance's words, if that is worth a look.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +94,6 @@ pub struct Findings {
 /// A place in a volume, as far as one is named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// The directory the block is counted in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,7 +22,6 @@ use totebox_common::errln;
 use totebox_common::output::causes;
 use totebox_deployment::Deployment;
 
-/// The hosted backend's program, beside this one.
 const HOSTED: &str = "totebox-hosted";
 
 /// How long a backend may take to end by itself when asked to.

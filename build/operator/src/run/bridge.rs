@@ -24,7 +24,6 @@ use super::finder::Finder;
 use super::script::Script;
 use super::turns::{Next, Turns};
 
-/// Ctrl-], the key that leaves.
 const LEAVE: u8 = 0x1d;
 
 /// Bytes read at a time: what a pipe or terminal that is ready takes without waiting.
@@ -125,10 +124,7 @@ enum Input {
         used: bool,
     },
     /// It has ended; its last answer has not come.
-    Ending {
-        /// The bridge has refused some of it.
-        refused: bool,
-    },
+    Ending { refused: bool },
     Ended {
         /// The appliance, or the bridge, refused or gave up something of it.
         refused: bool,
@@ -141,7 +137,6 @@ enum Lost {
     /// None but line ends.
     Nothing,
     Lines,
-    /// The last line was not ended.
     WithinLine,
 }
 
@@ -178,7 +173,6 @@ enum Why {
     Gone,
     /// It moved nothing while another waited.
     Idle,
-    /// The operator's Ctrl-C.
     TakenBack,
 }
 

@@ -42,7 +42,6 @@ const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The deployment's directory, or its totebox.toml.
     pub deployment: PathBuf,
     pub backend: Kind,
     /// The disk, if not the deployment's own.

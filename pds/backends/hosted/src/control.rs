@@ -22,18 +22,15 @@ const DESCRIPTORS_MAX: usize = 2;
 /// What a PD may do with a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It is the region's one writer.
     Write,
     /// Another PD writes it.
     Read,
-    /// Nobody writes it any more.
     Constant,
 }
 
 /// From the supervisor to a PD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// Map the memory of this descriptor.
     Region {
         vaddr: u64,
         /// Bytes.
@@ -41,9 +38,10 @@ pub enum Grant {
         access: Access,
     },
     /// A channel: the eventfd this PD waits on and, if it may notify its peer, the one that wakes that.
-    Channel { id: u8 },
+    Channel {
+        id: u8,
+    },
     Disk {
-        /// Whether it takes no writes.
         read_only: bool,
     },
     /// The operator's line.
@@ -60,7 +58,6 @@ pub enum Grant {
         size: u64,
     },
     Fault {
-        /// Its number in this PD.
         child: u8,
         kind: FaultKind,
         /// See [`totebox_domain::Fault::address`].
@@ -75,17 +72,17 @@ pub enum Grant {
 pub enum Report {
     /// Everything up to the [`Grant::Checkpoint`] is done.
     Reached,
-    /// Stop this child.
     Stop {
-        /// Its number in the PD that asks.
         child: u8,
     },
     Resume {
-        /// Its number in the PD that asks.
         child: u8,
     },
     /// This process is about to be killed by a fault.
-    Faulted { address: u64, instruction: u64 },
+    Faulted {
+        address: u64,
+        instruction: u64,
+    },
 }
 
 impl Grant {

@@ -13,7 +13,6 @@ const MANIFEST_SYMBOL: &str = "manifest_vaddr";
 #[derive(Debug)]
 pub struct Plan {
     pub pds: Vec<Pd>,
-    /// The memory that is somewhere mapped.
     pub regions: Vec<Region>,
     pub channels: Vec<[End; 2]>,
 }
@@ -54,7 +53,6 @@ pub struct Mapped {
 pub struct End {
     pub pd: usize,
     pub id: u8,
-    /// Whether it may notify the other end.
     pub notifies: bool,
 }
 

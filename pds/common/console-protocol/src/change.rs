@@ -2,10 +2,8 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It comes to rest and is stopped.
     Suspend,
     Resume,
-    /// It is closed for good.
     Archive,
 }
 

@@ -30,9 +30,7 @@ const _: () = assert!(LINE_MAX < INTAKE_DATA);
 /// What is wrong with the end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// It does not end in a checksum.
     NoChecksum,
-    /// Its checksum is that of another line.
     WrongChecksum,
 }
 
@@ -79,7 +77,6 @@ pub struct ErrorLine<'a, T> {
     pub name: &'a str,
     /// The submission it concerns; without one, the command.
     pub tag: Option<u32>,
-    /// What is wrong, and the way out.
     pub text: T,
 }
 

@@ -6,7 +6,6 @@ use core::fmt::{self, Display, Formatter, Write};
 use totebox_shown::Shown;
 
 pub struct Column<R> {
-    /// What stands above it.
     pub title: &'static str,
     /// Its cells end, rather than begin, one below the other.
     pub right: bool,

@@ -134,10 +134,8 @@ impl fmt::Display for Age {
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     pub kind: &'a str,
-    /// The directory its block is counted in.
     pub area: &'a str,
     pub block: u64,
-    /// The record it concerns.
     pub record: Option<u64>,
     pub count: u64,
 }

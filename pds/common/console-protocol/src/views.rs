@@ -11,7 +11,6 @@ use super::text::{Age, Duration, Size, Span, Time};
 pub struct VolumeLine<'a> {
     pub name: &'a str,
     pub state: &'a str,
-    /// The state it is on its way to.
     pub moving_to: Option<&'a str>,
     pub records: u64,
     pub documents: u64,
@@ -142,7 +141,6 @@ impl Display for FlagCount {
 pub struct RangeLine<'a> {
     pub findings: u64,
     pub kind: &'a str,
-    /// The directory the blocks are counted in.
     pub area: &'a str,
     pub block: u64,
     pub last_block: u64,
@@ -248,7 +246,6 @@ pub struct Summary {
     pub time_ms: u64,
     /// Every archive has come up or failed to.
     pub settled: bool,
-    /// Some archive's volume is in service.
     pub in_service: bool,
     /// What is acknowledged is durable.
     pub durable: bool,

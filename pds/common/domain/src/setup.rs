@@ -6,7 +6,6 @@ use totebox_manifest::{DeviceKind, LinkKind, Role};
 /// What the manifest lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupError {
-    /// The manifest is of another role.
     Role(Role),
     /// No link of this kind to this peer, or its regions are missing or too small.
     Link(Role, LinkKind),

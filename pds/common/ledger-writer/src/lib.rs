@@ -79,7 +79,6 @@ pub enum State {
     Ready,
     /// The ledger is whole, but its volume takes no more: it is sealed, or the disk refuses writes.
     Closed(VolumeState),
-    /// It cannot be continued.
     Failed(Trouble),
 }
 
@@ -99,11 +98,7 @@ pub enum Event {
     /// The ledger was read; [`LedgerWriter::state`] says with what result.
     Started,
     /// The records from sequence number `first` on, `records` of them, are durable.
-    Committed {
-        /// The first one's sequence number.
-        first: u64,
-        records: u32,
-    },
+    Committed { first: u64, records: u32 },
     /// A commit failed: what was staged or under way may not be durable, and nothing more can be appended.
     Failed(Trouble),
 }
@@ -132,7 +127,6 @@ pub enum StageError {
 struct Commit {
     first: u64,
     records: u32,
-    /// The first block of the batch.
     block: u64,
     /// What the ledger adds up to with it, and its frontier and batches then.
     totals: Totals,

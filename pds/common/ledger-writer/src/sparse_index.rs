@@ -15,7 +15,6 @@ const STRIDE_MIN: u64 = ledger_fmt::batch_header::BATCH_BLOCKS_MAX as u64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct IndexEntry {
-    /// The sequence number of its first record.
     pub sequence: U64,
     /// The block of its batch header, from the start of `ledger/`.
     pub block: U64,

@@ -50,7 +50,6 @@ pub(super) struct Start {
     pub(super) vault: Committed,
     /// Whether it has said so.
     pub(super) told: bool,
-    /// The volume's state then.
     state: VolumeState,
     /// Whether snapshots are looked for at all.
     snapshots: bool,

@@ -87,12 +87,10 @@ pub struct Broken {
 pub struct Walk {
     /// The frontier behind the batches read so far.
     pub frontier: Frontier,
-    /// What their records add up to.
     pub totals: Totals,
 }
 
 impl Walk {
-    /// A walk from the first batch.
     pub const START: Walk = Walk { frontier: Frontier::EMPTY, totals: Totals::EMPTY };
 
     /// The blocks of `ledger/` to read next, if it ends at block `end`: the first and how many.

@@ -33,7 +33,6 @@ pub const STATUS_SIZE: usize = 32 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Queue {
     pub between: [Role; 2],
-    /// The ring of each direction.
     pub form: QueueForm,
 }
 

@@ -8,7 +8,6 @@ use crate::conversation::PAGE;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Driver {
     pub number: u8,
-    /// Its name in board files.
     pub name: &'static str,
     pub kind: DeviceKind,
     /// Bytes of the device's registers, at most a page; 0 if it has none in memory.

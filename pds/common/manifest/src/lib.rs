@@ -30,7 +30,6 @@ pub const PDS_MAX: usize = 63;
 /// Channel and interrupt ids a PD can have: 0 to 61 (Microkit 2.3 and rust-sel4 agree on this).
 pub const CHANNELS_MAX: usize = 62;
 
-/// Domains that are not archives.
 pub const SERVICE_PDS: usize = SERVICES.len();
 
 /// Archives in a deployment at most: every other PD counts against [`PDS_MAX`], and the orchestrator

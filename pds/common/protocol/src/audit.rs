@@ -22,7 +22,6 @@ pub mod wire;
 pub use entry::{AuditEvent, Entry, EntryRow, EventRow};
 pub use wire::*;
 
-/// The tag of what nobody asked for.
 pub const UNASKED: u32 = 0;
 
 /// How much of a volume is verified.
@@ -79,7 +78,6 @@ row! {
     AuditResult as ResultRow {
         scope: Scope,
         verdict: Verdict,
-        /// The first finding, if there is one.
         first: Option<Finding>,
         findings: u32,
         records: u64,
@@ -164,7 +162,6 @@ pub struct VolumePast {
     pub standing: Standing,
     /// The state before that transition: what the archive's own ledger may still tell, if the power was cut.
     pub before: Standing,
-    /// The last verification, if there was one.
     pub last: Option<LastResult>,
 }
 
@@ -215,7 +212,6 @@ pub enum Reported {
         /// The result was not entered, and what an operator does would be.
         kept_out: bool,
         found: Found,
-        /// The hash of the last record.
         head: Hash,
         /// The RFC 6962 root over all records.
         root: Hash,

@@ -164,7 +164,6 @@ wire_enum! {
 pub struct Place {
     pub area: Area,
     pub block: u64,
-    /// The record concerned, if one is known.
     pub record: Option<u64>,
 }
 

@@ -29,7 +29,6 @@ messages! {
         } = 1,
         /// Take these bytes of the submission that is open.
         PutData {
-            /// Where in it they stand.
             offset: u64 => value,
         } = 2,
         /// That was all of it.
@@ -37,16 +36,12 @@ messages! {
         /// Give the open submission up: nothing of it is committed. Ends it with [`Refusal::Cancelled`]; no answer if it
         /// has ended or all of it was sent.
         PutCancel = 4,
-        /// Send the document in a record.
         Get {
             /// The record's sequence number.
             sequence: u64 => value,
-            /// From this byte of its content on.
             offset: u64 => extra,
         } = 5,
-        /// List records.
         List {
-            /// From this sequence number on.
             from: u64 => value,
             /// So many of them at most.
             count: u64 => extra,
@@ -81,7 +76,6 @@ pub struct Stored {
     pub sequence: u64,
     /// Bytes of its content.
     pub size: u64,
-    /// The BLAKE3 of its content.
     pub hash: Hash,
     /// Its time in milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
@@ -121,12 +115,10 @@ messages! {
         Entry(stored: Stored => value extra hash time_ms, kind: Kind => code) = 7,
         /// Records that belong into a listing here and are damaged.
         Gap {
-            /// The sequence number of the first.
             first: u64 => value,
             /// How many they are; `None` if nobody knows, because the ledger's end is damaged.
             count: Option<NonZeroU64> => extra,
         } = 8,
-        /// Everything is signed, and durable.
         Signed {
             /// The sequence number of the checkpoint.
             sequence: u64 => value,
@@ -135,9 +127,7 @@ messages! {
             /// The hash of the checkpoint's record.
             hash: Hash => hash,
         } = 9,
-        /// The listing is complete.
         Listed {
-            /// Records in the ledger.
             records: u64 => value,
         } = 10,
     }
@@ -188,7 +178,6 @@ pub enum Refusal {
     Damaged(Option<u64>),
     Sealed,
     Io,
-    /// The volume, in this state, is not usable.
     Unavailable(VolumeState),
     /// The archive is suspended, or not yet recovered.
     NotActive,
@@ -256,19 +245,14 @@ wire_enum! {
     Failure: u8 {
         BadRequest = 1,
         BadName = 2,
-        /// The bytes that came.
         WrongSize = 3,
         WrongHash = 4,
-        /// The bytes there is room for.
         Full = 5,
-        /// The records there are.
         NotFound = 6,
         NotADocument = 7,
-        /// The records there are, or 0.
         Damaged = 8,
         Sealed = 9,
         Io = 10,
-        /// The [`VolumeState`].
         Unavailable = 11,
         NotActive = 12,
         Cancelled = 13,

@@ -20,7 +20,6 @@ wire_enum! {
         Suspended = 2, "suspended";
         /// Final.
         Archived = 3, "archived";
-        /// Its volume is not usable.
         Unavailable = 4, "unavailable";
         /// It cannot continue its ledger: a read or write failed, or the vault contradicts itself.
         Failed = 5, "failed";

@@ -23,7 +23,6 @@ use super::wire_enum;
 /// Bytes of an acknowledgement's reason at most: a line an operator types.
 pub const REASON_MAX: usize = 120;
 
-/// Why a flag was acknowledged.
 pub type Reason = String<REASON_MAX>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,6 @@ pub enum Order {
     Acknowledge(u32),
     /// Show records of the audit record: those from this number on, or the last ones.
     History(Option<u64>),
-    /// Say that you are there.
     Ping,
     /// Show what the last verification of a volume found beyond what became flags.
     Findings(usize),
@@ -165,7 +163,6 @@ wire_enum! {
         Verify = 1,
         /// Suspend an archive: it comes to rest and its thread is stopped.
         Suspend = 2,
-        /// Let a suspended archive go on.
         Resume = 3,
         /// Close an archive for good: last record, checkpoint, and the vault seals its volume.
         Archive = 4,
@@ -193,7 +190,6 @@ pub const ACCEPTED: u8 = 0;
 wire_enum! {
     /// Why an order is not taken up. Then it changes nothing.
     Refusal: u8 {
-        /// A command that has no meaning.
         BadRequest = 1,
         /// No such volume; of a lifecycle command also: the audit volume, which has no lifecycle.
         UnknownArchive = 2,
@@ -201,7 +197,6 @@ wire_enum! {
         AlreadyRunning = 3,
         /// The auditor is not there to do it.
         AuditorUnavailable = 4,
-        /// The archive is in that state already.
         AlreadyThere = 5,
         /// The lifecycle has no such transition: out of `archived` there is none, and an archive can only be
         /// archived while it is in service or suspended.
@@ -209,7 +204,6 @@ wire_enum! {
         UnknownFlag = 7,
         /// The flag is acknowledged, or its acknowledgement is being recorded.
         AlreadyAcknowledged = 8,
-        /// An acknowledgement has to say why.
         ReasonMissing = 9,
         /// The reason is longer than [`REASON_MAX`] bytes.
         ReasonTooLong = 10,

@@ -16,7 +16,6 @@ use crate::lifecycle::Standing;
 pub const NONE: u64 = u64::MAX;
 
 pub trait Crosses: Sized {
-    /// What stands in shared memory.
     type Row;
     fn row(&self) -> Self::Row;
     /// The value in the row; `None` if it holds none.

@@ -21,7 +21,6 @@ messages! {
         /// volume that is on the disk but damaged or foreign the auditor and the orchestrator can; its own archive can
         /// if the superblock is right, and is then told how far batches were seen behind the damage.
         Hello = 1,
-        /// Blocks of an area.
         Read {
             area: Area => area,
             block: u64 => block,
@@ -220,7 +219,6 @@ wire_enum! {
         Ready = 1, "ready";
         /// Sealed: readable, never appended again.
         Sealed = 2, "sealed";
-        /// There is no disk.
         NoDisk = 3, "no-disk";
         /// The disk ends before the volume does.
         DiskTooSmall = 4, "disk-too-small";

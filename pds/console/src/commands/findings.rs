@@ -1,6 +1,5 @@
 //! `flags VOLUME`: what the last audit of a volume found beyond what became flags.
 
-use totebox_console_protocol::table::Table;
 use totebox_console_protocol::views::{FindingCount, RangeLine};
 use totebox_protocol::audit::{FINDINGS_MAX, FoundRange, findings_in, in_use};
 use totebox_protocol::operator::Order;
@@ -47,11 +46,7 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
         return Then::Ends;
     }
     if !ranges.is_empty() {
-        let table = Table::new(RangeLine::columns(), ranges.iter().map(line));
-        output.line(format_args!("{}", table.header()));
-        for range in ranges {
-            output.line(format_args!("{}", table.row(&line(range))));
-        }
+        output.table(RangeLine::columns(), ranges.iter().map(line));
     }
     let count = FindingCount { archive: name, findings, listed, flagged: FINDINGS_MAX as u64 };
     output.line(format_args!("+flags {count}"));

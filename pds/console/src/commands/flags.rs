@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
@@ -127,11 +126,7 @@ fn show(context: &mut Context) {
             ));
         }
     } else if rows().next().is_some() {
-        let table = Table::new(FlagLine::columns(), rows().map(|flag| line(volumes, flag)));
-        output.line(format_args!("{}", table.header()));
-        for flag in rows() {
-            output.line(format_args!("{}", table.row(&line(volumes, flag))));
-        }
+        output.table(FlagLine::columns(), rows().map(|flag| line(volumes, flag)));
     }
     for (name, row) in volumes.iter().zip(&status_page.volumes) {
         let more = beyond_flags(row);

@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::{Duration, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
@@ -134,12 +133,7 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
             ));
         }
     } else {
-        let rows = || events.iter().map(|event| line(volumes, event));
-        let table = Table::new(EventLine::columns(), rows());
-        output.line(format_args!("{}", table.header()));
-        for row in rows() {
-            output.line(format_args!("{}", table.row(&row)));
-        }
+        output.table(EventLine::columns(), events.iter().map(|event| line(volumes, event)));
     }
     output.line(format_args!("+history records={end}"));
     Then::Ends

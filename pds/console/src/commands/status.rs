@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use totebox_console_protocol::table::Table;
 use totebox_console_protocol::text::Duration;
 use totebox_console_protocol::views::{FULL, Summary, VolumeLine};
 use totebox_console_protocol::words::QuotedText;
@@ -155,11 +154,7 @@ fn show(context: &mut Context) {
         ));
         return;
     }
-    let table = Table::new(VolumeLine::columns(), all.clone().map(line));
-    output.line(format_args!("{}", table.header()));
-    for volume in all {
-        output.line(format_args!("{}", table.row(&line(volume))));
-    }
+    output.table(VolumeLine::columns(), all.map(&line));
     for (volume, (name, row)) in volumes.iter().zip(&status_page.volumes).enumerate() {
         if volume < archives.len() && line(volume).is_full() {
             output.line(format_args!("  {name} is {FULL}"));

@@ -12,7 +12,6 @@ use crate::row::Crosses;
 use crate::{UNKNOWN, wire_enum};
 
 wire_enum! {
-    /// What the orchestrator asks.
     Op: u8 {
         /// Verify all of a volume, from its first block to its frontier.
         VerifyFull = 1,
@@ -37,7 +36,6 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How what a report is on ended.
     Ending: u8 {
         /// Of a verification: [`Verdict::Clean`](super::Verdict::Clean).
         Clean = 1,
@@ -63,7 +61,6 @@ wire_enum! {
 #[repr(C)]
 pub struct Request {
     pub op: u8,
-    /// The volume's number in the manifest.
     pub volume: u8,
     pub reserved: [u8; 2],
     /// Chosen by the orchestrator, returned in the report.

@@ -20,7 +20,6 @@ wire_enum! {
         Clean = 1, "clean";
         /// Something is not.
         Mismatch = 2, "mismatch";
-        /// Something could not be read.
         Unreadable = 3, "unreadable";
     }
 }
@@ -59,7 +58,6 @@ row! {
         documents: u64,
         /// Content bytes committed.
         bytes: u64,
-        /// The hash of the last record.
         head: Hash,
         /// The RFC 6962 root over all records.
         root: Hash,

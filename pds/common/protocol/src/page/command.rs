@@ -10,7 +10,6 @@ row! {
     Command as CommandPage {
         /// Which one it is, counted from 1.
         sequence: u64,
-        /// What the archive is to be.
         target: Standing,
         cause: Cause,
     }

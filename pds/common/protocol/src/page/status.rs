@@ -27,7 +27,6 @@ pub struct Audited {
 }
 
 row! {
-    /// One archive, or the audit volume.
     #[derive(Default)]
     VolumeStatus as StatusRow {
         state: ArchiveState,
@@ -64,7 +63,6 @@ row! {
         fault: Option<(FaultKind, u64)> => (fault: u8, fault_address: U64),
         /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
         command: Option<(u32, Completion)> => (command_tag: U32, completion: u8),
-        /// The last one that has ended.
         audited: Option<Audited> => (
             verify_op: u8, verdict: u8, finding: u8, finding_area: u8, finding_block: U64, finding_record: U64,
             findings: U32, verified_records: U64, verified_bytes: U64, verify_duration_ms: U64, audit_record: U64,
@@ -194,7 +192,6 @@ pub struct ApplianceStatus {
     pub findings: u32,
     /// Findings in all of the last verification of that volume.
     pub found: u32,
-    /// Those of them beyond what became flags.
     pub more: RangeRows,
 }
 

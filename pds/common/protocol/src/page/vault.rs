@@ -10,7 +10,6 @@ use crate::row::row;
 use crate::vault::VolumeState;
 
 row! {
-    /// What the vault says of one volume.
     #[derive(Default)]
     VolumeReport as VolumeRow {
         state: VolumeState,
