@@ -10,7 +10,6 @@ use std::process::{Command, Output};
 
 use common::{deployment, with_archives};
 use ledger_fmt::note::Seed;
-use ledger_fmt::record::Kind;
 use ledger_fmt::testing::TestVolume;
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tempfile::TempDir;
@@ -151,9 +150,10 @@ fn a_pinned_checkpoint_is_extended_by_a_later_disk_and_not_by_an_older_one() {
     // The next record says the hash of a damaged one; with two in a row the tree is not known.
     site.volumes = later;
     let ledger = ledger_fmt::layout::Area::Ledger;
-    let range = site.volumes[0].range(ledger, 1, 1);
-    for at in [0x110, 0x1a0] {
-        site.volumes[0].bytes[range.start + at] ^= 1;
+    let records = site.volumes[0].audit().records;
+    for &(_, block, offset) in &records[1..3] {
+        let at = site.volumes[0].range(ledger, block, 1).start + offset;
+        site.volumes[0].bytes[at] ^= 1;
     }
     site.write();
     let finding = "records are missing, so the pinned checkpoint over 9 cannot be checked";
@@ -325,7 +325,7 @@ fn growth_is_proved_between_two_checkpoints() {
     let mut forged = Site::new();
     forged.deployment = deployment(&with_archives(2));
     forged.file("seven", site.read("seven"));
-    forged.volumes[0].add(Kind::Lifecycle, b"active suspended forged", None);
+    forged.volumes[0].transition("active", "suspended", "forged");
     forged.volumes[0].commit();
     forged.write();
     forged.fails("disk prove disk.img a0 --from seven", 2, "the earlier checkpoint does not fit the disk");

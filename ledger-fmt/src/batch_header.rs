@@ -2,7 +2,7 @@
 //!
 //! A commit is one *batch*: a batch header of 256 bytes, directly followed by the record bytes it commits, in
 //! whole blocks at the ledger's append frontier; what is left of the last block is zero. The batch header also names
-//! the asset blocks the batch commits and carries a digest of both, so that after a power cut a batch whose blocks did
+//! the asset blocks the batch commits and carries a checksum of both, so that after a power cut a batch whose blocks did
 //! not all reach the disk is recognised and treated as absent. Batch headers are chained by hash. Nothing in them comes
 //! from the archive but the byte count, so the frontier found from them is out of its control.
 //!
@@ -11,7 +11,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::hash::Domain;
+use crate::hash::{Checksum, Domain};
 use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, Layout};
 use crate::{Hash, ZERO_HASH};
 
@@ -82,14 +82,14 @@ pub struct BatchHeader {
     /// Asset blocks of this batch below this one had been flushed before the batch header was written (a long
     /// upload is flushed every few MiB, so that recovery has little to read); at least `assets_from`.
     pub assets_durable: U64,
-    /// [`Domain::BatchLedger`] over the record bytes.
-    pub ledger_digest: Hash,
-    /// [`Domain::BatchAssets`] over the asset blocks from `assets_durable` to `assets_to`.
-    pub assets_digest: Hash,
+    /// [`checksum`](crate::hash::checksum) of the record bytes.
+    pub ledger_checksum: Checksum,
+    /// [`checksum`](crate::hash::checksum) of the asset blocks from `assets_durable` to `assets_to`.
+    pub assets_checksum: Checksum,
     /// The hash of the previous batch header; zero for batch 0.
     pub previous: Hash,
     /// Zero.
-    pub reserved_tail: [u8; 48],
+    pub reserved_tail: [u8; 80],
     /// [`Domain::BatchHeader`] over the bytes before. This is the batch header's hash.
     pub check: Hash,
 }
@@ -109,10 +109,10 @@ pub struct Batch {
     pub assets_to: u64,
     /// Asset blocks below this one are durable already.
     pub assets_durable: u64,
-    /// [`Domain::BatchLedger`] over the record bytes.
-    pub ledger_digest: Hash,
-    /// [`Domain::BatchAssets`] over the asset blocks from `assets_durable` to `assets_to`.
-    pub assets_digest: Hash,
+    /// [`checksum`](crate::hash::checksum) of the record bytes.
+    pub ledger_checksum: Checksum,
+    /// [`checksum`](crate::hash::checksum) of the asset blocks from `assets_durable` to `assets_to`.
+    pub assets_checksum: Checksum,
 }
 
 /// Why a batch header was not accepted at a frontier.
@@ -152,10 +152,10 @@ impl BatchHeader {
             assets_from: frontier.assets_next.into(),
             assets_to: batch.assets_to.into(),
             assets_durable: batch.assets_durable.into(),
-            ledger_digest: batch.ledger_digest,
-            assets_digest: batch.assets_digest,
+            ledger_checksum: batch.ledger_checksum,
+            assets_checksum: batch.assets_checksum,
             previous: frontier.last_header,
-            reserved_tail: [0; 48],
+            reserved_tail: [0; 80],
             check: [0; 32],
         };
         header.check = header.expected_check();
@@ -191,7 +191,7 @@ impl BatchHeader {
         let (from, to, durable) = (header.assets_from.get(), header.assets_to.get(), header.assets_durable.get());
         let sound = header.kind().is_some_and(|kind| kind == BatchKind::Commit || payload == 0)
             && header.reserved.get() == 0
-            && header.reserved_tail == [0; 48]
+            && header.reserved_tail == [0; 80]
             && payload <= BATCH_PAYLOAD_MAX
             && blocks == Self::blocks_for(payload)
             && header.batch.get() <= at
@@ -203,7 +203,7 @@ impl BatchHeader {
     }
 
     /// Reads the batch header at the start of `block` and checks that it continues `frontier`, within a ledger
-    /// of `ledger_blocks` and assets of `assets_blocks` blocks. Digests are the caller's to compare.
+    /// of `ledger_blocks` and assets of `assets_blocks` blocks. Checksums are the caller's to compare.
     pub fn decode(
         block: &[u8],
         volume: &[u8; 16],

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::Hash;
 use crate::layout::NAME_LEN_MAX;
 use crate::note::{Name, Note, NoteError, Signer, signature_line_len};
-use crate::record::{PAYLOAD_MAX, TreeHead};
+use crate::payload::{CHECKPOINT_REST_MAX, PAYLOAD_MAX, TreeHead};
 
 const ORIGIN: &str = "totebox/";
 
@@ -20,7 +20,7 @@ const ORIGIN_MAX: usize = ORIGIN.len() + 32 + 1 + NAME_LEN_MAX;
 /// Bytes of a checkpoint with one signature at most: origin, size, root, an empty line, the signature.
 pub const SIGNED_MAX: usize = (ORIGIN_MAX + 1) + (20 + 1) + (44 + 1) + 1 + signature_line_len(ORIGIN_MAX);
 
-const _: () = assert!(size_of::<TreeHead>() + SIGNED_MAX <= PAYLOAD_MAX);
+const _: () = assert!(CHECKPOINT_REST_MAX + SIGNED_MAX <= PAYLOAD_MAX);
 
 /// A checkpoint with its signature.
 pub type Signed = heapless::String<SIGNED_MAX>;
@@ -61,7 +61,7 @@ pub fn origin(deployment: &[u8; 16], name: &[u8; NAME_LEN_MAX]) -> Option<Name> 
 ///
 /// If the key's name is longer than an [`origin`].
 pub fn sign(signer: &Signer, tree: &TreeHead) -> Signed {
-    let checkpoint = Checkpoint { origin: signer.verifier().name(), size: tree.size.get(), root: tree.root };
+    let checkpoint = Checkpoint { origin: signer.verifier().name(), size: tree.size, root: tree.root };
     let (mut text, mut note) = (Signed::new(), Signed::new());
     write!(text, "{checkpoint}").and_then(|()| signer.sign(&text, &mut note)).expect("SIGNED_MAX is the longest");
     note

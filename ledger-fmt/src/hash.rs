@@ -1,9 +1,15 @@
 //! The hash functions of the format and how their uses are kept apart.
 //!
-//! Content is hashed with plain BLAKE3, so that `b3sum` reproduces it. Everything the format itself
-//! frames is hashed in BLAKE3's *keyed* mode under a public constant key, one per use: the same bytes
-//! never have the same hash in two roles. A one-byte prefix would separate them too, but it shifts
-//! every following byte against BLAKE3's 1024-byte chunks and costs about 40 % of its speed.
+//! Content has two hashes: plain BLAKE3, which is fast, and SHA-256, which everybody can compute; `b3sum` and
+//! `sha256sum` reproduce them. Everything the format itself frames is hashed in BLAKE3's *keyed* mode under a public
+//! constant key, one per use: the same bytes never have the same hash in two roles. A one-byte prefix would separate
+//! them too, but it shifts every following byte against BLAKE3's 1024-byte chunks and costs about 40 % of its speed.
+//!
+//! What tells a whole batch from one that a power cut has torn is a [`checksum`]: it has to resist accidents in an
+//! archive's own bytes and nothing else, as every record and every content in them has a hash of its own.
+
+use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::Hash;
 
@@ -13,10 +19,6 @@ pub enum Domain {
     Record,
     /// The first 224 bytes of a batch header.
     BatchHeader,
-    /// The record bytes of one batch.
-    BatchLedger,
-    /// The asset bytes one batch commits.
-    BatchAssets,
     /// The superblock's bytes before its check field.
     Superblock,
     /// A frontier hint's bytes before its check field.
@@ -43,14 +45,12 @@ impl Domain {
     /// The public 32-byte key of this use.
     pub const fn key(self) -> [u8; 32] {
         match self {
-            Domain::Record => key("totebox.v1.record"),
-            Domain::BatchHeader => key("totebox.v1.stamp"),
-            Domain::BatchLedger => key("totebox.v1.run.ledger"),
-            Domain::BatchAssets => key("totebox.v1.run.assets"),
-            Domain::Superblock => key("totebox.v1.superblock"),
-            Domain::Hint => key("totebox.v1.hint"),
-            Domain::Snapshot => key("totebox.v1.snapshot"),
-            Domain::Position => key("totebox.v1.position"),
+            Domain::Record => key("totebox.v2.record"),
+            Domain::BatchHeader => key("totebox.v2.batch"),
+            Domain::Superblock => key("totebox.v2.superblock"),
+            Domain::Hint => key("totebox.v2.hint"),
+            Domain::Snapshot => key("totebox.v2.snapshot"),
+            Domain::Position => key("totebox.v2.position"),
         }
     }
 
@@ -89,7 +89,94 @@ impl Hasher {
     }
 }
 
-/// The hash of document content: plain BLAKE3.
-pub fn content(bytes: &[u8]) -> Hash {
+/// Both hashes of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentHash {
+    /// Plain BLAKE3.
+    pub blake3: Hash,
+    /// SHA-256.
+    pub sha256: Hash,
+}
+
+/// Both hashes of this content.
+pub fn content(bytes: &[u8]) -> ContentHash {
+    ContentHash { blake3: content_blake3(bytes), sha256: Sha256::digest(bytes).into() }
+}
+
+/// The BLAKE3 of this content.
+pub fn content_blake3(bytes: &[u8]) -> Hash {
     *blake3::hash(bytes).as_bytes()
+}
+
+/// An incremental hasher of both.
+#[derive(Clone, Debug)]
+pub struct ContentHasher {
+    blake3: Hasher,
+    sha256: Sha256,
+}
+
+impl Default for ContentHasher {
+    fn default() -> Self {
+        ContentHasher { blake3: Hasher::content(), sha256: Sha256::new() }
+    }
+}
+
+impl ContentHasher {
+    /// Forgets all bytes taken in.
+    pub fn reset(&mut self) {
+        self.blake3.reset();
+        Digest::reset(&mut self.sha256);
+    }
+
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.blake3.update(bytes);
+        self.sha256.update(bytes);
+    }
+
+    /// Takes in more bytes, where SHA-256 is not wanted.
+    pub fn update_blake3(&mut self, bytes: &[u8]) {
+        self.blake3.update(bytes);
+    }
+
+    /// The hashes of all bytes taken in so far.
+    pub fn finish(&self) -> ContentHash {
+        ContentHash { blake3: self.blake3.finish(), sha256: self.sha256.clone().finalize().into() }
+    }
+}
+
+/// A checksum.
+pub type Checksum = [u8; 16];
+
+/// XXH3 with 128 bits, in its canonical order of bytes.
+pub fn checksum(bytes: &[u8]) -> Checksum {
+    xxh3_128(bytes).to_be_bytes()
+}
+
+/// An incremental [`checksum`].
+#[derive(Clone)]
+pub struct Checksummer(Xxh3);
+
+impl Default for Checksummer {
+    fn default() -> Self {
+        Checksummer(Xxh3::new())
+    }
+}
+
+impl core::fmt::Debug for Checksummer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Checksummer")
+    }
+}
+
+impl Checksummer {
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all bytes taken in so far.
+    pub fn finish(&self) -> Checksum {
+        self.0.digest128().to_be_bytes()
+    }
 }

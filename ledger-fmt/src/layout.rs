@@ -25,7 +25,7 @@ pub const BLOCK_SIZE: usize = 4096;
 pub struct Block([u8; BLOCK_SIZE]);
 
 /// The version all structures of this format carry.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Bytes of a volume's or archive's name at most; names are `[a-z0-9-]`, padded with zeros.
 pub const NAME_LEN_MAX: usize = 32;

@@ -7,8 +7,9 @@
 //! |---|---|
 //! | [`layout`] | blocks, directories, the superblock |
 //! | [`batch_header`] | the vault's batch headers and frontier hints |
-//! | [`record`] | ledger records and their payloads |
-//! | [`hash`] | the keyed BLAKE3 domains |
+//! | [`record`] | ledger records |
+//! | [`payload`], [`cbor`] | what their payloads say, and the form of all payloads |
+//! | [`hash`] | content's two hashes, the keyed BLAKE3 domains, the checksum of batches |
 //! | [`tree`], [`proof`] | the RFC 6962 Merkle tree over record hashes, and proofs over it |
 //! | [`note`], [`checkpoint`] | signed notes, and the tree heads signed in them |
 //! | [`verify`] | the sans-I/O verifier of a whole volume |
@@ -17,10 +18,12 @@
 #![forbid(unsafe_code)]
 
 pub mod batch_header;
+pub mod cbor;
 pub mod checkpoint;
 pub mod hash;
 pub mod layout;
 pub mod note;
+pub mod payload;
 pub mod proof;
 pub mod record;
 #[cfg(any(test, feature = "testing"))]
@@ -28,8 +31,8 @@ pub mod testing;
 pub mod tree;
 pub mod verify;
 
-/// A 32-byte hash: BLAKE3 for content, records and batch headers; SHA-256 for tree nodes.
+/// A 32-byte hash: BLAKE3 for content, records and batch headers; SHA-256 for content and tree nodes.
 pub type Hash = [u8; 32];
 
-/// The all-zero hash: "no predecessor" in a chain, "no content" in a record.
+/// The all-zero hash: "no predecessor" in a chain.
 pub const ZERO_HASH: Hash = [0; 32];

@@ -1,4 +1,4 @@
-//! Ledger records: a fixed 128-byte header and a bounded payload, chained by hash.
+//! Ledger records: a fixed header of 80 bytes and a bounded payload ([`crate::payload`]), chained by hash.
 //!
 //! Records stand back to back after a batch's header, each padded with zeros to a multiple of 8 bytes.
 //! The hash of a record ([`Domain::Record`] over the header before its check field, then the payload) is the
@@ -9,87 +9,20 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::batch_header::STAMP_SIZE;
+use crate::cbor::Map;
 use crate::hash::Domain;
-use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, NAME_LEN_MAX};
-use crate::tree::Edge;
+use crate::layout::{BLOCK_SIZE, FORMAT_VERSION};
+pub use crate::payload::Kind;
+use crate::payload::{self, Document, PAYLOAD_MAX};
 use crate::{Hash, ZERO_HASH};
 
 /// Bytes of a record header.
-pub const HEADER_SIZE: usize = 128;
+pub const HEADER_SIZE: usize = 80;
 
 /// Bytes of the check at the end of a header: enough to tell a damaged record from a whole one.
 pub const CHECK_SIZE: usize = 16;
 
-/// Bytes of a payload at most: a record with its batch header always fits one block.
-pub const PAYLOAD_MAX: usize = BLOCK_SIZE - STAMP_SIZE - HEADER_SIZE;
-
-/// Bytes of a document's name at most: what common file systems allow.
-pub const DOCUMENT_NAME_MAX: usize = 255;
-
-/// What a record says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Kind {
-    /// The first record of a ledger; payload [`Genesis`].
-    Genesis = 1,
-    /// A document; payload: its name in UTF-8.
-    Document = 2,
-    /// A lifecycle transition; payload: UTF-8 text `FROM TO REASON`.
-    Lifecycle = 3,
-    /// The tree head so far; payload [`TreeHead`] and, if signed, a signed checkpoint ([`crate::checkpoint`]).
-    Checkpoint = 4,
-    /// A document that supersedes another; payload: sequence number (u64), then its name in UTF-8.
-    Correction = 5,
-    /// Audit record: the result of one verification; payload: JSON text.
-    AuditResult = 16,
-    /// Audit record: a flag raised; payload: JSON text.
-    Flag = 17,
-    /// Audit record: a flag acknowledged; payload: JSON text.
-    Acknowledgement = 18,
-    /// Audit record: the appliance started; payload: JSON text.
-    Boot = 19,
-    /// Audit record: a domain faulted; payload: JSON text.
-    Fault = 20,
-}
-
-impl Kind {
-    pub const fn from_u16(n: u16) -> Option<Kind> {
-        Some(match n {
-            1 => Kind::Genesis,
-            2 => Kind::Document,
-            3 => Kind::Lifecycle,
-            4 => Kind::Checkpoint,
-            5 => Kind::Correction,
-            16 => Kind::AuditResult,
-            17 => Kind::Flag,
-            18 => Kind::Acknowledgement,
-            19 => Kind::Boot,
-            20 => Kind::Fault,
-            _ => return None,
-        })
-    }
-
-    /// The kind's name in listings and in `records.jsonl`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Genesis => "genesis",
-            Kind::Document => "document",
-            Kind::Lifecycle => "lifecycle",
-            Kind::Checkpoint => "checkpoint",
-            Kind::Correction => "correction",
-            Kind::AuditResult => "audit-result",
-            Kind::Flag => "flag",
-            Kind::Acknowledgement => "acknowledgement",
-            Kind::Boot => "boot",
-            Kind::Fault => "fault",
-        }
-    }
-
-    /// Whether records of this kind may carry content in `assets/`.
-    pub const fn has_content(self) -> bool {
-        matches!(self, Kind::Document | Kind::Correction)
-    }
-}
+const _: () = assert!(PAYLOAD_MAX == BLOCK_SIZE - STAMP_SIZE - HEADER_SIZE);
 
 /// The fixed header of a record, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -111,11 +44,6 @@ pub struct Header {
     pub time_ms: U64,
     /// The hash of the previous record; zero for sequence 0.
     pub previous: Hash,
-    /// Plain BLAKE3 of the content; zero if the record has none.
-    pub content_hash: Hash,
-    pub content_len: U64,
-    /// Where the content starts, in blocks from the start of `assets/`.
-    pub content_block: U64,
     /// The first [`CHECK_SIZE`] bytes of the record's hash.
     pub check: [u8; CHECK_SIZE],
 }
@@ -132,7 +60,7 @@ pub enum RecordError {
     Kind,
     /// A length that does not fit its batch or the format.
     Length,
-    /// A reserved field or padding that is not zero, or content where its kind has none.
+    /// A reserved field or padding that is not zero.
     Malformed,
     /// The check does not match: the record is damaged.
     Damaged,
@@ -169,10 +97,8 @@ pub struct Draft<'a> {
     pub kind: Kind,
     /// Milliseconds since 1970-01-01 UTC.
     pub time_ms: u64,
-    /// At most [`PAYLOAD_MAX`] bytes.
+    /// At most [`PAYLOAD_MAX`] bytes, in the form of its kind.
     pub payload: &'a [u8],
-    /// Plain BLAKE3 of the content, its length in bytes and its first block in `assets/`.
-    pub content: Option<(Hash, u64, u64)>,
 }
 
 impl Header {
@@ -185,11 +111,6 @@ impl Header {
         hasher.update(&self.as_bytes()[..HEADER_SIZE - CHECK_SIZE]);
         hasher.update(payload);
         hasher.finish()
-    }
-
-    /// Whether the record declares content: its hash, length and place are not all zero.
-    pub fn declares_content(&self) -> bool {
-        self.content_hash != ZERO_HASH || self.content_len.get() != 0 || self.content_block.get() != 0
     }
 }
 
@@ -204,6 +125,14 @@ pub const fn padded_len(payload_len: usize) -> usize {
     (HEADER_SIZE + payload_len).next_multiple_of(RECORD_ALIGN)
 }
 
+/// The payload of the record that seems to begin these bytes. Nothing of it is checked but that it can be there: for
+/// who only wants a hint of what a record says.
+pub fn payload_at(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = Header::ref_from_prefix(bytes).ok()?;
+    let len = header.payload_len.get() as usize;
+    rest.get(..len).filter(|_| header.magic == Header::MAGIC && len <= PAYLOAD_MAX)
+}
+
 impl Draft<'_> {
     /// Writes the record that continues `head` into `out` and returns the bytes written (padding
     /// included) and the new head. `None` if the payload is too long or `out` too short.
@@ -212,7 +141,6 @@ impl Draft<'_> {
         if self.payload.len() > PAYLOAD_MAX || out.len() < len {
             return None;
         }
-        let (content_hash, content_len, content_block) = self.content.unwrap_or((ZERO_HASH, 0, 0));
         let mut header = Header {
             magic: Header::MAGIC,
             version: FORMAT_VERSION.into(),
@@ -222,9 +150,6 @@ impl Draft<'_> {
             sequence: head.records.into(),
             time_ms: self.time_ms.into(),
             previous: head.hash,
-            content_hash,
-            content_len: content_len.into(),
-            content_block: content_block.into(),
             check: [0; CHECK_SIZE],
         };
         let hash = header.hash(self.payload);
@@ -255,10 +180,7 @@ impl<'a> Record<'a> {
         let kind = Kind::from_u16(header.kind.get()).ok_or(RecordError::Kind)?;
         let end = HEADER_SIZE + payload_len;
         let padded = padded_len(payload_len);
-        if header.reserved.get() != 0
-            || bytes[end..padded].iter().any(|&b| b != 0)
-            || (header.declares_content() && !kind.has_content())
-        {
+        if header.reserved.get() != 0 || bytes[end..padded].iter().any(|&b| b != 0) {
             return Err(RecordError::Malformed);
         }
         let payload = &rest[..payload_len];
@@ -280,47 +202,13 @@ impl<'a> Record<'a> {
         Ok(Head { records: head.records.saturating_add(1), hash: self.hash })
     }
 
-    /// The name in a document's or correction's payload; `None` if there is none or it is not UTF-8.
-    pub fn document_name(&self) -> Option<&'a str> {
-        let name = match self.kind {
-            Kind::Document => self.payload,
-            Kind::Correction => self.payload.get(8..)?,
-            _ => return None,
-        };
-        core::str::from_utf8(name).ok()
+    /// What it says of a document, if it is one and its payload is in the form of one.
+    pub fn document(&self) -> Option<Document<'a>> {
+        Document::read(self.payload).filter(|_| self.kind == Kind::Document)
     }
 
-    /// The sequence number of the document a correction supersedes.
-    pub fn supersedes(&self) -> Option<u64> {
-        let number = self.payload.first_chunk().filter(|_| self.kind == Kind::Correction)?;
-        Some(u64::from_le_bytes(*number))
-    }
-}
-
-/// The payload of the first record: which ledger this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct Genesis {
-    /// The deployment, as in the superblock.
-    pub deployment: [u8; 16],
-    /// The volume, as in the superblock.
-    pub volume: [u8; 16],
-    /// The archive's name, padded with zeros.
-    pub name: [u8; NAME_LEN_MAX],
-}
-
-/// The start of a checkpoint's payload: the tree over all records before the checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub struct TreeHead {
-    /// Leaves, which is the checkpoint's own sequence number.
-    pub size: U64,
-    /// The RFC 6962 root.
-    pub root: Hash,
-}
-
-impl TreeHead {
-    pub fn of(tree: &Edge) -> TreeHead {
-        TreeHead { size: tree.size().into(), root: tree.root() }
+    /// Whether its payload is in the form of its kind.
+    pub fn has_form(&self) -> bool {
+        Map::read(self.payload).is_some_and(|map| payload::fits(map, self.kind.keys()))
     }
 }

@@ -4,19 +4,22 @@
 
 extern crate alloc;
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
-use crate::Hash;
 use crate::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint, STAMP_SIZE};
+use crate::cbor::{Map, Value};
 use crate::checkpoint;
-use crate::hash::{self, Domain};
-use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock};
+use crate::hash::{self, checksum};
+use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock, volume_name};
 use crate::note::{Seed, Signer};
-use crate::record::{Draft, Genesis, Head, Kind, RECORD_MAX, Record, TreeHead};
+use crate::payload::{Content, Document, Genesis, Lifecycle, PAYLOAD_MAX, Stated, TreeHead};
+use crate::record::{Draft, Head, Kind, RECORD_MAX, Record};
 use crate::tree::Edge;
 use crate::verify::{Finding, Mode, Point, Summary, Verifier, Visitor};
 
@@ -74,7 +77,7 @@ impl TestVolume {
     /// An empty volume of this name and size.
     pub fn blank(name: &str, blocks: u64, ledger_blocks: u64) -> Self {
         let layout = Layout::new(blocks, ledger_blocks).expect("a possible layout");
-        let id = *hash::content(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
+        let id = *hash::content_blake3(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
         Self::of(Superblock::new(*b"test deployment ", id, padded_name(name), &layout))
     }
 
@@ -99,13 +102,13 @@ impl TestVolume {
     }
 
     /// Appends content to `assets/`; returns what a record says of it.
-    pub fn append(&mut self, content: &[u8]) -> (Hash, u64, u64) {
+    pub fn append(&mut self, content: &[u8]) -> Content {
         let (block, blocks) = (self.assets_next, content.len().div_ceil(BLOCK_SIZE) as u64);
         assert!(block + blocks <= self.layout.assets.blocks, "assets/ is full");
         let range = self.range(Area::Assets, block, blocks);
         self.bytes[range.start..range.start + content.len()].copy_from_slice(content);
         self.assets_next += blocks;
-        (hash::content(content), content.len() as u64, block)
+        Content { size: content.len() as u64, hash: hash::content(content), block }
     }
 
     /// The asset blocks appended so far are flushed: the batch's digest begins behind them.
@@ -114,9 +117,9 @@ impl TestVolume {
     }
 
     /// Adds a record to the batch; returns its sequence number.
-    pub fn add(&mut self, kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> u64 {
+    pub fn add(&mut self, kind: Kind, payload: &[u8]) -> u64 {
         let sequence = self.head.records;
-        let draft = Draft { kind, time_ms: TIME_MS + sequence * 1001, payload, content };
+        let draft = Draft { kind, time_ms: TIME_MS + sequence * 1001, payload };
         let mut bytes = [0; RECORD_MAX];
         let (len, head) = draft.encode(&self.head, &mut bytes).expect("a payload that fits");
         self.batch.extend_from_slice(&bytes[..len]);
@@ -128,19 +131,37 @@ impl TestVolume {
     /// Adds the genesis record.
     pub fn genesis(&mut self) -> u64 {
         let Superblock { deployment, volume, name, .. } = self.superblock;
-        self.add(Kind::Genesis, Genesis { deployment, volume, name }.as_bytes(), None)
+        let name = volume_name(&name).expect("a volume's name");
+        self.write(Kind::Genesis, |out| Genesis { deployment, volume, name }.write(out))
+    }
+
+    /// Adds a record with the payload that is written.
+    pub fn write(&mut self, kind: Kind, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> u64 {
+        let mut payload = [0; PAYLOAD_MAX];
+        let len = write(&mut payload).expect("a payload that fits");
+        self.add(kind, &payload[..len])
     }
 
     /// Adds a document.
     pub fn document(&mut self, name: &str, content: &[u8]) -> u64 {
         let content = self.append(content);
-        self.add(Kind::Document, name.as_bytes(), Some(content))
+        self.add_document(&Document { name, content: Some(content), supersedes: None })
+    }
+
+    /// Adds a document whose content is in its place already.
+    pub fn add_document(&mut self, document: &Document<'_>) -> u64 {
+        self.write(Kind::Document, |out| document.write(out))
+    }
+
+    /// Adds a transition of the archive's.
+    pub fn transition(&mut self, from: &str, to: &str, cause: &str) -> u64 {
+        self.write(Kind::Lifecycle, |out| Lifecycle { from, to, cause }.write(out))
     }
 
     /// Adds a checkpoint of the tree so far, unsigned.
     pub fn checkpoint(&mut self) -> u64 {
-        let head = TreeHead::of(&self.tree);
-        self.add(Kind::Checkpoint, head.as_bytes(), None)
+        let tree = TreeHead::of(&self.tree);
+        self.write(Kind::Checkpoint, |out| Stated { tree, note: None }.write(out))
     }
 
     /// The key of the volume's archive that has this seed.
@@ -152,9 +173,9 @@ impl TestVolume {
 
     /// Adds a checkpoint of the tree so far, signed by the archive whose key has this seed.
     pub fn signed_checkpoint(&mut self, seed: &Seed) -> u64 {
-        let head = TreeHead::of(&self.tree);
-        let note = checkpoint::sign(&self.signer(seed), &head);
-        self.add(Kind::Checkpoint, &[head.as_bytes(), note.as_bytes()].concat(), None)
+        let tree = TreeHead::of(&self.tree);
+        let note = checkpoint::sign(&self.signer(seed), &tree);
+        self.write(Kind::Checkpoint, |out| Stated { tree, note: Some(&note) }.write(out))
     }
 
     /// Commits the batch.
@@ -170,7 +191,7 @@ impl TestVolume {
 
     fn write_batch(&mut self, kind: BatchKind) {
         let assets_durable = self.assets_durable.max(self.frontier.assets_next);
-        let digested = self.range(Area::Assets, assets_durable, self.assets_next - assets_durable);
+        let covered = self.range(Area::Assets, assets_durable, self.assets_next - assets_durable);
         let header = BatchHeader::new(
             &self.frontier,
             &Batch {
@@ -179,8 +200,8 @@ impl TestVolume {
                 payload_len: self.batch.len() as u32,
                 assets_to: self.assets_next,
                 assets_durable,
-                ledger_digest: Domain::BatchLedger.hash(&self.batch),
-                assets_digest: Domain::BatchAssets.hash(&self.bytes[digested]),
+                ledger_checksum: checksum(&self.batch),
+                assets_checksum: checksum(&self.bytes[covered]),
             },
         );
         let after = header.frontier_after();
@@ -290,4 +311,29 @@ pub fn batch<'a>(mut verifier: Verifier, read: impl Fn(Range<usize>) -> Option<&
     seen.summary = Some(summary);
     seen.point = Some(verifier.point());
     seen
+}
+
+/// A payload as compact JSON, bytes in hexadecimal; empty if it cannot be read.
+pub fn shown(payload: &[u8]) -> String {
+    Map::read(payload).map(|map| shown_value(Value::Map(map))).unwrap_or_default()
+}
+
+fn shown_value(value: Value<'_>) -> String {
+    let joined = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(",");
+    match value {
+        Value::Uint(number) => format!("{number}"),
+        Value::Bool(truth) => format!("{truth}"),
+        Value::Bytes(bytes) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("\"{digits}\"")
+        }
+        Value::Text(text) => format!("{text:?}"),
+        Value::List(list) => format!("[{}]", joined(&mut list.iter().map(shown_value))),
+        Value::Map(map) => {
+            format!(
+                "{{{}}}",
+                joined(&mut map.iter().map(|(key, value)| format!("{key:?}:{}", shown_value(value))))
+            )
+        }
+    }
 }

@@ -9,10 +9,10 @@
 //! | block 0 | the superblock the deployment expects; the rest is zero |
 //! | blocks 1, 2 | each a valid hint the batches agree with, or blank while it need not be written; the rest is zero |
 //! | each batch's header | its check, its place, the batch header before |
-//! | each batch's record bytes | the batch header's digest; the rest of the last block is zero |
+//! | each batch's record bytes | the batch header's checksum; the rest of the last block is zero |
 //! | each record | its own check, sequence and previous hash, payload; a checkpoint's tree head |
 //! | each record's content | its hash; inside what its batch commits, behind the record before; zeros to the block's end |
-//! | asset blocks no record refers to | the batch's digest over them and their neighbours |
+//! | asset blocks no record refers to | the batch's checksum over them and their neighbours |
 //!
 //! Up to the *bound* everything must be whole. The bound is the frontier the vault claims, and then the
 //! batches must end exactly there; or, offline, the newest valid hint, and then further batches are taken as

@@ -7,8 +7,9 @@ use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{
     Area, BLOCK_SIZE, Layout, Superblock, SuperblockError, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN,
 };
+use ledger_fmt::payload::PAYLOAD_MAX;
 use ledger_fmt::record::{
-    CHECK_SIZE, Draft, HEADER_SIZE, Head, Header, Kind, PAYLOAD_MAX, RECORD_MAX, Record, RecordError, padded_len,
+    CHECK_SIZE, Draft, HEADER_SIZE, Head, Header, Kind, RECORD_MAX, Record, RecordError, padded_len,
 };
 use ledger_fmt::testing::padded_name;
 use ledger_fmt::{Hash, ZERO_HASH};
@@ -27,7 +28,7 @@ fn content_hashes_are_blake3s_published_ones() {
         (1024, "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"),
         (1025, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"),
     ] {
-        assert_eq!(hex(&hash::content(&pattern[..len])), expected, "{len} bytes");
+        assert_eq!(hex(&hash::content(&pattern[..len]).blake3), expected, "{len} bytes");
     }
 }
 
@@ -36,15 +37,14 @@ fn the_same_bytes_hash_differently_in_every_domain() {
     let domains = [
         Domain::Record,
         Domain::BatchHeader,
-        Domain::BatchLedger,
-        Domain::BatchAssets,
         Domain::Superblock,
         Domain::Hint,
         Domain::Snapshot,
         Domain::Position,
     ];
     let mut hashes: Vec<Hash> = domains.iter().map(|domain| domain.hash(b"same")).collect();
-    hashes.push(hash::content(b"same"));
+    let content = hash::content(b"same");
+    hashes.extend([content.blake3, content.sha256]);
     let count = hashes.len();
     hashes.sort();
     hashes.dedup();
@@ -96,7 +96,7 @@ fn superblocks_there_and_back_and_refused() {
         bytes[byte] ^= 0x80;
         assert_eq!(Superblock::decode(&bytes), Err(SuperblockError::Damaged), "byte {byte}");
     }
-    assert_eq!(Superblock::decode(&resigned(|b| b.version = 2.into())), Err(SuperblockError::Version(2)));
+    assert_eq!(Superblock::decode(&resigned(|b| b.version = 1.into())), Err(SuperblockError::Version(1)));
     let inconsistent: [fn(&mut Superblock); 7] = [
         |b| b.block_shift = 9.into(),
         |b| b.ledger_blocks = 0.into(),
@@ -129,8 +129,8 @@ fn batch(payload_len: u32) -> Batch {
         payload_len,
         assets_to: 24,
         assets_durable: 22,
-        ledger_digest: [1; 32],
-        assets_digest: [2; 32],
+        ledger_checksum: [1; 16],
+        assets_checksum: [2; 16],
     }
 }
 
@@ -184,7 +184,7 @@ fn headers_that_do_not_continue_are_refused() {
     ] {
         assert_eq!(decode(&good, &other), Err(Stray));
     }
-    assert_eq!(decode(&with_new_header(|s| s.version = 2.into()), &AT), Err(Stray));
+    assert_eq!(decode(&with_new_header(|s| s.version = 1.into()), &AT), Err(Stray));
     assert_eq!(decode(&good, &Frontier { assets_next: 19, ..AT }), Err(Inconsistent));
     assert_eq!(decode(&good, &Frontier { sealed: true, ..AT }), Err(Inconsistent));
     let inconsistent: [fn(&mut BatchHeader); 11] = [
@@ -198,7 +198,7 @@ fn headers_that_do_not_continue_are_refused() {
         |s| s.assets_to = 21.into(),
         |s| s.assets_to = 129.into(),
         |s| s.reserved = 1.into(),
-        |s| s.reserved_tail[47] = 1,
+        |s| s.reserved_tail[79] = 1,
     ];
     for change in inconsistent {
         let header = with_new_header(change);
@@ -226,7 +226,7 @@ fn hints_there_and_back_and_refused() {
         }
     }
     let contradicting: [fn(&mut Hint); 6] = [
-        |h| h.version = 2.into(),
+        |h| h.version = 1.into(),
         |h| h.sealed = 2.into(),
         |h| h.batches = 0.into(),
         |h| h.ledger_next = 0.into(),
@@ -257,9 +257,9 @@ fn hints_there_and_back_and_refused() {
 
 const HEAD: Head = Head { records: 41, hash: [3; 32] };
 
-fn encode(kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> Vec<u8> {
+fn encode(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut bytes = [0xee; RECORD_MAX];
-    let (len, head) = Draft { kind, time_ms: 5, payload, content }.encode(&HEAD, &mut bytes).unwrap();
+    let (len, head) = Draft { kind, time_ms: 5, payload }.encode(&HEAD, &mut bytes).unwrap();
     assert_eq!(head.records, 42);
     bytes[..len].to_vec()
 }
@@ -268,19 +268,17 @@ fn encode(kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>) -> Vec<
 fn records_there_and_back_at_every_boundary() {
     for len in [0, 1, 7, 8, 9, 255, PAYLOAD_MAX - 1, PAYLOAD_MAX] {
         let payload = vec![b'p'; len];
-        let content = ([4; 32], 4097, 12);
-        let mut bytes = encode(Kind::Document, &payload, Some(content));
+        let mut bytes = encode(Kind::Document, &payload);
         assert_eq!(bytes.len(), padded_len(len));
         bytes.extend_from_slice(b"whatever follows");
         let (record, taken) = Record::decode(&bytes).unwrap();
         assert_eq!((taken, record.payload, record.kind), (padded_len(len), &payload[..], Kind::Document));
         let header = &record.header;
         assert_eq!((header.sequence.get(), header.time_ms.get(), header.previous), (41, 5, HEAD.hash));
-        assert_eq!((header.content_hash, header.content_len.get(), header.content_block.get()), content);
         assert_eq!(record.continues(&HEAD), Ok(Head { records: 42, hash: record.hash }));
     }
     let mut out = [0; RECORD_MAX];
-    let draft = Draft { kind: Kind::Flag, time_ms: 0, payload: &[0; PAYLOAD_MAX + 1], content: None };
+    let draft = Draft { kind: Kind::Flag, time_ms: 0, payload: &[0; PAYLOAD_MAX + 1] };
     assert_eq!(draft.encode(&HEAD, &mut out), None);
     let draft = Draft { payload: b"x", ..draft };
     assert_eq!(draft.encode(&HEAD, &mut out[..HEADER_SIZE]), None);
@@ -288,7 +286,7 @@ fn records_there_and_back_at_every_boundary() {
 
 #[test]
 fn records_that_are_not_whole_are_refused() {
-    let good = encode(Kind::Document, b"12345", Some(([4; 32], 1, 0)));
+    let good = encode(Kind::Document, b"12345");
     for byte in 0..good.len() {
         let mut bytes = good.clone();
         bytes[byte] ^= 4;
@@ -311,7 +309,6 @@ fn records_that_are_not_whole_are_refused() {
     assert_eq!(error(&|h| h.version = 0.into()), RecordError::Version);
     assert_eq!(error(&|h| h.kind = 6.into()), RecordError::Kind);
     assert_eq!(error(&|h| h.reserved = 1.into()), RecordError::Malformed);
-    assert_eq!(error(&|h| h.kind = (Kind::Genesis as u16).into()), RecordError::Malformed, "content of a genesis");
     assert_eq!(error(&|h| h.payload_len = (PAYLOAD_MAX as u32 + 1).into()), RecordError::Length);
     assert_eq!(error(&|h| h.payload_len = u32::MAX.into()), RecordError::Length);
     assert_eq!(error(&|h| h.payload_len = 4.into()), RecordError::Malformed, "padding that is not zero");
@@ -323,23 +320,9 @@ fn records_that_are_not_whole_are_refused() {
 }
 
 #[test]
-fn names_are_read_from_the_kinds_that_have_one() {
-    let name = |kind, payload: &[u8]| {
-        let bytes = encode(kind, payload, None);
-        let (record, _) = Record::decode(&bytes).unwrap();
-        (record.document_name().map(str::to_owned), record.supersedes())
-    };
-    assert_eq!(name(Kind::Document, "Vertrag für 2026.pdf".as_bytes()).0.unwrap(), "Vertrag für 2026.pdf");
-    assert_eq!(name(Kind::Document, b"\xff"), (None, None));
-    assert_eq!(name(Kind::Correction, b"\x07\x01\0\0\0\0\0\0n"), (Some("n".into()), Some(263)));
-    assert_eq!(name(Kind::Correction, b"1234567"), (None, None));
-    assert_eq!(name(Kind::Lifecycle, b"active suspended 12345678"), (None, None));
-}
-
-#[test]
 fn kinds_and_their_numbers_agree() {
     let kinds: Vec<Kind> = (0..=u16::MAX).filter_map(Kind::from_u16).collect();
-    assert_eq!(kinds.len(), 10);
+    assert_eq!(kinds.len(), 9);
     assert!(kinds.iter().all(|&kind| Kind::from_u16(kind as u16) == Some(kind) && !kind.name().is_empty()));
     let areas: Vec<Area> = (0..=u8::MAX).filter_map(Area::from_u8).collect();
     assert_eq!(areas, [Area::Input, Area::Assets, Area::Ledger, Area::Volume]);

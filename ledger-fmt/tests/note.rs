@@ -2,7 +2,7 @@
 
 use ledger_fmt::checkpoint::{self, Checkpoint, CheckpointError, SIGNED_MAX};
 use ledger_fmt::note::{KeyError, NAME_MAX, NOTE_MAX, Note, NoteError, Signer, Unverified, Verifier};
-use ledger_fmt::record::TreeHead;
+use ledger_fmt::payload::TreeHead;
 use ledger_fmt::testing::padded_name;
 use ledger_fmt::tree::Edge;
 
@@ -142,7 +142,7 @@ fn a_checkpoint_says_whose_and_which_tree() {
     // The longest there can be.
     let origin = checkpoint::origin(&[0xff; 16], &[b'z'; 32]).unwrap();
     let key = Signer::new(&origin, &[1; 32]).unwrap();
-    let tree = TreeHead { size: u64::MAX.into(), root: [0xff; 32] };
+    let tree = TreeHead { size: u64::MAX, root: [0xff; 32] };
     assert_eq!(checkpoint::sign(&key, &tree).len(), SIGNED_MAX);
     for name in [&b""[..], b"A", b"two words", b"a+b", b"\xff"] {
         let mut padded = [0; 32];

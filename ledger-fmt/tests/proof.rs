@@ -1,7 +1,7 @@
 //! Proofs: every one over small trees, those of Certificate Transparency, and altered ones.
 
 use ledger_fmt::Hash;
-use ledger_fmt::hash::content;
+use ledger_fmt::hash::content_blake3;
 use ledger_fmt::proof::{check_consistency, check_inclusion, consistency, inclusion};
 use ledger_fmt::tree::{Edge, empty_root};
 
@@ -9,7 +9,7 @@ use ledger_fmt::tree::{Edge, empty_root};
 const SIZES: u64 = 40;
 
 fn records(count: u64) -> Vec<Hash> {
-    (0..count).map(|i| content(&i.to_le_bytes())).collect()
+    (0..count).map(|i| content_blake3(&i.to_le_bytes())).collect()
 }
 
 fn root(records: &[Hash]) -> Hash {

@@ -4,16 +4,18 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint};
+use ledger_fmt::cbor::{self, Map, MapWriter, Value as TbxValue};
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::note::{Seed, Signer};
+use ledger_fmt::payload::{Content, Document, Genesis, Lifecycle, PAYLOAD_MAX, Stated, TreeHead};
 use ledger_fmt::proof;
-use ledger_fmt::record::{Draft, Genesis, Head, Kind, PAYLOAD_MAX, RECORD_MAX, TreeHead};
+use ledger_fmt::record::{Draft, Head, Kind, RECORD_MAX};
 use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name};
 use ledger_fmt::tree::Edge;
-use ledger_fmt::{Hash, ZERO_HASH};
 use serde_json::{Value, json};
 use zerocopy::IntoBytes;
 
@@ -65,67 +67,175 @@ fn hashes() {
             let input = pattern(len);
             json!({
                 "input_len": len,
-                "content": hex(&hash::content(&input)),
-                "totebox.v1.record": hex(&Domain::Record.hash(&input)),
-                "totebox.v1.stamp": hex(&Domain::BatchHeader.hash(&input)),
-                "totebox.v1.run.ledger": hex(&Domain::BatchLedger.hash(&input)),
-                "totebox.v1.run.assets": hex(&Domain::BatchAssets.hash(&input)),
-                "totebox.v1.superblock": hex(&Domain::Superblock.hash(&input)),
-                "totebox.v1.hint": hex(&Domain::Hint.hash(&input)),
-                "totebox.v1.snapshot": hex(&Domain::Snapshot.hash(&input)),
+                "blake3": hex(&hash::content(&input).blake3),
+                "sha256": hex(&hash::content(&input).sha256),
+                "checksum": hex(&hash::checksum(&input)),
+                "totebox.v2.record": hex(&Domain::Record.hash(&input)),
+                "totebox.v2.batch": hex(&Domain::BatchHeader.hash(&input)),
+                "totebox.v2.superblock": hex(&Domain::Superblock.hash(&input)),
+                "totebox.v2.hint": hex(&Domain::Hint.hash(&input)),
+                "totebox.v2.snapshot": hex(&Domain::Snapshot.hash(&input)),
             })
         })
         .collect();
-    let comment = "Input byte i is i mod 251. `content` is plain BLAKE3; every other name is the key text of a \
-                   keyed BLAKE3, padded with zeros to 32 bytes.";
+    let comment = "Input byte i is i mod 251. `blake3`, `sha256` and `checksum` (XXH3 with 128 bits) are plain; every \
+                   other name is the key text of a keyed BLAKE3, padded with zeros to 32 bytes.";
     check("hashes.json", &json!({ "comment": comment, "cases": cases }));
+}
+
+/// A payload's value as JSON.
+fn shown(value: TbxValue<'_>) -> Value {
+    match value {
+        TbxValue::Uint(number) => number.into(),
+        TbxValue::Bool(truth) => truth.into(),
+        TbxValue::Bytes(bytes) => hex(bytes).into(),
+        TbxValue::Text(text) => text.into(),
+        TbxValue::List(list) => list.iter().map(shown).collect(),
+        TbxValue::Map(map) => Value::Object(map.iter().map(|(key, value)| (key.into(), shown(value))).collect()),
+    }
+}
+
+/// A record of each of the audit record's own kinds.
+fn audit_record(add: &mut impl FnMut(Kind, &dyn Fn(&mut [u8]) -> Option<usize>)) {
+    let found = |map: &mut MapWriter<'_, '_>| {
+        map.text("area", "assets");
+        map.text("kind", "asset");
+        map.uint("block", 33);
+        map.uint("record", 3);
+    };
+    add(Kind::Boot, &|out| {
+        cbor::write(out, |map| {
+            map.uint("archives", 3);
+            map.bytes("deployment", &[0x11; 16]);
+        })
+    });
+    add(Kind::AuditResult, &|out| {
+        cbor::write(out, |map| {
+            map.uint("to", 17);
+            map.uint("from", 5);
+            map.bytes("head", &[0xaa; 32]);
+            map.maps("more", &[(); 2], |(), map| {
+                found(map);
+                map.uint("findings", 2);
+                map.uint("last_block", 34);
+            });
+            map.bytes("root", &[0xbb; 32]);
+            map.text("audit", "incremental");
+            map.uint("bytes", 40960);
+            map.map("first", found);
+            map.text("archive", "contracts");
+            map.text("verdict", "mismatch");
+            map.uint("findings", 5);
+            map.uint("duration_ms", 7);
+        })
+    });
+    add(Kind::Flag, &|out| {
+        cbor::write(out, |map| {
+            map.uint("flag", 1);
+            map.text("kind", "asset");
+            map.text("archive", "contracts");
+        })
+    });
+    add(Kind::Acknowledgement, &|out| {
+        cbor::write(out, |map| {
+            map.uint("flag", 1);
+            map.text("kind", "asset");
+            map.text("reason", "\"known\", é");
+        })
+    });
+    add(Kind::Fault, &|out| {
+        cbor::write(out, |map| {
+            map.text("fault", "memory");
+            map.uint("address", 4096);
+            map.text("archive", "contracts");
+        })
+    });
 }
 
 #[test]
 fn records() {
     let mut head = Head::EMPTY;
     let mut cases = Vec::new();
-    let mut add = |kind: Kind, payload: &[u8], content: Option<(Hash, u64, u64)>| {
+    let mut add = |kind: Kind, write: &dyn Fn(&mut [u8]) -> Option<usize>| {
+        let mut payload = [0; PAYLOAD_MAX];
+        let len = write(&mut payload).expect("fits");
+        let payload = &payload[..len];
         let time_ms = TIME_MS + head.records * 1001;
         let mut bytes = [0; RECORD_MAX];
-        let (len, next) = Draft { kind, time_ms, payload, content }.encode(&head, &mut bytes).expect("fits");
-        let (content_hash, content_len, content_block) = content.unwrap_or((ZERO_HASH, 0, 0));
+        let (len, next) = Draft { kind, time_ms, payload }.encode(&head, &mut bytes).expect("fits");
         cases.push(json!({
             "kind": kind.name(),
             "sequence": head.records,
             "time_ms": time_ms,
             "previous": hex(&head.hash),
-            "content_hash": hex(&content_hash),
-            "content_len": content_len,
-            "content_block": content_block,
             "payload": hex(payload),
+            "says": Map::read(payload).map(|map| shown(TbxValue::Map(map))),
             "bytes": hex(&bytes[..len]),
             "hash": hex(&next.hash),
         }));
         head = next;
     };
-    let genesis = Genesis { deployment: [0x11; 16], volume: [0x22; 16], name: padded_name("contracts") };
-    add(Kind::Genesis, genesis.as_bytes(), None);
+    let genesis = Genesis { deployment: [0x11; 16], volume: [0x22; 16], name: "contracts" };
+    add(Kind::Genesis, &|out| genesis.write(out));
     let mut block = 0;
     for len in [0u64, 1, 4096, 4097] {
-        let content = hash::content(&pattern(len as usize));
-        add(Kind::Document, format!("{len} bytes.bin").as_bytes(), Some((content, len, block)));
+        let content = Content { size: len, hash: hash::content(&pattern(len as usize)), block };
+        let name = &format!("{len} bytes.bin");
+        add(Kind::Document, &|out| Document { name, content: Some(content), supersedes: None }.write(out));
         block += len.div_ceil(BLOCK_SIZE as u64);
     }
-    add(Kind::Document, "Überblick 2026, Entwurf.pdf".as_bytes(), Some((hash::content(b""), 0, block)));
-    let correction = [&1u64.to_le_bytes()[..], b"0 bytes.bin"].concat();
-    add(Kind::Correction, &correction, Some((hash::content(b"right"), 5, block)));
-    add(Kind::Lifecycle, b"active suspended stocktaking", None);
-    for len in [0, 1, 7, 8, 9, 255, 256, PAYLOAD_MAX - 1, PAYLOAD_MAX] {
-        add(Kind::AuditResult, &vec![b'x'; len], None);
+    let right = Content { size: 5, hash: hash::content(b"right"), block };
+    add(Kind::Document, &|out| {
+        Document { name: "0 bytes.bin", content: Some(right), supersedes: Some(1) }.write(out)
+    });
+    add(Kind::Document, &|out| {
+        Document { name: "Überblick 2026, Entwurf.pdf", content: None, supersedes: None }.write(out)
+    });
+    // With every key there is, and one that there is not.
+    add(Kind::Document, &|out| {
+        cbor::write(out, |map| {
+            map.text("by", "archive-door");
+            map.bytes("etag", &[0xee; 16]);
+            map.bool("hold", false);
+            map.map("meta", |map| {
+                map.text("colour", "rot");
+                map.text("project", "9");
+            });
+            map.text("name", "berichte/2026/März.pdf");
+            map.map("sums", |map| {
+                map.bytes("md5", &[0xdd; 16]);
+                map.bytes("crc32c", &[1, 2, 3, 4]);
+            });
+            map.text("type", "application/pdf");
+            map.uint("parts", 12);
+            map.bytes("token", b"once");
+            map.uint("until", TIME_MS);
+            map.maps("unknown", &[1 << 32, 3], |&number, map| map.uint("any", number));
+            map.uint("supersedes", 2);
+        })
+    });
+    add(Kind::Lifecycle, &|out| Lifecycle { from: "active", to: "suspended", cause: "operator" }.write(out));
+    // Payloads of every length modulo 8, and the longest.
+    for len in [24, 25, 26, 27, 28, 29, 30, 31, 255, 256, PAYLOAD_MAX - 1, PAYLOAD_MAX] {
+        let padded = |padding: usize, out: &mut [u8]| {
+            cbor::write(out, |map| {
+                map.text("name", "n");
+                map.bytes("padding", &vec![b'x'; padding]);
+            })
+        };
+        add(Kind::Document, &|out| {
+            (0..len).find_map(|padding| padded(padding, out).filter(|&written| written == len))
+        });
     }
+    audit_record(&mut add);
     let mut edge = Edge::EMPTY;
     edge.push(&[0x33; 32]);
-    let tree_head = TreeHead::of(&edge);
-    add(Kind::Checkpoint, tree_head.as_bytes(), None);
-    let note = checkpoint::sign(&key(&genesis.deployment, &genesis.name), &tree_head);
-    add(Kind::Checkpoint, &[tree_head.as_bytes(), note.as_bytes()].concat(), None);
-    let comment = "One chain of records. Contents are the input of hashes.json at their length, or \"right\". \
+    let tree = TreeHead::of(&edge);
+    add(Kind::Checkpoint, &|out| Stated { tree, note: None }.write(out));
+    let note = checkpoint::sign(&key(&genesis.deployment, &padded_name(genesis.name)), &tree);
+    add(Kind::Checkpoint, &|out| Stated { tree, note: Some(&note) }.write(out));
+    let comment = "One chain of records. Contents are the input of hashes.json at their length, or \"right\". `says` is \
+                   the payload as JSON, bytes in hexadecimal. \
                    The checkpoints' tree is of one record with hash 33…33; the second is signed with the \
                    key of proofs.json.";
     check("records.json", &json!({ "comment": comment, "cases": cases }));
@@ -140,7 +250,7 @@ fn trees() {
         .into_iter()
         .map(|size| {
             while edge.size() < size {
-                edge.push(&hash::content(&edge.size().to_le_bytes()));
+                edge.push(&hash::content_blake3(&edge.size().to_le_bytes()));
             }
             json!({ "size": size, "root": hex(&edge.root()) })
         })
@@ -151,7 +261,7 @@ fn trees() {
 
 #[test]
 fn proofs() {
-    let records: Vec<Hash> = (0..1000u64).map(|i| hash::content(&i.to_le_bytes())).collect();
+    let records: Vec<Hash> = (0..1000u64).map(|i| hash::content_blake3(&i.to_le_bytes())).collect();
     let root = |size: u64| Edge::over(&records[..size as usize]).root();
     let hashes = |hashes: proof::Hashes| hashes.iter().map(|hash| hex(hash)).collect::<Vec<_>>();
     let inclusion = |(index, size): (u64, u64)| {
@@ -196,8 +306,8 @@ fn structures() {
         payload_len: records.len() as u32,
         assets_to: 24,
         assets_durable: 22,
-        ledger_digest: Domain::BatchLedger.hash(&records),
-        assets_digest: Domain::BatchAssets.hash(&assets),
+        ledger_checksum: hash::checksum(&records),
+        assets_checksum: hash::checksum(&assets),
     };
     let header = BatchHeader::new(&before, &batch);
     let after = header.frontier_after();
@@ -205,8 +315,8 @@ fn structures() {
         kind: BatchKind::Seal,
         payload_len: 0,
         assets_durable: 24,
-        ledger_digest: Domain::BatchLedger.hash(b""),
-        assets_digest: Domain::BatchAssets.hash(b""),
+        ledger_checksum: hash::checksum(b""),
+        assets_checksum: hash::checksum(b""),
         ..batch
     };
     let seal = BatchHeader::new(&after, &seal);
@@ -228,8 +338,8 @@ fn structures() {
         })
     };
     let extent = |extent: ledger_fmt::layout::Extent| json!({ "start": extent.start, "blocks": extent.blocks });
-    let comment = "The committing stamp's record bytes are the first 4000 of the input of hashes.json, the asset \
-                   bytes under its digest the first 8192. The seal follows it.";
+    let comment = "The committing batch's record bytes are the first 4000 of the input of hashes.json, the asset \
+                   bytes under its checksum the first 8192. The seal follows it.";
     let vectors = json!({
         "comment": comment,
         "superblock": {

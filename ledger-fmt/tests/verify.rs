@@ -4,12 +4,14 @@ use std::cell::Cell;
 
 use ledger_fmt::ZERO_HASH;
 use ledger_fmt::batch_header::{Frontier, STAMP_SIZE};
+use ledger_fmt::checkpoint;
+use ledger_fmt::hash;
+use ledger_fmt::hash::ContentHash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Superblock};
-use ledger_fmt::record::{HEADER_SIZE, Kind, Record, TreeHead, padded_len};
+use ledger_fmt::payload::{Content, DOCUMENT_NAME_MAX, Document, PAYLOAD_MAX, Stated, TreeHead};
+use ledger_fmt::record::{HEADER_SIZE, Kind, Record, padded_len};
 use ledger_fmt::testing::{Seen, TestVolume, verify, verify_with};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Verifier, Visitor};
-use ledger_fmt::{checkpoint, hash};
-use zerocopy::IntoBytes;
 
 /// Text of `len` bytes, different for every `seed`.
 fn text(seed: u8, len: usize) -> Vec<u8> {
@@ -31,13 +33,12 @@ fn reference() -> TestVolume {
     volume.checkpoint();
     volume.commit();
     for i in 0..40 {
-        volume.add(Kind::Lifecycle, format!("active suspended round {i}").as_bytes(), None);
+        volume.transition("active", "suspended", &format!("round {i}"));
     }
     volume.commit();
     let superseding = volume.append(&text(6, 3));
-    let mut payload = 1u64.to_le_bytes().to_vec();
-    payload.extend_from_slice(b"first.txt");
-    volume.add(Kind::Correction, &payload, Some(superseding));
+    let correction = Document { name: "first.txt", content: Some(superseding), supersedes: Some(1) };
+    volume.add_document(&correction);
     volume.checkpoint();
     volume.commit();
     volume.seal();
@@ -125,8 +126,9 @@ fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> 
     let block = block.checked_sub(layout.assets.start).filter(|&block| block < volume.frontier.assets_next)?;
     for &(sequence, ledger_block, offset) in &clean.records {
         let start = volume.range(Area::Ledger, ledger_block, 1).start + offset;
-        let header = Record::decode(&volume.bytes[start..]).unwrap().0.header;
-        let (first, len) = (header.content_block.get(), header.content_len.get() as usize);
+        let document = Record::decode(&volume.bytes[start..]).unwrap().0.document();
+        let Some(content) = document.and_then(|document| document.content) else { continue };
+        let (first, len) = (content.block, content.size as usize);
         let from = volume.range(Area::Assets, first, 0).start;
         if (from..from + len).contains(&position) {
             return Some(finding(FindingKind::Asset, Area::Assets, first, Some(sequence)));
@@ -135,7 +137,7 @@ fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> 
             return Some(finding(FindingKind::Asset, Area::Assets, block, Some(sequence)));
         }
     }
-    // Blocks 3 and 5, which no record refers to: the batch's digest covers both, and the first is named.
+    // Blocks 3 and 5, which no record refers to: the batch's checksum covers both, and the first is named.
     assert!(block == 3 || block == 5);
     Some(finding(FindingKind::Asset, Area::Assets, 3, None))
 }
@@ -225,8 +227,9 @@ fn asset_bytes_flushed_before_the_header_are_checked_by_their_record() {
     let content = text(9, 5 * BLOCK_SIZE);
     volume.append(&content[..3 * BLOCK_SIZE]);
     volume.flush_assets();
-    let (_, _, _) = volume.append(&content[3 * BLOCK_SIZE..]);
-    volume.add(Kind::Document, b"long", Some((hash::content(&content), content.len() as u64, 0)));
+    volume.append(&content[3 * BLOCK_SIZE..]);
+    let whole = Content { size: content.len() as u64, hash: hash::content(&content), block: 0 };
+    volume.add_document(&Document { name: "long", content: Some(whole), supersedes: None });
     volume.commit();
     assert_eq!(volume.verify().findings, []);
     assert_eq!(volume.audit().contents, [(1, content)]);
@@ -330,7 +333,7 @@ fn hints_must_agree_with_the_batches() {
         let expected = finding(FindingKind::Hint, Area::Volume, 1 + slot, None);
         assert_eq!((volume.verify().findings, volume.audit().findings), (vec![expected], vec![expected]));
     }
-    assert_eq!(TestVolume::new("just started").verify().findings, []);
+    assert_eq!(TestVolume::new("just-started").verify().findings, []);
     // A hint of another history.
     let mut volume = hinted_behind();
     let genuine = volume.frontier;
@@ -418,16 +421,18 @@ fn place(volume: &TestVolume, block: u64) -> (Area, u64) {
 }
 
 /// A volume whose archive, in league with nobody, committed a record that breaks the rules: headed by the
-/// vault, so every digest matches.
-fn misbehaving(kind: Kind, payload: &[u8], content: Option<([u8; 32], u64, u64)>) -> Vec<FindingKind> {
+/// vault, so every checksum matches.
+fn misbehaving(kind: Kind, payload: &[u8]) -> Vec<FindingKind> {
     let mut volume = TestVolume::new("rogue");
     volume.document("fine", b"fine");
-    volume.add(kind, payload, content);
+    volume.add(kind, payload);
     volume.document("fine too", b"also fine");
     volume.commit();
     let seen = volume.audit();
     assert_eq!(seen.findings.iter().filter(|finding| finding.record != Some(2)).count(), 0);
-    assert_eq!(seen.contents.len(), if kind == Kind::Document && seen.findings.is_empty() { 3 } else { 2 });
+    let of = |sequence| seen.contents.iter().filter(|(of, _)| *of == sequence).count();
+    assert_eq!((of(1), of(3)), (1, 1));
+    assert!(of(2) == 0 || !kinds(&seen).contains(&FindingKind::Asset));
     kinds(&seen)
 }
 
@@ -435,10 +440,11 @@ fn misbehaving(kind: Kind, payload: &[u8], content: Option<([u8; 32], u64, u64)>
 fn noted(alter: impl Fn(&mut String)) -> Vec<FindingKind> {
     let mut volume = TestVolume::new("rogue");
     volume.document("one", b"1");
-    let head = TreeHead::of(&volume.tree);
-    let mut note = checkpoint::sign(&volume.signer(&[3; 32]), &head).to_string();
+    let tree = TreeHead::of(&volume.tree);
+    let mut note = checkpoint::sign(&volume.signer(&[3; 32]), &tree).to_string();
     alter(&mut note);
-    volume.add(Kind::Checkpoint, &[head.as_bytes(), note.as_bytes()].concat(), None);
+    let note = Some(note.as_str()).filter(|note| !note.is_empty());
+    volume.write(Kind::Checkpoint, |out| Stated { tree, note }.write(out));
     volume.commit();
     kinds(&volume.audit())
 }
@@ -447,16 +453,12 @@ fn noted(alter: impl Fn(&mut String)) -> Vec<FindingKind> {
 fn an_archive_that_breaks_the_form_is_found_out() {
     use FindingKind::{Asset, Record, Tree};
     let fine = hash::content(b"fine");
-    assert_eq!(misbehaving(Kind::Document, b"", None), [Record]);
-    assert_eq!(misbehaving(Kind::Document, &[b'n'; 256], None), [Record]);
-    assert_eq!(misbehaving(Kind::Document, b"\xff\xfe", None), [Record]);
-    assert_eq!(misbehaving(Kind::Correction, b"short", None), [Record]);
-    assert_eq!(misbehaving(Kind::Correction, b"\x02\0\0\0\0\0\0\0itself", None), [Record]);
-    assert_eq!(misbehaving(Kind::Genesis, b"again", None), [Record]);
-    assert_eq!(misbehaving(Kind::Lifecycle, b"\xff", None), [Record]);
-    assert_eq!(misbehaving(Kind::Checkpoint, b"short", None), [Record]);
-    let head = TreeHead { size: 2.into(), root: ZERO_HASH };
-    assert_eq!(misbehaving(Kind::Checkpoint, head.as_bytes(), None), [Tree]);
+    assert_eq!(misbehaving(Kind::Document, b""), [Record]);
+    assert_eq!(misbehaving(Kind::Document, b"\xff\xfe"), [Record]);
+    assert_eq!(misbehaving(Kind::Genesis, b"again"), [Record]);
+    assert_eq!(misbehaving(Kind::Lifecycle, b"\xff"), [Record]);
+    assert_eq!(misbehaving(Kind::Checkpoint, b"short"), [Record]);
+    assert_eq!(misbehaving(Kind::Checkpoint, &stated(2)), [Tree]);
     assert_eq!(noted(|_| {}), []);
     assert_eq!(noted(|note| note.clear()), [], "unsigned");
     assert_eq!(noted(|note| *note = note.replace("\n2\n", "\n1\n")), [Tree]);
@@ -464,16 +466,43 @@ fn an_archive_that_breaks_the_form_is_found_out() {
     assert_eq!(noted(|note| *note = note.replace("\n2\n", "\ntwo\n")), [Record]);
     assert_eq!(noted(|note| note.push_str("more")), [Record]);
     // Content of another record, outside the volume, of absurd size, of another hash, of no hash.
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, 0))), [Record]);
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 4, u64::MAX))), [Record]);
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, u64::MAX, 1))), [Record]);
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 3 * BLOCK_SIZE as u64, 1))), [Record]);
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((fine, 0, 7))), [Asset]);
-    assert_eq!(misbehaving(Kind::Document, b"n", Some((hash::content(b""), 0, 7))), []);
+    let of = |size, hash, block| {
+        let content = Some(Content { size, hash, block });
+        misbehaving(Kind::Document, &document(&Document { name: "n", content, supersedes: None }))
+    };
+    assert_eq!(of(4, fine, 0), [Record]);
+    assert_eq!(of(4, fine, u64::MAX), [Record]);
+    assert_eq!(of(u64::MAX, fine, 1), [Record]);
+    assert_eq!(of(3 * BLOCK_SIZE as u64, fine, 1), [Record]);
+    assert_eq!(of(0, fine, 0), [Asset]);
+    assert_eq!(of(0, ContentHash { sha256: [0; 32], ..hash::content(b"") }, 0), [Asset]);
+    assert_eq!(of(0, hash::content(b""), 0), []);
+    // A name that is too long, a correction of itself.
+    let named = |name: &str, supersedes| {
+        let content = Some(Content { size: 0, hash: hash::content(b""), block: 0 });
+        misbehaving(Kind::Document, &document(&Document { name, content, supersedes }))
+    };
+    assert_eq!(named(&"n".repeat(DOCUMENT_NAME_MAX), Some(1)), []);
+    assert_eq!(named(&"n".repeat(DOCUMENT_NAME_MAX + 1), None), [Record]);
+    assert_eq!(named("", None), [Record]);
+    assert_eq!(named("itself", Some(2)), [Record]);
+}
+
+fn document(document: &Document<'_>) -> Vec<u8> {
+    let mut payload = [0; PAYLOAD_MAX];
+    let len = document.write(&mut payload).unwrap();
+    payload[..len].to_vec()
+}
+
+/// The payload of a checkpoint of so many records that has the wrong root.
+fn stated(size: u64) -> Vec<u8> {
+    let mut payload = [0; PAYLOAD_MAX];
+    let len = Stated { tree: TreeHead { size, root: ZERO_HASH }, note: None }.write(&mut payload).unwrap();
+    payload[..len].to_vec()
 }
 
 #[test]
-fn bytes_that_are_no_records_are_found_under_a_matching_digest() {
+fn bytes_that_are_no_records_are_found_under_a_matching_checksum() {
     let mut volume = TestVolume::new("rogue");
     let start = volume.head;
     volume.document("one", b"1");
@@ -582,7 +611,7 @@ fn nothing_is_called_unreadable_that_was_only_read_ahead() {
 #[test]
 fn a_hash_that_was_made_before_is_compared_like_the_verifiers_own() {
     let volume = reference();
-    for forged in [false, true] {
+    for forged in [None, Some(0), Some(1)] {
         let (mut verifier, mut kinds) = (Verifier::new(&volume.superblock, None, Mode::Full), Kinds::default());
         let mut hashed = Vec::new();
         while let Some(want) = verifier.want() {
@@ -592,11 +621,16 @@ fn a_hash_that_was_made_before_is_compared_like_the_verifiers_own() {
                 continue;
             };
             hashed.push(len);
-            let hash = if forged { ZERO_HASH } else { hash::content(&bytes[..len as usize]) };
+            let mut hash = hash::content(&bytes[..len as usize]);
+            match forged {
+                Some(0) => hash.blake3[31] ^= 1,
+                Some(_) => hash.sha256[0] ^= 1,
+                None => {}
+            }
             verifier.feed_hashed(bytes, hash, &mut kinds);
         }
         assert_eq!(hashed, [10, 5000, 4096, 3]);
-        assert_eq!(kinds.0, vec![FindingKind::Asset; if forged { 4 } else { 0 }]);
+        assert_eq!(kinds.0, vec![FindingKind::Asset; if forged.is_some() { 4 } else { 0 }]);
     }
 }
 

@@ -8,7 +8,7 @@ from findings import VolumeReport
 from image import BLOCK
 from layout import U64_MAX, ZERO_HASH, Superblock
 from note import Checkpoint, Note, origin
-from records import CHECKPOINT, HEADER_SIZE, TREE_HEAD_SIZE, Record
+from records import CHECKPOINT, HEADER_SIZE, Record
 from tree import Tree
 
 
@@ -81,11 +81,11 @@ class Chain:
 
     def _stated_by(self, checkpoint: Record) -> bool:
         """Whether it states the tree before it, as far as that is known, and its note states the same."""
-        size, root = checkpoint.payload[:8], checkpoint.payload[8:TREE_HEAD_SIZE]
-        known = self.tree.size.to_bytes(8, "little"), self.tree.root()
-        note = checkpoint.payload[TREE_HEAD_SIZE:]
-        here = origin(self._superblock.deployment, self._superblock.name)
-        stated = Checkpoint(here, int.from_bytes(size, "little"), root)
-        return (not self.tree_known or (size, root) == known) and (
-            not note or Checkpoint.of(Note.parse(note)) == stated
+        says = checkpoint.formed(CHECKPOINT)
+        assert says is not None
+        size, root, note = says["size"], says["root"], checkpoint.note
+        assert isinstance(size, int) and isinstance(root, bytes)
+        stated = Checkpoint(origin(self._superblock.deployment, self._superblock.name), size, root)
+        return (not self.tree_known or (size, root) == (self.tree.size, self.tree.root())) and (
+            note is None or Checkpoint.of(Note.parse(note)) == stated
         )

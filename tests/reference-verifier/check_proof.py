@@ -4,7 +4,7 @@
     check_proof.py PROOF --key FILE... [--content FILE]     that a record is under a checkpoint
     check_proof.py PROOF --key FILE... --from FILE          that a checkpoint extends the earlier one
 
-Exit code 0: proved; 1: it proves nothing, or the content is another; 2: it could not batch.
+Exit code 0: proved; 1: it proves nothing, or the content is another; 2: it could not run.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-import hashes
 import proof
+from hashes import ContentHashes
 from pinned import Unbelievable, believed, read_keys
 from note import BadNote
 from proof import BadProof, Inclusion, ProvesNothing
@@ -33,8 +33,9 @@ def _check(arguments: argparse.Namespace) -> int:
     print(f"proved: record {record.sequence} of {log}")
     if arguments.content is None:
         return 0
-    content = Path(arguments.content).read_bytes()
-    same = (len(content), hashes.content(content)) == (record.content_len, record.content_hash)
+    data = Path(arguments.content).read_bytes()
+    content = record.document.content if record.document is not None else None
+    same = content is not None and (content.size, content.hashes) == (len(data), ContentHashes.of(data))
     print(f"{arguments.content} is {'its' if same else 'not its'} content")
     return 0 if same else 1
 

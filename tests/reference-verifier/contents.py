@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from area import Area
-from blake3 import blake3
+from document import Content
+from hashes import ContentHasher
 from image import BLOCK
-from records import Record
 
 
 class Contents:
@@ -18,31 +18,28 @@ class Contents:
         self._end = end
         self._places: list[tuple[int, int]] = []
 
-    def verify(self, record: Record, ledger_block: int) -> None:
-        """Verifies the content of the record in this block of ledger/: its place, its hash, its padding."""
-        if not record.has_content:
-            return
+    def verify(self, content: Content, record: int, ledger_block: int) -> None:
+        """Verifies the content of this record, in this block of ledger/: its place, its hashes, its padding."""
         report = self._assets.report
-        first, length = record.content_block, record.content_len
-        behind = first + (length + BLOCK - 1) // BLOCK
-        if length > 0 and not (self._next() <= first and behind <= self._end):
-            report.add("record", "ledger", ledger_block, record.sequence)
-            return
-        hasher, left, padding = blake3(), length, b""
-        if length > 0:
+        first, behind = content.at, content.at + (content.size + BLOCK - 1) // BLOCK
+        if content.size > 0:
+            if not (self._next() <= first and behind <= self._end):
+                report.add("record", "ledger", ledger_block, record)
+                return
             self._places.append((first, behind))
-            for piece in self._assets.pieces(first, behind, record.sequence):
-                hasher.update(piece[:left])
-                padding = piece[left:]
-                left = max(left - len(piece), 0)
+        hasher, left, padding = ContentHasher(), content.size, b""
+        for piece in self._assets.pieces(first, behind, record):
+            hasher.update(piece[:left])
+            padding = piece[left:]
+            left = max(left - len(piece), 0)
         if any(padding):
             self.sound = False
-            report.add("asset", "assets", behind - 1, record.sequence)
+            report.add("asset", "assets", behind - 1, record)
         if report.unreadable and any(("assets", block) in report.unreadable for block in range(first, behind)):
             self.sound = False
-        elif hasher.digest() != record.content_hash:
+        elif hasher.hashes() != content.hashes:
             self.sound = False
-            report.add("asset", "assets", first, record.sequence)
+            report.add("asset", "assets", first, record)
 
     def first_unreferenced(self, durable: int) -> int | None:
         """The first block from `durable` on that belongs to no content."""

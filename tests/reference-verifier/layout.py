@@ -19,7 +19,7 @@ BATCH_BLOCKS_MAX = 8
 ASSETS_START = 64  # the block of the volume in which assets/ begins
 
 _SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQQ24s")
-_BATCH_HEADER = struct.Struct("<8sHHIQ16sQIIQQQ32s32s32s48s")
+_BATCH_HEADER = struct.Struct("<8sHHIQ16sQIIQQQ16s16s32s80s")
 _HINT = struct.Struct("<8sHHI16sQQQQ32s")
 NAME = re.compile("[a-z0-9-]{1,32}")
 
@@ -53,7 +53,7 @@ class Superblock:
         text = name.rstrip(b"\0").decode("ascii", "replace")
         found = Superblock(deployment, volume, text, blocks, ledger)
         sound = (
-            (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 1, 12, 0, bytes(24))
+            (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 2, 12, 0, bytes(24))
             and block[120:SUPERBLOCK_SIZE] == hashes.keyed("superblock", block[:120])
             and NAME.fullmatch(text) is not None
             and 256 <= blocks <= 1 << 32
@@ -90,8 +90,8 @@ class BatchHeader:
     assets_from: int
     assets_to: int
     assets_durable: int
-    ledger_digest: bytes
-    assets_digest: bytes
+    records_checksum: bytes
+    assets_checksum: bytes
     previous: bytes
     hash: bytes
 
@@ -100,23 +100,23 @@ class BatchHeader:
         """The batch header in the first 256 bytes, or None if there is none that is sound in itself."""
         (
             magic, version, what, blocks, batch, volume, block, record_bytes, reserved,
-            assets_from, assets_to, assets_durable, ledger_digest, assets_digest, previous, rest,
+            assets_from, assets_to, assets_durable, records_checksum, assets_checksum, previous, rest,
         ) = _BATCH_HEADER.unpack_from(data)  # fmt: skip
         sound = (
-            (magic, version, reserved, rest) == (b"TBXSTAMP", 1, 0, bytes(48))
+            (magic, version, reserved, rest) == (b"TBXSTAMP", 2, 0, bytes(80))
             and what in (1, 2)
             and record_bytes <= RECORD_BYTES_MAX
             and (what == 1 or record_bytes == 0)
             and blocks == (BATCH_HEADER_SIZE + record_bytes + BLOCK - 1) // BLOCK
             and batch <= block
             and assets_from <= assets_durable <= assets_to
-            and data[224:BATCH_HEADER_SIZE] == hashes.keyed("stamp", data[:224])
+            and data[224:BATCH_HEADER_SIZE] == hashes.keyed("batch", data[:224])
         )
         if not sound:
             return None
         return BatchHeader(
             what == 2, blocks, batch, volume, block, record_bytes, assets_from, assets_to, assets_durable,
-            ledger_digest, assets_digest, previous, data[224:BATCH_HEADER_SIZE],
+            records_checksum, assets_checksum, previous, data[224:BATCH_HEADER_SIZE],
         )  # fmt: skip
 
     def fits(self, block: int, superblock: Superblock) -> bool:
@@ -148,7 +148,7 @@ class Hint:
         """The hint in the first 128 bytes of a block, or None if there is none that is valid."""
         magic, version, sealed, reserved, volume, batches, ledger, assets, last, header = _HINT.unpack_from(block)
         sound = (
-            (magic, version, reserved, volume) == (b"TBXHINT\0", 1, 0, superblock.volume)
+            (magic, version, reserved, volume) == (b"TBXHINT\0", 2, 0, superblock.volume)
             and sealed in (0, 1)
             and block[96:HINT_SIZE] == hashes.keyed("hint", block[:96])
             and batches <= ledger <= superblock.ledger_blocks

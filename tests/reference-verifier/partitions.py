@@ -24,7 +24,7 @@ _ENTRY = struct.Struct("<16s16sQQQ72s")
 @dataclass(frozen=True)
 class Partition:
     """A volume's place; it begins at byte `start` of the disk and has so many whole blocks. `typed`: the table says
-    so, too. `found_by` is "partition-table", or "search" for what is in no table."""
+    so, too. `found_by` is "partition-table", or "search" for what is in no table: that has the superblock found."""
 
     id: bytes
     name: str
@@ -32,6 +32,7 @@ class Partition:
     blocks: int
     typed: bool = True
     found_by: str = "partition-table"
+    superblock: Superblock | None = None
 
 
 class NoDisk(Exception):
@@ -62,7 +63,7 @@ def _searched(disk: Image) -> tuple[list[Partition], int]:
     if not found:
         raise NoDisk("there is no partition table with a volume of Totebox in it, and no superblock")
     volumes = [
-        Partition(superblock.volume, superblock.name, start, superblock.blocks, True, "search")
+        Partition(superblock.volume, superblock.name, start, superblock.blocks, True, "search", superblock)
         for start, superblock in found
     ]
     first = volumes[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from image import BLOCK, Image, Unreadable
 from layout import BATCH_HEADER_SIZE, SUPERBLOCK_SIZE, Hint, BatchHeader, Superblock
-from records import GENESIS, Record
+from records import Record
 
 STEP = 512
 STRETCH = 1 << 20
@@ -59,13 +59,7 @@ def _borne_out(disk: Image, start: int, superblock: Superblock) -> bool:
     if first is None:
         return False
     header, record = BatchHeader.parse(first), Record.parse(first, BATCH_HEADER_SIZE)
-    genesis = superblock.deployment + superblock.volume + superblock.name.encode().ljust(32, b"\0")
-    return (
-        header is not None
-        and header.fits(0, superblock)
-        and record is not None
-        and (record.kind, record.payload) == (GENESIS, genesis)
-    )
+    return header is not None and header.fits(0, superblock) and record is not None and record.genesis_of(superblock)
 
 
 def _end(found: Found) -> int:

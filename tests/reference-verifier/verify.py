@@ -4,7 +4,7 @@
     verify.py IMAGE [--checkpoint FILE]... [--key FILE]... [--json]
 
 Written from docs/ledger-format.md alone. Exit code 0: nothing is wrong; 1: something was found; 2: it could not
-batch.
+run.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def verify(disk: Image, partition: Partition, pinned: Pinned, taken: set[str]) -
     volume = disk.part(partition.start, disk.size - partition.start)
     block = _read(volume, 0)
     found = Superblock.parse(block) if block is not None else None
-    superblock = found or _made_up_for(volume, partition, block or bytes(BLOCK))
+    superblock = found or partition.superblock or _made_up_for(volume, partition, block or bytes(BLOCK))
     name, identity = _name(superblock, partition, taken), str(UUID(bytes=partition.id))
     report = VolumeReport(name, identity, partition.start, partition.found_by)
     if block is None and superblock is not None:
@@ -81,8 +81,8 @@ def _read(volume: Image, block: int) -> bytes | None:
 def _from_first_batch(block: bytes, partition: Partition, ledger_blocks: int) -> Superblock | None:
     """The superblock, if this is the first block of a ledger of so many blocks."""
     header, record = BatchHeader.parse(block), Record.parse(block, BATCH_HEADER_SIZE)
-    if header is None or record is None or (record.kind, len(record.payload)) != (GENESIS, 64):
-        return None
-    name = record.payload[32:].rstrip(b"\0").decode("ascii", "replace")
-    superblock = Superblock(record.payload[:16], partition.id, name, partition.blocks, ledger_blocks)
-    return superblock if header.fits(0, superblock) and NAME.fullmatch(name) else None
+    match record.formed(GENESIS) if record is not None else None:
+        case {"deployment": bytes(deployment), "name": str(name)} if NAME.fullmatch(name):
+            superblock = Superblock(deployment, partition.id, name, partition.blocks, ledger_blocks)
+            return superblock if header is not None and header.fits(0, superblock) else None
+    return None

@@ -81,18 +81,18 @@ class Walk:
         return batch[: header.record_bytes], batch[header.record_bytes :]
 
     def _whole(self, header: BatchHeader) -> bool:
-        """Whether both digests match."""
+        """Whether both checksums match."""
         data, _ = self._record_bytes(header)
-        return hashes.keyed("run.ledger", data) == header.ledger_digest and self._assets_match(header)
+        return hashes.checksum([data]) == header.records_checksum and self._assets_match(header)
 
     def _assets_match(self, header: BatchHeader) -> bool:
         pieces = self._assets.pieces(header.assets_durable, header.assets_to)
-        return hashes.keyed("run.assets", *pieces) == header.assets_digest
+        return hashes.checksum(pieces) == header.assets_checksum
 
     def _verify_batch(self, header: BatchHeader) -> None:
         """Everything in a batch that was committed."""
         data, rest = self._record_bytes(header)
-        sound = hashes.keyed("run.ledger", data) == header.ledger_digest
+        sound = hashes.checksum([data]) == header.records_checksum
         before = self._report.findings
         if any(rest):
             self._report.add("record", "ledger", header.block + header.blocks - 1)
@@ -116,10 +116,13 @@ class Walk:
     def _take(self, record: Record, at: int, contents: Contents) -> None:
         self._chain.take(record, at)
         self._comparison.take(record, at // BLOCK)
-        if record.is_document:
-            self._report.documents += 1
-            self._report.content_bytes = min(self._report.content_bytes + record.content_len, U64_MAX)
-        contents.verify(record, at // BLOCK)
+        if record.document is None:
+            return
+        self._report.documents += 1
+        content = record.document.content
+        if content is not None:
+            self._report.content_bytes = min(self._report.content_bytes + content.size, U64_MAX)
+            contents.verify(content, record.sequence, at // BLOCK)
 
     def _go_on_behind(self, here: bytes) -> None:
         """The batch header at the frontier is lost."""

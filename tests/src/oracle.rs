@@ -150,7 +150,11 @@ impl Oracle {
             }
             let name = row.split('"').nth(1).expect("a name in quotes");
             assert!(name.starts_with(archive), "{name} is in {archive}");
-            assert_eq!(value(row, "hash"), Some(hex(&hash::content(self.content(name))).as_str()), "{name}");
+            assert_eq!(
+                value(row, "hash"),
+                Some(hex(&hash::content_blake3(self.content(name))).as_str()),
+                "{name}"
+            );
             let before = self.receipts.insert(place, name.to_owned());
             assert!(before.is_none_or(|before| before == name), "record {seq} of {archive} was another one");
         }
@@ -164,7 +168,7 @@ impl Oracle {
         let mut refused = 0;
         while let Some(Waiting { archive, name, tag }) = self.waiting.last() {
             if let Ok(receipt) = operator.await_outcome(*tag)? {
-                assert_eq!(receipt.hash, hex(&hash::content(self.content(name))));
+                assert_eq!(receipt.hash, hex(&hash::content_blake3(self.content(name))));
                 let before = self.receipts.insert((archive.clone(), receipt.seq), name.clone());
                 assert!(before.is_none_or(|before| before == *name), "two receipts for one record");
             } else {

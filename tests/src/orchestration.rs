@@ -3,6 +3,7 @@
 
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{HEADER_SIZE, Kind, Record};
+use ledger_fmt::testing::shown;
 use serde_json::Value;
 use totebox_deployment::Deployment;
 
@@ -133,7 +134,8 @@ pub fn spot(deployment: &Deployment, disk: &[u8], volume: usize, structure: Stru
         Structure::RecordHeader => (run + at + 20, block),
         Structure::RecordPayload => (run + at + HEADER_SIZE, block),
         Structure::Asset => {
-            let block = decode(block, at).header.content_block.get();
+            let document = decode(block, at).document().expect("a document is one");
+            let block = document.content.expect("it has content").block;
             (offset(deployment, volume, Area::Assets, block) + 100, block)
         }
     };
@@ -150,10 +152,10 @@ pub fn records(deployment: &Deployment, disk: &[u8], volume: usize) -> Vec<(Kind
     verify_content(deployment, disk, volume).records.iter().map(read).collect()
 }
 
-/// Every record of the audit record on the disk with this content: its kind and payload, as JSON where it is.
+/// Every record of the audit record on the disk with this content: its kind, and its payload as JSON.
 pub fn audit_record(deployment: &Deployment, disk: &[u8]) -> Vec<(Kind, Value)> {
     let records = records(deployment, disk, deployment.volumes.len() - 1);
-    let json = |payload: &[u8]| serde_json::from_slice(payload).unwrap_or(Value::Null);
+    let json = |payload: &[u8]| serde_json::from_str(&shown(payload)).unwrap_or(Value::Null);
     records.into_iter().map(|(kind, payload)| (kind, json(&payload))).collect()
 }
 

@@ -155,7 +155,7 @@ fn refusals(appliance: &mut dyn Appliance, _: u64) {
         ("get contracts 0".into(), "-not-a-document"),
         ("get contracts x".into(), "-bad-argument"),
         (format!("put contracts huge {too_large}"), "-full"),
-        (format!("put contracts {} 3", "n".repeat(256)), "-bad-name"),
+        (format!("put contracts {} 3", "n".repeat(1025)), "-bad-name"),
         ("x".repeat(5000), "-line-too-long"),
     ] {
         // What follows a refused `put` is its text, up to the point.

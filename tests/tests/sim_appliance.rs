@@ -283,7 +283,7 @@ fn the_same_seed_leads_to_the_same_history() {
         let mut operator = operator(&deployment, disk.clone(), seed, None);
         operator.connect_settled().unwrap();
         operator.put("contracts", "one", &bytes(5000, 1)).unwrap().unwrap();
-        let hash = ledger_fmt::hash::content(disk.borrow().seen());
+        let hash = ledger_fmt::hash::content_blake3(disk.borrow().seen());
         (operator.wire.world.steps(), hash)
     };
     assert_eq!(history(7), history(7));

@@ -565,8 +565,8 @@ fn each_of_many_damaged_places_is_found_beyond_the_flags_and_in_the_audit_record
         let header = |&(_, block, at): &(u64, u64, usize)| {
             let start = offset(&deployment, 1, Area::Ledger, block) + at;
             let (record, _) = Record::decode(&disk.seen()[start..]).expect("a sound record");
-            (record.kind == Kind::Document && record.document_name().is_some_and(|name| name.starts_with("small")))
-                .then(|| record.header.content_block.get())
+            let document = record.document().filter(|document| document.name.starts_with("small"))?;
+            document.content.map(|content| content.block)
         };
         seen.records.iter().filter_map(header).collect()
     };

@@ -3,6 +3,7 @@
 //! become, and the audit record and the archive's own ledger say so.
 
 use fastrand::Rng;
+use ledger_fmt::payload::Lifecycle;
 use ledger_fmt::record::Kind;
 use totebox_deployment::Deployment;
 use totebox_tests::archive_harness::verify;
@@ -41,13 +42,7 @@ fn prepared(deployment: &Deployment, commands: &[&str]) -> DiskHandle {
 
 /// Where the last lifecycle record of a ledger leads to.
 fn recorded(deployment: &Deployment, disk: &DiskHandle, volume: usize) -> String {
-    let word = |payload: &[u8]| {
-        let text = std::str::from_utf8(payload).expect("text").to_owned();
-        match serde_json::from_str::<serde_json::Value>(&text) {
-            Ok(json) => json["to"].as_str().expect("a state").to_owned(),
-            Err(_) => text.split(' ').nth(1).expect("FROM TO CAUSE").to_owned(),
-        }
-    };
+    let word = |payload: &[u8]| Lifecycle::read(payload).expect("a transition").to.to_owned();
     let records = records(deployment, disk.borrow().seen(), volume);
     let last = records.iter().rfind(|(kind, _)| *kind == Kind::Lifecycle);
     last.map_or("active".to_owned(), |(_, payload)| word(payload))

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use totebox_deployment::Deployment;
 use totebox_domain::device::Operation;
@@ -193,15 +193,15 @@ fn what_an_unacknowledged_batch_left_behind_never_comes_to_life() {
     harness.hello(archive, 0);
     harness.world.settle();
     let id = deployment.volumes[0].id;
-    let (nothing, short) = (Domain::BatchAssets.hash(&[]), b"a short batch");
+    let (nothing, short) = (checksum(&[]), b"a short batch");
     let batch = |kind, records: &[u8]| Batch {
         kind,
         volume: id,
         payload_len: records.len() as u32,
         assets_to: 0,
         assets_durable: 0,
-        ledger_digest: Domain::BatchLedger.hash(records),
-        assets_digest: nothing,
+        ledger_checksum: checksum(records),
+        assets_checksum: nothing,
     };
     let first = BatchHeader::new(&Frontier::EMPTY, &batch(BatchKind::Commit, short));
     let forged = BatchHeader::new(&first.frontier_after(), &batch(BatchKind::Seal, &[]));

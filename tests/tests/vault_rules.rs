@@ -57,8 +57,8 @@ fn a_commit_is_one_headed_batch_and_one_flush() {
     assert_eq!(header.payload_len.get(), 700);
     assert_eq!(batch[STAMP_SIZE..][..700], records);
     assert!(batch[STAMP_SIZE + 700..].iter().all(|&b| b == 0), "the batch's last block is padded with zeros");
-    assert_eq!(header.ledger_digest, hash::Domain::BatchLedger.hash(&records));
-    assert_eq!(header.assets_digest, hash::Domain::BatchAssets.hash(assets));
+    assert_eq!(header.ledger_checksum, hash::checksum(&records));
+    assert_eq!(header.assets_checksum, hash::checksum(assets));
     assert_eq!((header.assets_from.get(), header.assets_to.get(), header.assets_durable.get()), (0, 2, 0));
 }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ledger_fmt::Hash;
+use ledger_fmt::hash::ContentHash;
 use ledger_fmt::layout::Block;
 use ledger_fmt::verify::Want;
 use zerocopy::{FromZeros, IntoBytes};
@@ -30,7 +30,7 @@ pub struct Place {
 }
 
 /// What a thread makes of blocks it has read, the first of which is this one: hashes of documents in them.
-pub type Work = Box<dyn FnMut(u64, &[u8]) -> VecDeque<(Place, Hash)> + Send>;
+pub type Work = Box<dyn FnMut(u64, &[u8]) -> VecDeque<(Place, ContentHash)> + Send>;
 
 /// Blocks of a volume, read from front to back.
 pub struct ReadAhead {
@@ -50,7 +50,7 @@ struct Chunk {
     start: u64,
     blocks: Vec<Block>,
     /// In the order of their documents.
-    hashes: VecDeque<(Place, Hash)>,
+    hashes: VecDeque<(Place, ContentHash)>,
 }
 
 /// What the threads take turns at: one reads at a time, always what comes next, so that the system reads ahead.
@@ -71,7 +71,7 @@ impl ReadAhead {
     /// The blocks wanted, and perhaps the document's hash, if they are all of one. `None` if they were not read ahead
     /// in one piece: because they lie behind the end, before others that were asked for already, or in two chunks, or
     /// because they or some before them cannot be read. The first time, reading begins there and goes on to `end`.
-    pub fn get(&mut self, want: Want, end: u64) -> Option<(&[u8], Option<Hash>)> {
+    pub fn get(&mut self, want: Want, end: u64) -> Option<(&[u8], Option<ContentHash>)> {
         if !self.works.is_empty() {
             self.start(want.block..end);
         }

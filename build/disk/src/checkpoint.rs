@@ -10,7 +10,8 @@ use ledger_fmt::Hash;
 use ledger_fmt::checkpoint::{self, Checkpoint, CheckpointError};
 use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{NOTE_MAX, Note, Unverified, Verifier};
-use ledger_fmt::record::{Kind, Record, TreeHead};
+use ledger_fmt::payload::Stated;
+use ledger_fmt::record::{Kind, Record};
 use totebox_shown::ShowPath;
 
 /// A signed checkpoint; what it states is to be believed if [`SignedCheckpoint::verify`] says so, or if
@@ -67,6 +68,6 @@ pub fn origin(superblock: &Superblock) -> Option<String> {
 
 /// The signed checkpoint in a record's payload; `None` if it is unsigned, or the record is another.
 pub fn note<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
-    let note = record.payload.get(size_of::<TreeHead>()..).filter(|_| record.kind == Kind::Checkpoint)?;
-    (!note.is_empty()).then_some(note)
+    let stated = Stated::read(record.payload).filter(|_| record.kind == Kind::Checkpoint)?;
+    stated.note.map(str::as_bytes)
 }

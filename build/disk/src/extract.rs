@@ -190,7 +190,7 @@ impl Visitor for Extraction {
     fn record(&mut self, record: &Record<'_>, block: u64, offset: usize) {
         self.attempt(|this| this.write_line());
         let sequence = record.header.sequence.get();
-        let name = record.document_name().map(|name| file_name(sequence, name));
+        let name = record.document().map(|document| file_name(sequence, document.name));
         self.line = Some((Line::new(record, block, offset), name));
     }
 

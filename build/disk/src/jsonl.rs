@@ -2,11 +2,10 @@
 //! `docs/disk.md` has the fields.
 
 use jiff::Timestamp;
-use ledger_fmt::record::{Genesis, Kind, Record, TreeHead};
+use ledger_fmt::cbor;
+use ledger_fmt::record::{Kind, Record};
 use serde::Serialize;
-use serde_json::{Value, json};
-use uuid::Uuid;
-use zerocopy::FromBytes;
+use serde_json::{Map, Value};
 
 use super::report::hex;
 
@@ -21,7 +20,7 @@ pub struct Line {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
-    /// What the payload says, where it is more than a name.
+    /// What else the payload says, by its keys; bytes in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     says: Option<Value>,
     payload_hex: String,
@@ -35,7 +34,9 @@ pub struct Line {
 #[derive(Serialize)]
 struct Content {
     size: u64,
+    /// BLAKE3.
     hash: String,
+    sha256: String,
     assets_block: u64,
     /// The file it was extracted to; null if it is damaged.
     file: Option<String>,
@@ -45,10 +46,12 @@ impl Line {
     /// The line of a record that stands at this place of `ledger/`.
     pub fn new(record: &Record<'_>, block: u64, offset: usize) -> Line {
         let header = &record.header;
-        let content = header.declares_content().then(|| Content {
-            size: header.content_len.get(),
-            hash: hex(&header.content_hash),
-            assets_block: header.content_block.get(),
+        let document = record.document();
+        let content = document.and_then(|document| document.content).map(|content| Content {
+            size: content.size,
+            hash: hex(&content.hash.blake3),
+            sha256: hex(&content.hash.sha256),
+            assets_block: content.block,
             file: None,
         });
         Line {
@@ -56,7 +59,7 @@ impl Line {
             kind: record.kind.name(),
             time: time(header.time_ms.get()),
             time_ms: header.time_ms.get(),
-            name: record.document_name().map(str::to_owned),
+            name: document.map(|document| document.name.to_owned()),
             content,
             says: says(record),
             payload_hex: hex(record.payload),
@@ -86,28 +89,24 @@ pub fn time(time_ms: u64) -> Option<String> {
     Some(format!("{time:.3}"))
 }
 
+/// What a payload says; of a document's, what is beside its name and its content.
 fn says(record: &Record<'_>) -> Option<Value> {
-    match record.kind {
-        Kind::Document => None,
-        Kind::Correction => Some(json!({ "supersedes": record.supersedes()? })),
-        Kind::Genesis => {
-            let genesis = Genesis::read_from_bytes(record.payload).ok()?;
-            Some(json!({
-                "deployment": Uuid::from_bytes(genesis.deployment).to_string(),
-                "volume": Uuid::from_bytes(genesis.volume).to_string(),
-                "name": String::from_utf8_lossy(&genesis.name).trim_end_matches('\0'),
-            }))
-        }
-        Kind::Checkpoint => {
-            let (head, note) = TreeHead::read_from_prefix(record.payload).ok()?;
-            let note = String::from_utf8_lossy(note);
-            Some(json!({ "size": head.size.get(), "root": hex(&head.root), "note": note }))
-        }
-        Kind::Lifecycle => Some(String::from_utf8_lossy(record.payload).into()),
-        Kind::AuditResult | Kind::Flag | Kind::Acknowledgement | Kind::Boot | Kind::Fault => {
-            // JSON by the format; kept as text if it is none.
-            let text = String::from_utf8_lossy(record.payload);
-            Some(serde_json::from_str(&text).unwrap_or_else(|_| text.into()))
+    let told = |key: &str| record.kind == Kind::Document && matches!(key, "name" | "content");
+    let map = cbor::Map::read(record.payload)?;
+    let said: Map<_, _> =
+        map.iter().filter(|(key, _)| !told(key)).map(|(key, value)| (key.to_owned(), json(value))).collect();
+    (!said.is_empty()).then_some(Value::Object(said))
+}
+
+fn json(value: cbor::Value<'_>) -> Value {
+    match value {
+        cbor::Value::Uint(number) => number.into(),
+        cbor::Value::Bool(truth) => truth.into(),
+        cbor::Value::Bytes(bytes) => hex(bytes).into(),
+        cbor::Value::Text(text) => text.into(),
+        cbor::Value::List(list) => list.iter().map(json).collect(),
+        cbor::Value::Map(map) => {
+            Value::Object(map.iter().map(|(key, value)| (key.to_owned(), json(value))).collect())
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct RecordRow {
     pub name: Option<String>,
     /// Bytes of content.
     pub size: Option<u64>,
+    /// Its BLAKE3.
     pub hash: Option<String>,
 }
 
@@ -83,14 +84,15 @@ impl Visitor for Reader<'_> {
 
     fn record(&mut self, record: &Record<'_>, _block: u64, _offset: usize) {
         let header = &record.header;
-        let content = header.declares_content();
+        let document = record.document();
+        let content = document.and_then(|document| document.content);
         (self.each)(RecordRow {
             sequence: header.sequence.get(),
             kind: record.kind.name(),
             time: time(header.time_ms.get()),
-            name: record.document_name().map(str::to_owned),
-            size: content.then(|| header.content_len.get()),
-            hash: content.then(|| hex(&header.content_hash)),
+            name: document.map(|document| document.name.to_owned()),
+            size: content.map(|content| content.size),
+            hash: content.map(|content| hex(&content.hash.blake3)),
         });
     }
 }

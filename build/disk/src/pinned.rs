@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{Note, Unverified, Verifier};
+use ledger_fmt::payload::Stated;
 use ledger_fmt::record::Record;
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Summary, Visitor};
 
 use super::image::Image;
 use super::report::{Findings, Report, Row};
-use crate::checkpoint::{SignedCheckpoint, note, origin};
+use crate::checkpoint::{SignedCheckpoint, origin};
 
 /// What an auditor brings along. Checkpoints are believed as they are.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +66,9 @@ impl Comparison<'_> {
     fn check_signature(&mut self, record: &Record<'_>, block: u64) {
         let Some(signatures) = &mut self.signatures else { return };
         let sequence = record.header.sequence.get();
-        let verified = note(record).map(|note| match Note::parse(note) {
+        // Of what has not its form the verifier tells.
+        let Some(stated) = Stated::read(record.payload) else { return };
+        let verified = stated.note.map(|note| match Note::parse(note.as_bytes()) {
             Ok(note) => note.verify(&self.keys).map_err(Some),
             Err(_) => Err(None),
         });
@@ -74,7 +77,6 @@ impl Comparison<'_> {
                 *signatures += 1;
                 return;
             }
-            // Not of its form: a finding of the verifier's own.
             Some(Err(None)) => return,
             Some(Err(Some(Unverified::Mismatch))) => "the checkpoint's signature does not match",
             Some(Err(Some(Unverified::UnknownKey))) => "the checkpoint is signed with another key than was given",

@@ -2,8 +2,11 @@
 //! partition knows id and size, the first batch where `ledger/` begins, and the genesis record in it the rest.
 
 use ledger_fmt::batch_header::{BatchHeader, STAMP_SIZE};
-use ledger_fmt::layout::{BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, Superblock, volume_name};
-use ledger_fmt::record::{Genesis, Kind, Record};
+use ledger_fmt::layout::{
+    BLOCK_SIZE, DIRECTORIES_START, INPUT_BLOCKS, Layout, NAME_LEN_MAX, Superblock, volume_name,
+};
+use ledger_fmt::payload::Genesis;
+use ledger_fmt::record::{Kind, Record};
 use zerocopy::FromBytes;
 
 use super::image::{Image, Volume};
@@ -22,7 +25,7 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
     for start in likely.filter(|start| (first..blocks).contains(start)) {
         let bytes = &mut chunk[..BLOCK_SIZE];
         if image.read(volume, start, bytes)
-            && let Some(superblock) = from_first_batch(bytes, volume, blocks, start)
+            && let Some(superblock) = begins_at(bytes, volume, blocks, start)
         {
             return Some(superblock);
         }
@@ -35,7 +38,7 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
             .find(|&len| image.read(volume, next, &mut chunk[..len as usize * BLOCK_SIZE]))?;
         let bytes = &chunk[..len as usize * BLOCK_SIZE];
         for (block, start) in bytes.chunks_exact(BLOCK_SIZE).zip(next..) {
-            if let Some(superblock) = from_first_batch(block, volume, blocks, start) {
+            if let Some(superblock) = begins_at(block, volume, blocks, start) {
                 return Some(superblock);
             }
         }
@@ -45,18 +48,19 @@ pub fn restore(image: &Image, volume: &Volume, blocks: u64, lost: &[u8]) -> Opti
 }
 
 /// The superblock, if this is the first block of `ledger/`, `start` blocks into the volume.
-fn from_first_batch(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
-    let layout = Layout::new(blocks, blocks - start)?;
-    let genesis = first_genesis(block, &volume.id, &layout)?;
-    Some(Superblock::new(genesis.deployment, volume.id, genesis.name, &layout))
+fn begins_at(block: &[u8], volume: &Volume, blocks: u64, start: u64) -> Option<Superblock> {
+    from_first_batch(block, &volume.id, &Layout::new(blocks, blocks - start)?)
 }
 
-/// The genesis record, if this is the first block of the `ledger/` of such a volume.
-pub fn first_genesis(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Genesis> {
+/// The superblock that a volume with this id and layout must have, by the genesis record, if this is the first block of
+/// its `ledger/`.
+pub fn from_first_batch(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Superblock> {
     // A record fits the block its batch header begins.
     BatchHeader::find(block, volume, 0, layout.ledger.blocks, layout.assets.blocks).ok()?;
     let (record, _) = Record::decode(&block[STAMP_SIZE..]).ok()?;
-    let genesis = Genesis::read_from_bytes(record.payload).ok().filter(|_| record.kind == Kind::Genesis)?;
-    volume_name(&genesis.name)?;
-    Some(genesis)
+    let genesis = Genesis::read(record.payload).filter(|_| record.kind == Kind::Genesis)?;
+    volume_name(genesis.name.as_bytes()).filter(|&name| name == genesis.name)?;
+    let mut name = [0; NAME_LEN_MAX];
+    name[..genesis.name.len()].copy_from_slice(genesis.name.as_bytes());
+    Some(Superblock::new(genesis.deployment, *volume, name, layout))
 }

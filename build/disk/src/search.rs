@@ -14,7 +14,7 @@ use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-use super::restore::first_genesis;
+use super::restore::from_first_batch;
 use super::table::end;
 
 /// Where superblocks are looked for: at each multiple of this many bytes, as a copy may begin at any sector.
@@ -121,8 +121,8 @@ fn is_borne_out(file: &File, found: &Found) -> bool {
         .any(|bytes| Hint::find(&bytes, &superblock.volume, &layout).is_some());
     hinted
         || block(layout.ledger.start)
-            .and_then(|bytes| first_genesis(&bytes, &superblock.volume, &layout))
-            .is_some_and(|genesis| (genesis.deployment, genesis.name) == (superblock.deployment, superblock.name))
+            .and_then(|bytes| from_first_batch(&bytes, &superblock.volume, &layout))
+            .is_some_and(|said| said == *superblock)
 }
 
 /// The first sector from byte `at` on that may hold anything: holes in a sparse image are not read.

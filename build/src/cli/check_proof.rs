@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use ledger_fmt::hash::ContentHasher;
+use ledger_fmt::payload::Content;
 use ledger_fmt::record::Record;
 use totebox_common::outln;
 use totebox_deployment::keys::read_verifiers;
@@ -92,18 +94,36 @@ fn tell_growth(
 
 fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>) -> Result<Outcome> {
     let header = &record.header;
+    let document = record.document();
     let when = time(header.time_ms.get()).unwrap_or_else(|| "no time".into());
     outln!("proved: record {} of {}, {}, {when}", proof.index, proof.checkpoint.origin, record.kind.name())?;
-    if let Some(name) = record.document_name() {
-        outln!("name: {}", Quoted(name.as_bytes()))?;
-        outln!("content: {} bytes, BLAKE3 {}", header.content_len, hex(&header.content_hash))?;
+    let proved = document.and_then(|document| document.content);
+    if let Some(document) = document {
+        outln!("name: {}", Quoted(document.name.as_bytes()))?;
+    }
+    if let Some(Content { size, hash, .. }) = proved {
+        outln!("content: {size} bytes, BLAKE3 {}, SHA-256 {}", hex(&hash.blake3), hex(&hash.sha256))?;
     }
     let Some(path) = content else { return Ok(Outcome::Fine) };
     let cannot = || format!("cannot read {}", path.shown());
-    let mut hasher = blake3::Hasher::new();
+    let mut hasher = Hashing::default();
     let len = io::copy(&mut File::open(path).with_context(cannot)?, &mut hasher).with_context(cannot)?;
-    let same = record.kind.has_content()
-        && (len, *hasher.finalize().as_bytes()) == (header.content_len.get(), header.content_hash);
+    let same = proved.is_some_and(|proved| (len, hasher.0.finish()) == (proved.size, proved.hash));
     outln!("{} is {} content", path.shown(), if same { "its" } else { "not its" })?;
     Ok(if same { Outcome::Fine } else { Outcome::Found })
+}
+
+/// Both hashes of what is written to it.
+#[derive(Default)]
+struct Hashing(ContentHasher);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -277,7 +277,10 @@ fn everything_in_a_folder_is_put_or_reported() {
     let not_utf8 = top.join(std::ffi::OsStr::from_bytes(b"not-utf8-\xff"));
     fs::write(&not_utf8, "x").unwrap();
     fs::write(top.join("control\n"), "x").unwrap();
-    fs::write(top.join("l".repeat(255)), "x").unwrap();
+    // A path is a document's name: one of more than 1024 bytes is none.
+    let deep = (0..4).fold(top.clone(), |path, _| path.join("l".repeat(255)));
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("x"), "x").unwrap();
     mknodat(CWD, top.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let _socket = UnixListener::bind(top.join("socket")).unwrap();
 

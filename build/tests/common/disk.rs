@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use ledger_fmt::cbor;
 use ledger_fmt::layout::Area;
 use ledger_fmt::record::Kind;
 use ledger_fmt::testing::TestVolume;
@@ -52,7 +53,12 @@ impl Disk {
         }
         disk.volumes[0].checkpoint();
         disk.volumes[0].commit();
-        disk.volumes[2].add(Kind::Boot, br#"{"uptime_ms":5}"#, None);
+        disk.volumes[2].write(Kind::Boot, |out| {
+            cbor::write(out, |map| {
+                map.uint("archives", 2);
+                map.bytes("deployment", &[7; 16]);
+            })
+        });
         disk.volumes[2].commit();
         for volume in &mut disk.volumes {
             volume.hint(0);

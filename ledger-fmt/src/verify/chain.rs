@@ -1,11 +1,10 @@
 //! The records one after another: sequence, previous hash, tree, and what their payloads must say.
 
-use zerocopy::FromBytes;
-
 use super::{FindingKind, Point, Reporter, Visitor};
 use crate::checkpoint::{self, Checkpoint};
-use crate::layout::{Area, BLOCK_SIZE, Superblock};
-use crate::record::{DOCUMENT_NAME_MAX, Genesis, HEADER_SIZE, Head, Kind, Record, TreeHead};
+use crate::layout::{Area, BLOCK_SIZE, Superblock, volume_name};
+use crate::payload::{Genesis, Stated};
+use crate::record::{HEADER_SIZE, Head, Kind, Record};
 use crate::tree::Edge;
 
 pub(super) struct Chain {
@@ -105,37 +104,34 @@ impl Chain {
     /// What is wrong with the payload of a record, which is not in the tree yet.
     fn fault(&self, record: &Record<'_>, volume: &Superblock) -> Option<FindingKind> {
         let sequence = record.header.sequence.get();
-        let genesis = record.kind == Kind::Genesis;
-        let sound = genesis == (sequence == 0)
+        let first = (record.kind == Kind::Genesis) == (sequence == 0);
+        let sound = first
+            && record.has_form()
             && match record.kind {
-                Kind::Genesis => Genesis::read_from_bytes(record.payload).is_ok_and(|genesis| {
-                    genesis.deployment == volume.deployment
-                        && genesis.volume == volume.volume
-                        && genesis.name == volume.name
+                Kind::Genesis => Genesis::read(record.payload).is_some_and(|genesis| {
+                    (genesis.deployment, genesis.volume) == (volume.deployment, volume.volume)
+                        && volume_name(&volume.name) == Some(genesis.name)
                 }),
-                Kind::Document | Kind::Correction => {
-                    record.document_name().is_some_and(|name| (1..=DOCUMENT_NAME_MAX).contains(&name.len()))
-                        && record.supersedes().is_none_or(|earlier| earlier < sequence)
-                }
+                Kind::Document => record
+                    .document()
+                    .is_some_and(|document| document.supersedes.is_none_or(|earlier| earlier < sequence)),
                 Kind::Checkpoint => return self.checkpoint_fault(record, volume),
-                _ => core::str::from_utf8(record.payload).is_ok(),
+                _ => true,
             };
         (!sound).then_some(FindingKind::Record)
     }
 
     /// What is wrong with a checkpoint: the tree it states, or the note that states it once more.
     fn checkpoint_fault(&self, record: &Record<'_>, volume: &Superblock) -> Option<FindingKind> {
-        let Ok((head, note)) = TreeHead::read_from_prefix(record.payload) else {
+        let Some(Stated { tree, note }) = Stated::read(record.payload) else {
             return Some(FindingKind::Record);
         };
-        let noted = match note {
-            [] => None,
-            note => match Checkpoint::parse(note) {
-                Ok((_, noted)) => Some(noted),
-                Err(_) => return Some(FindingKind::Record),
-            },
+        let noted = match note.map(|note| Checkpoint::parse(note.as_bytes())) {
+            None => None,
+            Some(Ok((_, noted))) => Some(noted),
+            Some(Err(_)) => return Some(FindingKind::Record),
         };
-        let stated = (head.size.get(), head.root);
+        let stated = (tree.size, tree.root);
         let of_tree = !self.tree_whole || stated == (self.tree.size(), self.tree.root());
         let of_volume = checkpoint::origin(&volume.deployment, &volume.name);
         let agreed = noted.is_none_or(|noted| {

@@ -1,9 +1,8 @@
 //! What the walk knows of the stretch of `ledger/` whose records it is reading: a batch, or what is left
 //! where batch headers were lost.
 
-use crate::Hash;
 use crate::batch_header::{BatchHeader, Frontier, STAMP_SIZE};
-use crate::hash::{Domain, Hasher};
+use crate::hash::{Checksum, Checksummer, ContentHash};
 use crate::layout::BLOCK_SIZE;
 
 pub(super) struct Region {
@@ -12,20 +11,20 @@ pub(super) struct Region {
     /// Where the next record stands and where records end, in bytes from the start of `ledger/`.
     pub at: u64,
     pub end: u64,
-    /// The records are those the batch header's digest covers.
+    /// The records are those the batch header's checksum covers.
     pub sound: bool,
-    /// There is a batch header, hence records and nothing else, and digests.
+    /// There is a batch header, hence records and nothing else, and checksums.
     pub headed: bool,
     /// Asset blocks committed here and not yet looked at.
     pub assets_next: u64,
     pub assets_to: u64,
-    /// The batch header's digest covers asset blocks from here.
-    pub digest_from: u64,
-    pub digest_expected: Hash,
-    pub digest: Hasher,
-    /// The blocks under the digest were read.
-    pub digested: bool,
-    /// The first block under the digest that no record refers to.
+    /// The batch header's checksum covers asset blocks from here.
+    pub checksum_from: u64,
+    pub checksum_expected: Checksum,
+    pub checksum: Checksummer,
+    /// The blocks under the checksum were read.
+    pub checksummed: bool,
+    /// The first block under the checksum that no record refers to.
     pub unreferenced: Option<u64>,
     /// Asset blocks of this batch were reported.
     pub assets_reported: bool,
@@ -48,10 +47,10 @@ impl Region {
             headed: true,
             assets_next: header.assets_from.get(),
             assets_to: header.assets_to.get(),
-            digest_from: header.assets_durable.get(),
-            digest_expected: header.assets_digest,
-            digest: Domain::BatchAssets.hasher(),
-            digested: false,
+            checksum_from: header.assets_durable.get(),
+            checksum_expected: header.assets_checksum,
+            checksum: Checksummer::default(),
+            checksummed: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
@@ -70,10 +69,10 @@ impl Region {
             headed: false,
             assets_next: before.assets_next,
             assets_to: after.assets_next,
-            digest_from: u64::MAX,
-            digest_expected: crate::ZERO_HASH,
-            digest: Domain::BatchAssets.hasher(),
-            digested: false,
+            checksum_from: u64::MAX,
+            checksum_expected: [0; 16],
+            checksum: Checksummer::default(),
+            checksummed: false,
             unreferenced: None,
             assets_reported: false,
             findings_before,
@@ -84,7 +83,7 @@ impl Region {
 
     /// Asset blocks before `block` that were not looked at belong to no record.
     pub fn leave_out(&mut self, block: u64) {
-        let first = self.assets_next.max(self.digest_from);
+        let first = self.assets_next.max(self.checksum_from);
         if first < block {
             self.unreferenced.get_or_insert(first);
         }
@@ -98,9 +97,9 @@ pub(super) struct Content {
     /// Its bytes in all, and those taken in.
     pub len: u64,
     pub done: u64,
-    pub expected: Hash,
-    /// Its hash, if all of it is taken in at once.
-    pub hash: Option<Hash>,
+    pub expected: ContentHash,
+    /// Its hashes, if all of it is taken in at once.
+    pub hash: Option<ContentHash>,
     /// Something of it could not be read.
     pub unreadable: bool,
 }

@@ -6,11 +6,11 @@ use super::known::Known;
 use super::region::{Content, Region};
 use super::window::{self, Window, first_nonzero};
 use super::{FindingKind, Mode, Point, Reporter, Summary, Visitor, Want};
-use crate::Hash;
 use crate::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, STAMP_SIZE};
-use crate::hash::{self, Domain, Hasher};
+use crate::hash::{self, ContentHash, ContentHasher};
 use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Extent, Layout, Superblock};
-use crate::record::{Header, RECORD_ALIGN, RECORD_MAX, Record};
+use crate::payload;
+use crate::record::{RECORD_ALIGN, RECORD_MAX, Record};
 
 /// Verifies one volume: ask [`Verifier::want`], read those blocks, [`Verifier::feed`] them (or say
 /// [`Verifier::unreadable`]), until nothing is wanted. About 40 KiB; allocates nothing.
@@ -29,8 +29,9 @@ pub struct Verifier {
     window: Window,
     region: Region,
     content: Option<Content>,
-    /// Of the content, where it is read in pieces.
-    hasher: Hasher,
+    /// Of the content, where it is read in pieces; and whether SHA-256 is compared too.
+    hasher: ContentHasher,
+    sha256: bool,
     chain: Chain,
     step: WalkStep,
     /// Blocks still to be read one by one, because reading them together failed.
@@ -59,9 +60,9 @@ enum WalkStep {
         ahead: u64,
         batch: bool,
     },
-    /// Read the asset blocks under the batch's digest: to see whether a batch behind the bound is whole
+    /// Read the asset blocks under the batch's checksum: to see whether a batch behind the bound is whole
     /// (`probe`), or because some of them belong to no record.
-    Digest {
+    Checksum {
         next: u64,
         end: u64,
         probe: bool,
@@ -104,7 +105,8 @@ impl Verifier {
             window: Window::new(),
             region: Region::lost(&Frontier::EMPTY, &Frontier::EMPTY, 0),
             content: None,
-            hasher: Hasher::content(),
+            hasher: ContentHasher::default(),
+            sha256: true,
             chain: Chain::at(&Point::START),
             step: WalkStep::Labels { end: DIRECTORIES_START },
             began: 0,
@@ -119,7 +121,8 @@ impl Verifier {
     }
 
     /// A verifier of what such a volume has gained since it was verified up to `point`, superblock and hints
-    /// included. At `point` nothing but the volume that was verified then can go on.
+    /// included. At `point` nothing but the volume that was verified then can go on. Of content BLAKE3 alone is
+    /// compared, as in [`Verifier::sample`].
     ///
     /// # Panics
     /// As [`Verifier::new`].
@@ -127,6 +130,7 @@ impl Verifier {
         let mut verifier = Verifier::new(expected, Some(claimed), mode);
         verifier.begin_at(point);
         verifier.known.remember(point.frontier);
+        verifier.sha256 = false;
         verifier
     }
 
@@ -138,7 +142,7 @@ impl Verifier {
     pub fn sample(expected: &Superblock, end: Frontier, point: &Point, bytes: u64) -> Self {
         let mut verifier = Verifier::new(expected, Some(end), Mode::Full);
         verifier.begin_at(point);
-        (verifier.bound, verifier.budget) = (end, bytes);
+        (verifier.bound, verifier.budget, verifier.sha256) = (end, bytes, false);
         let at = point.frontier.ledger_next;
         verifier.step = if at < verifier.limit { verifier.fill(at, at + 1, true) } else { WalkStep::Done };
         verifier
@@ -186,12 +190,12 @@ impl Verifier {
         self.take(bytes, true, visitor);
     }
 
-    /// Takes the blocks wanted, which are all of a content ([`Want::content`]), and has its hash already:
-    /// [`hash::content`] over these very bytes, up to the content's end.
+    /// Takes the blocks wanted, which are all of a content ([`Want::content`]), and has its hashes already:
+    /// [`hash::content`] of these very bytes, up to the content's end.
     ///
     /// # Panics
     /// If those are not the blocks wanted.
-    pub fn feed_hashed(&mut self, bytes: &[u8], hash: Hash, visitor: &mut dyn Visitor) {
+    pub fn feed_hashed(&mut self, bytes: &[u8], hash: ContentHash, visitor: &mut dyn Visitor) {
         let whole = self.want().is_some_and(|want| want.content.is_some());
         self.content.as_mut().filter(|_| whole).expect("not all of a content").hash = Some(hash);
         self.feed(bytes, visitor);
@@ -242,7 +246,7 @@ impl Verifier {
                 Some((Area::Ledger, self.window.end(), if self.singly > 0 { end } else { ahead }))
             }
             WalkStep::Search { next, end } => Some((Area::Ledger, next, end)),
-            WalkStep::Digest { next, end, .. } | WalkStep::Content { next, end } => {
+            WalkStep::Checksum { next, end, .. } | WalkStep::Content { next, end } => {
                 Some((Area::Assets, next, end))
             }
             WalkStep::Frontier | WalkStep::Records | WalkStep::Close | WalkStep::Done => None,
@@ -272,10 +276,10 @@ impl Verifier {
                 }
             }
             WalkStep::Search { end, .. } => self.search(first, end, bytes, visitor),
-            WalkStep::Digest { end, probe, .. } => {
-                self.region.digest.update(bytes);
+            WalkStep::Checksum { end, probe, .. } => {
+                self.region.checksum.update(bytes);
                 self.region.assets_reported |= !readable;
-                if complete { self.digested(probe, visitor) } else { WalkStep::Digest { next, end, probe } }
+                if complete { self.checksummed(probe, visitor) } else { WalkStep::Checksum { next, end, probe } }
             }
             WalkStep::Content { end, .. } => {
                 self.content(bytes, readable, visitor);
@@ -333,32 +337,32 @@ impl Verifier {
         }
         let start = at * BLOCK_SIZE as u64 + STAMP_SIZE as u64;
         let records = self.window.bytes(start, start + u64::from(header.payload_len.get()));
-        let sound = Domain::BatchLedger.hash(records) == header.ledger_digest;
+        let sound = hash::checksum(records) == header.ledger_checksum;
         self.region = Region::batch(&header, sound, self.report.findings);
         if at < self.bound.ledger_next {
             self.enter(visitor)
         } else if sound {
-            self.digest(true, visitor)
+            self.checksum(true, visitor)
         } else {
             self.not_whole(visitor)
         }
     }
 
-    /// Looks at the asset blocks under the batch's digest.
-    fn digest(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
-        let (next, end) = (self.region.digest_from, self.region.assets_to);
-        if next < end { WalkStep::Digest { next, end, probe } } else { self.digested(probe, visitor) }
+    /// Looks at the asset blocks under the batch's checksum.
+    fn checksum(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
+        let (next, end) = (self.region.checksum_from, self.region.assets_to);
+        if next < end { WalkStep::Checksum { next, end, probe } } else { self.checksummed(probe, visitor) }
     }
 
-    fn digested(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
+    fn checksummed(&mut self, probe: bool, visitor: &mut dyn Visitor) -> WalkStep {
         let region = &mut self.region;
-        region.digested = true;
-        let matches = region.digest.finish() == region.digest_expected;
+        region.checksummed = true;
+        let matches = region.checksum.finish() == region.checksum_expected;
         match (probe, matches) {
             (true, true) => return self.enter(visitor),
             (true, false) => return self.not_whole(visitor),
             (false, false) if !region.assets_reported => {
-                let block = region.unreferenced.unwrap_or(region.digest_from);
+                let block = region.unreferenced.unwrap_or(region.checksum_from);
                 self.report.finding(visitor, FindingKind::Asset, Area::Assets, block, None);
             }
             (false, _) => {}
@@ -494,14 +498,14 @@ impl Verifier {
             };
             self.chain.accept(&record, at, &self.expected, &mut self.report, visitor);
             visitor.record(&record, first, (at % BLOCK_SIZE as u64) as usize);
-            if record.kind.has_content() {
-                self.documents += 1;
-                self.content_bytes = self.content_bytes.saturating_add(record.header.content_len.get());
-            }
+            let (sequence, document) = (record.header.sequence.get(), record.document());
             self.region.at += len as u64;
-            let header = record.header;
-            if header.declares_content()
-                && let Some(step) = self.begin_content(&header, first, visitor)
+            let Some(document) = document else { continue };
+            let content = document.content;
+            self.documents += 1;
+            self.content_bytes = self.content_bytes.saturating_add(content.map_or(0, |content| content.size));
+            if let Some(content) = content
+                && let Some(step) = self.begin_content(sequence, &content, first, visitor)
             {
                 return step;
             }
@@ -511,12 +515,13 @@ impl Verifier {
     /// Begins to read the content of the record in this block of `ledger/`, if there is any to read.
     fn begin_content(
         &mut self,
-        header: &Header,
+        sequence: u64,
+        content: &payload::Content,
         ledger_block: u64,
         visitor: &mut dyn Visitor,
     ) -> Option<WalkStep> {
         let region = &mut self.region;
-        let (sequence, block, len) = (header.sequence.get(), header.content_block.get(), header.content_len.get());
+        let &payload::Content { size: len, hash: expected, block } = content;
         let end = if len == 0 {
             Some(region.assets_next)
         } else {
@@ -534,7 +539,6 @@ impl Verifier {
             region.assets_next = end;
             return None;
         }
-        let expected = header.content_hash;
         self.content = Some(Content { sequence, block, len, done: 0, expected, hash: None, unreadable: false });
         self.hasher.reset();
         if len == 0 {
@@ -549,10 +553,10 @@ impl Verifier {
         content.unreadable |= !readable;
         let left = usize::try_from(content.len - content.done).unwrap_or(usize::MAX);
         let (body, padding) = bytes.split_at(left.min(bytes.len()));
-        if body.len() as u64 == content.len {
-            content.hash.get_or_insert_with(|| hash::content(body));
-        } else {
-            self.hasher.update(body);
+        match (body.len() as u64 == content.len, self.sha256) {
+            (true, true) => content.hash = content.hash.or_else(|| Some(hash::content(body))),
+            (false, true) => self.hasher.update(body),
+            (_, false) => self.hasher.update_blake3(body),
         }
         visitor.content(content.sequence, content.done, body);
         content.done += body.len() as u64;
@@ -567,7 +571,10 @@ impl Verifier {
     fn content_end(&mut self, end: u64, visitor: &mut dyn Visitor) -> WalkStep {
         self.region.assets_next = end;
         if let Some(content) = self.content.take() {
-            let hash = content.hash.unwrap_or_else(|| self.hasher.finish());
+            let mut hash = content.hash.unwrap_or_else(|| self.hasher.finish());
+            if !self.sha256 {
+                hash.sha256 = content.expected.sha256;
+            }
             let sound = hash == content.expected && !content.unreadable;
             if !sound && !content.unreadable {
                 let Content { block, sequence, .. } = content;
@@ -583,9 +590,9 @@ impl Verifier {
         let region = &mut self.region;
         if region.headed && self.mode == Mode::Full {
             region.leave_out(region.assets_to);
-            // Where every block belongs to a record whose content is sound, the digest can say nothing new.
-            if region.unreferenced.is_some() && !region.digested && !region.assets_reported {
-                return self.digest(false, visitor);
+            // Where every block belongs to a record whose content is sound, the checksum can say nothing new.
+            if region.unreferenced.is_some() && !region.checksummed && !region.assets_reported {
+                return self.checksum(false, visitor);
             }
         }
         // Whole records, but not those the vault committed.

@@ -99,7 +99,7 @@ impl Archive {
         }
         let [volume] = manifest.volumes() else { return Err(SetupError::Volumes) };
         let header = manifest.header();
-        let ledger = LedgerWriter::new(header, volume, VOLUME, Purpose::Ledger);
+        let ledger = LedgerWriter::new(volume, VOLUME, Purpose::Ledger);
         let period_ms = scrub::period_ms(header);
         Ok(Archive {
             vault: VaultClient::new(manifest, mapped)?,
@@ -409,11 +409,11 @@ impl Archive {
             return;
         }
         let Some(Command { cause, .. }) = self.command else { return };
-        let (text, time_ms) = (lifecycle::text(recorded, target, cause), self.now().1);
+        let (payload, time_ms) = (lifecycle::payload(recorded, target, cause), self.now().1);
         // What is left of a full ledger is kept for its end.
         let kind = if target == Standing::Archived { Kind::Lifecycle } else { Kind::Document };
-        let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: text.as_bytes(), content: None };
-        let staged = self.ledger.room_for(kind, text.len()).and_then(|()| self.ledger.stage(&draft));
+        let draft = Draft { kind: Kind::Lifecycle, time_ms, payload: &payload };
+        let staged = self.ledger.room_for(kind, payload.len()).and_then(|()| self.ledger.stage(&draft));
         if staged.is_err() {
             self.unrecorded = Some(self.commanded());
         }

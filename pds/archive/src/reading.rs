@@ -5,10 +5,11 @@ use alloc::vec;
 use core::num::NonZeroU64;
 use core::ops::Range;
 
-use ledger_fmt::Hash;
 use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::BLOCK_SIZE;
-use ledger_fmt::record::{DOCUMENT_NAME_MAX, Record};
+use ledger_fmt::payload::{self, DOCUMENT_NAME_MAX};
+use ledger_fmt::record::Record;
+use ledger_fmt::{Hash, ZERO_HASH};
 use totebox_ledger_writer::LedgerWriter;
 use totebox_manifest::conversation::{INTAKE_DATA, VAULT_DATA};
 use totebox_protocol::intake::{Answered, Refusal, Stored};
@@ -283,28 +284,31 @@ impl Task {
 /// What is said of a record.
 fn stored(record: &Record<'_>) -> Stored {
     let header = &record.header;
+    let content = content(record);
     Stored {
         sequence: header.sequence.get(),
-        size: header.content_len.get(),
-        hash: header.content_hash,
+        size: content.map_or(0, |content| content.size),
+        hash: content.map_or(ZERO_HASH, |content| content.hash.blake3),
         time_ms: header.time_ms.get(),
     }
 }
 
-/// Its name, as far as it fits; nothing of a record without one.
-fn name<'a>(record: &Record<'a>) -> &'a [u8] {
-    let name = record.document_name().unwrap_or_default();
-    &name.as_bytes()[..name.floor_char_boundary(DOCUMENT_NAME_MAX)]
+/// Its content, if it has any.
+fn content(record: &Record<'_>) -> Option<payload::Content> {
+    record.document()?.content
 }
+
+/// Its name; nothing of a record without one.
+fn name<'a>(record: &Record<'a>) -> &'a [u8] {
+    record.document().map_or(&[], |document| document.name.as_bytes())
+}
+
+const _: () = assert!(DOCUMENT_NAME_MAX <= INTAKE_DATA, "an answer holds a name");
 
 impl Content {
     /// The content of `record`, to be sent from byte `offset` on.
     fn of(record: &Record<'_>, offset: u64, ledger: &LedgerWriter<Purpose>) -> Result<Content, Refusal> {
-        let header = &record.header;
-        let (size, block) = (header.content_len.get(), header.content_block.get());
-        if !header.declares_content() {
-            return Err(Refusal::NotADocument);
-        }
+        let payload::Content { size, hash, block } = content(record).ok_or(Refusal::NotADocument)?;
         if offset > size {
             return Err(Refusal::BadRequest);
         }
@@ -312,8 +316,8 @@ impl Content {
         if end.is_none_or(|end| end > ledger.assets_end()) {
             return Err(Refusal::Damaged(None));
         }
-        let (hash, hasher) = (header.content_hash, Hasher::content());
-        let record = header.sequence.get();
+        let (hash, hasher) = (hash.blake3, Hasher::content());
+        let record = record.header.sequence.get();
         Ok(Content { record, size, hash, block, hasher, hashed: 0, held: 0, sent: offset })
     }
 

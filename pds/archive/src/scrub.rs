@@ -2,8 +2,8 @@
 //! committed and compares it with what it knows. Apart from the auditor's verification in code and in memory,
 //! so that the two can disagree.
 //!
-//! A pass reads batch after batch up to where the ledger ended when it began: batch header and digest, each record's
-//! check, sequence and previous hash, each content's hash; at the end the head and the tree must be those the
+//! A pass reads batch after batch up to where the ledger ended when it began: batch header and checksum, each record's
+//! check, sequence and previous hash, each content's BLAKE3; at the end the head and the tree must be those the
 //! archive has in memory. The first thing wrong ends it.
 //!
 //! **What it costs others.** One read is under way at a time, none while a document is. Of those between two signs of
@@ -24,7 +24,7 @@ use alloc::vec;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier, STAMP_SIZE};
 use ledger_fmt::hash::Hasher;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
-use ledger_fmt::record::Header;
+use ledger_fmt::payload;
 use totebox_ledger_writer::{Batch, LedgerWriter, NoBatch, State, Totals};
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::flag::Place;
@@ -437,16 +437,13 @@ impl Pass {
             return self.wrong(Area::Ledger, block, Some(sequence));
         };
         self.at += len;
-        let header: &Header = &record.header;
-        let (len, first) = (header.content_len.get(), header.content_block.get());
-        if !header.declares_content() {
-            return Next::Again;
-        }
+        let content = record.document().and_then(|document| document.content);
+        let Some(payload::Content { size: len, hash, block: first }) = content else { return Next::Again };
         let end = first.checked_add(len.div_ceil(BLOCK_SIZE as u64));
         if end.is_none_or(|end| end > self.after.assets_next && len > 0) {
             return self.wrong(Area::Ledger, block, Some(sequence));
         }
-        let (expected, hasher) = (header.content_hash, Hasher::content());
+        let (expected, hasher) = (hash.blake3, Hasher::content());
         self.content = Some(Content { record: sequence, block: first, len, done: 0, expected, hasher });
         Next::Again
     }

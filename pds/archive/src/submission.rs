@@ -9,9 +9,10 @@ use alloc::collections::VecDeque;
 
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::BATCH_PAYLOAD_MAX;
-use ledger_fmt::hash::Hasher;
+use ledger_fmt::hash::ContentHasher;
 use ledger_fmt::layout::BLOCK_SIZE;
-use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Kind, padded_len};
+use ledger_fmt::payload::{Content, DOCUMENT_MIN, DOCUMENT_NAME_MAX, DOCUMENT_REST_MAX, Document};
+use ledger_fmt::record::{Draft, Kind, padded_len};
 use totebox_ledger_writer::{LedgerWriter, StageError};
 use totebox_protocol::intake::{Answered, Refusal, Stored};
 use totebox_vault_client::VaultClient;
@@ -21,7 +22,7 @@ use super::staging::Staging;
 use super::{Purpose, VOLUME};
 
 /// Submissions that wait for their commit or receipt at most: two batches full of the smallest records.
-const PENDING_MAX: usize = 2 * (BATCH_PAYLOAD_MAX / padded_len(1) + 1);
+const PENDING_MAX: usize = 2 * (BATCH_PAYLOAD_MAX / padded_len(DOCUMENT_MIN) + 1);
 
 /// How serving a message went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,13 @@ impl Name {
         (!text.is_empty() && !text.chars().any(char::is_control)).then_some(name)
     }
 
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).expect("it was checked when it was read")
+    }
+
+    /// Bytes of the payload of its record at most.
+    fn payload_max(&self) -> usize {
+        self.len + DOCUMENT_REST_MAX
     }
 }
 
@@ -72,7 +78,8 @@ struct Pending {
 pub struct Submissions {
     staging: Staging,
     open: Option<Open>,
-    hasher: Hasher,
+    /// Of the open submission's bytes.
+    hasher: ContentHasher,
     /// The end of the open submission that the console is still to be told.
     ended: Option<(u32, Refusal)>,
     /// The content before this block is of batches that were sent.
@@ -90,7 +97,7 @@ impl Submissions {
         Submissions {
             staging: Staging::new(),
             open: None,
-            hasher: Hasher::content(),
+            hasher: ContentHasher::default(),
             ended: None,
             sent_to: 0,
             abandon_due: false,
@@ -153,7 +160,7 @@ impl Submissions {
         let name = Name::read(console, message.len).ok_or(Refusal::BadName)?;
         let open =
             Open { tag: message.tag, size, hash, len: 0, block: self.staging.next_block(), sent: false, name };
-        if let Err(StageError::Full) = ledger.room_for(Kind::Document, open.name.len) {
+        if let Err(StageError::Full) = ledger.room_for(Kind::Document, open.name.payload_max()) {
             return Err(Refusal::Full(0));
         }
         open.check_room(size.unwrap_or(0), ledger)?;
@@ -223,30 +230,29 @@ impl Submissions {
         vault: &mut VaultClient<Purpose>,
     ) -> Served {
         let Some(open) = self.open.as_ref().filter(|open| open.tag == tag) else { return Served::Done };
-        let content = self.hasher.finish();
-        let (size, name_len) = (open.len, open.name.len);
+        let (hash, size) = (self.hasher.finish(), open.len);
         if open.size.is_some_and(|declared| declared != size) {
             self.give_up(Refusal::WrongSize(size));
             return Served::Done;
         }
-        if open.hash.is_some_and(|declared| declared != content) {
+        if open.hash.is_some_and(|declared| declared != hash.blake3) {
             self.give_up(Refusal::WrongHash);
             return Served::Done;
         }
-        let batch_full = ledger.room_for(Kind::Document, name_len) == Err(StageError::BatchFull);
+        let batch_full = ledger.room_for(Kind::Document, open.name.payload_max()) == Err(StageError::BatchFull);
         if self.pending.len() == PENDING_MAX || (batch_full && !self.commit(ledger, vault)) {
             return Served::Blocked;
         }
         let open = self.open.as_ref().expect("seen above");
-        let draft = Draft {
-            kind: Kind::Document,
-            time_ms,
-            payload: open.name.as_bytes(),
-            content: Some((content, size, open.block)),
-        };
+        let block = if size > 0 { open.block } else { 0 };
+        let content = Some(Content { size, hash, block });
+        let document = Document { name: open.name.as_str(), content, supersedes: None };
+        let mut payload = [0; DOCUMENT_NAME_MAX + DOCUMENT_REST_MAX];
+        let len = document.write(&mut payload).expect("the longest there is fits");
+        let draft = Draft { kind: Kind::Document, time_ms, payload: &payload[..len] };
         match ledger.stage(&draft) {
             Ok(staged) => {
-                let stored = Stored { sequence: staged.sequence, size, hash: content, time_ms };
+                let stored = Stored { sequence: staged.sequence, size, hash: hash.blake3, time_ms };
                 self.pending.push_back(Pending { tag, stored, record: staged.hash });
                 self.open = None;
                 self.staging.close();

@@ -19,7 +19,7 @@ use super::replay::Replay;
 use super::verification::Job;
 
 /// The record that the orchestrator wants entered, if it is one.
-fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, payload::Text)> {
+fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, payload::Payload)> {
     let entry = entry?;
     payload::entry(&entry, entry.volume.and_then(|volume| replay.name(volume)))
 }

@@ -16,7 +16,7 @@ use totebox_manifest::{Header, Volume};
 use totebox_protocol::audit::{Entered, Found, Reported, UNASKED, Verdict};
 use totebox_vault_client::{Received, VaultClient};
 
-use super::payload::Text;
+use super::payload::Payload;
 use super::replay::Replay;
 use super::verification::{ClaimedHead, Verdicts};
 use super::{Purpose, payload};
@@ -45,7 +45,7 @@ impl Journal {
     pub fn new(header: &Header, volume: &Volume, number: u8) -> Journal {
         Journal {
             header: *header,
-            writer: LedgerWriter::new(header, volume, number, Purpose::Journal).read_from_the_first_batch(),
+            writer: LedgerWriter::new(volume, number, Purpose::Journal).read_from_the_first_batch(),
             open: false,
             waiting: Deque::new(),
             urgent: false,
@@ -156,9 +156,9 @@ impl Journal {
     }
 
     /// Enters what the orchestrator wants recorded, and lets the report on that wait for it.
-    pub fn enter(&mut self, tag: u32, (kind, text): (Kind, Text), wall_ms: u64) {
+    pub fn enter(&mut self, tag: u32, (kind, payload): (Kind, Payload), wall_ms: u64) {
         self.urgent = true;
-        let sequence = self.stage(kind, &text, wall_ms);
+        let sequence = self.stage(kind, &payload, wall_ms);
         self.wait(Waiting { report: Reported::Entered { tag, outcome: Entered::NotRecorded }, sequence });
     }
 
@@ -183,9 +183,9 @@ impl Journal {
             && self.writer.state() == State::Ready
     }
 
-    fn stage(&mut self, kind: Kind, payload: &payload::Text, time_ms: u64) -> Option<u64> {
+    fn stage(&mut self, kind: Kind, payload: &Payload, time_ms: u64) -> Option<u64> {
         self.room_for(kind, payload.len()).ok()?;
-        let draft = Draft { kind, time_ms, payload: payload.as_bytes(), content: None };
+        let draft = Draft { kind, time_ms, payload };
         self.writer.stage(&draft).ok().map(|staged| staged.sequence)
     }
 

@@ -13,7 +13,7 @@
 //! | [`journal`] | the audit record, and the reports that wait for it |
 //! | [`progress`] | how far a volume has been verified |
 //! | [`payload`] | what the audit record's records say |
-//! | [`replay`], [`json`] | what they said before this start |
+//! | [`replay`] | what they said before this start |
 //! | [`history`] | reading them back for the operator |
 //! | [`inbox`] | the orchestrator's requests |
 //!
@@ -29,7 +29,6 @@ extern crate alloc;
 mod history;
 mod inbox;
 mod journal;
-mod json;
 mod payload;
 mod progress;
 mod ranges;

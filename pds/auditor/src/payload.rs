@@ -1,229 +1,212 @@
-//! Writing the payloads of the audit record's own kinds: compact JSON text, as `docs/audit-record.md` has them.
+//! Writing the payloads of the audit record's own kinds, as `docs/audit-record.md` has them.
 
-use core::fmt::{self, Write};
-
-use heapless::String;
-use ledger_fmt::Hash;
-use ledger_fmt::record::{Kind, PAYLOAD_MAX};
-use ledger_fmt::tree::Edge;
+use heapless::Vec;
+use ledger_fmt::cbor::{self, MapWriter};
+use ledger_fmt::payload::PAYLOAD_MAX;
+use ledger_fmt::record::Kind;
 use ledger_fmt::verify::{Finding, Point};
 use totebox_manifest::Header;
 use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, FoundRange};
 use totebox_protocol::flag::About;
 
-use super::ranges::Ranges;
 use super::verification::Verdicts;
 
-pub type Text = String<PAYLOAD_MAX>;
+/// A payload.
+pub type Payload = Vec<u8, PAYLOAD_MAX>;
 
 /// Levels of a tree whose edge fits a payload. A ledger with more records is always verified in full.
 pub const LEVELS_MAX: usize = 32;
 
-/// Bytes of an audit result's payload at most: its fixed text, the hashes in hex, names, and numbers of 20 digits.
+/// Bytes of an audit result's payload at most.
 pub const RESULT_MAX: usize = PAYLOAD_MAX;
 
 /// Bytes of every other payload at most.
 pub const ENTRY_MAX: usize = 512;
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// The edge of a tree as text: the subtrees' roots, from the smallest up.
-struct Subtrees<'a>(&'a Edge);
-
-impl fmt::Display for Subtrees<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.subtrees().try_for_each(|root: &Hash| write!(f, "{}", Hex(root)))
-    }
-}
-
-/// Operator's words as the inside of a JSON string. They have no control characters.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '"' | '\\' => write!(f, "\\{c}"),
-            c => f.write_char(c),
-        })
-    }
-}
-
-fn text(write: impl FnOnce(&mut Text) -> fmt::Result) -> Text {
-    let mut text = Text::new();
-    write(&mut text).expect("the format's longest payload holds the longest there is");
-    text
+/// The payload that `fill` fills; `None` if it is longer than one may be.
+fn payload(fill: impl FnOnce(&mut MapWriter<'_, '_>)) -> Option<Payload> {
+    let mut payload = Payload::new();
+    payload.resize_default(PAYLOAD_MAX).expect("its capacity");
+    let len = cbor::write(&mut payload, fill)?;
+    payload.truncate(len);
+    Some(payload)
 }
 
 /// The appliance started.
-pub fn boot(header: &Header) -> Text {
-    let deployment = Hex(&header.deployment);
-    text(|out| write!(out, r#"{{"deployment":"{deployment}","archives":{}}}"#, header.archives))
+pub fn boot(header: &Header) -> Payload {
+    let boot = payload(|map| {
+        map.uint("archives", header.archives.into());
+        map.bytes("deployment", &header.deployment);
+    });
+    boot.expect("far shorter than a payload may be")
 }
 
-/// The result of a verification of the volume called `name`, which is `[a-z0-9-]` and needs no escapes, with the
-/// findings beyond the first ones, and how far the volume is verified with it.
-pub fn result(verdicts: &Verdicts, name: &str) -> Text {
-    let Verdicts { result, more, head, root, from, progress, .. } = verdicts;
-    let AuditResult { scope, verdict, records, bytes, duration_ms, findings, .. } = result;
-    text(|out| {
-        write!(
-            out,
-            r#"{{"archive":"{name}","audit":"{}","from":{from},"to":{records},"head":"{}","root":"{}","bytes":{bytes},"duration_ms":{duration_ms},"verdict":"{}""#,
-            scope.name(),
-            Hex(head),
-            Hex(root),
-            verdict.name(),
-        )?;
-        if let Some(Finding { kind, area, block, record }) = result.first {
-            let (kind, area) = (kind.name(), area.name());
-            write!(out, r#","findings":{findings},"finding":"{kind}","area":"{area}","block":{block}"#)?;
-            if let Some(record) = record {
-                write!(out, r#","record":{record}"#)?;
-            }
+/// The result of a verification of the volume called `name`, with the findings beyond the first ones, and how far the
+/// volume is verified with it. Findings are told as finely as there is room for; where even a range of each kind in
+/// each area is too much, the last ones are left out. How many findings there are is said anyway.
+pub fn result(verdicts: &Verdicts, name: &str) -> Payload {
+    let mut more = verdicts.more.clone();
+    loop {
+        if let Some(payload) = result_with(verdicts, more.as_slice(), name) {
+            return payload;
         }
-        if let Some(tree) = &progress.seen.tree
-            && tree.size() < 1 << LEVELS_MAX
-            && progress.seen != Point::START
-        {
-            write!(out, r#","seen":{{"#)?;
-            point(out, &progress.seen)?;
-            write!(out, r#","edge":"{}"}}"#, Subtrees(tree))?;
+        if !more.coarsen() {
+            assert!(more.leave_out(), "without them the longest result fits");
+        }
+    }
+}
+
+fn result_with(verdicts: &Verdicts, more: &[FoundRange], name: &str) -> Option<Payload> {
+    let Verdicts { result, head, root, from, progress, .. } = verdicts;
+    let AuditResult { scope, verdict, records, bytes, duration_ms, findings, first, .. } = result;
+    let seen = &progress.seen;
+    let tree = seen.tree.as_ref().filter(|tree| tree.size() < 1 << LEVELS_MAX && *seen != Point::START);
+    payload(|map| {
+        map.uint("to", *records);
+        map.uint("from", *from);
+        map.bytes("head", head);
+        if !more.is_empty() {
+            map.maps("more", more, range);
+        }
+        map.bytes("root", root);
+        if let Some(tree) = tree {
+            map.map("seen", |map| {
+                let edge = tree.subtrees().map(|root| &root[..]);
+                map.pieces("edge", tree.subtrees().count() * size_of_val(root), edge);
+                point(seen, map);
+            });
+        }
+        map.text("audit", scope.name());
+        map.uint("bytes", *bytes);
+        if let Some(first) = first {
+            map.map("first", |map| found(first, map));
         }
         if progress.sample.head.records > 0 {
-            write!(out, r#","sample":{{"#)?;
-            point(out, &progress.sample)?;
-            out.write_char('}')?;
+            map.map("sample", |map| point(&progress.sample, map));
         }
-        beyond(out, more.clone());
-        out.write_char('}')
+        map.text("archive", name);
+        map.text("verdict", verdict.name());
+        if first.is_some() {
+            map.uint("findings", (*findings).into());
+        }
+        map.uint("duration_ms", *duration_ms);
     })
 }
 
-/// Adds the findings beyond the first ones, as finely as there is room for beside the `}` that ends a payload. Where
-/// even a range of each kind in each area is too much, the last ones are left out; how many findings there are is said
-/// anyway.
-fn beyond(out: &mut Text, mut ranges: Ranges) {
-    let start = out.len();
-    while !ranges.as_slice().is_empty() {
-        if list(out, ranges.as_slice()).is_ok() && out.len() < out.capacity() {
-            return;
-        }
-        out.truncate(start);
-        if !ranges.coarsen() {
-            ranges.leave_out();
-        }
+fn found(finding: &Finding, map: &mut MapWriter<'_, '_>) {
+    map.text("area", finding.area.name());
+    map.text("kind", finding.kind.name());
+    map.uint("block", finding.block);
+    if let Some(record) = finding.record {
+        map.uint("record", record);
     }
 }
 
-fn list(out: &mut Text, ranges: &[FoundRange]) -> fmt::Result {
-    for (number, range) in ranges.iter().enumerate() {
-        let (kind, area) = (range.kind_name(), range.area_name());
-        out.write_str(if number == 0 { r#","more":["# } else { "," })?;
-        write!(
-            out,
-            r#"{{"findings":{},"finding":"{kind}","area":"{area}","block":{}"#,
-            range.findings, range.block
-        )?;
-        if range.last_block != range.block {
-            write!(out, r#","last_block":{}"#, range.last_block)?;
-        }
-        if let Some((record, last_record)) = range.records() {
-            write!(out, r#","record":{record}"#)?;
-            if last_record != record {
-                write!(out, r#","last_record":{last_record}"#)?;
-            }
-        }
-        out.write_char('}')?;
+fn range(range: &FoundRange, map: &mut MapWriter<'_, '_>) {
+    let records = range.records();
+    map.text("area", range.area_name());
+    map.text("kind", range.kind_name());
+    map.uint("block", range.block.get());
+    if let Some((record, _)) = records {
+        map.uint("record", record);
     }
-    out.write_char(']')
+    map.uint("findings", range.findings.get().into());
+    if range.last_block != range.block {
+        map.uint("last_block", range.last_block.get());
+    }
+    if let Some((record, last_record)) = records
+        && last_record != record
+    {
+        map.uint("last_record", last_record);
+    }
 }
 
-fn point(out: &mut Text, point: &Point) -> fmt::Result {
+fn point(point: &Point, map: &mut MapWriter<'_, '_>) {
     let (frontier, head) = (&point.frontier, &point.head);
-    write!(
-        out,
-        r#""records":{},"head":"{}","batches":{},"ledger":{},"assets":{},"header":"{}","sealed":{}"#,
-        head.records,
-        Hex(&head.hash),
-        frontier.batches,
-        frontier.ledger_next,
-        frontier.assets_next,
-        Hex(&frontier.last_header),
-        u8::from(frontier.sealed),
-    )
+    map.bytes("head", &head.hash);
+    map.uint("assets", frontier.assets_next);
+    map.bytes("header", &frontier.last_header);
+    map.uint("ledger", frontier.ledger_next);
+    map.bool("sealed", frontier.sealed);
+    map.uint("batches", frontier.batches);
+    map.uint("records", head.records);
 }
 
 /// What the orchestrator wants recorded; `name` is that of the volume concerned, if one is. `None` if the
 /// entry is none it can have recorded.
-pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Text)> {
-    let mut out = Text::new();
-    match &entry.event {
-        AuditEvent::Flag { id, about } => flag(&mut out, *id, about, name)?,
-        AuditEvent::Acknowledgement { flag, kind, reason } => {
-            write!(out, r#"{{"flag":{flag},"kind":"{}","#, kind.name()).ok()?;
-            archive(&mut out, name)?;
-            write!(out, r#""reason":"{}""#, Escaped(reason)).ok()?;
+pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Payload)> {
+    // Where it happened, and how long ago: the last keys of every entry.
+    let end = |map: &mut MapWriter<'_, '_>| {
+        if let Some(name) = name {
+            map.text("archive", name);
         }
-        AuditEvent::Transition { from, to, cause } => {
-            let (name, from, to, cause) = (name?, from.name(), to.name(), cause.name());
-            write!(out, r#"{{"archive":"{name}","from":"{from}","to":"{to}","cause":"{cause}""#).ok()?;
+        if entry.late_ms != 0 {
+            map.uint("late_ms", entry.late_ms);
         }
-        AuditEvent::Fault { kind, address } => {
-            let (name, kind) = (name?, kind.name());
-            write!(out, r#"{{"archive":"{name}","fault":"{kind}","address":{address}"#).ok()?;
-        }
-        AuditEvent::Genesis | AuditEvent::Boot | AuditEvent::Result(_) => return None,
-    }
-    if entry.late_ms != 0 {
-        write!(out, r#","late_ms":{}"#, entry.late_ms).ok()?;
-    }
-    out.write_char('}').ok()?;
-    Some((entry.event.kind(), out))
+    };
+    let payload = match &entry.event {
+        AuditEvent::Flag { id, about } => payload(|map| {
+            flag(*id, about, map);
+            end(map);
+        }),
+        AuditEvent::Acknowledgement { flag, kind, reason } => payload(|map| {
+            map.uint("flag", (*flag).into());
+            map.text("kind", kind.name());
+            map.text("reason", reason);
+            end(map);
+        }),
+        AuditEvent::Transition { from, to, cause } if name.is_some() => payload(|map| {
+            map.text("to", to.name());
+            map.text("from", from.name());
+            map.text("cause", cause.name());
+            end(map);
+        }),
+        AuditEvent::Fault { kind, address } if name.is_some() => payload(|map| {
+            map.text("fault", kind.name());
+            map.uint("address", *address);
+            end(map);
+        }),
+        _ => None,
+    };
+    Some((entry.event.kind(), payload?))
 }
 
-fn archive(out: &mut Text, name: Option<&str>) -> Option<()> {
-    match name {
-        Some(name) => write!(out, r#""archive":"{name}","#).ok(),
-        None => Some(()),
+fn flag(id: u32, about: &About, map: &mut MapWriter<'_, '_>) {
+    let place = about.place();
+    if let Some(place) = place {
+        map.text("area", place.area.name());
     }
-}
-
-fn flag(out: &mut Text, id: u32, about: &About, name: Option<&str>) -> Option<()> {
-    write!(out, r#"{{"flag":{id},"#).ok()?;
-    archive(out, name)?;
-    write!(out, r#""kind":"{}""#, about.kind().name()).ok()?;
+    map.uint("flag", id.into());
+    map.text("kind", about.kind().name());
     if let Some(what) = about.what_name() {
-        write!(out, r#","what":"{what}""#).ok()?;
+        map.text("what", what);
     }
-    if let Some(place) = about.place() {
-        write!(out, r#","area":"{}","block":{}"#, place.area.name(), place.block).ok()?;
-        if let Some(record) = place.record {
-            write!(out, r#","record":{record}"#).ok()?;
-        }
+    if let Some(place) = place {
+        map.uint("block", place.block);
     }
     if about.detail() != 0 {
-        write!(out, r#","detail":{}"#, about.detail()).ok()?;
+        map.uint("detail", about.detail());
     }
-    Some(())
+    if let Some(record) = place.and_then(|place| place.record) {
+        map.uint("record", record);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::string::{String as Owned, ToString};
+    use alloc::string::String;
 
     use super::*;
     use crate::progress::Progress;
+    use crate::ranges::Ranges;
     use crate::verification::Job;
     use ledger_fmt::batch_header::Frontier;
+    use ledger_fmt::cbor::Map;
     use ledger_fmt::layout::Area;
-    use ledger_fmt::record::Head;
+    use ledger_fmt::record::{Draft, Head, RECORD_MAX, Record};
+    use ledger_fmt::testing::shown;
+    use ledger_fmt::tree::Edge;
     use ledger_fmt::verify::FindingKind;
     use totebox_domain::FaultKind;
     use totebox_manifest::Role;
@@ -249,43 +232,52 @@ mod tests {
         Verdicts { job, result, first, more, head: [0xab; 32], root: [0x01; 32], from: 0, progress }
     }
 
+    /// A result's payload as text.
+    fn told(verdicts: &Verdicts) -> String {
+        let payload = result(verdicts, "finance");
+        assert!(has_form(Kind::AuditResult, &payload));
+        shown(&payload)
+    }
+
+    fn has_form(kind: Kind, payload: &[u8]) -> bool {
+        let mut bytes = [0; RECORD_MAX];
+        let (len, _) = Draft { kind, time_ms: 0, payload }.encode(&Head::EMPTY, &mut bytes).unwrap();
+        Record::decode(&bytes[..len]).unwrap().0.has_form()
+    }
+
     #[test]
-    fn results_are_one_line_of_json() {
+    fn results_say_what_was_verified_and_found() {
         let mut verdicts = verdicts();
         let (head, root) = ("ab".repeat(32), "01".repeat(32));
-        let start = |audit: &str, from: u64| {
+        let ends = format!(r#""root":"{root}""#);
+        let expected = |from: u64, more: &str, audit: &str, first: &str, end: &str| {
             format!(
-                r#"{{"archive":"finance","audit":"{audit}","from":{from},"to":17,"head":"{head}","root":"{root}","bytes":40960,"duration_ms":7,"#
+                r#"{{"to":17,"from":{from},"head":"{head}",{ends}{more},"audit":"{audit}","bytes":40960{first},"archive":"finance",{end},"duration_ms":7}}"#
             )
         };
-        assert_eq!(result(&verdicts, "finance").as_str(), format!(r#"{}"verdict":"clean"}}"#, start("full", 0)));
+        assert_eq!(told(&verdicts), expected(0, "", "full", "", r#""verdict":"clean""#));
         let finding = Finding { kind: FindingKind::Asset, area: Area::Assets, block: 33, record: None };
         (verdicts.result.scope, verdicts.result.verdict) = (Scope::Incremental, Verdict::Mismatch);
         (verdicts.result.first, verdicts.result.findings, verdicts.from) = (Some(finding), 2, 5);
-        let place = r#""findings":2,"finding":"asset","area":"assets","block":33"#;
-        assert_eq!(
-            result(&verdicts, "finance").as_str(),
-            format!(r#"{}"verdict":"mismatch",{place}}}"#, start("incremental", 5))
-        );
+        let (first, end) =
+            (r#","first":{"area":"assets","kind":"asset","block":33}"#, r#""verdict":"mismatch","findings":2"#);
+        assert_eq!(told(&verdicts), expected(5, "", "incremental", first, end));
         verdicts.result.first = Some(Finding { record: Some(3), ..finding });
         let mut tree = Edge::EMPTY;
         tree.push(&[7; 32]);
-        let root = Hex(&tree.root()).to_string();
+        let edge: String = tree.root().iter().map(|byte| format!("{byte:02x}")).collect();
         let frontier =
             Frontier { batches: 1, ledger_next: 2, assets_next: 3, last_header: [0x0c; 32], sealed: false };
         let seen = Point { frontier, head: Head { records: 1, hash: [0x0d; 32] }, tree: Some(tree) };
         verdicts.progress = Progress { seen, sample: Point { tree: None, ..seen } };
-        let (header, head) = ("0c".repeat(32), "0d".repeat(32));
+        let (header, of) = ("0c".repeat(32), "0d".repeat(32));
         let at = format!(
-            r#""records":1,"head":"{head}","batches":1,"ledger":2,"assets":3,"header":"{header}","sealed":0"#
+            r#""head":"{of}","assets":3,"header":"{header}","ledger":2,"sealed":false,"batches":1,"records":1"#
         );
-        assert_eq!(
-            result(&verdicts, "finance").as_str(),
-            format!(
-                r#"{}"verdict":"mismatch",{place},"record":3,"seen":{{{at},"edge":"{root}"}},"sample":{{{at}}}}}"#,
-                start("incremental", 5)
-            )
-        );
+        let seen = format!(r#","seen":{{"edge":"{edge}",{at}}}"#);
+        let first =
+            format!(r#","first":{{"area":"assets","kind":"asset","block":33,"record":3}},"sample":{{{at}}}"#);
+        assert_eq!(told(&verdicts), expected(5, &seen, "incremental", &first, end));
     }
 
     #[test]
@@ -314,11 +306,11 @@ mod tests {
         let tree = Edge::of((1 << LEVELS_MAX) - 1, [[0xff; 32]; LEVELS_MAX]);
         let seen = Point { frontier, head: Head { records: most, hash: [0xff; 32] }, tree };
         verdicts.progress = Progress { seen, sample: Point { tree: None, ..seen } };
-        let text = result(&verdicts, &"x".repeat(32));
-        assert!(text.contains(r#""edge":"ff"#) && text.ends_with(r#""sealed":1}}"#), "{text}");
+        let text = shown(&result(&verdicts, &"x".repeat(32)));
+        assert!(text.contains(r#""edge":"ff"#) && text.contains(r#""sample":{"#), "{text}");
         let tree = Edge::of(1 << LEVELS_MAX, [[0xff; 32]]);
         verdicts.progress.seen = Point { tree, ..seen };
-        let text = result(&verdicts, &"x".repeat(32));
+        let text = shown(&result(&verdicts, &"x".repeat(32)));
         assert!(!text.contains("seen"), "a larger ledger is verified in full");
     }
 
@@ -347,13 +339,13 @@ mod tests {
         };
         more.add(&header);
         verdicts.more = more;
-        let text = result(&verdicts, "finance");
-        let end = concat!(
-            r#","more":[{"findings":1,"finding":"batch","area":"ledger","block":7},"#,
-            r#"{"findings":3,"finding":"head-disagreement","area":"app-console-input","block":0,"last_block":2,"record":0,"#,
-            r#""last_record":2}]}"#
+        let list = concat!(
+            r#""more":[{"area":"ledger","kind":"batch","block":7,"findings":1},"#,
+            r#"{"area":"app-console-input","kind":"head-disagreement","block":0,"record":0,"findings":3,"#,
+            r#""last_block":2,"last_record":2}]"#
         );
-        assert!(text.ends_with(end), "{text}");
+        let text = told(&verdicts);
+        assert!(text.contains(list), "{text}");
     }
 
     #[test]
@@ -362,12 +354,8 @@ mod tests {
         let first = Finding { kind: FindingKind::Asset, area: Area::Input, block: 0, record: Some(0) };
         (verdicts.result.first, verdicts.result.findings) = (Some(first), u32::MAX);
         verdicts.more = ranges(40, u64::MAX / 40);
-        let text = result(&verdicts, "finance");
-        let object = super::super::json::Object::new(&text).expect("an object");
-        let counts: alloc::vec::Vec<_> =
-            object.list("more").map(|range| range.number("findings").unwrap()).collect();
-        assert!((20..40).contains(&counts.len()) && counts.iter().sum::<u64>() == 40, "{text}");
-        assert!(text.len() > PAYLOAD_MAX * 9 / 10, "{} bytes", text.len());
+        let told = counts(&result(&verdicts, "finance"));
+        assert_eq!((told.len(), told.iter().sum::<u64>()), (verdicts.more.as_slice().len(), 40));
 
         // Where hardly anything fits beside how far the volume is verified, that stays.
         let most = u64::MAX - 1;
@@ -389,10 +377,16 @@ mod tests {
             }
         }
         verdicts.more = of_all_kinds;
-        let text = result(&verdicts, &"x".repeat(32));
-        let object = super::super::json::Object::new(&text).expect("an object");
-        assert!(object.object("seen").is_some() && object.object("sample").is_some(), "{text}");
-        assert!((1..40).contains(&object.list("more").count()), "{text}");
+        let payload = result(&verdicts, &"x".repeat(32));
+        let map = Map::read(&payload).unwrap();
+        assert!(map.get("seen").is_some() && map.get("sample").is_some(), "{}", shown(&payload));
+        assert!((1..40).contains(&counts(&payload).len()), "{}", shown(&payload));
+    }
+
+    /// How many findings each range has.
+    fn counts(payload: &[u8]) -> alloc::vec::Vec<u64> {
+        let more = Map::read(payload).unwrap().get("more").unwrap().list().unwrap();
+        more.iter().map(|range| range.map().unwrap().get("findings").unwrap().uint().unwrap()).collect()
     }
 
     #[test]
@@ -400,12 +394,15 @@ mod tests {
         let mut header = Header::new_zeroed();
         (header.deployment, header.archives) = ([0x0f; 16], 3);
         let deployment = "0f".repeat(16);
-        assert_eq!(boot(&header).as_str(), format!(r#"{{"deployment":"{deployment}","archives":3}}"#));
+        assert_eq!(shown(&boot(&header)), format!(r#"{{"archives":3,"deployment":"{deployment}"}}"#));
+        assert!(has_form(Kind::Boot, &boot(&header)));
     }
 
-    /// An entry's text.
-    fn written(entry: &Entry, name: Option<&str>) -> Option<Owned> {
-        super::entry(entry, name).map(|(_, text)| text.as_str().into())
+    /// An entry's payload as text.
+    fn written(entry: &Entry, name: Option<&str>) -> Option<String> {
+        let (kind, payload) = super::entry(entry, name)?;
+        assert!(has_form(kind, &payload) && payload.len() <= ENTRY_MAX);
+        Some(shown(&payload))
     }
 
     fn flag(volume: Option<u8>, about: About) -> Entry {
@@ -413,12 +410,12 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_one_line_of_json() {
+    fn entries_say_what_happened() {
         let finding = Finding { kind: FindingKind::Asset, area: Area::Assets, block: 33, record: Some(3) };
         let finance = Some("finance");
-        let text = r#"{"flag":7,"archive":"finance","kind":"asset","area":"assets","block":33,"record":3}"#;
+        let text = r#"{"area":"assets","flag":7,"kind":"asset","block":33,"record":3,"archive":"finance"}"#;
         assert_eq!(written(&flag(Some(1), About::Finding(finding)), finance).as_deref(), Some(text));
-        let text = r#"{"flag":7,"archive":"finance","kind":"fault","what":"memory","detail":4096}"#;
+        let text = r#"{"flag":7,"kind":"fault","what":"memory","detail":4096,"archive":"finance"}"#;
         assert_eq!(written(&flag(Some(1), About::Fault(FaultKind::Memory, 4096)), finance).as_deref(), Some(text));
         let degraded = flag(None, About::Degraded(Role::Clock, Loss::Fails));
         assert_eq!(written(&degraded, None).as_deref(), Some(r#"{"flag":7,"kind":"degraded","what":"clock"}"#));
@@ -426,19 +423,19 @@ mod tests {
         let reason = Reason::try_from("\"known\": see C:\\disk, é").unwrap();
         let kind = FlagKind::Finding(FindingKind::Asset);
         let entry = Entry::new(Some(1), AuditEvent::Acknowledgement { flag: 7, kind, reason });
-        let text = r#"{"flag":7,"kind":"asset","archive":"finance","reason":"\"known\": see C:\\disk, é"}"#;
+        let text = r#"{"flag":7,"kind":"asset","reason":"\"known\": see C:\\disk, é","archive":"finance"}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
 
         let (from, to, cause) = (Standing::Active, Standing::Suspended, Cause::Mismatch);
         let mut entry = Entry::new(Some(1), AuditEvent::Transition { from, to, cause });
-        let text = r#"{"archive":"finance","from":"active","to":"suspended","cause":"mismatch"}"#;
+        let text = r#"{"to":"suspended","from":"active","cause":"mismatch","archive":"finance"}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
         entry.late_ms = 60_000;
-        let text = r#"{"archive":"finance","from":"active","to":"suspended","cause":"mismatch","late_ms":60000}"#;
+        let text = r#"{"to":"suspended","from":"active","cause":"mismatch","archive":"finance","late_ms":60000}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
 
         let entry = Entry::new(Some(1), AuditEvent::Fault { kind: FaultKind::Exception, address: 9 });
-        let text = r#"{"archive":"finance","fault":"exception","address":9}"#;
+        let text = r#"{"fault":"exception","address":9,"archive":"finance"}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
     }
 
@@ -461,7 +458,7 @@ mod tests {
         let flags = flags.map(|about| AuditEvent::Flag { id: u32::MAX, about });
         for event in flags.into_iter().chain([acknowledgement]) {
             let entry = Entry { late_ms: u64::MAX, ..Entry::new(Some(1), event) };
-            assert!(written(&entry, Some(&"x".repeat(32))).unwrap().len() <= ENTRY_MAX);
+            assert!(written(&entry, Some(&"x".repeat(32))).is_some());
         }
     }
 }

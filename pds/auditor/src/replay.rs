@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use ledger_fmt::batch_header::Frontier;
+use ledger_fmt::cbor::{Map, Value};
 use ledger_fmt::layout::Area;
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::tree::Edge;
@@ -18,7 +19,6 @@ use totebox_protocol::flag::{About, Acknowledged, Flag, FlagKind, Flags, NO_VOLU
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::Cause;
 
-use super::json::{self, Object};
 use super::progress::Progress;
 
 #[derive(Clone, Debug)]
@@ -136,13 +136,13 @@ impl Replay {
         let event = match record.kind {
             // Whose ledger it is, is in the superblock, too.
             Kind::Genesis => return Some(Entry::new(None, AuditEvent::Genesis)),
-            _ => Object::new(core::str::from_utf8(record.payload).ok()?)?,
+            _ => Map::read(record.payload)?,
         };
-        let name = event.text("archive");
+        let name = text(event, "archive");
         let volume = self.names.iter().position(|known| Some(name_str(known)) == name);
-        let late_ms = event.number("late_ms").unwrap_or(0);
+        let late_ms = number(event, "late_ms").unwrap_or(0);
         let volume = volume.map(|volume| volume as u8);
-        Some(Entry { volume, late_ms, event: happened(record.kind, &event)? })
+        Some(Entry { volume, late_ms, event: happened(record.kind, event)? })
     }
 
     /// What the orchestrator is to be told next, and after that is [`Replay::has_told`].
@@ -165,151 +165,182 @@ impl Replay {
 }
 
 /// What happened, according to the payload of a record of this kind.
-fn happened(kind: Kind, object: &Object<'_>) -> Option<AuditEvent> {
-    let number = |key| object.number(key).unwrap_or(0);
+fn happened(kind: Kind, map: Map<'_>) -> Option<AuditEvent> {
+    let or_0 = |key| number(map, key).unwrap_or(0);
     Some(match kind {
         Kind::Boot => AuditEvent::Boot,
         Kind::AuditResult => AuditEvent::Result(AuditResult {
-            scope: if object.text("audit") == Some(Scope::Incremental.name()) {
+            scope: if text(map, "audit") == Some(Scope::Incremental.name()) {
                 Scope::Incremental
             } else {
                 Scope::Full
             },
-            verdict: Verdict::from_name(object.text("verdict")?)?,
-            first: object.text("finding").and_then(FindingKind::from_name).map(|kind| {
-                let Place { area, block, record } = place(object);
-                Finding { kind, area, block, record }
-            }),
-            findings: u32::try_from(number("findings")).unwrap_or(u32::MAX),
-            records: number("to"),
-            bytes: number("bytes"),
-            duration_ms: number("duration_ms"),
+            verdict: Verdict::from_name(text(map, "verdict")?)?,
+            first: map.get("first").and_then(Value::map).and_then(finding),
+            findings: u32::try_from(or_0("findings")).unwrap_or(u32::MAX),
+            records: or_0("to"),
+            bytes: or_0("bytes"),
+            duration_ms: or_0("duration_ms"),
             audit_record: None,
         }),
         Kind::Flag => {
-            let kind = FlagKind::from_name(object.text("kind")?)?;
-            let about = About::from_words(kind, object.text("what"), number("detail"), place(object))?;
-            AuditEvent::Flag { id: u32::try_from(number("flag")).ok().filter(|&id| id != 0)?, about }
+            let kind = FlagKind::from_name(text(map, "kind")?)?;
+            let place = Place {
+                area: area(map).unwrap_or(Area::Volume),
+                block: or_0("block"),
+                record: number(map, "record"),
+            };
+            let about = About::from_words(kind, text(map, "what"), or_0("detail"), place)?;
+            AuditEvent::Flag { id: u32::try_from(or_0("flag")).ok().filter(|&id| id != 0)?, about }
         }
         Kind::Acknowledgement => AuditEvent::Acknowledgement {
-            flag: u32::try_from(number("flag")).ok()?,
-            kind: FlagKind::from_name(object.text("kind")?)?,
-            reason: json::unescape(object.text("reason")?)?,
+            flag: u32::try_from(or_0("flag")).ok()?,
+            kind: FlagKind::from_name(text(map, "kind")?)?,
+            reason: text(map, "reason")?.try_into().ok()?,
         },
         Kind::Lifecycle => AuditEvent::Transition {
-            from: Standing::from_name(object.text("from")?)?,
-            to: Standing::from_name(object.text("to")?)?,
-            cause: Cause::from_name(object.text("cause")?)?,
+            from: Standing::from_name(text(map, "from")?)?,
+            to: Standing::from_name(text(map, "to")?)?,
+            cause: Cause::from_name(text(map, "cause")?)?,
         },
         Kind::Fault => {
-            AuditEvent::Fault { kind: FaultKind::from_name(object.text("fault")?)?, address: number("address") }
+            AuditEvent::Fault { kind: FaultKind::from_name(text(map, "fault")?)?, address: or_0("address") }
         }
         _ => return None,
     })
 }
 
-/// The place a payload names.
-fn place(object: &Object<'_>) -> Place {
-    let (block, record) = (object.number("block").unwrap_or(0), object.number("record"));
-    Place { area: area(object).unwrap_or(Area::Volume), block, record }
-}
-
 /// How far a result says its volume is verified.
 fn progress(payload: &[u8]) -> Option<Progress> {
-    let object = Object::new(core::str::from_utf8(payload).ok()?)?;
+    let result = Map::read(payload)?;
     let mut progress = Progress::NONE;
-    if let Some(seen) = object.object("seen") {
-        progress.seen = point(&seen)?;
-        let edge = seen.text("edge")?.as_bytes().chunks(64);
-        let edge = edge.map(|digits| json::hash(core::str::from_utf8(digits).ok()?));
-        let mut sound = true;
-        let roots = edge.map_while(|root| {
-            sound &= root.is_some();
-            root
-        });
-        let tree = Edge::of(progress.seen.head.records, roots);
-        progress.seen.tree = Some(tree.filter(|_| sound)?);
+    if let Some(seen) = result.get("seen") {
+        let seen = seen.map()?;
+        progress.seen = point(seen)?;
+        let (edge, rest) = seen.get("edge")?.bytes()?.as_chunks();
+        let tree = Edge::of(progress.seen.head.records, edge.iter().copied());
+        progress.seen.tree = Some(tree.filter(|_| rest.is_empty())?);
     }
-    if let Some(sample) = object.object("sample") {
-        progress.sample = point(&sample)?;
+    if let Some(sample) = result.get("sample") {
+        progress.sample = point(sample.map()?)?;
     }
     Some(progress)
 }
 
-/// The findings of a result with so many in all that are beyond the first ones. An entry of before they were recorded
-/// has none, and so has one that says something impossible.
+/// The findings of a result with so many in all that are beyond the first ones; none if what it says is impossible.
 fn more(payload: &[u8], findings: u32) -> RangeRows {
     let mut rows = NO_RANGES;
-    let object = core::str::from_utf8(payload).ok().and_then(Object::new);
-    let ranges = object.iter().flat_map(|object| object.list("more")).filter_map(|object| range(&object));
+    let list = Map::read(payload).and_then(|map| map.get("more")?.list());
+    let ranges = list.iter().flat_map(|list| list.iter()).filter_map(|value| range(value.map()?));
     rows.iter_mut().zip(ranges).for_each(|(row, range)| *row = range);
     if are_beyond_the_first(&rows, findings) { rows } else { NO_RANGES }
 }
 
-fn range(object: &Object<'_>) -> Option<FoundRange> {
-    let (kind, area) = (FindingKind::from_name(object.text("finding")?)?, area(object)?);
-    let (block, record) = (object.number("block")?, object.number("record"));
-    let findings = u32::try_from(object.number("findings")?).ok()?;
-    let mut range =
-        FoundRange { findings: findings.into(), ..FoundRange::of(&Finding { kind, area, block, record }) };
-    if let Some(last_block) = object.number("last_block") {
+fn finding(map: Map<'_>) -> Option<Finding> {
+    let (kind, area) = (FindingKind::from_name(text(map, "kind")?)?, area(map)?);
+    Some(Finding { kind, area, block: number(map, "block")?, record: number(map, "record") })
+}
+
+fn range(map: Map<'_>) -> Option<FoundRange> {
+    let findings = u32::try_from(number(map, "findings")?).ok()?;
+    let mut range = FoundRange { findings: findings.into(), ..FoundRange::of(&finding(map)?) };
+    if let Some(last_block) = number(map, "last_block") {
         range.last_block = last_block.into();
     }
-    if let Some(last_record) = object.number("last_record") {
+    if let Some(last_record) = number(map, "last_record") {
         range.last_record = last_record.into();
     }
     Some(range)
 }
 
-fn area(object: &Object<'_>) -> Option<Area> {
-    let name = object.text("area")?;
+fn area(map: Map<'_>) -> Option<Area> {
+    let name = text(map, "area")?;
     Area::ALL.into_iter().find(|area| area.name() == name)
 }
 
-fn point(object: &Object<'_>) -> Option<Point> {
+fn point(map: Map<'_>) -> Option<Point> {
+    let hash = |key| map.get(key)?.bytes()?.try_into().ok();
     let frontier = Frontier {
-        batches: object.number("batches")?,
-        ledger_next: object.number("ledger")?,
-        assets_next: object.number("assets")?,
-        last_header: object.hash("header")?,
-        sealed: object.number("sealed")? == 1,
+        batches: number(map, "batches")?,
+        ledger_next: number(map, "ledger")?,
+        assets_next: number(map, "assets")?,
+        last_header: hash("header")?,
+        sealed: map.get("sealed") == Some(Value::Bool(true)),
     };
-    let head = Head { records: object.number("records")?, hash: object.hash("head")? };
+    let head = Head { records: number(map, "records")?, hash: hash("head")? };
     Some(Point { frontier, head, tree: None })
+}
+
+fn number(map: Map<'_>, key: &str) -> Option<u64> {
+    map.get(key)?.uint()
+}
+
+fn text<'a>(map: Map<'a>, key: &str) -> Option<&'a str> {
+    map.get(key)?.text()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use alloc::vec::Vec;
+
+    use ledger_fmt::cbor::{self, MapWriter};
     use totebox_protocol::audit::in_use;
+
+    use super::*;
+
+    /// A range of findings and what is altered in it.
+    #[derive(Clone)]
+    struct Told {
+        area: &'static str,
+        kind: &'static str,
+        block: Option<u64>,
+        findings: u64,
+        last_block: u64,
+        last_record: Option<u64>,
+    }
+
+    const TOLD: Told =
+        Told { area: "assets", kind: "asset", block: Some(4), findings: 3, last_block: 6, last_record: None };
+
+    fn payload(list: &[Told]) -> Vec<u8> {
+        let mut out = alloc::vec![0; 1 << 16];
+        let range = |told: &Told, map: &mut MapWriter<'_, '_>| {
+            map.text("area", told.area);
+            map.text("kind", told.kind);
+            match told.block {
+                Some(block) => map.uint("block", block),
+                None => map.text("block", "x"),
+            }
+            map.uint("findings", told.findings);
+            map.uint("last_block", told.last_block);
+            if let Some(last_record) = told.last_record {
+                map.uint("last_record", last_record);
+            }
+        };
+        let len = cbor::write(&mut out, |map| map.maps("more", list, range)).unwrap();
+        out.truncate(len);
+        out
+    }
 
     #[test]
     fn what_a_result_says_beyond_the_first_findings_is_believed_as_far_as_it_can_be() {
-        let of = |list: &str, findings| {
-            let payload = alloc::format!(r#"{{"archive":"x","findings":{findings}{list}}}"#);
-            in_use(&more(payload.as_bytes(), findings)).len()
-        };
-        let range = r#"{"findings":3,"finding":"asset","area":"assets","block":4,"last_block":6}"#;
-        assert_eq!(of("", 40), 0, "an entry of before they were recorded");
-        assert_eq!(of(&alloc::format!(r#","more":[{range},{range}]"#), 14), 2);
+        let of = |list: &[Told], findings| in_use(&more(&payload(list), findings)).len();
+        assert_eq!(of(&[], 40), 0);
+        assert_eq!(of(&[TOLD, TOLD], 14), 2);
         for (list, findings) in [
-            (alloc::format!(r#"{range},{range}"#), 13),
-            (range.replace("asset\"", "dragon\""), 40),
-            (range.replace("assets", "attic"), 40),
-            (range.replace('6', "3"), 40),
-            (range.replace(r#""findings":3"#, r#""findings":0"#), 40),
-            (range.replace(r#""findings":3"#, r#""findings":9999999999"#), 40),
-            (range.replace('}', r#","last_record":3}"#), 40),
-            (range.replace('4', "x"), 40),
+            (&[TOLD, TOLD][..], 13),
+            (&[Told { kind: "dragon", ..TOLD }], 40),
+            (&[Told { area: "attic", ..TOLD }], 40),
+            (&[Told { last_block: 3, ..TOLD }], 40),
+            (&[Told { findings: 0, ..TOLD }], 40),
+            (&[Told { findings: 9_999_999_999, ..TOLD }], 40),
+            (&[Told { last_record: Some(3), ..TOLD }], 40),
+            (&[Told { block: None, ..TOLD }], 40),
         ] {
-            assert_eq!(of(&alloc::format!(r#","more":[{list}]"#), findings), 0, "{list}");
+            assert_eq!(of(list, findings), 0);
         }
-        let many = alloc::vec![r#"{"findings":1,"finding":"asset","area":"assets","block":4}"#; 1000].join(",");
-        assert_eq!(
-            of(&alloc::format!(r#","more":[{many}]"#), 2000),
-            NO_RANGES.len(),
-            "no more than there is room for"
-        );
+        let one = Told { findings: 1, last_block: 4, ..TOLD };
+        assert_eq!(of(&alloc::vec![one; 1000], 2000), NO_RANGES.len(), "no more than there is room for");
         assert_eq!(more(&[0xff, 0xfe], 40), NO_RANGES);
     }
 }

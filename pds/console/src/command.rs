@@ -3,7 +3,7 @@
 use core::fmt::{self, Debug, Display, Formatter};
 
 use ledger_fmt::Hash;
-use ledger_fmt::record::DOCUMENT_NAME_MAX;
+use ledger_fmt::payload::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::parse_decimal;
 use totebox_console_protocol::text::parse_hash;
 use totebox_console_protocol::words::{Quoted, WordError};

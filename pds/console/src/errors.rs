@@ -95,9 +95,9 @@ impl fmt::Display for Refused<'_> {
         let archive = self.archive;
         match self.refusal {
             Refusal::BadRequest => write!(f, "archive {archive} cannot do that; see help"),
-            Refusal::BadName => {
-                f.write_str("a name has 1 to 255 bytes of UTF-8 without control characters; nothing was committed")
-            }
+            Refusal::BadName => f.write_str(
+                "a name has 1 to 1024 bytes of UTF-8 without control characters; nothing was committed",
+            ),
             Refusal::WrongSize(came) => {
                 write!(f, "not the declared size: {came} bytes came; nothing was committed, send it again")
             }

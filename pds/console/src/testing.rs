@@ -244,7 +244,7 @@ impl TestArchive {
             return self.fail(tag, Failure::WrongSize, len);
         }
         let hashed = declared.flags.get() == HASH_DECLARED;
-        if hashed && declared.hash != hash::content(&document.content) {
+        if hashed && declared.hash != hash::content_blake3(&document.content) {
             return self.fail(tag, Failure::WrongHash, 0);
         }
         self.documents.push(document);
@@ -320,7 +320,7 @@ pub const RECORD_TIME_MS: u64 = 1_709_251_200_000;
 fn document_reply(answer: Answer, tag: u32, value: u64, content: &[u8]) -> Reply {
     let mut header = reply(answer, tag);
     (header.value, header.extra) = (value.into(), (content.len() as u64).into());
-    (header.hash, header.time_ms) = (hash::content(content), RECORD_TIME_MS.into());
+    (header.hash, header.time_ms) = (hash::content_blake3(content), RECORD_TIME_MS.into());
     header
 }
 

@@ -2,7 +2,7 @@
 //! bytes in transfer buffers.
 
 use ledger_fmt::batch_header::{BATCH_PAYLOAD_MAX, Batch, BatchHeader, BatchKind, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::{Checksummer, checksum};
 use ledger_fmt::layout::{Area, BLOCK_SIZE};
 use totebox_domain::device::BlockDevice;
 use totebox_protocol::vault::{Status, VolumeState};
@@ -150,7 +150,7 @@ impl Volume {
         }
         if self.upload.tail.is_none() {
             let buffer = self.take_buffer(disk)?;
-            self.upload.tail = Some(Tail { buffer, first: self.upload.next, blocks: 0, digested: 0 });
+            self.upload.tail = Some(Tail { buffer, first: self.upload.next, blocks: 0, taken: 0 });
         }
         let tail = self.upload.tail.as_mut().expect("just made");
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..span.bytes()];
@@ -212,9 +212,9 @@ impl Volume {
         }
         if self.ledger_tail.is_none() {
             let buffer = self.take_buffer(disk)?;
-            self.ledger_tail = Some(Tail { buffer, first: self.next.ledger_next, blocks: 0, digested: 0 });
+            self.ledger_tail = Some(Tail { buffer, first: self.next.ledger_next, blocks: 0, taken: 0 });
         }
-        self.upload.digest_tail(disk);
+        self.upload.take_tail(disk);
         let tail = self.ledger_tail.as_mut().expect("just made");
         let bytes = &mut disk.bytes(&tail.buffer)[tail.blocks * BLOCK_SIZE..][..blocks * BLOCK_SIZE];
         let (header_bytes, rest) = bytes.split_at_mut(STAMP_SIZE);
@@ -227,8 +227,8 @@ impl Volume {
             payload_len: payload.len() as u32,
             assets_to: self.upload.next,
             assets_durable: self.upload.durable,
-            ledger_digest: Domain::BatchLedger.hash(data),
-            assets_digest: self.upload.hasher.finish(),
+            ledger_checksum: checksum(data),
+            assets_checksum: self.upload.checksum.finish(),
         };
         let header = BatchHeader::new(&self.next, &batch);
         header_bytes.copy_from_slice(header.as_bytes());
@@ -248,7 +248,7 @@ impl Volume {
     }
 
     fn submit_assets<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
-        self.upload.digest_tail(disk);
+        self.upload.take_tail(disk);
         let Some(Tail { buffer, first, blocks, .. }) = self.upload.tail.take() else { return };
         assert!(first >= self.committed.assets_next, "committed assets are never written again");
         let span = self.span(Area::Assets, first, blocks);
@@ -267,14 +267,14 @@ impl Volume {
         }
     }
 
-    /// Has the blocks of a long upload flushed, so that the batch's digest can begin anew behind them.
+    /// Has the blocks of a long upload flushed, so that the batch's checksum can begin anew behind them.
     fn flush_upload<D: BlockDevice>(&mut self, disk: &mut Disk<D>) -> Result<(), Refusal> {
         if self.upload.flushing.is_some() {
             return Err(Refusal::Later);
         }
         self.submit_assets(disk);
         self.upload.durable = self.upload.next;
-        self.upload.hasher = Domain::BatchAssets.hasher();
+        self.upload.checksum = Checksummer::default();
         self.upload.flushing = Some(self.submitted);
         Ok(())
     }

@@ -17,7 +17,7 @@
 //! could leave a forged batch header there and have a later power cut bring it to life.
 
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
-use ledger_fmt::hash::{Domain, Hasher};
+use ledger_fmt::hash::{Checksummer, Domain, checksum};
 use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock, SuperblockError};
 use totebox_manifest::Role;
 use totebox_manifest::conversation::queue;
@@ -50,9 +50,9 @@ pub struct Recovery {
     damaged: bool,
     /// What stands at the frontier was not a whole batch when it was looked at first.
     doubted: bool,
-    /// The batch at the frontier while its assets are read, and the digest of those read so far.
+    /// The batch at the frontier while its assets are read, and the checksum of those read so far.
     header: BatchHeader,
-    assets: Hasher,
+    assets: Checksummer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +133,7 @@ impl Recovery {
             damaged: false,
             doubted: false,
             header: BatchHeader::new_zeroed(),
-            assets: Domain::BatchAssets.hasher(),
+            assets: Checksummer::default(),
         }
     }
 
@@ -173,7 +173,7 @@ impl Recovery {
                 *next += (bytes.len() / BLOCK_SIZE) as u64;
                 if *next < self.header.assets_to.get() {
                     LookedAt::Read
-                } else if self.assets.finish() == self.header.assets_digest {
+                } else if self.assets.finish() == self.header.assets_checksum {
                     let header = self.header;
                     self.advance(&header, layout)
                 } else {
@@ -286,16 +286,16 @@ impl Recovery {
             let Ok(header) = decoded else { return self.end_walk(layout) };
             let payload = STAMP_SIZE..STAMP_SIZE + header.payload_len.get() as usize;
             let Some(payload) = rest.get(payload) else { break };
-            if Domain::BatchLedger.hash(payload) != header.ledger_digest {
+            if checksum(payload) != header.ledger_checksum {
                 return self.end_walk(layout);
             }
             let next = header.assets_durable.get();
             if next < header.assets_to.get() {
-                (self.header, self.assets) = (header, Domain::BatchAssets.hasher());
+                (self.header, self.assets) = (header, Checksummer::default());
                 self.step = RecoveryStep::Assets { next };
                 return LookedAt::Read;
             }
-            if header.assets_digest != Domain::BatchAssets.hash(&[]) {
+            if header.assets_checksum != checksum(&[]) {
                 return self.end_walk(layout);
             }
             self.advance(&header, layout);

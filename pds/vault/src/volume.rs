@@ -7,7 +7,7 @@
 
 use heapless::Deque;
 use ledger_fmt::batch_header::{Frontier, Hint};
-use ledger_fmt::hash::{Domain, Hasher};
+use ledger_fmt::hash::Checksummer;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, Superblock};
 use totebox_domain::device::BlockDevice;
 use totebox_manifest::Volume as Entry;
@@ -70,8 +70,8 @@ pub struct Upload {
     pub next: u64,
     /// Blocks of this batch below this one are durable, or will be: see `flushing`.
     pub durable: u64,
-    /// Over the blocks from `durable`, but for the tail's last ones: see [`Tail::digested`].
-    pub hasher: Hasher,
+    /// Of the blocks from `durable`, but for the tail's last ones: see [`Tail::taken`].
+    pub checksum: Checksummer,
     /// The blocks below `durable` are durable once this ticket is.
     pub flushing: Option<Ticket>,
     /// Accepted blocks that are not submitted yet. Earlier batches' blocks may be among them.
@@ -82,15 +82,16 @@ impl Upload {
     /// An upload of nothing yet.
     pub fn after(frontier: &Frontier) -> Upload {
         let next = frontier.assets_next;
-        Upload { next, durable: next, hasher: Domain::BatchAssets.hasher(), flushing: None, tail: None }
+        Upload { next, durable: next, checksum: Checksummer::default(), flushing: None, tail: None }
     }
 
-    /// Takes the tail's last blocks into the digest, as late as possible: many at once are faster.
-    pub(super) fn digest_tail<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
+    /// Takes the tail's last blocks into the checksum: as late as possible, because many blocks at once are
+    /// faster.
+    pub(super) fn take_tail<D: BlockDevice>(&mut self, disk: &mut Disk<D>) {
         if let Some(tail) = &mut self.tail {
-            let fresh = tail.digested * BLOCK_SIZE..tail.blocks * BLOCK_SIZE;
-            self.hasher.update(&disk.bytes(&tail.buffer)[fresh]);
-            tail.digested = tail.blocks;
+            let fresh = tail.taken * BLOCK_SIZE..tail.blocks * BLOCK_SIZE;
+            self.checksum.update(&disk.bytes(&tail.buffer)[fresh]);
+            tail.taken = tail.blocks;
         }
     }
 }
@@ -103,8 +104,8 @@ pub struct Tail {
     /// The first, counted in its area.
     pub first: u64,
     pub blocks: usize,
-    /// Of asset blocks: how many are in their batch's digest.
-    pub digested: usize,
+    /// Of asset blocks: how many are in their batch's checksum.
+    pub taken: usize,
 }
 
 #[derive(Debug)]
@@ -343,7 +344,7 @@ impl Volume {
         let dropped = core::mem::replace(&mut self.upload, Upload::after(&self.next));
         let Some(mut tail) = dropped.tail else { return };
         tail.blocks = tail.blocks.min(self.next.assets_next.saturating_sub(tail.first) as usize);
-        tail.digested = tail.blocks;
+        tail.taken = tail.blocks;
         if tail.blocks > 0 {
             self.upload.tail = Some(tail);
         } else {

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::{Domain, checksum};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use ledger_fmt::note::Seed;
-use ledger_fmt::record::{Kind, Record};
+use ledger_fmt::payload::Document;
+use ledger_fmt::record::Record;
 use ledger_fmt::testing::TestVolume;
 use ledger_fmt::verify::{Finding, Mode, Verifier, Visitor};
 use zerocopy::FromBytes;
@@ -53,7 +54,7 @@ fn base() -> &'static TestVolume {
         volume.commit();
         let long = volume.append(&[2; 9000]);
         volume.flush_assets();
-        volume.add(Kind::Document, b"long", Some(long));
+        volume.add_document(&Document { name: "long", content: Some(long), supersedes: None });
         volume.append(&[3; 100]);
         volume.document("letter", &[4; 4096]);
         volume.commit();
@@ -138,7 +139,7 @@ fn mend_header(batch: &mut [u8]) {
     let (head, records) = batch.split_at_mut(STAMP_SIZE);
     let Ok(header) = BatchHeader::mut_from_bytes(head) else { return };
     if let Some(records) = records.get(..header.payload_len.get() as usize) {
-        header.ledger_digest = Domain::BatchLedger.hash(records);
+        header.ledger_checksum = checksum(records);
     }
     mend(batch, STAMP_SIZE, Domain::BatchHeader);
 }

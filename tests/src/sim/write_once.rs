@@ -3,7 +3,7 @@
 //! else; and of the two hints one is always out of danger. Every write of every simulated machine is held to it.
 
 use ledger_fmt::batch_header::{BatchHeader, Frontier, Hint, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use totebox_deployment::Deployment;
 use totebox_deployment::volume::Volume;
@@ -111,8 +111,7 @@ impl Place {
         let records =
             &bytes(Area::Ledger, at, after.ledger_next)[STAMP_SIZE..][..header.payload_len.get() as usize];
         let assets = bytes(Area::Assets, header.assets_durable.get(), header.assets_to.get());
-        let whole = Domain::BatchLedger.hash(records) == header.ledger_digest
-            && Domain::BatchAssets.hash(assets) == header.assets_digest;
+        let whole = checksum(records) == header.ledger_checksum && checksum(assets) == header.assets_checksum;
         whole.then_some((after, at))
     }
 }

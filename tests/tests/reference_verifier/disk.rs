@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use ledger_fmt::batch_header::STAMP_SIZE;
+use ledger_fmt::cbor;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::note::{Seed, Verifier};
-use ledger_fmt::record::{HEADER_SIZE, Kind, PAYLOAD_MAX};
+use ledger_fmt::payload::{Document, PAYLOAD_MAX};
+use ledger_fmt::record::{HEADER_SIZE, Kind};
 use ledger_fmt::testing::TestVolume;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -194,7 +196,7 @@ pub fn in_use(volume: &mut TestVolume) {
     volume.document("two blocks", &[7; 5000]);
     volume.commit();
     volume.document("nothing in it", b"");
-    volume.add(Kind::Document, b"without content", None);
+    volume.add_document(&Document { name: "without content", content: None, supersedes: None });
     volume.signed_checkpoint(&SEED);
     volume.document("a whole block", &[9; BLOCK_SIZE]);
     volume.commit();
@@ -207,10 +209,9 @@ pub fn in_use(volume: &mut TestVolume) {
     volume.signed_checkpoint(&SEED);
     volume.commit();
     volume.hint(0);
-    let correction = [&1_u64.to_le_bytes()[..], "abcdef, better".as_bytes()].concat();
-    let content = volume.append(b"better");
-    volume.add(Kind::Correction, &correction, Some(content));
-    volume.add(Kind::Lifecycle, b"active suspended for the test", None);
+    let content = Some(volume.append(b"better"));
+    volume.add_document(&Document { name: "abcdef, better", content, supersedes: Some(1) });
+    volume.transition("active", "suspended", "test");
     volume.commit();
     volume.hint(1);
 }
@@ -226,7 +227,12 @@ fn sealed(volume: &mut TestVolume) {
 
 fn long_batches(volume: &mut TestVolume) {
     for n in 0..7 {
-        volume.add(Kind::Lifecycle, &[b'a' + n; PAYLOAD_MAX], None);
+        volume.write(Kind::Document, |out| {
+            cbor::write(out, |map| {
+                map.text("name", "long");
+                map.bytes("padding", &[b'a' + n; PAYLOAD_MAX - 22]);
+            })
+        });
     }
     volume.checkpoint();
     volume.commit();

@@ -1,6 +1,6 @@
 //! The verifier in Python (`tests/reference-verifier`), written from the documentation, and the one in Rust agree on
-//! every disk: whole ones, damaged ones, forged ones, cut ones. Without Python or its package `blake3` these
-//! tests are reported as ignored, with the reason; they never count as passed.
+//! every disk: whole ones, damaged ones, forged ones, cut ones. Without Python or the packages it
+//! needs these tests are reported as ignored, with the reason; they never count as passed.
 
 mod disk;
 mod pinned;

@@ -27,7 +27,8 @@ impl Python {
 
     fn usable(program: PathBuf) -> Result<Python, String> {
         let python = Python { program };
-        let needs = "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 is needed'; import blake3";
+        let needs =
+            "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 is needed'; import blake3, xxhash";
         let name = python.program.display();
         match python.command(&["-c", needs]).output() {
             Err(error) => Err(format!("{name}: {error} (PYTHON may give another, by an absolute path)")),

@@ -3,9 +3,10 @@
 
 use fastrand::Rng;
 use ledger_fmt::batch_header::{BatchHeader, Hint, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::{Domain, checksum};
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
-use ledger_fmt::record::{CHECK_SIZE, HEADER_SIZE, Header, PAYLOAD_MAX};
+use ledger_fmt::payload::PAYLOAD_MAX;
+use ledger_fmt::record::{CHECK_SIZE, HEADER_SIZE, Header};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::disk::Disk;
@@ -136,16 +137,15 @@ fn forge_record(bytes: &mut [u8], rng: &mut Rng) {
     bytes[HEADER_SIZE - CHECK_SIZE..HEADER_SIZE].copy_from_slice(&hasher.finish()[..CHECK_SIZE]);
 }
 
-/// Joins the batches again, as the vault would have written them: digests, previous hashes and hints are right.
+/// Joins the batches again, as the vault would have written them: checksums, previous hashes and hints are right.
 fn join(volume: &mut [u8], ledger_start: u64) {
     let (head, ledger) = volume.split_at_mut(ledger_start as usize * BLOCK_SIZE);
     let mut previous = [0; 32];
     for at in headers(ledger) {
         let (header, rest) = ledger[at..].split_at_mut(STAMP_SIZE);
         let record_bytes = u32::from_le_bytes(*header[48..].first_chunk().expect("a batch header")) as usize;
-        let digest = Domain::BatchLedger.hash(&rest[..record_bytes.min(rest.len())]);
-        header[80..112].copy_from_slice(&digest);
-        header[144..176].copy_from_slice(&previous);
+        header[80..96].copy_from_slice(&checksum(&rest[..record_bytes.min(rest.len())]));
+        header[112..144].copy_from_slice(&previous);
         sign(header, Domain::BatchHeader);
         previous.copy_from_slice(&header[224..]);
         let (header, _) = BatchHeader::read_from_prefix(header).expect("256 bytes");

@@ -253,7 +253,7 @@ impl<'a> RepairReport<'a> {
         let row = |(offset, bytes): &Stretch| WriteRow {
             offset: *offset,
             length: bytes.len() as u64,
-            hash: hex(&ledger_fmt::hash::content(bytes)),
+            hash: hex(&ledger_fmt::hash::content_blake3(bytes)),
         };
         let repairs = plan.pieces.iter().map(|piece| RepairRow {
             volume: piece.volume.as_deref(),

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ledger_fmt::cbor;
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, HINT_BLOCKS};
-use ledger_fmt::record::{Header, Kind, Record};
+use ledger_fmt::payload::{Content, Document};
+use ledger_fmt::record::{Draft, Head, Kind, Record};
 use ledger_fmt::testing::TestVolume;
 use ledger_fmt::verify::{Finding, FindingKind};
-
-use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 
@@ -200,15 +200,15 @@ fn records_that_lie_about_where_their_documents_are_are_found_out() {
     volume.start();
     let content = [9; 10_000];
     for number in 0..300 {
-        let (hash, len, block) = volume.append(&content);
+        let content @ Content { size, block, .. } = volume.append(&content);
         let told = match number % 5 {
-            0 => (hash, len, block + 1),
-            1 => (hash, len, block.saturating_sub(200)),
-            2 => (hash, u64::MAX, u64::MAX),
-            3 => (hash, len - 1, block),
-            _ => (hash, len, block),
+            0 => Content { block: block + 1, ..content },
+            1 => Content { block: block.saturating_sub(200), ..content },
+            2 => Content { size: u64::MAX, block: u64::MAX, ..content },
+            3 => Content { size: size - 1, ..content },
+            _ => content,
         };
-        volume.add(Kind::Document, b"name", Some(told));
+        volume.add_document(&Document { name: "name", content: Some(told), supersedes: None });
         volume.commit();
     }
     (0..2).for_each(|slot| volume.hint(slot));
@@ -221,9 +221,20 @@ fn a_record_inside_a_record_leads_nobody_astray() {
     let mut volume = TestVolume::blank("liar", 256, 64);
     volume.start();
     // It says of the document's first block that a shorter one is there.
-    let mut header = Header::new_zeroed();
-    (header.magic, header.content_len) = (Header::MAGIC, 100.into());
-    volume.add(Kind::Boot, header.as_bytes(), None);
+    let content = Some(Content { size: 100, hash: hash::content(b""), block: 0 });
+    let mut payload = [0; 200];
+    let len = Document { name: "inside", content, supersedes: None }.write(&mut payload).unwrap();
+    let mut record = [0; 400];
+    let draft = Draft { kind: Kind::Document, time_ms: 0, payload: &payload[..len] };
+    let (len, _) = draft.encode(&Head::EMPTY, &mut record).unwrap();
+    volume.write(Kind::Boot, |out| {
+        cbor::write(out, |map| {
+            // As the record begins at a multiple of 8.
+            map.bytes("also", &record[..len]);
+            map.uint("archives", 2);
+            map.bytes("deployment", &[7; 16]);
+        })
+    });
     volume.document("name", &[9; 4096]);
     volume.commit();
     (0..2).for_each(|slot| volume.hint(slot));

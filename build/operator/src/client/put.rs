@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ledger_fmt::record::DOCUMENT_NAME_MAX;
+use ledger_fmt::payload::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::Hex;
 use totebox_console_protocol::words::Quoted;

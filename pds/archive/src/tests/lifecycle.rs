@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
-use ledger_fmt::record::{Kind, Record, TreeHead};
+use ledger_fmt::payload::{Lifecycle, Stated};
+use ledger_fmt::record::{Kind, Record};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::vault::{Area, Op as VaultOp};
-use zerocopy::FromBytes;
 
 use super::*;
 
@@ -24,7 +24,13 @@ pub fn records(disk: &Disk) -> Vec<(Kind, Vec<u8>)> {
 
 fn lifecycle(disk: &Disk) -> Vec<String> {
     let records = records(disk).into_iter().filter(|(kind, _)| *kind == Kind::Lifecycle);
-    records.map(|(_, payload)| String::from_utf8(payload).unwrap()).collect()
+    records.map(|(_, payload)| told(&payload)).collect()
+}
+
+/// What a lifecycle record says, in three words.
+fn told(payload: &[u8]) -> String {
+    let Lifecycle { from, to, cause } = Lifecycle::read(payload).unwrap();
+    format!("{from} {to} {cause}")
 }
 
 #[test]
@@ -92,10 +98,10 @@ fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
             panic!("{records:?}")
         };
         let from = if suspended { "suspended" } else { "active" };
-        assert_eq!(last, format!("{from} archived operator").as_bytes());
-        let (head, _) = TreeHead::read_from_prefix(checkpoint).unwrap();
-        assert_eq!(head.size.get(), records.len() as u64, "genesis and all before the checkpoint");
-        assert_ne!(head.root, Edge::EMPTY.root());
+        assert_eq!(told(last), format!("{from} archived operator"));
+        let tree = Stated::read(checkpoint).unwrap().tree;
+        assert_eq!(tree.size, records.len() as u64, "genesis and all before the checkpoint");
+        assert_ne!(tree.root, Edge::EMPTY.root());
         assert!(harness.vault.disk.is_sound(), "the checkpoint's tree is the ledger's");
 
         harness.command(ArchiveState::Active);

@@ -12,7 +12,7 @@ mod vault;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use ledger_fmt::hash::content;
+use ledger_fmt::hash::content_blake3;
 use ledger_fmt::layout::{Layout, Superblock};
 use ledger_fmt::note::Seed;
 use ledger_fmt::testing::padded_name;

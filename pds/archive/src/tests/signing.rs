@@ -4,7 +4,8 @@ use alloc::string::String;
 
 use ledger_fmt::checkpoint::Checkpoint;
 use ledger_fmt::note::{Signer, Verifier};
-use ledger_fmt::record::{Kind, TreeHead};
+use ledger_fmt::payload::Stated;
+use ledger_fmt::record::Kind;
 use totebox_protocol::vault::Op as VaultOp;
 
 use super::lifecycle::records;
@@ -33,7 +34,8 @@ fn signed(disk: &Disk) -> Vec<u64> {
     assert!(disk.is_sound(), "every checkpoint states the tree before it");
     let checkpoints = records(disk).into_iter().filter(|(kind, _)| *kind == Kind::Checkpoint);
     let size = |(_, payload): (Kind, Vec<u8>)| {
-        let (note, stated) = Checkpoint::parse(&payload[size_of::<TreeHead>()..]).unwrap();
+        let note = Stated::read(&payload).unwrap().note.unwrap();
+        let (note, stated) = Checkpoint::parse(note.as_bytes()).unwrap();
         assert_eq!(note.verify(&[key()]), Ok(()));
         stated.size
     };

@@ -1,6 +1,8 @@
 //! Disks that fail, damage, and lifecycle commands.
 
-use ledger_fmt::record::{Draft, Head, Kind};
+use ledger_fmt::hash::ContentHash;
+use ledger_fmt::payload::{Content, Document};
+use ledger_fmt::record::{Draft, Head, Kind, RECORD_MAX};
 use totebox_protocol::page::Check;
 use totebox_protocol::vault::{Area, Op as VaultOp};
 
@@ -106,12 +108,15 @@ fn a_record_that_points_outside_what_is_committed_is_damage() {
     let head = |disk: &Disk| Harness::on(disk.clone()).health().head;
     let wild = [(10_000, 5), (1, 7), (u64::MAX, 0), (1, u64::MAX), (4097, 0)];
     for (i, (len, block)) in wild.into_iter().enumerate() {
-        let draft =
-            Draft { kind: Kind::Document, time_ms: 0, payload: b"w", content: Some(([1; 32], len, block)) };
-        let mut record = [0; 136];
-        draft.encode(&Head { records: 1 + i as u64, hash: head(&disk) }, &mut record).unwrap();
+        let hash = ContentHash { blake3: [1; 32], sha256: [2; 32] };
+        let content = Some(Content { size: len, hash, block });
+        let mut payload = [0; 256];
+        let written = Document { name: "w", content, supersedes: None }.write(&mut payload).unwrap();
+        let draft = Draft { kind: Kind::Document, time_ms: 0, payload: &payload[..written] };
+        let mut record = [0; RECORD_MAX];
+        let (end, _) = draft.encode(&Head { records: 1 + i as u64, hash: head(&disk) }, &mut record).unwrap();
         let assets_next = disk.frontier.assets_next + u64::from(i == 0);
-        disk.commit(&record, assets_next);
+        disk.commit(&record[..end], assets_next);
     }
     let mut harness = Harness::on(disk);
     assert_eq!((harness.state(), harness.health().documents.get()), (ArchiveState::Active, 5));

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::record::Record;
 use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
@@ -52,15 +52,15 @@ impl Disk {
     pub fn commit(&mut self, records: &[u8], assets_to: u64) {
         let from = self.frontier.assets_next;
         let assets_len = (assets_to - from) as usize * BLOCK_SIZE;
-        let assets_digest = Domain::BatchAssets.hash(&self.at(Area::Assets, from)[..assets_len]);
+        let assets_checksum = checksum(&self.at(Area::Assets, from)[..assets_len]);
         let batch = Batch {
             kind: BatchKind::Commit,
             volume: self.superblock.volume,
             payload_len: records.len() as u32,
             assets_to,
             assets_durable: from,
-            ledger_digest: Domain::BatchLedger.hash(records),
-            assets_digest,
+            ledger_checksum: checksum(records),
+            assets_checksum,
         };
         let header = BatchHeader::new(&self.frontier, &batch);
         let block = self.frontier.ledger_next;

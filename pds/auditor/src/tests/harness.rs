@@ -1,14 +1,14 @@
 //! The auditor's peers: a vault over volumes in memory, and the orchestrator's and the archives' ends.
 
-use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::BLOCK_SIZE;
 use ledger_fmt::record::Record;
-use ledger_fmt::testing::TestVolume;
+use ledger_fmt::testing::{TestVolume, shown};
 use totebox_domain::Channel;
 use totebox_domain::Domain as _;
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, QueueForm, queue};
@@ -134,8 +134,8 @@ pub fn commit(volume: &mut TestVolume, records: &[u8]) {
         payload_len: records.len() as u32,
         assets_to: volume.frontier.assets_next,
         assets_durable: volume.frontier.assets_next,
-        ledger_digest: Domain::BatchLedger.hash(records),
-        assets_digest: Domain::BatchAssets.hash(&[]),
+        ledger_checksum: checksum(records),
+        assets_checksum: checksum(&[]),
     };
     let header = BatchHeader::new(&volume.frontier, &batch);
     let range = volume.range(Area::Ledger, volume.frontier.ledger_next, header.ledger_blocks.get().into());
@@ -335,15 +335,16 @@ impl Harness {
         self.vault.disks.last_mut().unwrap()
     }
 
-    /// The payloads of the audit record, genesis left out.
-    pub fn audit_record(&mut self) -> Vec<Box<str>> {
+    /// The payloads of the audit record as text, genesis left out.
+    pub fn audit_record(&mut self) -> Vec<String> {
         let volume = &self.audit_disk().volume;
         let seen = volume.audit();
         assert_eq!(seen.findings, [], "the audit record is sound");
         let payload = |&(_, block, offset): &(u64, u64, usize)| {
             let from = volume.range(Area::Ledger, block, 1).start + offset;
             let (record, _) = Record::decode(&volume.bytes[from..]).unwrap();
-            core::str::from_utf8(record.payload).unwrap().into()
+            assert!(record.has_form(), "{:x?}", record.payload);
+            shown(record.payload)
         };
         seen.records[1..].iter().map(payload).collect()
     }

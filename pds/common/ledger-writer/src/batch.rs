@@ -1,7 +1,7 @@
 //! One batch of a ledger, from bytes that may be anything.
 
 use ledger_fmt::batch_header::{BatchHeader, Frontier, STAMP_SIZE};
-use ledger_fmt::hash::Domain;
+use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 
 /// A batch whose batch header is whole. Whether it continues the batch before is the caller's to know.
@@ -48,7 +48,7 @@ impl<'a> Batch<'a> {
         let len = header.ledger_blocks.get() as usize * BLOCK_SIZE;
         let batch = bytes.get(..len).ok_or(NoBatch::Cut)?;
         let records = &batch[STAMP_SIZE..][..header.payload_len.get() as usize];
-        let whole = Domain::BatchLedger.hash(records) == header.ledger_digest;
+        let whole = checksum(records) == header.ledger_checksum;
         Ok(Batch { header, records, whole, len })
     }
 }

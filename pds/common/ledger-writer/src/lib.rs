@@ -28,10 +28,13 @@ use heapless::Deque;
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader, Frontier};
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
-use ledger_fmt::layout::{BLOCK_SIZE, Layout};
+use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::note::Signer;
-use ledger_fmt::record::{DOCUMENT_NAME_MAX, Draft, Genesis, Kind, Record, TreeHead, padded_len};
-use totebox_manifest::{Header, Volume};
+use ledger_fmt::payload::{
+    CHECKPOINT_REST_MAX, DOCUMENT_NAME_MAX, DOCUMENT_REST_MAX, GENESIS_MAX, Genesis, Stated, TreeHead,
+};
+use ledger_fmt::record::{Draft, Kind, Record, padded_len};
+use totebox_manifest::{Volume, name_str};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::vault::{Op, Status, VolumeState};
 use totebox_vault_client::{Received, VaultClient};
@@ -59,10 +62,10 @@ pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
 }
 
 // Whatever its name, a document put by itself takes one block of `ledger/`.
-const _: () = assert!(BatchHeader::blocks_for(padded_len(DOCUMENT_NAME_MAX)) == 1);
+const _: () = assert!(BatchHeader::blocks_for(padded_len(DOCUMENT_NAME_MAX + DOCUMENT_REST_MAX)) == 1);
 
 /// Bytes of a checkpoint's payload at most.
-pub const CHECKPOINT_MAX: usize = size_of::<TreeHead>() + SIGNED_MAX;
+pub const CHECKPOINT_MAX: usize = CHECKPOINT_REST_MAX + SIGNED_MAX;
 
 /// When nothing else is to be done, a snapshot is worth writing after so many ledger blocks.
 pub const SAVE_IDLE_BLOCKS: u64 = 16;
@@ -139,8 +142,7 @@ struct Commit {
 pub struct LedgerWriter<P> {
     purpose: P,
     number: u8,
-    id: [u8; 16],
-    genesis: Genesis,
+    superblock: Superblock,
     layout: Layout,
     state: State,
     start: Start,
@@ -165,15 +167,14 @@ pub struct LedgerWriter<P> {
 
 impl<P: Copy> LedgerWriter<P> {
     /// The writer of `volume`, which has this number in the PD's own manifest.
-    pub fn new(header: &Header, volume: &Volume, number: u8, purpose: P) -> Self {
+    pub fn new(volume: &Volume, number: u8, purpose: P) -> Self {
         let superblock = &volume.superblock;
         let mut snapshot = Snapshot::new_box_zeroed().expect("the heap holds what the domain is made of");
         snapshot.sparse_index.clear();
         LedgerWriter {
             purpose,
             number,
-            id: superblock.volume,
-            genesis: Genesis { deployment: header.deployment, volume: superblock.volume, name: superblock.name },
+            superblock: *superblock,
             layout: volume.layout().expect("a parsed manifest's volumes have a layout"),
             state: State::Starting,
             start: Start::new(),
@@ -207,7 +208,7 @@ impl<P: Copy> LedgerWriter<P> {
     }
 
     pub fn volume_id(&self) -> &[u8; 16] {
-        &self.id
+        &self.superblock.volume
     }
 
     pub fn layout(&self) -> &Layout {
@@ -362,7 +363,7 @@ impl<P: Copy> LedgerWriter<P> {
         let out = &mut self.buffer[self.staged_len..];
         let sequence = self.planned.head.records;
         let (len, head) = draft.encode(&self.planned.head, out).ok_or(StageError::TooLong)?;
-        self.planned.add(head, draft.kind, draft.payload, draft.content.map(|(_, len, _)| len));
+        self.planned.add(head, draft.kind, draft.payload);
         self.staged_len += len;
         self.staged_records += 1;
         Ok(Staged { sequence, hash: head.hash })
@@ -370,22 +371,23 @@ impl<P: Copy> LedgerWriter<P> {
 
     /// Stages the first record of an empty ledger: which ledger this is.
     pub fn stage_genesis(&mut self, time_ms: u64) -> Result<Staged, StageError> {
-        let genesis = self.genesis;
-        self.stage(&Draft { kind: Kind::Genesis, time_ms, payload: genesis.as_bytes(), content: None })
+        let Superblock { deployment, volume, name, .. } = self.superblock;
+        let genesis = Genesis { deployment, volume, name: name_str(&name) };
+        let mut payload = [0; GENESIS_MAX];
+        let len = genesis.write(&mut payload).expect("GENESIS_MAX is the longest there is");
+        self.stage(&Draft { kind: Kind::Genesis, time_ms, payload: &payload[..len] })
     }
 
     /// Stages a signed checkpoint: the tree over all records before it. They must be durable, so that no cut
     /// can make this key sign two trees of one size.
     pub fn stage_checkpoint(&mut self, signer: &Signer, time_ms: u64) -> Result<Staged, StageError> {
         assert!(self.staged_records == 0 && self.commits.is_empty(), "what is signed is durable");
-        let head = TreeHead::of(&self.planned.tree);
-        let note = checkpoint::sign(signer, &head);
+        let tree = TreeHead::of(&self.planned.tree);
+        let note = checkpoint::sign(signer, &tree);
         let mut payload = [0; CHECKPOINT_MAX];
-        let (start, rest) = payload.split_at_mut(size_of::<TreeHead>());
-        start.copy_from_slice(head.as_bytes());
-        rest[..note.len()].copy_from_slice(note.as_bytes());
-        let payload = &payload[..size_of::<TreeHead>() + note.len()];
-        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload, content: None })
+        let stated = Stated { tree, note: Some(&note) };
+        let len = stated.write(&mut payload).expect("CHECKPOINT_MAX is the longest there is");
+        self.stage(&Draft { kind: Kind::Checkpoint, time_ms, payload: &payload[..len] })
     }
 
     /// Sends the staged batch. False if nothing is staged, too many commits are under way, or no slot is free.
@@ -435,7 +437,7 @@ impl<P: Copy> LedgerWriter<P> {
         if !self.is_open() || (batches, ledger_next) != (self.batches(), self.ledger_next()) {
             return;
         }
-        self.snapshot.fill(&self.id, &vault_says, &self.committed.totals);
+        self.snapshot.fill(&self.superblock.volume, &vault_says, &self.committed.totals);
         let block = COPIES[self.next_copy];
         if vault.write_input(self.purpose, self.number, block, self.snapshot.as_bytes()) {
             self.next_copy = 1 - self.next_copy;

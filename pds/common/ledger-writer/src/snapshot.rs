@@ -53,7 +53,7 @@ pub struct Snapshot {
     last_header: Hash,
     /// [`Head::hash`].
     head: Hash,
-    /// Records that carry content.
+    /// Records of documents.
     documents: U64,
     /// Bytes of content.
     bytes: U64,

@@ -154,7 +154,7 @@ impl<P: Copy> LedgerWriter<P> {
                 Ok(None)
             }
             StartStep::Confirm => {
-                let confirmed = self.snapshot.confirmed_by(&self.id, &self.layout, bytes);
+                let confirmed = self.snapshot.confirmed_by(&self.superblock.volume, &self.layout, bytes);
                 match confirmed.filter(|_| readable) {
                     Some(walk) => self.committed = walk,
                     None => self.forget_snapshot(),
@@ -163,7 +163,7 @@ impl<P: Copy> LedgerWriter<P> {
             }
             StartStep::Walk if readable => {
                 let mut reading = Reading { sparse_index: &mut self.snapshot.sparse_index, seen };
-                match self.committed.feed(&self.id, &self.layout, bytes, &mut reading) {
+                match self.committed.feed(&self.superblock.volume, &self.layout, bytes, &mut reading) {
                     Ok(()) => self.walked(),
                     Err(broken) => self.not_whole(broken),
                 }
@@ -177,7 +177,7 @@ impl<P: Copy> LedgerWriter<P> {
         let bytes = &self.buffer[..SNAPSHOT_BLOCKS * BLOCK_SIZE];
         let found = Snapshot::ref_from_bytes(bytes).expect("its size and no alignment");
         let newer = !self.start.snapshot || found.batches() > self.snapshot.batches();
-        if readable && newer && found.usable(&self.id, &self.start.vault.frontier) {
+        if readable && newer && found.usable(&self.superblock.volume, &self.start.vault.frontier) {
             self.snapshot.as_mut_bytes().copy_from_slice(bytes);
             self.start.snapshot = true;
             self.next_copy = 1 - copy;

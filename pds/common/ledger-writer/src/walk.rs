@@ -3,6 +3,7 @@
 
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::layout::Layout;
+use ledger_fmt::payload::Document;
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::lifecycle::{self, Standing};
@@ -15,7 +16,7 @@ pub struct Totals {
     pub head: Head,
     /// The right edge of the tree over the record hashes.
     pub tree: Edge,
-    /// Records that carry content.
+    /// Records of documents.
     pub documents: u64,
     /// Bytes of content.
     pub bytes: u64,
@@ -42,17 +43,19 @@ impl Totals {
         signed: false,
     };
 
-    /// Adds the record after which the chain stands at `head`; `content_len` if it carries content.
-    pub fn add(&mut self, head: Head, kind: Kind, payload: &[u8], content_len: Option<u64>) {
+    /// Adds the record after which the chain stands at `head`.
+    pub fn add(&mut self, head: Head, kind: Kind, payload: &[u8]) {
         self.head = head;
         self.tree.push(&head.hash);
         self.signed = kind == Kind::Checkpoint;
-        if kind == Kind::Lifecycle {
-            self.standing = lifecycle::destination(payload).unwrap_or(self.standing);
-        }
-        if let Some(len) = content_len {
-            self.documents += 1;
-            self.bytes = self.bytes.saturating_add(len);
+        match kind {
+            Kind::Lifecycle => self.standing = lifecycle::destination(payload).unwrap_or(self.standing),
+            Kind::Document => {
+                let content = Document::read(payload).and_then(|document| document.content);
+                self.documents += 1;
+                self.bytes = self.bytes.saturating_add(content.map_or(0, |content| content.size));
+            }
+            _ => {}
         }
     }
 
@@ -60,8 +63,7 @@ impl Totals {
     pub fn add_next<'a>(&mut self, bytes: &'a [u8]) -> Option<(Record<'a>, usize)> {
         let (record, len) = Record::decode(bytes).ok()?;
         let head = record.continues(&self.head).ok()?;
-        let content_len = record.kind.has_content().then_some(record.header.content_len.get());
-        self.add(head, record.kind, record.payload, content_len);
+        self.add(head, record.kind, record.payload);
         Some((record, len))
     }
 

@@ -1,9 +1,7 @@
-//! An archive's lifecycle: `active` ⇄ `suspended`, and from both to `archived`, which is final; and the text
-//! of its records.
+//! An archive's lifecycle: `active` ⇄ `suspended`, and from both to `archived`, which is final; and the payload of its
+//! records.
 
-use core::fmt::Write;
-
-use heapless::String;
+use ledger_fmt::payload::{LIFECYCLE_MAX, Lifecycle};
 
 use crate::wire_enum;
 
@@ -86,21 +84,21 @@ impl Standing {
     }
 }
 
-/// Bytes of a lifecycle record's payload at most.
-pub const TEXT_MAX: usize = 32;
-
-/// The payload of a lifecycle record: `FROM TO REASON`.
-pub fn text(from: Standing, to: Standing, cause: Cause) -> String<TEXT_MAX> {
-    let mut text = String::new();
-    write!(text, "{} {} {}", from.name(), to.name(), cause.name()).expect("TEXT_MAX is the longest there is");
-    text
+/// The payload of a lifecycle record.
+pub fn payload(from: Standing, to: Standing, cause: Cause) -> heapless::Vec<u8, LIFECYCLE_MAX> {
+    let mut payload = heapless::Vec::new();
+    payload.resize_default(LIFECYCLE_MAX).expect("its capacity");
+    let words = Lifecycle { from: from.name(), to: to.name(), cause: cause.name() };
+    let len = words.write(&mut payload).expect("LIFECYCLE_MAX is the longest there is");
+    payload.truncate(len);
+    payload
 }
 
 /// Where the transition in a lifecycle record's payload leads; `None` if it is not one.
 pub fn destination(payload: &[u8]) -> Option<Standing> {
-    let mut words = core::str::from_utf8(payload).ok()?.split(' ');
-    Standing::from_name(words.next()?)?;
-    Standing::from_name(words.next()?)
+    let Lifecycle { from, to, .. } = Lifecycle::read(payload)?;
+    Standing::from_name(from)?;
+    Standing::from_name(to)
 }
 
 #[cfg(test)]
@@ -108,20 +106,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_records_text_tells_where_the_transition_leads() {
+    fn a_records_payload_tells_where_the_transition_leads() {
         let standings = [Standing::Active, Standing::Suspended, Standing::Archived];
         for from in standings {
             for to in standings {
                 for cause in [Cause::Restart, Cause::Operator, Cause::Mismatch] {
-                    let text = text(from, to, cause);
-                    assert_eq!(destination(text.as_bytes()), Some(to), "{text}");
+                    assert_eq!(destination(&payload(from, to, cause)), Some(to), "{from:?} {to:?} {cause:?}");
                 }
             }
         }
-        let text = text(Standing::Active, Standing::Suspended, Cause::Mismatch);
-        assert_eq!(text, "active suspended mismatch");
-        for no_text in [&b""[..], b"active", b"active gone operator", b"gone active", b"\xff active", b"{}"] {
-            assert_eq!(destination(no_text), None);
+        let written = |from, to| {
+            let mut out = [0; LIFECYCLE_MAX];
+            let len = Lifecycle { from, to, cause: "mismatch" }.write(&mut out).unwrap();
+            out[..len].to_vec()
+        };
+        let suspended = written("active", "suspended");
+        assert_eq!(payload(Standing::Active, Standing::Suspended, Cause::Mismatch)[..], suspended[..]);
+        for other in [&written("active", "gone")[..], &written("gone", "active"), b"\xa0", b""] {
+            assert_eq!(destination(other), None);
         }
     }
 }

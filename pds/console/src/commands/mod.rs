@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named() {
-        let long = "n".repeat(256);
+        let long = "n".repeat(1025);
         let cases: &[(&[&str], &str)] = &[
             (&[""], "unknown-command no command \"\"; type help"),
             (
@@ -171,7 +171,7 @@ mod tests {
                 &["put", "finance", "x", "1", "ff"],
                 "bad-argument not a BLAKE3 hash of 64 hexadecimal digits: \"ff\"",
             ),
-            (&["put", "finance", &long], "bad-name a name has at most 255 bytes"),
+            (&["put", "finance", &long], "bad-name a name has at most 1024 bytes"),
             (&["suspend", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
             (&["archive", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
             (

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use ledger_fmt::Hash;
-use ledger_fmt::record::DOCUMENT_NAME_MAX;
+use ledger_fmt::payload::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, decode, verified};
 use totebox_protocol::intake::{Answered, Asked, Refusal};
 

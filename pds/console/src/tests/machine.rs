@@ -20,7 +20,7 @@ fn data(offset: u64, bytes: &[u8]) -> String {
 
 /// Sends a whole document; returns every line that led to.
 fn put(harness: &mut Harness, archive: &str, name: &str, content: &[u8]) -> Vec<String> {
-    let hash = hash::content(content);
+    let hash = hash::content_blake3(content);
     let mut lines = harness.ask(&format!("put {archive} {name} {} {}", content.len(), Hex(&hash)));
     assert!(lines[0].starts_with("+ready "), "{lines:?}");
     if content.is_empty() {
@@ -53,7 +53,7 @@ fn documents_of_any_size_come_back_byte_for_byte() {
         let lines = put(&mut harness, "finance", "x", &bytes);
         let receipt = lines.last().unwrap();
         // Every request has a tag of its own, a `get` too.
-        let (tag, hash) = (2 * index + 1, Hex(&hash::content(&bytes)).to_string());
+        let (tag, hash) = (2 * index + 1, Hex(&hash::content_blake3(&bytes)).to_string());
         let expected = format!("+receipt {tag} seq={} size={len} hash={hash} ", index + 1);
         assert!(receipt.starts_with(&expected), "{receipt}");
         let lines = harness.ask(&format!("get finance {}", index + 1));
@@ -263,7 +263,7 @@ fn status_and_listings_are_rows() {
 
     put(&mut harness, "finance", "\"a \\\"b\\\"\"", b"xyz");
     let lines = harness.ask("ls finance 1 5");
-    let hash = Hex(&hash::content(b"xyz")).to_string();
+    let hash = Hex(&hash::content_blake3(b"xyz")).to_string();
     assert_eq!(
         lines,
         [

@@ -192,7 +192,7 @@ impl EntryRow {
             Kind::Fault => {
                 AuditEvent::Fault { kind: FaultKind::from_wire(self.fault)?, address: self.address.get() }
             }
-            Kind::Document | Kind::Checkpoint | Kind::Correction => return None,
+            Kind::Document | Kind::Checkpoint => return None,
         };
         let volume = Some(self.volume).filter(|&volume| volume != NO_VOLUME);
         Some(Entry { volume, late_ms: self.late_ms.get(), event })
