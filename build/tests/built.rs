@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use totebox_capdl::testing::image_of;
+use totebox_capdl::testing::{booting_image_of, image_of, sdk};
 use totebox_capdl::{Image, Json, Lowering, Spec};
 use totebox_check::built::Built;
 use totebox_check::{Judge, Level, Made, RULES, Report, Scope, Verdict, Waivers, check_built};
@@ -194,7 +194,9 @@ fn names_are_not_needed() {
 
 /// `totebox ARGUMENTS` in a folder: exit code, standard output, standard error.
 fn totebox(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_totebox")).args(arguments).current_dir(folder).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+    let output =
+        command.args(arguments).current_dir(folder).env("MICROKIT_SDK", folder.join("sdk")).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -292,4 +294,61 @@ fn hardening_refuses_what_it_does_not_understand() {
         "{error}"
     );
     assert!(error.contains("line 2 column"), "{error}");
+}
+
+#[test]
+fn what_boots_is_what_is_judged() {
+    let folder = folder();
+    let programs = folder.path().join("sdk/board/made/release/elf");
+    fs::create_dir_all(&programs).unwrap();
+    sdk().into_iter().for_each(|(name, bytes)| fs::write(programs.join(name), bytes).unwrap());
+    let path = folder.path().join("image");
+    let stock = booting_image_of(&Json::parse(stock()).unwrap().spec().unwrap());
+    fs::write(&path, &stock).unwrap();
+    let (code, out, error) = totebox(folder.path(), &["harden", "image"]);
+    assert_eq!((code, &*error), (0, ""), "{out}");
+    let hardened = fs::read(&path).unwrap();
+    let (code, out, error) = totebox(folder.path(), &["check", "--image", "image"]);
+    assert_eq!((code, &*error), (0, ""), "{out}");
+
+    let loader = 7 * 4096;
+    let kernel = loader + 64 + 5 * 32;
+    let in_front = |front: &[u8]| [front, &hardened].concat();
+    let changed = |at: usize| {
+        let mut image = hardened.clone();
+        image[at] ^= 1;
+        image
+    };
+    const NO_LOADER: &str = "no loader that goes by that header";
+    for (image, expected) in [
+        (in_front(&stock), NO_LOADER),
+        (in_front(&[0]), NO_LOADER),
+        (in_front(&[0; 4096]), NO_LOADER),
+        (in_front(&vec![0x55; 1_000_000]), NO_LOADER),
+        (in_front(&vec![0x55; 1 << 24]), NO_LOADER),
+        (hardened[16..].to_vec(), NO_LOADER),
+        (changed(0), "its loader differs"),
+        (changed(4096), "its loader differs"),
+        (changed(6 * 4096), "its loader differs"),
+        (changed(loader + 16), "its loader's header differs"),
+        (changed(loader + 48), "its loader's header differs"),
+        (changed(kernel), "its kernel differs"),
+        (changed(kernel + 0x1ff), "its kernel differs"),
+        (changed(kernel + 0x200), "its initialiser differs"),
+        (changed(kernel + 0x210), "its initialiser differs"),
+    ] {
+        fs::write(&path, &image).unwrap();
+        for command in
+            [&["check", "--image", "image"][..], &["harden", "image"], &["report", "-o", "r", "--image", "image"]]
+        {
+            let (code, out, error) = totebox(folder.path(), command);
+            assert_eq!((code, error.contains(expected)), (2, true), "{command:?}: {expected}: {out}{error}");
+        }
+        assert!(!folder.path().join("r").exists());
+    }
+    // Without an SDK it is said that this was not judged.
+    fs::write(&path, &hardened).unwrap();
+    fs::remove_dir_all(folder.path().join("sdk")).unwrap();
+    let (code, _, error) = totebox(folder.path(), &["check", "--image", "image"]);
+    assert_eq!((code, error.contains("its loader, kernel and initialiser are not judged")), (0, true), "{error}");
 }

@@ -3,30 +3,35 @@
 //! An image is the loader's program, and behind it a header, a table of regions, and the regions' bytes:
 //! first the kernel's, then the initialiser's. The initialiser's last region is its own table of program
 //! headers, one of which says where the specification is. The image is taken for one only if all of that
-//! fits to the byte.
+//! fits to the byte, and if the header is the one the loader at the image's first byte goes by.
 
 use std::ops::Range;
 
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
-use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::byteorder::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use crate::elf::ProgramHeader;
 use crate::spec::{ArchivedCap, ArchivedObject, ArchivedRights, ArchivedSpec, Rights};
 use crate::{Error, Lowering, Place, Spec};
 
 /// How the header begins, on a 64-bit machine.
-const MAGIC: u64 = 0x5e14_dead_14de_5ead;
+pub(crate) const MAGIC: u64 = 0x5e14_dead_14de_5ead;
+/// Most bytes of a loader: its code, page tables, and a stack for each core. Those for QEMU have 52 KiB.
+const LOADER_MAX: usize = 1 << 20;
+/// Loaders are linked to a multiple of this, on every board of Microkit 2.3.0.
+const LINK_ALIGNMENT: u64 = 1 << 24;
 /// The type of a region the loader copies.
-const COPIED: u64 = 1;
+pub(crate) const COPIED: u64 = 1;
 /// The type of the program header that describes the table it stands in.
-const PT_PHDR: u32 = 6;
+pub(crate) const PT_PHDR: u32 = 6;
 /// The type of the program header of the specification.
-const PT_SEL4_CAPDL_SPEC: u32 = 0x64c3_4003;
+pub(crate) const PT_SEL4_CAPDL_SPEC: u32 = 0x64c3_4003;
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Header {
+pub(crate) struct Header {
     magic: U64,
     /// Bytes of the header, the table and the regions.
     size: U64,
@@ -41,7 +46,7 @@ struct Header {
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Region {
+pub(crate) struct Region {
     load_addr: U64,
     size: U64,
     /// From the end of the table.
@@ -49,37 +54,36 @@ struct Region {
     kind: U64,
 }
 
-/// ELF's, of 64 bits.
-#[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct ProgramHeader {
-    kind: U32,
-    flags: U32,
-    offset: U64,
-    vaddr: U64,
-    paddr: U64,
-    filesz: U64,
-    memsz: U64,
-    align: U64,
-}
-
 /// A finished image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     bytes: Vec<u8>,
     spec: Range<usize>,
+    /// The content of the domains' frames, which stands between the specification and the table.
+    frames: Range<usize>,
+    initialiser_start: u64,
 }
 
 impl Image {
     pub fn parse(bytes: Vec<u8>) -> Result<Image, Error> {
-        let spec = find(&bytes)?;
-        let image = Image { bytes, spec };
+        let Found { spec, frames, initialiser_start } = find(&bytes)?;
+        let image = Image { bytes, spec, frames, initialiser_start };
         image.spec()?;
         Ok(image)
     }
 
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What an image has that no SDK has: its specification, and the content of its frames.
+    pub(crate) fn own(&self) -> [&[u8]; 2] {
+        [&self.spec, &self.frames].map(|range| &self.bytes[range.clone()])
+    }
+
+    /// The physical address the initialiser is put at.
+    pub(crate) fn initialiser_start(&self) -> u64 {
+        self.initialiser_start
     }
 
     pub fn spec(&self) -> Result<Spec, Error> {
@@ -151,8 +155,15 @@ fn rights(spec: &ArchivedSpec, place: Place) -> Option<&ArchivedRights> {
     }
 }
 
+/// What was found of an image.
+struct Found {
+    spec: Range<usize>,
+    frames: Range<usize>,
+    initialiser_start: u64,
+}
+
 /// Where in an image the specification lies.
-fn find(bytes: &[u8]) -> Result<Range<usize>, Error> {
+fn find(bytes: &[u8]) -> Result<Found, Error> {
     const HELP: &str = "give the image the Microkit tool wrote with -o, for AArch64 or RISC-V, in its binary form";
     let is_elf = bytes.starts_with(b"\x7fELF");
     let is_uimage = bytes.starts_with(&0x2705_1956_u32.to_be_bytes());
@@ -169,13 +180,19 @@ fn find(bytes: &[u8]) -> Result<Range<usize>, Error> {
             HELP,
         ));
     };
+    if at > LOADER_MAX || !goes_by(&bytes[..at]) {
+        return Err(Error::new(
+            format!("the {at} bytes before its header are no loader that goes by that header"),
+            "what stands in front is what boots: take the image as the Microkit tool wrote it",
+        ));
+    }
     let table = at + size_of::<Header>() + size_of_val(regions);
     let file = |region: &Region| {
         let start = table + region.offset.get() as usize;
         start..start + region.size.get() as usize
     };
     // From the last, since the table of program headers was put behind everything else.
-    for region in regions.iter().rev() {
+    for (index, region) in regions.iter().enumerate().rev() {
         let vaddr = region.load_addr.get().wrapping_sub(header.pv_offset.get());
         let Ok(headers) = <[ProgramHeader]>::ref_from_bytes(&bytes[file(region)]) else { continue };
         let itself = |header: &&ProgramHeader| header.kind == PT_PHDR;
@@ -188,13 +205,23 @@ fn find(bytes: &[u8]) -> Result<Range<usize>, Error> {
             regions.iter().find(|region| region.load_addr == load_addr && region.size == spec.filesz)
         });
         if let Some(spec) = spec {
-            return Ok(file(spec));
+            let frames = index.checked_sub(1).map_or(0..0, |before| file(&regions[before]));
+            let initialiser_start = header.initialiser_start.get();
+            return Ok(Found { spec: file(spec), frames, initialiser_start });
         }
     }
     Err(Error::new(
         "its initialiser has no program header for a capDL specification",
         "it must be built by Microkit 2.3.0, whose initialiser finds its specification by one",
     ))
+}
+
+/// Whether a loader goes by a header that comes right behind it: it has the header's address among its data. A loader
+/// with something before it has not, since it is linked to where it is put.
+fn goes_by(loader: &[u8]) -> bool {
+    let (words, _) = loader.as_chunks::<8>();
+    let bases = words.iter().map(|word| u64::from_le_bytes(*word).wrapping_sub(loader.len() as u64));
+    bases.into_iter().any(|base| base != 0 && base.is_multiple_of(LINK_ALIGNMENT) && base >> 48 == 0)
 }
 
 /// The header that bytes begin with and its regions, if they fill the bytes to the end.

@@ -6,7 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+mod boot;
 mod content;
+mod elf;
 mod image;
 mod json;
 mod spec;
@@ -17,6 +19,7 @@ use std::fmt;
 
 use totebox_shown::Shown;
 
+pub use boot::{Difference, Programs};
 pub use content::*;
 pub use image::Image;
 pub use json::Json;

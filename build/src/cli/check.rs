@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use totebox_capdl::{Image, Json, Spec};
+use totebox_capdl::{Json, Spec};
 use totebox_check::built::Built;
 use totebox_check::{Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
 use totebox_common::output::OutputError;
@@ -14,6 +14,7 @@ use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
 use totebox_sdf::System;
 use totebox_shown::ShowPath;
 
+use super::image::{Sdk, read_image};
 use super::{Outcome, output};
 
 /// Applies the isolation rules to a Microkit system description, or to what was built from it.
@@ -27,6 +28,9 @@ pub struct Args {
     /// Judge the finished image that was built from the description: the ground truth.
     #[arg(long, value_name = "FILE", conflicts_with = "capdl")]
     image: Option<PathBuf>,
+    /// The Microkit SDK whose loader, kernel and initialiser the image must have, if not where MICROKIT_SDK says.
+    #[arg(long, value_name = "DIR", requires = "image")]
+    sdk: Option<PathBuf>,
     /// Judge the capabilities the Microkit tool wrote with --capdl-json.
     #[arg(long, value_name = "FILE")]
     capdl: Option<PathBuf>,
@@ -70,7 +74,8 @@ enum Profile {
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
-    let report = judge(&args.source.system, &system, built(&args)?, policy.as_ref(), &mut waivers)?;
+    let report =
+        judge(&args.source.system, &system, built(&args, policy.as_ref())?, policy.as_ref(), &mut waivers)?;
     for (rule, name) in waivers.unused() {
         errln!("totebox: the waiver of {rule} for \"{name}\" accepts nothing any more; remove it");
     }
@@ -128,19 +133,14 @@ pub fn judge(
 }
 
 /// What was built, if that is to be judged.
-fn built(args: &Args) -> Result<Option<(&Path, Spec)>> {
+fn built<'a>(args: &'a Args, policy: Option<&Policy>) -> Result<Option<(&'a Path, Spec)>> {
     let named = |path: &Path| path.shown().to_string();
+    let sdk = Sdk { folder: args.sdk.as_deref(), board: policy.map(|policy| policy.board.as_str()) };
     Ok(match (&args.image, &args.capdl) {
-        (Some(path), _) => Some((path, read_image(path)?.spec().with_context(|| named(path))?)),
+        (Some(path), _) => Some((path, read_image(path, sdk)?.spec().with_context(|| named(path))?)),
         (None, Some(path)) => Some((path, read_json(path)?.spec().with_context(|| named(path))?)),
         (None, None) => None,
     })
-}
-
-/// Reads an image.
-pub fn read_image(path: &Path) -> Result<Image> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.shown()))?;
-    Image::parse(bytes).with_context(|| path.shown().to_string())
 }
 
 /// Reads what the Microkit tool wrote with `--capdl-json`.

@@ -14,6 +14,7 @@ use totebox_deployment::SYSTEM_FILE;
 use totebox_sdf::System;
 use totebox_shown::ShowPath;
 
+use super::image::{Sdk, read_image};
 use super::{Outcome, check};
 
 /// Lowers every capability's rights in an image to what its description needs, and changes nothing else.
@@ -40,7 +41,7 @@ impl Distribution {
         Ok(if path.extension().is_some_and(|extension| extension == "json") {
             Distribution::Json(check::read_json(path)?)
         } else {
-            Distribution::Image(check::read_image(path)?)
+            Distribution::Image(read_image(path, Sdk { folder: None, board: None })?)
         })
     }
 

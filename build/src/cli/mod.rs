@@ -11,6 +11,7 @@ mod get;
 mod graph;
 mod harden;
 mod history;
+mod image;
 mod keys;
 mod lifecycle;
 mod ls;

@@ -10,7 +10,8 @@ use totebox_common::outln;
 use totebox_shown::ShowPath;
 
 use super::Outcome;
-use super::check::{Source, judge, read_image, waivers};
+use super::check::{Source, judge, waivers};
+use super::image::{Sdk, read_image};
 
 /// Writes all an auditor needs to judge a system description into one HTML file.
 #[derive(clap::Args)]
@@ -25,7 +26,7 @@ pub struct Args {
     /// Findings that are accepted, each with a reason.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
-    /// The Microkit SDK the image is built with, to state the hashes of its files.
+    /// The Microkit SDK the image is built with, to compare the image with it and to state the hashes of its files.
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
     /// The bootable image: the rules are applied to what it allows, and its hash is stated.
@@ -36,8 +37,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
+    let sdk = Sdk { folder: args.sdk.as_deref(), board: policy.as_ref().map(|policy| policy.board.as_str()) };
     let image = match &args.image {
-        Some(path) => Some((path.as_path(), read_image(path)?.spec().with_context(|| shown(path))?)),
+        Some(path) => Some((path.as_path(), read_image(path, sdk)?.spec().with_context(|| shown(path))?)),
         None => None,
     };
     let checked = judge(&args.source.system, &system, image, policy.as_ref(), &mut waivers)?;
