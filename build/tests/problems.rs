@@ -155,13 +155,23 @@ fn each_problem_says_where_what_and_the_way_out() {
         ),
         (
             archive("name = \"a1\"\nsize = \"1 MiB\"\nledger = \"0 KiB\"\non_mismatch = \"flag\"\n"),
-            "26:10: a ledger of 0 MiB has no room for records",
-            "write \"128 KiB\", or leave the key out to get that",
+            "26:10: the ledger has 0 MiB, which is too small for any entry; the smallest has 24 KiB",
+            "write \"24 KiB\" or more, or leave the key out to get 128 KiB",
+        ),
+        (
+            archive("name = \"a1\"\nsize = \"1 MiB\"\nledger = \"20 KiB\"\non_mismatch = \"flag\"\n"),
+            "26:10: the ledger has 20 KiB, which is too small for any entry; the smallest has 24 KiB",
+            "write \"24 KiB\" or more, or leave the key out to get 128 KiB",
+        ),
+        (
+            broken(VOLUME, "volume = \"1 MiB\"\nledger = \"16 KiB\""),
+            "13:10: the ledger has 16 KiB, which is too small for any entry; the smallest has 24 KiB",
+            "write \"24 KiB\" or more, or leave the key out to get 704 KiB",
         ),
         (
             archive("name = \"a1\"\nsize = \"1 MiB\"\nledger = \"5 KiB\"\non_mismatch = \"flag\"\n"),
             "26:10: the ledger has 5 KiB, which is not a whole number of 4 KiB blocks",
-            "write \"8 KiB\"",
+            "write \"24 KiB\"",
         ),
         (
             archive("name = \"a1\"\nsize = \"1 MiB\"\non_mismatch = \"flag\"\ncpu = \"5\"\n"),

@@ -103,6 +103,10 @@ pub struct Layout {
 /// Blocks of `app-console-input/`: room for an archive's head snapshot, twice, and its submissions.
 pub const INPUT_BLOCKS: u64 = 61;
 
+/// The smallest ledger of a deployment, in blocks: what is written first, one entry, and the four that are kept for a
+/// volume's end. [`Layout::new`] takes smaller ones too, for volumes there are.
+pub const LEDGER_BLOCKS_MIN: u64 = 6;
+
 /// The smallest volume: 1 MiB.
 pub const VOLUME_BLOCKS_MIN: u64 = 256;
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN};
+use ledger_fmt::layout::{
+    BLOCK_SIZE, LEDGER_BLOCKS_MIN, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN,
+};
 use totebox_manifest::{OnMismatch, SERVICES};
 use totebox_shown::Quoted;
 
@@ -164,15 +166,22 @@ fn volume_layout(
         Some(ledger) => {
             let message =
                 format!("the ledger has {}, which is not a whole number of 4 KiB blocks", show_size(ledger.value));
-            let mended = show_size(ledger.value.next_multiple_of(BLOCK));
+            let mended = show_size(ledger.value.next_multiple_of(BLOCK).max(LEDGER_BLOCKS_MIN * BLOCK));
             report.problem(ledger.offset, message, format!("write \"{mended}\""));
             return None;
         }
     };
+    if ledger_blocks < LEDGER_BLOCKS_MIN {
+        let offset = ledger.map_or(size.offset, |ledger| ledger.offset);
+        let (has, min) = (show_size(ledger_blocks * BLOCK), show_size(LEDGER_BLOCKS_MIN * BLOCK));
+        let message = format!("the ledger has {has}, which is too small for any entry; the smallest has {min}");
+        let usual = show_size(default_ledger(blocks) * BLOCK);
+        report.problem(offset, message, format!("write \"{min}\" or more, or leave the key out to get {usual}"));
+        return None;
+    }
     let Some(layout) = Layout::new(blocks, ledger_blocks) else {
         let offset = ledger.map_or(size.offset, |ledger| ledger.offset);
-        let lacks = if ledger_blocks == 0 { "has no room for records" } else { "leaves no room for documents" };
-        let message = format!("a ledger of {} {lacks}", show_size(ledger_blocks * BLOCK));
+        let message = format!("a ledger of {} leaves no room for documents", show_size(ledger_blocks * BLOCK));
         let usual = show_size(default_ledger(blocks) * BLOCK);
         report.problem(offset, message, format!("write \"{usual}\", or leave the key out to get that"));
         return None;

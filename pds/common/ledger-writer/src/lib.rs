@@ -28,7 +28,7 @@ use heapless::Deque;
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader, Frontier};
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
-use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
+use ledger_fmt::layout::{BLOCK_SIZE, LEDGER_BLOCKS_MIN, Layout, Superblock};
 use ledger_fmt::note::Signer;
 use ledger_fmt::payload::{
     CHECKPOINT_REST_MAX, DOCUMENT_NAME_MAX, DOCUMENT_REST_MAX, GENESIS_MAX, Genesis, Stated, TreeHead,
@@ -55,6 +55,10 @@ pub const COMMITS_MAX: usize = 4;
 /// full archive can still be closed: its last lifecycle record, its checkpoint and the vault's seal take a
 /// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
+
+// The smallest ledger has room for its first batch and for one entry, be it a document or an audit's result.
+const _: () = assert!(LEDGER_BLOCKS_MIN == 1 + 1 + RESERVED_BLOCKS);
+const _: () = assert!(audit_room::kept_blocks(LEDGER_BLOCKS_MIN) == RESERVED_BLOCKS);
 
 /// Blocks of `ledger/` left for documents when it ends at `ledger_next`; each put by itself takes one.
 pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
