@@ -29,6 +29,13 @@ macro_rules! outln {
     ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
 }
 
+/// Prints a line that says what was done for good to standard output; the error is the command's: `doneln!(...)?`.
+/// Standard error has the line if standard output does not take it, so that nobody does it twice.
+#[macro_export]
+macro_rules! doneln {
+    ($($text:tt)*) => { $crate::output::done(format_args!($($text)*)) };
+}
+
 /// Prints a line to standard error, if that can be written.
 #[macro_export]
 macro_rules! errln {
@@ -61,6 +68,15 @@ pub fn out(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
 
 pub fn line(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     writeln!(io::stdout(), "{}", Shown(text)).map_err(OutputError)
+}
+
+pub fn done(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
+    line(text).inspect_err(|error| {
+        // Whoever has closed the pipe wanted to read no more.
+        if !error.is_closed_pipe() {
+            error_line(text);
+        }
+    })
 }
 
 /// Prints bytes as they are to standard output.

@@ -1,7 +1,7 @@
 //! `totebox flags` and `totebox ack`.
 
 use anyhow::Result;
-use totebox_common::{errln, out, outln};
+use totebox_common::{doneln, errln, out, outln};
 use totebox_console_protocol::FINDINGS_MAX;
 use totebox_console_protocol::views::{FindingCount, FlagCount, FlagLine, RangeLine};
 use totebox_operator::client::Session;
@@ -121,8 +121,8 @@ pub fn ack(args: AckArgs) -> Result<Outcome> {
     let mut session = args.appliance.open_at_once(TIMEOUT)?;
     let done = acknowledge(&mut session, flag, &reason)??;
     match args.json {
-        true => output::json(&done)?,
-        false => outln!("flag {flag} is acknowledged")?,
+        true => output::json_done(&done)?,
+        false => doneln!("flag {flag} is acknowledged")?,
     }
     if let Some(message) = &done.message {
         errln!("totebox: unrecorded: {message}");

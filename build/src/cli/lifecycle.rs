@@ -1,7 +1,7 @@
 //! `totebox suspend`, `resume` and `archive`.
 
 use anyhow::{Result, bail};
-use totebox_common::{errln, outln};
+use totebox_common::{doneln, errln};
 use totebox_console_protocol::change::Change;
 use totebox_operator::client::lifecycle::{Transition, change};
 
@@ -53,9 +53,9 @@ pub fn run(args: Args, to: Change) -> Result<Outcome> {
     let transition = change(&mut session, &args.archive, to)??;
     let Transition { archive, command, completion, message } = &transition;
     if args.json {
-        output::json(&transition)?;
+        output::json_done(&transition)?;
     } else {
-        outln!("{command} {archive}: {completion}")?;
+        doneln!("{command} {archive}: {completion}")?;
     }
     if let Some(message) = message {
         errln!("totebox: {completion}: {message}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use totebox_common::doneln;
 use totebox_common::outln;
 use totebox_deployment::new_deployment;
 use totebox_shown::ShowPath;
@@ -30,7 +31,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let directory_name = || Some(args.directory.file_name()?.to_str()?.to_owned());
     let name = args.name.or_else(directory_name).context("the directory has no name to use; give --name NAME")?;
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
-    outln!("made the deployment \"{}\" in {}", deployment.name, args.directory.shown())?;
+    doneln!("made the deployment \"{}\" in {}", deployment.name, args.directory.shown())?;
     outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.shown())?;
     outln!("next: `totebox run --deployment {}` makes its disk and starts it", args.directory.shown())?;
     Ok(Outcome::Fine)

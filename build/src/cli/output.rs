@@ -9,12 +9,24 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use totebox_common::out;
+use totebox_common::output::error_text;
 use totebox_console_protocol::table::{Column, Table};
 use totebox_shown::{Json, Shown};
 
 /// Prints a value as one JSON document, for `--json`.
 pub fn json(value: &impl Serialize) -> Result<()> {
     out!("{}\n", Json(serde_json::to_string_pretty(value)?))?;
+    Ok(())
+}
+
+/// As [`json`], of what was done for good: standard error has it if standard output does not take it.
+pub fn json_done(value: &impl Serialize) -> Result<()> {
+    let text = Json(serde_json::to_string_pretty(value)?);
+    out!("{text}\n").inspect_err(|error| {
+        if !error.is_closed_pipe() {
+            error_text(format_args!("{text}"));
+        }
+    })?;
     Ok(())
 }
 

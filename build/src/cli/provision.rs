@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use totebox_common::doneln;
 use totebox_common::outln;
 use totebox_common::units::show_size;
 use totebox_deployment::provision;
@@ -28,7 +29,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<Outcome> {
     let deployment = provision(&args.deployment, &args.name, args.size.as_deref(), args.disk.as_deref())?;
-    outln!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()))?;
+    doneln!("added the archive \"{}\"; {} of the disk are free", args.name, show_size(deployment.free()))?;
     if args.disk.is_none() {
         outln!("a disk that exists already gets the volume by the same command with --disk FILE")?;
     }

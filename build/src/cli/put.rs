@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 use totebox_common::output::{OutputError, causes};
 use totebox_common::units::count;
-use totebox_common::{errln, outln};
+use totebox_common::{doneln, errln};
 use totebox_console_protocol::text::{Hex, Size};
 use totebox_operator::client::content::{FileContent, STDIN};
 use totebox_operator::client::ls::Record;
@@ -84,7 +84,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 #[derive(Default)]
 struct Tally {
     json: bool,
-    /// Why nothing more is printed. The documents go on all the same: they matter more.
+    /// Why standard output takes no more. The documents go on all the same: they matter more.
     printed: Option<OutputError>,
     told: Vec<Value>,
     not_put: usize,
@@ -95,7 +95,10 @@ impl Tally {
         self.not_put += usize::from(!matches!(fate, Fate::Committed(_) | Fate::Listed(_) | Fate::Skipped(_)));
         match self.json {
             true => self.told.push(describe(source, fate)),
-            false if self.printed.is_none() => self.printed = tell(source, fate).err(),
+            // Of each of them: standard error says what standard output does not take.
+            false if self.printed.as_ref().is_none_or(|error| !error.is_closed_pipe()) => {
+                self.printed = tell(source, fate).err().or(self.printed.take());
+            }
             false => {}
         }
     }
@@ -109,7 +112,7 @@ impl Tally {
 
     fn finish(self, put: Result<()>) -> Result<Outcome> {
         if self.json {
-            output::json(&self.told)?;
+            output::json_done(&self.told)?;
         }
         put?;
         if let Some(error) = self.printed {
@@ -131,13 +134,13 @@ fn tell(source: &Source, fate: &Fate) -> Result<(), OutputError> {
     match fate {
         Fate::Committed(receipt) => {
             let (size, hash) = (Size(receipt.size), Hex(&receipt.hash));
-            outln!("record {:>6}  {size:>10}  {hash}  {name}", receipt.sequence)?;
+            doneln!("record {:>6}  {size:>10}  {hash}  {name}", receipt.sequence)?;
         }
         Fate::Listed(Record { sequence, size, hash, .. }) => {
-            outln!("record {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
+            doneln!("record {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
         }
         Fate::Skipped(Record { sequence, size, hash, .. }) => {
-            outln!("exists {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
+            doneln!("exists {sequence:>6}  {:>10}  {hash}  {name}", Size(*size))?;
         }
         Fate::Refused(refusal) => errln!("totebox: {path}: {}: {}", refusal.name, refusal.text),
         Fate::NotRead(why) | Fate::NotSent(why) | Fate::Unknown(why) => errln!("totebox: {path}: {why}"),

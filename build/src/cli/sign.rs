@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use totebox_common::{errln, outln};
+use totebox_common::{doneln, errln};
 use totebox_operator::client::sign::{Signed, in_service, sign};
 
 use super::appliance::{Appliance, TIMEOUT};
@@ -36,7 +36,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         match sign(&mut session, &archive)? {
             Ok(signed) if args.json => rows.push(json!(signed)),
             Ok(Signed { archive, checkpoint, records, .. }) => {
-                outln!("{archive}: record {checkpoint} is the checkpoint over its {records} records")?;
+                doneln!("{archive}: record {checkpoint} is the checkpoint over its {records} records")?;
             }
             Err(refusal) => {
                 outcome = Outcome::Found;
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         }
     }
     if args.json {
-        output::json(&rows)?;
+        output::json_done(&rows)?;
     }
     Ok(outcome)
 }

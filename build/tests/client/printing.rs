@@ -75,6 +75,21 @@ const CALLS: &[(&str, &[&str])] = &[
     ("archive", &["archive finance --final --connect unix:console"]),
 ];
 
+/// What commands that change something say that they did, on standard error if standard output takes nothing.
+const DONE: [(&str, &str); 11] = [
+    ("new made", "made the deployment \"made1\" in made1\n"),
+    ("provision more", "added the archive \"more\"; "),
+    ("disk create", "made 1.img: "),
+    ("put contracts text --json", "\"sequence\": "),
+    ("put contracts text", "record "),
+    ("sign contracts --json", "\"checkpoint\": "),
+    ("sign contracts", "is the checkpoint over its "),
+    ("ack", "flag 1 is acknowledged\n"),
+    ("suspend", "suspend finance: done\n"),
+    ("resume", "resume"),
+    ("archive", "archive finance: done\n"),
+];
+
 /// What prints nothing itself: it shows the appliance's line.
 const SILENT: [&str; 1] = ["run"];
 
@@ -195,6 +210,12 @@ fn no_command_loses_what_it_prints_or_panics() {
         assert_eq!(output.status.code(), Some(2), "{line}: {}", said(&output));
         let complaint = "totebox: cannot write to standard output: No space left on device";
         assert_eq!(said(&output).matches(complaint).count(), 1, "{line}: {}", said(&output));
+
+        if let Some((_, done)) =
+            DONE.iter().find(|(command, _)| line.starts_with(command) && !line.contains("--help"))
+        {
+            assert!(said(&output).contains(done), "{line}: {}", said(&output));
+        }
 
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use totebox_common::doneln;
 use totebox_common::outln;
 use totebox_common::units::show_size;
 use totebox_deployment::Deployment;
@@ -36,6 +37,6 @@ pub fn run(args: Args) -> Result<Outcome> {
     }
     deployment.remember_disk(&args.disk)?;
     let (size, volumes) = (show_size(deployment.disk_size), deployment.volumes.len());
-    outln!("made {}: {size}, {volumes} volumes", args.disk.shown())?;
+    doneln!("made {}: {size}, {volumes} volumes", args.disk.shown())?;
     Ok(Outcome::Fine)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use totebox_common::doneln;
 use totebox_common::outln;
 use totebox_deployment::Deployment;
 use totebox_disk::repair::{Plan, Repair, RepairReport, beside};
@@ -89,7 +90,7 @@ fn print(plan: &Plan, saved: Option<&Path>) -> Result<()> {
     match (plan.pieces.len(), saved) {
         (0, _) if plan.is_empty() => outln!("nothing needs to be repaired")?,
         (0, _) => outln!("nothing can be repaired")?,
-        (_, Some(saved)) => outln!("repaired and verified; what stood there is in {}", saved.shown())?,
+        (_, Some(saved)) => doneln!("repaired and verified; what stood there is in {}", saved.shown())?,
         (_, None) => outln!("nothing was written: --write does it")?,
     }
     Ok(())
