@@ -7,12 +7,13 @@
 //! | [`append`], [`verify`] | stores side by side: [`limit`], [`appliance`], [`peers`] |
 //! | [`proofs`], [`size`], [`archives`] | how cost grows |
 //! | [`sel4`] | instructions on seL4, domain by domain |
-//! | [`rig`], [`console`], [`orchestrator`] | the machine, and the domains the benchmark plays |
+//! | [`rig`], [`counting`], [`console`], [`orchestrator`] | the machine, its disk, and the domains the benchmark plays |
 
 mod append;
 mod appliance;
 mod archives;
 mod console;
+mod counting;
 mod figures;
 mod limit;
 mod orchestrator;

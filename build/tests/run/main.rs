@@ -343,6 +343,8 @@ fn a_terminal_is_raw_while_it_runs_and_restored_after() {
     keyboard.send("\x03");
     keyboard.wait_for("totebox> ");
     assert!(keyboard.ask("status").contains("+status"));
+    // The prompt behind that; the next one says that the line is the keyboard's again.
+    keyboard.wait_for("totebox> ");
     // A client takes the line, and leaves it in machine mode.
     let mut client = site.connect();
     client.wait_for("totebox> ");
