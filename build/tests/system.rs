@@ -8,9 +8,7 @@ use std::path::Path;
 
 use common::{deployment, with_archives};
 use totebox_deployment::Deployment;
-use totebox_manifest::{
-    ARCHIVES_MAX, DeviceKind, LinkKind, MANIFEST_SIZE, Manifest, NO_CHANNEL, PDS_MAX, Region, Role,
-};
+use totebox_manifest::{ARCHIVES_MAX, DeviceKind, MANIFEST_SIZE, Manifest, NO_CHANNEL, PDS_MAX, Region, Role};
 use totebox_sdf::{ID_MAX, IrqSource, Perms, ProtectionDomain, System};
 
 const RW: Perms = Perms { read: true, write: true, execute: false };
@@ -173,7 +171,9 @@ fn manifests_agree_with_the_system_description() {
             for link in manifest.links() {
                 let peer = peer_name(link.peer, link.peer_index);
                 let other = system.protection_domain(&peer).unwrap();
-                for (region, perms, theirs) in [(link.mine, RW, R), (link.theirs, R, RW)] {
+                // What the orchestrator notes it reads itself.
+                let read = if peer == *name { RW } else { R };
+                for (region, perms, theirs) in [(link.mine, RW, read), (link.theirs, read, RW)] {
                     if region != Region::default() {
                         let region = at(region, perms);
                         let map = other.maps.iter().find(|map| map.region == region).unwrap();
@@ -265,7 +265,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
         let bytes = &manifests.iter().find(|(pd, _)| pd == name).unwrap().1;
         let manifest = Manifest::parse(bytes).unwrap();
         let show = |link: &totebox_manifest::Link| {
-            let kind = if link.kind == LinkKind::Queue as u8 { "queue" } else { "page" };
+            let kind = ["queue", "page", "trace"][usize::from(link.kind)];
             let channel = if link.channel == NO_CHANNEL { "" } else { " channel" };
             let (mine, theirs) = (link.mine.size.get() > 0, link.theirs.size.get() > 0);
             let flow = ["none", "writes", "reads", "both"][usize::from(mine) + 2 * usize::from(theirs)];
@@ -282,6 +282,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
             "clock page reads",
             "console queue both channel",
             "orchestrator page both channel",
+            "orchestrator trace writes",
             "vault queue both channel"
         ]
     );
@@ -289,13 +290,20 @@ fn each_domain_has_the_conversations_it_is_written_for() {
         links("orchestrator"),
         [
             "archive-a0 page both channel",
+            "archive-a0 trace reads",
             "archive-a1 page both channel",
+            "archive-a1 trace reads",
             "auditor queue both channel",
+            "auditor trace reads",
             "clock page reads channel",
+            "clock trace reads",
             "console page writes",
             "console queue both channel",
+            "console trace reads",
+            "orchestrator trace both",
             "vault page reads",
             "vault queue both channel",
+            "vault trace reads",
         ]
     );
     assert_eq!(
@@ -305,6 +313,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
             "archive-a1 page reads",
             "clock page reads",
             "orchestrator queue both channel",
+            "orchestrator trace writes",
             "vault queue both channel",
         ]
     );
@@ -316,6 +325,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
             "auditor queue both channel",
             "orchestrator page writes",
             "orchestrator queue both channel",
+            "orchestrator trace writes",
         ]
     );
     assert_eq!(
@@ -326,6 +336,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
             "clock page reads channel",
             "orchestrator page reads",
             "orchestrator queue both channel",
+            "orchestrator trace writes",
         ]
     );
     assert_eq!(
@@ -336,6 +347,7 @@ fn each_domain_has_the_conversations_it_is_written_for() {
             "auditor page writes",
             "console page writes channel",
             "orchestrator page writes channel",
+            "orchestrator trace writes",
         ]
     );
 }

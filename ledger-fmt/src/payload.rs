@@ -205,8 +205,10 @@ const FLAG: &[Key] = &[
     optional("block", Form::Uint),
     optional("detail", Form::Uint),
     optional("record", Form::Uint),
+    optional("status", Form::Uint),
     optional("archive", Form::Text(NAME_LEN_MAX)),
     optional("late_ms", Form::Uint),
+    optional("instruction", Form::Uint),
 ];
 
 /// A flag that was acknowledged, and why.
@@ -224,9 +226,11 @@ const BOOT: &[Key] = &[required("archives", Form::Uint), required("deployment", 
 /// An archive that has faulted.
 const FAULT: &[Key] = &[
     required("fault", WORD),
+    optional("status", Form::Uint),
     optional("address", Form::Uint),
     required("archive", Form::Text(NAME_LEN_MAX)),
     optional("late_ms", Form::Uint),
+    optional("instruction", Form::Uint),
 ];
 
 /// Whether a payload has the keys it must have, and those listed here have the form they must have.

@@ -128,6 +128,8 @@ PAYLOADS: dict[str, Form] = {
             "area": WORD,
             "block": number,
             "record": number,
+            "status": number,
+            "instruction": number,
             "late_ms": number,
         },
     ),
@@ -135,5 +137,5 @@ PAYLOADS: dict[str, Form] = {
         {"flag": number, "kind": WORD, "reason": text(255)}, {"archive": WORD, "late_ms": number}
     ),
     "boot": map_with({"archives": number, "deployment": ID}, {}),
-    "fault": map_with({"fault": WORD, "archive": WORD}, {"address": number, "late_ms": number}),
+    "fault": map_with({"fault": WORD, "archive": WORD}, {"address": number, "status": number, "instruction": number, "late_ms": number}),
 }

@@ -96,6 +96,7 @@ pub fn taken_over_archives_reach_nothing<A: Appliance>(appliance: &mut A, change
     let columns: Vec<&str> = row(&status, "asks-vault").split_whitespace().collect();
     assert_eq!(columns[2..4], [&*FORBIDDEN_REQUESTS.to_string(), "0"], "{status}");
     drop(terminal);
+    evidence_of_each_fault(appliance);
     // The sibling works while they are there, and so does the auditor.
     appliance.tool().call(&["put", "honest", &document]).expect(0);
     audited(appliance, &["honest"], 0);
@@ -112,6 +113,51 @@ pub fn taken_over_archives_reach_nothing<A: Appliance>(appliance: &mut A, change
         appliance.tool().call(&["get", archive, "1", "-o", path, "--force"]).expect(0);
         assert_eq!(fs::read_to_string(&output).expect("it was written"), content, "{archive}");
     }
+}
+
+/// Of each archive that faulted flag and audit record say where and how, and its trace what it noted before. The trace of
+/// one that writes nonsense there is shown as that.
+fn evidence_of_each_fault(appliance: &dyn Appliance) {
+    let faulted = &ATTACKS[..3];
+    let flags = call_until(appliance, &["flags", "--json"], 1, |flags| {
+        faulted.iter().all(|(name, ..)| has_flag(flags, name, "fault"))
+    });
+    let history = call_until(appliance, &["history", "--json", "--from", "0"], 0, |_| true);
+    for &(name, attack, target) in faulted {
+        let flag = flag_rows(&flags).iter().find(|row| row["archive"] == name && row["kind"] == "fault");
+        let flag = flag.expect("it is flagged");
+        assert_eq!(
+            (&flag["what"], &flag["detail"]),
+            (&"memory".into(), &region(appliance.site(), name, target).vaddr.get().into())
+        );
+        let (instruction, status) = (flag["instruction"].as_u64(), flag["status"].as_u64());
+        let (instruction, status) = (instruction.expect("it is known"), status.expect("it is known"));
+        assert_ne!(instruction, 0);
+        match appliance.backend() {
+            // The code of a SIGSEGV: nothing is mapped there, or what is there is not to be written.
+            "hosted" => assert_eq!(status, if attack == Attack::Write { 2 } else { 1 }, "{flag}"),
+            // AArch64's syndrome: a data abort of a less privileged level, and whether it was a write.
+            _ => assert_eq!((status >> 26, status >> 6 & 1 == 1), (0x24, attack == Attack::Write), "{flag}"),
+        }
+        let events = history["events"].as_array().expect("a history has events");
+        let record = events.iter().find(|event| event["kind"] == "fault" && event["archive"] == name);
+        let record = record.expect("it is recorded");
+        let said = ["address", "instruction", "status"].map(|key| record[key].as_u64());
+        assert_eq!(said, [flag["detail"].as_u64(), Some(instruction), Some(status)], "{record}");
+        assert_eq!(noted(appliance, name), ["started", "committed 77 records"], "{name}");
+    }
+    let nonsense = noted(appliance, "asks-vault");
+    let unreadable = |note: &String| note.starts_with("an event that cannot be read");
+    assert!(!nonsense.is_empty() && nonsense.iter().all(unreadable), "{nonsense:?}");
+    let refused = |note: &String| note.starts_with("refused a request about asks-vault: ");
+    assert!(noted(appliance, "vault").iter().any(refused));
+}
+
+/// What a domain noted, by `totebox trace`.
+fn noted(appliance: &dyn Appliance, domain: &str) -> Vec<String> {
+    let trace = call_until(appliance, &["trace", domain, "--json"], 0, |_| true);
+    let notes = trace["notes"].as_array().expect("a trace has notes");
+    notes.iter().map(|note| note["text"].as_str().expect("a note is a text").to_owned()).collect()
 }
 
 /// What each archive of [`MISBEHAVING`] does when it is hostile, and the kind of flag that tells of it.
@@ -293,23 +339,10 @@ pub fn a_spinning_archive_takes_nothing<A: Appliance>(appliance: &mut A, changed
 fn take_over(site: &Site, attacks: &[(&str, Attack, Target)]) -> Vec<(PathBuf, Vec<u8>)> {
     let read = |path: &PathBuf| fs::read(path).expect("the file is there");
     let mut before = vec![(site.system.clone(), read(&site.system))];
-    let manifest = |pd: &str| read(&site.manifest(pd));
-    let of = |pd: &str, role, mine: bool| {
-        let bytes = manifest(pd);
-        let manifest = Manifest::parse(&bytes).expect("a manifest of the model");
-        let kind = if role == Role::Orchestrator { LinkKind::Page } else { LinkKind::Queue };
-        let link = manifest.link(role, 0, kind).expect("the link is there");
-        if mine { link.mine } else { link.theirs }
-    };
     let mut system = String::from_utf8(before[0].1.clone()).expect("XML is UTF-8");
     for &(name, attack, target) in attacks {
         let pd = format!("archive-{name}");
-        let region = match target {
-            Target::Sibling => of("archive-honest", Role::Vault, true),
-            Target::Vault => of("vault", Role::Orchestrator, true),
-            Target::OwnReplies => of(&pd, Role::Vault, false),
-            Target::Nothing => Region::default(),
-        };
+        let region = region(site, name, target);
         let path = site.manifest(&pd);
         let bytes = read(&path);
         fs::write(&path, with_attack(&bytes, attack, region)).expect("the folder can be written");
@@ -320,6 +353,23 @@ fn take_over(site: &Site, attacks: &[(&str, Attack, Target)]) -> Vec<(PathBuf, V
     }
     fs::write(&site.system, system).expect("the folder can be written");
     before
+}
+
+/// The memory that an archive goes for.
+fn region(site: &Site, name: &str, target: Target) -> Region {
+    let of = |pd: &str, role, mine: bool| {
+        let bytes = fs::read(site.manifest(pd)).expect("the file is there");
+        let manifest = Manifest::parse(&bytes).expect("a manifest of the model");
+        let kind = if role == Role::Orchestrator { LinkKind::Page } else { LinkKind::Queue };
+        let link = manifest.link(role, 0, kind).expect("the link is there");
+        if mine { link.mine } else { link.theirs }
+    };
+    match target {
+        Target::Sibling => of("archive-honest", Role::Vault, true),
+        Target::Vault => of("vault", Role::Orchestrator, true),
+        Target::OwnReplies => of(&format!("archive-{name}"), Role::Vault, false),
+        Target::Nothing => Region::default(),
+    }
 }
 
 /// Puts the files back as they were.

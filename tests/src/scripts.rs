@@ -37,7 +37,7 @@ fn a_person_types(appliance: &mut dyn Appliance, _: u64) {
     let mut terminal = appliance.terminal();
     let help = terminal.command("help");
     for command in
-        ["status", "ls", "put", "get", "audit", "flags", "ack", "history", "suspend", "resume", "archive"]
+        ["status", "ls", "put", "get", "audit", "flags", "ack", "history", "trace", "suspend", "resume", "archive"]
     {
         assert!(help.contains(command), "help does not speak of {command}:\n{help}");
     }
@@ -51,8 +51,21 @@ fn a_person_types(appliance: &mut dyn Appliance, _: u64) {
     assert!(listing.contains("a typed note") && listing.contains("+ls records=2"), "{listing}");
     let document = terminal.command("get finance 1");
     assert!(document.contains("first line\n second line\n"), "{document}");
+    let trace = terminal.command("trace finance");
+    let noted = ["started", "is active, as it was told", "request to finance: put", "committed 1 record"];
+    let mut rest = trace.as_str();
+    for wanted in noted.into_iter().chain(["request to finance: ls", "request to finance: get"]) {
+        rest = rest
+            .split_once(wanted)
+            .unwrap_or_else(|| panic!("{wanted} is not there, or not in its order:\n{trace}"))
+            .1;
+    }
+    for domain in ["vault", "orchestrator", "auditor", "console", "clock"] {
+        assert!(terminal.command(&format!("trace {domain}")).contains("started"), "{domain}");
+    }
     // A scheduled audit may be under way.
     terminal.command_until("audit", |verdict| verdict.contains("+audit clean volumes=4"));
+    assert!(terminal.command("trace auditor").contains("audit of finance ended: clean"));
     let status = terminal.command("status");
     assert!(row(&status, "finance").contains("clean"), "{status}");
     assert!(terminal.command("frobnicate").contains("-unknown-command"));

@@ -330,9 +330,18 @@ fn a_faulting_archive_is_stopped_and_named_and_its_siblings_do_not_notice() {
     operator.put("finance", "books", b"content").unwrap().unwrap();
     let world = &mut operator.wire.world;
     let finance = world.pd(Role::Archive, 1);
-    world.fault(finance, Fault { kind: FaultKind::Memory, address: 0x10_0000_0000, instruction: 0 });
+    world.fault(
+        finance,
+        Fault { kind: FaultKind::Memory, address: 0x10_0000_0000, instruction: 0x20_0004, status: 0x92 },
+    );
     world.settle();
     assert!(world.stopped(finance));
+    let text = |row: &String| row.split_once(" text=").expect("a note is a text").1.to_owned();
+    let trace: Vec<String> = operator.ask("trace finance").unwrap().rows.iter().map(text).collect();
+    assert!(
+        trace.ends_with(&["\"request to finance: put\"", "\"committed 1 record\""].map(String::from)),
+        "{trace:?}"
+    );
     let status = operator.ask("status").unwrap();
     assert_eq!(value(row(&status.rows, "finance"), "state"), Some("faulted"));
     assert_eq!(operator.put("finance", "more", b"x").unwrap(), Err("not-active".to_owned()));
@@ -341,6 +350,10 @@ fn a_faulting_archive_is_stopped_and_named_and_its_siblings_do_not_notice() {
         assert_eq!(value(row(&operator.ask("status").unwrap().rows, archive), "state"), Some("active"));
     }
     assert_eq!(operator.ask("verify finance").unwrap().end, "+audit clean volumes=1", "it is left as evidence");
+    let later: Vec<String> = operator.ask("trace finance").unwrap().rows.iter().map(text).collect();
+    assert_eq!(later, trace, "so is its trace");
+    let flags = operator.ask("flags").unwrap();
+    assert!(flags.rows[0].contains(" instruction=2097156 status=146 "), "{flags:?}");
 }
 
 #[test]

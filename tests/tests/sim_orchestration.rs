@@ -348,7 +348,10 @@ fn a_fault_is_recorded_and_flagged_and_what_is_over_is_news_when_it_happens_agai
     let (disk, mut operator) = at_work(&deployment, 1);
     for round in 0..2u64 {
         let finance = operator.wire.world.pd(Role::Archive, 1);
-        operator.wire.world.fault(finance, Fault { kind: FaultKind::Memory, address: 0x1000, instruction: 0 });
+        operator.wire.world.fault(
+            finance,
+            Fault { kind: FaultKind::Memory, address: 0x1000, instruction: 0x20_0004, status: 0x92 },
+        );
         await_event(&mut operator, &format!("flag {} finance fault", round + 1));
         assert_eq!(state(&mut operator, "finance"), "faulted");
         for command in ["suspend finance", "archive finance final"] {

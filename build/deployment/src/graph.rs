@@ -2,7 +2,7 @@
 //! `system.xml` and the manifests are both written from it. What flows between whom comes from
 //! [`totebox_manifest::conversation`] alone.
 
-use totebox_manifest::conversation::{PAGE, Page, channel, page, queue};
+use totebox_manifest::conversation::{PAGE, Page, TRACE_READER, TRACE_SIZE, channel, page, queue};
 use totebox_manifest::{DeviceKind, Driver, LinkKind, MANIFEST_SIZE, OnMismatch, Role, RoleInfo, SERVICES};
 
 use super::Archive;
@@ -139,6 +139,7 @@ impl Graph {
             }
         }
         builder.devices(board);
+        builder.traces();
         builder.place();
         builder.graph
     }
@@ -308,6 +309,26 @@ impl Builder {
             return RegionIndex(index);
         }
         self.region(name, page.size as u64, purpose, Some(writer), vec![reader], RegionKind::Memory)
+    }
+
+    /// Gives every domain a region for its trace, which the orchestrator reads.
+    fn traces(&mut self) {
+        let reader = self.graph.service(TRACE_READER);
+        for pd in (0..self.graph.pds.len()).map(PdIndex) {
+            let name = &self.graph.pd(pd).name;
+            let (name, purpose) = (format!("{name}-trace"), format!("what {name} did last"));
+            let readers = if pd == reader { vec![] } else { vec![reader] };
+            let trace = self.region(name, TRACE_SIZE as u64, purpose, Some(pd), readers, RegionKind::Memory);
+            let link =
+                Link { peer: reader, kind: LinkKind::Trace, channel: None, child: None, mine: None, theirs: None };
+            let mine = Some(trace);
+            if pd == reader {
+                self.graph.pds[pd.0].links.push(Link { mine, theirs: mine, ..link });
+            } else {
+                self.graph.pds[pd.0].links.push(Link { mine, ..link });
+                self.graph.pds[reader.0].links.push(Link { peer: pd, theirs: mine, ..link });
+            }
+        }
     }
 
     fn region(

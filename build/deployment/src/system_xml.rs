@@ -109,10 +109,10 @@ impl Writer {
         let name = |pd: &PdIndex| self.graph.pd(*pd).name.as_str();
         let readers: Vec<&str> = region.readers.iter().map(name).collect();
         let readers = readers.join(", ");
-        match (&region.writer, &region.kind) {
-            (None, _) => format!("read by {readers}"),
-            (Some(owner), RegionKind::Registers(_) | RegionKind::Dma) => format!("of {} alone", name(owner)),
-            (Some(writer), _) => format!("written by {}, read by {readers}", name(writer)),
+        match &region.writer {
+            None => format!("read by {readers}"),
+            Some(owner) if readers.is_empty() => format!("of {} alone", name(owner)),
+            Some(writer) => format!("written by {}, read by {readers}", name(writer)),
         }
     }
 

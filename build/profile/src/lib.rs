@@ -12,7 +12,7 @@ use totebox_check::authority::Control;
 use totebox_check::{Act, Channel, Domain, Fill, Policy, Reporting, Role};
 use totebox_deployment::Deployment;
 use totebox_deployment::graph::{Graph, Pd, RegionKind};
-use totebox_manifest::conversation::{channel, page, queue};
+use totebox_manifest::conversation::{TRACE_READER, channel, page, queue};
 use totebox_manifest::{DeviceKind, LinkKind, ROLES, Role as Kind, RoleInfo};
 
 pub fn policy(deployment: &Deployment) -> Policy {
@@ -85,11 +85,12 @@ fn allowed() -> BTreeSet<(&'static str, &'static str, Act)> {
     let kinds = ROLES.map(|info| info.role);
     for (from, to) in kinds.into_iter().flat_map(|from| kinds.map(|to| (from, to))) {
         let mut allow = |act| allowed.insert((from.name(), to.name(), act));
-        if queue(from, to).is_some() || page(from, to).is_some() {
+        let talks = queue(from, to).is_some() || page(from, to).is_some();
+        if talks || to == TRACE_READER {
             allow(Act::Write);
-            if channel(from, to, LinkKind::Queue) || channel(from, to, LinkKind::Page) {
-                allow(Act::Signal);
-            }
+        }
+        if talks && (channel(from, to, LinkKind::Queue) || channel(from, to, LinkKind::Page)) {
+            allow(Act::Signal);
         }
         if (from, to) == (Kind::Orchestrator, Kind::Archive) {
             allow(Act::Control(Control::Parent));

@@ -123,7 +123,12 @@ impl Appliance<'_> {
         let mut trunks: Vec<([Point; 2], Style, bool, &str)> = Vec::new();
         if let Some(archive) = last(&|archive| joins(orchestrator, archive)) {
             let points = [(TRUNK_ORCHESTRATOR, below), (TRUNK_ORCHESTRATOR, y(archive, 2))];
-            trunks.push((points, Style::Data, true, "orchestrator and every archive: its orders, their health"));
+            trunks.push((
+                points,
+                Style::Data,
+                true,
+                "orchestrator and every archive: its orders, their health and traces",
+            ));
         }
         if let Some(archive) = last(&controls) {
             let points = [(TRUNK_PARENT, below), (TRUNK_PARENT, y(archive, 0))];

@@ -24,6 +24,7 @@ mod run;
 mod sign;
 mod status;
 mod system;
+mod trace;
 mod watch;
 
 use std::path::PathBuf;
@@ -85,6 +86,7 @@ enum Command {
     Flags(flags::Args),
     Ack(flags::AckArgs),
     History(history::Args),
+    Trace(trace::Args),
     /// Brings an archive to rest and stops it, until it is resumed.
     #[command(after_help = lifecycle::help("suspend finance"))]
     Suspend(lifecycle::Args),
@@ -147,6 +149,7 @@ fn command(command: Command) -> Result<Outcome> {
         Command::Flags(args) => flags::run(args),
         Command::Ack(args) => flags::ack(args),
         Command::History(args) => history::run(args),
+        Command::Trace(args) => trace::run(args),
         Command::Suspend(args) => lifecycle::run(args, Change::Suspend),
         Command::Resume(args) => lifecycle::run(args, Change::Resume),
         Command::Archive(args) => lifecycle::archive(args),

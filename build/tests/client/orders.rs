@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::FindingKind;
-use totebox_console::testing::Harness;
+use totebox_console::testing::{Harness, RECORD_TIME_MS};
 use totebox_operator::client::{Connection, Session, Timing};
-use totebox_protocol::audit::{EventRow, FoundRange, NO_RECORD, Verdict};
+use totebox_protocol::audit::{self, FoundRange, NO_RECORD, Verdict};
 use totebox_protocol::flag::{Acknowledged, FlagKind, NO_VOLUME};
 use totebox_protocol::operator::{Completion, Order, Reason, Refusal};
 use totebox_protocol::page::{ArchiveState, HISTORY_MAX, degraded};
+use totebox_protocol::trace::{Event, EventRow, NoteRow};
 use totebox_protocol::vault::Area;
 use zerocopy::FromZeros;
 
@@ -211,8 +212,8 @@ fn a_lifecycle_command_says_by_its_exit_code_how_it_ended() {
 }
 
 /// Records of the audit record, one flag among so many audits.
-fn record(sequence: u64) -> EventRow {
-    let mut event = EventRow::new_zeroed();
+fn record(sequence: u64) -> audit::EventRow {
+    let mut event = audit::EventRow::new_zeroed();
     let entry = &mut event.entry;
     (event.sequence, entry.volume, entry.record) = (sequence.into(), 0, NO_RECORD.into());
     match sequence {
@@ -240,7 +241,7 @@ fn the_audit_record_is_read_page_by_page() {
         let Order::History(from) = harness.last_order().0 else { panic!("another order") };
         harness.peer.orders.push(Ok((Order::Ping, Reason::new())));
         let from = from.unwrap_or(RECORDS - HISTORY_MAX as u64);
-        let events: Vec<EventRow> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
+        let events: Vec<audit::EventRow> = (from..RECORDS).take(HISTORY_MAX).map(record).collect();
         harness.bring_history(seen as u32, &events, RECORDS);
         harness.publish();
     };
@@ -268,6 +269,43 @@ fn the_audit_record_is_read_page_by_page() {
     assert_eq!(output.status.code(), Some(2));
     let output = totebox(at, &["history", "--from", "58"]);
     assert_eq!(stdout(&output).lines().count(), 4, "{}", stdout(&output));
+    appliance.end();
+}
+
+#[test]
+fn what_a_domain_noted_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let prepare = |harness: &mut Harness| {
+        for outcome in [Ok(1), Ok(2), Ok(3), Err(Refusal::UnknownArchive)] {
+            harness.answer_order(outcome);
+        }
+    };
+    let noted = [Event::Started, Event::Committed { records: 3 }];
+    let note = |(sequence, event): (u64, Event)| NoteRow {
+        sequence: sequence.into(),
+        event: EventRow::of(RECORD_TIME_MS, event),
+    };
+    let notes: Vec<NoteRow> = (0..).zip(noted).map(note).collect();
+    let meanwhile = at_each_call(move |harness, number| {
+        let notes: &[NoteRow] = if number < 3 { &notes } else { &[] };
+        harness.bring_trace(number as u32, notes);
+    });
+    let appliance = Appliance::listen(&at.join("console"), 5, prepare, meanwhile);
+    let output = totebox(at, &["trace", "finance"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "seq  time                 what\n  0  2024-03-01 00:00:00  started\n  1  2024-03-01 00:00:00  committed 3 records\n"
+    );
+    let trace = json("trace", &totebox(at, &["trace", "vault", "--json"]));
+    assert_eq!((&trace["domain"], &trace["notes"][1]["sequence"]), (&"vault".into(), &1.into()));
+    assert_eq!(stdout(&totebox(at, &["trace", "clock"])), "clock has noted nothing\n");
+    let output = totebox(at, &["trace", "contracts"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let output = totebox(at, &["trace", "nowhere at all"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no archive \"nowhere at all\""), "{}", stderr(&output));
     appliance.end();
 }
 

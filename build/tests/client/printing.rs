@@ -15,6 +15,7 @@ use totebox_deployment::Deployment;
 use totebox_protocol::audit::{EventRow, Verdict};
 use totebox_protocol::flag::FlagKind;
 use totebox_protocol::operator::{Completion, Order, Reason};
+use totebox_protocol::trace::NoteRow;
 use zerocopy::FromZeros;
 
 use crate::appliance::Appliance;
@@ -70,6 +71,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ),
     ("ack", &["ack {n} seen --connect unix:console"]),
     ("history", &["history --connect unix:console", "history --from 0 --json --connect unix:console"]),
+    ("trace", &["trace finance --connect unix:console", "trace finance --json --connect unix:console"]),
     ("suspend", &["suspend finance --connect unix:console"]),
     ("resume", &["resume finance --connect unix:console", "resume finance --json --connect unix:console"]),
     ("archive", &["archive finance --final --connect unix:console"]),
@@ -167,6 +169,7 @@ fn serve(at: &Path) -> Appliance {
             Order::Acknowledge(flag) => harness.acknowledge(flag, tag, true),
             Order::History(_) => harness.bring_history(tag, &[EventRow::new_zeroed()], 1),
             Order::Findings(_) => harness.bring_findings(tag, 0, &[]),
+            Order::Trace(_) => harness.bring_trace(tag, &[NoteRow::new_zeroed()]),
             Order::Ping => {}
             Order::Verify(_) => {
                 for row in &mut harness.status_page.rows {

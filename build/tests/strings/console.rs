@@ -85,6 +85,10 @@ impl Hostile {
                 ),
                 "+history records=1".into(),
             ],
+            "trace" => vec![
+                format!("=note seq=0 time=0{}", words(&["text"])),
+                format!("+trace{} notes=1", words(&["domain"])),
+            ],
             "audit" => vec![
                 format!("=volume{}{} area={name} block=1", words(&["name", "verdict", "finding"]), numbers(&["records", "bytes", "duration_ms", "findings"])),
                 format!("-mismatch {OBEYED} it is"),

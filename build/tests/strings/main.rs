@@ -331,6 +331,7 @@ fn cases() -> BTreeMap<&'static str, Cases> {
         ("flags", [appliance(""), appliance("--volume NAME")].concat()),
         ("ack", appliance("1 NAME")),
         ("history", [appliance(""), appliance("--kind NAME")].concat()),
+        ("trace", appliance("NAME")),
         ("suspend", appliance("NAME")),
         ("resume", appliance("NAME")),
         ("archive", [appliance("NAME --final"), appliance("NAME")].concat()),

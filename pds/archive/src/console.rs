@@ -17,11 +17,13 @@ pub struct Console {
     link: Endpoint<Reply, Request>,
     /// The oldest request, if it was copied out and not finished yet.
     held: Option<Message>,
+    /// Nobody has looked at it yet.
+    new: bool,
 }
 
 impl Console {
     pub fn new(manifest: &Manifest<'_>, mapped: Mapped) -> Result<Self, SetupError> {
-        Ok(Console { link: Endpoint::open(manifest, mapped, Role::Console, 0)?, held: None })
+        Ok(Console { link: Endpoint::open(manifest, mapped, Role::Console, 0)?, held: None, new: false })
     }
 
     pub fn is_broken(&self) -> bool {
@@ -39,8 +41,14 @@ impl Console {
                 self.link.break_off();
                 None
             });
+            self.new = self.held.is_some();
         }
         self.held.filter(|_| !self.is_broken())
+    }
+
+    /// Whether the request that [`Console::request`] returned is looked at for the first time; says so once.
+    pub fn is_new(&mut self) -> bool {
+        core::mem::take(&mut self.new)
     }
 
     fn next_request(&mut self) -> Result<Option<Message>, PeerError> {

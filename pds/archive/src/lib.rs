@@ -37,11 +37,12 @@ mod tests;
 use ledger_fmt::record::{Draft, Kind};
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
-use totebox_link::{page_channel, page_reader, page_writer};
+use totebox_link::{Tracer, page_channel, page_reader, page_writer};
 use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answered, Asked, Refusal};
 use totebox_protocol::lifecycle::{self, Standing};
 use totebox_protocol::page::{ArchiveState, Claim, Command, CommandPage, Health, Time};
+use totebox_protocol::trace;
 use totebox_protocol::vault::{Status, VolumeState};
 use totebox_shm::{Mapped, PageReader, PageWriter};
 use totebox_vault_client::{Received, VaultClient};
@@ -90,6 +91,9 @@ pub struct Archive {
     unrecorded: Option<u64>,
     check: Scrub,
     signing: Signing,
+    /// Its number among archives, by which it notes requests.
+    index: u8,
+    tracer: Tracer,
 }
 
 impl Archive {
@@ -120,6 +124,8 @@ impl Archive {
             unrecorded: None,
             check: Scrub::new(period_ms),
             signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
+            index: header.index,
+            tracer: Tracer::open(manifest, mapped)?,
         })
     }
 
@@ -214,6 +220,7 @@ impl Archive {
                 self.signing.start(&self.ledger);
             }
             Event::Committed { first, records } => {
+                self.tracer.note(trace::Event::Committed { records });
                 self.publish();
                 self.submissions.committed(first + u64::from(records));
                 if self.ledger.commits() < COMMITS_AHEAD {
@@ -221,7 +228,11 @@ impl Archive {
                     self.submissions.commit(&mut self.ledger, &mut self.vault);
                 }
             }
-            Event::Failed(_) => {
+            Event::Failed(trouble) => {
+                self.tracer.note(match trouble {
+                    Trouble::VaultBroken => trace::Event::VaultLost,
+                    _ => trace::Event::LedgerFailed,
+                });
                 let refusal = self.refuses_submissions().unwrap_or(Refusal::Io);
                 self.submissions.fail(refusal);
             }
@@ -232,7 +243,7 @@ impl Archive {
     fn serve_requests(&mut self) -> bool {
         let mut served = false;
         while self.console.room() > 0
-            && let Some(message) = self.console.request()
+            && let Some(message) = self.next_request()
             && self.serve(&message) == Served::Done
         {
             self.console.done();
@@ -243,6 +254,17 @@ impl Archive {
             self.batch_window.renew();
         }
         served
+    }
+
+    /// The oldest request. It is noted before it is looked into.
+    fn next_request(&mut self) -> Option<Message> {
+        let message = self.console.request()?;
+        if self.console.is_new()
+            && let Some(event) = trace::Event::request(self.index, message.asked)
+        {
+            self.tracer.note(event);
+        }
+        Some(message)
     }
 
     /// Serves one request. There is room for an answer.
@@ -448,9 +470,10 @@ impl Archive {
     /// Reads the lifecycle command; one this version cannot carry out is left alone.
     fn read_command(&mut self) {
         let mut page = CommandPage::new_zeroed();
-        if self.lifecycle.read(&mut page) {
-            self.command = page.decode().or(self.command);
-        }
+        let command = if self.lifecycle.read(&mut page) { page.decode() } else { None };
+        let Some(command) = command.filter(|&command| self.command != Some(command)) else { return };
+        self.command = Some(command);
+        self.tracer.note(trace::Event::Commanded(command.target));
     }
 
     /// The sequence number of the command in force; 0 if there was none.
@@ -484,6 +507,9 @@ impl Archive {
 
     fn show(&mut self, mut claim: Claim) {
         claim.heartbeat += 1;
+        if claim.obeyed != self.published.obeyed {
+            self.tracer.note(trace::Event::Obeyed(self.target()));
+        }
         let standing = |claim: &Claim| (claim.state, claim.obeyed, claim.check.result);
         self.news |= standing(&claim) != standing(&self.published);
         self.untold = true;
@@ -503,11 +529,14 @@ impl Archive {
 
 impl Domain for Archive {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.tracer.wake(kernel.counter_ms());
+        self.tracer.note(trace::Event::Started);
         self.read_command();
         self.batch(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        self.tracer.wake(kernel.counter_ms());
         if from.contains(self.orchestrator) {
             self.read_command();
             self.check.beat(&self.ledger, self.now().0);

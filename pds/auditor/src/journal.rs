@@ -11,9 +11,10 @@
 use heapless::Deque;
 use ledger_fmt::layout::Layout;
 use ledger_fmt::record::{Draft, Kind};
-use totebox_ledger_writer::{LedgerWriter, RESERVED_BLOCKS, StageError, State, audit_room};
+use totebox_ledger_writer::{Event, LedgerWriter, RESERVED_BLOCKS, StageError, State, Trouble, audit_room};
 use totebox_manifest::{Header, Volume};
 use totebox_protocol::audit::{Entered, Found, Reported, UNASKED, Verdict};
+use totebox_protocol::trace;
 use totebox_vault_client::{Received, VaultClient};
 
 use super::payload::Payload;
@@ -78,10 +79,20 @@ impl Journal {
         self.open
     }
 
-    /// Takes the vault's reply to one of the writer's requests. At start the records go into the replay.
-    pub fn receive(&mut self, vault: &mut VaultClient<Purpose>, reply: &Received<Purpose>, replay: &mut Replay) {
-        // What an event would tell is seen from the writer's state and head.
-        let _ = self.writer.receive_observed(vault, reply, &mut |record| replay.take(record));
+    /// Takes the vault's reply to one of the writer's requests. At start the records go into the replay. Returns what is
+    /// to be noted of it: what else an event would tell is seen from the writer's state and head.
+    pub fn receive(
+        &mut self,
+        vault: &mut VaultClient<Purpose>,
+        reply: &Received<Purpose>,
+        replay: &mut Replay,
+    ) -> Option<trace::Event> {
+        match self.writer.receive_observed(vault, reply, &mut |record| replay.take(record))? {
+            Event::Started => None,
+            Event::Committed { records, .. } => Some(trace::Event::Committed { records }),
+            Event::Failed(Trouble::VaultBroken) => Some(trace::Event::VaultLost),
+            Event::Failed(_) => Some(trace::Event::LedgerFailed),
+        }
     }
 
     pub fn vault_broke(&mut self) {

@@ -41,10 +41,11 @@ mod verification;
 use alloc::vec::Vec;
 
 use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
-use totebox_link::page_reader;
+use totebox_link::{Tracer, page_reader};
 use totebox_manifest::{Manifest, Role, Volume};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{Health, Time};
+use totebox_protocol::trace::Event;
 use totebox_shm::{Mapped, PageReader};
 use totebox_vault_client::VaultClient;
 use zerocopy::FromZeros;
@@ -86,6 +87,7 @@ pub struct Auditor {
     health: Vec<PageReader<Health>>,
     time_page: PageReader<Time>,
     time: Time,
+    tracer: Tracer,
 }
 
 impl Auditor {
@@ -111,6 +113,7 @@ impl Auditor {
             health: (0..header.archives).map(health).collect::<Result<_, _>>()?,
             time_page,
             time: Time::new_zeroed(),
+            tracer: Tracer::open(manifest, mapped)?,
         })
     }
 
@@ -126,10 +129,18 @@ impl Auditor {
             let reply = match self.vault.receive() {
                 Ok(Some(reply)) => reply,
                 Ok(None) => break,
-                Err(_) => return self.journal.vault_broke(),
+                Err(_) => {
+                    self.tracer.note(Event::VaultLost);
+                    return self.journal.vault_broke();
+                }
             };
             match reply.purpose {
-                Purpose::Journal => self.journal.receive(&mut self.vault, &reply, &mut self.replay),
+                Purpose::Journal => {
+                    let committed = self.journal.receive(&mut self.vault, &reply, &mut self.replay);
+                    if let Some(event) = committed {
+                        self.tracer.note(event);
+                    }
+                }
                 Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.replay),
                 Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
                 Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
@@ -146,6 +157,7 @@ impl Auditor {
                     return;
                 }
                 let volume = verdicts.job.volume;
+                self.tracer.note(Event::AuditEnded { volume, verdict: verdicts.result.verdict });
                 self.replay.verified(usize::from(volume), verdicts.result.scope, verdicts.progress);
                 let name = self.replay.name(volume).expect("a volume there is");
                 self.journal.enter_result(&verdicts, name, self.time.wall_ms.get());
@@ -156,6 +168,7 @@ impl Auditor {
                 return;
             }
             let Some(job) = self.inbox.next_job() else { return };
+            self.tracer.note(Event::AuditBegan { volume: job.volume, scope: job.scope });
             let number = usize::from(job.volume);
             let claim = self.claim(number);
             let progress = &self.replay.volume(number).progress;
@@ -200,10 +213,13 @@ impl Auditor {
 
 impl Domain for Auditor {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.tracer.wake(kernel.counter_ms());
+        self.tracer.note(Event::Started);
         self.work(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, _from: ChannelSet) {
+        self.tracer.wake(kernel.counter_ms());
         self.take_replies();
         self.work(kernel);
     }

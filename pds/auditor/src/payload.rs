@@ -5,9 +5,10 @@ use ledger_fmt::cbor::{self, MapWriter};
 use ledger_fmt::payload::PAYLOAD_MAX;
 use ledger_fmt::record::Kind;
 use ledger_fmt::verify::{Finding, Point};
+use totebox_domain::Fault;
 use totebox_manifest::Header;
 use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, FoundRange};
-use totebox_protocol::flag::About;
+use totebox_protocol::flag::{About, Arguments};
 
 use super::verification::Verdicts;
 
@@ -146,8 +147,11 @@ pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Payload)> {
     };
     let payload = match &entry.event {
         AuditEvent::Flag { id, about } => payload(|map| {
-            flag(*id, about, map);
+            let Arguments { instruction, .. } = flag(*id, about, map);
             end(map);
+            if instruction != 0 {
+                map.uint("instruction", instruction);
+            }
         }),
         AuditEvent::Acknowledgement { flag, kind, reason } => payload(|map| {
             map.uint("flag", (*flag).into());
@@ -161,17 +165,21 @@ pub fn entry(entry: &Entry, name: Option<&str>) -> Option<(Kind, Payload)> {
             map.text("cause", cause.name());
             end(map);
         }),
-        AuditEvent::Fault { kind, address } if name.is_some() => payload(|map| {
+        AuditEvent::Fault(Fault { kind, address, instruction, status }) if name.is_some() => payload(|map| {
             map.text("fault", kind.name());
+            map.uint("status", *status);
             map.uint("address", *address);
             end(map);
+            map.uint("instruction", *instruction);
         }),
         _ => None,
     };
     Some((entry.event.kind(), payload?))
 }
 
-fn flag(id: u32, about: &About, map: &mut MapWriter<'_, '_>) {
+/// The keys of a flag up to those of every entry; what is behind them is in the arguments returned.
+fn flag(id: u32, about: &About, map: &mut MapWriter<'_, '_>) -> Arguments {
+    let arguments = about.arguments();
     let place = about.place();
     if let Some(place) = place {
         map.text("area", place.area.name());
@@ -184,12 +192,16 @@ fn flag(id: u32, about: &About, map: &mut MapWriter<'_, '_>) {
     if let Some(place) = place {
         map.uint("block", place.block);
     }
-    if about.detail() != 0 {
-        map.uint("detail", about.detail());
+    if arguments.detail != 0 {
+        map.uint("detail", arguments.detail);
     }
     if let Some(record) = place.and_then(|place| place.record) {
         map.uint("record", record);
     }
+    if arguments.status != 0 {
+        map.uint("status", arguments.status);
+    }
+    arguments
 }
 
 #[cfg(test)]
@@ -405,6 +417,10 @@ mod tests {
         Some(shown(&payload))
     }
 
+    fn fault(kind: FaultKind, address: u64) -> Fault {
+        Fault { kind, address, instruction: 8, status: 7 }
+    }
+
     fn flag(volume: Option<u8>, about: About) -> Entry {
         Entry::new(volume, AuditEvent::Flag { id: 7, about })
     }
@@ -415,8 +431,12 @@ mod tests {
         let finance = Some("finance");
         let text = r#"{"area":"assets","flag":7,"kind":"asset","block":33,"record":3,"archive":"finance"}"#;
         assert_eq!(written(&flag(Some(1), About::Finding(finding)), finance).as_deref(), Some(text));
-        let text = r#"{"flag":7,"kind":"fault","what":"memory","detail":4096,"archive":"finance"}"#;
-        assert_eq!(written(&flag(Some(1), About::Fault(FaultKind::Memory, 4096)), finance).as_deref(), Some(text));
+        let text = concat!(
+            r#"{"flag":7,"kind":"fault","what":"memory","detail":4096,"status":7,"archive":"finance","#,
+            r#""instruction":8}"#
+        );
+        let about = About::Fault(fault(FaultKind::Memory, 4096));
+        assert_eq!(written(&flag(Some(1), about), finance).as_deref(), Some(text));
         let degraded = flag(None, About::Degraded(Role::Clock, Loss::Fails));
         assert_eq!(written(&degraded, None).as_deref(), Some(r#"{"flag":7,"kind":"degraded","what":"clock"}"#));
 
@@ -434,15 +454,15 @@ mod tests {
         let text = r#"{"to":"suspended","from":"active","cause":"mismatch","archive":"finance","late_ms":60000}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
 
-        let entry = Entry::new(Some(1), AuditEvent::Fault { kind: FaultKind::Exception, address: 9 });
-        let text = r#"{"fault":"exception","address":9,"archive":"finance"}"#;
+        let entry = Entry::new(Some(1), AuditEvent::Fault(fault(FaultKind::Exception, 9)));
+        let text = r#"{"fault":"exception","status":7,"address":9,"archive":"finance","instruction":8}"#;
         assert_eq!(written(&entry, finance).as_deref(), Some(text));
     }
 
     #[test]
     fn entries_without_a_meaning_are_not_written() {
-        let fault = AuditEvent::Fault { kind: FaultKind::Exception, address: 9 };
-        assert_eq!(written(&Entry::new(None, fault), None), None, "of no archive");
+        let event = AuditEvent::Fault(fault(FaultKind::Exception, 9));
+        assert_eq!(written(&Entry::new(None, event), None), None, "of no archive");
         for event in [AuditEvent::Genesis, AuditEvent::Boot, AuditEvent::Result(verdicts().result)] {
             assert_eq!(written(&Entry::new(Some(1), event.clone()), Some("finance")), None, "{event:?}");
         }
@@ -454,9 +474,10 @@ mod tests {
         let kind = FlagKind::Finding(FindingKind::HeadDisagreement);
         let acknowledgement = AuditEvent::Acknowledgement { flag: u32::MAX, kind, reason };
         let place = Place { area: Area::Input, block: u64::MAX, record: Some(u64::MAX - 1) };
-        let flags = [About::CrossCheck(place), About::Fault(FaultKind::Exception, u64::MAX)];
+        let fault = Fault { instruction: u64::MAX, status: u64::MAX, ..fault(FaultKind::Exception, u64::MAX) };
+        let flags = [About::CrossCheck(place), About::Fault(fault)];
         let flags = flags.map(|about| AuditEvent::Flag { id: u32::MAX, about });
-        for event in flags.into_iter().chain([acknowledgement]) {
+        for event in flags.into_iter().chain([acknowledgement, AuditEvent::Fault(fault)]) {
             let entry = Entry { late_ms: u64::MAX, ..Entry::new(Some(1), event) };
             assert!(written(&entry, Some(&"x".repeat(32))).is_some());
         }

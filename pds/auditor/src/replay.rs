@@ -9,13 +9,13 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, FindingKind, Point};
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::{NO_CHANNEL, VOLUMES_MAX, Volume, name_str};
 use totebox_protocol::audit::{
     AuditEvent, AuditResult, Entry, EntryRow, EventRow, FoundRange, LastResult, NO_RANGES, RangeRows, Reported,
     Scope, Verdict, VolumePast, are_beyond_the_first,
 };
-use totebox_protocol::flag::{About, Acknowledged, Flag, FlagKind, Flags, NO_VOLUME, Place};
+use totebox_protocol::flag::{About, Acknowledged, Arguments, Flag, FlagKind, Flags, NO_VOLUME, Place};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::Cause;
 
@@ -190,7 +190,9 @@ fn happened(kind: Kind, map: Map<'_>) -> Option<AuditEvent> {
                 block: or_0("block"),
                 record: number(map, "record"),
             };
-            let about = About::from_words(kind, text(map, "what"), or_0("detail"), place)?;
+            let (detail, instruction, status) = (or_0("detail"), or_0("instruction"), or_0("status"));
+            let arguments = Arguments { detail, instruction, status, ..Arguments::default() };
+            let about = About::from_words(kind, text(map, "what"), arguments, place)?;
             AuditEvent::Flag { id: u32::try_from(or_0("flag")).ok().filter(|&id| id != 0)?, about }
         }
         Kind::Acknowledgement => AuditEvent::Acknowledgement {
@@ -203,9 +205,12 @@ fn happened(kind: Kind, map: Map<'_>) -> Option<AuditEvent> {
             to: Standing::from_name(text(map, "to")?)?,
             cause: Cause::from_name(text(map, "cause")?)?,
         },
-        Kind::Fault => {
-            AuditEvent::Fault { kind: FaultKind::from_name(text(map, "fault")?)?, address: or_0("address") }
-        }
+        Kind::Fault => AuditEvent::Fault(Fault {
+            kind: FaultKind::from_name(text(map, "fault")?)?,
+            address: or_0("address"),
+            instruction: or_0("instruction"),
+            status: or_0("status"),
+        }),
         _ => return None,
     })
 }

@@ -11,8 +11,10 @@ use alloc::vec::Vec;
 
 use totebox_domain::device::Ticker;
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use totebox_link::Tracer;
 use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, NO_CHANNEL, Role};
 use totebox_protocol::page::Time;
+use totebox_protocol::trace::Event;
 use totebox_shm::{Mapped, PageWriter};
 
 pub struct Clock<T> {
@@ -26,6 +28,7 @@ pub struct Clock<T> {
     ticks: u64,
     /// The uptime at which the next tick is due.
     due_ms: u64,
+    tracer: Tracer,
 }
 
 impl<T: Ticker> Clock<T> {
@@ -41,7 +44,8 @@ impl<T: Ticker> Clock<T> {
             let peer = Role::from_u8(link.peer).unwrap_or(Role::Orchestrator);
             PageWriter::new(mapped, link.mine).ok_or(SetupError::Link(peer, LinkKind::Page))
         };
-        let pages = manifest.links().iter().map(page).collect::<Result<_, _>>()?;
+        let links = manifest.links().iter().filter(|link| link.kind == LinkKind::Page as u8);
+        let pages = links.map(page).collect::<Result<_, _>>()?;
         let no_timer = SetupError::Device(DeviceKind::Timer);
         let timer = manifest.device(DeviceKind::Timer).ok_or(no_timer)?;
         let interrupt = match timer.irq_channel {
@@ -50,7 +54,8 @@ impl<T: Ticker> Clock<T> {
         };
         // The ticker counts milliseconds, so a tick is never shorter.
         let period_ms = 1000 / u64::from(manifest.header().tick_hz.get()).clamp(1, 1000);
-        Ok(Clock { ticker, pages, woken, interrupt, period_ms, ticks: 0, due_ms: 0 })
+        let tracer = Tracer::open(manifest, mapped)?;
+        Ok(Clock { ticker, pages, woken, interrupt, period_ms, ticks: 0, due_ms: 0, tracer })
     }
 
     fn publish(&mut self, uptime_ms: u64) {
@@ -74,6 +79,8 @@ impl<T: Ticker> Clock<T> {
 
 impl<T: Ticker> Domain for Clock<T> {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.tracer.wake(kernel.counter_ms());
+        self.tracer.note(Event::Started);
         let uptime_ms = self.ticker.uptime_ms();
         self.publish(uptime_ms);
         self.arm(uptime_ms);

@@ -25,7 +25,8 @@ pub struct Archives {
 pub enum Sent {
     Nothing,
     Cancellation,
-    Request(Asked),
+    /// To the archive with this index.
+    Request(usize, Asked),
 }
 
 impl Archives {
@@ -125,7 +126,7 @@ impl Archives {
             None => Ok(Sent::Nothing),
             Some(asked) => {
                 self.links[to].moved_ms = now_ms;
-                Ok(Sent::Request(asked))
+                Ok(Sent::Request(to, asked))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What an activity may use: the line's output, what is known of the appliance, and the way to the archives.
 
+use totebox_link::Tracer;
 use totebox_protocol::page::ArchiveState;
 
 use super::archives::Archives;
@@ -16,6 +17,7 @@ pub struct Context {
     pub archives: Archives,
     pub submissions: Submissions,
     pub volumes: Volumes,
+    pub tracer: Tracer,
 }
 
 impl Context {

@@ -8,6 +8,7 @@ use totebox_protocol::audit::RANGES_MAX;
 use totebox_protocol::flag::FLAGS_MAX;
 use totebox_protocol::operator::REASON_MAX;
 use totebox_protocol::page::HISTORY_MAX;
+use totebox_protocol::trace::NOTES_MAX;
 
 /// An answer's last line, a table's head, and what else is said once in an answer.
 pub const ONCE_MAX: usize = 4 * 1024;
@@ -29,6 +30,9 @@ pub const RANGE_LINE_MAX: usize = 320;
 /// One record of the audit record. A reason stands there twice, quoted, and once quoted again.
 pub const EVENT_LINE_MAX: usize = 512 + 10 * REASON_MAX;
 
+/// What a domain noted.
+pub const NOTE_LINE_MAX: usize = 192;
+
 /// The part of a character that a message of content can end with; a return is shorter.
 pub const PART_MAX: usize = 3;
 
@@ -45,5 +49,7 @@ pub const BURST_MAX: usize = {
 
 // All findings of a volume beyond its flags fit one answer: there is nothing to page through.
 const _: () = assert!(BURST_MAX >= ONCE_MAX + RANGES_MAX * RANGE_LINE_MAX);
+// So does a trace.
+const _: () = assert!(BURST_MAX >= ONCE_MAX + NOTES_MAX * NOTE_LINE_MAX);
 // A message of content, each byte of it a line feed or in data lines, is far from the most.
 const _: () = assert!(BURST_MAX > 2 * (INTAKE_DATA + PART_MAX) + 64 && CONTENT_MAX < INTAKE_DATA);

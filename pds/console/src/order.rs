@@ -4,6 +4,7 @@ use core::fmt::{self, Display, Formatter};
 
 use totebox_protocol::operator::{Order, REASON_MAX, Reason, Refusal};
 use totebox_protocol::page::{ApplianceStatus, ArchiveState};
+use totebox_protocol::trace::Event;
 
 use super::context::Context;
 use super::errors::Error;
@@ -101,6 +102,7 @@ impl GivenOrder {
             context.output.error(Error::NotAnswering, None, text);
             return None;
         };
+        context.tracer.note(Event::Order(order.op()));
         Some(GivenOrder { order, kind, name: 0, shown: 0, stage: Stage::Asked(tag) })
     }
 

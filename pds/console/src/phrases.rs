@@ -4,7 +4,7 @@ use core::fmt::{self, Display, Formatter};
 
 use ledger_fmt::verify::Finding;
 use totebox_console_protocol::text::Found;
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use totebox_protocol::audit::{AuditResult, Verdict};
 use totebox_protocol::page::{ArchiveState, VolumeStatus};
 use totebox_protocol::vault::VolumeState;
@@ -36,17 +36,32 @@ pub const fn trouble(state: VolumeState) -> Option<&'static str> {
     })
 }
 
-/// What a fault was, of a kind and at an address.
-pub struct FaultText(pub FaultKind, pub u64);
+/// What a fault was, for a person; where and with which status as far as that is known.
+pub struct FaultText(pub Fault);
 
 impl Display for FaultText {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            FaultKind::Memory => write!(f, "it touched memory at {:#x} it has no right to", self.1),
+        let Fault { kind, address, instruction, status } = self.0;
+        match kind {
+            FaultKind::Memory => write!(f, "it touched memory at {address:#x} it has no right to"),
             FaultKind::Exception => f.write_str("it panicked or ran something illegal"),
             FaultKind::Syscall => f.write_str("it made a call that does not exist"),
             FaultKind::Other => f.write_str("it was ended from outside, or by a fault of unknown kind"),
+        }?;
+        match (instruction, status) {
+            (0, 0) => Ok(()),
+            _ => write!(f, " (instruction {instruction:#x}, status {status:#x})"),
         }
+    }
+}
+
+/// A fault as `KEY=VALUE` pairs.
+pub struct FaultFields(pub Fault);
+
+impl Display for FaultFields {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Fault { kind, address, instruction, status } = self.0;
+        write!(f, "fault={} address={address} instruction={instruction} status={status}", kind.name())
     }
 }
 
@@ -83,7 +98,7 @@ impl Display for Condition<'_> {
         }
         match row.fault {
             None => Ok(()),
-            Some((kind, address)) => write!(f, ": {}; {LEFT}", FaultText(kind, address)),
+            Some(fault) => write!(f, ": {}; {LEFT}", FaultText(fault)),
         }
     }
 }

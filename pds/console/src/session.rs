@@ -7,7 +7,9 @@ use totebox_console_protocol::data::{self, Damage, LINE_MAX, PROTOCOL};
 use totebox_console_protocol::words::split;
 use totebox_domain::device::Uart;
 use totebox_domain::{Channel, Kernel, SetupError};
+use totebox_link::Tracer;
 use totebox_manifest::Manifest;
+use totebox_protocol::trace::Event;
 use totebox_shm::Mapped;
 
 use super::activity::Activity;
@@ -52,6 +54,7 @@ impl Session {
             view: View::new(manifest, mapped)?,
             archives: Archives::new(manifest, mapped)?,
             submissions: Submissions::new(),
+            tracer: Tracer::open(manifest, mapped)?,
         };
         Ok(Session {
             terminal: Terminal::new(),
@@ -63,6 +66,8 @@ impl Session {
     }
 
     pub fn start(&mut self, now_ms: u64) {
+        self.work.context.tracer.wake(now_ms);
+        self.work.context.tracer.note(Event::Started);
         self.work.context.view.start(now_ms);
     }
 
@@ -78,6 +83,7 @@ impl Session {
 
     /// Something has happened: looks who lives, whether or not the line takes anything.
     pub fn listen(&mut self, now_ms: u64) {
+        self.work.context.tracer.wake(now_ms);
         self.work.context.view.look(now_ms);
         while let Some(answered) = self.work.context.view.receive() {
             self.work.activity.answered(&answered);

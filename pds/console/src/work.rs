@@ -3,6 +3,8 @@
 
 use totebox_protocol::page::ArchiveState;
 
+use totebox_protocol::trace::Event;
+
 use super::activity::Activity;
 use super::archives::Sent;
 use super::context::Context;
@@ -107,7 +109,10 @@ impl Work {
         match self.context.archives.send(now_ms) {
             Ok(Sent::Nothing) => return Progress::Idle,
             Ok(Sent::Cancellation) => {}
-            Ok(Sent::Request(asked)) => {
+            Ok(Sent::Request(archive, asked)) => {
+                if let Some(event) = Event::request(archive as u8, asked) {
+                    self.context.tracer.note(event);
+                }
                 let then = self.activity.sent(asked, &mut self.context);
                 self.then(then);
             }

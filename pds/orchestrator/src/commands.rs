@@ -4,12 +4,13 @@ use totebox_manifest::{Role, conversation};
 use totebox_protocol::audit::{Asked, UNASKED};
 use totebox_protocol::flag::Acknowledged;
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{Order, Reason, Refusal};
+use totebox_protocol::operator::{Order, Reason, Refusal, Traced};
 use totebox_protocol::page::{ArchiveState, Cause, HISTORY_MAX, degraded};
+use totebox_protocol::trace::Event;
 
-use super::Orchestrator;
 use super::console::Received;
 use super::transitions::TransitionStep;
+use super::{Now, Orchestrator};
 
 /// Orders taken up at a time, at most.
 const ORDERS: usize = match conversation::queue(Role::Console, Role::Orchestrator) {
@@ -29,12 +30,17 @@ impl Orchestrator {
 
     /// Takes an order up; returns what the status page will call it.
     fn take_up(&mut self, order: Order, reason: Reason) -> Result<u32, Refusal> {
+        // The console asks for a sign of life once a second: in the end nothing else would be in the trace.
+        if order != Order::Ping {
+            self.traces.note(Event::Order(order.op()));
+        }
         match order {
             Order::Verify(volume) => self.command_audit(volume),
             Order::Change(archive, to) => self.command_transition(archive, to),
             Order::Acknowledge(flag) => self.command_acknowledgement(flag, reason),
             Order::History(from) => self.command_history(from),
             Order::Findings(volume) => self.command_findings(volume),
+            Order::Trace(domain) => self.command_trace(domain),
             Order::Ping => Ok(UNASKED),
         }
     }
@@ -114,6 +120,16 @@ impl Orchestrator {
         self.is_ready()?;
         let tag = self.next_tag();
         self.findings_asked = Some((tag, volume));
+        Ok(tag)
+    }
+
+    /// Reads a trace. That needs nobody but this domain, so it can be had whatever else is wrong.
+    fn command_trace(&mut self, domain: Traced) -> Result<u32, Refusal> {
+        if !self.traces.has(domain) {
+            return Err(Refusal::UnknownArchive);
+        }
+        let tag = self.next_tag();
+        self.traces.read(domain, tag, Now { counter_ms: self.now_ms, wall_ms: self.time.wall_ms.get() });
         Ok(tag)
     }
 

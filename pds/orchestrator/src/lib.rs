@@ -17,7 +17,7 @@
 //! | [`records`] | what is to be entered into the audit record |
 //! | [`transitions`] | archives on their way from one state to another |
 //! | [`console`] | the queues to and from the console |
-//! | [`commands`], [`history`] | what the operator commands and asks |
+//! | [`commands`], [`history`], [`traces`] | what the operator commands and asks |
 //! | [`status_page`] | the page the operator sees |
 //!
 //! **First recorded, then shown.** A flag is put on the status page when the auditor has entered it into the audit
@@ -42,6 +42,7 @@ mod registry;
 mod status_page;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod transitions;
 
 use alloc::boxed::Box;
@@ -55,6 +56,7 @@ use totebox_manifest::{Manifest, OnMismatch, Role};
 use totebox_protocol::audit::{Reported, Verdict, VolumePast};
 use totebox_protocol::flag::{About, Acknowledged, Flag, Flags, Loss};
 use totebox_protocol::page::{ArchiveState, Cause, Time, VaultPage, VaultReport, degraded};
+use totebox_protocol::trace::Event;
 use totebox_shm::{Mapped, PageReader, PeerError};
 use totebox_vault_client::VaultClient;
 use zerocopy::FromZeros;
@@ -68,6 +70,7 @@ use link::{AuditorLink, Due};
 use records::{Ended, Records, Subject};
 use registry::Archive;
 use status_page::{Known, StatusPageWriter};
+use traces::{Now, Traces};
 use transitions::Lifecycle;
 
 /// Milliseconds after the machine's start when the status page settles though some archive is still starting:
@@ -154,6 +157,7 @@ pub struct Orchestrator {
     tag: u32,
     /// The operator's last question for the findings of a volume: its tag, and the volume.
     findings_asked: Option<(u32, usize)>,
+    traces: Traces,
     console: ConsoleLink,
     status_page: StatusPageWriter,
 }
@@ -208,6 +212,7 @@ impl Orchestrator {
             settled: false,
             tag: 0,
             findings_asked: None,
+            traces: Traces::new(manifest, mapped)?,
             console: ConsoleLink::new(manifest, mapped)?,
             status_page,
             archives,
@@ -239,6 +244,7 @@ impl Orchestrator {
     /// looks first at what has come meanwhile, before anybody is called silent.
     fn wake(&mut self, kernel: &mut dyn Kernel) {
         self.now_ms = kernel.counter_ms();
+        self.traces.wake(self.now_ms);
         if self.clock_watch.overdue_ms(self.now_ms) > 2 * BEAT_MS {
             // Nothing has woken the console either.
             self.console.excuse();
@@ -515,6 +521,7 @@ impl Orchestrator {
             records: &self.records,
             history: &self.history,
             findings_asked: self.findings_asked,
+            traces: &self.traces,
             vault: &self.vault_report,
             time: &self.time,
             settled: self.settled,
@@ -530,6 +537,7 @@ impl Orchestrator {
 impl Domain for Orchestrator {
     fn start(&mut self, kernel: &mut dyn Kernel) {
         self.wake(kernel);
+        self.traces.note(Event::Started);
         self.work(kernel);
     }
 
@@ -552,8 +560,9 @@ impl Domain for Orchestrator {
         self.wake(kernel);
         if let Some(archive) = self.archives.iter().position(|archive| archive.child() == child) {
             self.archives[archive].faulted(kernel, fault);
+            self.traces.note(Event::Faulted { archive: archive as u8 });
             self.records.fault(archive, fault);
-            self.raise(flag(archive, About::Fault(fault.kind, fault.address)));
+            self.raise(flag(archive, About::Fault(fault)));
         }
         self.work(kernel);
     }

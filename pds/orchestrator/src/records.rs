@@ -139,8 +139,7 @@ impl Records {
     }
 
     pub fn fault(&mut self, archive: usize, fault: Fault) {
-        let Fault { kind, address, instruction: _ } = fault;
-        self.enter(Some(archive as u8), Subject::Fault, AuditEvent::Fault { kind, address });
+        self.enter(Some(archive as u8), Subject::Fault, AuditEvent::Fault(fault));
     }
 
     /// Whether a flag that says the same waits.

@@ -23,6 +23,7 @@ use super::audits::Audits;
 use super::history::History;
 use super::records::Records;
 use super::registry::Archive;
+use super::traces::Traces;
 use super::transitions::Lifecycle;
 
 pub struct Known<'a> {
@@ -36,6 +37,8 @@ pub struct Known<'a> {
     pub history: &'a History,
     /// The operator's last question for the findings of a volume: its tag, and the volume.
     pub findings_asked: Option<(u32, usize)>,
+    /// The traces, and the last one that was read.
+    pub traces: &'a Traces,
     pub vault: &'a VaultReport,
     pub time: &'a Time,
     /// Whether every archive has come up or failed to, or had its time.
@@ -83,6 +86,7 @@ impl StatusPageWriter {
         let mut changed = self.show_volumes(known) | self.show_flags(known.flags);
         changed |= self.show_history(known.history);
         changed |= self.show_findings(known);
+        changed |= self.show_trace(known.traces);
         let status = &mut self.status;
         let in_service = known.vault.volumes[..known.archives.len()].iter().any(is_in_service);
         changed |= replace(&mut status.in_service, in_service);
@@ -162,6 +166,16 @@ impl StatusPageWriter {
         true
     }
 
+    fn show_trace(&mut self, traces: &Traces) -> bool {
+        let (tag, notes) = traces.last();
+        if !replace(&mut self.status.trace, tag) {
+            return false;
+        }
+        self.status.notes.clear();
+        self.status.notes.extend(notes);
+        true
+    }
+
     /// Answers a question for the findings of a volume, once the flags for the first of them are shown.
     fn show_findings(&mut self, known: &Known) -> bool {
         let is_new = |&(tag, _): &(u32, usize)| self.status.findings != tag;
@@ -204,7 +218,7 @@ fn show_archive(status: &mut VolumeStatus, archive: &Archive, layout: &Layout, o
     let assets_room = layout.assets.blocks.saturating_sub(of_vault.assets_next);
     status.left = ledger_room.min(assets_room);
     status.free = if ledger_room > 0 { assets_room * BLOCK_SIZE as u64 } else { 0 };
-    status.fault = archive.fault().map(|fault| (fault.kind, fault.address));
+    status.fault = archive.fault();
 }
 
 fn show_lifecycle(status: &mut VolumeStatus, lifecycle: &Lifecycle) {

@@ -36,9 +36,10 @@ use alloc::vec::Vec;
 
 use totebox_domain::device::BlockDevice;
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
-use totebox_link::{Endpoint, page_writer};
+use totebox_link::{Endpoint, Tracer, page_writer};
 use totebox_manifest::{DeviceKind, LinkKind, Manifest, Role, VOLUMES_MAX};
 use totebox_protocol::page::{VaultPage, VaultReport};
+use totebox_protocol::trace;
 use totebox_protocol::vault::{Area, Asked, Request, Status, VolumeState};
 use totebox_shm::{Mapped, PageWriter};
 
@@ -65,6 +66,7 @@ pub struct Vault<D> {
     published: VaultReport,
     /// The page is out of date.
     stale: bool,
+    tracer: Tracer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +99,7 @@ impl<D: BlockDevice> Vault<D> {
             page,
             published: VaultReport::nothing(manifest.volumes().len()),
             stale: true,
+            tracer: Tracer::open(manifest, mapped)?,
         })
     }
 
@@ -189,6 +192,7 @@ impl<D: BlockDevice> Vault<D> {
     fn flush_ended(&mut self, ok: bool) {
         self.flush = Flush::Idle;
         self.stale = true;
+        self.tracer.note(if ok { trace::Event::Flushed } else { trace::Event::FlushFailed });
         for volume in &mut self.volumes {
             if ok {
                 volume.flush_ended();
@@ -234,7 +238,9 @@ impl<D: BlockDevice> Vault<D> {
             Err(Refusal::Later) => return false,
             Err(Refusal::Status(status, area)) => {
                 if status.breaks_a_rule() {
-                    self.volumes[target.unwrap_or(rights.home())].count_refused();
+                    let volume = target.unwrap_or(rights.home());
+                    self.volumes[volume].count_refused();
+                    self.tracer.note(trace::Event::Refused { volume: volume as u8, status });
                     self.stale = true;
                 }
                 Decision::Status(status, area)
@@ -291,7 +297,9 @@ impl<D: BlockDevice> Vault<D> {
     fn close(&mut self, number: usize) {
         let client = &mut self.clients[number];
         client.close(&mut self.disk);
-        self.volumes[client.rights().home()].count_refused();
+        let volume = client.rights().home();
+        self.volumes[volume].count_refused();
+        self.tracer.note(trace::Event::CutOff { volume: volume as u8 });
         self.stale = true;
     }
 
@@ -322,10 +330,13 @@ impl<D: BlockDevice> Vault<D> {
 
 impl<D: BlockDevice> Domain for Vault<D> {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.tracer.wake(kernel.counter_ms());
+        self.tracer.note(trace::Event::Started);
         self.work(kernel);
     }
 
     fn notified(&mut self, kernel: &mut dyn Kernel, from: ChannelSet) {
+        self.tracer.wake(kernel.counter_ms());
         if let Some(interrupt) = self.interrupt.filter(|&interrupt| from.contains(interrupt)) {
             self.disk.acknowledge();
             kernel.acknowledge(interrupt);

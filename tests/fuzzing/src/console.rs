@@ -118,7 +118,9 @@ fn anybody(input: &[u8]) {
     let answers = [control::BACK, control::DONE, control::NOT_DONE].map(char::from);
     let shown = output.replace("\x08 \x08", "").replace(['\x07', '\t'], "").replace(answers, "");
     assert_eq!(unprintable(&shown), None);
-    for command in ["get finance 1", "ls contracts", "ls finance", "status", "flags", "history", "help"] {
+    for command in
+        ["get finance 1", "ls contracts", "ls finance", "status", "flags", "history", "trace vault", "help"]
+    {
         for line in harness.ask(command) {
             assert!(Line::parse(&line).is_some(), "{command}: the host tool does not understand {line:?}");
         }
@@ -149,6 +151,7 @@ fn seeds() -> Vec<Vec<u8>> {
         session(&["machine", "get finance 1 100 #", "status #", "flags #", "history 0 5 #", "person #"]),
         session(&[
             "audit",
+            "trace finance",
             "ack 1 seen",
             "suspend finance",
             "resume finance",

@@ -1,10 +1,11 @@
-//! Queues and pages in shared memory whose peer writes what it likes, whenever it likes.
+//! Queues, pages and traces in shared memory whose peer writes what it likes, whenever it likes.
 
 use arbitrary::{Arbitrary, Unstructured};
 use totebox_manifest::Region;
-use totebox_manifest::conversation::{PAGE, QUEUE_HEADER, QueueForm};
+use totebox_manifest::conversation::{PAGE, QUEUE_HEADER, QueueForm, TRACE_ROW, TRACE_ROWS};
+use totebox_protocol::trace::EventRow;
 use totebox_shm::testing::{give_back, mapped, queue_link, region};
-use totebox_shm::{Consumer, PageReader, PeerError, Producer, Shared, queue_pair};
+use totebox_shm::{Consumer, PageReader, PeerError, Producer, Shared, TraceReader, queue_pair};
 
 use crate::{Target, noise};
 
@@ -38,12 +39,15 @@ enum Step {
     Take { at: u8, len: u8 },
     /// We read the peer's page, which is the same region.
     Page,
+    /// We read the peer's trace, which is the same region, too.
+    Trace,
 }
 
 struct Harness {
     producer: Producer,
     consumer: Consumer,
     page: PageReader<Value>,
+    trace: TraceReader<EventRow>,
     mine: Shared,
     theirs: Shared,
     /// What our region must hold.
@@ -77,8 +81,9 @@ impl Harness {
             queue_pair(mapped(), &queue_link(mine, theirs), FORM).expect("regions of a page");
         let shared = |region| Shared::new(mapped(), region).expect("a region of a page");
         let page = PageReader::new(mapped(), theirs).expect("a region of a page");
+        let trace = TraceReader::new(mapped(), theirs).expect("a region of a page");
         let (mine, theirs) = (shared(mine), shared(theirs));
-        Harness { producer, consumer, page, mine, theirs, expected: vec![0; WORDS * 8], sent: 0, taken: 0 }
+        Harness { producer, consumer, page, trace, mine, theirs, expected: vec![0; WORDS * 8], sent: 0, taken: 0 }
     }
 
     /// The peer's part of a step. Returns what its region holds then.
@@ -98,6 +103,7 @@ impl Harness {
             Step::Send { header, data, fill } => self.send(header, data, fill),
             Step::Take { at, len } => self.take(at, len),
             Step::Page => self.read_page(),
+            Step::Trace => self.read_trace(),
             _ => {}
         }
     }
@@ -139,6 +145,22 @@ impl Harness {
                 self.consumer.release();
                 self.taken += 1;
                 self.expected[HEAD..HEAD + 8].copy_from_slice(&self.taken.to_le_bytes());
+            }
+        }
+    }
+
+    fn read_trace(&self) {
+        let mut last = None;
+        let mut rows: Vec<(u64, EventRow)> = self.trace.rows().collect();
+        rows.sort_unstable_by_key(|row| row.0);
+        assert!(rows.len() <= TRACE_ROWS);
+        for (number, row) in rows {
+            assert!(last < Some(number), "each once");
+            last = Some(number);
+            let stamp = self.theirs.load((number % TRACE_ROWS as u64) as usize * TRACE_ROW);
+            assert_eq!(stamp, number + 1);
+            if let Some(event) = row.decode() {
+                assert_eq!(EventRow::of(row.time_ms.get(), event), row);
             }
         }
     }

@@ -8,9 +8,12 @@ mod failing;
 mod requests;
 
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
+use totebox_link::Tracer;
+use totebox_manifest::conversation::{TRACE_READER, TRACE_ROW, TRACE_SIZE};
 use totebox_manifest::{LinkKind, Manifest, Role};
 use totebox_protocol::page::{ArchiveState, Health};
-use totebox_shm::{Mapped, PageWriter};
+use totebox_protocol::trace::Event;
+use totebox_shm::{Mapped, PageWriter, Shared};
 use zerocopy::FromZeros;
 
 use requests::Requests;
@@ -27,7 +30,7 @@ pub enum Attack {
     /// Write a byte at the address.
     Write = 0x81,
     /// Ask the vault for other volumes, for blocks below the frontier and beyond the directories, for a
-    /// seal, for nonsense; and break the queue at last.
+    /// seal, for nonsense; and break the queue at last. Its trace is nonsense, too.
     Requests = 0x82,
     /// Run at full speed, and never look at what comes.
     Spin = 0x83,
@@ -54,6 +57,9 @@ impl Attack {
     ];
 }
 
+/// What it notes before it attacks: whatever it likes.
+pub const BEFORE: Event = Event::Committed { records: 77 };
+
 /// The taken-over archive.
 #[derive(Debug)]
 pub struct Hostile {
@@ -62,6 +68,9 @@ pub struct Hostile {
     requests: Requests,
     health: PageWriter<Health>,
     orchestrator: Channel,
+    /// What it notes, as an archive does, and where that stands.
+    tracer: Tracer,
+    trace: Shared,
     /// Every channel it has, as far as this crate is told.
     channels: heapless::Vec<Channel, 8>,
 }
@@ -75,14 +84,27 @@ impl Hostile {
             .expect("the test says what to attack");
         let missing = SetupError::Link(Role::Orchestrator, LinkKind::Page);
         let orchestrator = manifest.link(Role::Orchestrator, 0, LinkKind::Page).ok_or(missing)?;
+        let missing_trace = SetupError::Link(TRACE_READER, LinkKind::Trace);
+        let trace = manifest.link(TRACE_READER, 0, LinkKind::Trace).ok_or(missing_trace)?;
         Ok(Hostile {
             attack,
             address: device.region.vaddr.get() as usize,
             requests: Requests::new(manifest, mapped, attack == Attack::Append)?,
             health: PageWriter::new(mapped, orchestrator.mine).ok_or(missing)?,
             orchestrator: Channel::of(orchestrator).ok_or(missing)?,
+            tracer: Tracer::open(manifest, mapped)?,
+            trace: Shared::new(mapped, trace.mine).ok_or(missing_trace)?,
             channels: manifest.links().iter().filter_map(Channel::of).take(8).collect(),
         })
+    }
+
+    /// Fills its trace with what no domain notes: every second row is believed to be one.
+    fn spoil_trace(&self) {
+        for word in 0..TRACE_SIZE / 8 {
+            let slot = word / (TRACE_ROW / 8);
+            let stamp = if slot.is_multiple_of(2) { (1 << 40) + slot as u64 + 1 } else { u64::MAX };
+            self.trace.store(word * 8, if word.is_multiple_of(TRACE_ROW / 8) { stamp } else { u64::MAX });
+        }
     }
 
     /// Says what came of it, where the operator can see: `records` counts refusals, `documents` breaches.
@@ -101,6 +123,9 @@ impl Hostile {
 
 impl Domain for Hostile {
     fn start(&mut self, kernel: &mut dyn Kernel) {
+        self.tracer.wake(kernel.counter_ms());
+        self.tracer.note(Event::Started);
+        self.tracer.note(BEFORE);
         let target = core::ptr::with_exposed_provenance_mut::<u8>(self.address);
         match self.attack {
             // SAFETY: none is claimed. The kernel must stop this domain here; if it does not, the
@@ -109,6 +134,9 @@ impl Domain for Hostile {
             // SAFETY: as above.
             Attack::Write => unsafe { core::ptr::write_volatile(target, 0xee) },
             Attack::Requests | Attack::Append => {
+                if self.attack == Attack::Requests {
+                    self.spoil_trace();
+                }
                 self.requests.advance(kernel);
                 return self.publish(kernel);
             }

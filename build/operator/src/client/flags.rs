@@ -102,6 +102,12 @@ pub struct Flag {
     /// A number that goes with the kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<u64>,
+    /// Of a fault: the address of the instruction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<u64>,
+    /// Of a fault: what the processor says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u64>,
     /// How serious it is: 5 is the most.
     pub severity: u64,
     /// When it was raised, in milliseconds since 1970-01-01 UTC.
@@ -124,6 +130,8 @@ impl Flag {
             place: Place::read(fields),
             what: fields.owned("what"),
             detail: fields.number("detail"),
+            instruction: fields.number("instruction"),
+            status: fields.number("status"),
             severity: fields.number("severity")?,
             raised_ms: fields.number("raised_ms")?,
             audit_record: fields.number("audit_record"),

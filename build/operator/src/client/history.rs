@@ -43,8 +43,20 @@ pub struct Event {
 /// The keys of every kind of record that are texts, and those that are numbers.
 const TEXTS: [&str; 11] =
     ["audit", "verdict", "finding", "area", "flag_kind", "what", "reason", "from", "to", "cause", "fault"];
-const NUMBERS: [&str; 10] =
-    ["records", "bytes", "duration_ms", "findings", "block", "record", "flag", "detail", "address", "late_ms"];
+const NUMBERS: [&str; 12] = [
+    "records",
+    "bytes",
+    "duration_ms",
+    "findings",
+    "block",
+    "record",
+    "flag",
+    "detail",
+    "address",
+    "instruction",
+    "status",
+    "late_ms",
+];
 
 impl Event {
     fn read(fields: &Fields) -> Option<Event> {

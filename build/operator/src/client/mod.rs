@@ -6,7 +6,7 @@
 //! | [`lines`] | what the lines say |
 //! | [`session`] | handshake, commands, recovery from noise |
 //! | [`put`], [`get`], [`ls`] | documents |
-//! | [`status`], [`audit`], [`flags`], [`history`], [`lifecycle`], [`sign`] | the appliance |
+//! | [`status`], [`audit`], [`flags`], [`history`], [`trace`], [`lifecycle`], [`sign`] | the appliance |
 //! | [`news`] | what has changed between two looks at it |
 
 use std::fmt;
@@ -29,6 +29,7 @@ pub mod session;
 pub mod sign;
 pub mod sources;
 pub mod status;
+pub mod trace;
 
 pub use connection::{Address, Connection, Interrupted};
 pub use session::{NoAnswer, Session, Timing};

@@ -76,9 +76,36 @@ pub struct Volume {
     #[serde(flatten)]
     pub findings: Findings,
     pub flags: u64,
+    /// The fault that stopped it.
+    #[serde(flatten)]
+    pub fault: Option<Fault>,
     /// Why it is in its state, in the appliance's words, if that is worth a look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+}
+
+/// Why the kernel stopped an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// `memory`, `exception`, `syscall` or `other`.
+    pub fault: String,
+    /// The address it concerned, or 0.
+    pub address: u64,
+    /// The address of the instruction, or 0.
+    pub instruction: u64,
+    /// What the processor says of it, in its own code, or 0.
+    pub status: u64,
+}
+
+impl Fault {
+    fn read(fields: &Fields) -> Option<Fault> {
+        Some(Fault {
+            fault: fields.owned("fault")?,
+            address: fields.number("address")?,
+            instruction: fields.number("instruction")?,
+            status: fields.number("status")?,
+        })
+    }
 }
 
 /// What a verification found.
@@ -151,6 +178,7 @@ impl Volume {
             audit_due_ms: fields.number("audit_due_ms"),
             findings: Findings::read(fields)?,
             flags: fields.number("flags")?,
+            fault: Fault::read(fields),
             trouble: fields.owned("trouble"),
         })
     }

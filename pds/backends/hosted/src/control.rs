@@ -10,11 +10,11 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
 };
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use zerocopy::IntoBytes;
 
-/// A message on the wire: its number and up to four fields.
-pub type Words = [u64; 5];
+/// A message on the wire: its number and up to five fields.
+pub type Words = [u64; 6];
 
 /// Descriptors one message carries at most.
 const DESCRIPTORS_MAX: usize = 2;
@@ -59,11 +59,7 @@ pub enum Grant {
     },
     Fault {
         child: u8,
-        kind: FaultKind,
-        /// See [`totebox_domain::Fault::address`].
-        address: u64,
-        /// See [`totebox_domain::Fault::instruction`].
-        instruction: u64,
+        fault: Fault,
     },
 }
 
@@ -82,26 +78,27 @@ pub enum Report {
     Faulted {
         address: u64,
         instruction: u64,
+        status: u64,
     },
 }
 
 impl Grant {
     fn encode(self) -> Words {
         match self {
-            Grant::Region { vaddr, size, access } => [1, vaddr, size, access as u64, 0],
-            Grant::Channel { id } => [2, id.into(), 0, 0, 0],
-            Grant::Disk { read_only } => [3, read_only.into(), 0, 0, 0],
-            Grant::Line { listening } => [4, listening.into(), 0, 0, 0],
-            Grant::Checkpoint => [5, 0, 0, 0, 0],
-            Grant::Start { manifest, size } => [6, manifest, size, 0, 0],
-            Grant::Fault { child, kind, address, instruction } => {
-                [7, child.into(), kind as u64, address, instruction]
+            Grant::Region { vaddr, size, access } => [1, vaddr, size, access as u64, 0, 0],
+            Grant::Channel { id } => [2, id.into(), 0, 0, 0, 0],
+            Grant::Disk { read_only } => [3, read_only.into(), 0, 0, 0, 0],
+            Grant::Line { listening } => [4, listening.into(), 0, 0, 0, 0],
+            Grant::Checkpoint => [5, 0, 0, 0, 0, 0],
+            Grant::Start { manifest, size } => [6, manifest, size, 0, 0, 0],
+            Grant::Fault { child, fault: Fault { kind, address, instruction, status } } => {
+                [7, child.into(), kind as u64, address, instruction, status]
             }
         }
     }
 
     fn decode(words: Words) -> Option<Grant> {
-        let [number, a, b, c, d] = words;
+        let [number, a, b, c, d, e] = words;
         Some(match number {
             1 => {
                 let access = match c {
@@ -118,14 +115,9 @@ impl Grant {
             5 => Grant::Checkpoint,
             6 => Grant::Start { manifest: a, size: b },
             7 => {
-                let kind = match b {
-                    1 => FaultKind::Memory,
-                    2 => FaultKind::Exception,
-                    3 => FaultKind::Syscall,
-                    4 => FaultKind::Other,
-                    _ => return None,
-                };
-                Grant::Fault { child: a.try_into().ok()?, kind, address: c, instruction: d }
+                let kind = FaultKind::from_wire(b.try_into().ok()?)?;
+                let fault = Fault { kind, address: c, instruction: d, status: e };
+                Grant::Fault { child: a.try_into().ok()?, fault }
             }
             _ => return None,
         })
@@ -136,20 +128,20 @@ impl Report {
     /// The message's words. Allocates nothing: a signal handler uses it.
     pub fn encode(self) -> Words {
         match self {
-            Report::Reached => [1, 0, 0, 0, 0],
-            Report::Stop { child } => [2, child.into(), 0, 0, 0],
-            Report::Resume { child } => [3, child.into(), 0, 0, 0],
-            Report::Faulted { address, instruction } => [4, address, instruction, 0, 0],
+            Report::Reached => [1, 0, 0, 0, 0, 0],
+            Report::Stop { child } => [2, child.into(), 0, 0, 0, 0],
+            Report::Resume { child } => [3, child.into(), 0, 0, 0, 0],
+            Report::Faulted { address, instruction, status } => [4, address, instruction, status, 0, 0],
         }
     }
 
     fn decode(words: Words) -> Option<Report> {
-        let [number, a, b, ..] = words;
+        let [number, a, b, c, ..] = words;
         Some(match number {
             1 => Report::Reached,
             2 => Report::Stop { child: a.try_into().ok()? },
             3 => Report::Resume { child: a.try_into().ok()? },
-            4 => Report::Faulted { address: a, instruction: b },
+            4 => Report::Faulted { address: a, instruction: b, status: c },
             _ => return None,
         })
     }

@@ -7,14 +7,17 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 
 use crate::control::Report;
+
+/// Of which nothing is known.
+pub const NONE: Fault = Fault { kind: FaultKind::Other, address: 0, instruction: 0, status: 0 };
 
 /// The socket to the supervisor, for the signal handler.
 static SUPERVISOR: AtomicI32 = AtomicI32::new(-1);
 
-/// Makes this process report the address of the fault that kills it. The socket stays open for good.
+/// Makes this process report where the fault is that kills it. The socket stays open for good.
 pub fn report_to(supervisor: BorrowedFd<'static>) {
     SUPERVISOR.store(supervisor.as_raw_fd(), Ordering::Relaxed);
     for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
@@ -31,8 +34,12 @@ pub fn report_to(supervisor: BorrowedFd<'static>) {
 
 extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes valid pointers to a handler with SA_SIGINFO.
-    let (address, instruction) = unsafe { ((*info).si_addr() as u64, instruction(&*context.cast())) };
-    let words = Report::Faulted { address, instruction }.encode();
+    let (info, context) = unsafe { (&*info, &*context.cast()) };
+    // SAFETY: the signals that are handled here are of faults, which have an address.
+    let address = unsafe { info.si_addr() } as u64;
+    // The codes of the kernel's own signals are positive.
+    let status = u64::from(info.si_code.unsigned_abs());
+    let words = Report::Faulted { address, instruction: instruction(context), status }.encode();
     let socket = SUPERVISOR.load(Ordering::Relaxed);
     // SAFETY: `send` reads the bytes of `words`, and like `raise` may be called in a handler. The handler is
     // reset by now, so the signal raised again ends the process as the fault would have.

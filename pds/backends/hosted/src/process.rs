@@ -11,7 +11,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::retry_on_intr;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::time::{ClockId, Timespec, clock_gettime};
-use totebox_domain::{Channel, ChannelSet, Child, Domain, Fault, Kernel};
+use totebox_domain::{Channel, ChannelSet, Child, Domain, Kernel};
 use totebox_manifest::{CHANNELS_MAX, Manifest};
 
 use crate::control::{self, Grant, Report};
@@ -162,10 +162,10 @@ impl Granted {
                     Source::Interrupt(channel) => from.insert(channel),
                     Source::Supervisor => {
                         let Some((grant, _)) = control::next_grant(self.supervisor)? else { return Ok(()) };
-                        let Grant::Fault { child, kind, address, instruction } = grant else {
+                        let Grant::Fault { child, fault } = grant else {
                             bail!("{grant:?} after the start");
                         };
-                        domain.fault(self, Child(child), Fault { kind, address, instruction });
+                        domain.fault(self, Child(child), fault);
                     }
                 }
             }

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, Resource, Signal, getrlimit, pidfd_open, pidfd_send_signal, setrlimit};
+use totebox_domain::Fault;
 use totebox_manifest::{DeviceKind, Manifest};
 
 use crate::PD_ARGUMENT;
@@ -36,8 +37,8 @@ struct Process {
     child: Child,
     pidfd: OwnedFd,
     control: OwnedFd,
-    /// The address and instruction of the fault it said was killing it.
-    fault: (u64, u64),
+    /// The fault it said was killing it; of which kind it is, its end tells.
+    fault: Fault,
     alive: bool,
 }
 
@@ -183,8 +184,8 @@ impl Supervisor {
             match report {
                 Report::Stop { child } => self.signal(number, child, Signal::STOP),
                 Report::Resume { child } => self.signal(number, child, Signal::CONT),
-                Report::Faulted { address, instruction } => {
-                    self.processes[number].fault = (address, instruction);
+                Report::Faulted { address, instruction, status } => {
+                    self.processes[number].fault = Fault { address, instruction, status, ..fault::NONE };
                 }
                 Report::Reached => bail!("'{}' reports what nobody asked for", self.processes[number].name),
             }
@@ -208,16 +209,16 @@ impl Supervisor {
     fn ended(&mut self, number: usize, status: ExitStatus) {
         self.processes[number].alive = false;
         let process = &self.processes[number];
-        let (address, instruction) = process.fault;
+        let fault = Fault { kind: fault::kind(status), ..process.fault };
+        let Fault { address, instruction, .. } = fault;
         eprintln!("{} has stopped: {status}, address {address:#x}, instruction {instruction:#x}", process.name);
         let parent = process.parent.filter(|(parent, _)| self.processes[*parent].alive);
         let Some((parent, child)) = parent else {
             eprintln!("nobody can take its place: the system is degraded until the next start");
             return;
         };
-        let fault = Grant::Fault { child, kind: fault::kind(status), address, instruction };
         // Fails only if the parent is ending too, which shows next.
-        let _ = self.processes[parent].grant(fault, &[]);
+        let _ = self.processes[parent].grant(Grant::Fault { child, fault }, &[]);
     }
 }
 
@@ -232,7 +233,7 @@ fn spawn(pd: &crate::plan::Pd) -> Result<Process> {
     let pid = Pid::from_child(&child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let (name, parent) = (pd.name.clone(), pd.parent);
-    Ok(Process { name, parent, child, pidfd, control, fault: (0, 0), alive: true })
+    Ok(Process { name, parent, child, pidfd, control, fault: fault::NONE, alive: true })
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {

@@ -7,8 +7,8 @@ use totebox_programs::console::HEAP;
 pub const VAULT: usize = 0x14_0000;
 /// The list of time pages takes 3 kB.
 pub const CLOCK: usize = 0x1_0000;
-/// The status page, the flags, what waits to be recorded, the registry and the findings of the last audits of the
-/// largest deployment take 240 kB.
+/// The status page, the flags, what waits to be recorded, the registry, the findings of the last audits and the last
+/// trace that was asked for of the largest deployment take 275 kB. Of the traces themselves nothing is copied.
 pub const ORCHESTRATOR: usize = 0x7_0000;
 /// The verifier and its read buffers take 500 kB, of them 200 kB in one piece; what is known of the last audits of the
 /// largest deployment takes 100 kB.

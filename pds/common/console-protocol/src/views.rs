@@ -238,6 +238,28 @@ impl<T: Display> EventLine<'_, T> {
     }
 }
 
+/// What a domain noted, in the table of `trace`.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteLine<T> {
+    /// Which one it is in the domain's trace, counted from 0.
+    pub sequence: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// What it says.
+    pub text: T,
+}
+
+impl<T: Display> NoteLine<T> {
+    /// The table of `trace`.
+    pub const fn columns() -> [Column<Self>; 3] {
+        [
+            Column { title: "seq", right: true, cell: |line, out| write!(out, "{}", line.sequence) },
+            Column { title: "time", right: false, cell: |line, out| write!(out, "{}", Time(line.time_ms)) },
+            Column { title: "what", right: false, cell: |line, out| write!(out, "{}", line.text) },
+        ]
+    }
+}
+
 /// The appliance as a whole, below the table of `status`.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {

@@ -79,16 +79,19 @@ pub struct Fault {
     pub kind: FaultKind,
     /// The address it concerned, or 0.
     pub address: u64,
-    /// The instruction, or 0 where the backend does not know it.
+    /// The address of the instruction, or 0 where the backend does not know it.
     pub instruction: u64,
+    /// What the processor says of it, in its own code, or 0: on seL4 the syndrome or status register, of a system call
+    /// its number, and on Linux the signal's code.
+    pub status: u64,
 }
 
 /// What a domain may ask of its kernel. Nothing here blocks.
 pub trait Kernel {
     fn notify(&mut self, channel: Channel);
     /// Milliseconds by the CPU's own counter, from some moment in the past: it never goes back, and goes on
-    /// whatever becomes of the clock domain. To judge how long another domain has been silent, and for nothing
-    /// that is shown or written.
+    /// whatever becomes of the clock domain. To judge how long another domain has been silent, and for traces; what
+    /// is shown or written into records is the clock's time.
     fn counter_ms(&mut self) -> u64;
     /// Lets the interrupt of this channel arrive again.
     fn acknowledge(&mut self, interrupt: Channel);

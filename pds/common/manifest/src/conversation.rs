@@ -29,6 +29,20 @@ pub const PAGE: usize = 4096;
 /// Bytes of the orchestrator's status page: a row per volume, the flags, a stretch of the audit record.
 pub const STATUS_SIZE: usize = 32 * 1024;
 
+/// Who reads the trace that every domain keeps; its own is for itself.
+pub const TRACE_READER: Role = Role::Orchestrator;
+
+/// Rows of a trace: the last events of a domain.
+pub const TRACE_ROWS: usize = 64;
+
+/// Bytes of a row of a trace, the stamp in front of it included (see `totebox-shm`).
+pub const TRACE_ROW: usize = 24;
+
+/// Bytes of the region that holds a trace.
+pub const TRACE_SIZE: usize = PAGE;
+
+const _: () = assert!(TRACE_ROWS * TRACE_ROW <= TRACE_SIZE && TRACE_ROW.is_multiple_of(8));
+
 /// A queue between two domains: the same form in both directions, and each end wakes the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue {
@@ -197,6 +211,7 @@ pub const fn channel(a: Role, b: Role, kind: LinkKind) -> bool {
     match kind {
         LinkKind::Queue => queue(a, b).is_some(),
         LinkKind::Page => wakes(a, b) || wakes(b, a),
+        LinkKind::Trace => false,
     }
 }
 

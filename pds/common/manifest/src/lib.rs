@@ -108,6 +108,20 @@ pub enum LinkKind {
     Queue = 0,
     /// A published value in each region that exists.
     Page = 1,
+    /// What a domain notes of what it does, in the region it writes; its peer is the orchestrator, which reads it.
+    Trace = 2,
+}
+
+impl LinkKind {
+    /// The kind with this number.
+    pub const fn from_u8(n: u8) -> Option<LinkKind> {
+        match n {
+            0 => Some(LinkKind::Queue),
+            1 => Some(LinkKind::Page),
+            2 => Some(LinkKind::Trace),
+            _ => None,
+        }
+    }
 }
 
 /// A mapped region; all zero if there is none.
@@ -216,7 +230,9 @@ impl<'a> Manifest<'a> {
         let sound = Role::from_u8(header.role).is_some()
             && header.archives as usize <= ARCHIVES_MAX
             && volumes.len() <= VOLUMES_MAX
-            && links.iter().all(|link| Role::from_u8(link.peer).is_some() && link.kind <= 1)
+            && links
+                .iter()
+                .all(|link| Role::from_u8(link.peer).is_some() && LinkKind::from_u8(link.kind).is_some())
             && volumes.iter().all(|volume| volume.layout().is_some());
         if sound { Ok(Manifest { header, links, volumes, devices }) } else { Err(malformed) }
     }
@@ -297,7 +313,10 @@ pub fn encode(
 }
 
 const _: () = {
-    let links = (ARCHIVES_MAX + SERVICE_PDS) * size_of::<Link>();
+    // Of each kind one with each of the others, and no queue between the orchestrator and an archive.
+    let most = 2 * ARCHIVES_MAX + 3 * SERVICE_PDS;
+    assert!(most <= u8::MAX as usize);
+    let links = most * size_of::<Link>();
     let volumes = VOLUMES_MAX * size_of::<Volume>();
     let devices = 4 * size_of::<Device>();
     assert!(size_of::<Header>() + links + volumes + devices <= MANIFEST_SIZE);

@@ -76,7 +76,7 @@ pub const ROLES: [RoleInfo; 6] = [
             reason: "above the archives it stops, the auditor it commands and the console it answers; little work",
         },
         stack_size: 64 << 10,
-        stack_reason: "a copy of the status page of 16 KiB may stand on it, and twice that for the rest",
+        stack_reason: "a copy of the status page of 25 KiB may stand on it, and more than that for the rest",
     },
     RoleInfo {
         role: Role::Auditor,
@@ -130,7 +130,7 @@ pub const ROLES: [RoleInfo; 6] = [
             reason: "keeps up with the serial line while archives and auditor work",
         },
         stack_size: 64 << 10,
-        stack_reason: "a copy of the status page of 16 KiB may stand on it, and twice that for the rest",
+        stack_reason: "a copy of the status page of 25 KiB may stand on it, and more than that for the rest",
     },
     RoleInfo {
         role: Role::Clock,

@@ -9,7 +9,7 @@
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::{Finding, FindingKind};
-use totebox_domain::FaultKind;
+use totebox_domain::Fault;
 use totebox_manifest::Role;
 
 use super::lifecycle::Standing;
@@ -19,7 +19,7 @@ use super::wire_enum;
 pub mod row;
 pub mod table;
 
-pub use row::{FlagRow, NO_VOLUME, OVERWRITTEN};
+pub use row::{Arguments, FlagRow, NO_VOLUME, OVERWRITTEN};
 pub use table::Flags;
 
 /// Flags kept and shown at most, the most serious open ones first. The others are counted.
@@ -182,8 +182,8 @@ pub enum About {
     HintOverwritten(Place),
     /// The vault cannot serve the volume, which is in this state.
     MissingVolume(VolumeState),
-    /// The archive faulted, for this reason and at this address, and was stopped.
-    Fault(FaultKind, u64),
+    /// The archive faulted and was stopped.
+    Fault(Fault),
     /// The archive gives no sign of life.
     Hung,
     /// The archive did not come to rest in its time and was stopped.
@@ -218,7 +218,7 @@ impl About {
             About::Finding(finding) => FlagKind::Finding(finding.kind),
             About::HintOverwritten(_) => FlagKind::Finding(FindingKind::Hint),
             About::MissingVolume(_) => FlagKind::MissingVolume,
-            About::Fault(..) => FlagKind::Fault,
+            About::Fault(_) => FlagKind::Fault,
             About::Hung => FlagKind::Hung,
             About::StopTimeout => FlagKind::StopTimeout,
             About::Protocol => FlagKind::Protocol,
@@ -252,7 +252,7 @@ impl About {
     /// What is the same in two flags about the same thing: without counts, and without where a fault was.
     const fn subject(self) -> About {
         match self {
-            About::Fault(kind, _) => About::Fault(kind, 0),
+            About::Fault(fault) => About::Fault(Fault { address: 0, instruction: 0, status: 0, ..fault }),
             About::Refused(_) => About::Refused(0),
             About::ClockBack(_) => About::ClockBack(0),
             about => about,

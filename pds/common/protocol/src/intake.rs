@@ -234,6 +234,22 @@ impl Crosses for Refusal {
     }
 }
 
+impl Op {
+    /// The command that leads to it; of what is a part of one another name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Op::PutBegin => "put",
+            Op::PutData => "put-data",
+            Op::PutEnd => "put-end",
+            Op::PutCancel => "put-cancel",
+            Op::Get => "get",
+            Op::List => "ls",
+            Op::Cancel => "cancel",
+            Op::Sign => "sign",
+        }
+    }
+}
+
 /// The size of a submission whose length is not known when it begins.
 pub const SIZE_UNKNOWN: u64 = u64::MAX;
 

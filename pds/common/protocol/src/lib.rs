@@ -9,6 +9,7 @@
 //! | [`operator`] | console ⇄ orchestrator |
 //! | [`flag`] | flags, between auditor, orchestrator and console |
 //! | [`page`] | the published pages |
+//! | [`trace`] | what a domain notes, for the orchestrator |
 //!
 //! How a struct crosses is said beside it, once: see `row`.
 //!
@@ -26,6 +27,7 @@ pub mod lifecycle;
 pub mod operator;
 pub mod page;
 mod row;
+pub mod trace;
 pub mod vault;
 
 /// What a person is shown in the place of a value that has no name.

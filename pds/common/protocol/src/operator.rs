@@ -9,11 +9,12 @@
 //! | [`Op::Acknowledge`] | [`FlagRow::tag`](super::flag::FlagRow::tag): acknowledged; recorded, or not |
 //! | [`Op::History`] | [`StatusPage::history_tag`](super::page::StatusPage::history_tag) |
 //! | [`Op::Findings`] | [`StatusPage::findings_tag`](super::page::StatusPage::findings_tag) |
+//! | [`Op::Trace`] | [`StatusPage::trace_tag`](super::page::StatusPage::trace_tag) |
 //! | [`Op::Ping`] | its answer |
 
 use heapless::String;
-use totebox_manifest::VOLUMES_MAX;
 use totebox_manifest::conversation::{MESSAGE_HEADER, ORDER_DATA};
+use totebox_manifest::{Role, SERVICES, VOLUMES_MAX};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -24,6 +25,46 @@ use super::wire_enum;
 pub const REASON_MAX: usize = 120;
 
 pub type Reason = String<REASON_MAX>;
+
+/// A domain whose trace is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// The archive with this index.
+    Archive(usize),
+    /// A domain of which there is one.
+    Service(Role),
+}
+
+impl Traced {
+    /// The domain of this role and index among archives; `None` if there is none.
+    pub fn of(role: Role, index: usize) -> Option<Traced> {
+        match role {
+            Role::Archive => Some(Traced::Archive(index)),
+            role => (index == 0).then_some(Traced::Service(role)),
+        }
+    }
+
+    /// The domain beside the archives with this name.
+    pub fn service(name: &str) -> Option<Traced> {
+        SERVICES.into_iter().find(|role| role.name() == name).map(Traced::Service)
+    }
+
+    /// Its role.
+    pub const fn role(self) -> Role {
+        match self {
+            Traced::Archive(_) => Role::Archive,
+            Traced::Service(role) => role,
+        }
+    }
+
+    /// Among archives its index, else 0.
+    pub const fn index(self) -> usize {
+        match self {
+            Traced::Archive(index) => index,
+            Traced::Service(_) => 0,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -37,12 +78,14 @@ pub enum Order {
     Ping,
     /// Show what the last verification of a volume found beyond what became flags.
     Findings(usize),
+    /// Show what a domain noted last.
+    Trace(Traced),
 }
 
 impl Order {
     /// Whether it only asks: nothing is changed by it, and nothing can be left half done.
     pub const fn is_a_question(self) -> bool {
-        matches!(self, Order::History(_) | Order::Ping | Order::Findings(_))
+        matches!(self, Order::History(_) | Order::Ping | Order::Findings(_) | Order::Trace(_))
     }
 
     /// The volume it is about, if it is about one.
@@ -50,13 +93,14 @@ impl Order {
         match self {
             Order::Verify(volume) => volume,
             Order::Change(volume, _) | Order::Findings(volume) => Some(volume),
-            Order::Acknowledge(_) | Order::History(_) | Order::Ping => None,
+            Order::Trace(Traced::Archive(archive)) => Some(archive),
+            Order::Acknowledge(_) | Order::History(_) | Order::Ping | Order::Trace(_) => None,
         }
     }
 
-    /// The order as a request. Its reason, of so many bytes, follows the request.
-    pub fn encode(self, tag: u32, reason_len: usize) -> Request {
-        let op = match self {
+    /// Its number.
+    pub const fn op(self) -> Op {
+        match self {
             Order::Verify(_) => Op::Verify,
             Order::Change(_, Standing::Suspended) => Op::Suspend,
             Order::Change(_, Standing::Active) => Op::Resume,
@@ -65,7 +109,12 @@ impl Order {
             Order::History(_) => Op::History,
             Order::Ping => Op::Ping,
             Order::Findings(_) => Op::Findings,
-        };
+            Order::Trace(_) => Op::Trace,
+        }
+    }
+
+    /// The order as a request. Its reason, of so many bytes, follows the request.
+    pub fn encode(self, tag: u32, reason_len: usize) -> Request {
         const { assert!(VOLUMES_MAX < ALL_VOLUMES as usize && ORDER_DATA <= u16::MAX as usize) };
         let volume = match self {
             Order::Verify(None) => ALL_VOLUMES,
@@ -74,10 +123,11 @@ impl Order {
         let number = match self {
             Order::Acknowledge(flag) => flag.into(),
             Order::History(from) => from.unwrap_or(LATEST),
+            Order::Trace(domain) => domain.role() as u64,
             _ => 0,
         };
         Request {
-            op: op as u8,
+            op: self.op() as u8,
             volume,
             len: (reason_len as u16).into(),
             tag: tag.into(),
@@ -108,6 +158,10 @@ impl Request {
             }
             Op::History => (Order::History(Some(number).filter(|&from| from != LATEST)), false, true),
             Op::Ping => (Order::Ping, false, false),
+            Op::Trace => {
+                let role = u8::try_from(number).ok().and_then(Role::from_u8).ok_or(Refusal::BadRequest)?;
+                (Order::Trace(Traced::of(role, volume).ok_or(Refusal::BadRequest)?), true, true)
+            }
         };
         let has_too_much = (volume != 0 && !takes_volume) || (number != 0 && !takes_number);
         match order {
@@ -160,21 +214,24 @@ impl Reply {
 wire_enum! {
     Op: u8 {
         /// Have the auditor verify a volume ([`ALL_VOLUMES`]: every one), in full.
-        Verify = 1,
+        Verify = 1, "audit";
         /// Suspend an archive: it comes to rest and its thread is stopped.
-        Suspend = 2,
-        Resume = 3,
+        Suspend = 2, "suspend";
+        Resume = 3, "resume";
         /// Close an archive for good: last record, checkpoint, and the vault seals its volume.
-        Archive = 4,
+        Archive = 4, "archive";
         /// Acknowledge the flag with the id [`Request::number`]; the reason follows the request.
-        Acknowledge = 5,
+        Acknowledge = 5, "ack";
         /// Show records of the audit record on the status page, from sequence number [`Request::number`] on
         /// ([`LATEST`]: the last ones).
-        History = 6,
+        History = 6, "history";
         /// Say that you are there. The console asks once a second, which tells each of the other's life.
-        Ping = 7,
+        Ping = 7, "ping";
         /// Show on the status page what the last verification of a volume found beyond what became flags.
-        Findings = 8,
+        Findings = 8, "flags";
+        /// Show on the status page the trace of the domain with the role [`Request::number`], among archives the one
+        /// with the index [`Request::volume`].
+        Trace = 9, "trace";
     }
 }
 
@@ -278,6 +335,8 @@ mod tests {
             orders.extend(standings.map(|standing| Order::Change(volume, standing)));
         }
         orders.extend([0, 9, u64::MAX - 1].map(|from| Order::History(Some(from))));
+        orders.extend([0, 1].map(|archive| Order::Trace(Traced::Archive(archive))));
+        orders.extend(totebox_manifest::SERVICES.map(|role| Order::Trace(Traced::Service(role))));
         let reason = |order: &Order| if matches!(order, Order::Acknowledge(_)) { "seen: é" } else { "" };
         orders.into_iter().map(|order| (order, reason(&order))).collect()
     }
@@ -317,5 +376,16 @@ mod tests {
                 assert_eq!(reply.decode(&good).is_some(), is_answer, "byte {at} is {value}");
             }
         }
+    }
+
+    #[test]
+    fn a_domain_is_found_by_its_role_and_by_its_name() {
+        for role in SERVICES {
+            assert_eq!(Traced::service(role.name()), Traced::of(role, 0));
+            assert_eq!(Traced::of(role, 1), None);
+        }
+        assert_eq!(Traced::service("archive"), None);
+        let archive = Traced::of(Role::Archive, 7).unwrap();
+        assert_eq!((archive.role(), archive.index()), (Role::Archive, 7));
     }
 }

@@ -181,23 +181,23 @@ impl Op {
 wire_enum! {
     /// How a request went. All but `Ok` change nothing; some are counted: [`Status::breaks_a_rule`].
     Status: u16 {
-        Ok = 0,
+        Ok = 0, "ok";
         /// A field has no meaning, or the data are not whole blocks.
-        BadRequest = 1,
+        BadRequest = 1, "bad-request";
         /// The client may not do this to this volume.
-        Forbidden = 2,
+        Forbidden = 2, "forbidden";
         /// Below the append frontier: committed bytes are never written again.
-        BelowFrontier = 3,
+        BelowFrontier = 3, "below-frontier";
         /// Beyond the append frontier, or outside the directory.
-        OutOfRange = 4,
+        OutOfRange = 4, "out-of-range";
         /// The directory has no room; see [`Reply::area`].
-        Full = 5,
-        Sealed = 6,
-        ReadOnly = 7,
+        Full = 5, "full";
+        Sealed = 6, "sealed";
+        ReadOnly = 7, "read-only";
         /// The volume is not usable; [`Reply::state`] says why.
-        Unavailable = 8,
+        Unavailable = 8, "unavailable";
         /// The disk reported an error. After a failed write or flush the volume takes no more writes.
-        Io = 9,
+        Io = 9, "io";
     }
 }
 

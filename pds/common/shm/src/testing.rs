@@ -97,6 +97,7 @@ pub fn wire(kind: LinkKind, a: End, b: End) -> (Link, Link) {
     let size = |from: Role, to: Role| match kind {
         LinkKind::Queue => conversation::queue(from, to).map(|form| form.region_size()),
         LinkKind::Page => conversation::page(from, to).map(|page| page.size),
+        LinkKind::Trace => (to == conversation::TRACE_READER).then_some(conversation::TRACE_SIZE),
     };
     let written = |from: End, to: End| size(from.role, to.role).map(region).unwrap_or_default();
     let (by_a, by_b) = (written(a, b), written(b, a));

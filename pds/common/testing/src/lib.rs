@@ -9,9 +9,8 @@ use alloc::vec::Vec;
 
 use ledger_fmt::layout::{Layout, NAME_LEN_MAX, Superblock};
 use totebox_domain::{Channel, Child, Kernel};
-use totebox_manifest::{
-    Device, DeviceKind, Header, Link, LinkKind, NO_CHANNEL, Region, Role, Volume, conversation,
-};
+use totebox_manifest::conversation::{self, TRACE_READER};
+use totebox_manifest::{Device, DeviceKind, Header, Link, LinkKind, NO_CHANNEL, Region, Role, Volume};
 use totebox_shm::testing::{End, wire};
 use zerocopy::FromZeros;
 
@@ -30,8 +29,16 @@ pub struct TestManifest {
 }
 
 impl TestManifest {
+    /// A manifest with nothing but the trace that every domain keeps.
     pub fn new(role: Role) -> Self {
-        let (links, volumes, devices) = (Vec::new(), Vec::new(), Vec::new());
+        let (volumes, devices) = (Vec::new(), Vec::new());
+        let end = |role| End { role, index: 0, channel: NO_CHANNEL };
+        let (mut trace, _) = wire(LinkKind::Trace, end(role), end(TRACE_READER));
+        if role == TRACE_READER {
+            // Its own is for itself.
+            trace.theirs = trace.mine;
+        }
+        let links = Vec::from([trace]);
         TestManifest {
             role,
             index: 0,

@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Formatter};
 use totebox_console_protocol::text::{Duration, Found};
 use totebox_console_protocol::views::{FlagCount, FlagLine};
 use totebox_console_protocol::words::QuotedText;
-use totebox_protocol::flag::{About as Says, Flag, Loss, Place};
+use totebox_protocol::flag::{About as Says, Arguments, Flag, Loss, Place};
 use totebox_protocol::operator::Order;
 
 use super::findings::{self, beyond_flags};
@@ -36,7 +36,7 @@ impl Display for FlagText {
             Says::Unknown => return Ok(()),
             Says::HintOverwritten(_) => "the vault found it damaged and has written a newer one over it",
             Says::MissingVolume(state) => trouble(state).unwrap_or(kind.text()),
-            Says::Fault(kind, address) => return write!(f, ": {}", FaultText(kind, address)),
+            Says::Fault(fault) => return write!(f, ": {}", FaultText(fault)),
             Says::Refused(requests) => return write!(f, ": the vault refused {requests} requests"),
             Says::AuditVolume { left_out: events @ 1.. } => {
                 return write!(f, ": {events} events are not in the audit record: it took no records");
@@ -71,10 +71,13 @@ impl Display for FlagFields {
         if let Some(what) = self.0.what_name() {
             write!(f, " what={what}")?;
         }
-        match self.0.detail() {
-            0 => Ok(()),
-            detail => write!(f, " detail={detail}"),
+        let Arguments { detail, instruction, status, .. } = self.0.arguments();
+        for (key, number) in [("detail", detail), ("instruction", instruction), ("status", status)] {
+            if number != 0 {
+                write!(f, " {key}={number}")?;
+            }
         }
+        Ok(())
     }
 }
 

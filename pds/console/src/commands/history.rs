@@ -14,7 +14,7 @@ use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::errors::Error;
 use crate::order::{GivenOrder, OrderKind};
-use crate::phrases::{FaultText, FoundFields, first_found};
+use crate::phrases::{FaultFields, FaultText, FoundFields, first_found};
 use crate::progress::Then;
 use crate::volumes::Volumes;
 
@@ -55,7 +55,7 @@ fn event(event: &AuditEvent, f: &mut Formatter<'_>) -> fmt::Result {
             };
             write!(f, "from {} to {}, on {cause}", from.name(), to.name())
         }
-        AuditEvent::Fault { kind, address } => write!(f, "{}", FaultText(*kind, *address)),
+        AuditEvent::Fault(fault) => write!(f, "{}", FaultText(*fault)),
     }
 }
 
@@ -81,7 +81,7 @@ impl Display for EventFields<'_> {
             AuditEvent::Transition { from, to, cause } => {
                 write!(f, " from={} to={} cause={}", from.name(), to.name(), cause.name())
             }
-            AuditEvent::Fault { kind, address } => write!(f, " fault={} address={address}", kind.name()),
+            AuditEvent::Fault(fault) => write!(f, " {}", FaultFields(*fault)),
         }?;
         if entry.late_ms > 0 { write!(f, " late_ms={}", entry.late_ms) } else { Ok(()) }
     }

@@ -11,6 +11,7 @@ pub mod modes;
 pub mod put;
 pub mod receipt;
 pub mod status;
+pub mod trace;
 
 use totebox_console_protocol::words::Quoted;
 
@@ -25,6 +26,7 @@ pub static COMMANDS: &[&Command] = &[
     &flags::COMMAND,
     &ack::COMMAND,
     &history::COMMAND,
+    &trace::COMMAND,
     &lifecycle::SUSPEND,
     &lifecycle::RESUME,
     &lifecycle::ARCHIVE,
@@ -94,8 +96,9 @@ pub fn help_for(command: &Command, context: &mut Context) {
 mod tests {
     use super::*;
     use alloc::format;
+    use totebox_manifest::Role;
     use totebox_protocol::lifecycle::Standing;
-    use totebox_protocol::operator::Order;
+    use totebox_protocol::operator::{Order, Traced};
 
     fn volumes() -> Volumes {
         Volumes::named(&["contracts", "finance", "audit"])
@@ -117,6 +120,8 @@ mod tests {
             (&["ack", "7", "a", "b c"], Action::Order(Order::Acknowledge(7), &ack::ORDER, &["a", "b c"])),
             (&["history"], Action::Order(Order::History(None), &history::ORDER, &[])),
             (&["history", "9"], Action::Order(Order::History(Some(9)), &history::ORDER, &[])),
+            (&["trace", "finance"], Action::Order(Order::Trace(Traced::Archive(1)), &trace::ORDER, &[])),
+            (&["trace", "vault"], Action::Order(Order::Trace(Traced::Service(Role::Vault)), &trace::ORDER, &[])),
             (&["suspend", "finance"], change(1, Standing::Suspended, &lifecycle::SUSPENSION)),
             (&["resume", "contracts"], change(0, Standing::Active, &lifecycle::RESUMPTION)),
             (&["archive", "finance", "final"], change(1, Standing::Archived, &lifecycle::CLOSURE)),
@@ -183,6 +188,8 @@ mod tests {
             (&["ack"], "bad-argument usage: ack FLAG REASON"),
             (&["ack", "asset"], "bad-argument not a decimal number: \"asset\""),
             (&["history", "1", "2"], "bad-argument usage: history [FROM]"),
+            (&["trace"], "bad-argument usage: trace DOMAIN"),
+            (&["trace", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
             (&["flags", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
             (&["flags", "finance", "1"], "bad-argument usage: flags [VOLUME]"),
             (&["receipt", "4294967296"], "bad-argument not a decimal number: \"4294967296\""),

@@ -11,7 +11,9 @@ use totebox_protocol::page::{ApplianceStatus, VolumeStatus, degraded};
 use crate::command::{Action, Command};
 use crate::context::Context;
 use crate::look::{LookKind, refresh};
-use crate::phrases::{Condition, FindingFields, FirstFinding, audit_name, row_trouble, verdict_name, yes};
+use crate::phrases::{
+    Condition, FaultFields, FindingFields, FirstFinding, audit_name, row_trouble, verdict_name, yes,
+};
 
 /// Whether the reason for a volume's state is worth a line of its own.
 fn is_troubled(row: &VolumeStatus) -> bool {
@@ -67,6 +69,9 @@ impl Display for VolumeRow<'_> {
             write!(f, " audit_due_ms={due_ms}")?;
         }
         write!(f, " flags={flags}")?;
+        if let Some(fault) = row.fault {
+            write!(f, " {}", FaultFields(fault))?;
+        }
         if is_troubled(row) { write!(f, " trouble={}", QuotedText(Condition(row))) } else { Ok(()) }
     }
 }

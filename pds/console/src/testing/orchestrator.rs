@@ -11,6 +11,7 @@ use totebox_protocol::audit::{EventRow, FoundRange, NO_RANGES, NO_RECORD};
 use totebox_protocol::flag::{Acknowledged, FlagKind, FlagRow};
 use totebox_protocol::operator::{Completion, Order, Reason, Refusal, Request};
 use totebox_protocol::page::ArchiveState;
+use totebox_protocol::trace::NoteRow;
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, queue_pair};
 use zerocopy::{FromZeros, IntoBytes};
@@ -140,6 +141,12 @@ impl Harness {
         self.status_page.history[..events.len()].copy_from_slice(events);
         self.status_page.history_len = (events.len() as u32).into();
         (self.status_page.history_tag, self.status_page.history_end) = (tag.into(), end.into());
+    }
+
+    /// The orchestrator has read a trace with these events.
+    pub fn bring_trace(&mut self, tag: u32, notes: &[NoteRow]) {
+        self.status_page.notes[..notes.len()].copy_from_slice(notes);
+        (self.status_page.trace_tag, self.status_page.notes_len) = (tag.into(), (notes.len() as u32).into());
     }
 
     /// The orchestrator shows the findings of a volume, of so many in all.

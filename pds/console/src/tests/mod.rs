@@ -7,3 +7,4 @@ mod orders;
 mod person;
 mod strings;
 mod takeover;
+mod trace;

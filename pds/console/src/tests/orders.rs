@@ -27,6 +27,7 @@ fn raise_all_forms(harness: &mut Harness) {
     (row.area, row.block, row.record) = (Area::Assets as u8, 33.into(), 3.into());
     let row = harness.raise(2, FlagKind::Fault, 0);
     (row.what, row.detail) = (FaultKind::Memory as u8, 4096.into());
+    (row.instruction, row.status) = (0x20_0004.into(), 0x9200_0006_u64.into());
     harness.raise(3, FlagKind::Degraded, NO_VOLUME).what = Role::Clock as u8;
     harness.raise(4, FlagKind::MissingVolume, 0).detail = (VolumeState::NoDisk as u64).into();
     harness.raise(5, FlagKind::Refused, 1).detail = 17.into();
@@ -46,7 +47,7 @@ fn a_new_flag_is_announced_once_at_the_prompt() {
         harness.output(),
         "\r\n\
          *flag 1 finance asset at assets block 33, record 3\r\n\
-         *flag 2 contracts fault: it touched memory at 0x1000 it has no right to\r\n\
+         *flag 2 contracts fault: it touched memory at 0x1000 it has no right to (instruction 0x200004, status 0x92000006)\r\n\
          *flag 3 degraded: the clock is not working\r\n\
          *flag 4 contracts missing-volume: there is no disk; attach the deployment's disk and start again\r\n\
          *flag 5 finance refused: the vault refused 17 requests\r\n\
@@ -104,8 +105,8 @@ fn flags_are_a_table_or_rows() {
         [
             "=flag id=1 archive=finance kind=asset area=assets block=33 record=3 severity=3 raised_ms=1709251200000 \
              audit_record=11 acknowledged=no text=\"asset at assets block 33, record 3\"",
-            "=flag id=2 archive=contracts kind=fault what=memory detail=4096 severity=2 raised_ms=1709251200000 \
-             audit_record=12 acknowledged=no text=\"fault: it touched memory at 0x1000 it has no right to\"",
+            "=flag id=2 archive=contracts kind=fault what=memory detail=4096 instruction=2097156 status=2449473542 severity=2 raised_ms=1709251200000 \
+             audit_record=12 acknowledged=no text=\"fault: it touched memory at 0x1000 it has no right to (instruction 0x200004, status 0x92000006)\"",
             "=flag id=3 kind=degraded what=clock severity=1 raised_ms=1709251200000 audit_record=13 acknowledged=no \
              text=\"degraded: the clock is not working\"",
         ]
@@ -374,7 +375,7 @@ fn events() -> Vec<EventRow> {
     entry.cause = Cause::Mismatch as u8;
     let mut fault = event(6, Kind::Fault);
     let entry = &mut fault.entry;
-    (entry.volume, entry.fault, entry.address) = (0, FaultKind::Exception as u8, 16.into());
+    (entry.volume, entry.fault, entry.instruction) = (0, FaultKind::Exception as u8, 16.into());
     [event(0, Kind::Genesis), event(1, Kind::Boot), audit, flag, acknowledgement, lifecycle, fault].into()
 }
 
@@ -396,7 +397,7 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
          3  2024-03-01 00:00:00  flag             finance    flag 7: asset at assets block 33, record 3\r\n  \
          4  2024-03-01 00:00:00  acknowledgement  finance    flag 7, asset: \"\\\"copied\\\"\"\r\n  \
          5  2024-03-01 00:00:00  lifecycle        finance    from active to suspended, on a mismatch\r\n  \
-         6  2024-03-01 00:00:00  fault            contracts  it panicked or ran something illegal\r\n\
+         6  2024-03-01 00:00:00  fault            contracts  it panicked or ran something illegal (instruction 0x10, status 0x0)\r\n\
          +history records=7\r\ntotebox> "
     );
     harness.type_line("machine");
@@ -423,7 +424,9 @@ fn the_audit_record_is_shown_as_a_table_or_rows() {
         format!(
             "=event seq=5 {at} kind=lifecycle archive=finance from=active to=suspended cause=mismatch text=\"from "
         ),
-        format!("=event seq=6 {at} kind=fault archive=contracts fault=exception address=16 text=\"it "),
+        format!(
+            "=event seq=6 {at} kind=fault archive=contracts fault=exception address=0 instruction=16 status=0 text=\"it "
+        ),
     ];
     for (line, expected) in lines.iter().zip(&expected) {
         assert!(line.starts_with(expected), "{line}\n{expected}");

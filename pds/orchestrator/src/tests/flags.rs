@@ -182,12 +182,13 @@ fn a_fault_stops_one_archive_and_its_pages_are_no_longer_believed() {
     harness.orchestrator.fault(
         &mut harness.kernel,
         child(1),
-        Fault { kind: FaultKind::Other, address: 1, instruction: 1 },
+        Fault { kind: FaultKind::Other, address: 1, instruction: 1, status: 1 },
     );
     harness.record_all();
     let row = harness.row(1);
     assert_eq!(ArchiveState::from_wire(row.state), Some(ArchiveState::Faulted));
     assert_eq!((row.fault, row.fault_address.get(), row.records.get()), (FaultKind::Memory as u8, 0xdead_0000, 5));
+    assert_eq!((row.fault_instruction.get(), row.fault_status.get()), (0x1000, 0x92));
     for sibling in [0, 2] {
         assert_eq!((harness.state(sibling), harness.row(sibling).fault), (Some(ArchiveState::Active), 0));
     }

@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use ledger_fmt::verify::FindingKind;
 use totebox_domain::{Channel, ChannelSet, Domain, Fault, FaultKind};
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, queue};
-use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Role};
+use totebox_manifest::{Link, LinkKind, Manifest, OnMismatch, Region, Role};
 use totebox_protocol::audit::{self, Ending, EntryRow, EventRow, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow};
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::operator::{Op, REASON_MAX, Refusal, Reply, Request};
+use totebox_protocol::operator::{Op, Order, REASON_MAX, Refusal, Reply, Request, Traced};
 use totebox_protocol::page::{ArchiveState, CommandPage, Health, StatusPage, StatusRow, Time, VaultPage};
+use totebox_protocol::trace::NoteRow;
 use totebox_protocol::vault::{self, Status, VolumeState};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, PageReader, PageWriter, Producer, Shared, queue_pair};
@@ -70,6 +71,8 @@ pub struct Harness {
     pub vault_region: Shared,
     pub console_region: Shared,
     pub clock_region: Shared,
+    /// Where the archives note what they do.
+    pub traces: Vec<Region>,
     ledger_blocks: u64,
 }
 
@@ -102,6 +105,10 @@ impl Harness {
         let (_, console_end) = description.link(Role::Console, 0, LinkKind::Page);
         let (console, console_queue) = description.link(Role::Console, 0, LinkKind::Queue);
         let (clock, clock_end) = description.link(Role::Clock, 0, LinkKind::Page);
+        let traced = (0..archives as u8).map(|index| (Role::Archive, index));
+        let others = [Role::Auditor, Role::Vault, Role::Console, Role::Clock].map(|role| (role, 0));
+        let trace = |(role, index)| description.link(role, index, LinkKind::Trace).1.mine;
+        let traces = traced.chain(others).map(trace).collect();
 
         let mapped = mapped();
         let form = queue(Role::Auditor, Role::Orchestrator).unwrap();
@@ -148,6 +155,7 @@ impl Harness {
             vault_region: Shared::new(mapped, vault_queue.mine).unwrap(),
             console_region: Shared::new(mapped, console_queue.mine).unwrap(),
             clock_region: Shared::new(mapped, clock_end.mine).unwrap(),
+            traces,
             ledger_blocks: manifest.volumes()[0].layout().unwrap().ledger.blocks,
         };
         harness.vault_page.publish(&harness.vault);
@@ -220,7 +228,7 @@ impl Harness {
     }
 
     pub fn fault(&mut self, archive: usize) {
-        let fault = Fault { kind: FaultKind::Memory, address: 0xdead_0000, instruction: 0x1000 };
+        let fault = Fault { kind: FaultKind::Memory, address: 0xdead_0000, instruction: 0x1000, status: 0x92 };
         self.orchestrator.fault(&mut self.kernel, child(archive), fault);
     }
 
@@ -500,6 +508,14 @@ impl Harness {
 
     pub fn history(&mut self, from: u64) -> Result<u32, Refusal> {
         self.call(Request { op: Op::History as u8, number: from.into(), ..Request::new_zeroed() }, &[])
+    }
+
+    /// What a domain noted last, by the status page.
+    pub fn trace(&mut self, domain: Traced) -> Vec<NoteRow> {
+        let tag = self.call(Order::Trace(domain).encode(0, 0), &[]).unwrap();
+        let status_page = self.status_page();
+        assert_eq!(status_page.trace_tag.get(), tag, "it is there when the answer comes");
+        status_page.notes[..status_page.notes_len.get() as usize].to_vec()
     }
 
     pub fn acknowledge(&mut self, id: u64, reason: &[u8]) -> Result<u32, Refusal> {

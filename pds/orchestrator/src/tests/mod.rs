@@ -12,6 +12,7 @@ mod lifecycle;
 mod link;
 mod messages;
 mod start;
+mod traces;
 mod unrecorded;
 
 use alloc::vec;
@@ -24,7 +25,7 @@ use totebox_domain::FaultKind;
 use totebox_domain::watch::SILENT_MS;
 use totebox_protocol::audit::{self, Ending, NO_RECORD, Report};
 use totebox_protocol::flag::{FlagKind, FlagRow, NO_VOLUME};
-use totebox_protocol::operator::{Completion, Op, Refusal, Request};
+use totebox_protocol::operator::{Completion, Op, Order, Refusal, Request};
 use totebox_protocol::page::{Cause, Check, Health};
 use totebox_protocol::vault::{Status, VolumeState};
 use zerocopy::{FromZeros, IntoBytes};

@@ -1,7 +1,7 @@
 //! What the records of the audit record say, and how it crosses between domains.
 
 use ledger_fmt::record::Kind;
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::conversation::AUDIT_DATA;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -34,11 +34,7 @@ pub enum AuditEvent {
         to: Standing,
         cause: Cause,
     },
-    Fault {
-        kind: FaultKind,
-        /// The address it concerned, or 0.
-        address: u64,
-    },
+    Fault(Fault),
 }
 
 impl AuditEvent {
@@ -50,7 +46,7 @@ impl AuditEvent {
             AuditEvent::Flag { .. } => Kind::Flag,
             AuditEvent::Acknowledgement { .. } => Kind::Acknowledgement,
             AuditEvent::Transition { .. } => Kind::Lifecycle,
-            AuditEvent::Fault { .. } => Kind::Fault,
+            AuditEvent::Fault(_) => Kind::Fault,
         }
     }
 }
@@ -103,6 +99,8 @@ pub struct EntryRow {
     pub record: U64,
     pub detail: U64,
     pub address: U64,
+    pub instruction: U64,
+    pub status: U64,
     pub records: U64,
     pub bytes: U64,
     pub duration_ms: U64,
@@ -143,6 +141,7 @@ impl EntryRow {
                 (row.flag, row.flag_kind, row.flag_what) = (flag.id, flag.kind, flag.what);
                 (row.area, row.block) = (flag.area, flag.block);
                 (row.record, row.detail) = (flag.record, flag.detail);
+                (row.instruction, row.status) = (flag.instruction, flag.status);
             }
             AuditEvent::Acknowledgement { flag, kind, reason } => {
                 (row.flag, row.flag_kind) = ((*flag).into(), kind.number());
@@ -153,8 +152,9 @@ impl EntryRow {
             AuditEvent::Transition { from, to, cause } => {
                 (row.from, row.to, row.cause) = (from.state() as u8, to.state() as u8, *cause as u8);
             }
-            AuditEvent::Fault { kind, address } => {
-                (row.fault, row.address) = (*kind as u8, (*address).into());
+            &AuditEvent::Fault(Fault { kind, address, instruction, status }) => {
+                (row.fault, row.address) = (kind as u8, address.into());
+                (row.instruction, row.status) = (instruction.into(), status.into());
             }
         }
         row
@@ -189,9 +189,12 @@ impl EntryRow {
                 to: Standing::from_wire(self.to)?,
                 cause: Cause::from_wire(self.cause)?,
             },
-            Kind::Fault => {
-                AuditEvent::Fault { kind: FaultKind::from_wire(self.fault)?, address: self.address.get() }
-            }
+            Kind::Fault => AuditEvent::Fault(Fault {
+                kind: FaultKind::from_wire(self.fault)?,
+                address: self.address.get(),
+                instruction: self.instruction.get(),
+                status: self.status.get(),
+            }),
             Kind::Document | Kind::Checkpoint => return None,
         };
         let volume = Some(self.volume).filter(|&volume| volume != NO_VOLUME);
@@ -202,6 +205,7 @@ impl EntryRow {
         let mut row = FlagRow::new_zeroed();
         (row.id, row.kind, row.volume, row.what) = (self.flag, self.flag_kind, self.volume, self.flag_what);
         (row.area, row.block, row.record, row.detail) = (self.area, self.block, self.record, self.detail);
+        (row.instruction, row.status) = (self.instruction, self.status);
         row
     }
 
@@ -260,7 +264,9 @@ mod tests {
             }
         }
         for kind in (0..=u8::MAX).filter_map(FaultKind::from_wire) {
-            events.push(AuditEvent::Fault { kind, address: 4096 });
+            let fault = Fault { kind, address: 4096, instruction: 0x20_0004, status: u64::MAX };
+            events.push(AuditEvent::Fault(fault));
+            events.push(AuditEvent::Flag { id: 7, about: About::Fault(fault) });
         }
         let entry = |(number, event): (u64, AuditEvent)| Entry {
             late_ms: number % 3,

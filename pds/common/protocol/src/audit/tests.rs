@@ -56,7 +56,8 @@ fn reports() -> List<Reported> {
     for outcome in [Entered::Recorded(5), Entered::NotRecorded, Entered::NotServed] {
         reports.push(Reported::Entered { tag: 6, outcome });
     }
-    let fault = AuditEvent::Fault { kind: totebox_domain::FaultKind::Memory, address: 9 };
+    let kind = totebox_domain::FaultKind::Memory;
+    let fault = AuditEvent::Fault(totebox_domain::Fault { kind, address: 9, instruction: 8, status: 7 });
     let entry = EntryRow::of(&Entry::new(Some(1), fault));
     reports.push(Reported::Event { tag: 6, event: EventRow { sequence: 3.into(), time_ms: 4.into(), entry } });
     reports.push(Reported::Complete { tag: 6, records: 40, sent: 24 });

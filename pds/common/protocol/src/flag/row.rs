@@ -2,7 +2,7 @@
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::{Finding, FindingKind};
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::Role;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -44,6 +44,10 @@ pub struct FlagRow {
     pub record: U64,
     /// The number that the audit record gives as `detail`: see `docs/audit-record.md`; else 0.
     pub detail: U64,
+    /// Of a fault: the address of the instruction.
+    pub instruction: U64,
+    /// Of a fault: what the processor says of it.
+    pub status: U64,
     /// When it was raised, in milliseconds since 1970-01-01 UTC.
     pub raised_ms: U64,
     /// Sequence number of the flag in the audit record; all ones if it could not be recorded.
@@ -55,7 +59,7 @@ pub struct FlagRow {
 
 impl FlagRow {
     pub fn of(flag: &Flag) -> FlagRow {
-        let (what, detail) = flag.about.arguments();
+        let Arguments { what, detail, instruction, status } = flag.about.arguments();
         let place = flag.about.place();
         FlagRow {
             id: flag.id.into(),
@@ -66,6 +70,8 @@ impl FlagRow {
             block: place.map_or(0, |place| place.block).into(),
             record: place.and_then(|place| place.record).unwrap_or(NO_RECORD).into(),
             detail: detail.into(),
+            instruction: instruction.into(),
+            status: status.into(),
             raised_ms: flag.raised_ms.into(),
             audit_record: flag.audit_record.unwrap_or(NO_RECORD).into(),
             tag: flag.tag.into(),
@@ -88,7 +94,13 @@ impl FlagRow {
 
     fn about(&self) -> Option<About> {
         let place = Place { area: Area::from_u8(self.area)?, block: self.block.get(), record: some(self.record) };
-        About::of(FlagKind::from_wire(self.kind)?, self.what, self.detail.get(), place)
+        let arguments = Arguments {
+            what: self.what,
+            detail: self.detail.get(),
+            instruction: self.instruction.get(),
+            status: self.status.get(),
+        };
+        About::of(FlagKind::from_wire(self.kind)?, arguments, place)
     }
 
     fn with(&self, about: About, acknowledged: Acknowledged) -> Option<Flag> {
@@ -104,17 +116,33 @@ impl FlagRow {
     }
 }
 
+/// What a flag says beside its kind and its place; zero where it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// [`FlagRow::what`].
+    pub what: u8,
+    /// [`FlagRow::detail`].
+    pub detail: u64,
+    /// [`FlagRow::instruction`].
+    pub instruction: u64,
+    /// [`FlagRow::status`].
+    pub status: u64,
+}
+
 impl About {
     /// What a flag of this kind says, with these arguments; `None` if they cannot be. Of what is about no place `place`
     /// is ignored.
-    pub(crate) fn of(kind: FlagKind, what: u8, detail: u64, place: Place) -> Option<About> {
+    pub(crate) fn of(kind: FlagKind, arguments: Arguments, place: Place) -> Option<About> {
+        let Arguments { what, detail, instruction, status } = arguments;
         let small = || u8::try_from(detail).ok();
         let Place { area, block, record } = place;
         Some(match kind {
             FlagKind::Finding(FindingKind::Hint) if what == OVERWRITTEN => About::HintOverwritten(place),
             FlagKind::Finding(kind) => About::Finding(Finding { kind, area, block, record }),
             FlagKind::MissingVolume => About::MissingVolume(VolumeState::from_wire(small()?)?),
-            FlagKind::Fault => About::Fault(FaultKind::from_wire(what)?, detail),
+            FlagKind::Fault => {
+                About::Fault(Fault { kind: FaultKind::from_wire(what)?, address: detail, instruction, status })
+            }
             FlagKind::Hung => About::Hung,
             FlagKind::StopTimeout => About::StopTimeout,
             FlagKind::Protocol => About::Protocol,
@@ -132,12 +160,14 @@ impl About {
         })
     }
 
-    /// `what` and `detail` of the row.
-    fn arguments(&self) -> (u8, u64) {
-        match *self {
+    /// Its arguments in the row.
+    pub fn arguments(&self) -> Arguments {
+        let (what, detail) = match *self {
             About::HintOverwritten(_) => (OVERWRITTEN, 0),
             About::MissingVolume(state) => (state as u8, state as u64),
-            About::Fault(kind, address) => (kind as u8, address),
+            About::Fault(Fault { kind, address, instruction, status }) => {
+                return Arguments { what: kind as u8, detail: address, instruction, status };
+            }
             About::Refused(requests) => (0, requests),
             About::Lifecycle(standing) => (0, standing.state() as u64),
             About::AuditVolume { left_out } => (0, left_out),
@@ -145,12 +175,8 @@ impl About {
             About::ClockBack(by_ms) => (0, by_ms),
             About::Finding(_) | About::CrossCheck(_) | About::AuditNearlyFull => (0, 0),
             About::Hung | About::StopTimeout | About::Protocol | About::Unknown => (0, 0),
-        }
-    }
-
-    /// The number that the audit record gives as `detail`; 0 if there is none.
-    pub fn detail(&self) -> u64 {
-        self.arguments().1
+        };
+        Arguments { what, detail, ..Arguments::default() }
     }
 
     /// What the audit record gives as `what`: the name of what of its kind the flag is about, if that has one.
@@ -158,15 +184,16 @@ impl About {
         match self {
             About::HintOverwritten(_) => Some("overwritten"),
             About::MissingVolume(state) => Some(state.name()),
-            About::Fault(kind, _) => Some(kind.name()),
+            About::Fault(fault) => Some(fault.kind.name()),
             About::Degraded(role, _) => role_name(*role),
             _ => None,
         }
     }
 
-    /// What a flag says according to the audit record: `kind`, `what` and `detail` as they stand there.
-    pub fn from_words(kind: FlagKind, what: Option<&str>, detail: u64, place: Place) -> Option<About> {
-        let all = (0..=u8::MAX).filter_map(|number| About::of(kind, number, detail, place));
+    /// What a flag says according to the audit record: `kind`, `what` and the other arguments as they stand there. The
+    /// number of `what` is ignored.
+    pub fn from_words(kind: FlagKind, what: Option<&str>, arguments: Arguments, place: Place) -> Option<About> {
+        let all = (0..=u8::MAX).filter_map(|what| About::of(kind, Arguments { what, ..arguments }, place));
         all.into_iter().find(|about| about.what_name() == what)
     }
 }
@@ -187,7 +214,8 @@ mod tests {
         let mut flags = Vec::new();
         for (kind, what) in FlagKind::all().flat_map(|kind| (0..=u8::MAX).map(move |what| (kind, what))) {
             for detail in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 255, 256, u64::MAX] {
-                let Some(about) = About::of(kind, what, detail, place) else { continue };
+                let arguments = Arguments { what, detail, instruction: detail / 2, status: detail / 3 };
+                let Some(about) = About::of(kind, arguments, place) else { continue };
                 let acknowledged = Acknowledged::from_wire(what % 4).unwrap();
                 let volume = (detail % 3 > 0).then_some(what / 2);
                 let flag = Flag { id: 7, raised_ms: 9, acknowledged, tag: 5, ..Flag::new(volume, about) };
@@ -214,12 +242,15 @@ mod tests {
     fn the_words_of_the_audit_record_lead_back_to_what_a_flag_says() {
         for Flag { about, .. } in flags() {
             let place = about.place().unwrap_or(Place { area: Area::Volume, block: 0, record: None });
-            let read = About::from_words(about.kind(), about.what_name(), about.detail(), place);
+            let read = About::from_words(about.kind(), about.what_name(), about.arguments(), place);
             assert_eq!(read, Some(about));
         }
         let place = Place { area: Area::Volume, block: 0, record: None };
-        assert_eq!(About::from_words(FlagKind::Fault, Some("dragon"), 0, place), None);
-        assert_eq!(About::from_words(FlagKind::MissingVolume, Some("ready"), 6, place), None);
+        let of = |kind, what, detail| {
+            About::from_words(kind, Some(what), Arguments { detail, ..Arguments::default() }, place)
+        };
+        assert_eq!(of(FlagKind::Fault, "dragon", 0), None);
+        assert_eq!(of(FlagKind::MissingVolume, "ready", 6), None);
     }
 
     /// Every value of every byte that has a closed set of values, and bytes at random.

@@ -115,7 +115,7 @@ impl Flags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flag::{About, FlagKind, Place};
+    use crate::flag::{About, Arguments, FlagKind, Place};
     use crate::vault::VolumeState;
     use ledger_fmt::layout::Area;
     use ledger_fmt::verify::FindingKind::{Asset, Hint, Rollback};
@@ -126,8 +126,8 @@ mod tests {
     fn flag(id: u32, kind: FlagKind) -> Flag {
         let place = Place { area: Area::Input, block: id.into(), record: None };
         // A fault is of a kind.
-        let what = u8::from(kind == FlagKind::Fault);
-        Flag { id, ..Flag::new(Some(0), About::of(kind, what, 0, place).unwrap()) }
+        let arguments = Arguments { what: u8::from(kind == FlagKind::Fault), ..Arguments::default() };
+        Flag { id, ..Flag::new(Some(0), About::of(kind, arguments, place).unwrap()) }
     }
 
     fn ids(flags: &Flags) -> Vec<u32> {

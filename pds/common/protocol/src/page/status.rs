@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use totebox_domain::FaultKind;
+use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::conversation::STATUS_SIZE;
 use totebox_manifest::{ARCHIVES_MAX, VOLUMES_MAX};
 use zerocopy::little_endian::{U32, U64};
@@ -14,6 +14,7 @@ use crate::flag::{FLAGS_MAX, Flag, FlagRow};
 use crate::lifecycle::{ArchiveState, Standing};
 use crate::operator::Completion;
 use crate::row::{Crosses, NONE, row};
+use crate::trace::{NOTES_MAX, NoteRow};
 use crate::vault::VolumeState;
 
 /// Records of the audit record the status page shows at a time.
@@ -59,8 +60,8 @@ row! {
         /// Flags about this volume that are not acknowledged.
         flags: u32,
     } spread {
-        /// Why the kernel stopped the archive, if it did, and the address that concerned.
-        fault: Option<(FaultKind, u64)> => (fault: u8, fault_address: U64),
+        /// Why the kernel stopped the archive, if it did.
+        fault: Option<Fault> => (fault: u8, fault_address: U64, fault_instruction: U64, fault_status: U64),
         /// The operator's last lifecycle command that ended: what its answer called it, and how it ended.
         command: Option<(u32, Completion)> => (command_tag: U32, completion: u8),
         audited: Option<Audited> => (
@@ -81,15 +82,23 @@ impl VolumeStatus {
     }
 }
 
-impl Crosses for Option<(FaultKind, u64)> {
-    type Row = (u8, U64);
+impl Crosses for Option<Fault> {
+    type Row = (u8, U64, U64, U64);
 
     fn row(&self) -> Self::Row {
-        self.map_or((0, U64::ZERO), |(kind, address)| (kind.row(), address.row()))
+        let Some(Fault { kind, address, instruction, status }) = self else {
+            return (0, U64::ZERO, U64::ZERO, U64::ZERO);
+        };
+        (kind.row(), address.row(), instruction.row(), status.row())
     }
 
-    fn of(&(kind, address): &Self::Row) -> Option<Self> {
-        if kind == 0 { Some(None) } else { Some(Some((FaultKind::from_wire(kind)?, address.get()))) }
+    fn of(&(kind, address, instruction, status): &Self::Row) -> Option<Self> {
+        if kind == 0 {
+            return Some(None);
+        }
+        let kind = FaultKind::from_wire(kind)?;
+        let [address, instruction, status] = [address, instruction, status].map(U64::get);
+        Some(Some(Fault { kind, address, instruction, status }))
     }
 }
 
@@ -193,6 +202,10 @@ pub struct ApplianceStatus {
     /// Findings in all of the last verification of that volume.
     pub found: u32,
     pub more: RangeRows,
+    /// The last trace that was asked for: what the order for it is called, or 0.
+    pub trace: u32,
+    /// What the domain noted last, the oldest first.
+    pub notes: Vec<NoteRow>,
 }
 
 impl ApplianceStatus {
@@ -218,12 +231,15 @@ impl ApplianceStatus {
             findings: 0,
             found: 0,
             more: crate::audit::NO_RANGES,
+            trace: 0,
+            notes: Vec::with_capacity(NOTES_MAX),
         }
     }
 
     /// Bytes of heap one of so many volumes takes.
     pub const fn heap(volumes: usize) -> usize {
-        volumes * size_of::<VolumeStatus>() + FLAGS_MAX * size_of::<Flag>() + HISTORY_MAX * size_of::<EventRow>()
+        let shown = FLAGS_MAX * size_of::<Flag>() + HISTORY_MAX * size_of::<EventRow>();
+        volumes * size_of::<VolumeStatus>() + shown + NOTES_MAX * size_of::<NoteRow>()
     }
 
     pub fn encode(&self, page: &mut StatusPage) {
@@ -243,6 +259,9 @@ impl ApplianceStatus {
         (page.history_tag, page.history_len) = (self.history.into(), (self.events.len() as u32).into());
         page.history_end = self.history_end.unwrap_or(0).into();
         (page.findings_tag, page.findings, page.more) = (self.findings.into(), self.found.into(), self.more);
+        let notes = self.notes.iter().copied().chain(core::iter::repeat(NoteRow::new_zeroed()));
+        page.notes.iter_mut().zip(notes).for_each(|(row, note)| *row = note);
+        (page.trace_tag, page.notes_len) = (self.trace.into(), (self.notes.len() as u32).into());
     }
 }
 
@@ -277,6 +296,12 @@ pub struct StatusPage {
     pub history: [EventRow; HISTORY_MAX],
     pub findings: U32,
     pub more: RangeRows,
+    /// The tag of the last [`Trace`](crate::operator::Op::Trace) that ended; 0 if none.
+    pub trace_tag: U32,
+    /// Rows of `notes` in use.
+    pub notes_len: U32,
+    /// What the domain the operator asked for noted last, the oldest first.
+    pub notes: [NoteRow; NOTES_MAX],
 }
 
 // The page fits its region behind the sequence word.
@@ -302,6 +327,9 @@ impl StatusPage {
         status.history = self.history_tag.get();
         status.history_end = Some(self.history_end.get()).filter(|&end| end > 0);
         (status.findings, status.found, status.more) = (self.findings_tag.get(), self.findings.get(), self.more);
+        status.notes.clear();
+        status.notes.extend(self.notes.iter().take(self.notes_len.get() as usize));
+        status.trace = self.trace_tag.get();
         Some(())
     }
 }
@@ -336,7 +364,7 @@ mod tests {
             add(&|volume| volume.volume_state = state);
         }
         for kind in numbers().filter_map(FaultKind::from_wire) {
-            add(&|volume| volume.fault = Some((kind, 77)));
+            add(&|volume| volume.fault = Some(Fault { kind, address: 77, instruction: 78, status: 79 }));
         }
         for completion in numbers().filter_map(Completion::from_wire) {
             add(&|volume| volume.command = Some((5, completion)));
@@ -411,6 +439,8 @@ mod tests {
         status.flags.push(Flag { id: 6, ..Flag::new(Some(0), About::Hung) });
         status.events.push(EventRow::new_zeroed());
         (status.history, status.history_end, status.findings, status.found) = (7, Some(8), 9, 10);
+        status.notes.push(NoteRow::new_zeroed());
+        status.trace = 11;
         let mut page = StatusPage::new_box_zeroed().unwrap();
         status.encode(&mut page);
         let mut read = ApplianceStatus::nothing(volumes().len());
@@ -420,10 +450,11 @@ mod tests {
         assert_eq!(page.decode(&mut read), Some(()));
         assert_eq!(read, ApplianceStatus::nothing(volumes().len()));
         // Any numbers where no volume's row is do no harm.
-        page.history_len = u32::MAX.into();
+        (page.history_len, page.notes_len) = (u32::MAX.into(), u32::MAX.into());
         page.degraded = 0xff;
         assert_eq!(page.decode(&mut read), Some(()));
-        assert_eq!((read.events.len(), read.degraded), (HISTORY_MAX, degraded::EVERY));
+        assert_eq!((read.events.len(), read.notes.len()), (HISTORY_MAX, NOTES_MAX));
+        assert_eq!(read.degraded, degraded::EVERY);
         page.rows[2].state = 99;
         assert_eq!(page.decode(&mut read), None);
     }
