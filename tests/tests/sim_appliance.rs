@@ -253,7 +253,7 @@ fn without_a_disk_the_operator_is_told() {
     for volume in ["contracts", "finance", "correspondence", "audit"] {
         assert_eq!(value(row(&status.rows, volume), "volume"), Some("no-disk"));
     }
-    assert_eq!(value(&status.end, "durable"), Some("no"));
+    assert_eq!((value(&status.end, "durable"), value(&status.end, "in_service")), (None, Some("no")));
     assert_eq!(operator.put("contracts", "one", b"x").unwrap(), Err("unavailable".to_owned()));
 }
 

@@ -110,15 +110,12 @@ fn text(status: &Status) -> String {
     let &Status {
         uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded, ..
     } = status;
-    let unreachable = degraded::ALL.iter().filter(|(bit, ..)| bit & degraded::UNREACHABLE != 0);
-    let reachable = !unreachable.into_iter().any(|(_, known, _)| status.degraded.iter().any(|name| name == known));
     let summary = Summary {
         uptime_ms,
         time_ms,
         settled,
         in_service,
         durable,
-        reachable,
         read_only,
         restored,
         flags,

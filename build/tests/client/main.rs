@@ -117,7 +117,7 @@ fn files_go_in_and_come_back_byte_for_byte() {
     let status = status(&mut session).unwrap().unwrap();
     let names: Vec<&str> = status.volumes.iter().map(|volume| volume.name.as_str()).collect();
     assert_eq!(names, ["contracts", "finance", "audit"]);
-    assert!(status.durable && status.settled && !status.read_only);
+    assert!(status.durable == Some(true) && status.settled && !status.read_only);
     drop(session);
     assert_eq!(appliance.end()[1], documents(&sources));
 }

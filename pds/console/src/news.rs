@@ -147,9 +147,10 @@ impl News {
         let active =
             status_page.volumes[..archives].iter().filter(|volume| volume.state == ArchiveState::Active).count();
         output.line(format_args!("*Totebox {name}: {active} of {archives} archives active. Type help."));
-        if status_page.read_only {
+        // Of a disk without a volume in service nothing of this is known, or of use.
+        if status_page.in_service && status_page.read_only {
             output.line(format_args!("*The disk refuses writes: documents can be read, none can be put."));
-        } else if !status_page.durable && status_page.degraded & degraded::UNWRITABLE == 0 {
+        } else if status_page.durable == Some(false) {
             output.line(format_args!("*This disk cannot flush: a power cut may take what was acknowledged."));
         }
         Progress::Moved

@@ -90,7 +90,8 @@ impl StatusPageWriter {
         let status = &mut self.status;
         let in_service = known.vault.volumes[..known.archives.len()].iter().any(is_in_service);
         changed |= replace(&mut status.in_service, in_service);
-        let durable = known.vault.durable && in_service && known.degraded & degraded::UNWRITABLE == 0;
+        let answers = known.degraded & degraded::UNWRITABLE == 0;
+        let durable = known.vault.durable.filter(|_| in_service && answers);
         changed |= replace(&mut status.durable, durable);
         changed |= replace(&mut status.read_only, known.vault.read_only);
         changed |= replace(&mut status.settled, known.settled);

@@ -309,7 +309,7 @@ impl<D: BlockDevice> Vault<D> {
         if !core::mem::take(&mut self.stale) {
             return;
         }
-        let durable = self.durable();
+        let durable = Some(self.durable());
         let report = &mut self.published;
         (report.durable, report.read_only) = (durable, self.disk.device().read_only());
         (report.in_flight, report.completed) = (self.disk.in_flight(), self.disk.completed_operations());

@@ -16,8 +16,9 @@ pub struct Status {
     pub time_ms: u64,
     /// Milliseconds since the orchestrator last said that all this is so.
     pub age_ms: u64,
-    /// An acknowledged document survives a power cut.
-    pub durable: bool,
+    /// Whether an acknowledged document survives a power cut, where the vault says so of a disk in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable: Option<bool>,
     pub read_only: bool,
     /// Every archive has come up or failed to.
     pub settled: bool,
@@ -216,7 +217,7 @@ pub fn status(session: &mut Session) -> Result<Result<Status, Refusal>> {
             uptime_ms: end.number("uptime_ms")?,
             time_ms: end.number("time")?,
             age_ms: end.number("age_ms")?,
-            durable: end.yes("durable"),
+            durable: end.text("durable").map(|durable| durable == "yes"),
             read_only: end.yes("read_only"),
             settled: end.yes("settled"),
             restored: end.yes("restored"),

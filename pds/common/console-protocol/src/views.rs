@@ -269,10 +269,8 @@ pub struct Summary {
     /// Every archive has come up or failed to.
     pub settled: bool,
     pub in_service: bool,
-    /// What is acknowledged is durable.
-    pub durable: bool,
-    /// Vault and disk answer.
-    pub reachable: bool,
+    /// Whether what is acknowledged is durable; `None` unless the vault says so of a disk in service.
+    pub durable: Option<bool>,
     pub read_only: bool,
     /// The archives' states were read back from the audit record.
     pub restored: bool,
@@ -288,9 +286,9 @@ impl Display for Summary {
             Summary { settled: false, .. } => "still starting",
             Summary { in_service: false, .. } => "NOTHING CAN BE PUT: no archive's volume is in service",
             Summary { read_only: true, .. } => "READ ONLY: the disk refuses writes",
-            Summary { durable: true, .. } => "durable",
-            Summary { reachable: false, .. } => "NOT DURABLE: the disk cannot be reached",
-            _ => "NOT DURABLE: this disk cannot flush",
+            Summary { durable: Some(true), .. } => "durable",
+            Summary { durable: Some(false), .. } => "NOT DURABLE: this disk cannot flush",
+            Summary { durable: None, .. } => "NOTHING CAN BE PUT: the disk cannot be reached",
         };
         write!(f, "up {}, {state}, ", Duration(self.uptime_ms))?;
         match self.flags {

@@ -67,9 +67,6 @@ pub mod degraded {
 
     /// While one of these is set, nothing is recorded.
     pub const UNRECORDABLE: u8 = AUDITOR | UNWRITABLE;
-
-    /// While one of these is set, what is not durable may be so for that.
-    pub const UNREACHABLE: u8 = VAULT | UNWRITABLE;
 }
 
 const _: () = assert!(size_of::<Time>() + 8 <= PAGE);

@@ -46,6 +46,9 @@ crosses! {
     [u16; 2] as [U16; 2]: |pair: [u16; 2]| pair.map(U16::new), |pair: [U16; 2]| Some(pair.map(U16::get));
     // Whatever is not 1 is not true.
     bool as u8: u8::from, |n| Some(n == 1);
+    // 0 if it is not known, and so is whatever is neither yes nor no.
+    Option<bool> as u8: |answer: Option<bool>| answer.map_or(0, |yes| if yes { 1 } else { 2 }),
+        |n: u8| Some([1, 2].contains(&n).then_some(n == 1));
     // All ones if there is none.
     Option<u64> as U64: |n: Option<u64>| n.unwrap_or(NONE).into(),
         |n: U64| Some(Some(n.get()).filter(|&n| n != NONE));

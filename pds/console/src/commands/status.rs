@@ -90,6 +90,15 @@ impl Display for Degraded {
     }
 }
 
+/// Whether what is acknowledged is durable: a key without a value is left out.
+struct Durable(Option<bool>);
+
+impl Display for Durable {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |durable| write!(f, " durable={}", yes(durable)))
+    }
+}
+
 fn summary(status_page: &ApplianceStatus) -> Summary {
     Summary {
         uptime_ms: status_page.uptime_ms,
@@ -98,7 +107,6 @@ fn summary(status_page: &ApplianceStatus) -> Summary {
         in_service: status_page.in_service,
         unrecorded: status_page.unrecorded.into(),
         durable: status_page.durable,
-        reachable: status_page.degraded & degraded::UNREACHABLE == 0,
         read_only: status_page.read_only,
         restored: status_page.restored,
         flags: status_page.flags_open.into(),
@@ -144,10 +152,10 @@ fn show(context: &mut Context) {
         }
         let Summary { uptime_ms, time_ms, .. } = summary(status_page);
         output.line(format_args!(
-            "+status archives={} uptime_ms={uptime_ms} time={time_ms} age_ms={age_ms} durable={} read_only={} \
+            "+status archives={} uptime_ms={uptime_ms} time={time_ms} age_ms={age_ms}{} read_only={} \
              in_service={} settled={} restored={} degraded={} flags={} hidden={} unrecorded={}",
             archives.len(),
-            yes(status_page.durable),
+            Durable(status_page.durable),
             yes(status_page.read_only),
             yes(status_page.in_service),
             yes(status_page.settled),

@@ -202,12 +202,14 @@ fn an_archive_is_on_its_way_only_to_another_state() {
 }
 
 #[test]
-fn an_appliance_without_a_volume_in_service_is_not_called_durable() {
+fn nothing_is_said_of_durability_without_a_volume_in_service() {
     let mut harness = Harness::up(&NAMES);
     (harness.status_page.durable, harness.status_page.in_service) = (0, 0);
     harness.publish();
     let shown = harness.type_line("status");
     assert!(shown.contains(", NOTHING CAN BE PUT: no archive's volume is in service, "), "{shown}");
+    harness.type_line("machine");
+    assert!(!harness.ask("status").last().unwrap().contains("durable"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn the_prompt_comes_with_the_welcome() {
     let row = &mut harness.status_page.rows[1];
     (row.state, row.volume_state) = (ArchiveState::Unavailable as u8, VolumeState::DiskTooSmall as u8);
     harness.status_page.rows[2].state = ArchiveState::Active as u8;
-    (harness.status_page.settled, harness.status_page.durable) = (1, 0);
+    (harness.status_page.settled, harness.status_page.durable) = (1, 2);
     harness.publish();
     assert_eq!(
         harness.output(),
@@ -38,6 +38,20 @@ fn the_prompt_comes_with_the_welcome() {
     harness.status_page.rows[3].state = ArchiveState::Failed as u8;
     harness.publish();
     assert_eq!(harness.output(), "\r\n*volume audit is failed\r\ntotebox> ");
+}
+
+#[test]
+fn nothing_is_said_of_a_disk_that_the_vault_does_not_speak_of() {
+    // Without a volume in service, and before the vault has said anything.
+    for (in_service, read_only) in [(0, 0), (0, 1), (1, 0)] {
+        let mut harness = Harness::starting(&NAMES);
+        harness.output();
+        (harness.status_page.settled, harness.status_page.durable) = (1, 0);
+        (harness.status_page.in_service, harness.status_page.read_only) = (in_service, read_only);
+        harness.publish();
+        let shown = harness.output();
+        assert_eq!(shown, "*Totebox test: 0 of 3 archives active. Type help.\r\ntotebox> ");
+    }
 }
 
 #[test]

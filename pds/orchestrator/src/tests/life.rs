@@ -32,7 +32,7 @@ fn a_silent_vault_is_shown_at_once_and_recorded_when_it_is_back() {
     assert_eq!(
         (status_page.degraded, status_page.durable),
         (degraded::VAULT_SILENT, 0),
-        "nothing can be recorded now"
+        "nothing can be recorded now, and nothing is known of what was"
     );
     assert_eq!((harness.flagged(), status_page.flags_open.get()), (vec![(FlagKind::Degraded, NO_VOLUME)], 1));
     assert_eq!((harness.flags()[0].audit_record.get(), status_page.unrecorded.get()), (NO_RECORD, 1));

@@ -172,15 +172,15 @@ pub struct ApplianceStatus {
     pub uptime_ms: u64,
     /// Milliseconds since 1970-01-01 UTC.
     pub wall_ms: u64,
-    /// An acknowledged record is durable on this disk.
-    pub durable: bool,
+    /// Whether an acknowledged record is durable on this disk; `None` unless the vault says so of a disk in service.
+    pub durable: Option<bool>,
     /// Every archive has come up or failed to.
     pub settled: bool,
     pub read_only: bool,
     /// The archives' states were read back from the audit record, or cannot be.
     pub restored: bool,
     pub degraded: u8,
-    /// Some archive's volume is in service: if none is, nothing can be put, and nothing is called durable.
+    /// Some archive's volume is in service: if none is, nothing can be put.
     pub in_service: bool,
     /// Events of this start that the audit record does not tell of: it took no records, or none of that kind.
     pub unrecorded: u32,
@@ -214,7 +214,7 @@ impl ApplianceStatus {
         ApplianceStatus {
             uptime_ms: 0,
             wall_ms: 0,
-            durable: false,
+            durable: None,
             settled: false,
             read_only: false,
             restored: false,
@@ -244,7 +244,7 @@ impl ApplianceStatus {
 
     pub fn encode(&self, page: &mut StatusPage) {
         (page.uptime_ms, page.wall_ms) = (self.uptime_ms.into(), self.wall_ms.into());
-        (page.durable, page.settled) = (u8::from(self.durable), u8::from(self.settled));
+        (page.durable, page.settled) = (self.durable.row(), u8::from(self.settled));
         (page.read_only, page.restored) = (u8::from(self.read_only), u8::from(self.restored));
         (page.degraded, page.in_service) = (self.degraded, u8::from(self.in_service));
         page.unrecorded = self.unrecorded.into();
@@ -312,7 +312,7 @@ impl StatusPage {
     /// Reads the page of so many volumes as `status` has; `None` (`status` undefined) if it is not possible.
     pub fn decode(&self, status: &mut ApplianceStatus) -> Option<()> {
         (status.uptime_ms, status.wall_ms) = (self.uptime_ms.get(), self.wall_ms.get());
-        (status.durable, status.settled) = (self.durable == 1, self.settled == 1);
+        (status.durable, status.settled) = (Crosses::of(&self.durable)?, self.settled == 1);
         (status.read_only, status.restored) = (self.read_only == 1, self.restored == 1);
         (status.degraded, status.in_service) = (self.degraded & degraded::EVERY, self.in_service == 1);
         status.unrecorded = self.unrecorded.get();
@@ -433,7 +433,7 @@ mod tests {
     fn the_page_says_what_was_put_into_it() {
         let mut status = ApplianceStatus::nothing(volumes().len());
         (status.uptime_ms, status.wall_ms, status.unrecorded) = (1, 2, 3);
-        (status.durable, status.restored, status.degraded) = (true, true, degraded::EVERY);
+        (status.durable, status.restored, status.degraded) = (Some(true), true, degraded::EVERY);
         (status.flags_open, status.flags_hidden) = (4, 5);
         status.volumes = volumes();
         status.flags.push(Flag { id: 6, ..Flag::new(Some(0), About::Hung) });

@@ -6,7 +6,7 @@ use totebox_manifest::conversation::PAGE;
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::row::row;
+use crate::row::{Crosses, row};
 use crate::vault::VolumeState;
 
 row! {
@@ -27,8 +27,8 @@ row! {
 /// What the vault says of the disk and of every volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VaultReport {
-    /// The disk can flush. Without it nothing is called durable.
-    pub durable: bool,
+    /// Whether the disk can flush; `None` before the vault has said it.
+    pub durable: Option<bool>,
     pub read_only: bool,
     /// Counts up whenever the orchestrator asks for a sign of life.
     pub heartbeat: u64,
@@ -43,12 +43,12 @@ pub struct VaultReport {
 impl VaultReport {
     pub fn nothing(volumes: usize) -> VaultReport {
         let volumes = core::iter::repeat_n(VolumeReport::default(), volumes).collect();
-        VaultReport { durable: false, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
+        VaultReport { durable: None, read_only: false, heartbeat: 0, in_flight: 0, completed: 0, volumes }
     }
 
     pub fn encode(&self) -> VaultPage {
         let mut page = VaultPage {
-            durable: u8::from(self.durable),
+            durable: self.durable.row(),
             read_only: u8::from(self.read_only),
             heartbeat: self.heartbeat.into(),
             in_flight: self.in_flight.into(),
@@ -81,7 +81,7 @@ impl VaultPage {
     /// What the vault of so many volumes says; `None` if no vault says that.
     pub fn decode(&self, volumes: usize) -> Option<VaultReport> {
         Some(VaultReport {
-            durable: self.durable == 1,
+            durable: Crosses::of(&self.durable)?,
             read_only: self.read_only == 1,
             heartbeat: self.heartbeat.get(),
             in_flight: self.in_flight.get(),
@@ -101,7 +101,7 @@ mod tests {
             let mut report = VaultReport::nothing(VOLUMES_MAX);
             report.volumes[3] = VolumeReport { state, closed: true, refused: 9, ..VolumeReport::default() };
             (report.volumes[4].hints_damaged, report.volumes[5].assets_next) = ([1, u16::MAX], 7);
-            (report.durable, report.heartbeat, report.in_flight, report.completed) = (true, 4, 5, 6);
+            (report.durable, report.heartbeat, report.in_flight, report.completed) = (Some(false), 4, 5, 6);
             let page = report.encode();
             let page = VaultPage::read_from_bytes(page.as_bytes()).unwrap();
             assert_eq!(page.decode(VOLUMES_MAX), Some(report));
@@ -120,7 +120,12 @@ mod tests {
             assert!(page.decode(1).is_some(), "nobody looks at rows of no volume");
             (page.durable, page.read_only) = (number, number);
             let report = page.decode(1).unwrap();
-            assert_eq!((report.durable, report.read_only), (number == 1, number == 1));
+            let durable = match number {
+                1 => Some(true),
+                2 => Some(false),
+                _ => None,
+            };
+            assert_eq!((report.durable, report.read_only), (durable, number == 1));
         }
     }
 }
