@@ -10,6 +10,7 @@ Exit code 0: proved; 1: it proves nothing, or the content is another; 2: it coul
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -60,4 +61,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # A reader that has gone (`| head`) ends it, as it does every other program.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -52,12 +52,22 @@ def believed(data: bytes, keys: list[Key] | None) -> Checkpoint:
     return checkpoint
 
 
+def _files(path: Path) -> list[Path]:
+    """The file itself, or of a folder every *.checkpoint in it."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.checkpoint"))
+    if not files:
+        raise Unbelievable(f"{path}: no *.checkpoint in it")
+    return files
+
+
 def read_pinned(checkpoints: list[str], keys: list[str]) -> Pinned:
     """From files."""
     pinned = Pinned([], read_keys(keys))
-    for path in checkpoints:
+    for path in [path for named in checkpoints for path in _files(Path(named))]:
         try:
-            pinned.checkpoints.append(believed(Path(path).read_bytes(), pinned.keys or None))
+            pinned.checkpoints.append(believed(path.read_bytes(), pinned.keys or None))
         except (BadNote, NotSigned) as error:
             raise Unbelievable(f"{path}: {error}") from error
     return pinned

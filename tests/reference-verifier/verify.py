@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from dataclasses import asdict
 
@@ -56,7 +57,7 @@ def main() -> int:
     parser.add_argument("image", help="the disk, or an image of it")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint that was pinned elsewhere"
+        "--checkpoint", action="append", default=[], metavar="FILE", help="a checkpoint that was pinned elsewhere, or a folder of them"
     )
     parser.add_argument(
         "--key", action="append", default=[], metavar="FILE", help="archives' public keys, one a line"
@@ -75,4 +76,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # A reader that has gone (`| head`) ends it, as it does every other program.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

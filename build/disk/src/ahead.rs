@@ -96,7 +96,7 @@ impl ReadAhead {
         let source = Arc::new(Mutex::new(Source { left, spent }));
         for work in self.works.drain(..) {
             let (reader, source, to_walk) = (self.reader.clone(), source.clone(), to_walk.clone());
-            let thread = move || batch(&reader, &source, work, &to_walk);
+            let thread = move || run(&reader, &source, work, &to_walk);
             let _ = thread::Builder::new().name("read ahead".to_owned()).spawn(thread);
         }
     }
@@ -142,7 +142,7 @@ impl Source {
 }
 
 /// A thread: takes its turns at reading, works, and sends to the walk.
-fn batch(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender<Chunk>) {
+fn run(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender<Chunk>) {
     loop {
         let chunk = source.lock().ok().and_then(|mut source| source.read(reader));
         let Some(mut chunk) = chunk else { return };

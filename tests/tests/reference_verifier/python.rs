@@ -1,4 +1,4 @@
-//! The verifier in Python, found and batch, and its word compared with that of the Rust code.
+//! The verifier in Python, found and run, and its word compared with that of the Rust code.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use totebox_disk::{Image, Pinned, Report, verify};
 use totebox_tests::appliance::workspace;
 
-/// A Python that can batch the verifier.
+/// A Python that can run the verifier.
 #[derive(Clone)]
 pub struct Python {
     program: PathBuf,
@@ -43,7 +43,7 @@ impl Python {
 
     /// The tests that come with it.
     pub fn own_tests(&self) {
-        let output = self.batch(&["-m", "unittest", "discover"]);
+        let output = self.run(&["-m", "unittest", "discover"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("Ran 0 tests"), "{said}");
@@ -71,7 +71,7 @@ impl Python {
     /// The exit code of one of its programs, 0 to 2, and what it printed.
     pub fn ended(&self, arguments: &[String]) -> (i32, String) {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let output = self.batch(&arguments);
+        let output = self.run(&arguments);
         let complaint = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code();
         let sound = if code == Some(2) { !complaint.contains("Traceback") } else { complaint.is_empty() };
@@ -79,7 +79,7 @@ impl Python {
         (code.expect("just seen"), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn batch(&self, arguments: &[&str]) -> Output {
+    fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("Python was found")
     }
 
