@@ -39,6 +39,23 @@ fn a_fresh_deployment_is_complete() {
 }
 
 #[test]
+fn what_is_no_number_is_said_to_be_none() {
+    let directory = tempfile::tempdir().unwrap();
+    for (line, says) in [
+        ("get letters abc", "expected a whole number"),
+        ("get letters 1 --timeout 1.5", "expected a whole number"),
+        ("ls letters --from -1x", "unexpected argument"),
+        ("history --from 99999999999999999999", "there is no such large number here"),
+        ("ack 4294967296 seen", "there is no such large number here"),
+        ("disk prove disk.img a --record x", "expected a whole number"),
+        ("status --watch=0", "expected 1 to 86400 seconds"),
+    ] {
+        let (code, _, error) = totebox(directory.path(), &line.split(' ').collect::<Vec<_>>());
+        assert!(code == 2 && error.contains(says), "{line}: {error}");
+    }
+}
+
+#[test]
 fn a_deployment_is_not_made_over_another_or_with_a_bad_name() {
     let directory = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| totebox(directory.path(), args);

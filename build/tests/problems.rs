@@ -84,7 +84,7 @@ fn each_problem_says_where_what_and_the_way_out() {
         (broken("[disk]\nsize = \"64 MiB\"\n", ""), "1:1: the table [disk] is missing", ""),
         (
             broken(DISK, "size = \"64 MB\""),
-            "9:8: `size` is \"64 MB\"; expected a number of KiB, MiB, GiB or TiB",
+            "9:8: `size` is \"64 MB\"; expected a whole number of KiB, MiB, GiB or TiB",
             "for example: size = \"512 MiB\"",
         ),
         (
@@ -105,7 +105,7 @@ fn each_problem_says_where_what_and_the_way_out() {
         ),
         (
             broken(PERIOD, "period = \"often\""),
-            "13:10: `period` is \"often\"; expected \"off\", or a number of s, min, h or days",
+            "13:10: `period` is \"often\"; expected \"off\", or a whole number of s, min, h or days",
             "for example: period = \"15 min\"",
         ),
         (
@@ -303,7 +303,7 @@ fn all_problems_are_reported_in_one_go_and_in_the_order_of_the_file() {
         places,
         [
             "totebox.toml:5:6: `id` is \"x\"; expected 32 hexadecimal digits",
-            "totebox.toml:9:8: `size` is \"64\"; expected a number of KiB, MiB, GiB or TiB",
+            "totebox.toml:9:8: `size` is \"64\"; expected a whole number of KiB, MiB, GiB or TiB",
             "totebox.toml:14:1: unknown key `full` in [audit]",
             "totebox.toml:24:8: an archive cannot be called \"vault\": the appliance uses that name",
             "totebox.toml:25:1: unknown key `sise` in [[archive]]",

@@ -62,6 +62,11 @@ impl Draft {
         Ok(Draft { file, destination })
     }
 
+    /// One that was written already, in a folder of the same file system as its destination.
+    pub fn of(file: NamedTempFile, destination: &Path) -> Draft {
+        Draft { file, destination: fs::canonicalize(destination).unwrap_or(destination.to_owned()) }
+    }
+
     pub fn file(&mut self) -> &mut File {
         self.file.as_file_mut()
     }
@@ -82,6 +87,40 @@ impl Draft {
             false => self.file.persist_noclobber(&self.destination),
         };
         published.map(drop).map_err(|error| error.error).context(failed)
+    }
+
+    /// Publishes what a command was told to write: see [`Target`].
+    pub fn publish_output(self, force: bool) -> Result<()> {
+        let Target { force, .. } = Target::new(&self.destination, force)?;
+        let replace = force || is_stream(&self.destination);
+        self.publish(replace)
+    }
+}
+
+/// The file a command was told to write. One that is there already is replaced only with `force`; a FIFO, a terminal
+/// and the like are written into.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    path: &'a Path,
+    force: bool,
+}
+
+impl<'a> Target<'a> {
+    /// To be made before the work, which would be for nothing if the file may not be written.
+    pub fn new(path: &'a Path, force: bool) -> Result<Target<'a>> {
+        if !force && path.symlink_metadata().is_ok() && !is_stream(path) {
+            bail!("{} already exists; --force replaces it, -o names another file", path.shown());
+        }
+        Ok(Target { path, force })
+    }
+
+    pub fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// Writes the file, whole or not at all.
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        draft(self.path, bytes)?.publish_output(self.force)
     }
 }
 
@@ -190,6 +229,27 @@ mod tests {
         assert!(error.contains("it is a disk, and in use by "), "{error}");
         drop(locked);
         write_atomically(&path, b"a report").unwrap();
+    }
+
+    #[test]
+    fn what_a_command_is_told_to_write_replaces_a_file_only_by_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        let dangling = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        Target::new(&path, false).unwrap().write(b"mine").unwrap();
+        // It came while the command was at work.
+        let early = Target { path: &path, force: false };
+        let refused =
+            [Target::new(&path, false).map(drop), early.write(b"theirs"), Target::new(&dangling, false).map(drop)];
+        for refused in refused {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.ends_with("already exists; --force replaces it, -o names another file"), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        Target::new(&path, true).unwrap().write(b"theirs").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        Target::new(Path::new("/dev/null"), false).unwrap().write(b"poured").unwrap();
     }
 
     #[test]

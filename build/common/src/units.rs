@@ -1,5 +1,7 @@
 //! Sizes, durations and shares as a person writes them.
 
+use std::fmt::Display;
+
 /// Bytes in a MiB: the grain of volumes and disks.
 pub const MIB: u64 = 1 << 20;
 
@@ -30,9 +32,13 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// What [`parse_size`] reads.
+pub const SIZE_EXPECTED: &str = "a whole number of KiB, MiB, GiB or TiB";
+
 /// "1 domain", "2 domains".
-pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+pub fn count<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    let is_one = number == N::from(1);
+    format!("{number} {what}{}", if is_one { "" } else { "s" })
 }
 
 /// Reads "15 min" as seconds. Units: s, min, h, days; "off" is 0.

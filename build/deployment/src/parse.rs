@@ -16,7 +16,7 @@ use super::volume::{self, TABLE_SIZE, Volume};
 use super::{Archive, Audit, Deployment, cpu};
 use totebox_common::output::causes;
 use totebox_common::problem::Problems;
-use totebox_common::units::{MIB, parse_duration, parse_share, parse_size, show_share, show_size};
+use totebox_common::units::{MIB, SIZE_EXPECTED, parse_duration, parse_share, parse_size, show_share, show_size};
 
 /// Characters of an archive's name at most: prefixes come before it, and files and regions are named after it.
 const ARCHIVE_NAME_MAX: usize = 24;
@@ -54,7 +54,7 @@ fn read(report: &Report, root: Table, directory: &Path) -> Option<Deployment> {
 
     let identity = deployment.and_then(|table| identity(report, table, directory));
     let disk_size = disk.and_then(|table| {
-        let size = table.required("size", "512 MiB", EXPECTED_SIZE, parse_size);
+        let size = table.required("size", "512 MiB", SIZE_EXPECTED, parse_size);
         table.finish();
         whole_mib(report, size?, "the disk")
     });
@@ -130,8 +130,6 @@ fn parse_id(text: &str) -> Option<[u8; 16]> {
     digits.then(|| u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes))?
 }
 
-const EXPECTED_SIZE: &str = "a number of KiB, MiB, GiB or TiB";
-
 /// A size that is a whole number of MiB, so that volumes lie aligned and side by side.
 fn whole_mib(report: &Report, size: At<u64>, what: &str) -> Option<At<u64>> {
     if size.value.is_multiple_of(MIB) {
@@ -149,8 +147,8 @@ fn volume_layout(
     size_key: &'static str,
     default_ledger: fn(u64) -> u64,
 ) -> Option<Layout> {
-    let size = table.required(size_key, "128 MiB", EXPECTED_SIZE, parse_size);
-    let ledger = table.parsed("ledger", "16 MiB", EXPECTED_SIZE, parse_size);
+    let size = table.required(size_key, "128 MiB", SIZE_EXPECTED, parse_size);
+    let ledger = table.parsed("ledger", "16 MiB", SIZE_EXPECTED, parse_size);
     let size = whole_mib(report, size?, "the volume")?;
     let blocks = size.value / BLOCK;
     if size.value < VOLUME_MIN || size.value > VOLUME_MAX {
@@ -191,7 +189,7 @@ fn volume_layout(
 
 fn audit_table(report: &Report, table: Table) -> Option<(Audit, Layout)> {
     let layout = volume_layout(report, &table, "volume", volume::audit_ledger_blocks);
-    let expected = "\"off\", or a number of s, min, h or days";
+    let expected = "\"off\", or a whole number of s, min, h or days";
     let period = table.required("period", "15 min", expected, parse_duration);
     let full_every = table.count("full_every").unwrap_or(1);
     table.finish();

@@ -56,6 +56,7 @@ fn tell(verdict: &Verdict) -> Result<(), OutputError> {
     let Verdict { name, verdict: word, records, findings, recorded, .. } = verdict;
     let remark = if *recorded { "" } else { UNRECORDED };
     let (size, time) = (text::Size(verdict.bytes), text::Duration(verdict.duration_ms));
+    let records = text::Count(*records, "record");
     let found = findings.first().map_or(String::new(), |found| format!("; {found}"));
-    outln!("{name:<32}  {word:<12}  {records} records, {size} read in {time}{remark}{found}")
+    outln!("{name:<32}  {word:<12}  {records}, {size} read in {time}{remark}{found}")
 }

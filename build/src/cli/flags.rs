@@ -8,9 +8,9 @@ use totebox_operator::client::Session;
 use totebox_operator::client::flags::{Flag, Range, acknowledge, findings, flags};
 
 use super::appliance::{Appliance, TIMEOUT, refused};
-use super::{Outcome, output};
+use super::{Outcome, number, output};
 
-/// Shows what was found and not acknowledged, the most serious first.
+/// Shows every flag: those not acknowledged first, the most serious of them first of all.
 #[derive(clap::Args)]
 #[command(
     after_help = "Exits with 1 if a flag is not acknowledged, or the flags are only the last that were known; with \
@@ -105,6 +105,7 @@ fn line(flag: &Flag) -> FlagLine<'_, &str> {
                         Example: totebox ack 7 restored from the copy of May")]
 pub struct AckArgs {
     /// The flag's number; `totebox flags` shows it.
+    #[arg(value_parser = number::<u32>)]
     flag: u32,
     /// Why it need not be looked at any more, at most 120 bytes.
     #[arg(required = true, value_name = "REASON")]

@@ -6,7 +6,8 @@ use totebox_console_protocol::views::EventLine;
 use totebox_operator::client::history::{Event, history};
 
 use super::appliance::{Appliance, TIMEOUT, refused};
-use super::{Outcome, output};
+use super::output::{self, count_of};
+use super::{Outcome, number};
 
 /// Shows the audit record: audits, flags, acknowledgements, lifecycle, faults, starts.
 #[derive(clap::Args)]
@@ -14,7 +15,7 @@ use super::{Outcome, output};
                         Example: totebox history --kind flag")]
 pub struct Args {
     /// The first record; all that follow are shown [default: 0 with --kind]
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     from: Option<u64>,
     /// Only records of this kind.
     #[arg(long, value_name = "KIND", value_parser = KINDS)]
@@ -44,7 +45,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&history)?;
     } else {
         out!("{}", output::table(EventLine::columns(), history.events.iter().map(line)))?;
-        outln!("{} records", history.records)?;
+        outln!("{}", count_of(history.events.len(), history.records, "record"))?;
     }
     for damaged in &history.damaged {
         errln!("totebox: {damaged} of the audit record cannot be read");

@@ -9,7 +9,8 @@ use totebox_console_protocol::words::Quoted;
 use totebox_operator::client::ls::{Listing, Range, ls};
 
 use super::appliance::{Appliance, TIMEOUT, refused};
-use super::{Outcome, output};
+use super::output::{self, count_of};
+use super::{Outcome, number};
 
 /// Lists the records of an archive.
 #[derive(clap::Args)]
@@ -19,10 +20,16 @@ pub struct Args {
     /// The archive.
     archive: String,
     /// The first record.
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    #[arg(long, value_name = "SEQ", default_value_t = 0, value_parser = number::<u64>)]
     from: u64,
     /// At most so many records.
-    #[arg(long, value_name = "COUNT", default_value_t = u64::MAX, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = u64::MAX,
+        hide_default_value = true,
+        value_parser = number::<u64>
+    )]
     count: u64,
     /// Print the records as JSON.
     #[arg(long)]
@@ -66,7 +73,7 @@ fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputEr
         outln!("{}", format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end())?;
     }
     damaged.try_for_each(print_damaged)?;
-    outln!("{records} records")
+    outln!("{}", count_of(entries.len(), *records, "record"))
 }
 
 fn print_damaged(damaged: &Range) -> Result<(), OutputError> {

@@ -27,8 +27,10 @@ mod system;
 mod trace;
 mod watch;
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -154,6 +156,14 @@ fn command(command: Command) -> Result<Outcome> {
         Command::Resume(args) => lifecycle::run(args, Change::Resume),
         Command::Archive(args) => lifecycle::archive(args),
     }
+}
+
+/// Reads a number, as options and arguments have it.
+fn number<N: FromStr<Err = ParseIntError>>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => "there is no such large number here".into(),
+        _ => "expected a whole number".into(),
+    })
 }
 
 /// Reads `unix:PATH`, how commands name a socket.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use totebox_common::files::Target;
 use totebox_common::out;
 use totebox_common::output::error_text;
+use totebox_common::units::count;
 use totebox_console_protocol::table::{Column, Table};
 use totebox_shown::{Json, Shown};
 
@@ -49,13 +51,34 @@ pub fn table<R, const N: usize>(columns: [Column<R>; N], rows: impl Iterator<Ite
     text
 }
 
+/// What becomes of a file that is there already where a command is to write one.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Force {
+    /// Replace the file if it is there already.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Force {
+    /// The file a command was told to write: an error if it is there and may not be replaced.
+    pub fn target(self, path: &Path) -> Result<Target<'_>> {
+        Target::new(path, self.force)
+    }
+}
+
 /// Writes what a command makes to a file, or prints it if none was named.
-pub fn text(file: Option<&Path>, text: &str) -> Result<()> {
+pub fn text(file: Option<Target<'_>>, text: &str) -> Result<()> {
     if let Some(file) = file {
-        return totebox_common::files::write_atomically(file, text.as_bytes());
+        return file.write(text.as_bytes());
     }
     out!("{text}")?;
     Ok(())
+}
+
+/// How many of something are shown, of how many: "5 of 23 records", or "23 records" if those are all.
+pub fn count_of(shown: usize, all: u64, what: &str) -> String {
+    let all_of_them = count(all, what);
+    if shown as u64 == all { all_of_them } else { format!("{shown} of {all_of_them}") }
 }
 
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.

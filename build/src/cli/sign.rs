@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use totebox_common::{doneln, errln};
+use totebox_console_protocol::text::Count;
 use totebox_operator::client::sign::{Signed, in_service, sign};
 
 use super::appliance::{Appliance, TIMEOUT};
@@ -36,7 +37,8 @@ pub fn run(args: Args) -> Result<Outcome> {
         match sign(&mut session, &archive)? {
             Ok(signed) if args.json => rows.push(json!(signed)),
             Ok(Signed { archive, checkpoint, records, .. }) => {
-                doneln!("{archive}: record {checkpoint} is the checkpoint over its {records} records")?;
+                let records = Count(records, "record");
+                doneln!("{archive}: record {checkpoint} is the checkpoint over its {records}")?;
             }
             Err(refusal) => {
                 outcome = Outcome::Found;

@@ -13,7 +13,7 @@ use totebox_shown::{Json, Shown};
 
 use super::appliance::{Appliance, TIMEOUT, refused};
 use super::watch::{self, Screen, Seen};
-use super::{Outcome, output};
+use super::{Outcome, number, output};
 
 /// Shows the state of every archive.
 #[derive(clap::Args)]
@@ -33,11 +33,17 @@ pub struct Args {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "2",
-        value_parser = clap::value_parser!(u64).range(1..=86_400)
+        value_parser = seconds
     )]
     watch: Option<u64>,
     #[command(flatten)]
     appliance: Appliance,
+}
+
+/// How long there may be between two looks.
+fn seconds(text: &str) -> Result<u64, String> {
+    let seconds = number(text)?;
+    (1..=86_400).contains(&seconds).then_some(seconds).ok_or("expected 1 to 86400 seconds".into())
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
@@ -110,17 +116,8 @@ fn text(status: &Status) -> String {
     let &Status {
         uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded, ..
     } = status;
-    let summary = Summary {
-        uptime_ms,
-        time_ms,
-        settled,
-        in_service,
-        durable,
-        read_only,
-        restored,
-        flags,
-        unrecorded,
-    };
+    let summary =
+        Summary { uptime_ms, time_ms, settled, in_service, durable, read_only, restored, flags, unrecorded };
     say(format_args!("{summary}"));
     text
 }

@@ -260,7 +260,7 @@ fn the_audit_record_is_read_page_by_page() {
         "seq  time          kind  archive    what\n  \
          9  time unknown  flag  contracts  flag 1: hung: it gives no sign of life\n \
          59  time unknown  flag  contracts  flag 1: hung: it gives no sign of life\n\
-         60 records\n"
+         2 of 60 records\n"
     );
     let history = json("history", &totebox(at, &["history", "--from", "77", "--json"]));
     assert_eq!((&history["records"], history["events"].as_array().unwrap().len()), (&RECORDS.into(), 0));

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use totebox_console_protocol::data::ErrorLine;
+use totebox_console_protocol::text::Count;
 use totebox_protocol::intake::Refusal;
 
 use super::output::Output;
@@ -112,7 +113,8 @@ impl fmt::Display for Refused<'_> {
                 "archive {archive} has room for {room} bytes; nothing was committed; use another archive"
             ),
             Refusal::NotFound(records) => {
-                write!(f, "archive {archive} has {records} records, counted from 0; see them with: ls {archive}")
+                let records = Count(records, "record");
+                write!(f, "archive {archive} has {records}, counted from 0; see them with: ls {archive}")
             }
             Refusal::NotADocument => {
                 write!(f, "that record carries no document; see which do with: ls {archive}")

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use totebox_common::problem::Problems;
-use totebox_common::units::{parse_size, show_size};
+use totebox_common::units::{SIZE_EXPECTED, parse_size, show_size};
 use totebox_manifest::conversation::PAGE;
 use totebox_manifest::{DeviceKind, Driver, Interrupt};
 use totebox_shown::Quoted;
@@ -125,10 +125,8 @@ fn memory_table(report: &Report, table: Table) -> Option<Memory> {
     Some(Memory { start, size, reserved })
 }
 
-const EXPECTED_SIZE: &str = "a number of KiB, MiB, GiB or TiB";
-
 fn size_of(table: &Table, key: &'static str, example: &str) -> Option<At<u64>> {
-    table.required(key, example, EXPECTED_SIZE, parse_size)
+    table.required(key, example, SIZE_EXPECTED, parse_size)
 }
 
 /// A size in whole pages, and not nothing.

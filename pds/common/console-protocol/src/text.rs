@@ -35,6 +35,16 @@ fn pad(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
     f.pad(&short)
 }
 
+/// How many of something, for a person: `1 record`, `2 records`.
+pub struct Count(pub u64, pub &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Count(number, what) = self;
+        write!(f, "{number} {what}{}", if *number == 1 { "" } else { "s" })
+    }
+}
+
 /// A size for a person: bytes, KiB, MiB and so on, three digits or a little more.
 pub struct Size(pub u64);
 

@@ -1,6 +1,6 @@
 //! `audit`: the order goes to the orchestrator, the auditor verifies, and the verdicts come back on the status page.
 
-use totebox_console_protocol::text::{Duration, Size};
+use totebox_console_protocol::text::{Count, Duration, Size};
 use totebox_console_protocol::views::UNRECORDED;
 use totebox_manifest::VOLUMES_MAX;
 use totebox_protocol::audit::{AuditResult, Verdict};
@@ -76,10 +76,11 @@ fn show(order: &mut GivenOrder, context: &mut Context) -> Then {
                  recorded={recorded} {finding}"
             ));
         } else {
+            let records = Count(records, "record");
             let (size, time, finding) = (Size(bytes), Duration(ms), FirstFinding(row));
             let remark = if result.is_unrecorded() { UNRECORDED } else { "" };
             output.line(format_args!(
-                "  {name:<32} {verdict:<12} {records} records, {size} read in {time}{remark}  {finding}"
+                "  {name:<32} {verdict:<12} {records}, {size} read in {time}{remark}  {finding}"
             ));
         }
     }

@@ -4,7 +4,7 @@
 use core::str;
 
 use totebox_console_protocol::data::{CONTENT_MAX, Content};
-use totebox_console_protocol::text::{Hex, Size, Time};
+use totebox_console_protocol::text::{Count, Hex, Size, Time};
 use totebox_console_protocol::words::Quoted;
 use totebox_manifest::conversation::INTAKE_DATA;
 use totebox_protocol::intake::{Answered, Asked, Refusal, Stored};
@@ -183,7 +183,8 @@ fn signature_answer(
             output.line(format_args!("+sign archive={archive} seq={sequence} records={records} record={hash}"));
         }
         Answered::Signed { sequence, records, .. } => output.line(format_args!(
-            "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {records} records"
+            "+sign {archive} is signed up to here: record {sequence} is the checkpoint over its {}",
+            Count(records, "record")
         )),
         Answered::Failed(Refusal::Full(_)) => {
             let text =

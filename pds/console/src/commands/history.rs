@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use totebox_console_protocol::text::{Duration, Size};
+use totebox_console_protocol::text::{Count, Duration, Size};
 use totebox_console_protocol::views::EventLine;
 use totebox_console_protocol::words::{Quoted, QuotedText};
 use totebox_protocol::audit::{AuditEvent, AuditResult, Entry, EventRow};
@@ -40,7 +40,8 @@ fn event(event: &AuditEvent, f: &mut Formatter<'_>) -> fmt::Result {
             let AuditResult { scope, verdict, records, bytes, duration_ms, .. } = result;
             let (audit, verdict, size, time) =
                 (scope.name(), verdict.name(), Size(*bytes), Duration(*duration_ms));
-            write!(f, "{audit} {verdict}, {records} records, {size} read in {time}")?;
+            let records = Count(*records, "record");
+            write!(f, "{audit} {verdict}, {records}, {size} read in {time}")?;
             first_found(result).map_or(Ok(()), |found| write!(f, "; {found}"))
         }
         AuditEvent::Flag { id, about } => write!(f, "flag {id}: {}", FlagText(*about)),

@@ -179,7 +179,7 @@ fn an_acknowledgement_that_is_not_recorded_counts_and_says_so() {
 #[test]
 fn an_archive_signs_when_it_is_asked_to() {
     let mut harness = Harness::up(&NAMES);
-    let expected = "+sign finance is signed up to here: record 1 is the checkpoint over its 1 records\r\n";
+    let expected = "+sign finance is signed up to here: record 1 is the checkpoint over its 1 record\r\n";
     assert!(harness.type_line("sign finance").contains(expected));
     harness.status_page.rows[1].state = ArchiveState::Suspended as u8;
     harness.publish();
