@@ -33,14 +33,14 @@ run: build keys ## start the appliance on the hosted backend, with an operator's
 
 system: build ## regenerate system.xml, and its picture, from totebox.toml
 	$(TOTEBOX) system
-	$(TOTEBOX) graph -o docs/pictures/reference.svg
+	$(TOTEBOX) graph -o docs/pictures/reference.svg --force
 
 check: build ## fail if system.xml is stale or breaks a rule of isolation
 	$(TOTEBOX) system $(DEPLOYMENT) --check
 	$(TOTEBOX) check $(DEPLOYMENT)/system.xml
 
 report: build ## write the auditor's report, target/report.html
-	$(TOTEBOX) report -o target/report.html
+	$(TOTEBOX) report -o target/report.html --force
 
 keys: build ## make the archives' signing keys, in keys/, where they are missing
 	@$(TOTEBOX) keys $(DEPLOYMENT) --make >/dev/null

@@ -53,7 +53,10 @@ fn the_pictures_in_the_documentation_are_not_stale() {
     for (name, xml) in [("reference.svg", &xml), ("broken.svg", &broken)] {
         let committed = std::fs::read_to_string(root.join("docs/pictures").join(name)).unwrap();
         let (_, svg, _) = draw(&reference, xml);
-        assert!(committed == svg, "stale: `totebox graph -o docs/pictures/{name}` of that system draws it anew");
+        assert!(
+            committed == svg,
+            "stale: `totebox graph -o docs/pictures/{name} --force` of that system draws it anew"
+        );
     }
 }
 

@@ -175,6 +175,37 @@ fn a_disk_without_the_archive_of_a_pinned_checkpoint_is_refused() {
 }
 
 #[test]
+fn every_archives_checkpoint_is_kept_at_once() {
+    let mut site = Site::new();
+    site.fails("disk checkpoint disk.img --all", 2, "--output <FILE>");
+    let unsigned = "a1 has no signed checkpoint yet";
+    let names = || {
+        let entries = fs::read_dir(site.directory.path().join("kept")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    site.fails("disk checkpoint disk.img --all -o kept", 1, unsigned);
+    assert_eq!(names(), ["a0.checkpoint"], "the audit record has none, and is not missed");
+    assert_eq!(site.read("kept/a0.checkpoint"), site.fine("disk checkpoint disk.img a0"));
+    site.fails("disk checkpoint disk.img --all -o kept", 2, "kept/a0.checkpoint already exists; --force");
+    site.fails("disk checkpoint disk.img --all -o kept --force", 1, unsigned);
+    // The next visit brings the folder.
+    site.fails("disk verify disk.img --checkpoint kept", 0, "a0: clean");
+    site.file("kept/a0.vkey", "no checkpoint");
+    site.file("kept/b.checkpoint", "no checkpoint either");
+    site.fails("disk verify disk.img --checkpoint kept", 2, "kept/b.checkpoint is no checkpoint");
+    site.fails("disk verify disk.img --checkpoint keys", 2, "there is no *.checkpoint in keys");
+    let none = "audit is the audit record: it has no key and no checkpoints; each archive signs its own";
+    site.fails("disk checkpoint disk.img audit", 2, none);
+    site.fails("disk tiles disk.img audit -o log", 2, none);
+    site.sign(1);
+    site.write();
+    let told = site.fine("disk checkpoint disk.img --all -o all");
+    assert!(told.starts_with("wrote all/a0.checkpoint, over 7 records\nwrote all/a1.checkpoint, over "), "{told}");
+}
+
+#[test]
 fn signatures_are_checked_with_the_key_that_is_given() {
     let mut site = Site::new();
     site.fine("disk checkpoint disk.img a0 -o kept");

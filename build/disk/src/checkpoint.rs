@@ -3,9 +3,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ledger_fmt::Hash;
 use ledger_fmt::checkpoint::{self, Checkpoint, CheckpointError};
 use ledger_fmt::layout::Superblock;
@@ -50,6 +50,25 @@ impl fmt::Display for SignedCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.note)
     }
+}
+
+/// What the names of checkpoints in a folder end in.
+pub const EXTENSION: &str = "checkpoint";
+
+/// The checkpoints in a folder, in the order of their names; of a file itself. A folder without any is an error: who
+/// named it believes to have kept some.
+pub fn paths(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let cannot = || format!("cannot read {}", path.shown());
+    let entries =
+        path.read_dir().and_then(|entries| entries.collect::<Result<Vec<_>, _>>()).with_context(cannot)?;
+    let entries = entries.into_iter().map(|entry| entry.path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == EXTENSION)).collect();
+    paths.sort();
+    ensure!(!paths.is_empty(), "there is no *.{EXTENSION} in {}", path.shown());
+    Ok(paths)
 }
 
 /// The bytes of a file, but of a larger one than this no more than one byte beyond.

@@ -7,6 +7,8 @@ use ledger_fmt::proof::{consistency, inclusion};
 use ledger_fmt::record::Record;
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Mode, Visitor};
+use totebox_common::units::count;
+use totebox_deployment::volume::AUDIT;
 use zerocopy::IntoBytes;
 
 use super::image::{Image, Volume};
@@ -36,6 +38,10 @@ impl Log {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Log> {
         let name = &volume.name;
+        ensure!(
+            name != AUDIT,
+            "{name} is the audit record: it has no key and no checkpoints; each archive signs its own"
+        );
         let superblock = volume.superblock.as_ref();
         let superblock =
             superblock.map_err(|error| anyhow::anyhow!("the volume {name} cannot be read: {error}"))?;
@@ -55,8 +61,8 @@ impl Log {
     pub fn newest(&self) -> Result<&SignedCheckpoint> {
         let newest = self.newest.as_ref().with_context(|| {
             format!(
-                "{} has no signed checkpoint yet: an archive signs one after each audit period with new records, \
-                 and when it is closed",
+                "{} has no signed checkpoint yet: an archive signs one soon after a start with new records, once an \
+                 audit period, when it is suspended or archived, and on `totebox sign`",
                 self.volume
             )
         })?;
@@ -71,7 +77,10 @@ impl Log {
         ensure!(*origin == self.origin, "the checkpoint is of {origin}, and {volume} is {}", self.origin);
         let under = usize::try_from(*size).ok().and_then(|size| self.records.get(..size));
         let Some(under) = under else {
-            bail!("the checkpoint is over {size} records, and {volume} has only {records} in one piece");
+            bail!(
+                "the checkpoint is over {}, and {volume} has only {records} in one piece",
+                count(*size, "record")
+            );
         };
         let same = Edge::over(under).root() == *root;
         ensure!(same, "the first {size} records of {volume} are not those under the checkpoint");

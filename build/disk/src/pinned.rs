@@ -10,6 +10,8 @@ use ledger_fmt::record::Record;
 use ledger_fmt::tree::Edge;
 use ledger_fmt::verify::{Finding, Summary, Visitor};
 
+use totebox_common::units::count;
+
 use super::image::Image;
 use super::report::{Findings, Report, Row};
 use crate::checkpoint::{SignedCheckpoint, origin};
@@ -92,8 +94,10 @@ impl Comparison<'_> {
         while let Some(kept) = self.checkpoints.pop() {
             let (size, records) = (kept.size, summary.records);
             if size > records {
-                let text =
-                    format!("the volume ends after {records} records, the pinned checkpoint is over {size}");
+                let text = format!(
+                    "the volume ends after {}, the pinned checkpoint is over {size}",
+                    count(records, "record")
+                );
                 self.findings.kept("rollback", end, None, text);
             } else {
                 let text = format!("records are missing, so the pinned checkpoint over {size} cannot be checked");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use totebox_common::files::keep_to_owner;
+use totebox_common::files::{is_stream, keep_to_owner};
 use totebox_common::outln;
 use totebox_console_protocol::text::{Hex, Size};
 use totebox_console_protocol::words::Quoted;
@@ -12,7 +12,8 @@ use totebox_operator::client::get::{default_path, get};
 use totebox_shown::ShowPath;
 
 use super::appliance::{Appliance, Bar, TIMEOUT, refused};
-use super::{Outcome, output};
+use super::output::{self, Force};
+use super::{Outcome, number};
 
 /// Gets a document back. Its hash is checked before the file appears.
 #[derive(clap::Args)]
@@ -22,14 +23,13 @@ pub struct Args {
     /// The archive.
     archive: String,
     /// The number of the document's record; `totebox ls` shows it.
-    #[arg(value_name = "SEQ")]
+    #[arg(value_name = "SEQ", value_parser = number::<u64>)]
     sequence: u64,
     /// The file to write; - for standard output. Default: the document's name, in this folder.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if it is there already.
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    force: Force,
     /// Print what the record says of the document as JSON.
     #[arg(long)]
     json: bool,
@@ -43,21 +43,16 @@ pub fn run(args: Args) -> Result<Outcome> {
         bail!("--json and -o - both write to standard output");
     }
     let folder = match &args.output {
-        Some(path) if !to_stdout => {
-            if path.exists() && !args.force {
-                bail!("{} already exists; --force replaces it", path.shown());
-            }
-            path.parent().filter(|parent| !parent.as_os_str().is_empty())
+        Some(path) if to_stdout || is_stream(path) => {
+            // What is on its way there stands in a folder that is everybody's.
+            keep_to_owner();
+            std::env::temp_dir()
         }
-        _ => None,
-    };
-    if to_stdout {
-        // What is on its way there stands in a folder that is everybody's.
-        keep_to_owner();
-    }
-    let folder = match (to_stdout, folder) {
-        (true, _) => std::env::temp_dir(),
-        (false, folder) => folder.unwrap_or(Path::new(".")).to_path_buf(),
+        Some(path) => {
+            args.force.target(path)?;
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
+        }
+        None => PathBuf::from("."),
     };
     let mut session = args.appliance.open(TIMEOUT)?;
     let fetched = get(&mut session, &args.archive, args.sequence, &folder, &mut Bar::default())?;
@@ -76,7 +71,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         Some(path) => path,
         None => default_path(&document)?,
     };
-    fetched.save(&path, args.force)?;
+    fetched.save(&path, args.force.force)?;
     if args.json {
         output::json(&json!({
             "file": path.to_string_lossy(),

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use totebox_check::Policy;
 use totebox_check::report::{self, HashedFile, Inputs, hash, shown};
-use totebox_common::files::write_atomically;
 use totebox_common::outln;
 use totebox_shown::ShowPath;
 
 use super::Outcome;
 use super::check::{Source, judge, waivers};
 use super::image::{Sdk, read_image};
+use super::output::Force;
 
 /// Writes all an auditor needs to judge a system description into one HTML file.
 #[derive(clap::Args)]
@@ -23,6 +23,8 @@ pub struct Args {
     /// The report.
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,
+    #[command(flatten)]
+    force: Force,
     /// Findings that are accepted, each with a reason.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -35,6 +37,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
+    let target = args.force.target(&args.output)?;
     let (system, policy) = (args.source.read()?, args.source.policy()?);
     let mut waivers = waivers(args.waivers.as_deref(), policy.is_some())?;
     let sdk = Sdk { folder: args.sdk.as_deref(), board: policy.as_ref().map(|policy| policy.board.as_str()) };
@@ -52,7 +55,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         files: files(&args, policy.as_ref())?,
         commands: commands(&args),
     });
-    write_atomically(&args.output, page.as_bytes())?;
+    target.write(page.as_bytes())?;
     outln!("wrote {}", args.output.shown())?;
     Ok(if checked.broken() == 0 { Outcome::Fine } else { Outcome::Found })
 }

@@ -228,6 +228,40 @@ fn no_command_loses_what_it_prints_or_panics() {
 }
 
 #[test]
+fn no_command_replaces_a_file_it_is_told_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    prepare(at);
+    let _appliance = serve(at);
+    let mut calls = BTreeMap::from([
+        ("graph", "mine.svg"),
+        ("report", "mine"),
+        ("disk checkpoint disk.img a0", "mine"),
+        ("disk prove disk.img a0 --record 1", "mine"),
+        ("get contracts 1 --connect unix:console", "mine"),
+    ]);
+    for command in commands(at, "") {
+        let help = totebox(at, &format!("{command} --help")).output().unwrap();
+        if !String::from_utf8(help.stdout).unwrap().contains("--output <FILE") {
+            continue;
+        }
+        let known = calls.keys().find(|call| call.starts_with(&command)).copied();
+        let known = known.unwrap_or_else(|| panic!("say how `totebox {command}` is told to write a file"));
+        let file = calls.remove(known).unwrap();
+        fs::write(at.join(file), "mine").unwrap();
+        let line = format!("{known} -o {file}");
+        let output = totebox(at, &line).output().unwrap();
+        let refusal = format!("totebox: {file} already exists; --force replaces it, -o names another file\n");
+        assert_eq!((output.status.code(), said(&output)), (Some(2), &*refusal), "{line}");
+        assert_eq!(fs::read(at.join(file)).unwrap(), b"mine", "{line}");
+        let output = totebox(at, &format!("{line} --force")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", said(&output));
+        assert_ne!(fs::read(at.join(file)).unwrap(), b"mine", "{line}");
+    }
+    assert!(calls.is_empty(), "{calls:?} are told to write no file");
+}
+
+#[test]
 fn what_is_no_file_is_written_into_and_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -235,9 +269,7 @@ fn what_is_no_file_is_written_into_and_not_replaced() {
     let _appliance = serve(at);
     let fifo = at.join("fifo");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    for line in
-        ["report -o", "disk checkpoint disk.img a0 -o", "get contracts 1 --connect unix:console --force -o"]
-    {
+    for line in ["report -o", "disk checkpoint disk.img a0 -o", "get contracts 1 --connect unix:console -o"] {
         let path = fifo.clone();
         let reader = thread::spawn(move || fs::read(path).unwrap());
         let output = totebox(at, &format!("{line} fifo")).output().unwrap();

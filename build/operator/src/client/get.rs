@@ -19,7 +19,7 @@ use super::lines::{Line, Refusal};
 use super::progress::Progress;
 use super::session::{Heard, Session, TRIES};
 use totebox_common::file_name::portable;
-use totebox_common::files::{is_stream, pour, refuse_disk};
+use totebox_common::files::Draft;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
@@ -168,24 +168,8 @@ impl Fetch {
 
 impl Fetched {
     /// Gives the content its name. An existing file is only replaced with `force`.
-    pub fn save(mut self, path: &Path, force: bool) -> Result<()> {
-        if force && is_stream(path) {
-            return pour(self.content.as_file_mut(), path);
-        }
-        if force {
-            refuse_disk(path).with_context(|| format!("cannot write {}", path.shown()))?;
-        }
-        self.content.as_file().sync_all().context("cannot write what came")?;
-        let saved = match force {
-            true => self.content.persist(path).map_err(|error| error.error),
-            false => self.content.persist_noclobber(path).map_err(|error| error.error),
-        };
-        match saved {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                bail!("{} already exists; --force replaces it, -o names another file", path.shown())
-            }
-            saved => saved.map(drop).with_context(|| format!("cannot write {}", path.shown())),
-        }
+    pub fn save(self, path: &Path, force: bool) -> Result<()> {
+        Draft::of(self.content, path).publish_output(force)
     }
 
     pub fn content(&mut self) -> Result<&mut (impl Read + use<>)> {

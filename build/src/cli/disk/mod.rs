@@ -109,10 +109,14 @@ impl LogSource {
     /// Reads the log, and the record with this number.
     fn read(&self, record: Option<u64>) -> Result<Log> {
         let image = self.source.open()?;
-        let volume = image.volume(&self.volume)?;
-        let progress = VolumeProgress::new("reading", volume);
-        Log::read(&image, volume, record, |done, expected| progress.show(done, expected))
+        read_log(&image, image.volume(&self.volume)?, record)
     }
+}
+
+/// Reads a volume's log, and the record with this number.
+fn read_log(image: &Image, volume: &Volume, record: Option<u64>) -> Result<Log> {
+    let progress = VolumeProgress::new("reading", volume);
+    Log::read(image, volume, record, |done, expected| progress.show(done, expected))
 }
 
 /// How a reading of a disk ended.

@@ -7,7 +7,8 @@ use totebox_disk::checkpoint::SignedCheckpoint;
 use totebox_disk::proof::Proof;
 
 use super::LogSource;
-use crate::cli::{Outcome, output};
+use crate::cli::output::{self, Force};
+use crate::cli::{Outcome, number};
 
 /// Proves that a record is under an archive's checkpoint, or that one checkpoint extends another. Whoever has the
 /// archive's public key checks the proof with `totebox check-proof`, without the disk.
@@ -18,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     log: LogSource,
     /// The record to prove, by its number.
-    #[arg(long, value_name = "N", required_unless_present = "from", conflicts_with = "from")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>, required_unless_present = "from", conflicts_with = "from")]
     record: Option<u64>,
     /// The earlier checkpoint, which the other one extends.
     #[arg(long, value_name = "FILE")]
@@ -29,9 +30,12 @@ pub struct Args {
     /// The file to write; without it the proof is printed.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 pub fn run(args: Args) -> Result<Outcome> {
+    let target = args.output.as_deref().map(|path| args.force.target(path)).transpose()?;
     let read = |path: &PathBuf| SignedCheckpoint::read(path);
     let (from, to) = (args.from.as_ref().map(read).transpose()?, args.to.as_ref().map(read).transpose()?);
     let log = args.log.read(args.record)?;
@@ -44,6 +48,6 @@ pub fn run(args: Args) -> Result<Outcome> {
         (None, Some(from)) => Proof::Consistency(log.prove_growth(from, to)?),
         (None, None) => unreachable!("one of them is required"),
     };
-    output::text(args.output.as_deref(), &proof.to_string())?;
+    output::text(target, &proof.to_string())?;
     Ok(Outcome::Fine)
 }

@@ -5,21 +5,23 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use totebox_common::out;
 use totebox_deployment::keys::read_verifiers;
-use totebox_disk::checkpoint::SignedCheckpoint;
+use totebox_disk::checkpoint::{self, SignedCheckpoint};
 use totebox_disk::{Pinned, Report};
 use totebox_shown::ShowPath;
 
 use super::{Source, VolumeProgress, outcome};
 use crate::cli::{Outcome, output};
 
-/// Verifies every committed byte of a disk: one line for each finding, exit code 1 if there is one.
+/// Verifies every committed byte of a disk: one line for each finding, or for all that say the same of one block
+/// after the other; exit code 1 if there is one.
 #[derive(clap::Args)]
 #[command(after_help = "Examples: totebox disk verify target/disk.img --json\n          \
                         totebox disk verify disk.img --checkpoint pinned.checkpoint --key archives.vkey")]
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// A checkpoint that was kept elsewhere: the archive it is of must extend it. May be given more than once.
+    /// A checkpoint that was kept elsewhere: the archive it is of must extend it. A folder stands for every *.checkpoint
+    /// in it. May be given more than once.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
     /// Public keys of archives, one a line, as `totebox keys` prints them: each of their checkpoints, those on the
@@ -55,7 +57,8 @@ impl Args {
         for path in &self.key {
             kept.keys.extend(read_verifiers(path)?);
         }
-        for path in &self.checkpoint {
+        let paths = self.checkpoint.iter().map(|path| checkpoint::paths(path)).collect::<Result<Vec<_>>>()?;
+        for path in paths.iter().flatten() {
             let checkpoint = SignedCheckpoint::read(path)?;
             if !kept.keys.is_empty() {
                 checkpoint
