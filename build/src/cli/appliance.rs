@@ -1,5 +1,6 @@
 //! What the commands that speak with a running appliance share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -7,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use totebox_common::errln;
+use totebox_deployment::Deployment;
 use totebox_operator::client::lines::Refusal;
 use totebox_operator::client::progress::Progress;
 use totebox_operator::client::status::await_start;
 use totebox_operator::client::{Address, Connection, Session, Timing};
+use totebox_operator::run::default_console;
 
-use super::Outcome;
 use super::output::progress_bytes;
+use super::{Outcome, number};
 
 /// Which appliance, and how long to wait for it.
 #[derive(clap::Args)]
@@ -21,8 +24,12 @@ pub struct Appliance {
     /// The console of the running appliance: unix:PATH. The default is that of the deployment in this folder.
     #[arg(long, value_name = "ADDRESS", default_value = "unix:target/run/console")]
     connect: Address,
+    /// The deployment whose appliance it is: its directory, or its totebox.toml. Its console is where `totebox run` puts
+    /// it if it is not told otherwise.
+    #[arg(long, value_name = "DIR", conflicts_with = "connect")]
+    deployment: Option<PathBuf>,
     /// Give up when nothing moved for this long.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::<u64>)]
     timeout: Option<u64>,
 }
 
@@ -37,21 +44,28 @@ impl Appliance {
 
     /// Looks whether there may be an appliance, without taking its line.
     pub fn look_for(&self) -> Result<()> {
-        self.connect.look_for()
+        self.address()?.look_for()
     }
 
     /// Opens a session, whether the appliance is up or still starting.
     pub fn open_at_once(&self, timeout: Duration) -> Result<Session> {
         let news = Box::new(|text: &str| errln!("appliance: {text}"));
-        Session::open(Connection::open(&self.connect)?, self.timing(timeout), news)
+        Session::open(Connection::open(&self.address()?)?, self.timing(timeout), news)
     }
 
     /// The same for a look that ends soon after `ended` is set, with [`totebox_operator::client::Interrupted`]. What
     /// happens meanwhile is not told.
     pub fn open_until(&self, timeout: Duration, ended: &Arc<AtomicBool>) -> Result<Session> {
-        let mut connection = Connection::open(&self.connect)?;
+        let mut connection = Connection::open(&self.address()?)?;
         connection.end_with(ended.clone());
         Session::open(connection, self.timing(timeout), Box::new(|_| {}))
+    }
+
+    fn address(&self) -> Result<Address> {
+        Ok(match &self.deployment {
+            Some(deployment) => Address::Unix(default_console(&Deployment::load(deployment)?)),
+            None => self.connect.clone(),
+        })
     }
 
     fn timing(&self, timeout: Duration) -> Timing {

@@ -1,6 +1,6 @@
 //! `totebox put`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use totebox_common::output::{OutputError, causes};
 use totebox_common::units::count;
 use totebox_common::{doneln, errln};
 use totebox_console_protocol::text::{Hex, Size};
-use totebox_operator::client::content::{FileContent, STDIN};
+use totebox_operator::client::content::FileContent;
 use totebox_operator::client::ls::Record;
 use totebox_operator::client::put::{Order, Outcome as Fate, put};
 use totebox_operator::client::sources::{Folders, Found, Source, sources};
@@ -49,13 +49,11 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let folders = Folders { recursive: args.recursive, follow: args.follow };
     let found = match (&args.name, args.files.as_slice()) {
-        (None, files) if files.iter().any(|path| path == Path::new(STDIN)) => {
-            bail!("the document from standard input needs a --name")
-        }
-        (None, files) => sources(files, folders)?,
+        (None, files) => sources(files, folders),
         (Some(name), [path]) if !path.is_dir() => {
             Found { sources: vec![Source { path: path.clone(), name: name.clone() }], others: Vec::new() }
         }
+        (Some(_), [path]) => bail!("{} is a folder, and --name goes with one file", path.shown()),
         (Some(_), _) => bail!("--name goes with exactly one file"),
     };
     let mut tally = Tally { json: args.json, ..Tally::default() };

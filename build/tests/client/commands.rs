@@ -12,6 +12,7 @@ use totebox_protocol::page::{ArchiveState, degraded};
 use totebox_shown::testing::{hostile_texts, unprintable};
 
 use crate::appliance::Appliance;
+use crate::common::with_archives;
 use crate::schema;
 
 /// The tool in a folder, connected to the socket in it.
@@ -71,11 +72,20 @@ fn an_operator_puts_lists_and_gets() {
     assert!(stderr(&output).contains("totebox: missing: cannot open missing"), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("record      4 "));
 
+    // A folder that -r is missing for keeps no other back, and hides none.
+    fs::create_dir(at.join("letters")).unwrap();
+    let output = totebox(at, &["put", "contracts", "missing", "letters"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("totebox: letters: a folder; -r puts all files in it\n"), "{said}");
+    assert!(said.contains("totebox: missing: cannot open missing"), "{said}");
+    assert!(said.ends_with("totebox: 2 files were not put\n"), "{said}");
+
     let output = totebox(at, &["ls", "contracts", "--from", "1", "--count", "1"]);
     assert_eq!(
         stdout(&output),
         "     seq  time                 kind                   size  name\n       1  2024-03-01 00:00:00  document                4 B  \
-         \"Año 2024.txt\"\n5 records\n"
+         \"Año 2024.txt\"\n1 of 5 records\n"
     );
 
     let output = totebox(at, &["ls", "contracts", "--json"]);
@@ -228,8 +238,28 @@ fn without_an_appliance_the_tool_says_how_to_start_one() {
     let folder = tempfile::tempdir().unwrap();
     let output = totebox(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(2));
-    let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it, and --connect names";
+    let expected = "totebox: cannot connect to unix:console; is the appliance running? `totebox run` starts it, and --deployment DIR or --connect";
     assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+}
+
+#[test]
+fn the_console_of_a_deployment_is_found_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir_all(at.join("house/target/run")).unwrap();
+    fs::write(at.join("house/totebox.toml"), with_archives(2)).unwrap();
+    let appliance = Appliance::listen(&at.join("house/target/run/console"), 1, |_| {}, |_| {});
+    let totebox = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_totebox"));
+        command.current_dir(at).args(["ls", "contracts", "--timeout", "60"]).args(arguments).output().unwrap()
+    };
+    let output = totebox(&["--deployment", "house"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    appliance.end();
+    let said = stderr(&totebox(&["--deployment", "nowhere"]));
+    assert!(said.contains("cannot read nowhere (`totebox new DIR` makes a deployment)"), "{said}");
+    let said = stderr(&totebox(&["--deployment", "house", "--connect", "unix:console"]));
+    assert!(said.contains("cannot be used with"), "{said}");
 }
 
 #[test]

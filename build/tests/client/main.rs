@@ -357,10 +357,21 @@ fn folders_are_put_by_name_and_in_order() {
         fs::write(top.join(name), name).unwrap();
     }
     let all = Folders { recursive: true, follow: false };
-    let found = sources(std::slice::from_ref(&top), all).unwrap();
+    let found = sources(std::slice::from_ref(&top), all);
     let names: Vec<&str> = found.sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["letters/2024/z.txt", "letters/a.txt", "letters/b.txt"]);
     assert_eq!(found.others, []);
-    let error = sources(&[top], Folders::default()).unwrap_err().to_string();
-    assert!(error.ends_with("is a folder; -r puts all files in it"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_put_keeps_nothing_else_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, gone) = (folder.path().join("plain.txt"), folder.path().join("gone"));
+    fs::write(&file, "plain").unwrap();
+    let named = [file.clone(), folder.path().to_owned(), "-".into(), gone.clone()];
+    let found = sources(&named, Folders::default());
+    let paths: Vec<&Path> = found.sources.iter().map(|source| source.path.as_path()).collect();
+    assert_eq!(paths, [&file, &gone], "what is wrong with the other shows when it is read");
+    let whys: Vec<&str> = found.others.iter().map(|other| other.why.as_str()).collect();
+    assert_eq!(whys, ["a folder; -r puts all files in it", "standard input is put by itself, with a --name"]);
 }

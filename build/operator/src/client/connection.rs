@@ -48,8 +48,8 @@ impl Address {
 
 fn not_there(address: &Address) -> String {
     format!(
-        "cannot connect to {address}; is the appliance running? `totebox run` starts it, and --connect names the \
-         console of one that was started elsewhere"
+        "cannot connect to {address}; is the appliance running? `totebox run` starts it, and --deployment DIR or \
+         --connect finds one that was started elsewhere"
     )
 }
 

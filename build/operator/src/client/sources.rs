@@ -5,8 +5,7 @@ use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use totebox_shown::ShowPath;
+use super::content::STDIN;
 
 /// A file to put, and the name its document gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +37,23 @@ pub struct Folders {
 
 /// The files to put for the paths on the command line: a file under its own name, a folder as all files in it,
 /// each under its path from the folder on.
-pub fn sources(paths: &[PathBuf], folders: Folders) -> Result<Found> {
+pub fn sources(paths: &[PathBuf], folders: Folders) -> Found {
     let mut walk = Walk { follow: folders.follow, found: Found::default(), above: Vec::new() };
     for path in paths {
+        if path == Path::new(STDIN) {
+            walk.not(path, "standard input is put by itself, with a --name");
+            continue;
+        }
         let name = path.canonicalize().unwrap_or_else(|_| path.clone());
         let name = name.file_name().map(PathBuf::from).unwrap_or_default();
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() && folders.recursive => walk.folder(path, &name, &metadata),
-            Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; -r puts all files in it", path.shown()),
+            Ok(metadata) if metadata.is_dir() => walk.not(path, "a folder; -r puts all files in it"),
             // What is wrong with it shows when it is opened.
             _ => walk.file(path.clone(), &name),
         }
     }
-    Ok(walk.found)
+    walk.found
 }
 
 struct Walk {
