@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use common::disk::{Disk, json, totebox};
+use common::{deployment, with_archives};
 use ledger_fmt::hash::Domain;
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
 use ledger_fmt::testing::{TestVolume, padded_name};
@@ -117,6 +118,49 @@ fn a_volume_copied_alone_is_read() {
     assert!(code == 1 && out.contains("\na0: clean; records 8"), "{out}");
     assert!(out.contains("the deployment's volume a0 begins at byte 0, and must at 2097152"), "{out}");
     assert!(out.contains("the deployment's volume a1 is not there"), "{out}");
+}
+
+#[test]
+fn a_deployment_that_was_changed_since_is_no_rollback() {
+    let disk = Disk::new();
+    let text = with_archives(2).replacen("size = \"1 MiB\"", "size = \"2 MiB\"", 1);
+    std::fs::write(disk.directory.path().join("totebox.toml"), &text).unwrap();
+    let (code, out, _) = disk.run(&["verify", "disk.img", "--deployment", "."]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(
+        (code, &lines[..3]),
+        (
+            1,
+            &[
+                "disk: partition-table: the deployment's volume a0 has its partition in another place or size: 1 MiB at byte \
+                 2097152, and must have 2 MiB at byte 2097152",
+                "disk: partition-table: the deployment's volume a1 has its partition in another place or size: 1 MiB at byte \
+                 3145728, and must have 1 MiB at byte 4194304",
+                "a0: superblock: volume block 0, the disk has this volume with 1 MiB, 128 KiB of it for records, and the \
+                 deployment with 2 MiB, 256 KiB of it for records: totebox.toml was changed, or is another disk's",
+            ][..]
+        ),
+        "{out}"
+    );
+    // What was committed is judged all the same, and where it is.
+    assert!(lines[3].starts_with("a0: 1 finding; records 8, documents 6"), "{out}");
+    assert!(lines[4].starts_with("a1: clean; records 1") && lines[5].starts_with("audit: clean"), "{out}");
+    assert_eq!(lines.len(), 6, "{out}");
+    let said = disk.run(&["repair", "disk.img", "--deployment", "."]);
+    assert!(
+        said.1.contains("a0: not repaired: the superblock is sound, but the disk has this volume with 1 MiB"),
+        "{said:?}"
+    );
+    // Without a partition table the superblocks say it, as far as they are where the deployment looks.
+    disk.lose_table();
+    let (_, out, _) = disk.run(&["verify", "disk.img", "--deployment", "."]);
+    assert!(out.contains("a0: superblock: volume block 0, the disk has this volume with 1 MiB"), "{out}");
+    // A superblock that the ledger does not bear out is the one that is wrong.
+    let disk = Disk::new();
+    let forged = deployment(&text).volumes[0].superblock();
+    disk.poke(disk.deployment.volumes[0].offset(), forged.as_bytes());
+    let (_, out, _) = disk.run(&["verify", "disk.img", "--deployment", "."]);
+    assert!(out.contains("a0: superblock: volume block 0, the superblock is not the one"), "{out}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How the volumes of an image are found: through its partition table, where a deployment has them, or by a search
 //! for their superblocks. All commands that read a disk find them here.
 
+use ledger_fmt::batch_header::BatchHeader;
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError, volume_name};
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ use super::restore::restore;
 use super::search::{Found, Search, VOLUMES_MAX, search};
 use super::table::{self, Partition};
 use totebox_common::problem::Obstacle;
+use totebox_common::units::show_size;
 use totebox_deployment::Deployment;
 use totebox_deployment::disk::container;
 
@@ -56,7 +58,7 @@ pub fn find(
         }
         (Err(error), Some(deployment)) => {
             image.troubles.push(format!("{error}; the volumes are read where the deployment has them"));
-            image.take(deployment);
+            image.take(deployment, &[]);
         }
         (Err(error), None) => {
             let path = image.path().shown();
@@ -78,31 +80,64 @@ fn is_placed(image: &Image, deployment: &Deployment) -> bool {
 }
 
 impl Image {
-    /// Takes the volumes of a deployment, where they must be.
-    fn take(&mut self, deployment: &Deployment) {
+    /// Takes the volumes of a deployment, as they must be; or, where the disk bears out that it has one elsewhere or
+    /// laid out otherwise, as it is there: what was committed to it is no worse for that. `totebox.toml` may have been
+    /// changed since the disk was made.
+    fn take(&mut self, deployment: &Deployment, partitions: &[Partition]) {
         for volume in &deployment.volumes {
+            let must = volume.superblock();
+            let partition = partitions.iter().find(|partition| partition.id == volume.id);
+            let here = (volume.offset(), FoundBy::Deployment);
+            let elsewhere = partition.map(|partition| (partition.start, FoundBy::PartitionTable));
+            let there = [here]
+                .into_iter()
+                .chain(elsewhere)
+                .find_map(|(start, by)| Some((start, by, self.borne_out(start, &must)?)));
+            let (start, found_by, superblock) = there.unwrap_or((volume.offset(), FoundBy::Deployment, must));
             self.volumes.push(Volume {
                 name: volume.name.clone(),
                 id: volume.id,
-                start: volume.offset(),
-                blocks: volume.layout.blocks,
-                found_by: FoundBy::Deployment,
-                superblock: Ok(volume.superblock()),
-                contradiction: None,
+                start,
+                blocks: superblock.blocks.get(),
+                found_by,
+                superblock: Ok(superblock),
+                contradiction: (superblock != must).then(|| laid_out_otherwise(&superblock, &must)),
             });
         }
     }
 
+    /// The superblock at a byte of the disk, if it is that of this volume; one of another layout only if the volume's
+    /// ledger begins where it says.
+    fn borne_out(&self, start: u64, must: &Superblock) -> Option<Superblock> {
+        let found = table::superblock(self.file(), start)?;
+        let layout = found.layout()?;
+        if found == *must {
+            return Some(found);
+        }
+        let is_same = (found.deployment, found.volume, found.name) == (must.deployment, must.volume, must.name);
+        let at = layout.ledger.start.checked_mul(BLOCK_SIZE as u64)?.checked_add(start)?;
+        let mut block = [0; BLOCK_SIZE];
+        let begins = self.read_at(at, &mut block)
+            && BatchHeader::find(&block, &found.volume, 0, layout.ledger.blocks, layout.assets.blocks).is_ok();
+        (is_same && begins).then_some(found)
+    }
+
     /// Takes the volumes of a deployment, and compares with the table.
     fn expect(&mut self, deployment: &Deployment, partitions: &[Partition]) {
-        self.take(deployment);
+        self.take(deployment, partitions);
         for volume in &deployment.volumes {
             let partition = partitions.iter().find(|partition| partition.id == volume.id);
             let place = partition.map(|partition| (partition.start, partition.blocks));
             let trouble = match place {
-                None => "has no partition",
-                Some(place) if place != (volume.offset(), volume.layout.blocks) => {
-                    "has its partition in another place or size"
+                None => "has no partition".to_owned(),
+                Some((start, blocks)) if (start, blocks) != (volume.offset(), volume.layout.blocks) => {
+                    let (must_start, must_blocks) = (volume.offset(), volume.layout.blocks);
+                    format!(
+                        "has its partition in another place or size: {} at byte {start}, and must have {} at byte \
+                         {must_start}",
+                        size(blocks),
+                        size(must_blocks)
+                    )
                 }
                 Some(_) => continue,
             };
@@ -260,6 +295,24 @@ pub fn complaint(error: SuperblockError) -> &'static str {
         SuperblockError::OtherDeployment => "the superblock is of another deployment",
         SuperblockError::OtherVolume => "the superblock is of another volume",
     }
+}
+
+/// How a volume's superblock differs from the one its deployment has for it.
+fn laid_out_otherwise(found: &Superblock, must: &Superblock) -> String {
+    let layout = |superblock: &Superblock| {
+        let (blocks, ledger) = (superblock.blocks.get(), superblock.ledger_blocks.get());
+        format!("{}, {} of it for records", size(blocks), size(ledger))
+    };
+    format!(
+        "the disk has this volume with {}, and the deployment with {}: totebox.toml was changed, or is another disk's",
+        layout(found),
+        layout(must)
+    )
+}
+
+/// Blocks as a size.
+fn size(blocks: u64) -> String {
+    blocks.checked_mul(BLOCK_SIZE as u64).map_or(format!("{blocks} blocks"), show_size)
 }
 
 /// How a superblock contradicts the partition it stands in.

@@ -1,12 +1,13 @@
 //! `totebox system`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox_common::files::{secret_directory, write_atomically};
 use totebox_common::outln;
 use totebox_deployment::board::{Board, sdk};
+use totebox_deployment::disk::laid_out_otherwise;
 use totebox_deployment::{Deployment, SYSTEM_FILE};
 use totebox_shown::ShowPath;
 
@@ -30,6 +31,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Outcome> {
     let deployment = Deployment::load(&args.deployment)?;
     compare(&deployment.board)?;
+    hold_against_disk(&deployment)?;
     let path = totebox_deployment::file(&args.deployment).with_file_name(SYSTEM_FILE);
     let xml = deployment.system_xml();
     if args.check {
@@ -58,6 +60,18 @@ fn compare(board: &Board) -> Result<()> {
     } else {
         let unknown = format!("there is no Microkit SDK in {} (MICROKIT_SDK says where)", sdk.shown());
         outln!("the board {} was not compared with an SDK: {unknown}", board.name)?;
+    }
+    Ok(())
+}
+
+/// Says what the disk the deployment was last seen with has otherwise than `totebox.toml` says now. Whether that is
+/// there at all is for a run to say.
+fn hold_against_disk(deployment: &Deployment) -> Result<()> {
+    let Some(path) = deployment.remembered_disk()?.map(PathBuf::from) else { return Ok(()) };
+    if let Ok(mut disk) = File::open(&path)
+        && let Some(word) = laid_out_otherwise(&mut disk, &path, deployment)
+    {
+        outln!("{word}")?;
     }
     Ok(())
 }

@@ -332,6 +332,35 @@ pub fn a_disk_that_is_gone_is_not_replaced_by_an_empty_one() {
     assert!(said.contains("exists, and --new-disk replaces nothing"), "{said}");
 }
 
+/// Volumes that the deployment has otherwise by now are named before the start, and nothing else is blamed for it.
+pub fn a_disk_of_another_layout_is_named_and_nothing_else_is_blamed() {
+    let site = Site::new();
+    script(&site, "put a0 note\nkept\n.\n");
+    let system = |check: &[&str]| {
+        let mut command = Command::new(site.path("bin/totebox"));
+        let output = command.arg("system").arg(site.path("deployment")).args(check).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let word = "disk.img has these volumes in another place or size than totebox.toml says now, and they stay out of \
+                service until it says again what it said: a0, a1, a2\n";
+    assert!(!system(&[]).contains("another place or size"));
+    site.deploy(&common::with_archives(3).replacen("size = \"1 MiB\"", "size = \"2 MiB\"", 1));
+    assert!(system(&[]).contains(word) && system(&["--check"]).contains(word));
+    let (shown, said, _) = script(&site, "status\n");
+    assert!(said.contains(word), "{said}");
+    assert!(shown.contains("*Totebox test: 0 of 3 archives active. Type help.\r\ntotebox> "), "{shown}");
+    assert!(shown.contains("NOTHING CAN BE PUT: no archive's volume is in service"), "{shown}");
+    assert!(
+        shown.contains("a0 is unavailable: another volume or layout is there: totebox.toml was changed"),
+        "{shown}"
+    );
+    assert!(!shown.contains("flush") && !shown.contains("durable"), "{shown}");
+    site.deploy(&common::with_archives(3));
+    let (shown, said, _) = script(&site, "get a0 1\n");
+    assert!(shown.contains("kept\r\n"), "{shown}{said}");
+}
+
 pub fn a_disk_that_is_not_the_deployments_is_not_started_on() {
     let site = Site::new();
     script(&site, "put a0 note\nkept\n.\n");

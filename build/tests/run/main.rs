@@ -47,6 +47,10 @@ const TESTS: &[(&str, fn())] = &[
         disks::a_disk_that_is_gone_is_not_replaced_by_an_empty_one,
     ),
     (
+        "a_disk_of_another_layout_is_named_and_nothing_else_is_blamed",
+        disks::a_disk_of_another_layout_is_named_and_nothing_else_is_blamed,
+    ),
+    (
         "a_disk_that_is_not_the_deployments_is_not_started_on",
         disks::a_disk_that_is_not_the_deployments_is_not_started_on,
     ),

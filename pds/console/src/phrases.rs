@@ -20,13 +20,17 @@ pub const fn trouble(state: VolumeState) -> Option<&'static str> {
         VolumeState::Recovering | VolumeState::Ready | VolumeState::Sealed => return None,
         VolumeState::NoDisk => "there is no disk; attach the deployment's disk and start again",
         VolumeState::DiskTooSmall => "the disk ends before this volume does; attach the deployment's whole disk",
-        VolumeState::Foreign => "no Totebox superblock is there; attach the deployment's disk",
+        VolumeState::Foreign => {
+            "no Totebox superblock is there: it is lost, see totebox disk verify and totebox disk repair, or this is \
+             another disk; attach the deployment's"
+        }
         VolumeState::Damaged => {
-            "its superblock or its frontier is damaged; keep the disk, see totebox disk verify"
+            "its superblock or its frontier is damaged; keep the disk, see totebox disk verify and totebox disk repair"
         }
         VolumeState::OtherDeployment => "the disk belongs to another deployment; attach this deployment's",
         VolumeState::OtherVolume => {
-            "another volume or layout is there; the disk and totebox.toml do not belong together"
+            "another volume or layout is there: totebox.toml was changed (a name, a size, the order), or this is \
+             another disk"
         }
         VolumeState::OtherVersion => "it has another format version; use the release that wrote it",
         VolumeState::Failed => {

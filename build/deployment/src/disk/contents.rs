@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use ledger_fmt::layout::{BLOCK_SIZE, Superblock, SuperblockError};
+use totebox_shown::ShowPath;
 
 use crate::Deployment;
 use crate::disk::container;
@@ -103,6 +105,29 @@ pub fn check_belongs(disk: &mut File, deployment: &Deployment) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What there is to say of a disk that has volumes of the deployment, but not where, or not as large, as `totebox.toml`
+/// says by now; `None` if it has none such. The vault refuses each of them.
+pub fn laid_out_otherwise(disk: &mut File, path: &Path, deployment: &Deployment) -> Option<String> {
+    let table = partitions::read(disk).unwrap_or_default();
+    let mut differs = |volume: &&Volume| {
+        let partition = table.iter().find(|entry| entry.id.as_bytes() == &volume.id);
+        let place = (volume.first_block, volume.layout.blocks);
+        let found = superblock_at(disk, volume.offset()).ok().and_then(Result::ok);
+        partition.is_some_and(|entry| (entry.first_block, entry.blocks) != place)
+            || found.is_some_and(|found| found.volume == volume.id && found.layout() != Some(volume.layout))
+    };
+    let names: Vec<&str> =
+        deployment.volumes.iter().filter(|volume| differs(volume)).map(|volume| volume.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the disk {} has these volumes in another place or size than totebox.toml says now, and they stay out of \
+             service until it says again what it said: {}",
+            path.shown(),
+            names.join(", ")
+        )
+    })
 }
 
 /// Whether the superblock a volume must have stands in its place.

@@ -7,5 +7,5 @@ mod create;
 mod memory;
 
 pub use add::{Undo, add_volume};
-pub use contents::check_belongs;
+pub use contents::{check_belongs, laid_out_otherwise};
 pub use create::Existing;

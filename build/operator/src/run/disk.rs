@@ -12,7 +12,7 @@ use totebox_common::errln;
 use totebox_common::files::open_to_others;
 use totebox_common::units::show_size;
 use totebox_deployment::Deployment;
-use totebox_deployment::disk::check_belongs;
+use totebox_deployment::disk::{check_belongs, laid_out_otherwise};
 
 /// Opens the deployment's disk for this run alone, and makes it if the deployment has never had one, or `new` says so.
 pub fn open(deployment: &Deployment, path: &Path, new: bool) -> Result<LockedDisk> {
@@ -39,6 +39,7 @@ pub fn open(deployment: &Deployment, path: &Path, new: bool) -> Result<LockedDis
     };
     let mut disk = opened.with_context(cannot)?;
     check_belongs(&mut disk, deployment).with_context(cannot)?;
+    laid_out_otherwise(&mut disk, path, deployment).inspect(|word| errln!("{word}"));
     deployment.remember_disk(path)?;
     if disk.metadata().with_context(cannot)?.is_file()
         && let Some(mode) = open_to_others(path, 0o077)?

@@ -55,6 +55,15 @@ fn nothing_is_said_of_a_disk_that_the_vault_does_not_speak_of() {
 }
 
 #[test]
+fn a_lost_superblock_is_not_taken_for_another_disk_alone() {
+    let mut harness = Harness::up(&NAMES);
+    harness.status_page.rows[1].volume_state = VolumeState::Foreign as u8;
+    harness.publish();
+    let shown = harness.output();
+    assert!(shown.contains("see totebox disk verify and totebox disk repair, or this is another disk"), "{shown}");
+}
+
+#[test]
 fn a_person_need_not_wait_for_the_welcome() {
     let mut harness = Harness::starting(&NAMES);
     harness.output();
