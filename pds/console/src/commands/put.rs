@@ -5,6 +5,7 @@ use core::fmt;
 use ledger_fmt::Hash;
 use ledger_fmt::payload::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Damage, LINE_MAX, WINDOW, decode, verified};
+use totebox_console_protocol::text::Count;
 use totebox_protocol::intake::{Answered, Asked, Refusal};
 
 use crate::command::{Action, Command, ParseError};
@@ -59,6 +60,19 @@ enum Phase {
     /// All bytes were taken; what is left goes to the archive.
     Ending,
     AwaitingReceipt,
+}
+
+/// What is wrong with a line where data are expected: its name, and for a person what that means.
+struct Wrong(&'static str, &'static str);
+
+const BAD_LINE: Wrong = Wrong("bad-line", "this is no data line");
+const BAD_CRC: Wrong = Wrong("bad-crc", "a data line ends in its checksum, and this one does not");
+const BAD_OFFSET: Wrong = Wrong("bad-offset", "this data line is not the next one");
+
+/// Whether a line was typed by a person who did not know that data are expected, and is not what disturbance left of a
+/// data line.
+fn is_typed(line: &[u8]) -> bool {
+    core::str::from_utf8(line).is_ok() && !line.contains(&b'@')
 }
 
 /// How much of a submission the peer has sent.
@@ -128,8 +142,9 @@ impl Put {
                 match self.size {
                     Some(_) if machine => output.line(format_args!("+ready {tag} {WINDOW}")),
                     Some(size) => output.line(format_args!(
-                        "+ready {tag} {WINDOW} data lines of {size} bytes in all are to follow, as a program sends them; a \
-                         line with a single . gives it up. If {size} belongs to the name, put the name in \"quotes\""
+                        "+ready {tag} {WINDOW} now {} in data lines, as a program sends them; a line with a single . gives \
+                         it up. If {size} belongs to the name, put the name in \"quotes\"",
+                        Count(size, "byte")
                     )),
                     None => output.line(format_args!(
                         "+ready {tag} type the text; a line with a single . ends it, Ctrl-C gives it up"
@@ -191,19 +206,20 @@ impl Put {
         // A person has no checksums.
         let verified = if line == b"." && !context.machine() { Ok(line) } else { verified(line) };
         let wrong = match (ending, verified) {
-            (Ending::TooLong, _) | (_, Err(Damage::NoChecksum | Damage::WrongChecksum)) => "bad-crc",
+            (Ending::Whole, Err(Damage::NoChecksum)) if !context.machine() && is_typed(line) => BAD_LINE,
+            (Ending::TooLong, _) | (_, Err(Damage::NoChecksum | Damage::WrongChecksum)) => BAD_CRC,
             (Ending::Whole, Ok(b".")) => {
                 self.cancel(Error::Cancelled, "given up", context);
                 return Then::Ends;
             }
             (Ending::Whole, Ok(body)) => match decode(body, &mut content) {
-                None => "bad-line",
+                None => BAD_LINE,
                 Some((offset, _)) if offset < taken => {
                     context.output.line(format_args!("?{taken}"));
                     return Then::GoesOn;
                 }
                 Some((offset, _)) if offset > taken && gap_told => return Then::GoesOn,
-                Some((offset, _)) if offset > taken => "bad-offset",
+                Some((offset, _)) if offset > taken => BAD_OFFSET,
                 Some((_, len)) if len as u64 > size - taken => {
                     self.cancel(Error::WrongSize, "more bytes arrived than were declared", context);
                     return self.leave(context);
@@ -215,7 +231,13 @@ impl Put {
             },
         };
         self.phase = Phase::Receiving { gap_told: true };
-        context.output.line(format_args!("?{taken} {wrong}"));
+        let Wrong(name, meaning) = wrong;
+        if context.machine() {
+            context.output.line(format_args!("?{taken} {name}"));
+        } else {
+            let way_out = "a line with a single . gives the submission up";
+            context.output.line(format_args!("?{taken} {name} {meaning}; {way_out}"));
+        }
         Then::GoesOn
     }
 

@@ -347,10 +347,14 @@ fn text_behind_a_put_that_is_refused_at_once_is_skipped() {
 fn a_put_with_a_size_can_be_left_by_a_person_who_meant_none() {
     let mut harness = Harness::up(&NAMES);
     let shown = harness.type_line("put one lease 2026");
-    assert!(shown.contains("+ready 1 8 ") && shown.contains("put the name in \"quotes\""), "{shown}");
+    assert!(
+        shown.contains("+ready 1 8 now 2026 bytes in data lines, ")
+            && shown.contains("put the name in \"quotes\""),
+        "{shown}"
+    );
     assert_eq!(
         harness.type_line("archive two final"),
-        "archive two final\r\n?0 bad-crc\r\n",
+        "archive two final\r\n?0 bad-line this is no data line; a line with a single . gives the submission up\r\n",
         "what is typed is shown"
     );
     assert_eq!(harness.type_line("."), ".\r\n-cancelled:1 given up; nothing was committed\r\ntotebox> ");
