@@ -1,15 +1,18 @@
 //! docs/architecture.md has every domain, queue and page, and no other: compared with the tables of
-//! `totebox-manifest`, which the build uses.
+//! `totebox-manifest`, which the build uses. And what any document names is there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use totebox_manifest::ROLES;
 use totebox_manifest::conversation::{MESSAGE_HEADER, PAGES, QUEUES};
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests' folder has a parent")
+}
+
 fn page() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests' folder has a parent");
-    fs::read_to_string(root.join("docs/architecture.md")).unwrap()
+    fs::read_to_string(root().join("docs/architecture.md")).unwrap()
 }
 
 /// The rows of the table under a heading, each cell without its blanks.
@@ -69,4 +72,37 @@ fn every_page_is_there() {
         ]
     });
     compare("Pages", rows.collect());
+}
+
+/// The folders of the repository that documents name files in.
+const FOLDERS: [&str; 7] = ["bench/", "build/", "docs/", "fuzz/", "ledger-fmt/", "pds/", "tests/"];
+
+/// Every document for people, with its text.
+fn documents() -> Vec<(PathBuf, String)> {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name));
+    docs.chain(top).map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Whether a path that a document names is there. One with a placeholder is only as good as what comes before that.
+fn is_there(path: &str) -> bool {
+    let is_name = |part: &&str| !part.contains(|c: char| c.is_ascii_uppercase() || "*…{".contains(c));
+    let known = path.split('/').take_while(is_name).collect::<PathBuf>();
+    root().join(if root().join(path).exists() { Path::new(path) } else { &known }).exists()
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let mut missing = Vec::new();
+    for (document, text) in documents() {
+        let quoted = text.split('`').skip(1).step_by(2).filter(|word| !word.contains(char::is_whitespace));
+        let named = quoted.filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
+        missing.extend(named.filter(|path| !is_there(path)).map(|path| format!("{}: {path}", document.display())));
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        let files = links.filter(|link| !link.is_empty() && !link.contains("://"));
+        let lost = files.filter(|link| !document.with_file_name(link).exists());
+        missing.extend(lost.map(|link| format!("{}: {link}", document.display())));
+    }
+    assert!(missing.is_empty(), "there is no\n{}", missing.join("\n"));
 }
