@@ -153,7 +153,7 @@ fn findings_and_waivers_are_told_with_their_reasons() {
     let waivers = "[[waive]]\nrule = \"ISO-9\"\nname = \"serial\"\nreason = \"a <PC> has ports\"\n\n\
                    [[waive]]\nrule = \"ISO-1\"\nname = \"old\"\nreason = \"gone\"\n";
     fs::write(directory.path().join("w.toml"), waivers).unwrap();
-    totebox(directory.path(), &["report", "pc.system", "--waivers", "w.toml", "-o", "r.html"]);
+    totebox(directory.path(), &["report", "pc.system", "--waivers", "w.toml", "-o", "r.html", "--force"]);
     let page = fs::read_to_string(directory.path().join("r.html")).unwrap();
     assert!(page.contains(&format!("{hold}1 finding waived")));
     assert!(page.contains("a &lt;PC&gt; has ports") && !page.contains("<PC>"));
@@ -171,7 +171,7 @@ fn files_are_told_by_their_hashes() {
     for name in ["bin/microkit", "board/qemu_virt_aarch64/debug/elf/sel4.elf", "board/other/debug/elf/sel4.elf"] {
         fs::write(at("sdk").join(name), "abc").unwrap();
     }
-    let args = ["report", "-o", "r.html", "--sdk", "sdk"];
+    let args = ["report", "-o", "r.html", "--force", "--sdk", "sdk"];
     let (code, _, error) = totebox(directory.path(), &args);
     assert_eq!((code, error.as_str()), (0, ""));
     let page = fs::read_to_string(at("r.html")).unwrap();

@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         output::json(&history)?;
     } else {
         out!("{}", output::table(EventLine::columns(), history.events.iter().map(line)))?;
-        outln!("{}", count_of(history.events.len(), history.records, "record"))?;
+        outln!("{}", count_of(history.events.len() as u64, history.records, "record"))?;
     }
     for damaged in &history.damaged {
         errln!("totebox: {damaged} of the audit record cannot be read");

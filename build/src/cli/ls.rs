@@ -63,6 +63,9 @@ pub fn run(args: Args) -> Result<Outcome> {
 /// The records, and what is damaged in its place among them.
 fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputError> {
     outln!("     seq  {:<19}  {:<15}        size  name", "time", "kind")?;
+    let known =
+        |damaged: &Range| damaged.last.map_or(0, |last| last.saturating_sub(damaged.first).saturating_add(1));
+    let shown = damaged.iter().map(known).fold(entries.len() as u64, u64::saturating_add);
     let mut damaged = damaged.iter().peekable();
     for entry in entries {
         while let Some(damaged) = damaged.next_if(|damaged| damaged.first < entry.sequence) {
@@ -73,7 +76,7 @@ fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputEr
         outln!("{}", format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end())?;
     }
     damaged.try_for_each(print_damaged)?;
-    outln!("{}", count_of(entries.len(), *records, "record"))
+    outln!("{}", count_of(shown, *records, "record"))
 }
 
 fn print_damaged(damaged: &Range) -> Result<(), OutputError> {

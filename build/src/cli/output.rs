@@ -76,9 +76,9 @@ pub fn text(file: Option<Target<'_>>, text: &str) -> Result<()> {
 }
 
 /// How many of something are shown, of how many: "5 of 23 records", or "23 records" if those are all.
-pub fn count_of(shown: usize, all: u64, what: &str) -> String {
+pub fn count_of(shown: u64, all: u64, what: &str) -> String {
     let all_of_them = count(all, what);
-    if shown as u64 == all { all_of_them } else { format!("{shown} of {all_of_them}") }
+    if shown == all { all_of_them } else { format!("{shown} of {all_of_them}") }
 }
 
 /// A progress bar over `total` bytes. Nothing is drawn when standard error is not a terminal.
