@@ -46,7 +46,7 @@ pub fn json(command: &str, output: &Output) -> Value {
 fn an_operator_puts_lists_and_gets() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let appliance = Appliance::listen(&at.join("console"), 9, |_| {}, |_| {});
+    let appliance = Appliance::listen(&at.join("console"), 10, |_| {}, |_| {});
     fs::write(at.join("Año 2024.txt"), "text").unwrap();
     fs::write(at.join("b"), "").unwrap();
     let text_hash = blake3::hash(b"text").to_hex();

@@ -180,7 +180,7 @@ fn a_refusal_concerns_one_file_alone() {
         "{outcomes:?}"
     );
     let refusal = ls(&mut session, "nowhere", 0, 1).unwrap().unwrap_err();
-    assert_eq!(refusal.text, "no archive \"nowhere\"; status shows them");
+    assert_eq!(refusal.text, "no archive \"nowhere\"; totebox status shows them");
     drop(session);
     assert_eq!(appliance.end()[1], documents(&sources[..5]));
 }

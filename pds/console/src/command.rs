@@ -89,7 +89,10 @@ impl Reader<'_> {
 
     /// An archive's name.
     pub fn archive<'a>(&self, word: &'a str) -> Result<usize, ParseError<'a>> {
-        self.volumes.find_archive(word).ok_or(ParseError::UnknownArchive(word))
+        self.volumes.find_archive(word).ok_or(match self.volumes.find(word) {
+            Some(_) => ParseError::NotAnArchive(word),
+            None => ParseError::UnknownArchive(word),
+        })
     }
 
     /// A volume's name: an archive's, or the audit record's.
@@ -123,6 +126,8 @@ pub enum ParseError<'a> {
     Words(WordError),
     UnknownCommand(&'a str),
     UnknownArchive(&'a str),
+    /// The audit record, where an archive is meant.
+    NotAnArchive(&'a str),
     /// Too few or too many words.
     Arguments(&'static Command),
     /// A word that should be a number.
@@ -140,7 +145,7 @@ impl ParseError<'_> {
     pub const fn error(&self) -> Error {
         match self {
             ParseError::UnknownCommand(_) => Error::UnknownCommand,
-            ParseError::UnknownArchive(_) => Error::UnknownArchive,
+            ParseError::UnknownArchive(_) | ParseError::NotAnArchive(_) => Error::UnknownArchive,
             ParseError::NameTooLong => Error::BadName,
             _ => Error::BadArgument,
         }
@@ -169,6 +174,9 @@ impl Display for ParseError<'_> {
             }
             ParseError::UnknownCommand(word) => write!(f, "no command {}; type help", Short(word)),
             ParseError::UnknownArchive(word) => write!(f, "no archive {}; status shows them", Short(word)),
+            ParseError::NotAnArchive(word) => {
+                write!(f, "{word} is the audit record, and no archive; history shows it")
+            }
             ParseError::Arguments(command) => write!(f, "usage: {} {}", command.name, command.arguments),
             ParseError::Number(word) => write!(f, "not a decimal number: {}", Short(word)),
             ParseError::Size(word) => {

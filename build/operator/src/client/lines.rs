@@ -178,10 +178,22 @@ impl Line {
     }
 }
 
+/// The commands of the console that its sentences name, and that this tool has, too.
+const NAMED: [&str; 5] = ["audit", "flags", "history", "ls", "status"];
+
+/// A sentence of the console with the commands it names as they are typed to a shell.
+fn as_of_the_tool(text: &str) -> String {
+    NAMED.iter().fold(text.to_string(), |text, command| {
+        let text = text.replace(&format!("with: {command}"), &format!("with: totebox {command}"));
+        let text = text.replace(&format!("see {command}"), &format!("see totebox {command}"));
+        text.replace(&format!("; {command} shows"), &format!("; totebox {command} shows"))
+    })
+}
+
 impl Refusal {
     fn parse(rest: &str, event: bool) -> Option<Refusal> {
         let ErrorLine { name, tag, text } = ErrorLine::parse(rest)?;
-        Some(Refusal { name: name.to_string(), tag, text: text.to_string(), event })
+        Some(Refusal { name: name.to_string(), tag, text: as_of_the_tool(text), event })
     }
 }
 
@@ -195,6 +207,22 @@ mod tests {
 
     fn refused(name: &str, tag: Option<u32>, text: &str, event: bool) -> Option<Line> {
         Some(Line::Refused(Refusal { name: name.into(), tag, text: text.into(), event }))
+    }
+
+    #[test]
+    fn commands_are_named_as_this_tool_has_them() {
+        for (line, text) in [
+            (
+                "-not-found archive a has 3 records, counted from 0; see them with: ls a",
+                "see them with: totebox ls a",
+            ),
+            ("-damaged it is not what was committed; find out more with: audit a", "more with: totebox audit a"),
+            ("-unknown-archive no archive \"b\"; status shows them", "; totebox status shows them"),
+            ("-failed finance is active: it failed; see flags", "; see totebox flags"),
+        ] {
+            let Some(Line::Refused(refusal)) = Line::parse(line) else { panic!("{line}") };
+            assert!(refusal.text.ends_with(text), "{}", refusal.text);
+        }
     }
 
     #[test]

@@ -111,6 +111,10 @@ pub fn run(options: &Options) -> Result<bool> {
     let program = backend.program();
     let status = backend.stop()?;
     unsigned.iter().for_each(|line| errln!("{line}"));
+    if end == End::Left {
+        // QEMU has a word of its own for its end, and it looks like a mishap.
+        errln!("the appliance was stopped");
+    }
     if let Some(error) = lost {
         return Err(OutputError(error).into());
     }

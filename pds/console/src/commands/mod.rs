@@ -160,7 +160,7 @@ mod tests {
             ),
             (&["halp"], "unknown-command no command \"halp\"; type help"),
             (&["help", "x"], "unknown-command no command \"x\"; type help"),
-            (&["ls", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["ls", "audit"], "unknown-archive audit is the audit record, and no archive; history shows it"),
             (&["ls"], "bad-argument usage: ls ARCHIVE [FROM [COUNT]]"),
             (&["status", "x"], "bad-argument usage: status "),
             (&["ls", "finance", "-1"], "bad-argument not a decimal number: \"-1\""),
@@ -177,7 +177,7 @@ mod tests {
                 "bad-argument not a BLAKE3 hash of 64 hexadecimal digits: \"ff\"",
             ),
             (&["put", "finance", &long], "bad-name a name has at most 1024 bytes"),
-            (&["suspend", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["suspend", "audit"], "unknown-archive audit is the audit record, and no archive; history shows it"),
             (&["archive", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
             (
                 &["archive", "finance"],
