@@ -12,11 +12,8 @@ use rustix::fs::OFlags;
 use totebox_shown::ShowPath;
 
 use super::progress::Progress;
-use super::sources::Source;
+use super::sources::{STDIN, Source};
 use totebox_common::output::causes;
-
-/// The path that stands for standard input.
-pub const STDIN: &str = "-";
 
 /// Bytes read at a time.
 const PIECE: usize = 128 * 1024;

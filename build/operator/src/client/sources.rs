@@ -5,7 +5,8 @@ use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::content::STDIN;
+/// The path that stands for standard input.
+pub const STDIN: &str = "-";
 
 /// A file to put, and the name its document gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
