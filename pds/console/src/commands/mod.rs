@@ -189,7 +189,7 @@ mod tests {
             (&["ack", "asset"], "bad-argument not a decimal number: \"asset\""),
             (&["history", "1", "2"], "bad-argument usage: history [FROM]"),
             (&["trace"], "bad-argument usage: trace DOMAIN"),
-            (&["trace", "audit"], "unknown-archive no archive \"audit\"; status shows them"),
+            (&["trace", "audit"], "unknown-archive audit is the audit record, and no archive; history shows it"),
             (&["flags", "nowhere"], "unknown-archive no archive \"nowhere\"; status shows them"),
             (&["flags", "finance", "1"], "bad-argument usage: flags [VOLUME]"),
             (&["receipt", "4294967296"], "bad-argument not a decimal number: \"4294967296\""),
