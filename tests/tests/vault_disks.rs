@@ -97,7 +97,7 @@ fn a_read_only_disk_is_read_and_not_written() {
     let archive = harness.archive(0);
     let hello = harness.hello(archive, 0);
     assert_eq!((hello.status(), hello.state()), (Status::Ok, VolumeState::ReadOnly));
-    assert_eq!((hello.info().batches.get(), harness.page().durable), (1, 0));
+    assert_eq!((hello.info().batches.get(), harness.page().decode(1).unwrap().durable), (1, Some(false)));
     assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).data[..7], *b"content");
     for op in [Op::Append, Op::Commit, Op::WriteInput, Op::Abandon] {
         assert_eq!(harness.write(archive, op, 1, &bytes(BLOCK_SIZE, 1)).status(), Status::ReadOnly);
