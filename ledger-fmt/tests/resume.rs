@@ -119,7 +119,7 @@ fn a_volume_that_lost_what_was_seen_of_it_is_a_rollback() {
     let rollback = [Finding { kind: FindingKind::Rollback, area: Area::Ledger, block, record: None }];
     // The vault claims the older frontier: all of it is sound.
     let mut verifier = Verifier::new(&old.superblock, Some(old.frontier), Mode::Full);
-    verifier.remember(seen_at.frontier);
+    verifier.remember(&seen_at);
     assert_eq!(see(&old, verifier).findings, rollback);
     let seen = resume(&old, old.frontier, &seen_at);
     assert_eq!(seen.findings.first().map(|finding| finding.kind), Some(FindingKind::Rollback));
@@ -128,7 +128,7 @@ fn a_volume_that_lost_what_was_seen_of_it_is_a_rollback() {
         let mut other = old.clone();
         grow(&mut other, documents, 90);
         let mut verifier = Verifier::new(&other.superblock, Some(other.frontier), Mode::Full);
-        verifier.remember(seen_at.frontier);
+        verifier.remember(&seen_at);
         let seen = see(&other, verifier);
         assert_eq!(seen.findings.first(), rollback.first(), "{documents} documents");
         let seen = resume(&other, other.frontier, &seen_at);
@@ -138,6 +138,16 @@ fn a_volume_that_lost_what_was_seen_of_it_is_a_rollback() {
         );
     }
     let mut verifier = Verifier::new(&newer.superblock, Some(newer.frontier), Mode::Full);
-    verifier.remember(end(&old).frontier);
+    verifier.remember(&end(&old));
     assert_eq!(see(&newer, verifier).findings, [], "it goes through what was seen");
+    // The batch headers are those seen, the records under their checksums are not.
+    let mut other = end(&old);
+    other.head.hash[0] ^= 1;
+    for volume in [&old, &newer] {
+        let mut verifier = Verifier::new(&volume.superblock, Some(volume.frontier), Mode::Full);
+        verifier.remember(&other);
+        let block = old.frontier.ledger_next - 1;
+        let rollback = [Finding { kind: FindingKind::Rollback, area: Area::Ledger, block, record: None }];
+        assert_eq!(see(volume, verifier).findings, rollback);
+    }
 }

@@ -6,6 +6,7 @@ use super::window::{Window, first_nonzero};
 use super::{FindingKind, Reporter, Visitor};
 use crate::batch_header::{Frontier, Hint};
 use crate::layout::{Area, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock};
+use crate::record::Head;
 
 /// Frontiers the walk has to pass through, and where its word comes from.
 pub(super) struct Known {
@@ -13,7 +14,7 @@ pub(super) struct Known {
     hints: [HintState; 2],
     /// Where the claimed frontier is in `ledger/`, and the frontier the volume was seen at before.
     claimed: Option<u64>,
-    remembered: Option<Frontier>,
+    remembered: Option<(Frontier, Head)>,
 }
 
 /// A frontier the walk has to pass through.
@@ -51,14 +52,16 @@ impl Known {
     }
 
     /// The walk has to pass through this frontier: the volume was seen there before.
-    pub fn remember(&mut self, frontier: Frontier) {
+    ///
+    /// With this head: a batch header speaks for its records by a checksum, which whoever has the disk can keep.
+    pub fn remember(&mut self, frontier: Frontier, head: Head) {
         self.marks[REMEMBERED] = Some(Mark::in_ledger(frontier));
-        self.remembered = Some(frontier);
+        self.remembered = Some((frontier, head));
     }
 
     /// Whether the walk stands where the volume was seen before.
     pub fn is_remembered(&self, frontier: &Frontier) -> bool {
-        self.remembered == Some(*frontier)
+        self.remembered.is_some_and(|(remembered, _)| remembered == *frontier)
     }
 
     /// Looks at the first blocks of the volume, and returns up to where everything must be whole.
@@ -106,11 +109,12 @@ impl Known {
         !hinted && !unused
     }
 
-    /// Compares where the walk stands with every frontier it reached. `last_header_block` is `None` behind
+    /// Compares where the walk and the chain stand with every frontier it reached. `last_header_block` is `None` behind
     /// lost batches: there a frontier may have been passed unseen.
     pub fn compare(
         &mut self,
         frontier: &Frontier,
+        head: &Head,
         last_header_block: Option<u64>,
         report: &mut Reporter,
         visitor: &mut dyn Visitor,
@@ -125,7 +129,11 @@ impl Known {
                     || mark.last_header_block == last_header_block);
             let passed =
                 i != CLAIMED && last_header_block.is_none() && mark.frontier.ledger_next < frontier.ledger_next;
-            if !same && !passed {
+            // Where something was found, the chain may stand elsewhere for that.
+            let other = i == REMEMBERED
+                && report.findings == 0
+                && self.remembered.is_some_and(|(_, remembered)| remembered != *head);
+            if (!same && !passed) || (same && other) {
                 report.finding(visitor, mark.kind, mark.area, mark.block, None);
             }
         }

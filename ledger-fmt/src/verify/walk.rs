@@ -129,7 +129,7 @@ impl Verifier {
     pub fn resume(expected: &Superblock, claimed: Frontier, mode: Mode, point: &Point) -> Self {
         let mut verifier = Verifier::new(expected, Some(claimed), mode);
         verifier.begin_at(point);
-        verifier.known.remember(point.frontier);
+        verifier.known.remember(point.frontier, point.head);
         verifier.sha256 = false;
         verifier
     }
@@ -156,9 +156,9 @@ impl Verifier {
         self.chain = Chain::at(point);
     }
 
-    /// The volume was seen at this frontier before: one that no longer goes through it was rolled back.
-    pub fn remember(&mut self, frontier: Frontier) {
-        self.known.remember(frontier);
+    /// The volume was seen at this point before: one that no longer goes through it was rolled back.
+    pub fn remember(&mut self, point: &Point) {
+        self.known.remember(point.frontier, point.head);
     }
 
     /// Where the walk stands, when it has ended: where a later one can begin.
@@ -318,7 +318,7 @@ impl Verifier {
 
     fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
-        self.known.compare(&self.frontier, self.last_header_block, &mut self.report, visitor);
+        self.known.compare(&self.frontier, &self.chain.head, self.last_header_block, &mut self.report, visitor);
         if at >= self.limit {
             return self.finish(visitor);
         }

@@ -215,7 +215,7 @@ impl Verification {
             self.scope = Scope::Full;
             *self.verifier = Verifier::new(superblock, claimed, Mode::Full);
             if known {
-                self.verifier.remember(seen.frontier);
+                self.verifier.remember(seen);
             }
         }
         self.reader.begin(self.job.volume, self.layout(), frontier);
