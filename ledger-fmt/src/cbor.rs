@@ -185,17 +185,17 @@ pub struct MapWriter<'o, 'a> {
 impl<'a> MapWriter<'_, 'a> {
     /// Writes a number.
     pub fn uint(&mut self, key: &str, number: u64) {
-        self.key(key).head(UINT, number);
+        self.value(key, Value::Uint(number));
     }
 
     /// Writes a truth value.
     pub fn bool(&mut self, key: &str, truth: bool) {
-        self.key(key).head(SIMPLE, if truth { TRUE } else { FALSE });
+        self.value(key, Value::Bool(truth));
     }
 
     /// Writes bytes.
     pub fn bytes(&mut self, key: &str, bytes: &[u8]) {
-        self.key(key).string(BYTES, bytes);
+        self.value(key, Value::Bytes(bytes));
     }
 
     /// Writes bytes that are these pieces, of so many bytes in all.
@@ -207,7 +207,7 @@ impl<'a> MapWriter<'_, 'a> {
 
     /// Writes a text.
     pub fn text(&mut self, key: &str, text: &str) {
-        self.key(key).string(TEXT, text.as_bytes());
+        self.value(key, Value::Text(text));
     }
 
     /// Writes the map that `fill` fills.
@@ -222,7 +222,7 @@ impl<'a> MapWriter<'_, 'a> {
         items.iter().for_each(|item| out.map(|map| fill(item, map)));
     }
 
-    /// Writes a value that was read.
+    /// Writes a value.
     pub fn value(&mut self, key: &str, value: Value<'_>) {
         self.key(key).value(value);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint};
-use ledger_fmt::cbor::{self, Map, MapWriter, Value as TbxValue};
+use ledger_fmt::cbor::{self, MapWriter};
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash::{self, Domain};
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
@@ -14,7 +14,7 @@ use ledger_fmt::note::{Seed, Signer};
 use ledger_fmt::payload::{Content, Document, Genesis, Lifecycle, PAYLOAD_MAX, Stated, TreeHead};
 use ledger_fmt::proof;
 use ledger_fmt::record::{Draft, Head, Kind, RECORD_MAX};
-use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name};
+use ledger_fmt::testing::{TIME_MS, TestVolume, padded_name, shown};
 use ledger_fmt::tree::Edge;
 use serde_json::{Value, json};
 use zerocopy::IntoBytes;
@@ -81,18 +81,6 @@ fn hashes() {
     let comment = "Input byte i is i mod 251. `blake3`, `sha256` and `checksum` (XXH3 with 128 bits) are plain; every \
                    other name is the key text of a keyed BLAKE3, padded with zeros to 32 bytes.";
     check("hashes.json", &json!({ "comment": comment, "cases": cases }));
-}
-
-/// A payload's value as JSON.
-fn shown(value: TbxValue<'_>) -> Value {
-    match value {
-        TbxValue::Uint(number) => number.into(),
-        TbxValue::Bool(truth) => truth.into(),
-        TbxValue::Bytes(bytes) => hex(bytes).into(),
-        TbxValue::Text(text) => text.into(),
-        TbxValue::List(list) => list.iter().map(shown).collect(),
-        TbxValue::Map(map) => Value::Object(map.iter().map(|(key, value)| (key.into(), shown(value))).collect()),
-    }
 }
 
 /// A record of each of the audit record's own kinds.
@@ -169,7 +157,7 @@ fn records() {
             "time_ms": time_ms,
             "previous": hex(&head.hash),
             "payload": hex(payload),
-            "says": Map::read(payload).map(|map| shown(TbxValue::Map(map))),
+            "says": serde_json::from_str::<Value>(&shown(payload)).expect("shown as JSON"),
             "bytes": hex(&bytes[..len]),
             "hash": hex(&next.hash),
         }));
