@@ -118,9 +118,12 @@ fn manifests_are_written_where_they_are_wanted() {
     for (pd, bytes) in deployment.manifests() {
         assert_eq!(fs::read(directory.path().join(format!("out/manifests/{pd}.manifest"))).unwrap(), bytes);
     }
-    for (name, key) in ["a0", "a1"].iter().zip(deployment.keys().unwrap()) {
-        let path = directory.path().join(format!("out/manifests/archive-{name}.key"));
-        assert_eq!(fs::read(&path).unwrap(), key.seed());
+    let keys = deployment.keys().unwrap();
+    let public = [keys[0].verifier().key(), keys[1].verifier().key()].map(|key| &key[..]).concat();
+    let filled = [("archive-a0", vec![]), ("archive-a1", vec![]), ("auditor", public)];
+    for ((name, others), key) in filled.iter().zip(&keys) {
+        let path = directory.path().join(format!("out/manifests/{name}.key"));
+        assert_eq!(fs::read(&path).unwrap(), [&key.seed()[..], others].concat(), "{name}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
@@ -134,7 +137,9 @@ fn keys_are_made_once_and_kept_from_others() {
     assert_eq!(fs::metadata(path("contracts.key")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(path(".gitignore")).unwrap(), "*.key\n");
     let (code, printed, _) = run(&["keys", "house"]);
-    assert_eq!((code, &printed), (0, &fs::read_to_string(path("contracts.vkey")).unwrap()));
+    let public = |name: &str| fs::read_to_string(path(&format!("{name}.vkey"))).unwrap();
+    assert_eq!((code, printed), (0, public("contracts") + &public("audit")), "the auditor has one, too");
+    let printed = public("contracts");
     let id = Deployment::load(&directory.path().join("house")).unwrap().id;
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(printed.starts_with(&format!("totebox/{id}/contracts+")), "{printed}");
@@ -142,7 +147,8 @@ fn keys_are_made_once_and_kept_from_others() {
     assert_eq!(run(&["provision", "minutes", "--deployment", "house"]).0, 0);
     let (code, both, _) = run(&["keys", "house", "--make"]);
     assert_eq!(code, 0);
-    assert!(both.starts_with(&printed) && both.lines().count() == 2, "the first key stays: {both}");
+    assert!(both.starts_with(&printed) && both.ends_with(&public("audit")), "the first key stays: {both}");
+    assert_eq!(both.lines().count(), 3);
 
     // A key that was lost is not made again unasked.
     let contracts = fs::read(path("contracts.key")).unwrap();

@@ -9,7 +9,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use common::{deployment, with_archives};
+use ledger_fmt::auditor_state::{COPIES, COPY_BLOCKS};
+use ledger_fmt::cbor;
+use ledger_fmt::layout::Area;
 use ledger_fmt::note::Seed;
+use ledger_fmt::record::Kind;
 use ledger_fmt::testing::TestVolume;
 use signed_note::{Note, StandardVerifier, VerifierList};
 use tempfile::TempDir;
@@ -27,6 +31,9 @@ struct Site {
     volumes: Vec<TestVolume>,
 }
 
+/// The audit volume's number.
+const AUDIT: usize = 2;
+
 const CONTENT: &[u8] = b"a contract";
 
 impl Site {
@@ -35,7 +42,7 @@ impl Site {
         let directory = TempDir::new().unwrap();
         fs::write(directory.path().join("totebox.toml"), with_archives(2)).unwrap();
         let deployment = Deployment::load(directory.path()).unwrap();
-        assert_eq!(deployment.make_keys().unwrap(), ["a0", "a1"]);
+        assert_eq!(deployment.make_keys().unwrap(), ["a0", "a1", "audit"]);
         let volume = |volume: &totebox_deployment::volume::Volume| {
             let mut volume = TestVolume::of(volume.superblock());
             volume.start();
@@ -43,6 +50,7 @@ impl Site {
         };
         let volumes = deployment.volumes.iter().map(volume).collect();
         let mut site = Site { directory, deployment, volumes };
+        site.publish(0, 1);
         site.deployment.create_disk(&site.directory.path().join("disk.img")).unwrap();
         for i in 0..4 {
             site.volumes[0].document(&format!("document {i}"), &[CONTENT, &[i]].concat());
@@ -64,6 +72,19 @@ impl Site {
         let seed = self.seed(volume);
         self.volumes[volume].signed_checkpoint(&seed);
         self.volumes[volume].commit();
+    }
+
+    /// Enters a start into the audit record, and publishes a checkpoint of it in a copy of the auditor's state.
+    fn publish(&mut self, copy: usize, generation: u64) {
+        let (seed, audit) = (self.seed(AUDIT), &mut self.volumes[AUDIT]);
+        audit.write(Kind::Boot, |out| {
+            cbor::write(out, |map| {
+                map.uint("archives", generation);
+                map.bytes("deployment", &[0; 16]);
+            })
+        });
+        audit.commit();
+        audit.publish(copy, generation, &seed);
     }
 
     /// Brings the volumes to the disk.
@@ -108,8 +129,12 @@ impl Site {
 
     /// Believed by `signed_note` with the archive's key.
     fn open(&self, note: &str) -> Checkpoint {
+        self.open_with(note, "keys/a0.vkey")
+    }
+
+    fn open_with(&self, note: &str, key: &str) -> Checkpoint {
         let note = Note::from_bytes(note.as_bytes()).unwrap();
-        let key = StandardVerifier::new(self.read("keys/a0.vkey").trim_end()).unwrap();
+        let key = StandardVerifier::new(self.read(key).trim_end()).unwrap();
         assert_eq!(note.verify(&VerifierList::new(vec![Box::new(key)])).unwrap().0.len(), 1);
         Checkpoint::from_bytes(note.text()).unwrap()
     }
@@ -186,9 +211,9 @@ fn every_archives_checkpoint_is_kept_at_once() {
         names
     };
     site.fails("disk checkpoint disk.img --all -o kept", 1, unsigned);
-    assert_eq!(names(), ["a0.checkpoint"], "the audit record has none, and is not missed");
+    assert_eq!(names(), ["a0.checkpoint", "audit.checkpoint"]);
     assert_eq!(site.read("kept/a0.checkpoint"), site.fine("disk checkpoint disk.img a0"));
-    site.fails("disk checkpoint disk.img --all -o kept", 2, "kept/a0.checkpoint already exists; --force");
+    site.fails("disk checkpoint disk.img --all -o kept", 2, "kept/audit.checkpoint already exists; --force");
     site.fails("disk checkpoint disk.img --all -o kept --force", 1, unsigned);
     // The next visit brings the folder.
     site.fails("disk verify disk.img --checkpoint kept", 0, "a0: clean");
@@ -196,13 +221,69 @@ fn every_archives_checkpoint_is_kept_at_once() {
     site.file("kept/b.checkpoint", "no checkpoint either");
     site.fails("disk verify disk.img --checkpoint kept", 2, "kept/b.checkpoint is no checkpoint");
     site.fails("disk verify disk.img --checkpoint keys", 2, "there is no *.checkpoint in keys");
-    let none = "audit is the audit record: it has no key and no checkpoints; each archive signs its own";
-    site.fails("disk checkpoint disk.img audit", 2, none);
-    site.fails("disk tiles disk.img audit -o log", 2, none);
+    assert_eq!(site.read("kept/audit.checkpoint"), site.fine("disk checkpoint disk.img audit"));
     site.sign(1);
     site.write();
     let told = site.fine("disk checkpoint disk.img --all -o all");
-    assert!(told.starts_with("wrote all/a0.checkpoint, over 7 records\nwrote all/a1.checkpoint, over "), "{told}");
+    let wrote = "wrote all/audit.checkpoint, over 2 records\nwrote all/a0.checkpoint, over 7 records\nwrote all/a1.";
+    assert!(told.starts_with(wrote), "{told}");
+}
+
+#[test]
+fn an_audit_record_that_is_empty_older_or_another_does_not_extend_its_kept_checkpoint() {
+    let mut site = Site::new();
+    let blank = TestVolume::of(site.volumes[AUDIT].superblock);
+    let first = site.volumes[AUDIT].clone();
+    site.publish(1, 2);
+    let second = site.volumes[AUDIT].clone();
+    site.write();
+    let kept = site.fine("disk checkpoint disk.img audit");
+    assert_eq!(site.open_with(&kept, "keys/audit.vkey").size(), 3, "signed_note believes it");
+    site.file("kept", &kept);
+    let verify = "disk verify disk.img --key keys/audit.vkey --checkpoint kept";
+    site.fails(verify, 0, "good signatures 1");
+    site.publish(0, 3);
+    site.write();
+    site.fails(verify, 0, "good signatures 1");
+    site.fine("disk prove disk.img audit --record 1 -o proof");
+    site.fails("check-proof proof --key keys/audit.vkey", 0, "record 1");
+
+    let put = |site: &mut Site, volume: &TestVolume| {
+        site.volumes[AUDIT] = volume.clone();
+        site.write();
+    };
+    put(&mut site, &blank);
+    site.fails("disk verify disk.img --key keys/audit.vkey", 0, "audit: clean");
+    site.fails(verify, 1, "audit: rollback: ledger block 0, the volume ends after 0 records, the pinned checkpoint");
+    put(&mut site, &first);
+    site.fails("disk verify disk.img --key keys/audit.vkey", 0, "audit: clean");
+    site.fails(verify, 1, "audit: rollback: ledger block 2, the volume ends after 2 records, the pinned checkpoint");
+    let mut other = first.clone();
+    other.transition("active", "suspended", "another history");
+    other.commit();
+    put(&mut site, &other);
+    site.fails(verify, 1, "audit: tree: ledger block 2, its first 3 records are not those under the pinned");
+
+    // The ledger alone was put back: what the auditor has signed since is still there.
+    let mut ledger = first.clone();
+    let state = first.range(Area::Input, COPIES[0], 2 * COPY_BLOCKS as u64);
+    ledger.bytes[state.clone()].copy_from_slice(&second.bytes[state.clone()]);
+    put(&mut site, &ledger);
+    let finding = "audit: rollback: ledger block 2, the volume ends after 2 records, the auditor's own checkpoint is over 3";
+    site.fails("disk verify disk.img --key keys/audit.vkey", 1, finding);
+    site.fails("disk verify disk.img", 0, "audit: clean");
+
+    // One copy that a power cut has spoilt is no finding; two signed with another key are.
+    let mut torn = second.clone();
+    torn.bytes[state.start + COPY_BLOCKS * 4096 + 200] ^= 1;
+    put(&mut site, &torn);
+    site.fails("disk verify disk.img --key keys/audit.vkey", 0, "good signatures 1");
+    assert_eq!(site.fine("disk checkpoint disk.img audit").lines().nth(1), Some("2"), "the older one is sound");
+    let mut forged = second.clone();
+    (0..2).for_each(|copy| forged.publish(copy, 9, &[3; 32]));
+    put(&mut site, &forged);
+    let finding = "audit: signature: app-console-input block 11, what the auditor publishes is signed with another key";
+    site.fails("disk verify disk.img --key keys/audit.vkey", 1, finding);
 }
 
 #[test]

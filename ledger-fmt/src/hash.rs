@@ -27,6 +27,8 @@ pub enum Domain {
     Snapshot,
     /// Where an archive's own scrub had come to, in `app-console-input/`.
     Position,
+    /// What the auditor keeps in `app-console-input/` of the audit volume.
+    AuditorState,
 }
 
 const fn key(text: &str) -> [u8; 32] {
@@ -51,6 +53,7 @@ impl Domain {
             Domain::Hint => key("totebox.v2.hint"),
             Domain::Snapshot => key("totebox.v2.snapshot"),
             Domain::Position => key("totebox.v2.position"),
+            Domain::AuditorState => key("totebox.v2.auditor"),
         }
     }
 

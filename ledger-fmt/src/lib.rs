@@ -12,11 +12,13 @@
 //! | [`hash`] | content's two hashes, the keyed BLAKE3 domains, the checksum of batches |
 //! | [`tree`], [`proof`] | the RFC 6962 Merkle tree over record hashes, and proofs over it |
 //! | [`note`], [`checkpoint`] | signed notes, and the tree heads signed in them |
+//! | [`auditor_state`] | what the auditor keeps beside the audit record |
 //! | [`verify`] | the sans-I/O verifier of a whole volume |
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod auditor_state;
 pub mod batch_header;
 pub mod cbor;
 pub mod checkpoint;

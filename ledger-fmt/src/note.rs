@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature as Ed25519, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use crate::Hash;
+
 /// Bytes of a key's name at most: the longest [`origin`](crate::checkpoint::origin), and as much again.
 pub const NAME_MAX: usize = 160;
 
@@ -101,17 +103,31 @@ impl Verifier {
     /// Reads `NAME+ID+KEY`, how a public key is written.
     pub fn parse(text: &str) -> Result<Verifier, KeyError> {
         let (name, id, key) = parts(text)?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| KeyError::Form)?;
-        Verifier::new(name, key)?.with_id(id)
+        Verifier::of(name, &key)?.with_id(id)
     }
 
     fn with_id(self, id: [u8; ID]) -> Result<Verifier, KeyError> {
         if self.id == id { Ok(self) } else { Err(KeyError::Id) }
     }
 
+    /// The key of this name with these bytes.
+    pub fn of(name: &str, key: &[u8; 32]) -> Result<Verifier, KeyError> {
+        Verifier::new(name, VerifyingKey::from_bytes(key).map_err(|_| KeyError::Form)?)
+    }
+
     /// What it signs for.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its bytes, as [`Verifier::of`] takes them.
+    pub fn key(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
+    /// Whether it has signed this hash.
+    pub fn has_signed(&self, hash: &Hash, signature: &[u8; 64]) -> bool {
+        self.key.verify_strict(hash, &Ed25519::from_bytes(signature)).is_ok()
     }
 }
 
@@ -154,6 +170,11 @@ impl Signer {
             }
         }
         Secret(self)
+    }
+
+    /// Signs a keyed hash. No note is as short, so none can be taken for it.
+    pub fn sign_hash(&self, hash: &Hash) -> [u8; 64] {
+        self.key.sign(hash).to_bytes()
     }
 
     /// Writes the note that `text`, which ends in a newline, and this key's signature make.

@@ -12,8 +12,9 @@ use core::ops::Range;
 
 use zerocopy::IntoBytes;
 
+use crate::auditor_state::{COPIES, COPY_BLOCKS, HEAD_SIZE, seal};
 use crate::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint, STAMP_SIZE};
-use crate::cbor::{Map, Value};
+use crate::cbor::{self, Map, Value};
 use crate::checkpoint;
 use crate::hash::{self, checksum};
 use crate::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, NAME_LEN_MAX, Superblock, volume_name};
@@ -176,6 +177,16 @@ impl TestVolume {
         let tree = TreeHead::of(&self.tree);
         let note = checkpoint::sign(&self.signer(seed), &tree);
         self.write(Kind::Checkpoint, |out| Stated { tree, note: Some(&note) }.write(out))
+    }
+
+    /// Publishes a checkpoint of the tree so far in this copy of the auditor's state, as the auditor with this seed does.
+    pub fn publish(&mut self, copy: usize, generation: u64, seed: &Seed) {
+        let signer = self.signer(seed);
+        let note = checkpoint::sign(&signer, &TreeHead::of(&self.tree));
+        let range = self.range(Area::Input, COPIES[copy], COPY_BLOCKS as u64);
+        let bytes = &mut self.bytes[range];
+        let len = cbor::write(&mut bytes[HEAD_SIZE..], |map| map.text("checkpoint", &note)).expect("it is short");
+        seal(bytes, &self.superblock.volume, generation, len, &signer);
     }
 
     /// Commits the batch.

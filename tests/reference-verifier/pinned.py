@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from auditor import AUDIT, COPIES, State
 from findings import Finding, VolumeReport
+from image import Image
 from layout import Superblock
 from note import BadNote, Checkpoint, Key, Note, NotSigned, origin
 from records import CHECKPOINT, Record
@@ -76,15 +78,32 @@ def read_pinned(checkpoints: list[str], keys: list[str]) -> Pinned:
 class Comparison:
     """Compares a volume with what was pinned of it, record by record."""
 
-    def __init__(self, pinned: Pinned, superblock: Superblock, report: VolumeReport) -> None:
+    def __init__(self, volume: Image, pinned: Pinned, superblock: Superblock, report: VolumeReport) -> None:
         self._report = report
         here = origin(superblock.deployment, superblock.name)
-        ours = [checkpoint for checkpoint in pinned.checkpoints if checkpoint.origin == here]
-        self._ahead = sorted(ours, key=lambda checkpoint: checkpoint.size)  # not reached yet
         self._keys = [key for key in pinned.keys if key.name == here]
-        self._tree = Tree()
         report.origin = here
         report.signatures = 0 if self._keys else None
+        published = self._published(volume, superblock) if self._keys and report.name == AUDIT else []
+        ours = [checkpoint for checkpoint in pinned.checkpoints + published if checkpoint.origin == here]
+        self._ahead = sorted(ours, key=lambda checkpoint: checkpoint.size)  # not reached yet
+        self._tree = Tree()
+
+    def _published(self, volume: Image, superblock: Superblock) -> list[Checkpoint]:
+        """What the auditor has signed last, if it has."""
+        state = State.read(volume, superblock.volume, self._keys)
+        if state.foreign:
+            self._report.add("signature", "app-console-input", COPIES[0])
+        found = state.checkpoints()
+        self._report.signatures = int(any(self._is_signed(note) for note, _ in found))
+        return [checkpoint for _, checkpoint in found[:1]]
+
+    def _is_signed(self, note: Note) -> bool:
+        try:
+            note.verify(self._keys)
+        except NotSigned:
+            return False
+        return True
 
     def take(self, record: Record, block: int) -> None:
         """Goes on with the record that begins in this block of ledger/."""

@@ -30,7 +30,7 @@ class Walk:
         self._frontier = EMPTY
         self._last_header_block: int | None = 0
         self._chain = Chain(superblock, report)
-        self._comparison = Comparison(pinned, superblock, report)
+        self._comparison = Comparison(volume, pinned, superblock, report)
 
     def run(self) -> None:
         """Walks from the first batch to the last."""

@@ -210,12 +210,12 @@ impl Builder {
                 readers: vec![PdIndex(graph.pds.len())],
                 kind: RegionKind::Prefilled(format!("{name}.manifest")),
             });
-            let signing_key = (role == Role::Archive).then(|| {
+            let signing_key = role.info().signs.then(|| {
                 graph.regions.push(Region {
                     name: format!("{name}-key"),
                     vaddr: 0,
                     size: PAGE_SIZE,
-                    purpose: format!("what {name} signs its checkpoints with"),
+                    purpose: format!("what {name} signs with"),
                     writer: None,
                     readers: vec![PdIndex(graph.pds.len())],
                     kind: RegionKind::Prefilled(format!("{name}.key")),

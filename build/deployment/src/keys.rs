@@ -1,9 +1,9 @@
-//! The archives' signing keys: for each a file `keys/NAME.key` beside `totebox.toml`, for its owner alone, and
-//! its public half `keys/NAME.vkey`, for whoever checks signatures. Both are one line, written as
-//! `golang.org/x/mod/sumdb/note` does.
+//! The signing keys of the archives and of the auditor: for each a file `keys/NAME.key` beside `totebox.toml`, for its
+//! owner alone, and its public half `keys/NAME.vkey`, for whoever checks signatures. `NAME` is that of the volume whose
+//! ledger is signed for; the auditor's is `audit`. Both are one line, written as `golang.org/x/mod/sumdb/note` does.
 //!
-//! A key is made once and never again silently: with another one, what the archive signs is no longer
-//! believed by those who have the first one's public half.
+//! A key is made once and never again silently: with another one, what is signed is no longer believed by those who
+//! have the first one's public half.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -16,7 +16,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use totebox_shown::ShowPath;
 
 use crate::Deployment;
-use crate::volume::padded;
+use crate::volume::{AUDIT, padded};
 use totebox_common::files::{
     open_to_others, replaceable_by_anybody, secret_directory, write_atomically, write_secret,
 };
@@ -28,61 +28,73 @@ pub const KEYS_DIRECTORY: &str = "keys";
 const FILE_MAX: u64 = 64 * 1024;
 
 impl Deployment {
+    /// The keys, in the order of the volumes: the auditor's is the last.
     pub fn keys(&self) -> Result<Vec<Signer>> {
-        self.archives.iter().map(|archive| self.key(&archive.name)).collect()
+        self.volumes.iter().map(|volume| self.key(&volume.name)).collect()
     }
 
-    /// Makes the keys that are missing. Returns the names of their archives.
+    /// Makes the keys that are missing. Returns the names of their volumes.
     pub fn make_keys(&self) -> Result<Vec<&str>> {
         let mut made = Vec::new();
-        for archive in &self.archives {
-            if self.make_key(&archive.name)? {
-                made.push(archive.name.as_str());
+        for volume in &self.volumes {
+            if self.make_key(&volume.name)? {
+                made.push(volume.name.as_str());
             }
         }
         Ok(made)
     }
 
-    /// Makes the key of an archive if it is missing, and its public half in any case; whether it was.
-    pub fn make_key(&self, archive: &str) -> Result<bool> {
+    /// What the build fills the key region of each domain that signs with, in the order of the volumes: the seed of its
+    /// key, and for the auditor, who signs with the last one, the archives' public keys behind that.
+    pub fn key_regions(keys: &[Signer]) -> Vec<Vec<u8>> {
+        let mut regions: Vec<Vec<u8>> = keys.iter().map(|key| key.seed().to_vec()).collect();
+        if let (Some(region), [archives @ .., _]) = (regions.last_mut(), keys) {
+            archives.iter().for_each(|key| region.extend(key.verifier().key()));
+        }
+        regions
+    }
+
+    /// Makes the key for a volume if it is missing, and its public half in any case; whether it was.
+    pub fn make_key(&self, volume: &str) -> Result<bool> {
         let directory = self.directory.join(KEYS_DIRECTORY);
         secret_directory(&directory)?;
         // So that a deployment may be kept in a repository, and its keys cannot by mistake.
         write_atomically(&directory.join(".gitignore"), b"*.key\n")?;
-        let path = self.key_file(archive);
+        let path = self.key_file(volume);
         let missing = !path.try_exists().with_context(|| format!("cannot read {}", path.shown()))?;
         if missing {
-            let signer = Signer::new(&self.origin(archive), &random_seed()?)?;
+            let signer = Signer::new(&self.origin(volume), &random_seed()?)?;
             write_secret(&path, format!("{}\n", signer.secret()).as_bytes(), false)?;
         }
-        let public = format!("{}\n", self.key(archive)?.verifier());
+        let public = format!("{}\n", self.key(volume)?.verifier());
         write_atomically(&path.with_extension("vkey"), public.as_bytes())?;
         Ok(missing)
     }
 
     /// Removes a key that was just made, and its public half.
-    pub(crate) fn remove_key(&self, archive: &str) -> Result<()> {
-        let path = self.key_file(archive);
+    pub(crate) fn remove_key(&self, volume: &str) -> Result<()> {
+        let path = self.key_file(volume);
         [path.with_extension("vkey"), path]
             .iter()
             .try_for_each(|path| fs::remove_file(path).with_context(|| format!("cannot remove {}", path.shown())))
     }
 
-    fn key_file(&self, archive: &str) -> PathBuf {
-        self.directory.join(KEYS_DIRECTORY).join(format!("{archive}.key"))
+    fn key_file(&self, volume: &str) -> PathBuf {
+        self.directory.join(KEYS_DIRECTORY).join(format!("{volume}.key"))
     }
 
-    fn key(&self, archive: &str) -> Result<Signer> {
-        let path = self.key_file(archive);
+    fn key(&self, volume: &str) -> Result<Signer> {
+        let path = self.key_file(volume);
         let text = read_key_file(&path).map_err(|error| match error.downcast_ref::<std::io::Error>() {
             Some(io) if io.kind() == ErrorKind::NotFound => error.context(format!(
-                "the archive \"{archive}\" has no signing key; bring its file back from where it is kept, or have \
-                 a new one made with `totebox keys --make`"
+                "{} has no signing key; bring its file back from where it is kept, or have a new one made with `totebox \
+                 keys --make`",
+                signer(volume)
             )),
             _ => error,
         })?;
         if let Some(mode) = open_to_others(&path, 0o077)? {
-            let who = "others than its owner can read or replace it, and sign in the archive's name";
+            let who = "others than its owner can read or replace it, and sign with it";
             bail!("the key {} is not secret: {who}: {mode}", path.shown());
         }
         let directory = self.directory.join(KEYS_DIRECTORY);
@@ -93,16 +105,16 @@ impl Deployment {
             bail!("anybody can put another folder in the place of {}: {mode}", directory.shown());
         }
         let read = Signer::parse(text.trim_end()).with_context(|| format!("{} is no key", path.shown()))?;
-        let origin = self.origin(archive);
+        let origin = self.origin(volume);
         if read.verifier().name() != origin {
             bail!("{} is the key of {}, not of {origin}", path.shown(), read.verifier().name());
         }
         Ok(read)
     }
 
-    fn origin(&self, archive: &str) -> String {
-        let origin = checkpoint::origin(&self.id, &padded(archive));
-        origin.expect("an archive's name is a volume's").to_string()
+    fn origin(&self, volume: &str) -> String {
+        let origin = checkpoint::origin(&self.id, &padded(volume));
+        origin.expect("it is a volume's name").to_string()
     }
 }
 
@@ -124,6 +136,11 @@ fn read_key_file(path: &Path) -> Result<String> {
     let mut text = String::new();
     fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text)).with_context(cannot)?;
     Ok(text)
+}
+
+/// Who signs for a volume.
+pub fn signer(volume: &str) -> String {
+    if volume == AUDIT { "the auditor".to_owned() } else { format!("the archive \"{volume}\"") }
 }
 
 fn random_seed() -> Result<Seed> {

@@ -1,5 +1,5 @@
 //! Writes what the build fills into regions: the manifests, which tell each protection domain about itself, and
-//! the archives' signing keys.
+//! the signing keys.
 
 use std::path::Path;
 
@@ -20,13 +20,15 @@ impl Deployment {
     }
 
     /// Writes everything `system.xml` fills regions with into a directory: the manifest of every protection
-    /// domain as `NAME.manifest`, and the seed of every archive's key as `archive-NAME.key`, for their owner alone.
+    /// domain as `NAME.manifest`, and what a domain signs with as `NAME.key`, for their owner alone.
     /// Beside them, for who builds the image, the name of the board in the Microkit SDK as `board`. Returns how many
     /// manifests.
     pub fn write_manifests(&self, directory: &Path) -> Result<usize> {
-        let (keys, manifests) = (self.keys()?, self.manifests());
-        for (archive, key) in self.archives.iter().zip(&keys) {
-            write_secret(&directory.join(format!("archive-{}.key", archive.name)), key.seed(), true)?;
+        let (keys, manifests) = (Deployment::key_regions(&self.keys()?), self.manifests());
+        // The archives come first, and in the order of their volumes.
+        let graph = self.graph();
+        for (pd, key) in graph.pds.iter().filter(|pd| pd.signing_key.is_some()).zip(&keys) {
+            write_secret(&directory.join(format!("{}.key", pd.name)), key, true)?;
         }
         write_secret(&directory.join("board"), format!("{}\n", self.board.microkit).as_bytes(), true)?;
         for (pd, bytes) in &manifests {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod ahead;
+mod auditor;
 pub mod checkpoint;
 mod extract;
 mod find;

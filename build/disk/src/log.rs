@@ -11,10 +11,18 @@ use totebox_common::units::count;
 use totebox_deployment::volume::AUDIT;
 use zerocopy::IntoBytes;
 
+use super::auditor::AuditorState;
 use super::image::{Image, Volume};
 use super::walk::Walk;
 use crate::checkpoint::{SignedCheckpoint, note, origin};
 use crate::proof::{Consistency, Inclusion};
+
+/// When an archive signs.
+const ARCHIVE_SIGNS: &str = "an archive signs one soon after a start with new records, once an audit period, when it is \
+                             suspended or archived, and on `totebox sign`";
+
+/// When the auditor does.
+const AUDITOR_SIGNS: &str = "the auditor signs one whenever the audit record has grown";
 
 /// What a volume's ledger holds for others.
 #[derive(Debug)]
@@ -38,15 +46,12 @@ impl Log {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Log> {
         let name = &volume.name;
-        ensure!(
-            name != AUDIT,
-            "{name} is the audit record: it has no key and no checkpoints; each archive signs its own"
-        );
         let superblock = volume.superblock.as_ref();
         let superblock =
             superblock.map_err(|error| anyhow::anyhow!("the volume {name} cannot be read: {error}"))?;
         let origin =
-            origin(superblock).with_context(|| format!("the volume {name} does not have an archive's name"))?;
+            origin(superblock).with_context(|| format!("the volume {name} has a name that no volume can have"))?;
+        let published = AuditorState::read(image, volume, superblock);
         let mut reader = Reader { wanted: record, records: Vec::new(), newest: None, record: None };
         let mut walk = Walk::new(image, volume, superblock, Mode::Ledger);
         while walk.step(&mut reader) {
@@ -54,16 +59,23 @@ impl Log {
             progress(done, expected);
         }
         let Reader { records, newest, record, .. } = reader;
-        Ok(Log { volume: name.clone(), origin, records, newest, record })
+        let mut log = Log { volume: name.clone(), origin, records, newest, record };
+        // The auditor's checkpoints are no records. One that a power cut has spoilt is passed by.
+        let published = published.checkpoints(None);
+        let sound = published.iter().find(|checkpoint| log.bears_out(checkpoint).is_ok());
+        if let Some(checkpoint) = sound.or(published.first()) {
+            log.newest = Some(checkpoint.clone());
+        }
+        Ok(log)
     }
 
     /// The newest signed checkpoint, if its tree is that of the records.
     pub fn newest(&self) -> Result<&SignedCheckpoint> {
         let newest = self.newest.as_ref().with_context(|| {
             format!(
-                "{} has no signed checkpoint yet: an archive signs one soon after a start with new records, once an \
-                 audit period, when it is suspended or archived, and on `totebox sign`",
-                self.volume
+                "{} has no signed checkpoint yet: {}",
+                self.volume,
+                if self.volume == AUDIT { AUDITOR_SIGNS } else { ARCHIVE_SIGNS }
             )
         })?;
         self.bears_out(newest)?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use ledger_fmt::auditor_state::COPIES;
 use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{Note, Unverified, Verifier};
 use ledger_fmt::payload::Stated;
@@ -12,6 +13,7 @@ use ledger_fmt::verify::{Finding, Summary, Visitor};
 
 use totebox_common::units::count;
 
+use super::auditor::AuditorState;
 use super::image::Image;
 use super::report::{Findings, Report, Row};
 use crate::checkpoint::{SignedCheckpoint, origin};
@@ -26,8 +28,8 @@ pub struct Pinned {
 /// A verification's visitor that compares with what was kept of this volume.
 pub(super) struct Comparison<'a> {
     pub findings: Findings,
-    /// The checkpoints not reached yet, by falling size.
-    checkpoints: Vec<&'a SignedCheckpoint>,
+    /// The checkpoints not reached yet, by falling size, and who has them.
+    checkpoints: Vec<(&'a SignedCheckpoint, &'static str)>,
     keys: Vec<Verifier>,
     tree: Edge,
     /// Checkpoints on the volume whose signature is good.
@@ -35,12 +37,26 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Pinned {
-    /// What of it concerns the volume with this superblock.
-    pub(super) fn of<'a>(&'a self, superblock: &Superblock, findings: Findings) -> Comparison<'a> {
+    /// The keys for the volume with this superblock.
+    pub(super) fn keys_of(&self, superblock: &Superblock) -> Vec<Verifier> {
         let origin = origin(superblock).unwrap_or_default();
-        let mut checkpoints: Vec<_> = self.checkpoints.iter().filter(|kept| kept.origin == origin).collect();
-        checkpoints.sort_by_key(|kept| std::cmp::Reverse(kept.size));
-        let keys: Vec<Verifier> = self.keys.iter().filter(|key| key.name() == origin).cloned().collect();
+        self.keys.iter().filter(|key| key.name() == origin).cloned().collect()
+    }
+
+    /// What of it concerns the volume with this superblock, on which `published` is signed beside the ledger.
+    pub(super) fn of<'a>(
+        &'a self,
+        superblock: &Superblock,
+        findings: Findings,
+        published: &'a [SignedCheckpoint],
+    ) -> Comparison<'a> {
+        let origin = origin(superblock).unwrap_or_default();
+        let pinned = self.checkpoints.iter().map(|kept| (kept, "the pinned checkpoint"));
+        let published = published.iter().map(|signed| (signed, "the auditor's own checkpoint"));
+        let ours = pinned.chain(published).filter(|(checkpoint, _)| checkpoint.origin == origin);
+        let mut checkpoints: Vec<_> = ours.collect();
+        checkpoints.sort_by_key(|(checkpoint, _)| std::cmp::Reverse(checkpoint.size));
+        let keys = self.keys_of(superblock);
         let signatures = (!keys.is_empty()).then_some(0);
         Comparison { findings, checkpoints, keys, tree: Edge::EMPTY, signatures }
     }
@@ -56,10 +72,21 @@ impl Pinned {
 }
 
 impl Comparison<'_> {
+    /// Takes what is published on the audit volume, if its key is known: whether it is signed, and with what.
+    pub fn take_published(&mut self, state: &AuditorState, published: &[SignedCheckpoint]) {
+        let Some(signatures) = self.signatures.as_mut().filter(|_| state.is_there()) else { return };
+        let signed = published.iter().any(|checkpoint| checkpoint.verify(&self.keys).is_ok());
+        *signatures += u64::from(signed);
+        if state.is_foreign(&self.keys) {
+            let text = "what the auditor publishes is signed with another key than was given";
+            self.findings.published("signature", COPIES[0], text.to_owned());
+        }
+    }
+
     fn compare(&mut self, block: u64) {
-        while let Some(kept) = self.checkpoints.pop_if(|kept| kept.size == self.tree.size()) {
+        while let Some((kept, whose)) = self.checkpoints.pop_if(|(kept, _)| kept.size == self.tree.size()) {
             if kept.root != self.tree.root() {
-                let text = format!("its first {} records are not those under the pinned checkpoint", kept.size);
+                let text = format!("its first {} records are not those under {whose}", kept.size);
                 self.findings.kept("tree", block, None, text);
             }
         }
@@ -91,16 +118,16 @@ impl Comparison<'_> {
     pub fn finish(&mut self, summary: &Summary) {
         let end = summary.frontier.ledger_next;
         self.compare(end);
-        while let Some(kept) = self.checkpoints.pop() {
+        while let Some((kept, whose)) = self.checkpoints.pop() {
             let (size, records) = (kept.size, summary.records);
             if size > records {
                 let text = format!(
-                    "the volume ends after {}, the pinned checkpoint is over {size}",
+                    "the volume ends after {}, {whose} is over {size}",
                     count(records, "record")
                 );
                 self.findings.kept("rollback", end, None, text);
             } else {
-                let text = format!("records are missing, so the pinned checkpoint over {size} cannot be checked");
+                let text = format!("records are missing, so {whose} over {size} cannot be checked");
                 self.findings.kept("tree", end, None, text);
             }
         }

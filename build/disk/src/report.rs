@@ -211,6 +211,11 @@ impl Findings {
         self.add_row(kind, Area::Ledger, block, record, text);
     }
 
+    /// What the auditor has published does not fit what was kept elsewhere.
+    pub fn published(&mut self, kind: &'static str, block: u64, text: String) {
+        self.add_row(kind, Area::Input, block, None, text);
+    }
+
     fn add_row(&mut self, kind: &'static str, area: Area, block: u64, record: Option<u64>, text: String) {
         self.count += 1;
         if self.rows.len() < KEPT_MAX {

@@ -6,6 +6,7 @@ use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor, Want};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::ahead::ReadAhead;
+use super::auditor::AuditorState;
 use super::image::{Image, Reader, Volume};
 use super::pinned::Pinned;
 use super::prehash::works;
@@ -81,8 +82,12 @@ pub fn verify(image: &Image, volume: &Volume, kept: &Pinned, mut progress: impl 
         Ok(superblock) => superblock,
         Err(_) => return VolumeReport::new(volume, None, findings),
     };
+    // Before the ledger, which may go on growing meanwhile. Without a key nobody can tell what a power cut has spoilt.
+    let state = AuditorState::read(image, volume, superblock);
+    let published = state.checkpoints(Some(&kept.keys_of(superblock)));
     let mut walk = Walk::new(image, volume, superblock, Mode::Full);
-    let mut comparison = kept.of(superblock, findings);
+    let mut comparison = kept.of(superblock, findings, &published[..published.len().min(1)]);
+    comparison.take_published(&state, &published);
     while walk.step(&mut comparison) {
         let (done, expected) = walk.progress();
         progress(done, expected);

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use totebox_common::{errln, outln};
 use totebox_deployment::Deployment;
+use totebox_deployment::keys::signer;
 
 use super::Outcome;
 
-/// Prints the public keys of the archives' checkpoints, one a line: what an auditor needs, once.
+/// Prints the public keys of the checkpoints, one a line: every archive's, and behind them that of the appliance's own
+/// auditor, which signs for its audit record and cosigns. It is what an auditor needs, once.
 #[derive(clap::Args)]
 #[command(after_help = "Example: totebox keys > archives.vkey")]
 pub struct Args {
@@ -24,7 +26,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let deployment = Deployment::load(&args.deployment)?;
     if args.make {
         for name in deployment.make_keys()? {
-            errln!("made a signing key for \"{name}\"");
+            errln!("made a signing key for {}", signer(name));
         }
     }
     for key in deployment.keys()? {

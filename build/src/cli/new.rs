@@ -32,7 +32,7 @@ pub fn run(args: Args) -> Result<Outcome> {
     let name = args.name.or_else(directory_name).context("the directory has no name to use; give --name NAME")?;
     let deployment = new_deployment(&args.directory, &name, &args.board, &args.archives)?;
     doneln!("made the deployment \"{}\" in {}", deployment.name, args.directory.shown())?;
-    outln!("its archives' signing keys are in {}/keys; keep a copy of them", args.directory.shown())?;
+    outln!("its signing keys are in {}/keys; keep a copy of them", args.directory.shown())?;
     outln!("next: `totebox run --deployment {}` makes its disk and starts it", args.directory.shown())?;
     Ok(Outcome::Fine)
 }

@@ -37,7 +37,7 @@ mod tests;
 use ledger_fmt::record::{Draft, Kind};
 use totebox_domain::{Channel, ChannelSet, Domain, Kernel, SetupError};
 use totebox_ledger_writer::{Event, LedgerWriter, SAVE_BUSY_BLOCKS, SAVE_IDLE_BLOCKS, State, Trouble};
-use totebox_link::{Tracer, page_channel, page_reader, page_writer};
+use totebox_link::{Tracer, page_channel, page_reader, page_writer, signer};
 use totebox_manifest::{Manifest, Role};
 use totebox_protocol::intake::{Answered, Asked, Refusal};
 use totebox_protocol::lifecycle::{self, Standing};
@@ -123,7 +123,7 @@ impl Archive {
             command: None,
             unrecorded: None,
             check: Scrub::new(period_ms),
-            signing: Signing::new(mapped, header.signing_key, &volume.superblock, period_ms)?,
+            signing: Signing::new(signer(header.signing_key, mapped, &volume.superblock)?, period_ms),
             index: header.index,
             tracer: Tracer::open(manifest, mapped)?,
         })

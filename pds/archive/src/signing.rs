@@ -6,15 +6,10 @@
 //! another tree of the same size. Where the last record is a checkpoint none is ever due: however often an
 //! appliance starts and stops, without news nothing is added.
 
-use ledger_fmt::checkpoint;
-use ledger_fmt::layout::Superblock;
-use ledger_fmt::note::{Seed, Signer};
+use ledger_fmt::note::Signer;
 use ledger_fmt::record::Kind;
-use totebox_domain::SetupError;
 use totebox_ledger_writer::{CHECKPOINT_MAX, LedgerWriter, StageError, State};
-use totebox_manifest::Region;
 use totebox_protocol::lifecycle::Standing;
-use totebox_shm::{Mapped, Shared};
 
 use super::Purpose;
 
@@ -31,21 +26,8 @@ pub struct Signing {
 }
 
 impl Signing {
-    /// With the key in this region, for the archive of this volume.
-    pub fn new(
-        mapped: Mapped,
-        key: Region,
-        superblock: &Superblock,
-        period_ms: u64,
-    ) -> Result<Signing, SetupError> {
-        let region = Shared::new(mapped, key).filter(|region| region.size() >= size_of::<Seed>());
-        let mut seed = Seed::default();
-        region.ok_or(SetupError::Key)?.read(0, &mut seed);
-        let origin = checkpoint::origin(&superblock.deployment, &superblock.name);
-        // Zeros are a region nobody has filled.
-        let origin = origin.filter(|_| seed != Seed::default()).ok_or(SetupError::Key)?;
-        let signer = Signer::new(&origin, &seed).map_err(|_| SetupError::Key)?;
-        Ok(Signing { signer, period_ms, due_ms: period_ms })
+    pub fn new(signer: Signer, period_ms: u64) -> Signing {
+        Signing { signer, period_ms, due_ms: period_ms }
     }
 
     /// The ledger was read. More than its first record without a checkpoint is what an earlier start left behind.

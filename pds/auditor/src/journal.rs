@@ -10,6 +10,7 @@
 
 use heapless::Deque;
 use ledger_fmt::layout::Layout;
+use ledger_fmt::payload::TreeHead;
 use ledger_fmt::record::{Draft, Kind};
 use totebox_ledger_writer::{Event, LedgerWriter, RESERVED_BLOCKS, StageError, State, Trouble, audit_room};
 use totebox_manifest::{Header, Volume};
@@ -63,6 +64,17 @@ impl Journal {
     /// Records in it that are durable, and the blocks of `ledger/` they take.
     pub fn extent(&self) -> (u64, u64) {
         (self.writer.totals().head.records, self.writer.ledger_next())
+    }
+
+    /// The tree over all of it, if all of it is durable and more can come.
+    pub fn at_rest(&self) -> Option<TreeHead> {
+        let still = self.open && self.writer.state() == State::Ready && self.writer.staged() == 0;
+        (still && self.writer.commits() == 0).then(|| TreeHead::of(&self.writer.totals().tree))
+    }
+
+    /// Its batches that are durable.
+    pub fn batches(&self) -> u64 {
+        self.writer.batches()
     }
 
     /// A block of `ledger/` at which a batch begins, at or before the record `sequence` and not far from it.

@@ -15,6 +15,7 @@
 //! | [`payload`] | what the audit record's records say |
 //! | [`replay`] | what they said before this start |
 //! | [`history`] | reading them back for the operator |
+//! | [`state`] | what it keeps and publishes beside the audit record |
 //! | [`inbox`] | the orchestrator's requests |
 //!
 //! **A start** reads the whole audit record. It tells how far each volume was verified, so that an incremental
@@ -34,14 +35,16 @@ mod progress;
 mod ranges;
 mod reader;
 mod replay;
+mod state;
 #[cfg(test)]
 mod tests;
 mod verification;
 
 use alloc::vec::Vec;
 
+use ledger_fmt::checkpoint;
 use totebox_domain::{ChannelSet, Domain, Kernel, SetupError};
-use totebox_link::{Tracer, page_reader};
+use totebox_link::{Tracer, page_reader, signer};
 use totebox_manifest::{Manifest, Role, Volume};
 use totebox_protocol::lifecycle::Standing;
 use totebox_protocol::page::{Health, Time};
@@ -55,6 +58,7 @@ use inbox::Inbox;
 use journal::Journal;
 use reader::Ticket;
 use replay::Replay;
+use state::StateStore;
 use verification::{ClaimedHead, Verification};
 
 /// Vault replies taken up in one go: as many as its ring holds. Each later one has its own notification.
@@ -68,6 +72,8 @@ const READS_MAX: usize = 6;
 pub enum Purpose {
     /// The audit record.
     Journal,
+    /// What is kept beside it.
+    State,
     /// Records of the audit record, for the operator.
     History,
     /// The frontier of the volume that is being verified.
@@ -80,6 +86,7 @@ pub struct Auditor {
     vault: VaultClient<Purpose>,
     inbox: Inbox,
     journal: Journal,
+    state: StateStore,
     history: History,
     replay: Replay,
     verification: Verification,
@@ -88,6 +95,8 @@ pub struct Auditor {
     time_page: PageReader<Time>,
     time: Time,
     tracer: Tracer,
+    /// Records under the checkpoint that was published last.
+    published: u64,
 }
 
 impl Auditor {
@@ -106,6 +115,7 @@ impl Auditor {
             vault: VaultClient::new(manifest, mapped)?,
             inbox: Inbox::new(manifest, mapped)?,
             journal: Journal::new(header, audit, header.archives),
+            state: StateStore::new(audit, header.archives, signer(header.signing_key, mapped, &audit.superblock)?),
             history: History::new(header.archives),
             replay: Replay::new(volumes),
             verification: Verification::new(audit, layout),
@@ -114,6 +124,7 @@ impl Auditor {
             time_page,
             time: Time::new_zeroed(),
             tracer: Tracer::open(manifest, mapped)?,
+            published: 0,
         })
     }
 
@@ -141,6 +152,7 @@ impl Auditor {
                         self.tracer.note(event);
                     }
                 }
+                Purpose::State => self.state.receive(&self.vault, &reply),
                 Purpose::History => self.history.receive(&self.vault, &reply, &self.journal, &self.replay),
                 Purpose::Frontier => self.verification.receive_frontier(&self.vault, &reply),
                 Purpose::Blocks(ticket) => self.verification.receive_blocks(&self.vault, ticket, &reply),
@@ -199,13 +211,30 @@ impl Auditor {
         self.commit(wall_ms);
         self.verify();
         self.commit(wall_ms);
+        self.publish();
+        self.state.advance(&mut self.vault);
         self.history.advance(&mut self.vault);
         self.inbox.send(kernel, &mut self.journal, &mut self.history, &mut self.replay);
         self.vault.notify(kernel);
     }
 
-    /// Lets the audit record be read or written on.
+    /// Publishes a checkpoint of the audit record when it is at rest and has grown. What is signed is durable, so that no
+    /// power cut can make this key sign two trees of one size.
+    fn publish(&mut self) {
+        let Some(tree) = self.journal.at_rest().filter(|tree| tree.size > self.published) else { return };
+        if self.state.is_idle() {
+            let checkpoint = checkpoint::sign(&self.state.signer, &tree);
+            let written = self.state.write(self.journal.batches(), |map| map.text("checkpoint", &checkpoint));
+            assert!(written, "there is room for far more");
+            self.published = tree.size;
+        }
+    }
+
+    /// Lets the audit record be read or written on, once what stands beside it was read.
     fn commit(&mut self, wall_ms: u64) {
+        if !self.state.is_read() {
+            return;
+        }
         let round_over = self.verification.is_idle() && !self.inbox.has_jobs();
         self.journal.advance(&mut self.vault, &self.replay, wall_ms, round_over);
     }

@@ -7,7 +7,7 @@ use totebox_manifest::Region;
 use totebox_manifest::conversation::PAGE;
 use totebox_shm::testing;
 
-/// All regions two domains share, and the archives' keys.
+/// All regions two domains share, and the keys.
 #[derive(Debug)]
 pub struct Memory {
     whole: Region,

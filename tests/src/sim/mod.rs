@@ -17,7 +17,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use ledger_fmt::layout::BLOCK_SIZE;
-use ledger_fmt::note::Seed;
+use ledger_fmt::note::{Seed, Signer};
 use totebox_deployment::Deployment;
 use totebox_deployment::graph::Graph;
 use totebox_domain::{ChannelSet, Domain, Fault, SetupError};
@@ -137,10 +137,13 @@ impl World {
         let ticker = SimTicker::new(disk.borrow().wall_ms());
         disk.borrow_mut().hold_to_write_once(deployment);
         let devices = Devices { disk, uart: SimUart::new(seed), ticker };
+        let seeds = (1..=deployment.volumes.len() as u8).map(|number| [number; size_of::<Seed>()]);
+        let keys = seeds.map(|seed| Signer::new("any", &seed).expect("a name")).collect::<Vec<_>>();
+        let mut keys = Deployment::key_regions(&keys).into_iter();
         let mut pds = Vec::new();
         for (name, manifest) in &mut manifests {
             place_regions(manifest, &memory);
-            fill_key(manifest);
+            fill_key(manifest, &mut keys);
             let manifest = Manifest::parse(manifest).expect("a manifest of the model");
             pds.push(Pd {
                 name: name.clone(),
@@ -336,11 +339,11 @@ fn place_regions(manifest: &mut [u8], memory: &Memory) {
     header.signing_key = memory.place(header.signing_key);
 }
 
-/// Gives an archive its key.
-fn fill_key(manifest: &[u8]) {
+/// Fills the key region of a domain that signs: the archives come first, and the auditor is the last.
+fn fill_key(manifest: &[u8], mut keys: impl Iterator<Item = Vec<u8>>) {
     let header = Manifest::parse(manifest).expect("a manifest of the model").header();
     if let Some(region) = Shared::new(testing::mapped(), header.signing_key) {
-        region.write(0, &[header.index + 1; size_of::<Seed>()]);
+        region.write(0, &keys.next().expect("a key for each that signs"));
     }
 }
 

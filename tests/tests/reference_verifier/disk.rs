@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ledger_fmt::auditor_state::{COPIES, COPY_SIZE};
 use ledger_fmt::batch_header::STAMP_SIZE;
 use ledger_fmt::cbor;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
@@ -43,7 +44,7 @@ on_mismatch = "flag"
 "#;
 
 /// Records on [`Disk::new`].
-pub const RECORDS: u64 = 12 + 3 + 9 + 1;
+pub const RECORDS: u64 = 12 + 3 + 9 + 3;
 
 /// The archives' keys are of this seed.
 const SEED: Seed = [7; 32];
@@ -82,8 +83,20 @@ impl Disk {
         self.bytes[start..start + written.bytes.len()].copy_from_slice(&written.bytes);
     }
 
+    /// The same, with something else on the audit volume.
+    pub fn with_audit_record(mut self, write: fn(&mut TestVolume)) -> Disk {
+        self.fill("audit", write);
+        self
+    }
+
     fn volume(&self, name: &str) -> &Volume {
         self.volumes.iter().find(|volume| volume.name == name).expect("a volume of the deployment")
+    }
+
+    /// The bytes of both copies of the auditor's state.
+    pub fn auditor_state(&self) -> Range<usize> {
+        let start = |copy: usize| self.at("audit", Area::Input, COPIES[copy]);
+        start(0)..start(1) + COPY_SIZE
     }
 
     /// The byte at which a block of a volume begins.
@@ -109,11 +122,11 @@ impl Disk {
         TestVolume::of(self.volume(name).superblock()).signer(seed).verifier().clone()
     }
 
-    /// What an auditor keeps of it: its checkpoints of `contracts` and `finance`, and their keys.
+    /// What an auditor keeps of it: its checkpoints of `contracts`, `finance` and the audit record, and their keys.
     pub fn kept(&self) -> Pinned {
         let file = self.file();
         let image = Image::open(file.path(), None).expect("a disk");
-        let names = ["contracts", "finance"];
+        let names = ["contracts", "finance", "audit"];
         let newest = |name: &&str| log(&image, name, None).newest().expect("it has signed one").clone();
         Pinned {
             checkpoints: names.iter().map(newest).collect(),
@@ -238,6 +251,42 @@ fn long_batches(volume: &mut TestVolume) {
     volume.commit();
 }
 
+/// An audit record of two starts, both published.
 fn in_use_by_the_auditor(volume: &mut TestVolume) {
+    starts(volume, 2);
+}
+
+/// So many starts of the appliance, each published in its turn.
+fn starts(volume: &mut TestVolume, count: u64) {
+    for generation in 1..=count {
+        volume.write(Kind::Boot, |out| {
+            cbor::write(out, |map| {
+                map.uint("archives", 3);
+                map.bytes("deployment", &[generation as u8; 16]);
+            })
+        });
+        volume.commit();
+        volume.publish(generation as usize % 2, generation, &SEED);
+    }
     volume.hint(1);
 }
+
+/// The ledger of an audit record that is behind what was published of it.
+fn put_back(volume: &mut TestVolume) {
+    let older = volume.clone();
+    starts(volume, 4);
+    let state = volume.range(Area::Input, 0, volume.layout.input.blocks);
+    let published = volume.bytes[state.clone()].to_vec();
+    *volume = older;
+    volume.bytes[state].copy_from_slice(&published);
+}
+
+/// An audit volume on which somebody else has published.
+fn signed_by_another(volume: &mut TestVolume) {
+    starts(volume, 2);
+    (0..2).for_each(|copy| volume.publish(copy, 9, &[8; 32]));
+}
+
+/// What may stand on the audit volume, beside [`Disk::new`]'s: nothing, more, less than was published, another's.
+pub const AUDIT_RECORDS: [fn(&mut TestVolume); 4] =
+    [|_| (), |volume| starts(volume, 3), put_back, signed_by_another];

@@ -26,7 +26,7 @@ const SEEDS: u64 = 100;
 
 type Test = fn(&Python);
 
-const TESTS: [(&str, Test); 10] = [
+const TESTS: [(&str, Test); 11] = [
     ("its_own_tests_pass", Python::own_tests),
     ("disks_the_appliance_wrote", disks_the_appliance_wrote),
     ("a_clean_disk", a_clean_disk),
@@ -34,6 +34,7 @@ const TESTS: [(&str, Test); 10] = [
     ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
     ("disks_without_a_partition_table", disks_without_a_table),
     ("pinned_checkpoints", pinned::pinned_checkpoints),
+    ("audit_records", pinned::audit_records),
     ("signatures", pinned::signatures),
     ("proofs", pinned::proofs),
     ("spoilt_disks", spoilt_disks),

@@ -1,6 +1,7 @@
 //! Both verifiers on disks held against what an auditor kept, and on proofs.
 
 use fastrand::Rng;
+use ledger_fmt::auditor_state::COPY_SIZE;
 use ledger_fmt::note::Verifier;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +10,7 @@ use totebox_disk::proof::Proof;
 use totebox_disk::{Image, Pinned};
 use totebox_tests::sim::for_each_seed;
 
-use crate::disk::{Disk, in_use_otherwise, in_use_since, log};
+use crate::disk::{AUDIT_RECORDS, Disk, in_use_otherwise, in_use_since, log};
 use crate::python::{Python, text_of};
 
 /// Proofs spoilt in a normal run; `TOTEBOX_SIM_SEEDS` asks for more.
@@ -55,6 +56,35 @@ pub fn pinned_checkpoints(python: &Python) {
     elsewhere.keys.clear();
     let report = later.agreed(python, &elsewhere).expect("a disk");
     assert_eq!(findings(&report), [json!([null, "rollback", null, null])], "{report}");
+}
+
+/// An audit volume that is empty, put back in part, or another's, held against what was kept and against what the
+/// auditor itself has signed; and one with any bit of what is published spoilt.
+pub fn audit_records(python: &Python) {
+    let disk = Disk::new();
+    let key = Pinned { keys: vec![disk.key("audit", &[7; 32])], ..Pinned::default() };
+    let kept = Pinned { checkpoints: vec![disk.kept().checkpoints.swap_remove(2)], ..key.clone() };
+    let at = |kind: &str, block: u64| json!(["audit", kind, block, null]);
+    let expected = [
+        (vec![], vec![at("rollback", 1)]),
+        (vec![], vec![]),
+        (vec![at("rollback", 1)], vec![at("rollback", 1), at("rollback", 1)]),
+        (vec![at("signature", 11)], vec![at("signature", 11)]),
+    ];
+    for (write, (by_key, by_checkpoint)) in AUDIT_RECORDS.into_iter().zip(expected) {
+        let disk = disk.clone().with_audit_record(write);
+        let found = |kept: &Pinned| findings(&disk.agreed(python, kept).expect("a disk"));
+        assert_eq!(found(&Pinned::default()), [] as [Value; 0], "nobody who has no key can judge it");
+        assert_eq!((found(&key), found(&kept)), (by_key, by_checkpoint));
+    }
+    let mut rng = Rng::with_seed(1);
+    for _ in 0..40 {
+        let (mut spoilt, state) = (disk.clone(), disk.auditor_state());
+        let at = state.start + rng.usize(..300) + rng.choice([0, COPY_SIZE]).expect("there are two");
+        spoilt.bytes[at] ^= 1 << rng.u8(..8);
+        let report = spoilt.agreed(python, &key).expect("a disk");
+        assert_eq!((findings(&report), &report["volumes"][0]["signatures"]), (vec![], &json!(1)), "one is left");
+    }
 }
 
 /// Checkpoints signed with another key than the auditor has, and one that is not signed.

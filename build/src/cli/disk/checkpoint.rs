@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use totebox_common::output::causes;
 use totebox_common::units::count;
 use totebox_common::{errln, outln};
-use totebox_deployment::volume::AUDIT;
 use totebox_disk::checkpoint::{EXTENSION, SignedCheckpoint};
 use totebox_disk::{Image, Volume};
 use totebox_shown::ShowPath;
@@ -15,8 +14,8 @@ use super::{Source, read_log};
 use crate::cli::Outcome;
 use crate::cli::output::{self, Force};
 
-/// Prints an archive's newest signed checkpoint: a few lines to keep where nobody who holds the disk can change
-/// them. `totebox disk verify --checkpoint` holds later disks against it.
+/// Prints the newest signed checkpoint of an archive, or of the audit record, which is called `audit`: a few lines to
+/// keep where nobody who holds the disk can change them. `totebox disk verify --checkpoint` holds later disks against it.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples: totebox disk checkpoint target/disk.img contracts -o 2026-11.checkpoint\n          \
@@ -25,10 +24,11 @@ use crate::cli::output::{self, Force};
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// The archive's name.
+    /// The archive's name, or `audit`.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     volume: Option<String>,
-    /// Every archive's, each in a file NAME.checkpoint of the folder that -o names. Exits with 1 if one has none.
+    /// Every archive's and the audit record's, each in a file NAME.checkpoint of the folder that -o names. Exits with 1
+    /// if one has none.
     #[arg(long, requires = "output")]
     all: bool,
     /// The file to write instead; with --all the folder.
@@ -56,14 +56,13 @@ fn one(args: &Args, name: &str, output: Option<&Path>) -> Result<Outcome> {
 /// Those that can be written are, whatever is wrong with another.
 fn all(args: &Args, folder: &Path) -> Result<Outcome> {
     let image = args.source.open()?;
-    let archives: Vec<_> = image.volumes.iter().filter(|volume| volume.name != AUDIT).collect();
-    let path = |archive: &&Volume| folder.join(format!("{}.{EXTENSION}", archive.name));
-    let paths: Vec<_> = archives.iter().map(path).collect();
+    let paths: Vec<_> =
+        image.volumes.iter().map(|volume| folder.join(format!("{}.{EXTENSION}", volume.name))).collect();
     let targets = paths.iter().map(|path| args.force.target(path)).collect::<Result<Vec<_>>>()?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.shown()))?;
     let mut outcome = Outcome::Fine;
-    for (archive, target) in archives.into_iter().zip(targets) {
-        match newest(&image, archive) {
+    for (volume, target) in image.volumes.iter().zip(targets) {
+        match newest(&image, volume) {
             Ok(checkpoint) => {
                 target.write(checkpoint.to_string().as_bytes())?;
                 outln!("wrote {}, over {}", target.path().shown(), count(checkpoint.size, "record"))?;

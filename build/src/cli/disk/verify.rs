@@ -20,12 +20,12 @@ use crate::cli::{Outcome, output};
 pub struct Args {
     #[command(flatten)]
     source: Source,
-    /// A checkpoint that was kept elsewhere: the archive it is of must extend it. A folder stands for every *.checkpoint
+    /// A checkpoint that was kept elsewhere: the archive, or the audit record, it is of must extend it. A folder stands for every *.checkpoint
     /// in it. May be given more than once.
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
-    /// Public keys of archives, one a line, as `totebox keys` prints them: each of their checkpoints, those on the
-    /// disk and those given, must be signed with one. May be given more than once.
+    /// Public keys, one a line, as `totebox keys` prints them: each of the checkpoints of their archives, and of the audit
+    /// record, those on the disk and those given, must be signed with one. May be given more than once.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// Print JSON.

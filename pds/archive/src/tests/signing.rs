@@ -1,7 +1,5 @@
 //! Signed checkpoints: whose, when, and over what.
 
-use alloc::string::String;
-
 use ledger_fmt::checkpoint::Checkpoint;
 use ledger_fmt::note::{Signer, Verifier};
 use ledger_fmt::payload::Stated;
@@ -243,20 +241,4 @@ fn a_full_ledger_is_not_filled_with_checkpoints() {
     assert_eq!(harness.state(), ArchiveState::Archived);
     let disk = &harness.vault.disk;
     assert_eq!(signed(disk).last(), Some(&(disk.records - 1)), "there is room for its end");
-}
-
-#[test]
-fn an_archive_without_a_key_is_not_built() {
-    let of = |key: Region| {
-        let layout = Layout::new(256, 32).unwrap();
-        let superblock = Superblock::new([7; 16], [1; 16], padded_name("contracts"), &layout);
-        signing::Signing::new(mapped(), key, &superblock, 1).err()
-    };
-    assert_eq!(of(key_region(&SEED)), None);
-    assert_eq!(of(Region::default()), Some(SetupError::Key), "no region");
-    assert_eq!(of(key_region(&[0; 32])), Some(SetupError::Key), "a region nobody filled");
-    let name = String::from("not a volume's name");
-    let layout = Layout::new(256, 32).unwrap();
-    let superblock = Superblock::new([7; 16], [1; 16], padded_name(&name), &layout);
-    assert!(signing::Signing::new(mapped(), key_region(&SEED), &superblock, 1).is_err());
 }

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, STAMP_SIZE};
 use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::note::{Seed, Signer};
 use ledger_fmt::record::Record;
 use ledger_fmt::testing::{TestVolume, shown};
 use totebox_domain::Channel;
 use totebox_domain::Domain as _;
-use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, QueueForm, queue};
+use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, PAGE, QueueForm, queue};
 use totebox_manifest::{Link, LinkKind, Region};
 use totebox_protocol::audit::{self, NO_RECORD, Remembered, Report, Verified};
 use totebox_protocol::flag::FlagRow;
@@ -110,6 +111,13 @@ impl FakeVault {
                 }
                 (Status::Ok, disk.volume.bytes[disk.volume.range(area, block, blocks)].to_vec())
             }
+            Some(vault::Op::WriteInput) => {
+                assert_eq!(usize::from(request.volume), audit, "the auditor writes its own volume alone");
+                let start = disk.volume.range(Area::Input, block, 1).start;
+                assert!(block + (data.len() / BLOCK_SIZE) as u64 <= disk.volume.layout.input.blocks);
+                disk.volume.bytes[start..start + data.len()].copy_from_slice(data);
+                (Status::Ok, Vec::new())
+            }
             Some(vault::Op::Commit) => {
                 assert_eq!(usize::from(request.volume), audit, "the auditor writes its own volume alone");
                 assert_eq!(block, disk.volume.frontier.ledger_next);
@@ -123,7 +131,8 @@ impl FakeVault {
 }
 
 fn request_data(request: &vault::Request) -> usize {
-    if request.op.get() == vault::Op::Commit as u16 { request.len.get() as usize } else { 0 }
+    let carries = [vault::Op::Commit, vault::Op::WriteInput].map(|op| op as u16).contains(&request.op.get());
+    if carries { request.len.get() as usize } else { 0 }
 }
 
 /// Writes a batch of records behind its batch header, as the vault does.
@@ -172,6 +181,23 @@ pub fn audit_volume(ledger_blocks: u64) -> TestVolume {
     volume
 }
 
+/// The seed of the key of the volume with this number, or of the auditor's for the last one.
+pub fn seed(volume: usize) -> Seed {
+    [volume as u8 + 1; size_of::<Seed>()]
+}
+
+/// The auditor's key region, for so many volumes.
+pub fn key_region(volumes: usize) -> Region {
+    let region = totebox_shm::testing::region(PAGE);
+    let shared = Shared::new(mapped(), region).unwrap();
+    shared.write(0, &seed(volumes - 1));
+    for archive in 0..volumes - 1 {
+        let signer = Signer::new("any", &seed(archive)).unwrap();
+        shared.write(size_of::<Seed>() * (archive + 1), signer.verifier().key());
+    }
+    region
+}
+
 pub struct Harness {
     pub auditor: Auditor,
     pub kernel: TestKernel,
@@ -200,6 +226,7 @@ impl Harness {
             let (first_block, superblock) = (0.into(), volume.superblock);
             description.volumes.push(Volume { first_block, superblock, on_mismatch: 0, reserved: [0; 7] });
         }
+        description.signing_key = key_region(volumes.len());
         let (orchestrator, orchestrator_end) = description.link(Role::Orchestrator, 0, LinkKind::Queue);
         let (vault, vault_end) = description.link(Role::Vault, 0, LinkKind::Queue);
         let (_, clock_end) = description.link(Role::Clock, 0, LinkKind::Page);

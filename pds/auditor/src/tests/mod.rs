@@ -3,6 +3,7 @@
 mod harness;
 mod incremental;
 mod record;
+mod state;
 
 use alloc::string::String;
 use alloc::vec;
@@ -18,7 +19,7 @@ use totebox_shm::testing::mapped;
 use totebox_testing::TestManifest;
 
 use super::*;
-use harness::{Harness, archive_volume, audit_volume, place};
+use harness::{Harness, archive_volume, audit_volume, key_region, place};
 
 /// The audit volume's number in most tests.
 const AUDIT: u8 = 2;
@@ -403,6 +404,10 @@ fn a_manifest_without_a_peer_or_an_audit_volume_is_refused() {
     assert_eq!(error(&description), Some(SetupError::Link(Role::Vault, LinkKind::Queue)));
     description.link(Role::Vault, 0, LinkKind::Queue);
     assert_eq!(error(&description), Some(SetupError::Link(Role::Orchestrator, LinkKind::Queue)));
+    description.link(Role::Orchestrator, 0, LinkKind::Queue);
+    assert_eq!(error(&description), Some(SetupError::Key));
+    description.signing_key = key_region(1);
+    assert_eq!(error(&description), None);
 }
 
 /// A volume with so many documents of one block each, in one batch each.

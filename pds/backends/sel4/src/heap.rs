@@ -11,8 +11,8 @@ pub const CLOCK: usize = 0x1_0000;
 /// trace that was asked for of the largest deployment take 275 kB. Of the traces themselves nothing is copied.
 pub const ORCHESTRATOR: usize = 0x7_0000;
 /// The verifier and its read buffers take 500 kB, of them 200 kB in one piece; what is known of the last audits of the
-/// largest deployment takes 100 kB.
-pub const AUDITOR: usize = 0x10_0000;
+/// largest deployment takes 100 kB, and the two copies of what it keeps on the disk 200 kB.
+pub const AUDITOR: usize = 0x14_0000;
 /// Its buffers, and as much again for small values and an allocator that gives large pieces whole steps.
 pub const CONSOLE: usize = (2 * HEAP).next_multiple_of(STEP);
 

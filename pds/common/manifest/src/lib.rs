@@ -67,7 +67,8 @@ pub struct Header {
     /// Every so many scheduled audits is a full one.
     pub audit_full_every: U32,
     pub reserved_tail: U32,
-    /// Of an archive: the region that begins with its signing key's seed ([`Seed`](ledger_fmt::note::Seed)).
+    /// Of a domain that signs: the region that begins with its signing key's seed ([`Seed`](ledger_fmt::note::Seed)).
+    /// The auditor's goes on with the public key of every archive.
     pub signing_key: Region,
 }
 

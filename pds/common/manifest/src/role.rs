@@ -30,6 +30,8 @@ pub struct RoleInfo {
     /// Whether it may stand between two archives: it is trusted not to carry one's data to the other.
     pub mediates: bool,
     pub volumes: KnownVolumes,
+    /// Whether it has a signing key, in a region of its own.
+    pub signs: bool,
     pub cpu: Cpu,
     /// Bytes of its stack.
     pub stack_size: u64,
@@ -69,6 +71,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &["registry, lifecycle, audits, flags"],
         mediates: true,
         volumes: KnownVolumes::All,
+        signs: false,
         cpu: Cpu {
             priority: 160,
             percent: 5,
@@ -87,6 +90,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &["verifies every volume; keeps the audit record"],
         mediates: true,
         volumes: KnownVolumes::All,
+        signs: true,
         cpu: Cpu {
             priority: 120,
             percent: 15,
@@ -105,6 +109,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &["write-once gate,", "disk driver"],
         mediates: true,
         volumes: KnownVolumes::All,
+        signs: false,
         cpu: Cpu {
             priority: 180,
             percent: 28,
@@ -123,6 +128,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &["operator's", "line protocol"],
         mediates: true,
         volumes: KnownVolumes::All,
+        signs: false,
         cpu: Cpu {
             priority: 140,
             percent: 15,
@@ -141,6 +147,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &["ticks, time"],
         mediates: false,
         volumes: KnownVolumes::None,
+        signs: false,
         cpu: Cpu {
             priority: 200,
             percent: 2,
@@ -161,6 +168,7 @@ pub const ROLES: [RoleInfo; 6] = [
         in_short: &[],
         mediates: false,
         volumes: KnownVolumes::Own,
+        signs: true,
         cpu: Cpu {
             priority: 100,
             percent: 0,
