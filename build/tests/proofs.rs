@@ -225,7 +225,8 @@ fn every_archives_checkpoint_is_kept_at_once() {
     site.sign(1);
     site.write();
     let told = site.fine("disk checkpoint disk.img --all -o all");
-    let wrote = "wrote all/audit.checkpoint, over 2 records\nwrote all/a0.checkpoint, over 7 records\nwrote all/a1.";
+    let wrote =
+        "wrote all/audit.checkpoint, over 2 records\nwrote all/a0.checkpoint, over 7 records\nwrote all/a1.";
     assert!(told.starts_with(wrote), "{told}");
 }
 
@@ -254,10 +255,18 @@ fn an_audit_record_that_is_empty_older_or_another_does_not_extend_its_kept_check
     };
     put(&mut site, &blank);
     site.fails("disk verify disk.img --key keys/audit.vkey", 0, "audit: clean");
-    site.fails(verify, 1, "audit: rollback: ledger block 0, the volume ends after 0 records, the pinned checkpoint");
+    site.fails(
+        verify,
+        1,
+        "audit: rollback: ledger block 0, the volume ends after 0 records, the pinned checkpoint",
+    );
     put(&mut site, &first);
     site.fails("disk verify disk.img --key keys/audit.vkey", 0, "audit: clean");
-    site.fails(verify, 1, "audit: rollback: ledger block 2, the volume ends after 2 records, the pinned checkpoint");
+    site.fails(
+        verify,
+        1,
+        "audit: rollback: ledger block 2, the volume ends after 2 records, the pinned checkpoint",
+    );
     let mut other = first.clone();
     other.transition("active", "suspended", "another history");
     other.commit();
@@ -269,7 +278,8 @@ fn an_audit_record_that_is_empty_older_or_another_does_not_extend_its_kept_check
     let state = first.range(Area::Input, COPIES[0], 2 * COPY_BLOCKS as u64);
     ledger.bytes[state.clone()].copy_from_slice(&second.bytes[state.clone()]);
     put(&mut site, &ledger);
-    let finding = "audit: rollback: ledger block 2, the volume ends after 2 records, the auditor's own checkpoint is over 3";
+    let finding =
+        "audit: rollback: ledger block 2, the volume ends after 2 records, the auditor's own checkpoint is over 3";
     site.fails("disk verify disk.img --key keys/audit.vkey", 1, finding);
     site.fails("disk verify disk.img", 0, "audit: clean");
 
@@ -282,7 +292,8 @@ fn an_audit_record_that_is_empty_older_or_another_does_not_extend_its_kept_check
     let mut forged = second.clone();
     (0..2).for_each(|copy| forged.publish(copy, 9, &[3; 32]));
     put(&mut site, &forged);
-    let finding = "audit: signature: app-console-input block 11, what the auditor publishes is signed with another key";
+    let finding =
+        "audit: signature: app-console-input block 11, what the auditor publishes is signed with another key";
     site.fails("disk verify disk.img --key keys/audit.vkey", 1, finding);
 }
 

@@ -121,10 +121,7 @@ impl Comparison<'_> {
         while let Some((kept, whose)) = self.checkpoints.pop() {
             let (size, records) = (kept.size, summary.records);
             if size > records {
-                let text = format!(
-                    "the volume ends after {}, {whose} is over {size}",
-                    count(records, "record")
-                );
+                let text = format!("the volume ends after {}, {whose} is over {size}", count(records, "record"));
                 self.findings.kept("rollback", end, None, text);
             } else {
                 let text = format!("records are missing, so {whose} over {size} cannot be checked");

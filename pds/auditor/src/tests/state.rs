@@ -53,7 +53,11 @@ fn a_checkpoint_of_the_audit_record_is_published_whenever_it_has_grown() {
     let before = copies(&mut harness);
     harness.notify(harness.vault_channel);
     harness.run();
-    assert_eq!((copies(&mut harness), harness.vault.commits), (before, commits), "without news nothing is written");
+    assert_eq!(
+        (copies(&mut harness), harness.vault.commits),
+        (before, commits),
+        "without news nothing is written"
+    );
 }
 
 #[test]

@@ -62,7 +62,10 @@ mod tests {
         let other = Signer::new("other", &[8; 32]).unwrap();
         let (sound, superblock) = (keys(&[seed, *other.verifier().key()]), superblock("contracts"));
         let own = signer(sound, mapped(), &superblock).unwrap();
-        assert_eq!((own.seed(), own.verifier().name()), (&seed, "totebox/07070707070707070707070707070707/contracts"));
+        assert_eq!(
+            (own.seed(), own.verifier().name()),
+            (&seed, "totebox/07070707070707070707070707070707/contracts")
+        );
         let found = verifier(sound, mapped(), 0, &superblock).unwrap();
         assert_eq!(found.key(), other.verifier().key());
 
