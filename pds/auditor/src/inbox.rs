@@ -12,16 +12,17 @@ use totebox_manifest::{Manifest, Role, VOLUMES_MAX};
 use totebox_protocol::audit::{Asked, Entered, Entry, Report, Reported, Request};
 use totebox_shm::Mapped;
 
+use super::entry;
 use super::history::History;
 use super::journal::Journal;
-use super::payload;
+use super::payload::Payload;
 use super::replay::Replay;
 use super::verification::Job;
 
 /// The record that the orchestrator wants entered, if it is one.
-fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, payload::Payload)> {
+fn record(entry: Option<Entry>, replay: &Replay) -> Option<(Kind, Payload)> {
     let entry = entry?;
-    payload::entry(&entry, entry.volume.and_then(|volume| replay.name(volume)))
+    entry::write(&entry, entry.volume.and_then(|volume| replay.name(volume)))
 }
 
 pub struct Inbox {

@@ -21,7 +21,7 @@ use totebox_vault_client::{Received, VaultClient};
 use super::payload::Payload;
 use super::replay::Replay;
 use super::verification::{ClaimedHead, Verdicts};
-use super::{Purpose, payload};
+use super::{Purpose, entry, payload, result};
 
 /// Reports that wait at most: more than become durable with one flush where verifications end one by one.
 const WAITING_MAX: usize = 8;
@@ -119,7 +119,7 @@ impl Journal {
             self.open = true;
             self.enter_boot(replay, wall_ms);
         }
-        let no_room = self.room_for(Kind::AuditResult, payload::RESULT_MAX) == Err(StageError::BatchFull);
+        let no_room = self.room_for(Kind::AuditResult, result::RESULT_MAX) == Err(StageError::BatchFull);
         if (self.urgent || round_over || no_room || self.is_full()) && self.writer.commit(vault) {
             self.urgent = false;
         }
@@ -151,7 +151,7 @@ impl Journal {
     /// Whether a result can be entered now, or certainly never. If not, it can when the vault has answered
     /// or the orchestrator has taken reports.
     pub fn can_enter(&self) -> bool {
-        let room = self.room_for(Kind::AuditResult, payload::RESULT_MAX);
+        let room = self.room_for(Kind::AuditResult, result::RESULT_MAX);
         self.open && !self.is_full() && room != Err(StageError::BatchFull)
     }
 
@@ -159,7 +159,7 @@ impl Journal {
     pub fn enter_result(&mut self, verdicts: &Verdicts, name: &str, wall_ms: u64) {
         let Verdicts { job, result, first, more, head, root, .. } = verdicts;
         self.urgent |= result.verdict != Verdict::Clean || job.tag != UNASKED;
-        let sequence = self.stage(Kind::AuditResult, &payload::result(verdicts, name), wall_ms);
+        let sequence = self.stage(Kind::AuditResult, &result::write(verdicts, name), wall_ms);
         let report = Reported::Verified {
             volume: job.volume,
             tag: job.tag,
@@ -174,7 +174,7 @@ impl Journal {
 
     /// Whether an entry can be made now, or certainly never.
     pub fn can_take(&self) -> bool {
-        let room = self.room_for(Kind::Flag, payload::ENTRY_MAX);
+        let room = self.room_for(Kind::Flag, entry::ENTRY_MAX);
         self.open && !self.is_full() && room != Err(StageError::BatchFull)
     }
 
@@ -202,7 +202,7 @@ impl Journal {
     /// Whether what was not staged had no room only because others have: an entry can be made.
     fn keeps_out(&self, staged: Option<u64>) -> bool {
         staged.is_none()
-            && self.room_for(Kind::Flag, payload::ENTRY_MAX) != Err(StageError::Full)
+            && self.room_for(Kind::Flag, entry::ENTRY_MAX) != Err(StageError::Full)
             && self.writer.state() == State::Ready
     }
 

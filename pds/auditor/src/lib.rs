@@ -12,7 +12,9 @@
 //! | [`reader`] | reads blocks ahead of the verifier |
 //! | [`journal`] | the audit record, and the reports that wait for it |
 //! | [`progress`] | how far a volume has been verified |
-//! | [`payload`] | what the audit record's records say |
+//! | [`payload`] | what the audit record's records say: what they share |
+//! | [`result`](mod@result) | of those, the results of verifications |
+//! | [`entry`] | of those, what the orchestrator has recorded |
 //! | [`replay`] | what they said before this start |
 //! | [`history`] | reading them back for the operator |
 //! | [`state`] | what it keeps and publishes beside the audit record |
@@ -27,6 +29,7 @@
 
 extern crate alloc;
 
+mod entry;
 mod history;
 mod inbox;
 mod journal;
@@ -35,6 +38,7 @@ mod progress;
 mod ranges;
 mod reader;
 mod replay;
+mod result;
 mod state;
 #[cfg(test)]
 mod tests;
