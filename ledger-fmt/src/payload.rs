@@ -24,6 +24,8 @@ macro_rules! kinds {
         }
 
         impl Kind {
+            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
+
             /// The kind with this number.
             pub const fn from_u16(n: u16) -> Option<Kind> {
                 match n {
@@ -47,6 +49,13 @@ macro_rules! kinds {
             }
         }
     };
+}
+
+impl Kind {
+    /// Whether an audit record has records of this kind.
+    pub const fn is_in_audit_records(self) -> bool {
+        matches!(self, Kind::Genesis | Kind::Lifecycle) || self as u16 >= Kind::AuditResult as u16
+    }
 }
 
 kinds! {
@@ -73,14 +82,14 @@ kinds! {
 /// A key of a payload.
 #[derive(Debug)]
 pub struct Key {
-    name: &'static str,
-    form: Form,
-    required: bool,
+    pub(crate) name: &'static str,
+    pub(crate) form: Form,
+    pub(crate) required: bool,
 }
 
 /// What the value of a key must be.
 #[derive(Debug)]
-enum Form {
+pub(crate) enum Form {
     Uint,
     Bool,
     /// So many bytes, from and to.

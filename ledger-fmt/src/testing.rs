@@ -4,6 +4,8 @@
 
 extern crate alloc;
 
+mod payloads;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -23,6 +25,8 @@ use crate::payload::{Content, Document, Genesis, Lifecycle, PAYLOAD_MAX, Stated,
 use crate::record::{Draft, Head, Kind, RECORD_MAX, Record};
 use crate::tree::Edge;
 use crate::verify::{Finding, Mode, Point, Summary, Verifier, Visitor};
+
+pub use payloads::payloads;
 
 /// The time of the first record: 2026-01-01 00:00:00 UTC. Each further one is 1.001 s later.
 pub const TIME_MS: u64 = 1_767_225_600_000;

@@ -7,6 +7,7 @@ use ledger_fmt::payload::{
     Genesis, LIFECYCLE_MAX, Lifecycle, PAYLOAD_MAX, Stated, TreeHead,
 };
 use ledger_fmt::record::{Draft, Head, Kind, RECORD_MAX, Record};
+use ledger_fmt::testing::{payloads, shown};
 use minicbor::data::Token;
 use minicbor::decode::Decoder;
 use minicbor::encode::Encoder;
@@ -185,59 +186,12 @@ fn no_bytes_make_the_reader_panic_and_no_change_keeps_the_form() {
     }
 }
 
-/// Writes a key.
-type Write<'a> = &'a dyn Fn(&str, &mut MapWriter<'_, '_>);
-
-/// A document's payload with one more key, in its place.
-fn with_key(key: &str, write: Write<'_>) -> Vec<u8> {
-    let first = (key.len(), key) < (4, "name");
-    written(|out| {
-        cbor::write(out, |map| {
-            if first {
-                write(key, map);
-            }
-            map.text("name", "n");
-            if !first {
-                write(key, map);
-            }
-        })
-    })
-}
-
 #[test]
 fn listed_keys_have_their_form_and_others_any() {
-    let fits = |key: &str, write: Write<'_>| record(Kind::Document, &with_key(key, write));
-    let digests = |key: &str, map: &mut MapWriter<'_, '_>| map.map(key, |map| map.bytes("crc32c", &[1, 2, 3, 4]));
-    let texts = |key: &str, map: &mut MapWriter<'_, '_>| map.map(key, |map| map.text("colour", "red"));
-    let text = |key: &str, map: &mut MapWriter<'_, '_>| map.text(key, "text/plain");
-    let bytes = |key: &str, map: &mut MapWriter<'_, '_>| map.bytes(key, &[7; 16]);
-    let number = |key: &str, map: &mut MapWriter<'_, '_>| map.uint(key, 3);
-    let truth = |key: &str, map: &mut MapWriter<'_, '_>| map.bool(key, true);
-    let list = |key: &str, map: &mut MapWriter<'_, '_>| map.maps(key, &[(); 0], |_, _| {});
-    let good: &[(&str, Write<'_>)] = &[
-        ("by", &text),
-        ("etag", &bytes),
-        ("hold", &truth),
-        ("meta", &texts),
-        ("sums", &digests),
-        ("type", &text),
-        ("parts", &number),
-        ("token", &bytes),
-        ("until", &number),
-        ("supersedes", &number),
-    ];
-    for &(key, value) in good {
-        assert!(fits(key, value), "{key}");
-        assert!(!fits(key, &list), "{key} of another form");
-    }
-    for len in [0, 17] {
-        assert!(!fits("etag", &|key, map| map.bytes(key, &vec![7; len])));
-    }
-    assert!(!fits("content", &texts), "content without size and hashes");
-    for value in [&text as Write<'_>, &number, &truth, &texts, &digests, &list] {
-        assert!(fits("x", value) && fits("unheard-of", value));
-    }
-    for kind in (0..=u16::MAX).filter_map(Kind::from_u16) {
+    for &kind in Kind::ALL {
+        for (payload, fits) in payloads(kind) {
+            assert_eq!(record(kind, &payload), fits, "{kind:?}: {}", shown(&payload));
+        }
         assert!(!record(kind, b"\xa0"), "{kind:?} without any key");
     }
 }

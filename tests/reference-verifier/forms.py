@@ -1,8 +1,10 @@
-"""The form each kind's payload must have: docs/ledger-format.md, "Payload"; docs/audit-record.md."""
+"""The kinds of records, and the form each one's payload must have: docs/ledger-format.md, "Payload";
+docs/audit-record.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from cbor import Value
 
@@ -99,43 +101,67 @@ _RANGE = map_with(
     {"record": number, "findings": number, "last_block": number, "last_record": number},
 )
 
-# By the names of the kinds.
-PAYLOADS: dict[str, Form] = {
-    "genesis": map_with({"name": WORD, "volume": ID, "deployment": ID}, {}),
-    "document": _DOCUMENT,
-    "lifecycle": map_with({"to": WORD, "from": WORD, "cause": WORD}, {"archive": WORD, "late_ms": number}),
-    "checkpoint": map_with({"size": number, "root": HASH}, {"note": text(3760)}),
-    "audit-result": map_with(
-        {
-            "archive": WORD,
-            "audit": WORD,
-            "from": number,
-            "to": number,
-            "head": HASH,
-            "root": HASH,
-            "bytes": number,
-            "duration_ms": number,
-            "verdict": WORD,
-        },
-        {"findings": number, "first": _RANGE, "seen": _POINT, "sample": _POINT, "more": array_of(_RANGE)},
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record: its number, and the form of its payload."""
+
+    number: int
+    form: Form
+
+
+# By their names.
+KINDS = {
+    "genesis": Kind(1, map_with({"name": WORD, "volume": ID, "deployment": ID}, {})),
+    "document": Kind(2, _DOCUMENT),
+    "lifecycle": Kind(
+        3, map_with({"to": WORD, "from": WORD, "cause": WORD}, {"archive": WORD, "late_ms": number})
     ),
-    "flag": map_with(
-        {"flag": number, "kind": WORD},
-        {
-            "archive": WORD,
-            "what": WORD,
-            "detail": number,
-            "area": WORD,
-            "block": number,
-            "record": number,
-            "status": number,
-            "instruction": number,
-            "late_ms": number,
-        },
+    "checkpoint": Kind(4, map_with({"size": number, "root": HASH}, {"note": text(3760)})),
+    "audit-result": Kind(
+        16,
+        map_with(
+            {
+                "archive": WORD,
+                "audit": WORD,
+                "from": number,
+                "to": number,
+                "head": HASH,
+                "root": HASH,
+                "bytes": number,
+                "duration_ms": number,
+                "verdict": WORD,
+            },
+            {"findings": number, "first": _RANGE, "seen": _POINT, "sample": _POINT, "more": array_of(_RANGE)},
+        ),
     ),
-    "acknowledgement": map_with(
-        {"flag": number, "kind": WORD, "reason": text(255)}, {"archive": WORD, "late_ms": number}
+    "flag": Kind(
+        17,
+        map_with(
+            {"flag": number, "kind": WORD},
+            {
+                "archive": WORD,
+                "what": WORD,
+                "detail": number,
+                "area": WORD,
+                "block": number,
+                "record": number,
+                "status": number,
+                "instruction": number,
+                "late_ms": number,
+            },
+        ),
     ),
-    "boot": map_with({"archives": number, "deployment": ID}, {}),
-    "fault": map_with({"fault": WORD, "archive": WORD}, {"address": number, "status": number, "instruction": number, "late_ms": number}),
+    "acknowledgement": Kind(
+        18,
+        map_with({"flag": number, "kind": WORD, "reason": text(255)}, {"archive": WORD, "late_ms": number}),
+    ),
+    "boot": Kind(19, map_with({"archives": number, "deployment": ID}, {})),
+    "fault": Kind(
+        20,
+        map_with(
+            {"fault": WORD, "archive": WORD},
+            {"address": number, "status": number, "instruction": number, "late_ms": number},
+        ),
+    ),
 }

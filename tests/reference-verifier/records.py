@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import cbor
-import forms
 import hashes
 from document import Document
+from forms import KINDS
 from layout import Superblock
 from note import BadNote, Checkpoint, Note
 
@@ -17,20 +17,9 @@ HEADER_SIZE = 80
 PAYLOAD_MAX = 3760
 ALIGNMENT = 8  # records begin at multiples of so many bytes
 
-KINDS = {
-    "genesis": 1,
-    "document": 2,
-    "lifecycle": 3,
-    "checkpoint": 4,
-    "audit-result": 16,
-    "flag": 17,
-    "acknowledgement": 18,
-    "boot": 19,
-    "fault": 20,
-}
-GENESIS, DOCUMENT, CHECKPOINT = (KINDS[name] for name in ("genesis", "document", "checkpoint"))
+GENESIS, DOCUMENT, CHECKPOINT = (KINDS[name].number for name in ("genesis", "document", "checkpoint"))
 
-_FORMS = {KINDS[name]: form for name, form in forms.PAYLOADS.items()}
+_FORMS = {kind.number: kind.form for kind in KINDS.values()}
 _HEADER = struct.Struct("<4sHHIIQQ32s16s")
 
 

@@ -1,6 +1,8 @@
 //! `totebox history`.
 
 use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+use ledger_fmt::record::Kind;
 use totebox_common::{errln, out, outln};
 use totebox_console_protocol::views::EventLine;
 use totebox_operator::client::history::{Event, history};
@@ -18,7 +20,7 @@ pub struct Args {
     #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     from: Option<u64>,
     /// Only records of this kind.
-    #[arg(long, value_name = "KIND", value_parser = KINDS)]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(kinds()))]
     kind: Option<String>,
     /// Print the records as JSON.
     #[arg(long)]
@@ -28,7 +30,9 @@ pub struct Args {
 }
 
 /// The kinds of records in an audit record.
-const KINDS: [&str; 7] = ["genesis", "boot", "audit-result", "flag", "acknowledgement", "lifecycle", "fault"];
+fn kinds() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().filter(|kind| kind.is_in_audit_records()).map(|kind| kind.name())
+}
 
 pub fn run(args: Args) -> Result<Outcome> {
     let mut session = args.appliance.open_at_once(TIMEOUT)?;

@@ -10,9 +10,11 @@ mod spoil;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use ledger_fmt::testing::TestVolume;
+use ledger_fmt::record::Kind;
+use ledger_fmt::testing::{TestVolume, payloads};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use totebox_tests::appliance::{Appliance, Sim, Site};
 use totebox_tests::scripts::SCRIPTS;
 use totebox_tests::sim::for_each_seed;
@@ -26,11 +28,12 @@ const SEEDS: u64 = 100;
 
 type Test = fn(&Python);
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("its_own_tests_pass", Python::own_tests),
     ("disks_the_appliance_wrote", disks_the_appliance_wrote),
     ("a_clean_disk", a_clean_disk),
     ("one_flipped_bit_in_each_structure", one_flipped_bit),
+    ("payloads_of_every_kind", payloads_of_every_kind),
     ("a_volume_rolled_back_behind_its_hint", a_rolled_back_volume),
     ("disks_without_a_partition_table", disks_without_a_table),
     ("pinned_checkpoints", pinned::pinned_checkpoints),
@@ -84,6 +87,27 @@ fn one_flipped_bit(python: &Python) {
         let places: Vec<Value> =
             findings.iter().map(|f| json!([f["volume"], f["kind"], f["area"], f["block"], f["record"]])).collect();
         assert_eq!(places, [expected], "byte {offset}: {report}");
+    }
+}
+
+/// A volume for each kind, with a record for each payload that tests its form.
+fn payloads_of_every_kind(python: &Python) {
+    for &kind in Kind::ALL {
+        let mut volume = TestVolume::blank("forms", 1024, 512);
+        volume.start();
+        let mut unsound = Vec::new();
+        for (payload, fits) in payloads(kind) {
+            let sequence = volume.add(kind, &payload);
+            unsound.extend((!fits).then_some(sequence));
+            volume.commit();
+        }
+        volume.hint(1);
+        let file = NamedTempFile::new().expect("a file can be made");
+        std::fs::write(file.path(), &volume.bytes).expect("the file can be written");
+        let report = agreed(python, file.path(), &Pinned::default()).expect("a disk");
+        let findings = report["findings"].as_array().expect("a list");
+        let found = |sequence: u64| findings.iter().any(|finding| finding["record"] == sequence);
+        assert!(unsound.into_iter().all(found), "{kind:?}: {report}");
     }
 }
 

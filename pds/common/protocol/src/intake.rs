@@ -335,7 +335,7 @@ mod tests {
         for number in [0, 1, u64::MAX / 2] {
             let stored = Stored { sequence: number, size: number + 1, hash: HASH, time_ms: 9 };
             answered.extend([Answered::Receipt(stored), Answered::Document(stored)]);
-            answered.extend((0..=u16::MAX).filter_map(Kind::from_u16).map(|kind| Answered::Entry(stored, kind)));
+            answered.extend(Kind::ALL.iter().map(|&kind| Answered::Entry(stored, kind)));
             answered.push(Answered::Data { offset: number });
             answered.push(Answered::End { size: number, hash: HASH });
             answered.push(Answered::Gap { first: number, count: NonZeroU64::new(number + 1) });
