@@ -1,10 +1,12 @@
-"""The kinds of records, and the form each one's payload must have: docs/ledger-format.md, "Payload";
-docs/audit-record.md."""
+"""The kinds of records, and the form each one's payload must have, as the tables of docs/ledger-format.md, "Payload", and
+of docs/audit-record.md have them: they are read from there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from cbor import Value
 
@@ -55,51 +57,66 @@ def map_with(must: dict[str, Form], may: dict[str, Form]) -> Form:
     return fits
 
 
-HASH, ID, WORD = octets(32, 32), octets(16, 16), text(32)
-
-_CONTENT = map_with({"size": number, "blake3": HASH, "sha256": HASH}, {"at": number})
-
-
-def content(value: Value) -> bool:
-    """A document's content; it has a first block if it has bytes."""
-    return _CONTENT(value) and isinstance(value, dict) and ("at" in value) == (value["size"] != 0)
+def content(form: Form) -> Form:
+    """A document's content, that is a map of this form; it has a first block if it has bytes."""
+    return lambda value: form(value) and isinstance(value, dict) and ("at" in value) == (value["size"] != 0)
 
 
-# What of a document has to be right for it to be read, and all of it.
-_READABLE: dict[str, Form] = {"content": content, "supersedes": number}
-READABLE = map_with({"name": text(1024)}, _READABLE)
-_DOCUMENT = map_with(
-    {"name": text(1024)},
-    _READABLE
-    | {
-        "type": text(255),
-        "meta": map_of(lambda value: isinstance(value, str)),
-        "by": text(255),
-        "until": number,
-        "hold": truth,
-        "etag": octets(1, 16),
-        "parts": number,
-        "sums": map_of(lambda value: isinstance(value, bytes)),
-        "token": octets(1, 64),
-    },
+_TEXT = "".join(
+    (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8")
+    for name in ("ledger-format.md", "audit-record.md")
 )
+_FORMS: dict[str, Form] = {
+    "number": number,
+    "truth": truth,
+    "hash": octets(32, 32),
+    "word": text(32),
+    "map of texts": map_of(lambda value: isinstance(value, str)),
+    "map of byte strings": map_of(lambda value: isinstance(value, bytes)),
+}
 
-_POINT = map_with(
-    {
-        "records": number,
-        "head": HASH,
-        "batches": number,
-        "ledger": number,
-        "assets": number,
-        "header": HASH,
-        "sealed": truth,
-    },
-    {"edge": octets(0, 2048)},
-)
-_RANGE = map_with(
-    {"kind": WORD, "area": WORD, "block": number},
-    {"record": number, "findings": number, "last_block": number, "last_record": number},
-)
+
+def _tables(lines: Iterable[str]) -> dict[str, list[list[str]]]:
+    """The rows of each table of keys, by the heading it stands under or what its first cell says the keys are of."""
+    tables: dict[str, list[list[str]]] = {}
+    heading, rows = "", list[list[str]]()
+    for line in lines:
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if line.startswith("#"):
+            heading = line.lstrip("# ").lower().replace(" ", "-")
+        elif cells and cells[0].startswith("key"):
+            rows = tables[cells[0].partition(" of ")[2] or heading] = []
+        elif cells and "`" in cells[0]:
+            rows.append(cells)
+        elif not cells:
+            rows = []
+    return tables
+
+
+_TABLES = _tables(_TEXT.splitlines())
+
+
+def _form(value: str) -> Form:
+    """The form that a table calls so."""
+    if value in _FORMS:
+        return _FORMS[value]
+    if bounds := re.fullmatch(r"text\((\d+)\)", value):
+        return text(int(bounds[1]))
+    if bounds := re.fullmatch(r"bytes\((\d+)(?:–(\d+))?\)", value):
+        return octets(int(bounds[1]), int(bounds[2] or bounds[1]))
+    if several := re.fullmatch(r"array of (\w+)s", value):
+        return array_of(_form(f"a {several[1]}"))
+    return content(_map(value)) if value == "a content" else _map(value)
+
+
+def _map(table: str, only: str = "") -> Form:
+    """A map with the keys of the table, or with these only; those in bold must be there."""
+    must, may = dict[str, Form](), dict[str, Form]()
+    for names, value, *_ in _TABLES[table]:
+        for name in re.findall(r"`(\w+)`", names):
+            if not only or name in only.split():
+                (must if f"**`{name}`**" in names else may)[name] = _form(value)
+    return map_with(must, may)
 
 
 @dataclass(frozen=True)
@@ -112,56 +129,9 @@ class Kind:
 
 # By their names.
 KINDS = {
-    "genesis": Kind(1, map_with({"name": WORD, "volume": ID, "deployment": ID}, {})),
-    "document": Kind(2, _DOCUMENT),
-    "lifecycle": Kind(
-        3, map_with({"to": WORD, "from": WORD, "cause": WORD}, {"archive": WORD, "late_ms": number})
-    ),
-    "checkpoint": Kind(4, map_with({"size": number, "root": HASH}, {"note": text(3760)})),
-    "audit-result": Kind(
-        16,
-        map_with(
-            {
-                "archive": WORD,
-                "audit": WORD,
-                "from": number,
-                "to": number,
-                "head": HASH,
-                "root": HASH,
-                "bytes": number,
-                "duration_ms": number,
-                "verdict": WORD,
-            },
-            {"findings": number, "first": _RANGE, "seen": _POINT, "sample": _POINT, "more": array_of(_RANGE)},
-        ),
-    ),
-    "flag": Kind(
-        17,
-        map_with(
-            {"flag": number, "kind": WORD},
-            {
-                "archive": WORD,
-                "what": WORD,
-                "detail": number,
-                "area": WORD,
-                "block": number,
-                "record": number,
-                "status": number,
-                "instruction": number,
-                "late_ms": number,
-            },
-        ),
-    ),
-    "acknowledgement": Kind(
-        18,
-        map_with({"flag": number, "kind": WORD, "reason": text(255)}, {"archive": WORD, "late_ms": number}),
-    ),
-    "boot": Kind(19, map_with({"archives": number, "deployment": ID}, {})),
-    "fault": Kind(
-        20,
-        map_with(
-            {"fault": WORD, "archive": WORD},
-            {"address": number, "status": number, "instruction": number, "late_ms": number},
-        ),
-    ),
+    name: Kind(int(kind), _map(table))
+    for kind, name, table in re.findall(r"^\| (\d+) \| \[([\w-]+)\]\(#([\w-]+)\) \|", _TEXT, re.MULTILINE)
 }
+
+# What of a document has to be right for it to be read, and all of it.
+READABLE = _map("document", "name content supersedes")
