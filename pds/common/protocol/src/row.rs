@@ -15,6 +15,15 @@ use crate::lifecycle::Standing;
 /// No record or time, in a field that may name one.
 pub const NONE: u64 = u64::MAX;
 
+// The number of every kind of record fits the byte in which it crosses.
+const _: () = {
+    let mut at = 0;
+    while at < Kind::ALL.len() {
+        assert!(Kind::ALL[at] as u16 <= u8::MAX as u16);
+        at += 1;
+    }
+};
+
 pub trait Crosses: Sized {
     type Row;
     fn row(&self) -> Self::Row;

@@ -162,7 +162,6 @@ impl EntryRow {
 
     /// The row of a record of which no more than the kind is known.
     pub fn of_kind(kind: Kind) -> EntryRow {
-        const { assert!(Kind::Fault as u16 <= u8::MAX as u16) };
         EntryRow { kind: kind as u8, volume: NO_VOLUME, record: NO_RECORD.into(), ..EntryRow::new_zeroed() }
     }
 
@@ -195,7 +194,8 @@ impl EntryRow {
                 instruction: self.instruction.get(),
                 status: self.status.get(),
             }),
-            Kind::Document | Kind::Checkpoint => return None,
+            // Of no audit record.
+            _ => return None,
         };
         let volume = Some(self.volume).filter(|&volume| volume != NO_VOLUME);
         Some(Entry { volume, late_ms: self.late_ms.get(), event })
