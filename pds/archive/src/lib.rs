@@ -83,7 +83,6 @@ pub struct Archive {
     /// The orchestrator has not been told of what was published last; and there is news in it.
     untold: bool,
     news: bool,
-    volume_state: VolumeState,
     batch_window: BatchWindow,
     /// The lifecycle command in force, if there was one.
     command: Option<Command>,
@@ -118,7 +117,6 @@ impl Archive {
             published: Claim::default(),
             untold: false,
             news: false,
-            volume_state: VolumeState::Recovering,
             batch_window: BatchWindow::Full,
             command: None,
             unrecorded: None,
@@ -177,7 +175,6 @@ impl Archive {
                 Ok(None) => return replied,
                 Ok(Some(reply)) => {
                     replied = true;
-                    self.volume_state = reply.answered.state;
                     self.take_reply(&reply)
                 }
                 Err(_) => self.ledger.vault_broke(),
@@ -353,11 +350,12 @@ impl Archive {
             State::Closed(VolumeState::Sealed) => Refusal::Sealed,
             State::Failed(Trouble::Refused(Status::Sealed)) => Refusal::Sealed,
             State::Failed(Trouble::Unavailable(VolumeState::Damaged)) if self.ledger.is_readable() => {
-                Refusal::Damaged(None)
+                Refusal::Damaged
             }
-            State::Closed(state) | State::Failed(Trouble::Unavailable(state)) => Refusal::Unavailable(state),
-            State::Failed(Trouble::Refused(Status::Unavailable)) => Refusal::Unavailable(self.volume_state),
-            State::Failed(Trouble::Damaged(_)) => Refusal::Damaged(None),
+            State::Failed(Trouble::Damaged(_)) => Refusal::Damaged,
+            State::Closed(_) | State::Failed(Trouble::Unavailable(_) | Trouble::Refused(Status::Unavailable)) => {
+                Refusal::Unavailable
+            }
             State::Failed(Trouble::Refused(_) | Trouble::VaultBroken) => Refusal::Io,
             State::Starting | State::Ready if self.state() == ArchiveState::Active && !self.is_quiescing() => {
                 return None;

@@ -138,7 +138,7 @@ impl Reading {
                 }
             }
             (Status::Unavailable, _) => {
-                task.failed = Some(Refusal::Unavailable(reply.answered.state));
+                task.failed = Some(Refusal::Unavailable);
             }
             (_, ReadingStep::Find { .. } | ReadingStep::List { .. }) if task.unreadable < UNREADABLE_MAX => {
                 task.unreadable += 1;
@@ -178,7 +178,7 @@ impl Reading {
                     return;
                 }
                 Next::End(end) => {
-                    if let Err(Refusal::Damaged(_)) = end {
+                    if let Err(Refusal::Damaged) = end {
                         self.wrong = Some(task.wrong(&self.search, ledger));
                     }
                     console.answer(task.tag, end.unwrap_or_else(Answered::Failed), &[]);
@@ -255,8 +255,8 @@ impl Task {
                         Err(refusal) => Next::End(Err(refusal)),
                     }
                 }
-                Found::Record => Next::End(Err(Refusal::Damaged(None))),
-                Found::End if search.is_missing() => Next::End(Err(Refusal::Damaged(None))),
+                Found::Record => Next::End(Err(Refusal::Damaged)),
+                Found::End if search.is_missing() => Next::End(Err(Refusal::Damaged)),
                 Found::End => {
                     let records = ledger.totals().head.records;
                     Next::End(Err(Refusal::NotFound(records)))
@@ -275,7 +275,7 @@ impl Task {
     fn listed(gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Answered, Refusal> {
         let records = ledger.totals().head.records;
         match gap {
-            true => Err(Refusal::Damaged(Some(records))),
+            true => Err(Refusal::Damaged),
             false => Ok(Answered::Listed { records }),
         }
     }
@@ -314,7 +314,7 @@ impl Content {
         }
         let end = block.checked_add(size.div_ceil(BLOCK_SIZE as u64));
         if end.is_none_or(|end| end > ledger.assets_end()) {
-            return Err(Refusal::Damaged(None));
+            return Err(Refusal::Damaged);
         }
         let (hash, hasher) = (hash.blake3, Hasher::content());
         let record = record.header.sequence.get();
@@ -347,7 +347,7 @@ impl Content {
         } else if self.hasher.finish() == self.hash {
             Next::End(Ok(Answered::End { size: self.size, hash: self.hash }))
         } else {
-            Next::End(Err(Refusal::Damaged(None)))
+            Next::End(Err(Refusal::Damaged))
         }
     }
 }

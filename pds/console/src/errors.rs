@@ -81,10 +81,10 @@ impl Refused<'_> {
             Refusal::Full(_) => Error::Full,
             Refusal::NotFound(_) => Error::NotFound,
             Refusal::NotADocument => Error::NotADocument,
-            Refusal::Damaged(_) => Error::Damaged,
+            Refusal::Damaged => Error::Damaged,
             Refusal::Sealed => Error::Sealed,
             Refusal::Io => Error::Disk,
-            Refusal::Unavailable(_) => Error::Unavailable,
+            Refusal::Unavailable => Error::Unavailable,
             Refusal::NotActive => Error::NotActive,
             Refusal::Cancelled => Error::Cancelled,
         }
@@ -119,12 +119,12 @@ impl fmt::Display for Refused<'_> {
             Refusal::NotADocument => {
                 write!(f, "that record carries no document; see which do with: ls {archive}")
             }
-            Refusal::Damaged(_) => {
+            Refusal::Damaged => {
                 write!(f, "what is on the disk is not what was committed; find out more with: audit {archive}")
             }
             Refusal::Sealed => write!(f, "archive {archive} is sealed: it is read, never added to"),
             Refusal::Io => write!(f, "a read or write of the disk failed for archive {archive}; see status"),
-            Refusal::Unavailable(_) => {
+            Refusal::Unavailable => {
                 write!(f, "the volume of archive {archive} is not usable; see status for the reason")
             }
             Refusal::NotActive => write!(f, "archive {archive} is not active; see status"),

@@ -22,7 +22,7 @@ use totebox_domain::{Channel, ChannelSet, Domain};
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, queue};
 use totebox_manifest::{DeviceKind, Link, LinkKind, Manifest, Region, Role};
 use totebox_protocol::audit::Op as Audit;
-use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
+use totebox_protocol::intake::{Answer, Failure, Op, Reply, Request, SIZE_UNKNOWN};
 use totebox_protocol::page::{ArchiveState, StatusPage, Time, VolumeStatus};
 use totebox_shm::testing::{give_back, mapped};
 use totebox_shm::{Consumer, PageWriter, Producer, queue_pair};
@@ -243,7 +243,7 @@ impl TestArchive {
         if size != SIZE_UNKNOWN && size != len {
             return self.fail(tag, Failure::WrongSize, len);
         }
-        let hashed = declared.flags.get() == HASH_DECLARED;
+        let hashed = declared.flags.get() == 1;
         if hashed && declared.hash != hash::content_blake3(&document.content) {
             return self.fail(tag, Failure::WrongHash, 0);
         }

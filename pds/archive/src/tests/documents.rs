@@ -185,7 +185,7 @@ fn a_submission_that_is_not_what_it_was_declared_leaves_nothing() {
         (begin.op, begin.tag, begin.value) = ((Op::PutBegin as u16).into(), tag.into(), declared.into());
         begin.len = 4.into();
         if let Some(hash) = hash {
-            (begin.flags, begin.hash) = (HASH_DECLARED.into(), hash);
+            (begin.flags, begin.hash) = (1.into(), hash);
         }
         assert!(harness.requests.send(begin.as_bytes(), b"name").unwrap());
         let mut messages = harness.submission("", bytes);

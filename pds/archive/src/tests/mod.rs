@@ -18,7 +18,7 @@ use ledger_fmt::note::Seed;
 use ledger_fmt::testing::padded_name;
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, PAGE, queue};
 use totebox_manifest::{LinkKind, Region, Volume};
-use totebox_protocol::intake::{Answer, Failure, HASH_DECLARED, Op, Reply, Request, SIZE_UNKNOWN};
+use totebox_protocol::intake::{Answer, Failure, Op, Reply, Request, SIZE_UNKNOWN};
 use totebox_shm::testing::mapped;
 use totebox_shm::{Consumer, Producer, Shared, queue_pair};
 use totebox_testing::{Random, TestKernel, TestManifest};

@@ -271,11 +271,9 @@ fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
         harness.vault.state = state;
         harness.start();
         assert_eq!(harness.state(), ArchiveState::Unavailable);
-        assert_eq!(harness.archive.volume_state, state);
         for op in [Op::PutBegin, Op::Get, Op::List] {
             let answers = harness.send(op, 1, 0, 1, b"n");
             assert_eq!(answers[0].failure(), Failure::Unavailable);
-            assert_eq!(answers[0].reply.value.get(), state as u64);
         }
     }
 }
@@ -315,7 +313,7 @@ fn a_listing_names_what_is_damaged_in_a_ledger_in_service() {
     let (entries, gaps, end) = harness.list_with_gaps(0, 100);
     assert_eq!(entries.len(), 10);
     assert_eq!(gaps, [(5, 2), (12, 1)]);
-    assert_eq!((end.failure(), end.reply.value.get()), (Failure::Damaged, 13));
+    assert_eq!(end.failure(), Failure::Damaged);
     // As many whole ones as were asked for, and none beyond.
     let (entries, gaps, _) = harness.list_with_gaps(4, 2);
     assert_eq!((entries.iter().map(|entry| entry.0).collect::<Vec<_>>(), &gaps[..]), (vec![4, 7], &[(5, 2)][..]));

@@ -16,8 +16,6 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::row::{Crosses, messages};
-use crate::vault::VolumeState;
-use crate::wire_enum;
 
 messages! {
     /// What the console asks of an archive. Its data follow the header of the message.
@@ -157,80 +155,44 @@ impl Reply {
     }
 }
 
-/// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    BadRequest,
-    /// The name is empty, too long, not UTF-8, or holds control characters.
-    BadName,
-    /// More or fewer bytes than declared: so many came.
-    WrongSize(u64),
-    /// The content does not have the declared hash.
-    WrongHash,
-    /// There is room for so many bytes.
-    Full(u64),
-    /// There is no such record: there are so many.
-    NotFound(u64),
-    NotADocument,
-    /// What is on disk is not what was committed: of [`Asked::Get`], the record or its content; of a submission, the
-    /// ledger, so that it cannot be continued; of [`Asked::List`], some record that should have been listed. Those that
-    /// are whole were; this is the number of records then, if that is known.
-    Damaged(Option<u64>),
-    Sealed,
-    Io,
-    Unavailable(VolumeState),
-    /// The archive is suspended, or not yet recovered.
-    NotActive,
-    Cancelled,
-}
-
-impl Refusal {
-    /// Its number, and the detail that goes with it.
-    fn parts(self) -> (Failure, u64) {
-        match self {
-            Refusal::BadRequest => (Failure::BadRequest, 0),
-            Refusal::BadName => (Failure::BadName, 0),
-            Refusal::WrongSize(came) => (Failure::WrongSize, came),
-            Refusal::WrongHash => (Failure::WrongHash, 0),
-            Refusal::Full(room) => (Failure::Full, room),
-            Refusal::NotFound(records) => (Failure::NotFound, records),
-            Refusal::NotADocument => (Failure::NotADocument, 0),
-            Refusal::Damaged(records) => (Failure::Damaged, records.unwrap_or(0)),
-            Refusal::Sealed => (Failure::Sealed, 0),
-            Refusal::Io => (Failure::Io, 0),
-            Refusal::Unavailable(state) => (Failure::Unavailable, state as u64),
-            Refusal::NotActive => (Failure::NotActive, 0),
-            Refusal::Cancelled => (Failure::Cancelled, 0),
-        }
-    }
-
-    fn decode(code: u8, detail: u64) -> Option<Refusal> {
-        Some(match Failure::from_wire(code)? {
-            Failure::BadRequest => Refusal::BadRequest,
-            Failure::BadName => Refusal::BadName,
-            Failure::WrongSize => Refusal::WrongSize(detail),
-            Failure::WrongHash => Refusal::WrongHash,
-            Failure::Full => Refusal::Full(detail),
-            Failure::NotFound => Refusal::NotFound(detail),
-            Failure::NotADocument => Refusal::NotADocument,
-            Failure::Damaged => Refusal::Damaged(Some(detail).filter(|&records| records > 0)),
-            Failure::Sealed => Refusal::Sealed,
-            Failure::Io => Refusal::Io,
-            Failure::Unavailable => Refusal::Unavailable(VolumeState::from_wire(u8::try_from(detail).ok()?)?),
-            Failure::NotActive => Refusal::NotActive,
-            Failure::Cancelled => Refusal::Cancelled,
-        })
+messages! {
+    /// Why a request failed.
+    Refusal by Failure: u8 in Reply.code {
+        BadRequest = 1,
+        /// The name is empty, too long, not UTF-8, or holds control characters.
+        BadName = 2,
+        /// More or fewer bytes than declared: so many came.
+        WrongSize(came: u64 => value) = 3,
+        /// The content does not have the declared hash.
+        WrongHash = 4,
+        /// There is room for so many bytes.
+        Full(room: u64 => value) = 5,
+        /// There is no such record: there are so many.
+        NotFound(records: u64 => value) = 6,
+        NotADocument = 7,
+        /// What is on disk is not what was committed: of [`Asked::Get`], the record or its content; of a submission, the
+        /// ledger, so that it cannot be continued; of [`Asked::List`], some record that should have been listed. Those
+        /// that are whole were.
+        Damaged = 8,
+        Sealed = 9,
+        Io = 10,
+        /// The volume is not usable.
+        Unavailable = 11,
+        /// The archive is suspended, or not yet recovered.
+        NotActive = 12,
+        Cancelled = 13,
     }
 }
 
 impl Crosses for Refusal {
     type Row = (u8, U64);
     fn row(&self) -> Self::Row {
-        let (failure, detail) = self.parts();
-        (failure.row(), detail.row())
+        let mut reply = Reply::new_zeroed();
+        self.fill(&mut reply);
+        (reply.code, reply.value)
     }
-    fn of(&(code, detail): &Self::Row) -> Option<Refusal> {
-        Refusal::decode(code, detail.get())
+    fn of(&(code, value): &Self::Row) -> Option<Refusal> {
+        Refusal::read(&Reply { code, value, ..Reply::new_zeroed() })
     }
 }
 
@@ -253,34 +215,12 @@ impl Op {
 /// The size of a submission whose length is not known when it begins.
 pub const SIZE_UNKNOWN: u64 = u64::MAX;
 
-/// In [`Request::flags`]: the submission declares its hash.
-pub const HASH_DECLARED: u16 = 1;
-
-wire_enum! {
-    /// The number of a [`Refusal`], in [`Reply::code`]; `value` is its detail.
-    Failure: u8 {
-        BadRequest = 1,
-        BadName = 2,
-        WrongSize = 3,
-        WrongHash = 4,
-        Full = 5,
-        NotFound = 6,
-        NotADocument = 7,
-        Damaged = 8,
-        Sealed = 9,
-        Io = 10,
-        Unavailable = 11,
-        NotActive = 12,
-        Cancelled = 13,
-    }
-}
-
 /// The header of a request; its data follow at [`MESSAGE_HEADER`]. What is in which field, [`Asked`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Request {
     pub op: U16,
-    /// [`HASH_DECLARED`] or 0.
+    /// 1 if `hash` is declared.
     pub flags: U16,
     /// Chosen by the console, returned in every answer to this request (a submission: the same for all).
     pub tag: U32,
@@ -341,11 +281,9 @@ mod tests {
             answered.push(Answered::Gap { first: number, count: NonZeroU64::new(number + 1) });
             answered.push(Answered::Listed { records: number });
             answered.push(Answered::Signed { sequence: number + 1, records: number, hash: HASH });
-            let refusals = (0..=u8::MAX).filter_map(|code| Refusal::decode(code, number));
+            let refusals = (0..=u8::MAX).filter_map(|code| Refusal::of(&(code, number.into())));
             answered.extend(refusals.map(Answered::Failed));
         }
-        let states = (0..=u8::MAX).filter_map(VolumeState::from_wire);
-        answered.extend(states.map(|state| Answered::Failed(Refusal::Unavailable(state))));
         answered
     }
 
@@ -393,7 +331,6 @@ mod tests {
         };
         assert_eq!(Reply::new_zeroed().decode(), Err("an unknown answer"));
         assert_eq!(nonsense(Answer::Failed, 0, 0, 0), "an unknown reason for a failure");
-        assert_eq!(nonsense(Answer::Failed, Failure::Unavailable as u8, 99, 0), "an unknown reason for a failure");
         assert_eq!(nonsense(Answer::Entry, 99, 0, 0), "a record of an unknown kind");
         assert_eq!(nonsense(Answer::Gap, 0, 2, u64::MAX), "more records than there can be");
         assert_eq!(Asked::PutEnd.encode(5, INTAKE_DATA + 1).decode(), None, "longer than a message");

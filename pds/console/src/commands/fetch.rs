@@ -285,7 +285,7 @@ fn list_answer(
             output.line(format_args!("+ls records={records}"));
             Ok(Then::Ends)
         }
-        Answered::Failed(Refusal::Damaged(_)) => {
+        Answered::Failed(Refusal::Damaged) => {
             let text = "what is whole is listed; find out more with: audit";
             let text = format_args!("some records of archive {archive} are damaged, {text} {archive}");
             output.error(Error::Damaged, None, text);

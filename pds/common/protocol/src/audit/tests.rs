@@ -5,10 +5,11 @@ use alloc::vec::Vec as List;
 
 use ledger_fmt::layout::Area;
 use ledger_fmt::verify::FindingKind;
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::*;
-use crate::flag::{About, Acknowledged};
+use crate::flag::{About, Acknowledged, Flag};
+use crate::lifecycle::Standing;
 
 const VOLUMES: usize = 4;
 

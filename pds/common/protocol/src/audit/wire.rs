@@ -6,9 +6,9 @@ use ledger_fmt::layout::Area;
 use ledger_fmt::verify::{Finding, FindingKind};
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER};
 use zerocopy::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::row::Crosses;
+use crate::row::{Crosses, NONE};
 use crate::{UNKNOWN, wire_enum};
 
 wire_enum! {
@@ -145,8 +145,7 @@ impl PlaceRow {
     /// The finding in the row; `None` if it is not in use, or is none.
     pub fn decode(&self) -> Option<Finding> {
         let (kind, area) = (FindingKind::from_u8(self.kind)?, Area::from_u8(self.area)?);
-        let record = Some(self.record.get()).filter(|&record| record != NO_RECORD);
-        Some(Finding { kind, area, block: self.block.get(), record })
+        Some(Finding { kind, area, block: self.block.get(), record: record(self.record) })
     }
 }
 
@@ -199,8 +198,7 @@ impl FoundRange {
 
     /// The first and the last record concerned, if any is known.
     pub fn records(&self) -> Option<(u64, u64)> {
-        let known = |record: U64| Some(record.get()).filter(|&record| record != NO_RECORD);
-        known(self.record).zip(known(self.last_record))
+        record(self.record).zip(record(self.last_record))
     }
 
     pub const NONE: FoundRange = zerocopy::transmute!([0u8; size_of::<FoundRange>()]);
@@ -274,7 +272,19 @@ pub struct Remembered {
 }
 
 /// No record, in [`Report::record`] and [`Report::audit_record`].
-pub const NO_RECORD: u64 = u64::MAX;
+pub const NO_RECORD: u64 = NONE;
+
+/// The record in such a field, if there is one.
+pub(super) fn record(field: U64) -> Option<u64> {
+    Some(field.get()).filter(|&record| record != NO_RECORD)
+}
+
+/// The start of a message's body, which `body` copies out.
+pub(super) fn read<T: FromZeros + IntoBytes + FromBytes>(body: impl FnOnce(&mut [u8])) -> T {
+    let mut value = T::new_zeroed();
+    body(value.as_mut_bytes());
+    value
+}
 
 const _: () = assert!(size_of::<Request>() == MESSAGE_HEADER && size_of::<Report>() == MESSAGE_HEADER);
 const _: () = assert!(size_of::<Verified>() <= AUDIT_DATA);
