@@ -1,5 +1,5 @@
-//! What the host side's crates share: files written whole or not at all, problems with a place and a way out, the
-//! one way to print, and sizes as people write them.
+//! What the host side's crates share: files written whole or not at all, and read up to a limit; problems with a place
+//! and a way out, the one way to print, and sizes as people write them.
 
 #![forbid(unsafe_code)]
 
@@ -7,4 +7,5 @@ pub mod file_name;
 pub mod files;
 pub mod output;
 pub mod problem;
+pub mod read;
 pub mod units;

@@ -5,8 +5,8 @@
 //! A key is made once and never again silently: with another one, what is signed is no longer believed by those who
 //! have the first one's public half.
 
-use std::fs;
-use std::io::{ErrorKind, Read};
+use std::fs::remove_file;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -20,12 +20,13 @@ use crate::volume::{AUDIT, padded};
 use totebox_common::files::{
     open_to_others, replaceable_by_anybody, secret_directory, write_atomically, write_secret,
 };
+use totebox_common::read::text;
 
 /// The directory of the keys, beside `totebox.toml`.
 pub const KEYS_DIRECTORY: &str = "keys";
 
 /// Bytes of a file with keys at most: one a line, and more archives than any deployment has.
-const FILE_MAX: u64 = 64 * 1024;
+const FILE_MAX: usize = 64 * 1024;
 
 impl Deployment {
     /// The keys, in the order of the volumes: the auditor's is the last.
@@ -76,7 +77,7 @@ impl Deployment {
         let path = self.key_file(volume);
         [path.with_extension("vkey"), path]
             .iter()
-            .try_for_each(|path| fs::remove_file(path).with_context(|| format!("cannot remove {}", path.shown())))
+            .try_for_each(|path| remove_file(path).with_context(|| format!("cannot remove {}", path.shown())))
     }
 
     fn key_file(&self, volume: &str) -> PathBuf {
@@ -132,10 +133,7 @@ pub fn read_verifiers(path: &Path) -> Result<Vec<Verifier>> {
 }
 
 fn read_key_file(path: &Path) -> Result<String> {
-    let cannot = || format!("cannot read {}", path.shown());
-    let mut text = String::new();
-    fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text)).with_context(cannot)?;
-    Ok(text)
+    text(path, FILE_MAX).with_context(|| format!("cannot read {}", path.shown()))
 }
 
 /// Who signs for a volume.

@@ -27,6 +27,7 @@ use totebox_shown::ShowPath;
 use volume::Volume;
 
 use totebox_common::problem::Problems;
+use totebox_common::read::text;
 
 pub use new::new_deployment;
 pub use provision::provision;
@@ -36,6 +37,13 @@ pub const DEPLOYMENT_FILE: &str = "totebox.toml";
 
 /// The name of the system description beside it.
 pub const SYSTEM_FILE: &str = "system.xml";
+
+/// Bytes of a file that a person writes for a deployment, of its own or of a board, at most: many times what the largest
+/// one has.
+pub const SOURCE_MAX: usize = 1 << 20;
+
+/// Bytes of a `system.xml` that was made from one at most.
+pub const SYSTEM_MAX: usize = 16 << 20;
 
 /// Clock ticks per second: often enough to notice a silent archive, too seldom to cost anything.
 pub const TICK_HZ: u32 = 10;
@@ -77,9 +85,7 @@ impl Deployment {
     /// Reads a deployment from its file, or from the directory its file is in.
     pub fn load(path: &Path) -> Result<Deployment> {
         let path = file(path);
-        let source = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {} (`totebox new DIR` makes a deployment)", path.shown()))?;
-        Ok(Deployment::parse(&path, &source)?)
+        Ok(Deployment::parse(&path, &read_source(&path)?)?)
     }
 
     /// Reads a deployment from text. `file` is named in problems, and boards are looked for beside it.
@@ -96,6 +102,12 @@ impl Deployment {
         let volumes: u64 = self.volumes.iter().map(Volume::size).sum();
         self.disk_size - 2 * volume::TABLE_SIZE - volumes
     }
+}
+
+/// Reads the text of a deployment's file.
+fn read_source(file: &Path) -> Result<String> {
+    text(file, SOURCE_MAX)
+        .with_context(|| format!("cannot read {} (`totebox new DIR` makes a deployment)", file.shown()))
 }
 
 /// A deployment's file: `path`, or the one in the directory `path`.

@@ -14,8 +14,9 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 use totebox_shown::ShowPath;
 
 use crate::disk::{Undo, add_volume};
-use crate::{Deployment, SYSTEM_FILE};
+use crate::{Deployment, SYSTEM_FILE, SYSTEM_MAX};
 use totebox_common::files::{draft, write_atomically};
+use totebox_common::read::bytes;
 use totebox_common::units::{parse_size, show_size};
 
 /// The size of a volume unless the operator says otherwise.
@@ -27,7 +28,7 @@ pub const VOLUME_SIZE: &str = "128 MiB";
 pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path>) -> Result<Deployment> {
     let file = crate::file(path);
     let current = Deployment::load(&file)?;
-    let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.shown()))?;
+    let source = crate::read_source(&file)?;
     if let (Some(disk), true) = (disk, current.archives.last().is_some_and(|last| last.name == name)) {
         return catch_up(&file, &source, current, size, disk);
     }
@@ -44,7 +45,7 @@ pub fn provision(path: &Path, name: &str, size: Option<&str>, disk: Option<&Path
             done.key = Some((&new, name));
         }
         disk.map_or(Ok(()), |disk| new.remember_disk(disk))?;
-        let before = fs::read(&system_file).ok();
+        let before = bytes(&system_file, SYSTEM_MAX).ok();
         system.publish(true)?;
         done.system = Some((system_file.clone(), before));
         toml.publish(true)

@@ -1,8 +1,6 @@
 //! Signed checkpoints in files: what an auditor keeps, and what proofs are made against.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +10,7 @@ use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::{NOTE_MAX, Note, Unverified, Verifier};
 use ledger_fmt::payload::Stated;
 use ledger_fmt::record::{Kind, Record};
+use totebox_common::read::bytes;
 use totebox_shown::ShowPath;
 
 /// A signed checkpoint; what it states is to be believed if [`SignedCheckpoint::verify`] says so, or if
@@ -34,7 +33,7 @@ impl SignedCheckpoint {
     }
 
     pub fn read(path: &Path) -> Result<SignedCheckpoint> {
-        let bytes = read_bounded(path, NOTE_MAX)?;
+        let bytes = bytes(path, NOTE_MAX).with_context(|| format!("cannot read {}", path.shown()))?;
         SignedCheckpoint::parse(&bytes).with_context(|| format!("{} is no checkpoint", path.shown()))
     }
 
@@ -69,15 +68,6 @@ pub fn paths(path: &Path) -> Result<Vec<PathBuf>> {
     paths.sort();
     ensure!(!paths.is_empty(), "there is no *.{EXTENSION} in {}", path.shown());
     Ok(paths)
-}
-
-/// The bytes of a file, but of a larger one than this no more than one byte beyond.
-pub fn read_bounded(path: &Path, len_max: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = len_max as u64 + 1;
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.with_context(|| format!("cannot read {}", path.shown()))?;
-    Ok(bytes)
 }
 
 /// The origin of a volume's checkpoints; `None` if no archive can have its name.

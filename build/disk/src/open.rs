@@ -1,10 +1,10 @@
 //! Opening a disk image: whatever is named, its volumes are found before anybody reads it.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileTypeExt;
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use totebox_common::read::Source;
 use totebox_deployment::Deployment;
 use totebox_shown::ShowPath;
 
@@ -26,13 +26,8 @@ impl Image {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Image> {
         let cannot = || format!("cannot read {}", path.shown());
-        // Before it is opened: opening a FIFO waits for somebody who writes.
-        let kind = fs::metadata(path).with_context(cannot)?.file_type();
-        if !kind.is_file() && !kind.is_block_device() {
-            let what = if kind.is_dir() { "a folder" } else { "neither a file nor a block device" };
-            bail!("{} is {what}; name a disk image or a block device", path.shown());
-        }
-        Image::of(path, File::open(path).with_context(cannot)?, deployment, searching, progress)
+        let file = Source::open_file(path).with_context(cannot)?;
+        Image::of(path, file, deployment, searching, progress)
     }
 
     /// As [`Image::open_searching`], of an image that is open already.

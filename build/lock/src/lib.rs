@@ -24,7 +24,7 @@ mod socket;
 pub use socket::is_left_behind;
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
 use std::mem::forget;
 use std::ops::{Deref, DerefMut};
@@ -162,18 +162,23 @@ pub fn writer(disk: &File) -> Result<Option<String>> {
 }
 
 fn open(path: &Path, options: &OpenOptions) -> Result<File> {
+    let is_disk = |kind: FileType| kind.is_file() || kind.is_block_device();
+    let no_disk = || Error::new(ErrorKind::InvalidInput, "it is neither a file nor a block device");
+    // Opening a FIFO would wait for somebody at its other end.
+    let kind = fs::metadata(path)?.file_type();
+    if !is_disk(kind) {
+        return Err(no_disk());
+    }
+    let device = kind.is_block_device();
     // Of anything but a block device the flag means nothing.
-    let device = fs::metadata(path)?.file_type().is_block_device();
     let disk = options.clone().custom_flags(if device { libc::O_EXCL } else { 0 }).open(path).map_err(|error| {
         let busy = "it is in use: it or a partition on it is mounted, or another program has it; unmount it, or \
                     end that program";
         if device && error.kind() == ErrorKind::ResourceBusy { Error::new(error.kind(), busy) } else { error }
     })?;
-    let kind = disk.metadata()?.file_type();
-    if kind.is_file() || (device && kind.is_block_device()) {
-        return Ok(disk);
-    }
-    Err(Error::new(ErrorKind::InvalidInput, "it is neither a file nor a block device"))
+    let opened = disk.metadata()?.file_type();
+    // A block device that came in between was not opened as one.
+    if is_disk(opened) && (device || opened.is_file()) { Ok(disk) } else { Err(no_disk()) }
 }
 
 /// The images below a loop device or a partition of one, from the upper to the lowest.

@@ -109,6 +109,11 @@ fn what_is_no_disk_is_refused() {
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     let device = LockedDisk::open(Path::new("/dev/null")).unwrap_err();
     assert_eq!(device.to_string(), "it is neither a file nor a block device");
+    // Opened for reading it would wait for somebody who writes.
+    let fifo = site.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let refused = LockedDisk::open_read_only(&fifo).unwrap_err();
+    assert_eq!(refused.to_string(), "it is neither a file nor a block device");
 }
 
 #[test]

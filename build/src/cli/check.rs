@@ -1,6 +1,5 @@
 //! `totebox check`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,12 +8,12 @@ use totebox_capdl::{Json, Spec};
 use totebox_check::built::Built;
 use totebox_check::{Level, Made, Policy, RULES, Report, Verdict, Waivers, sarif};
 use totebox_common::output::OutputError;
-use totebox_common::{errln, outln};
-use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SYSTEM_FILE};
+use totebox_common::{errln, outln, read as files};
+use totebox_deployment::{DEPLOYMENT_FILE, Deployment, SOURCE_MAX, SYSTEM_FILE, SYSTEM_MAX};
 use totebox_sdf::System;
 use totebox_shown::ShowPath;
 
-use super::image::{Sdk, read_image};
+use super::image::{BUILT_MAX, Sdk, read_image};
 use super::{Outcome, output};
 
 /// Applies the isolation rules to a Microkit system description, or to what was built from it.
@@ -114,7 +113,7 @@ impl Source {
 
 /// Reads a system description.
 pub fn read(path: &Path) -> Result<System> {
-    let xml = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
+    let xml = text(path, SYSTEM_MAX)?;
     Ok(System::parse(path, &xml)?)
 }
 
@@ -145,15 +144,17 @@ fn built<'a>(args: &'a Args, policy: Option<&Policy>) -> Result<Option<(&'a Path
 
 /// Reads what the Microkit tool wrote with `--capdl-json`.
 pub fn read_json(path: &Path) -> Result<Json> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
-    Json::parse(text).with_context(|| path.shown().to_string())
+    Json::parse(text(path, BUILT_MAX)?).with_context(|| path.shown().to_string())
 }
 
 /// Reads a file of waivers, if there is one.
 pub fn waivers(path: Option<&Path>, has_policy: bool) -> Result<Waivers> {
     let Some(path) = path else { return Ok(Waivers::default()) };
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.shown()))?;
-    Ok(Waivers::parse(path, &text, has_policy)?)
+    Ok(Waivers::parse(path, &text(path, SOURCE_MAX)?, has_policy)?)
+}
+
+fn text(path: &Path, len_max: usize) -> Result<String> {
+    files::text(path, len_max).with_context(|| format!("cannot read {}", path.shown()))
 }
 
 fn print(report: &Report, closures: bool) -> Result<(), OutputError> {

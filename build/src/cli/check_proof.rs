@@ -1,16 +1,16 @@
 //! `totebox check-proof`.
 
-use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use ledger_fmt::hash::ContentHasher;
 use ledger_fmt::payload::Content;
 use ledger_fmt::record::Record;
-use totebox_common::outln;
+use totebox_common::{outln, read};
+use totebox_common::read::Source;
 use totebox_deployment::keys::read_verifiers;
-use totebox_disk::checkpoint::{SignedCheckpoint, read_bounded};
+use totebox_disk::checkpoint::SignedCheckpoint;
 use totebox_disk::proof::{Consistency, Disproved, Inclusion, PROOF_MAX, Proof};
 use totebox_disk::{hex, time};
 use totebox_shown::{Quoted, ShowPath};
@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         keys.extend(read_verifiers(path)?);
     }
     let path = args.proof.shown();
-    let bytes = read_bounded(&args.proof, PROOF_MAX)?;
+    let bytes = read::bytes(&args.proof, PROOF_MAX).with_context(|| format!("cannot read {path}"))?;
     let proof = Proof::parse(&bytes).with_context(|| format!("{path} is no proof"))?;
     let checked = match (&proof, &args.content, &args.from) {
         (Proof::Inclusion(inclusion), content, None) => {
@@ -106,8 +106,10 @@ fn tell_record(proof: &Inclusion, record: &Record<'_>, content: Option<&PathBuf>
     }
     let Some(path) = content else { return Ok(Outcome::Fine) };
     let cannot = || format!("cannot read {}", path.shown());
+    // One byte more than it has tells another file by.
+    let mut source = Source::open(path).with_context(cannot)?.take(proved.map_or(0, |proved| proved.size) + 1);
     let mut hasher = Hashing::default();
-    let len = io::copy(&mut File::open(path).with_context(cannot)?, &mut hasher).with_context(cannot)?;
+    let len = io::copy(&mut source, &mut hasher).with_context(cannot)?;
     let same = proved.is_some_and(|proved| (len, hasher.0.finish()) == (proved.size, proved.hash));
     outln!("{} is {} content", path.shown(), if same { "its" } else { "not its" })?;
     Ok(if same { Outcome::Fine } else { Outcome::Found })

@@ -1,14 +1,16 @@
 //! Finished images, and whether what boots before their specification is carried out is a Microkit SDK's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox_capdl::{Image, Programs};
-use totebox_common::errln;
+use totebox_common::{errln, read};
 use totebox_common::problem::Obstacle;
 use totebox_deployment::board::sdk;
 use totebox_shown::ShowPath;
+
+/// Bytes of what is built at most, and of what it is built from: eight times the largest image there is.
+pub const BUILT_MAX: usize = 256 << 20;
 
 /// The SDK that an image is to be made with.
 #[derive(Clone, Copy)]
@@ -22,8 +24,7 @@ pub struct Sdk<'a> {
 /// Reads an image, and refuses it if its loader, kernel and initialiser are not those of one board and configuration of
 /// the SDK. Says so if there is no SDK to compare it with.
 pub fn read_image(path: &Path, with: Sdk) -> Result<Image> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.shown()))?;
-    let image = Image::parse(bytes).with_context(|| path.shown().to_string())?;
+    let image = Image::parse(bytes(path)?).with_context(|| path.shown().to_string())?;
     compare(&image, with).with_context(|| path.shown().to_string())?.unwrap_or_else(|missing| {
         let path = path.shown();
         errln!("totebox: {path}: its loader, kernel and initialiser are not judged: {missing}");
@@ -49,8 +50,7 @@ fn compare(image: &Image, with: Sdk) -> Result<Result<(), String>> {
         if !elf.join("loader.elf").is_file() {
             continue; // A board of another architecture, whose images have no loader.
         }
-        let read =
-            |name| fs::read(elf.join(name)).with_context(|| format!("cannot read {}", elf.join(name).shown()));
+        let read = |name| bytes(&elf.join(name));
         let programs = Programs::parse(&read("loader.elf")?, &read("sel4.elf")?, &read("initialiser.elf")?);
         let difference = programs.and_then(|programs| programs.first_difference(image));
         match difference.with_context(|| elf.shown().to_string())? {
@@ -71,6 +71,10 @@ fn compare(image: &Image, with: Sdk) -> Result<Result<(), String>> {
         format!("what boots is not what the Microkit tool makes with the SDK in {}: {message}", sdk.shown());
     let help = "build it anew with that SDK (make image), or name the one it was built with".into();
     Err(Obstacle { message, help }.into())
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    read::bytes(path, BUILT_MAX).with_context(|| format!("cannot read {}", path.shown()))
 }
 
 /// The folders in a folder, in the order of their names.

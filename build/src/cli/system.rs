@@ -1,14 +1,14 @@
 //! `totebox system`.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox_common::files::{secret_directory, write_atomically};
 use totebox_common::outln;
+use totebox_common::read::{Source, text};
 use totebox_deployment::board::{Board, sdk};
 use totebox_deployment::disk::laid_out_otherwise;
-use totebox_deployment::{Deployment, SYSTEM_FILE};
+use totebox_deployment::{Deployment, SYSTEM_FILE, SYSTEM_MAX};
 use totebox_shown::ShowPath;
 
 use super::Outcome;
@@ -38,7 +38,7 @@ pub fn run(args: Args) -> Result<Outcome> {
         return check(&path, &xml);
     }
     // A file that is right already keeps its time, for whoever builds by it.
-    if fs::read_to_string(&path).is_ok_and(|found| found == xml) {
+    if text(&path, SYSTEM_MAX).is_ok_and(|found| found == xml) {
         outln!("{} is up to date", path.shown())?;
     } else {
         write_atomically(&path, xml.as_bytes())?;
@@ -68,7 +68,7 @@ fn compare(board: &Board) -> Result<()> {
 /// there at all is for a run to say.
 fn hold_against_disk(deployment: &Deployment) -> Result<()> {
     let Some(path) = deployment.remembered_disk()?.map(PathBuf::from) else { return Ok(()) };
-    if let Ok(mut disk) = File::open(&path)
+    if let Ok(mut disk) = Source::open_file(&path)
         && let Some(word) = laid_out_otherwise(&mut disk, &path, deployment)
     {
         outln!("{word}")?;
@@ -78,7 +78,7 @@ fn hold_against_disk(deployment: &Deployment) -> Result<()> {
 
 /// Compares the file with what it must be, and shows the first line that differs.
 fn check(path: &Path, expected: &str) -> Result<Outcome> {
-    let found = fs::read_to_string(path)
+    let found = text(path, SYSTEM_MAX)
         .with_context(|| format!("cannot read {}, which `totebox system` writes", path.shown()))?;
     if found == expected {
         outln!("{} is what totebox.toml says", path.shown())?;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+use totebox_common::read::Source;
 use totebox_shown::{ShowPath, Shown};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub struct HashedFile {
 
 pub fn hash(path: &Path, name: String) -> Result<HashedFile> {
     let read = || -> io::Result<HashedFile> {
-        let mut file = File::open(path)?;
+        // What was a pipe has been read, and its bytes are gone.
+        let mut file = Source::open_file(path)?;
         let (mut hasher, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
         loop {
             let read = file.read(&mut buffer)?;

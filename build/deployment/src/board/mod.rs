@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use include_dir::{Dir, include_dir};
 use totebox_common::problem::{Problem, Problems};
+use totebox_common::read::text;
 use totebox_manifest::{DeviceKind, Driver};
 
+use crate::SOURCE_MAX;
 use crate::read::At;
 
 pub use sdk::sdk;
@@ -105,7 +107,7 @@ impl Board {
     /// else one out of `boards/` there, or of those built in.
     pub fn find(name: &str, directory: &Path) -> Result<Board, Unusable> {
         let read = |path: &Path| {
-            let text = std::fs::read_to_string(path).context("it cannot be read").map_err(Unusable::Unread)?;
+            let text = text(path, SOURCE_MAX).context("it cannot be read").map_err(Unusable::Unread)?;
             Board::parse(path, text).map_err(Unusable::Wrong)
         };
         if name.ends_with(".toml") {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use totebox_common::problem::{Problem, Problems};
+use totebox_common::read::bytes;
 use totebox_common::units::show_size;
 use totebox_shown::ShowPath;
 
@@ -13,6 +14,9 @@ use super::file::{PAGE_SIZE, table_of};
 
 /// What an SDK says of a board.
 const PLATFORM: &str = "platform_gen.json";
+
+/// Bytes of that at most: it has a few kilobytes.
+const PLATFORM_MAX: usize = 1 << 20;
 
 /// Where the Microkit SDK is to be: where `MICROKIT_SDK` says, or in the home directory.
 pub fn sdk() -> PathBuf {
@@ -134,7 +138,7 @@ fn platforms(board: &Path) -> Result<Vec<Platform>> {
     for config in names(board)? {
         let path = board.join(config).join(PLATFORM);
         if path.is_file() {
-            let read = || Ok::<_, anyhow::Error>(serde_json::from_slice(&std::fs::read(&path)?)?);
+            let read = || Ok::<_, anyhow::Error>(serde_json::from_slice(&bytes(&path, PLATFORM_MAX)?)?);
             platforms.push(read().with_context(|| format!("cannot read {}", path.shown()))?);
         }
     }

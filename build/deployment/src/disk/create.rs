@@ -15,6 +15,7 @@ use crate::disk::contents::describe;
 use crate::partitions;
 use crate::volume::Volume;
 use totebox_common::files::Draft;
+use totebox_common::read::Source;
 use totebox_common::units::{MIB, show_size};
 
 /// What may happen to what is there already.
@@ -59,7 +60,7 @@ impl Deployment {
         }
         if existing == Existing::Keep {
             let what = if kind.is_block_device() { "is a block device" } else { "exists already" };
-            let held = File::open(path).map_err(Into::into).and_then(|mut disk| describe(&mut disk));
+            let held = Source::open_file(path).map_err(Into::into).and_then(|mut disk| describe(&mut disk));
             let held = held.unwrap_or_else(|error| format!("what cannot be read ({error})"));
             bail!("{shown} {what} and holds {held}; --force gives up everything on it");
         }

@@ -13,9 +13,13 @@ use totebox_shown::ShowPath;
 
 use crate::Deployment;
 use totebox_common::files::write_atomically;
+use totebox_common::read::text;
 
 /// The directory of what an installation knows and its sources do not, beside `totebox.toml`.
 const STATE_DIRECTORY: &str = "state";
+
+/// Bytes of the file at most: it has a path in it.
+const FILE_MAX: usize = 64 * 1024;
 
 const HEAD: &str = "# Written by totebox: the disk this deployment was last seen with. While this file is here, no
 # empty disk is made in its place but by `totebox disk create` and `totebox run --new-disk`.
@@ -30,7 +34,7 @@ impl Deployment {
     /// Where the deployment's disk was last; `None` if it has never had one.
     pub fn remembered_disk(&self) -> Result<Option<String>> {
         let path = self.disk_memory();
-        match fs::read_to_string(&path) {
+        match text(&path, FILE_MAX) {
             Ok(text) => {
                 let memory: Memory = toml::from_str(&text).with_context(|| path.shown().to_string())?;
                 Ok(Some(memory.disk))
@@ -45,16 +49,16 @@ impl Deployment {
         let disk = fs::canonicalize(disk).unwrap_or(disk.to_owned());
         let mut document = DocumentMut::new();
         document["disk"] = value(disk.to_string_lossy().as_ref());
-        let text = format!("{HEAD}{document}");
+        let written = format!("{HEAD}{document}");
         let path = self.disk_memory();
-        if fs::read_to_string(&path).is_ok_and(|found| found == text) {
+        if text(&path, FILE_MAX).is_ok_and(|found| found == written) {
             return Ok(());
         }
         let directory = self.directory.join(STATE_DIRECTORY);
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.shown()))?;
         // It speaks of this installation, not of the deployment's sources.
         write_atomically(&directory.join(".gitignore"), b"*\n")?;
-        write_atomically(&path, text.as_bytes())
+        write_atomically(&path, written.as_bytes())
     }
 
     fn disk_memory(&self) -> PathBuf {

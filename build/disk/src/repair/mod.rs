@@ -28,6 +28,7 @@ use totebox_shown::ShowPath;
 use super::image::{Image, Searching, Volume};
 use super::report::hex;
 use super::table::end;
+use totebox_common::read::Source;
 use totebox_deployment::Deployment;
 use totebox_deployment::partitions::Stretch;
 
@@ -93,7 +94,7 @@ impl Repair {
     fn image(&self, progress: Progress<'_>) -> Result<Image> {
         let file = match &self.lock {
             Some(lock) => lock.try_clone(),
-            None => File::open(&self.path),
+            None => Source::open_file(&self.path),
         };
         let file = file.with_context(|| format!("cannot read {}", self.path.shown()))?;
         let search = &mut |done, size| progress("the disk", done, size);

@@ -13,7 +13,6 @@ mod socket;
 mod terminal;
 mod turns;
 
-use std::fs;
 use std::io::{stderr, stdin, stdout};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -27,7 +26,8 @@ use crate::client::{Connection, Session, Timing};
 use totebox_common::errln;
 use totebox_common::files::{keep_to_owner, secret_directory};
 use totebox_common::output::OutputError;
-use totebox_deployment::{Deployment, SYSTEM_FILE};
+use totebox_common::read::text;
+use totebox_deployment::{Deployment, SYSTEM_FILE, SYSTEM_MAX};
 
 pub use backend::{Kind, die_with};
 pub use socket::default_console;
@@ -150,7 +150,7 @@ fn sign_checkpoints(backend: &Backend) -> Vec<String> {
 }
 
 fn check_fresh(deployment: &Deployment, system: &Path) -> Result<()> {
-    let found = fs::read_to_string(system)
+    let found = text(system, SYSTEM_MAX)
         .with_context(|| format!("cannot read {}; `totebox system` writes it", system.shown()))?;
     if found != deployment.system_xml() {
         bail!("{} is not what totebox.toml says; `totebox system` writes it anew", system.shown());
