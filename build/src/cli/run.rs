@@ -15,7 +15,7 @@ use super::{Outcome, unix_path};
 /// The line is shared with clients at a socket, one at a time: a client that connects takes it once nothing was
 /// typed for 5 s, and when it has gone the terminal gets it back. Ctrl-] leaves and ends the appliance; Ctrl-C
 /// reaches the appliance, and takes the line back from a client. Clients that wait take turns: one that moves
-/// nothing for 5 s gives way.
+/// next to nothing for 5 s gives way.
 ///
 /// Standard input that is no terminal is typed into the prompt; when it has ended the socket is served until
 /// SIGTERM.

@@ -254,7 +254,7 @@ fn a_silent_client_gives_way_to_one_that_waits() {
     let mut peer = site.connect();
     peer.wait_for("totebox> ");
     assert!(peer.ask("status").contains("+status"));
-    silent.wait_for("*the line goes to a waiting client: nothing moved for 5 s #");
+    silent.wait_for("*the line goes to a waiting client: next to nothing moved for 5 s #");
 }
 
 fn what_was_acknowledged_survives_the_kill_and_nobody_else() {

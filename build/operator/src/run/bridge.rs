@@ -45,7 +45,7 @@ const PROMPT: &[u8] = b"totebox> ";
 /// The end of a script: of its last line, and of its input.
 const END: &[u8] = &[b'\n', control::END];
 
-/// How long a holder may move nothing while another waits.
+/// How long a holder may move next to nothing while another waits.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct Ends<'a> {
     pub terminal: bool,
     /// Whether a script's end is the end.
     pub exit_on_eof: bool,
-    /// How long a holder may move nothing while another waits.
+    /// How long a holder may move next to nothing while another waits.
     pub timeout: Duration,
 }
 
@@ -171,7 +171,7 @@ struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Gone,
-    /// It moved nothing while another waited.
+    /// It moved next to nothing while another waited.
     Idle,
     TakenBack,
 }
@@ -343,7 +343,7 @@ impl<'a> Bridge<'a> {
             if !lines.is_empty() {
                 self.input = Input::Open { used: true };
                 self.to_line.extend(lines);
-                self.turns.moved(Instant::now());
+                self.turns.typed(Instant::now());
             }
             if let Some(no_text) = no_text {
                 self.say(&format!("totebox: {no_text}\n"));
@@ -379,7 +379,7 @@ impl<'a> Bridge<'a> {
                     self.lost = Lost::Nothing;
                     self.pass(Next::Operator, Why::TakenBack);
                     self.to_line.extend_from_slice(&piece[at..]);
-                    self.turns.moved(now);
+                    self.turns.typed(now);
                 }
             }
             return Ok(None);
@@ -394,7 +394,7 @@ impl<'a> Bridge<'a> {
             }
         }
         self.to_line.extend_from_slice(&piece);
-        self.turns.moved(now);
+        self.turns.typed(now);
         Ok(None)
     }
 
@@ -456,17 +456,17 @@ impl<'a> Bridge<'a> {
     fn client_ready(&mut self, events: PollFlags) -> Result<Option<End>> {
         let Some(client) = self.turns.holder_mut() else { return Ok(None) };
         let mut gone = events.intersects(PollFlags::HUP | PollFlags::ERR);
-        let mut moved = false;
+        let mut moved = 0;
         if events.contains(PollFlags::OUT) {
             let before = self.to_holder.len();
             gone |= !write_some(&client.stream, &mut self.to_holder);
-            moved |= self.to_holder.len() < before;
+            moved += before - self.to_holder.len();
         }
         if !gone && self.to_line.is_empty() && !client.sent_all {
             match read_some(&client.stream) {
                 Ok(Some(mut piece)) => {
                     client.sent_all = piece.is_empty();
-                    moved |= !piece.is_empty();
+                    moved += piece.len();
                     piece.retain(|byte| !control::is_reserved(*byte));
                     self.to_line = piece;
                 }
@@ -474,9 +474,7 @@ impl<'a> Bridge<'a> {
                 Err(_) => gone = true,
             }
         }
-        if moved {
-            self.turns.moved(Instant::now());
-        }
+        self.turns.moved(moved, Instant::now());
         if gone {
             if self.turns.waiting().len() == 0 {
                 // Whoever came before it went is next, taken in by now or not.
@@ -522,7 +520,7 @@ impl<'a> Bridge<'a> {
         if let Some(loser) = &loser {
             let text = match why {
                 Why::Gone => None,
-                Why::Idle => Some(format!("*the line goes to a waiting client: nothing moved for {timeout} s")),
+                Why::Idle => Some(format!("*the line goes to a waiting client: next to nothing moved for {timeout} s")),
                 Why::TakenBack => Some("*the operator at the terminal has taken the line".into()),
             };
             if let Some(text) = text {

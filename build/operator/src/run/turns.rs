@@ -1,8 +1,14 @@
-//! Whose turn it is: one holds the line, others wait. A holder that moves nothing while another waits gives way,
-//! to whoever has waited longest; while nobody waits it may keep silent for as long as it likes.
+//! Whose turn it is: one holds the line, others wait. A holder that moves next to nothing while another waits gives way,
+//! to whoever has waited longest; while nobody waits it may keep silent for as long as it likes. One that is at work
+//! keeps the line for as long as that takes: a document that is cut off is sent again from its beginning, so that a bound
+//! on that would keep a large one out for ever.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+/// Bytes a client has to move in the time it may be silent, or it is not at work: fewer than a line of 1200 baud moves in
+/// 5 s, and more than come of a byte now and then.
+pub const MOVED_MIN: usize = 512;
 
 /// Who has the line, and who waits for it. The operator at the terminal is one of them; `C` is a client.
 #[derive(Debug)]
@@ -10,8 +16,10 @@ pub struct Turns<C> {
     timeout: Duration,
     /// `None`: the operator.
     holder: Option<C>,
-    /// When the holder last moved a byte. `None`: the operator has typed nothing since the line came back.
+    /// When the holder last moved something. `None`: the operator has typed nothing since the line came back.
     moved: Option<Instant>,
+    /// Bytes a client has moved since, too few to count.
+    too_few: usize,
     /// In the order they came, and since when.
     waiting: VecDeque<(C, Instant)>,
     /// Since when the operator types without having the line.
@@ -27,7 +35,7 @@ pub enum Next {
 impl<C> Turns<C> {
     /// The operator has the line; a holder may move nothing for `timeout` while another waits.
     pub fn new(timeout: Duration) -> Turns<C> {
-        Turns { timeout, holder: None, moved: None, waiting: VecDeque::new(), operator_waits: None }
+        Turns { timeout, holder: None, moved: None, too_few: 0, waiting: VecDeque::new(), operator_waits: None }
     }
 
     /// The client that has the line, if one has.
@@ -44,9 +52,17 @@ impl<C> Turns<C> {
         self.waiting.iter().map(|(client, _)| client)
     }
 
-    /// The holder moved a byte.
-    pub fn moved(&mut self, now: Instant) {
+    /// The operator has typed something.
+    pub fn typed(&mut self, now: Instant) {
         self.moved = Some(now);
+    }
+
+    /// The client that has the line moved bytes.
+    pub fn moved(&mut self, bytes: usize, now: Instant) {
+        self.too_few += bytes;
+        if self.too_few >= MOVED_MIN {
+            (self.moved, self.too_few) = (Some(now), 0);
+        }
     }
 
     pub fn queue(&mut self, client: C, now: Instant) {
@@ -97,7 +113,7 @@ impl<C> Turns<C> {
             Next::Client => self.waiting.pop_front().map(|(client, _)| client),
             Next::Operator => None,
         };
-        self.moved = client.is_some().then_some(now);
+        (self.moved, self.too_few) = (client.is_some().then_some(now), 0);
         if client.is_none() {
             self.operator_waits = None;
         }
@@ -148,16 +164,37 @@ mod tests {
         assert_eq!(turns.due(), None);
         turns.queue('b', at(100));
         assert_eq!(turns.due(), Some(at(5)), "it has been silent for long enough already");
-        turns.moved(at(101));
+        turns.moved(MOVED_MIN, at(101));
         assert_eq!(turns.due(), Some(at(106)));
-        turns.moved(at(105));
+        turns.moved(MOVED_MIN, at(105));
         assert_eq!(turns.due(), Some(at(110)));
         turns.forget(|client| *client == 'b');
         assert_eq!(turns.due(), None, "who waited has gone");
         // The operator at work keeps the line as a client does.
         turns.pass(Next::Operator, at(120));
-        turns.moved(at(121));
+        turns.typed(at(121));
         turns.queue('c', at(122));
         assert_eq!(turns.due(), Some(at(126)));
+    }
+
+    #[test]
+    fn a_byte_a_second_does_not_keep_the_line() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut turns = Turns::new(TIMEOUT);
+        turns.queue('a', at(0));
+        turns.pass(Next::Client, at(0));
+        turns.queue('b', at(0));
+        for second in 1..5 {
+            turns.moved(1, at(second));
+        }
+        assert_eq!(turns.due(), Some(at(5)));
+        // What was too little for one is not the next one's.
+        turns.pass(Next::Client, at(5));
+        turns.queue('a', at(5));
+        turns.moved(MOVED_MIN - 1, at(6));
+        assert_eq!(turns.due(), Some(at(10)));
+        turns.moved(1, at(7));
+        assert_eq!(turns.due(), Some(at(12)));
     }
 }
