@@ -38,6 +38,43 @@ fn a_fresh_deployment_is_complete() {
     assert_ne!(other.id, deployment.id, "ids are random");
 }
 
+/// The first file that is opened would be the stream that is missing, and what is printed would go into it.
+#[test]
+fn nothing_that_is_printed_goes_into_a_file_when_a_standard_stream_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("house")).unwrap();
+    fs::write(directory.path().join("house/totebox.toml"), with_archives(1)).unwrap();
+    assert_eq!(totebox(directory.path(), &["keys", "house", "--make"]).0, 0);
+    assert_eq!(totebox(directory.path(), &["system", "house"]).0, 0);
+    let tree = || {
+        let keys = directory.path().join("house/keys");
+        let mut files: Vec<_> = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.extend(["totebox.toml", "system.xml"].map(|name| directory.path().join("house").join(name)));
+        files.into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = tree();
+    assert_eq!(totebox(directory.path(), &["disk", "create", "open.img", "--deployment", "house"]).0, 0);
+    for (number, closed) in ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"].into_iter().enumerate() {
+        let disk = format!("{number}.img");
+        for (command, code) in [
+            (format!("disk create {disk} --deployment house"), 0),
+            (format!("disk create {disk} --deployment house"), 2),
+            (format!("disk ls {disk}"), 0),
+            ("keys house".into(), 0),
+            ("system house".into(), 0),
+            ("provision a0 --deployment house".into(), 2),
+        ] {
+            let run = format!("exec \"$0\" {command} {closed}");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &run, env!("CARGO_BIN_EXE_totebox")]).current_dir(directory.path());
+            assert_eq!(shell.output().unwrap().status.code(), Some(code), "{run}");
+        }
+        let read = |name: &str| fs::read(directory.path().join(name)).unwrap();
+        assert!(read(&disk) == read("open.img"), "{closed}: the disk has something else in it");
+        assert!(tree() == before, "{closed}");
+    }
+}
+
 #[test]
 fn what_is_no_number_is_said_to_be_none() {
     let directory = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ mod site;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
@@ -38,6 +39,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_second_run_of_a_deployment_is_refused", a_second_run_of_a_deployment_is_refused),
     ("a_terminal_is_raw_while_it_runs_and_restored_after", a_terminal_is_raw_while_it_runs_and_restored_after),
     ("sigterm_is_a_clean_end", sigterm_is_a_clean_end),
+    ("no_file_becomes_a_standard_stream_that_was_closed", no_file_becomes_a_standard_stream_that_was_closed),
     ("an_appliance_that_ends_by_itself_is_an_error", an_appliance_that_ends_by_itself_is_an_error),
     ("qemu_has_the_line_and_ends_with_the_run", qemu_has_the_line_and_ends_with_the_run),
     ("what_cannot_run_says_why", what_cannot_run_says_why),
@@ -374,6 +376,25 @@ fn sigterm_is_a_clean_end() {
     assert_eq!(code, Some(0), "{said}");
     processes.iter().for_each(wait_for_end);
     assert!(!site.path("console").exists(), "the socket is left");
+}
+
+/// A disk or a key that is opened as descriptor 1 or 2 would have messages written into it.
+fn no_file_becomes_a_standard_stream_that_was_closed() {
+    let site = Site::new();
+    let running = site.start(&mut site.command_with_closed("<&- >&-"));
+    // Whoever is answered knows that the domains are up.
+    let mut peer = site.connect();
+    peer.wait_for("totebox> ");
+    let pids = running.pids();
+    assert_eq!(pids.len(), 1 + 1 + 8);
+    for pid in pids {
+        for stream in 0..=2 {
+            let leads_to = fs::read_link(format!("/proc/{pid}/fd/{stream}")).unwrap();
+            let is_file = leads_to.starts_with("/") && leads_to != Path::new("/dev/null");
+            assert!(!is_file, "process {pid} has {} as descriptor {stream}", leads_to.display());
+        }
+    }
+    assert_eq!(fs::read_link(format!("/proc/{}/fd/1", running.child.id())).unwrap(), Path::new("/dev/null"));
 }
 
 fn an_appliance_that_ends_by_itself_is_an_error() {

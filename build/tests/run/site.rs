@@ -68,7 +68,17 @@ impl Site {
 
     /// `totebox run` on the deployment, with a console of this name in the site.
     pub fn command_at(&self, console: &str) -> Command {
-        let mut command = Command::new(self.path("bin/totebox"));
+        self.run_by(Command::new(self.path("bin/totebox")), console)
+    }
+
+    /// The same with its standard streams closed as a shell does it: `<&- >&-`.
+    pub fn command_with_closed(&self, streams: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" \"$@\" {streams}")]).arg(self.path("bin/totebox"));
+        self.run_by(command, "console")
+    }
+
+    fn run_by(&self, mut command: Command, console: &str) -> Command {
         command.arg("run").arg("--deployment").arg(self.path("deployment"));
         command.arg("--console").arg(format!("unix:{}", self.path(console).display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -125,6 +135,12 @@ pub struct Running {
 impl Running {
     /// Processes of the run, itself first.
     pub fn processes(&self) -> Vec<OwnedFd> {
+        let open = |pid: u32| pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
+        self.pids().into_iter().map(open).collect()
+    }
+
+    /// Their numbers.
+    pub fn pids(&self) -> Vec<u32> {
         let mut pids = vec![self.child.id()];
         let mut next = 0;
         while let Some(pid) = pids.get(next) {
@@ -132,8 +148,7 @@ impl Running {
             pids.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
             next += 1;
         }
-        let open = |pid: u32| pidfd_open(Pid::from_raw(pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
-        pids.into_iter().map(open).collect()
+        pids
     }
 
     /// What the run says to its end, and its exit code.
