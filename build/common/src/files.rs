@@ -2,11 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::Mode;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::io::Errno;
 use rustix::process::umask;
 use tempfile::NamedTempFile;
 use totebox_shown::ShowPath;
@@ -14,14 +16,26 @@ use totebox_shown::ShowPath;
 /// What a partition table begins with, in the second sector of a disk (UEFI specification, GPT header).
 const GPT_SIGNATURE: [u8; 8] = *b"EFI PART";
 
+/// Where a process finds its descriptors by their numbers.
+const OWN_DESCRIPTORS: &str = "/proc/self/fd";
+
 /// Bytes of a disk's sectors.
 const SECTOR_SIZES: [u64; 2] = [512, 4096];
 
-/// A new file beside its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
-/// is dropped, whatever is at the destination stays.
+/// A new file in the folder of its destination, which it replaces only by [`Draft::publish`]. Until then, and if it
+/// is dropped, whatever is at the destination stays. It has no name until it is whole, so that nothing is left of it
+/// however this process ends.
+#[derive(Debug)]
 pub struct Draft {
-    file: NamedTempFile,
+    content: Content,
     destination: PathBuf,
+}
+
+#[derive(Debug)]
+enum Content {
+    Unnamed(File),
+    /// For file systems on which every file has a name. It is left behind if this process is killed.
+    Named(NamedTempFile),
 }
 
 impl Draft {
@@ -43,50 +57,50 @@ impl Draft {
         Draft::with_mode(destination, 0o600)
     }
 
-    fn with_mode(destination: &Path, mode: u32) -> Result<Draft> {
-        if is_stream(destination) {
-            let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-            return Ok(Draft { file, destination: destination.to_owned() });
-        }
-        let destination = fs::canonicalize(destination).unwrap_or(destination.to_owned());
-        let directory = match destination.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let permissions = Permissions::from_mode(mode);
-        let file = tempfile::Builder::new()
-            .prefix(".totebox-")
-            .permissions(permissions)
-            .tempfile_in(directory)
-            .with_context(|| format!("cannot write {}", destination.shown()))?;
-        Ok(Draft { file, destination })
+    /// One in a folder, for a destination on the same file system that [`Draft::at`] names later. `mode` is what the
+    /// process's mask takes away from.
+    pub fn within(folder: &Path, mode: u32) -> Result<Draft> {
+        let content = Content::new(folder, mode).with_context(|| format!("cannot write to {}", folder.shown()))?;
+        Ok(Draft { content, destination: folder.to_owned() })
     }
 
-    /// One that was written already, in a folder of the same file system as its destination.
-    pub fn of(file: NamedTempFile, destination: &Path) -> Draft {
-        Draft { file, destination: fs::canonicalize(destination).unwrap_or(destination.to_owned()) }
+    /// The same with this destination.
+    pub fn at(self, destination: &Path) -> Draft {
+        Draft { destination: resolved(destination), ..self }
+    }
+
+    fn with_mode(destination: &Path, mode: u32) -> Result<Draft> {
+        let content = match is_stream(destination) {
+            true => tempfile::tempfile().map(Content::Unnamed),
+            false => Content::new(&folder_of(destination), mode),
+        };
+        let content = content.with_context(|| format!("cannot write {}", destination.shown()))?;
+        Ok(Draft { content, destination: resolved(destination) })
     }
 
     pub fn file(&mut self) -> &mut File {
-        self.file.as_file_mut()
+        match &mut self.content {
+            Content::Unnamed(file) => file,
+            Content::Named(file) => file.as_file_mut(),
+        }
     }
 
     /// Makes the file durable and puts it at its destination; with `replace` false only if there is
     /// nothing. A reader, or a crash, sees what was there before or this.
     pub fn publish(mut self, replace: bool) -> Result<()> {
-        let failed = format!("cannot write {}", self.destination.shown());
-        if replace && is_stream(&self.destination) {
-            return pour(self.file.as_file_mut(), &self.destination);
+        let destination = self.destination.clone();
+        if replace && is_stream(&destination) {
+            return pour(self.file(), &destination);
         }
+        let failed = || format!("cannot write {}", destination.shown());
         if replace {
-            refuse_disk(&self.destination).context(failed.clone())?;
+            refuse_disk(&destination).with_context(failed)?;
         }
-        self.file.as_file().sync_all().context(failed.clone())?;
-        let published = match replace {
-            true => self.file.persist(&self.destination),
-            false => self.file.persist_noclobber(&self.destination),
-        };
-        published.map(drop).map_err(|error| error.error).context(failed)
+        // Its bytes before its name, or a crash between the two would leave the name of an empty file.
+        self.file().sync_all().with_context(failed)?;
+        self.content.put(&destination, replace).with_context(failed)?;
+        let folder = File::open(folder_of(&destination)).and_then(|folder| folder.sync_all());
+        folder.with_context(|| format!("{} is written, and a power cut may undo that", destination.shown()))
     }
 
     /// Publishes what a command was told to write: see [`Target`].
@@ -94,6 +108,58 @@ impl Draft {
         let Target { force, .. } = Target::new(&self.destination, force)?;
         let replace = force || is_stream(&self.destination);
         self.publish(replace)
+    }
+}
+
+impl Content {
+    fn new(folder: &Path, mode: u32) -> io::Result<Content> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(CWD, folder, flags, Mode::from_raw_mode(mode)) {
+            Ok(file) if Path::new(OWN_DESCRIPTORS).is_dir() => Ok(Content::Unnamed(file.into())),
+            Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let permissions = Permissions::from_mode(mode);
+                unguessable().permissions(permissions).tempfile_in(folder).map(Content::Named)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives it its name.
+    fn put(self, destination: &Path, replace: bool) -> io::Result<()> {
+        match self {
+            Content::Unnamed(file) => {
+                let file = format!("{OWN_DESCRIPTORS}/{}", file.as_raw_fd());
+                let link = |path: &Path| Ok(linkat(CWD, &file, CWD, path, AtFlags::SYMLINK_FOLLOW)?);
+                if !replace {
+                    return link(destination);
+                }
+                // Only a file that has a name takes another's.
+                let linked = unguessable().make_in(folder_of(destination), link)?;
+                Ok(linked.into_temp_path().persist(destination)?)
+            }
+            Content::Named(file) if replace => Ok(file.persist(destination).map(drop)?),
+            Content::Named(file) => Ok(file.persist_noclobber(destination).map(drop)?),
+        }
+    }
+}
+
+/// Names for files that are about to have another.
+fn unguessable() -> tempfile::Builder<'static, 'static> {
+    let mut names = tempfile::Builder::new();
+    names.prefix(".totebox-");
+    names
+}
+
+/// What a path leads to; itself if there is nothing.
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or(path.to_owned())
+}
+
+/// The folder in which a file for this path is made, to take its place later.
+pub fn folder_of(path: &Path) -> PathBuf {
+    match resolved(path).parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
@@ -108,6 +174,9 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// To be made before the work, which would be for nothing if the file may not be written.
     pub fn new(path: &'a Path, force: bool) -> Result<Target<'a>> {
+        if path.is_dir() {
+            bail!("{} is a folder; name a file with -o", path.shown());
+        }
         if !force && path.symlink_metadata().is_ok() && !is_stream(path) {
             bail!("{} already exists; --force replaces it, -o names another file", path.shown());
         }
@@ -199,6 +268,12 @@ pub fn write_secret(path: &Path, bytes: &[u8], replace: bool) -> Result<()> {
     draft.publish(replace)
 }
 
+/// Writes a file in a folder that was made for it. Nothing is to be there; a symbolic link is not followed.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(bytes));
+    written.with_context(|| format!("cannot write {}", path.shown()))
+}
+
 /// A file with these bytes, to be published later.
 pub fn draft(path: &Path, bytes: &[u8]) -> Result<Draft> {
     let mut draft = Draft::new(path)?;
@@ -250,6 +325,46 @@ mod tests {
         Target::new(&path, true).unwrap().write(b"theirs").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         Target::new(Path::new("/dev/null"), false).unwrap().write(b"poured").unwrap();
+    }
+
+    #[test]
+    fn nothing_has_a_name_before_it_is_whole_and_nothing_is_left_of_what_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let path = folder.path().join("file");
+        for (bytes, replace) in [(b"one", false), (b"two", true)] {
+            let mut drafts = [Draft::new(&path), Draft::secret(&path), Draft::within(folder.path(), 0o600)].map(Result::unwrap);
+            drafts.iter_mut().for_each(|draft| draft.file().write_all(bytes).unwrap());
+            let before = usize::from(replace);
+            assert_eq!(names().len(), before, "whatever ends this process now leaves nothing");
+            let [first, second, third] = drafts;
+            first.publish(replace).unwrap();
+            assert_eq!((names(), fs::read(&path).unwrap()), (vec!["file".into()], bytes.to_vec()));
+            let refused = second.publish(false).unwrap_err().to_string();
+            assert!(refused.starts_with("cannot write ") && refused.ends_with("/file"), "{refused}");
+            let folder_in_its_place = folder.path().join("folder");
+            fs::create_dir(&folder_in_its_place).unwrap();
+            third.at(&folder_in_its_place).publish(true).unwrap_err();
+            fs::remove_dir(&folder_in_its_place).unwrap();
+            assert_eq!(names(), ["file"]);
+        }
+    }
+
+    #[test]
+    fn a_link_is_followed_to_the_file_it_names_and_a_folder_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("elsewhere")).unwrap();
+        fs::write(at("elsewhere/file"), "before").unwrap();
+        std::os::unix::fs::symlink("elsewhere/file", at("link")).unwrap();
+        Target::new(&at("link"), true).unwrap().write(b"after").unwrap();
+        assert!(at("link").is_symlink());
+        assert_eq!(fs::read(at("elsewhere/file")).unwrap(), b"after");
+        assert_eq!(fs::read_dir(at("elsewhere")).unwrap().count(), 1);
+        let refused = Target::new(&at("elsewhere"), true).unwrap_err().to_string();
+        assert!(refused.ends_with("/elsewhere is a folder; name a file with -o"), "{refused}");
+        assert!(write_new(&at("link"), b"again").is_err());
+        assert_eq!(fs::read(at("elsewhere/file")).unwrap(), b"after");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! Names from the disk are hostile: no file is named by one unless it was made harmless (`file_name.rs`).
 
 use std::fs::{self, File};
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +24,7 @@ use super::jsonl::Line;
 use super::report::{Findings, VolumeReport};
 use super::walk::Walk;
 use totebox_common::file_name::portable;
+use totebox_common::files::write_new;
 
 /// Makes sure that nothing can be overwritten: `directory` is made, or is there and empty.
 pub fn prepare(directory: &Path) -> Result<()> {
@@ -72,7 +73,7 @@ fn copy_input(image: &Image, volume: &Volume, superblock: &Superblock, directory
         }
     }
     let path = directory.join(Area::Input.name()).join("blocks.bin");
-    fs::write(&path, bytes).with_context(|| cannot_write(&path))
+    write_new(&path, &bytes)
 }
 
 /// The extraction of one volume: what the verifier shows goes into files.
@@ -175,7 +176,7 @@ impl Extraction {
                 // A forged ledger has two records of one number: the first stays.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 // A file system without links.
-                Err(_) => drop(fs::copy(&asset, &path).with_context(|| cannot_write(&path))?),
+                Err(_) => copy_new(&asset, &path).with_context(|| cannot_write(&path))?,
             }
         }
         Ok(())
@@ -207,6 +208,11 @@ impl Visitor for Extraction {
 /// without anything that means something to a file system, a shell or a terminal.
 fn file_name(sequence: u64, name: &str) -> String {
     portable(&format!("{sequence:06} {name}"))
+}
+
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let copied = io::copy(&mut File::open(from)?, &mut File::create_new(to)?);
+    copied.map(drop)
 }
 
 fn cannot_write(path: &Path) -> String {

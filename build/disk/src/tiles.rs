@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ledger_fmt::Hash;
 use ledger_fmt::tree::{leaf, node};
+use totebox_common::files::write_new;
 use totebox_shown::ShowPath;
 
 use super::extract::prepare;
@@ -54,8 +55,8 @@ fn write(directory: &Path, level: &str, number: usize, width: usize, bytes: &[u8
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().expect("a file is in a directory");
-    let written = fs::create_dir_all(directory).and_then(|()| fs::write(path, bytes));
-    written.with_context(|| format!("cannot write {}", path.shown()))
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.shown()))?;
+    write_new(path, bytes)
 }
 
 /// A tile's number as a path: `x001/x234/067`, and of one that is not full its width, `067.p/5`.

@@ -1,10 +1,11 @@
 //! `totebox get`.
 
+use std::env::temp_dir;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use serde_json::json;
-use totebox_common::files::{is_stream, keep_to_owner};
+use totebox_common::files::{Draft, folder_of, is_stream};
 use totebox_common::outln;
 use totebox_console_protocol::text::{Hex, Size};
 use totebox_console_protocol::words::Quoted;
@@ -42,20 +43,14 @@ pub fn run(args: Args) -> Result<Outcome> {
     if to_stdout && args.json {
         bail!("--json and -o - both write to standard output");
     }
-    let folder = match &args.output {
-        Some(path) if to_stdout || is_stream(path) => {
-            // What is on its way there stands in a folder that is everybody's.
-            keep_to_owner();
-            std::env::temp_dir()
-        }
-        Some(path) => {
-            args.force.target(path)?;
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
-        }
-        None => PathBuf::from("."),
-    };
+    let content = match &args.output {
+        // What is on its way there stands in a folder that is everybody's.
+        Some(path) if to_stdout || is_stream(path) => Draft::within(&temp_dir(), 0o600),
+        Some(path) => Draft::within(&folder_of(args.force.target(path)?.path()), 0o666),
+        None => Draft::within(Path::new("."), 0o666),
+    }?;
     let mut session = args.appliance.open(TIMEOUT)?;
-    let fetched = get(&mut session, &args.archive, args.sequence, &folder, &mut Bar::default())?;
+    let fetched = get(&mut session, &args.archive, args.sequence, content, &mut Bar::default())?;
     let mut fetched = match fetched {
         Ok(fetched) => fetched,
         Err(refusal) => return refused(&refusal),

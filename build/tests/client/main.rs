@@ -20,6 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use appliance::{Appliance, Noise};
+use totebox_common::files::Draft;
 use totebox_console::testing::{Document, Harness};
 use totebox_operator::client::content::FileContent;
 use totebox_operator::client::get::get;
@@ -87,8 +88,13 @@ fn put_all(session: &mut Session, archive: &str, sources: &[Source]) -> Vec<(Sou
     outcomes
 }
 
+/// Where what is fetched goes, to be saved in this folder.
+fn within(folder: &Path) -> Draft {
+    Draft::within(folder, 0o600).unwrap()
+}
+
 fn get_bytes(session: &mut Session, archive: &str, sequence: u64, folder: &Path) -> Vec<u8> {
-    let fetched = get(session, archive, sequence, folder, &mut Quiet).unwrap().unwrap();
+    let fetched = get(session, archive, sequence, within(folder), &mut Quiet).unwrap().unwrap();
     let path = folder.join("fetched");
     fetched.save(&path, true).unwrap();
     fs::read(&path).unwrap()
@@ -231,9 +237,9 @@ fn a_document_that_does_not_have_its_hash_is_no_file() {
     };
     let (_, stream) = Appliance::start(Noise::none(), prepare, |_| {});
     let mut session = session(stream);
-    let refusal = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap().unwrap_err();
+    let refusal = get(&mut session, "contracts", 1, within(folder.path()), &mut Quiet).unwrap().unwrap_err();
     assert_eq!(refusal.name, "damaged");
-    let refusal = get(&mut session, "contracts", 2, folder.path(), &mut Quiet).unwrap().unwrap_err();
+    let refusal = get(&mut session, "contracts", 2, within(folder.path()), &mut Quiet).unwrap().unwrap_err();
     assert_eq!(refusal.name, "not-found");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -248,7 +254,7 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
     };
     let (_, stream) = Appliance::start(Noise::none(), prepare, |_| {});
     let mut session = session(stream);
-    let mut fetch = || get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap().unwrap();
+    let mut fetch = || get(&mut session, "contracts", 1, within(folder.path()), &mut Quiet).unwrap().unwrap();
     let error = fetch().save(&path, false).unwrap_err();
     assert!(error.to_string().ends_with("already exists; --force replaces it, -o names another file"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
@@ -340,7 +346,7 @@ fn timeout_ends_when_nothing_moved_for_so_long() {
     let (appliance, stream) = Appliance::start(Noise::none(), hang, |_| {});
     let timing = Timing { quiet: Duration::from_millis(20), timeout: Duration::from_secs(1) };
     let mut session = Session::open(Connection::over(stream).unwrap(), timing, Box::new(|_| {})).unwrap();
-    let error = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap_err().to_string();
+    let error = get(&mut session, "contracts", 1, within(folder.path()), &mut Quiet).unwrap_err().to_string();
     assert_eq!(error, "archive contracts has sent nothing of record 1 behind byte 0, for 1 s now");
     let error = ls(&mut session, "contracts", 0, 9).unwrap_err().to_string();
     assert_eq!(error, "no answer to `ls contracts 0 9` within 1 s: who should answer does not");

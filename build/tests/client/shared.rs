@@ -19,7 +19,7 @@ use totebox_operator::client::{Address, Connection, Session};
 
 use crate::appliance::ARCHIVES;
 use crate::commands::command;
-use crate::{Quiet, TIMING, documents, files, put_all};
+use crate::{Quiet, TIMING, documents, files, put_all, within};
 
 /// An appliance whose line each client loses once it has sent so many bytes.
 pub struct Shared {
@@ -128,7 +128,7 @@ fn a_reading_goes_on_where_it_was() {
         assert!(status(&mut session).unwrap().unwrap().settled);
         assert_eq!(ls(&mut session, "contracts", 0, 9).unwrap().unwrap().records, 2);
     }
-    let fetched = get(&mut session, "contracts", 1, folder.path(), &mut Quiet).unwrap().unwrap();
+    let fetched = get(&mut session, "contracts", 1, within(folder.path()), &mut Quiet).unwrap().unwrap();
     let path = folder.path().join("fetched");
     fetched.save(&path, true).unwrap();
     assert!(std::fs::read(&path).unwrap() == content);

@@ -55,11 +55,5 @@ pub fn save(disk: &File, plan: &Plan, path: &Path, to: &Path) -> Result<()> {
     let saved = Saved { disk: path.shown().to_string(), overwritten };
     let text = serde_json::to_string_pretty(&saved)? + "\n";
     // For its owner alone: nobody knows what stood there.
-    files::write_secret(to, text.as_bytes(), false)?;
-    let directory = match to.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let durable = File::open(directory).and_then(|directory| directory.sync_all());
-    durable.with_context(|| format!("cannot make {} durable; nothing was written to the disk", to.shown()))
+    files::write_secret(to, text.as_bytes(), false).context("nothing was written to the disk")
 }

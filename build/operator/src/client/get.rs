@@ -1,9 +1,8 @@
 //! Getting a document: into a file beside the one wanted, which takes its place once every byte came and
 //! the hash is right. After a disturbance it goes on where it was.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,7 @@ use super::Word;
 use anyhow::{Context, Result, bail};
 use ledger_fmt::Hash;
 use std::ffi::OsStr;
-use tempfile::{Builder, NamedTempFile};
 use totebox_console_protocol::words::Quoted;
-use totebox_shown::ShowPath;
 
 use super::lines::{Line, Refusal};
 use super::progress::Progress;
@@ -31,24 +28,21 @@ pub struct Document {
     pub time_ms: u64,
 }
 
-/// A document that came whole, its content in a file without a name yet.
+/// A document that came whole, its content in a file that has no name yet.
 #[derive(Debug)]
 pub struct Fetched {
     pub document: Document,
-    content: NamedTempFile,
+    content: Draft,
 }
 
-/// Gets the document in a record; its content stays in `folder` until it is named.
+/// Gets the document in a record; its content goes into `content`.
 pub fn get(
     session: &mut Session,
     archive: &str,
     sequence: u64,
-    folder: &Path,
+    content: Draft,
     progress: &mut dyn Progress,
 ) -> Result<Result<Fetched, Refusal>> {
-    // As any new file: who may read it is the operator's umask to say.
-    let content = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder);
-    let content = content.with_context(|| format!("cannot write to {}", folder.shown()))?;
     let hasher = blake3::Hasher::new();
     let mut fetch = Fetch { content, hasher, received: 0, document: None, moved: Instant::now() };
     let (mut disturbances, mut silent_for) = (0, session.timing.quiet);
@@ -100,7 +94,7 @@ pub fn get(
 }
 
 struct Fetch {
-    content: NamedTempFile,
+    content: Draft,
     hasher: blake3::Hasher,
     received: u64,
     document: Option<Document>,
@@ -148,7 +142,7 @@ impl Fetch {
                         return Ok(Received::Disturbed);
                     }
                     self.moved = Instant::now();
-                    self.content.write_all(&bytes).context("cannot write what came")?;
+                    self.content.file().write_all(&bytes).context("cannot write what came")?;
                     self.hasher.update(&bytes);
                     self.received += bytes.len() as u64;
                     progress.at(self.received);
@@ -169,11 +163,11 @@ impl Fetch {
 impl Fetched {
     /// Gives the content its name. An existing file is only replaced with `force`.
     pub fn save(self, path: &Path, force: bool) -> Result<()> {
-        Draft::of(self.content, path).publish_output(force)
+        self.content.at(path).publish_output(force)
     }
 
     pub fn content(&mut self) -> Result<&mut (impl Read + use<>)> {
-        let file: &mut File = self.content.as_file_mut();
+        let file: &mut File = self.content.file();
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
     }

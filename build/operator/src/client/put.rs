@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ledger_fmt::payload::DOCUMENT_NAME_MAX;
 use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::Hex;
@@ -24,6 +24,7 @@ use super::progress::Progress;
 use super::session::{Heard, Session, TRIES};
 use super::sources::Source;
 use super::status::status;
+use totebox_common::files::Draft;
 use totebox_common::output::causes;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,9 +176,9 @@ impl Sender<'_> {
         if !self.doubtful || records.is_empty() {
             return Ok(records.into_iter().next());
         }
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         for record in records {
-            if get(self.session, self.order.archive, record.sequence, folder.path(), progress)?.is_ok() {
+            let content = Draft::within(&std::env::temp_dir(), 0o600)?;
+            if get(self.session, self.order.archive, record.sequence, content, progress)?.is_ok() {
                 return Ok(Some(record));
             }
         }
