@@ -365,7 +365,9 @@ fn what_is_no_disk_is_refused_at_once() {
     let fifo = disk.directory.path().join("fifo");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
     for command in ["ls", "verify"] {
-        for (file, what) in [(".", "it is a folder; name a file"), ("fifo", "it is neither a file nor a block device; name one")] {
+        for (file, what) in
+            [(".", "it is a folder; name a file"), ("fifo", "it is neither a file nor a block device; name one")]
+        {
             let (code, out, err) = disk.run(&[command, file]);
             let expected = format!("totebox: cannot read {file}: {what}\n");
             assert_eq!((code, out.as_str(), err), (2, "", expected));

@@ -82,7 +82,12 @@ fn a_fifo_holds_no_command_up_and_a_device_fills_no_memory() {
         deployment
     };
     made("house").create_disk(&at("disk.img")).unwrap();
-    let odd_in = ["board-is-odd/b.toml", "key-is-odd/keys/a0.key", "system-is-odd/system.xml", "memory-is-odd/state/disk.toml"];
+    let odd_in = [
+        "board-is-odd/b.toml",
+        "key-is-odd/keys/a0.key",
+        "system-is-odd/system.xml",
+        "memory-is-odd/state/disk.toml",
+    ];
     for file in odd_in {
         made(file.split_once('/').unwrap().0);
         fs::create_dir_all(at(file).parent().unwrap()).unwrap();

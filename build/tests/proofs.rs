@@ -418,7 +418,11 @@ fn an_altered_proof_proves_nothing() {
         site.fails("check-proof bad --key keys/a0.vkey", 2, says);
     }
     site.file("bad", vec![b'a'; PROOF_MAX + 1]);
-    site.fails("check-proof bad --key keys/a0.vkey", 2, &format!("cannot read bad: it has more than {PROOF_MAX} bytes"));
+    site.fails(
+        "check-proof bad --key keys/a0.vkey",
+        2,
+        &format!("cannot read bad: it has more than {PROOF_MAX} bytes"),
+    );
     site.file("moved", proof.replace("index 2", "index 3"));
     site.fails("check-proof moved --key keys/a0.vkey", 1, "the record in it is damaged, or not the one");
 }

@@ -330,10 +330,12 @@ mod tests {
     #[test]
     fn nothing_has_a_name_before_it_is_whole_and_nothing_is_left_of_what_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let names = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let names =
+            || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         let path = folder.path().join("file");
         for (bytes, replace) in [(b"one", false), (b"two", true)] {
-            let mut drafts = [Draft::new(&path), Draft::secret(&path), Draft::within(folder.path(), 0o600)].map(Result::unwrap);
+            let mut drafts =
+                [Draft::new(&path), Draft::secret(&path), Draft::within(folder.path(), 0o600)].map(Result::unwrap);
             drafts.iter_mut().for_each(|draft| draft.file().write_all(bytes).unwrap());
             let before = usize::from(replace);
             assert_eq!(names().len(), before, "whatever ends this process now leaves nothing");

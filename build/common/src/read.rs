@@ -28,7 +28,10 @@ pub fn bytes(path: &Path, len_max: usize) -> io::Result<Vec<u8>> {
     source.take(len_max as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > len_max {
         let most = show_size(len_max as u64);
-        return Err(error(ErrorKind::FileTooLarge, format!("it has more than {most}, the most that is read of one")));
+        return Err(error(
+            ErrorKind::FileTooLarge,
+            format!("it has more than {most}, the most that is read of one"),
+        ));
     }
     if bytes.is_empty() && is_pipe {
         return Err(error(ErrorKind::UnexpectedEof, "it is a pipe, and nobody writes into it".into()));

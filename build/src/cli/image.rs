@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use totebox_capdl::{Image, Programs};
-use totebox_common::{errln, read};
 use totebox_common::problem::Obstacle;
+use totebox_common::{errln, read};
 use totebox_deployment::board::sdk;
 use totebox_shown::ShowPath;
 

@@ -520,7 +520,9 @@ impl<'a> Bridge<'a> {
         if let Some(loser) = &loser {
             let text = match why {
                 Why::Gone => None,
-                Why::Idle => Some(format!("*the line goes to a waiting client: next to nothing moved for {timeout} s")),
+                Why::Idle => {
+                    Some(format!("*the line goes to a waiting client: next to nothing moved for {timeout} s"))
+                }
                 Why::TakenBack => Some("*the operator at the terminal has taken the line".into()),
             };
             if let Some(text) = text {
