@@ -21,13 +21,12 @@ use totebox_console_protocol::data::checksum;
 use totebox_shown::Shown;
 
 use super::finder::Finder;
+use super::keys::{Lost, has_line, void_unsent};
 use super::script::Script;
+use super::streams::{read_some, write};
 use super::turns::{Next, Turns};
 
 const LEAVE: u8 = 0x1d;
-
-/// Bytes read at a time: what a pipe or terminal that is ready takes without waiting.
-const PIECE: usize = 4096;
 
 /// Bytes of what is typed or pasted at a terminal that may wait for the appliance. While more wait the terminal
 /// is not read: that text stays where it is, and so do Ctrl-C and Ctrl-].
@@ -129,35 +128,6 @@ enum Input {
         /// The appliance, or the bridge, refused or gave up something of it.
         refused: bool,
     },
-}
-
-/// Keys that reached nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lost {
-    /// None but line ends.
-    Nothing,
-    Lines,
-    WithinLine,
-}
-
-impl Lost {
-    fn add(&mut self, keys: &[u8]) {
-        let ends_line = |key: &u8| matches!(key, b'\r' | b'\n');
-        match keys.last() {
-            Some(last) if !ends_line(last) => *self = Lost::WithinLine,
-            Some(_) if *self != Lost::Nothing || !keys.iter().all(ends_line) => *self = Lost::Lines,
-            _ => {}
-        }
-    }
-
-    /// The byte that tells the console that the terminal has the line again.
-    const fn signal(self) -> u8 {
-        match self {
-            Lost::Nothing => control::BACK,
-            Lost::Lines => control::BACK_LINES_LOST,
-            Lost::WithinLine => control::BACK_WITHIN_LINE,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -289,7 +259,7 @@ impl<'a> Bridge<'a> {
     }
 
     fn line_ready(&mut self, events: PollFlags) -> Result<Option<End>> {
-        if events.contains(PollFlags::OUT) && !write_some(self.ends.line, &mut self.to_line) {
+        if events.contains(PollFlags::OUT) && write(self.ends.line, &mut self.to_line).is_err() {
             return Ok(Some(End::BackendGone));
         }
         if self.to_holder.is_empty() {
@@ -459,7 +429,7 @@ impl<'a> Bridge<'a> {
         let mut moved = 0;
         if events.contains(PollFlags::OUT) {
             let before = self.to_holder.len();
-            gone |= !write_some(&client.stream, &mut self.to_holder);
+            gone |= write(&client.stream, &mut self.to_holder).is_err();
             moved += before - self.to_holder.len();
         }
         if !gone && self.to_line.is_empty() && !client.sent_all {
@@ -569,48 +539,6 @@ impl<'a> Bridge<'a> {
         if self.notices_open && self.notices.len() + text.len() <= NOTICES_MAX {
             self.notices.extend_from_slice(text.as_bytes());
         }
-    }
-}
-
-/// Whether a line in it was typed to its end.
-fn has_line(typed: &[u8]) -> bool {
-    let ends_line = |key: &u8| matches!(key, b'\r' | b'\n');
-    typed.iter().skip_while(|key| ends_line(key)).any(ends_line)
-}
-
-/// Takes away what waits to be sent to the console and is void; what acts at once stays. Returns what it was.
-fn void_unsent(unsent: &mut Vec<u8>) -> Vec<u8> {
-    let acts = |byte: &u8| *byte == control::INTERRUPT || control::is_reserved(*byte);
-    unsent.split_off(unsent.iter().rposition(acts).map_or(0, |at| at + 1))
-}
-
-/// Writes what the other side takes now; an error if it takes nothing any more.
-fn write(to: impl AsFd, bytes: &mut Vec<u8>) -> rustix::io::Result<()> {
-    match rustix::io::write(to, bytes) {
-        Ok(count) => {
-            bytes.drain(..count);
-            Ok(())
-        }
-        Err(Errno::AGAIN | Errno::INTR) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// As [`write`]; false if it takes nothing any more.
-fn write_some(to: impl AsFd, bytes: &mut Vec<u8>) -> bool {
-    write(to, bytes).is_ok()
-}
-
-/// Reads what is there: empty at the end, `None` if there is nothing for now.
-fn read_some(from: impl AsFd) -> rustix::io::Result<Option<Vec<u8>>> {
-    let mut piece = vec![0; PIECE];
-    match rustix::io::read(from, &mut piece) {
-        Ok(count) => {
-            piece.truncate(count);
-            Ok(Some(piece))
-        }
-        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -8,8 +8,10 @@ mod backend;
 mod bridge;
 mod disk;
 mod finder;
+mod keys;
 mod script;
 mod socket;
+mod streams;
 mod terminal;
 mod turns;
 

@@ -5,6 +5,8 @@ mod life;
 mod machine;
 mod orders;
 mod person;
+mod shown;
+mod skip;
 mod strings;
 mod takeover;
 mod trace;
