@@ -56,14 +56,6 @@ impl Traced {
             Traced::Service(role) => role,
         }
     }
-
-    /// Among archives its index, else 0.
-    pub const fn index(self) -> usize {
-        match self {
-            Traced::Archive(index) => index,
-            Traced::Service(_) => 0,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -385,7 +377,6 @@ mod tests {
             assert_eq!(Traced::of(role, 1), None);
         }
         assert_eq!(Traced::service("archive"), None);
-        let archive = Traced::of(Role::Archive, 7).unwrap();
-        assert_eq!((archive.role(), archive.index()), (Role::Archive, 7));
+        assert_eq!(Traced::of(Role::Archive, 7), Some(Traced::Archive(7)));
     }
 }
