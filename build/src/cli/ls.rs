@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 use totebox_common::output::OutputError;
 use totebox_common::{errln, outln};
-use totebox_console_protocol::text::{Size, Time};
+use totebox_console_protocol::views::{LISTING_HEAD, ListingLine};
 use totebox_console_protocol::words::Quoted;
-use totebox_operator::client::ls::{Listing, Range, ls};
+use totebox_operator::client::ls::{Listing, Range, Record, ls};
 
 use super::appliance::{Appliance, TIMEOUT, refused};
 use super::output::{self, count_of};
@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Result<Outcome> {
 
 /// The records, and what is damaged in its place among them.
 fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputError> {
-    outln!("     seq  {:<19}  {:<15}        size  name", "time", "kind")?;
+    outln!("{LISTING_HEAD}")?;
     let known =
         |damaged: &Range| damaged.last.map_or(0, |last| last.saturating_sub(damaged.first).saturating_add(1));
     let shown = damaged.iter().map(known).fold(entries.len() as u64, u64::saturating_add);
@@ -71,9 +71,10 @@ fn print(Listing { records, entries, damaged }: &Listing) -> Result<(), OutputEr
         while let Some(damaged) = damaged.next_if(|damaged| damaged.first < entry.sequence) {
             print_damaged(damaged)?;
         }
-        let (time, size) = (Time(entry.time_ms), Size(entry.size));
-        let name = if entry.name.is_empty() { String::new() } else { Quoted(entry.name.as_bytes()).to_string() };
-        outln!("{}", format!("{:>8}  {time}  {:<15}  {size:>10}  {name}", entry.sequence, entry.kind).trim_end())?;
+        let Record { sequence, kind, time_ms, size, name, .. } = entry;
+        let name = if name.is_empty() { String::new() } else { Quoted(name.as_bytes()).to_string() };
+        let line = ListingLine { sequence: *sequence, time_ms: *time_ms, kind, size: *size, name };
+        outln!("{}", line.to_string().trim_end())?;
     }
     damaged.try_for_each(print_damaged)?;
     outln!("{}", count_of(shown, *records, "record"))

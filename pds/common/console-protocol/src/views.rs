@@ -238,6 +238,29 @@ impl<T: Display> EventLine<'_, T> {
     }
 }
 
+/// A record in the listing of `ls`. A listing is shown as it comes, so its columns are as wide as their rows may be.
+#[derive(Clone, Copy, Debug)]
+pub struct ListingLine<'a, N> {
+    pub sequence: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    pub kind: &'a str,
+    /// Bytes of content.
+    pub size: u64,
+    /// The document's, quoted.
+    pub name: N,
+}
+
+/// The first line of a listing.
+pub const LISTING_HEAD: &str = "     seq  time                 kind                   size  name";
+
+impl<N: Display> Display for ListingLine<'_, N> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let ListingLine { sequence, time_ms, kind, size, name } = self;
+        write!(f, "{sequence:>8}  {:<19}  {kind:<15}  {:>10}  {name}", Time(*time_ms), Size(*size))
+    }
+}
+
 /// What a domain noted, in the table of `trace`.
 #[derive(Clone, Copy, Debug)]
 pub struct NoteLine<T> {
@@ -304,6 +327,23 @@ impl Display for Summary {
         match self.time_ms {
             0 => f.write_str("the clock has not reported the time"),
             time_ms => write!(f, "{} UTC", Time(time_ms)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn the_rows_of_a_listing_stand_under_its_head() {
+        for (sequence, time_ms, size) in [(0, 0, 0), (99_999_999, 1_709_251_200_000, 1 << 40)] {
+            let line = ListingLine { sequence, time_ms, kind: "acknowledgement", size, name: "lease" }.to_string();
+            for (word, title) in [("acknowledgement", "kind"), ("lease", "name")] {
+                assert_eq!(line.find(word), LISTING_HEAD.find(title), "{line}");
+            }
         }
     }
 }

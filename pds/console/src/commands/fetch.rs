@@ -5,6 +5,7 @@ use core::str;
 
 use totebox_console_protocol::data::{CONTENT_MAX, Content};
 use totebox_console_protocol::text::{Count, Hex, Size, Time};
+use totebox_console_protocol::views::{LISTING_HEAD, ListingLine};
 use totebox_console_protocol::words::Quoted;
 use totebox_manifest::conversation::INTAKE_DATA;
 use totebox_protocol::intake::{Answered, Asked, Refusal, Stored};
@@ -263,10 +264,9 @@ fn list_answer(
                 ));
             } else {
                 if !core::mem::replace(begun, true) {
-                    output.line(format_args!("     seq  {:<19}  {:<15}        size  name", "time", "kind"));
+                    output.line(format_args!("{LISTING_HEAD}"));
                 }
-                let (size, time) = (Size(size), Time(time_ms));
-                output.line(format_args!("{sequence:>8}  {time:<19}  {kind:<15}  {size:>10}  {name}"));
+                output.line(format_args!("{}", ListingLine { sequence, time_ms, kind, size, name }));
             }
             Ok(Then::GoesOn)
         }
