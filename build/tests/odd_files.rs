@@ -1,5 +1,6 @@
-//! What is no file where one is meant: every command that is given a name to read ends with a word, and neither waits nor
-//! reads on for ever. A FIFO that nobody writes to waits, and `/dev/zero` never ends.
+//! Files that are not what is meant. Every command that is given a name to read ends with a word, and neither waits nor
+//! reads on for ever: a FIFO that nobody writes to waits, and `/dev/zero` never ends. What is read whole is read in a time
+//! and a memory in proportion to its length, whatever is in it.
 
 #![allow(clippy::disallowed_methods, reason = "the paths are the test's own")]
 
@@ -112,6 +113,50 @@ fn a_fifo_holds_no_command_up_and_a_device_fills_no_memory() {
             assert_eq!(status.code(), Some(2), "{line}: {said}");
             assert!(said.starts_with("totebox: "), "{line}: {said}");
         }
+    }
+}
+
+/// Files of about a megabyte that are mistakes from the first byte to the last, or the same thing over and over. Where each
+/// is held against all the others, or counted from the start of the file, that takes hours, or all memory.
+#[test]
+fn a_file_full_of_mistakes_is_read_in_no_more_time_than_its_length_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, head: &str, piece: &dyn Fn(usize) -> String, tail: &str| {
+        let mut text = head.to_owned();
+        for number in 0.. {
+            let piece = piece(number);
+            if text.len() + piece.len() + tail.len() > 1_000_000 {
+                break;
+            }
+            text += &piece;
+        }
+        fs::write(directory.path().join(name), text + tail).unwrap();
+        name.to_owned()
+    };
+    let domain = "<protection_domain name=\"a\"><program_image path=\"a.elf\"/>";
+    let in_domain = format!("<system><memory_region name=\"r\" size=\"0x1000\"/>{domain}");
+    let [system, end] = ["</system>", "</protection_domain></system>"];
+    let descriptions = [
+        file("elements", "<system>", &|_| "<u/>".into(), system),
+        file("regions", "<system>", &|_| "<memory_region name=\"r\" size=\"1\"/>".into(), system),
+        file("aliases", "<system>", &|n| format!("<memory_region name=\"r{n}\" size=\"0xfffffff\" phys_addr=\"{n}\"/>"), system),
+        file("domains", "<system>", &|n| domain.replace("\"a\"", &format!("\"{n}\"")) + "</protection_domain>", system),
+        file("attributes", "<system><memory_region", &|n| format!(" a{n}=\"\""), "/></system>"),
+        file("maps", &in_domain, &|n| format!("<map mr=\"r\" vaddr=\"{n}0000\"/>"), end),
+        file("irqs", &in_domain, &|n| format!("<irq irq=\"{n}\" id=\"1\"/>"), end),
+    ];
+    for description in &descriptions {
+        for command in ["check DESCRIPTION", "diff DESCRIPTION DESCRIPTION", "graph DESCRIPTION -o out.svg --force"] {
+            let line = command.replace("DESCRIPTION", description);
+            let (status, said) = run(directory.path(), &line);
+            assert!(status.code().is_some(), "{line}: {status}, {said}");
+        }
+    }
+    let head = with_archives(1);
+    for (name, piece) in [("tables", "\n[[archive]]"), ("doubles", "\na=1"), ("brackets", "[["), ("dots", "a.")] {
+        let deployment = file(name, &head, &|_| piece.into(), "");
+        let (status, said) = run(directory.path(), &format!("system {deployment}"));
+        assert_eq!(status.code(), Some(2), "{name}: {said}");
     }
 }
 

@@ -213,8 +213,14 @@ impl Authority {
         }
         let mut edges = Vec::new();
         for accesses in self.by_memory().values() {
-            for writer in accesses.iter().filter(|access| access.perms.write) {
-                for reader in accesses.iter().filter(|access| access.vaddr.is_some()) {
+            // Of one subject the first is as good as all: it may map the same memory thousands of times.
+            let (mut wrote, mut mapped) = (BTreeSet::new(), BTreeSet::new());
+            let writes = |access: &&&Access| access.perms.write && wrote.insert((access.subject, access.region));
+            let maps = |access: &&&Access| access.vaddr.is_some() && mapped.insert(access.subject);
+            let writers: Vec<&&Access> = accesses.iter().filter(writes).collect();
+            let readers: Vec<&&Access> = accesses.iter().filter(maps).collect();
+            for writer in &writers {
+                for reader in &readers {
                     let how = How::Write(system.regions[writer.region].name.clone());
                     let places = [writer.place, reader.place];
                     edges.push(Edge { from: writer.subject, to: reader.subject, how, places });
@@ -276,16 +282,18 @@ fn classes(system: &System) -> Vec<usize> {
         .collect();
     fixed.sort_unstable();
     let mut classes: Vec<usize> = (0..system.regions.len()).collect();
-    let mut run: Vec<usize> = Vec::new();
-    let mut run_end = 0;
-    for (start, end, index) in fixed {
-        if start >= run_end {
-            run.clear();
-        }
-        run.push(index);
-        run_end = run_end.max(end);
-        let lowest = run.iter().copied().min().unwrap_or(index);
-        run.iter().for_each(|&member| classes[member] = lowest);
+    let mut rest = &fixed[..];
+    while let [(_, mut end, _), ..] = *rest {
+        // Those that begin before all of them have ended.
+        let touching = rest.iter().take_while(|&&(start, its_end, _)| {
+            let touches = start < end;
+            end = end.max(if touches { its_end } else { 0 });
+            touches
+        });
+        let (run, after) = rest.split_at(touching.count());
+        let lowest = run.iter().map(|&(_, _, index)| index).min();
+        run.iter().for_each(|&(_, _, index)| classes[index] = lowest.unwrap_or(index));
+        rest = after;
     }
     classes
 }

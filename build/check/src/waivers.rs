@@ -8,7 +8,7 @@ use toml::Spanned;
 use totebox_shown::Shown;
 
 use super::{Finding, RULES};
-use totebox_common::problem::{Problem, Problems};
+use totebox_common::problem::{Places, Problem, Problems};
 
 /// A finding that is accepted.
 #[derive(Clone, Debug, Deserialize)]
@@ -31,15 +31,16 @@ pub struct Waivers {
 impl Waivers {
     /// Reads a file of waivers. Where there is a policy, only what the rules leave to it can be waived.
     pub fn parse(file: &Path, text: &str, has_policy: bool) -> Result<Waivers, Problems> {
+        let places = Places::new(text);
         let waivers: Waivers = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let help = "a waiver is [[waive]] with rule, name and reason";
-            Problems(vec![Problem::at(file, text, offset, error.message(), help)])
+            Problems(vec![Problem::at(file, &places, offset, error.message(), help)])
         })?;
         let mut problems = Vec::new();
         for Waiver { rule, reason, .. } in &waivers.waive {
             let mut problem = |offset, message: String, help: &str| {
-                problems.push(Problem::at(file, text, offset, message, help));
+                problems.push(Problem::at(file, &places, offset, message, help));
             };
             let id = rule.get_ref();
             match RULES.iter().find(|known| known.id == id) {

@@ -4,7 +4,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use totebox_sdf::Place;
 use totebox_shown::{ShowPath, Shown};
+
+pub use totebox_sdf::Places;
 
 /// One thing wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,17 +35,16 @@ pub struct Problems(pub Vec<Problem>);
 impl Problem {
     pub fn at(
         file: &Path,
-        source: &str,
+        source: &Places,
         offset: usize,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Problem {
-        let before = &source[..source.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let Place { line, column } = source.of(offset);
         Problem {
             file: file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line: line as usize,
+            column: column as usize,
             message: message.into(),
             help: help.into(),
         }

@@ -43,7 +43,7 @@ pub const SYSTEM_FILE: &str = "system.xml";
 pub const SOURCE_MAX: usize = 1 << 20;
 
 /// Bytes of a `system.xml` that was made from one at most.
-pub const SYSTEM_MAX: usize = 16 << 20;
+pub const SYSTEM_MAX: usize = 4 << 20;
 
 /// Clock ticks per second: often enough to notice a silent archive, too seldom to cost anything.
 pub const TICK_HZ: u32 = 10;

@@ -8,23 +8,23 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use totebox_common::problem::{Problem, Problems};
+use totebox_common::problem::{Places, Problem, Problems};
 
 /// A file being read and what was found wrong so far.
 pub struct Report<'a> {
     file: &'a Path,
-    source: &'a str,
+    source: Places<'a>,
     problems: RefCell<Vec<(usize, Problem)>>,
 }
 
 impl<'a> Report<'a> {
     pub fn new(file: &'a Path, source: &'a str) -> Self {
-        Report { file, source, problems: RefCell::default() }
+        Report { file, source: Places::new(source), problems: RefCell::default() }
     }
 
     /// Parses the file as far as it can be, and reports the rest.
     pub fn parse(&self) -> Spanned<DeTable<'a>> {
-        let (table, errors) = DeTable::parse_recoverable(self.source);
+        let (table, errors) = DeTable::parse_recoverable(self.source.text());
         for error in errors {
             let offset = error.span().map_or(0, |span| span.start);
             self.problem(offset, format!("not TOML: {}", error.message().trim()), "");
@@ -34,7 +34,7 @@ impl<'a> Report<'a> {
 
     /// Reports something wrong at a byte of the file.
     pub fn problem(&self, offset: usize, message: impl Into<String>, help: impl Into<String>) {
-        let problem = Problem::at(self.file, self.source, offset, message, help);
+        let problem = Problem::at(self.file, &self.source, offset, message, help);
         self.problems.borrow_mut().push((offset, problem));
     }
 

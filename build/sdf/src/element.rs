@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 use totebox_shown::{Shown, is_printable};
 
-use crate::{Error, Errors, ID_MAX, Perms, Place};
+use crate::{Error, Errors, ID_MAX, Perms, Place, Places};
 
 /// A file being read and what was found wrong so far.
 pub struct Source<'a> {
     pub file: &'a Path,
-    pub document: &'a Document<'a>,
+    pub places: Places<'a>,
     pub errors: RefCell<Vec<Error>>,
 }
 
@@ -30,10 +30,6 @@ impl Source<'_> {
         if errors.is_empty() { Ok(value) } else { Err(Errors(errors)) }
     }
 
-    fn place(&self, byte: usize) -> Place {
-        let position = self.document.text_pos_at(byte);
-        Place { line: position.row, column: position.col }
-    }
 }
 
 /// Whether a character may stand in a name, a path or any other value.
@@ -57,7 +53,7 @@ impl<'a> Element<'a> {
     }
 
     pub fn place(self) -> Place {
-        self.source.place(self.node.range().start)
+        self.source.places.of(self.node.range().start)
     }
 
     pub fn error(self, message: impl Into<String>) {
@@ -82,7 +78,7 @@ impl<'a> Element<'a> {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let message =
                     format!("unknown attribute '{}' on <{}> (known: {known})", attribute.name(), self.name());
-                self.source.error(self.source.place(attribute.range().start), message);
+                self.source.error(self.source.places.of(attribute.range().start), message);
             }
         }
     }
@@ -91,7 +87,7 @@ impl<'a> Element<'a> {
     pub fn children(self) -> impl Iterator<Item = Element<'a>> {
         self.node.children().filter_map(move |node| {
             if node.is_text() && !node.text().unwrap_or("").trim().is_empty() {
-                let place = self.source.place(node.range().start);
+                let place = self.source.places.of(node.range().start);
                 self.source.error(place, format!("text inside <{}>: only elements may stand here", self.name()));
             }
             node.is_element().then_some(Element { node, source: self.source })
@@ -120,7 +116,7 @@ impl<'a> Element<'a> {
         let attribute = self.node.attribute_node(name)?;
         let message =
             format!("attribute '{name}' of <{}> is '{}'; expected {expected}", self.name(), attribute.value());
-        self.source.error(self.source.place(attribute.range().start), message);
+        self.source.error(self.source.places.of(attribute.range().start), message);
         None
     }
 

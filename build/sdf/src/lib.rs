@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod element;
-
+mod places;
 mod read;
 mod resolve;
 
@@ -18,8 +18,16 @@ use std::path::{Path, PathBuf};
 
 use totebox_shown::ShowPath;
 
+pub use places::Places;
+
 /// The largest channel, interrupt, I/O port and child id of a protection domain.
 pub const ID_MAX: u8 = 61;
+
+/// Protection domains of a system at most, and virtual machines: the Microkit tool's `MAX_PDS` and `MAX_VMS`.
+pub const DOMAINS_MAX: usize = 63;
+
+/// Devices with an address space of their own at most. The Microkit tool has no such limit; a board has no more.
+pub const IO_SPACES_MAX: usize = 256;
 
 /// A place in the file, both counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

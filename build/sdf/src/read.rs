@@ -16,17 +16,30 @@ const BUDGET_US: u64 = 1000;
 /// Bytes of a stack if the description does not say.
 const STACK_SIZE: u64 = 0x2000;
 const PRIORITY_MAX: u8 = 254;
-/// A system has 63 protection domains at most, so no deeper nesting has a meaning.
-const DEPTH_MAX: usize = 62;
+/// No deeper nesting of protection domains has a meaning.
+const DEPTH_MAX: usize = DOMAINS_MAX - 1;
+
+/// Bytes from one `<` to the next at most: a tag and the text, or the comment, behind it. The attributes of one tag are
+/// compared with each other, which takes as long as the square of how many they are.
+const TAG_MAX: usize = 32 * 1024;
 
 pub fn system(file: &Path, xml: &str) -> Result<System, Errors> {
+    let places = Places::new(xml);
+    let unreadable = |place, message| Errors(vec![Error { file: file.to_owned(), place, message }]);
+    let mut tag = 0;
+    for text in xml.split('<') {
+        if text.len() > TAG_MAX {
+            let message = format!("more than {TAG_MAX} bytes without a `<`; make the tag, text or comment shorter");
+            return Err(unreadable(places.of(tag), message));
+        }
+        tag += text.len() + 1;
+    }
     let document = Document::parse(xml).map_err(|error| {
         let position = error.pos();
-        let place = Place { line: position.row, column: position.col };
         let message = Shown(format_args!("not well-formed XML: {error}")).to_string();
-        Errors(vec![Error { file: file.to_owned(), place, message }])
+        unreadable(Place { line: position.row, column: position.col }, message)
     })?;
-    let source = Source { file, document: &document, errors: RefCell::default() };
+    let source = Source { file, places, errors: RefCell::default() };
     let root = Element::new(document.root_element(), &source);
     let mut system = System::default();
     if root.name() != "system" {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::element::Source;
-use crate::{Place, ProtectionDomain, System};
+use crate::{DOMAINS_MAX, IO_SPACES_MAX, Place, ProtectionDomain, System};
 
 /// Where each name of one kind is declared.
 struct Names<'a> {
@@ -39,10 +39,14 @@ pub fn resolve(system: &System, source: &Source) {
     let regions = Names::new("memory region", regions, source);
     let names = pds.iter().map(|pd| (pd.name.as_str(), pd.place));
     let pd_names = Names::new("protection domain", names, source);
-    let machines = pds.iter().filter_map(|pd| pd.virtual_machine.as_ref());
-    Names::new("virtual machine", machines.map(|vm| (vm.name.as_str(), vm.place)), source);
+    let machines: Vec<_> = pds.iter().filter_map(|pd| pd.virtual_machine.as_ref()).collect();
+    Names::new("virtual machine", machines.iter().map(|vm| (vm.name.as_str(), vm.place)), source);
     let domains = system.domains.iter().flat_map(|domains| &domains.domains);
     let domains = Names::new("scheduling domain", domains.map(|d| (d.name.as_str(), d.place)), source);
+
+    at_most(DOMAINS_MAX, "protection domain", pds.iter().map(|pd| pd.place), source);
+    at_most(DOMAINS_MAX, "virtual machine", machines.iter().map(|vm| vm.place), source);
+    at_most(IO_SPACES_MAX, "IO address space", system.io_address_spaces.iter().map(|space| space.place), source);
 
     for pd in &pds {
         let vm_maps = pd.virtual_machine.iter().flat_map(|vm| &vm.maps);
@@ -63,6 +67,13 @@ pub fn resolve(system: &System, source: &Source) {
         pd_names.check(&end.pd, end.place, source);
     }
     channel_ids(system, &pds, source);
+}
+
+/// Reports the first that is one too many.
+fn at_most(max: usize, kind: &str, mut places: impl Iterator<Item = Place>, source: &Source) {
+    if let Some(place) = places.nth(max) {
+        source.error(place, format!("too many {kind}s: a system has {max} at most"));
+    }
 }
 
 /// Channels and interrupts of a protection domain share their ids.

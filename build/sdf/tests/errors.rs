@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use totebox_sdf::System;
+use totebox_sdf::{DOMAINS_MAX, IO_SPACES_MAX, System};
 
 /// The errors of a description whose elements stand in lines 2 and following of `bad.system`.
 fn errors(elements: &str) -> Vec<String> {
@@ -14,6 +14,19 @@ fn errors(elements: &str) -> Vec<String> {
 /// A protection domain called `p` with more elements inside.
 fn in_pd(elements: &str) -> String {
     format!("<protection_domain name='p'><program_image path='p.elf'/>\n{elements}\n</protection_domain>")
+}
+
+#[test]
+fn what_no_system_has_so_many_of_is_refused() {
+    let domain = |n| format!("<protection_domain name='p{n}'><program_image path='p.elf'/></protection_domain>\n");
+    let domains: String = (0..DOMAINS_MAX + 2).map(domain).collect();
+    assert_eq!(errors(&domains), ["bad.system:65:1: too many protection domains: a system has 63 at most"]);
+    let space = |n| format!("<io_address_space name='s{n}' peripheral_id='1'/>\n");
+    let spaces: String = (0..=IO_SPACES_MAX).map(space).collect();
+    assert_eq!(errors(&spaces), ["bad.system:258:1: too many IO address spaces: a system has 256 at most"]);
+    let attributes: String = (0..5000).map(|n| format!(" a{n}='1'")).collect();
+    let too_long = "2:2: more than 32768 bytes without a `<`; make the tag, text or comment shorter";
+    assert_eq!(errors(&format!("<memory_region{attributes}/>")), [format!("bad.system:{too_long}")]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod dot;
 mod free;
 mod svg;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use totebox_sdf::{IrqSource, System};
 use totebox_shown::ShownBytes;
@@ -130,8 +130,9 @@ pub fn svg(system: &System, policy: Option<&Policy>, report: &Report) -> String 
 /// The devices of a domain, each as a few words: registers, memory for DMA, interrupts.
 pub fn devices(system: &System, domain: &str) -> Vec<String> {
     let Some(pd) = system.protection_domain(domain) else { return vec![] };
-    let fixed = |region: &str| system.region(region).is_some_and(|region| region.phys_addr.is_some());
-    let registers = pd.maps.iter().filter(|map| fixed(&map.region)).map(|map| map.region.clone());
+    let fixed = system.regions.iter().filter(|region| region.phys_addr.is_some());
+    let fixed: BTreeSet<&str> = fixed.map(|region| region.name.as_str()).collect();
+    let registers = pd.maps.iter().filter(|map| fixed.contains(map.region.as_str())).map(|map| map.region.clone());
     let dma = pd.setvars.iter().map(|setvar| format!("{} (DMA)", setvar.region_paddr));
     let interrupts = pd.irqs.iter().map(|irq| interrupt(&irq.source));
     registers.chain(dma).chain(interrupts).collect()

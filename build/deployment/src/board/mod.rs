@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use include_dir::{Dir, include_dir};
-use totebox_common::problem::{Problem, Problems};
+use totebox_common::problem::{Places, Problem, Problems};
 use totebox_common::read::text;
 use totebox_manifest::{DeviceKind, Driver};
 
@@ -156,7 +156,7 @@ impl Board {
 
     /// Something wrong at a byte of the file.
     fn problem(&self, offset: usize, message: String, help: String) -> Problem {
-        Problem::at(&self.source.file, &self.source.text, offset, message, help)
+        Problem::at(&self.source.file, &Places::new(&self.source.text), offset, message, help)
     }
 }
 
