@@ -139,14 +139,26 @@ fn a_file_full_of_mistakes_is_read_in_no_more_time_than_its_length_takes() {
     let descriptions = [
         file("elements", "<system>", &|_| "<u/>".into(), system),
         file("regions", "<system>", &|_| "<memory_region name=\"r\" size=\"1\"/>".into(), system),
-        file("aliases", "<system>", &|n| format!("<memory_region name=\"r{n}\" size=\"0xfffffff\" phys_addr=\"{n}\"/>"), system),
-        file("domains", "<system>", &|n| domain.replace("\"a\"", &format!("\"{n}\"")) + "</protection_domain>", system),
+        file(
+            "aliases",
+            "<system>",
+            &|n| format!("<memory_region name=\"r{n}\" size=\"0xfffffff\" phys_addr=\"{n}\"/>"),
+            system,
+        ),
+        file(
+            "domains",
+            "<system>",
+            &|n| domain.replace("\"a\"", &format!("\"{n}\"")) + "</protection_domain>",
+            system,
+        ),
         file("attributes", "<system><memory_region", &|n| format!(" a{n}=\"\""), "/></system>"),
         file("maps", &in_domain, &|n| format!("<map mr=\"r\" vaddr=\"{n}0000\"/>"), end),
         file("irqs", &in_domain, &|n| format!("<irq irq=\"{n}\" id=\"1\"/>"), end),
     ];
     for description in &descriptions {
-        for command in ["check DESCRIPTION", "diff DESCRIPTION DESCRIPTION", "graph DESCRIPTION -o out.svg --force"] {
+        for command in
+            ["check DESCRIPTION", "diff DESCRIPTION DESCRIPTION", "graph DESCRIPTION -o out.svg --force"]
+        {
             let line = command.replace("DESCRIPTION", description);
             let (status, said) = run(directory.path(), &line);
             assert!(status.code().is_some(), "{line}: {status}, {said}");

@@ -29,7 +29,6 @@ impl Source<'_> {
         errors.sort_by_key(|error| error.place);
         if errors.is_empty() { Ok(value) } else { Err(Errors(errors)) }
     }
-
 }
 
 /// Whether a character may stand in a name, a path or any other value.

@@ -29,7 +29,8 @@ pub fn system(file: &Path, xml: &str) -> Result<System, Errors> {
     let mut tag = 0;
     for text in xml.split('<') {
         if text.len() > TAG_MAX {
-            let message = format!("more than {TAG_MAX} bytes without a `<`; make the tag, text or comment shorter");
+            let message =
+                format!("more than {TAG_MAX} bytes without a `<`; make the tag, text or comment shorter");
             return Err(unreadable(places.of(tag), message));
         }
         tag += text.len() + 1;
