@@ -236,7 +236,10 @@ impl Session {
     /// Nobody has answered in the session's timeout.
     pub(super) fn unanswered(&self, command: &str) -> anyhow::Error {
         let seconds = self.timing.timeout.as_secs();
-        anyhow!("no answer to `{command}` within {seconds} s: who should answer does not")
+        anyhow!(
+            "no answer to `{command}` within {seconds} s: the console has the command, and who is to answer it does not; \
+             --timeout waits longer, and `totebox status` names a domain that is lost"
+        )
     }
 
     /// As [`Session::ask`], and while the appliance is busy with the like, waits its turn for as long as the

@@ -21,6 +21,7 @@ use totebox_console_protocol::data::checksum;
 use totebox_shown::Shown;
 
 use super::finder::Finder;
+use super::prompts::{PROMPT, Prompts};
 use super::keys::{Lost, has_line, void_unsent};
 use super::script::Script;
 use super::streams::{read_some, write};
@@ -38,11 +39,8 @@ const WAITING_MAX: usize = 32;
 /// Bytes of notices that may wait for whoever is to see them; what is more is not said.
 const NOTICES_MAX: usize = 4096;
 
-/// What the console shows when it is ready for a command. Before the first one it shows no content.
-const PROMPT: &[u8] = b"totebox> ";
-
-/// The end of a script: of its last line, and of its input.
-const END: &[u8] = &[b'\n', control::END];
+/// The end of what is typed: of a line that may not have ended, and of the input.
+const END_OF_TYPING: &[u8] = &[b'\n', control::END];
 
 /// How long a holder may move next to nothing while another waits.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,6 +112,8 @@ pub struct Bridge<'a> {
     until_back: bool,
     /// What the operator typed since the line was lost, and nobody got.
     lost: Lost,
+    /// Prompts that say nothing new, where there is no terminal.
+    prompts: Prompts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +177,7 @@ impl<'a> Bridge<'a> {
             until_ready: (!ends.terminal).then(|| Finder::new(PROMPT)),
             until_back: false,
             lost: Lost::Nothing,
+            prompts: Prompts::default(),
         }
     }
 
@@ -285,6 +286,7 @@ impl<'a> Bridge<'a> {
             let end = piece.iter().position(|&byte| byte == control::BACK)?;
             self.until_back = false;
             piece.drain(..=end);
+            self.prompts.comes_back(self.ends.terminal);
         }
         if self.until_ready.as_mut().is_some_and(|finder| finder.find(&piece).is_some()) {
             self.until_ready = None;
@@ -296,7 +298,7 @@ impl<'a> Bridge<'a> {
         }
         piece.retain(|byte| !matches!(*byte, control::BACK | control::DONE | control::NOT_DONE));
         if self.output_open {
-            (self.to_holder, self.output_moved) = (piece, Instant::now());
+            (self.to_holder, self.output_moved) = (self.prompts.pass(piece), Instant::now());
         }
         self.done()
     }
@@ -306,10 +308,10 @@ impl<'a> Bridge<'a> {
         // Whatever is wrong with standard input, nothing more comes from it.
         let Some(mut piece) = read_some(self.ends.input).unwrap_or(Some(Vec::new())) else { return Ok(None) };
         if let Some(script) = &mut self.script {
-            let (lines, no_text) = match piece.is_empty() {
-                true => (script.end(), None),
-                false => script.take(&piece),
-            };
+            let (mut lines, no_text) = script.take(&piece);
+            if no_text.is_some() || piece.is_empty() {
+                lines.extend(script.end());
+            }
             if !lines.is_empty() {
                 self.input = Input::Open { used: true };
                 self.to_line.extend(lines);
@@ -373,7 +375,10 @@ impl<'a> Bridge<'a> {
         let at_line = self.turns.holder().is_none();
         self.input = match self.input {
             Input::Open { used: true } if at_line => {
-                self.to_line.extend_from_slice(END);
+                match self.script {
+                    Some(_) => self.to_line.push(control::END),
+                    None => self.to_line.extend_from_slice(END_OF_TYPING),
+                }
                 Input::Ending { refused }
             }
             _ => {

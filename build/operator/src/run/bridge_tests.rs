@@ -384,7 +384,7 @@ fn after_a_script_clients_are_served_at_once() {
         if !script.is_empty() {
             send(&harness.appliance, "totebox> ");
             expect(&harness.screen, "totebox> ");
-            expect(&harness.appliance, "status\n\n\x04");
+            expect(&harness.appliance, "status\n\x04");
             send(&harness.appliance, "+status\r\n\x06");
             expect(&harness.screen, "+status\r\n");
         }
@@ -392,6 +392,23 @@ fn after_a_script_clients_are_served_at_once() {
         send(&client, "ls");
         expect(&harness.appliance, "ls");
     }
+}
+
+#[test]
+fn a_log_has_one_prompt_however_many_clients_have_come_and_gone() {
+    let harness = Harness::new(false, false, LONG);
+    harness.keyboard.shutdown(Shutdown::Write).unwrap();
+    send(&harness.appliance, "*up\r\ntotebox> ");
+    expect(&harness.screen, "*up\r\ntotebox> ");
+    for _ in 0..3 {
+        let client = harness.client();
+        expect(&harness.appliance, AWAY);
+        drop(client);
+        expect(&harness.appliance, "\x0f");
+        send(&harness.appliance, "\x0ftotebox> ");
+    }
+    send(&harness.appliance, "\r\n*news\r\ntotebox> ");
+    expect(&harness.screen, "\r\n*news\r\ntotebox> ");
 }
 
 #[test]
@@ -446,7 +463,7 @@ fn a_script_ends_where_it_is_no_text_and_nothing_before_that_is_lost() {
         let mut harness = Harness::new(false, true, LONG);
         send(&harness.keyboard, &format!("put one \"w1\"\nimportant\n.\narchive one fin{key}al\nstatus\n"));
         send(&harness.appliance, "totebox> ");
-        expect(&harness.appliance, "put one \"w1\"\nimportant\n.\n\n\x04");
+        expect(&harness.appliance, "put one \"w1\"\nimportant\n.\n\x04");
         // What came before was carried out, and still not all of it was.
         send(&harness.appliance, "+receipt\r\n\x06");
         let said = format!("totebox: standard input, line 4: byte 0x{:02x} is not text; ", key.as_bytes()[0]);

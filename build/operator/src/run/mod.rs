@@ -8,6 +8,7 @@ mod backend;
 mod bridge;
 mod disk;
 mod finder;
+mod prompts;
 mod keys;
 mod script;
 mod socket;

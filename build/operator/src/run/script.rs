@@ -15,6 +15,8 @@ pub struct Script {
     /// The number of the line that is being read, from 1.
     line: u64,
     after_return: bool,
+    /// What was sent ends within a line: one that is too long.
+    within_line: bool,
 }
 
 /// A byte that is neither text nor ends a line.
@@ -37,7 +39,7 @@ impl fmt::Display for NoText {
 
 impl Script {
     pub fn new() -> Script {
-        Script { held: Vec::new(), line: 1, after_return: false }
+        Script { held: Vec::new(), line: 1, after_return: false, within_line: false }
     }
 
     /// Takes its next piece. Returns what may be sent by now, and what ends it early, if something does.
@@ -54,6 +56,7 @@ impl Script {
             // The console refuses a line that is too long, whatever its rest is.
             if ends_line || self.held.len() > LINE_MAX {
                 sent.append(&mut self.held);
+                self.within_line = !ends_line;
             }
             if ends_line && !(after_return && byte == b'\n') {
                 self.line += 1;
@@ -62,9 +65,13 @@ impl Script {
         (sent, None)
     }
 
-    /// There is no more of it: its last line, if that has no end.
+    /// There is no more of it: its last line, if that has no end, and its end.
     pub fn end(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
+        let mut last = std::mem::take(&mut self.held);
+        if !last.is_empty() || std::mem::take(&mut self.within_line) {
+            last.push(b'\n');
+        }
+        last
     }
 }
 
@@ -79,7 +86,7 @@ mod tests {
         let mut sent: Vec<u8> = text.iter().flat_map(|byte| script.take(&[*byte]).0).collect();
         assert!(sent.ends_with(b"\n\n\r"));
         sent.extend(script.end());
-        assert_eq!(sent, text);
+        assert_eq!(sent, [text, b"\n"].concat());
         assert_eq!(script.end(), b"");
     }
 
@@ -102,5 +109,6 @@ mod tests {
         assert_eq!(script.take(&[b'x'; LINE_MAX]), (vec![], None));
         assert_eq!(script.take(b"x"), (vec![b'x'; LINE_MAX + 1], None));
         assert_eq!(script.take(b"y\x03"), (vec![], Some(NoText { line: 1, byte: 3 })));
+        assert_eq!(script.end(), b"\n", "what was sent of it is a line");
     }
 }
