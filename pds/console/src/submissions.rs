@@ -9,7 +9,7 @@ use totebox_protocol::intake::{Refusal, Stored};
 use super::errors::Error;
 
 /// Submissions remembered.
-const KEPT: usize = 64;
+pub const KEPT: usize = 64;
 
 /// Submissions that may wait for their receipts at a time.
 pub const PENDING_MAX: usize = 32;

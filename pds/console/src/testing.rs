@@ -3,6 +3,7 @@
 //! one that is missing shows.
 
 mod orchestrator;
+mod page;
 
 pub use orchestrator::TestOrchestrator;
 
@@ -478,12 +479,15 @@ impl Harness {
         String::from_utf8_lossy(&self.output_bytes()).into_owned()
     }
 
-    /// The lines of machine mode that came since the last call; every checksum must match.
+    /// The lines of machine mode that came since the last call; every checksum must match, and docs/console-protocol.md
+    /// has each.
     pub fn lines(&mut self) -> Vec<String> {
         let output = self.output();
         let lines = output.split_terminator("\r\n").map(|line| {
             let body = verified(line.as_bytes()).unwrap_or_else(|damage| panic!("{line:?}: {damage:?}"));
-            String::from_utf8(body.to_vec()).unwrap()
+            let line = String::from_utf8(body.to_vec()).unwrap();
+            page::check(&line);
+            line
         });
         lines.collect()
     }

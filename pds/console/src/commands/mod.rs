@@ -13,6 +13,8 @@ pub mod receipt;
 pub mod status;
 pub mod trace;
 
+use core::fmt::Arguments;
+
 use totebox_console_protocol::words::Quoted;
 
 use crate::command::{Action, Command, LEAVING, ParseError, Reader};
@@ -83,12 +85,17 @@ pub fn help(context: &mut Context) {
 
 pub fn help_for(command: &Command, context: &mut Context) {
     let Command { name, arguments, summary, details, .. } = command;
-    let row = if context.machine() { "=" } else { "  " };
+    let machine = context.machine();
     let output = &mut context.output;
-    output.line(format_args!("{row}{name} {arguments}: {summary}"));
-    for detail in *details {
-        output.line(format_args!("{row}{detail}"));
-    }
+    let mut say = |text: Arguments| match machine {
+        true => {
+            let text: heapless::String<256> = heapless::format!("{text}").unwrap_or_default();
+            output.line(format_args!("=help text={}", Quoted(text.as_bytes())));
+        }
+        false => output.line(format_args!("  {text}")),
+    };
+    say(format_args!("{name} {arguments}: {summary}"));
+    details.iter().for_each(|detail| say(format_args!("{detail}")));
     output.line(format_args!("+help"));
 }
 

@@ -46,6 +46,18 @@ fn content(lines: &[String], mut offset: u64) -> Vec<u8> {
 }
 
 #[test]
+fn help_is_rows_too() {
+    let mut harness = Harness::up_machine(&NAMES);
+    for command in crate::commands::COMMANDS {
+        let lines = harness.ask(&format!("help {}", command.name));
+        let (end, rows) = lines.split_last().unwrap();
+        assert!(end == "+help" && rows.len() == 1 + command.details.len(), "{lines:?}");
+        assert!(rows.iter().all(|row| row.starts_with("=help text=\"") && row != "=help text=\"\""), "{rows:?}");
+    }
+    assert_eq!(harness.ask("help").len(), crate::commands::COMMANDS.len() + 1);
+}
+
+#[test]
 fn documents_of_any_size_come_back_byte_for_byte() {
     let mut harness = Harness::up_machine(&NAMES);
     for (index, len) in [0, 1, 2999, 3000, 3001, 4096, 100_000].into_iter().enumerate() {
