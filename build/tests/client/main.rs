@@ -349,7 +349,8 @@ fn timeout_ends_when_nothing_moved_for_so_long() {
     let error = get(&mut session, "contracts", 1, within(folder.path()), &mut Quiet).unwrap_err().to_string();
     assert_eq!(error, "archive contracts has sent nothing of record 1 behind byte 0, for 1 s now");
     let error = ls(&mut session, "contracts", 0, 9).unwrap_err().to_string();
-    let expected = "no answer to `ls contracts 0 9` within 1 s: the console has the command, and who is to answer it";
+    let expected =
+        "no answer to `ls contracts 0 9` within 1 s: the console has the command, and who is to answer it";
     assert!(error.starts_with(expected), "{error}");
     drop(session);
     appliance.end();

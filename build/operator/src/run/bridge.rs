@@ -21,8 +21,8 @@ use totebox_console_protocol::data::checksum;
 use totebox_shown::Shown;
 
 use super::finder::Finder;
-use super::prompts::{PROMPT, Prompts};
 use super::keys::{Lost, has_line, void_unsent};
+use super::prompts::{PROMPT, Prompts};
 use super::script::Script;
 use super::streams::{read_some, write};
 use super::turns::{Next, Turns};

@@ -6,7 +6,6 @@ use alloc::string::String;
 
 use totebox_console_protocol::data::ErrorLine;
 
-
 const PAGE: &str = include_str!("../../../../docs/console-protocol.md");
 
 /// The row whose keys another has, too, where the page says "as in".
@@ -48,7 +47,8 @@ fn table() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut table: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "));
     for (names, keys) in rows {
-        let named = code(names).filter_map(|name| name.split(' ').next()).filter(|name| name.starts_with(['=', '+']));
+        let named =
+            code(names).filter_map(|name| name.split(' ').next()).filter(|name| name.starts_with(['=', '+']));
         for name in named {
             table.entry(name).or_default().extend(code(keys));
         }
