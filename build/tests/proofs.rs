@@ -386,6 +386,12 @@ fn a_record_is_proved_without_the_disk() {
         2,
         "record 7 is not under the checkpoint, which is over the first 7",
     );
+    for beyond in [8, 99, u64::MAX] {
+        let says = format!("a0 has no record {beyond}: it has 8 records, numbered from 0 on");
+        site.fails(&format!("disk prove disk.img a0 --record {beyond}"), 2, &says);
+    }
+    site.fails("disk prove disk.img a0 --record 18446744073709551616", 2, "there is no such large number here");
+    site.fails("disk prove disk.img a0 --record=-1", 2, "expected a whole number");
     site.fails("disk prove disk.img a1 --record 0", 2, "a1 has no signed checkpoint yet");
     site.fails("disk prove disk.img nobody --record 0", 2, "it has: audit, a0, a1");
 }
