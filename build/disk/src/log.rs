@@ -109,12 +109,18 @@ impl Log {
         let (size, volume) = (checkpoint.size, &self.volume);
         let records = self.records.len();
         if index >= records as u64 {
-            bail!("{volume} has no record {index}: it has {}, numbered from 0 on", count(records as u64, "record"));
+            bail!(
+                "{volume} has no record {index}: it has {}, numbered from 0 on",
+                count(records as u64, "record")
+            );
         }
         let hashes = inclusion(self.under(checkpoint)?, index).with_context(|| {
             format!("record {index} is not under the checkpoint, which is over the first {size}; take a later one")
         })?;
-        let record = self.record.clone().with_context(|| format!("record {index} of {volume} is damaged; `totebox disk verify` says where"))?;
+        let record = self
+            .record
+            .clone()
+            .with_context(|| format!("record {index} of {volume} is damaged; `totebox disk verify` says where"))?;
         Ok(Inclusion { index, record, hashes: hashes.to_vec(), checkpoint: checkpoint.clone() })
     }
 
