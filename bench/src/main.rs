@@ -117,7 +117,7 @@ fn measure(arguments: &Arguments) -> Result<()> {
 
 fn stores(dir: &Path, rounds: u64) -> Result<Value> {
     let records = append::records(rounds);
-    // An eighth of a volume is its ledger.
+    // Room for the ledger, and for what an archive may rewrite.
     let shape = Shape { archives: 1, mib: records / 256 * 8 / 7 + 64 };
     let mut limit = Limit::open(dir.join("limit"), records)?;
     let mut two_places = Limit::with_a_ledger(dir.join("two-places"), records)?;

@@ -136,8 +136,8 @@ fn a_deployment_that_was_changed_since_is_no_rollback() {
                  2097152, and must have 2 MiB at byte 2097152",
                 "disk: partition-table: the deployment's volume a1 has its partition in another place or size: 1 MiB at byte \
                  3145728, and must have 1 MiB at byte 4194304",
-                "a0: superblock: volume block 0, the disk has this volume with 1 MiB, 128 KiB of it for records, and the \
-                 deployment with 2 MiB, 256 KiB of it for records: totebox.toml was changed, or is another disk's",
+                "a0: superblock: volume block 0, the disk has this volume with 1 MiB, and the \
+                 deployment with 2 MiB: totebox.toml was changed, or is another disk's",
             ][..]
         ),
         "{out}"
@@ -279,7 +279,7 @@ fn volume_as_document() -> Vec<u8> {
 fn what_lies_inside_a_volume_is_no_volume() {
     let disk = Disk::new();
     // Room for a document that is a volume.
-    let mut outer = TestVolume::blank("outer", 1024, 64);
+    let mut outer = TestVolume::blank("outer", 1024);
     outer.start();
     outer.document("header.bin", &volume_as_document());
     outer.document("superblocks", &outer.superblock.as_bytes().repeat(100));
@@ -312,14 +312,14 @@ fn what_an_earlier_layout_left_does_not_hide_what_is_there() {
     let disk = Disk::new();
     disk.lose_table();
     // An earlier, larger volume began where the first partition table is now.
-    let stale = TestVolume::blank("stale", 2048, 256);
+    let stale = TestVolume::blank("stale", 2048);
     disk.poke(64 * 1024, stale.superblock.as_bytes());
     let report = disk.report(1);
     assert_eq!(places(&report).iter().map(|place| place.0).collect::<Vec<_>>(), ["audit", "a0", "a1"]);
     let text = "superblocks of volumes that would reach into these were skipped: stale at byte 65536";
     assert_eq!(texts(&report)[1], text);
     // A volume that was never started is borne out by nothing, and is there all the same.
-    let fresh = TestVolume::blank("fresh", 256, 64);
+    let fresh = TestVolume::blank("fresh", 256);
     disk.poke(10 * MIB as u64, fresh.superblock.as_bytes());
     assert_eq!(places(&disk.report(1)).last(), Some(&("fresh", 10 * MIB as u64, "search")));
 }
@@ -329,8 +329,8 @@ fn a_disk_full_of_superblocks_is_read_in_bounded_memory_and_a_volume_on_it_found
     let disk = Disk::new();
     let mut full = Vec::new();
     for number in 0_u64..4 * MIB as u64 / 512 {
-        let mut superblock = TestVolume::blank("x", 256, 1).superblock;
-        (superblock.blocks, superblock.ledger_blocks) = ((1 << 20 | number).into(), 1.into());
+        let mut superblock = TestVolume::blank("x", 256).superblock;
+        superblock.blocks = (1 << 20 | number).into();
         let bytes = superblock.as_bytes();
         superblock.check = Domain::Superblock.hash(&bytes[..bytes.len() - 32]);
         full.extend_from_slice(superblock.as_bytes());
@@ -342,7 +342,7 @@ fn a_disk_full_of_superblocks_is_read_in_bounded_memory_and_a_volume_on_it_found
     assert!(image.volumes.len() < 64 && image.troubles.iter().all(|text| text.len() < 1000));
 
     // As many small ones as there is room for.
-    let small = Superblock::new([1; 16], [2; 16], padded_name("small"), &disk.volumes[0].layout);
+    let small = Superblock::new([1; 16], [2; 16], padded_name("small"), disk.volumes[0].layout.blocks);
     let mut file = vec![0; 40 * MIB];
     file.chunks_mut(MIB).for_each(|volume| volume[..size_of::<Superblock>()].copy_from_slice(small.as_bytes()));
     disk.replace(&file);

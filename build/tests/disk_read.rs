@@ -274,7 +274,7 @@ fn a_name_from_the_disk_never_leaves_the_folder() {
     let genuine = disk.volumes[0].superblock;
     for name in ["../../evil", "/tmp/evil", "..", "a/b", "a1"] {
         let layout = genuine.layout().unwrap();
-        let forged = Superblock::new(genuine.deployment, genuine.volume, padded_name(name), &layout);
+        let forged = Superblock::new(genuine.deployment, genuine.volume, padded_name(name), layout.blocks);
         disk.poke(disk.deployment.volumes[0].offset(), forged.as_bytes());
         let target = disk.directory.path().join("inner/out");
         let (code, _, _) = disk.run(&["extract", "disk.img", "inner/out", "--names"]);
@@ -301,7 +301,7 @@ fn a_superblock_in_anothers_partition_is_found() {
 
     disk.write();
     let mut renamed = disk.volumes[0].superblock;
-    renamed = Superblock::new(renamed.deployment, renamed.volume, padded_name("b0"), &renamed.layout().unwrap());
+    renamed = Superblock::new(renamed.deployment, renamed.volume, padded_name("b0"), renamed.blocks.get());
     disk.poke(disk.deployment.volumes[0].offset(), renamed.as_bytes());
     let (code, out, _) = disk.run(&["verify", "disk.img"]);
     assert_eq!(code, 1);

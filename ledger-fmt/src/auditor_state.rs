@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use crate::Hash;
 use crate::cbor::{Map, Value};
 use crate::hash::Domain;
-use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS};
+use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS_MIN};
 use crate::note::{Signer, Verifier};
 
 /// Blocks of one copy.
@@ -20,7 +20,7 @@ pub const COPY_SIZE: usize = COPY_BLOCKS * BLOCK_SIZE;
 /// Where the two copies start, in blocks of `app-console-input/`: behind what the ledger's writer keeps there.
 pub const COPIES: [u64; 2] = [11, 11 + COPY_BLOCKS as u64];
 
-const _: () = assert!(COPIES[1] + COPY_BLOCKS as u64 <= INPUT_BLOCKS);
+const _: () = assert!(COPIES[1] + COPY_BLOCKS as u64 <= INPUT_BLOCKS_MIN);
 
 /// Bytes before the payload.
 pub const HEAD_SIZE: usize = size_of::<Head>();

@@ -12,7 +12,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::hash::{Checksum, Domain};
-use crate::layout::{BLOCK_SIZE, FORMAT_VERSION, Layout};
+use crate::layout::{Area, BLOCK_SIZE, FORMAT_VERSION, Layout};
 use crate::{Hash, ZERO_HASH};
 
 /// Bytes of a batch header at the start of a batch.
@@ -51,6 +51,13 @@ pub struct Frontier {
 impl Frontier {
     pub const EMPTY: Frontier =
         Frontier { batches: 0, ledger_next: 0, assets_next: 0, last_header: ZERO_HASH, sealed: false };
+
+    /// Whether a volume of this layout can stand there: its two directories do not meet, and every batch took a block.
+    pub const fn is_within(&self, layout: &Layout) -> bool {
+        self.assets_next <= layout.blocks_of(Area::Assets)
+            && self.ledger_next <= layout.ledger_end(self.assets_next)
+            && self.batches <= self.ledger_next
+    }
 }
 
 /// The first 256 bytes of a batch.
@@ -166,15 +173,14 @@ impl BatchHeader {
         Domain::BatchHeader.hash(&self.as_bytes()[..STAMP_SIZE - 32])
     }
 
-    /// Reads the batch header at the start of `block`, which stands at block `at` of a ledger of `ledger_blocks`
-    /// blocks with assets of `assets_blocks`, and checks all that can be checked without knowing the
-    /// batches before it. To look for later batches behind damage; a walk uses [`BatchHeader::decode`].
+    /// Reads the batch header at the start of `block`, which stands at block `at` of the `ledger/` of a volume of this
+    /// layout, and checks all that can be checked without knowing the batches before it. To look for later batches
+    /// behind damage; a walk uses [`BatchHeader::decode`].
     pub fn find(
         block: &[u8],
         volume: &[u8; 16],
         at: u64,
-        ledger_blocks: u64,
-        assets_blocks: u64,
+        layout: &Layout,
     ) -> Result<BatchHeader, BatchHeaderError> {
         let (header, _) = BatchHeader::read_from_prefix(block).map_err(|_| BatchHeaderError::Absent)?;
         if header.magic != Self::MAGIC {
@@ -195,23 +201,22 @@ impl BatchHeader {
             && payload <= BATCH_PAYLOAD_MAX
             && blocks == Self::blocks_for(payload)
             && header.batch.get() <= at
-            && at.checked_add(blocks as u64).is_some_and(|end| end <= ledger_blocks)
+            && at < layout.blocks_of(Area::Ledger)
             && from <= durable
             && durable <= to
-            && to <= assets_blocks;
+            && header.frontier_after().is_within(layout);
         if sound { Ok(header) } else { Err(BatchHeaderError::Inconsistent) }
     }
 
-    /// Reads the batch header at the start of `block` and checks that it continues `frontier`, within a ledger
-    /// of `ledger_blocks` and assets of `assets_blocks` blocks. Checksums are the caller's to compare.
+    /// Reads the batch header at the start of `block` and checks that it continues `frontier`, within a volume of this
+    /// layout. Checksums are the caller's to compare.
     pub fn decode(
         block: &[u8],
         volume: &[u8; 16],
         frontier: &Frontier,
-        ledger_blocks: u64,
-        assets_blocks: u64,
+        layout: &Layout,
     ) -> Result<BatchHeader, BatchHeaderError> {
-        let header = Self::find(block, volume, frontier.ledger_next, ledger_blocks, assets_blocks)?;
+        let header = Self::find(block, volume, frontier.ledger_next, layout)?;
         if header.batch.get() != frontier.batches || header.previous != frontier.last_header {
             return Err(BatchHeaderError::Stray);
         }
@@ -252,9 +257,13 @@ impl BatchHeader {
     }
 }
 
-/// A frontier that was durable when the hint was written. The rest of its block is zero. Two blocks hold one each,
-/// written in turn, so that one of them is whole whatever a power cut does to the other. The vault writes one whenever
-/// it has nothing else to do, and at every start; a volume in service always has a valid one.
+/// A frontier that was durable when the hint was written, and how far content may have been written since. The rest of
+/// its block is zero. Two blocks hold one each, written in turn, so that one of them is whole whatever a power cut does
+/// to the other. The vault writes one whenever it has nothing else to do, and at every start; a volume in service always
+/// has a valid one.
+///
+/// What an upload wrote and gave up may look like batches. So the block behind the last batch is never one that content
+/// was written to, unless the vault has overwritten it with zeros; for that it must know how far content came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Hint {
@@ -274,6 +283,9 @@ pub struct Hint {
     pub ledger_next: U64,
     /// [`Frontier::assets_next`].
     pub assets_next: U64,
+    /// No content was ever written to this block of `assets/` or one behind it, unless it was overwritten with zeros
+    /// since. At least `assets_next`.
+    pub assets_written: U64,
     /// Where the last batch header stands, from the start of `ledger/`, so that it can be compared.
     pub last_header_block: U64,
     /// [`Frontier::last_header`].
@@ -282,24 +294,24 @@ pub struct Hint {
     pub check: Hash,
 }
 
-const _: () = assert!(size_of::<Hint>() == 128);
+const _: () = assert!(size_of::<Hint>() == 136);
 
 impl Hint {
     /// `"TBXHINT\0"`.
     pub const MAGIC: [u8; 8] = *b"TBXHINT\0";
 
     /// What stands where no hint was written yet: zeros.
-    pub const BLANK: Hint = zerocopy::transmute!([0u8; 128]);
+    pub const BLANK: Hint = zerocopy::transmute!([0u8; 136]);
 
     /// What a hint's block holds: a valid hint of this volume, or [`Hint::BLANK`]; `None` if it is damaged.
-    pub fn held(block: &[u8], volume: &[u8; 16]) -> Option<Hint> {
+    pub fn held(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Hint> {
         let (hint, rest) = Hint::read_from_prefix(block).ok()?;
-        let written = hint == Hint::BLANK || Hint::decode(block, volume).is_some();
+        let written = hint == Hint::BLANK || hint.is_valid(volume, layout);
         (written && rest.iter().all(|&byte| byte == 0)).then_some(hint)
     }
 
     /// The hint for `frontier`, whose last batch header stands at `last_header_block`.
-    pub fn new(volume: [u8; 16], frontier: &Frontier, last_header_block: u64) -> Hint {
+    pub fn new(volume: [u8; 16], frontier: &Frontier, last_header_block: u64, assets_written: u64) -> Hint {
         let mut hint = Hint {
             magic: Self::MAGIC,
             version: FORMAT_VERSION.into(),
@@ -309,6 +321,7 @@ impl Hint {
             batches: frontier.batches.into(),
             ledger_next: frontier.ledger_next.into(),
             assets_next: frontier.assets_next.into(),
+            assets_written: assets_written.into(),
             last_header_block: last_header_block.into(),
             last_header: frontier.last_header,
             check: [0; 32],
@@ -318,42 +331,54 @@ impl Hint {
     }
 
     fn expected_check(&self) -> Hash {
-        Domain::Hint.hash(&self.as_bytes()[..96])
+        Domain::Hint.hash(&self.as_bytes()[..104])
     }
 
-    /// The frontier a hint block vouches for and the block of its last batch header, or `None` if the block
-    /// holds no valid hint of this volume. The caller still compares the batch header it names.
-    pub fn decode(block: &[u8], volume: &[u8; 16]) -> Option<(Frontier, u64)> {
+    /// The hint at the start of a block, or `None` if there is no valid hint of this volume. The caller still compares
+    /// the batch header it names.
+    pub fn find(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<Hint> {
         let (hint, _) = Hint::read_from_prefix(block).ok()?;
-        let frontier = Frontier {
-            batches: hint.batches.get(),
-            ledger_next: hint.ledger_next.get(),
-            assets_next: hint.assets_next.get(),
-            last_header: hint.last_header,
-            sealed: hint.sealed.get() == 1,
-        };
-        let last_header_block = hint.last_header_block.get();
+        hint.is_valid(volume, layout).then_some(hint)
+    }
+
+    /// It is whole, this volume's, and names a frontier it can have.
+    fn is_valid(&self, volume: &[u8; 16], layout: &Layout) -> bool {
+        let frontier = self.frontier();
+        let last_header_block = self.last_header_block.get();
         let possible = match frontier.batches {
             0 => frontier == Frontier::EMPTY && last_header_block == 0,
-            _ => last_header_block < frontier.ledger_next,
+            _ => {
+                last_header_block < frontier.ledger_next
+                    && frontier.ledger_next - last_header_block <= BATCH_BLOCKS_MAX as u64
+            }
         };
-        let valid = hint.magic == Self::MAGIC
-            && hint.check == hint.expected_check()
-            && hint.version.get() == FORMAT_VERSION
-            && hint.volume == *volume
-            && hint.sealed.get() <= 1
-            && hint.reserved.get() == 0;
-        (valid && possible).then_some((frontier, last_header_block))
+        let written = self.assets_written.get();
+        self.magic == Self::MAGIC
+            && self.check == self.expected_check()
+            && self.version.get() == FORMAT_VERSION
+            && self.volume == *volume
+            && self.sealed.get() <= 1
+            && self.reserved.get() == 0
+            && possible
+            && frontier.is_within(layout)
+            && frontier.assets_next <= written
+            && written <= layout.blocks_of(Area::Assets)
+            && frontier.ledger_next <= self.ledger_limit(layout)
     }
 
-    /// As [`Hint::decode`], of a volume with this layout: the frontier lies within it, and the last batch header's
-    /// batch can end there.
-    pub fn find(block: &[u8], volume: &[u8; 16], layout: &Layout) -> Option<(Frontier, u64)> {
-        let (frontier, last_header_block) = Hint::decode(block, volume)?;
-        let possible = frontier.ledger_next <= layout.ledger.blocks
-            && frontier.assets_next <= layout.assets.blocks
-            && frontier.batches <= frontier.ledger_next
-            && frontier.ledger_next - last_header_block.min(frontier.ledger_next) <= BATCH_BLOCKS_MAX as u64;
-        possible.then_some((frontier, last_header_block))
+    /// The frontier it vouches for.
+    pub fn frontier(&self) -> Frontier {
+        Frontier {
+            batches: self.batches.get(),
+            ledger_next: self.ledger_next.get(),
+            assets_next: self.assets_next.get(),
+            last_header: self.last_header,
+            sealed: self.sealed.get() == 1,
+        }
+    }
+
+    /// The block of `ledger/` from which on content may have been written.
+    pub fn ledger_limit(&self, layout: &Layout) -> u64 {
+        layout.ledger_end(self.assets_written.get())
     }
 }

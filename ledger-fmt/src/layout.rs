@@ -4,9 +4,18 @@
 //! block 0            superblock            written once, by the host tool
 //! block 1, 2         frontier hints A, B   rewritten by the vault, never by a client
 //! input.start ..     app-console-input/    may be rewritten by its archive
-//! assets.start ..    assets/               append only
-//! ledger.start ..    ledger/               append only
+//! space.start ..     ledger/ and assets/   append only; they share this room
 //! ```
+//!
+//! The *space* has no border between its two directories. `ledger/` grows up from its first block, one block after
+//! another. `assets/` grows down from its end, chunk by chunk; within a chunk its blocks are in order:
+//!
+//! ```text
+//! space.start                                                            space.end()
+//! | ledger 0, 1, 2, …  →      free      ←  … | chunk 1: K … 2K-1 | chunk 0: 0 … K-1 |
+//! ```
+//!
+//! The volume is full when the two meet. Everybody but the disk counts in blocks of a directory ([`Area`]).
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -96,16 +105,23 @@ pub struct Layout {
     pub blocks: u64,
     /// `app-console-input/`.
     pub input: Extent,
-    pub assets: Extent,
-    pub ledger: Extent,
+    /// The room that `ledger/` and `assets/` share.
+    pub space: Extent,
+    /// Blocks in a chunk of `assets/`: a power of two, from 8 to [`CHUNK_BLOCKS_MAX`].
+    pub chunk: u64,
 }
 
-/// Blocks of `app-console-input/`: room for an archive's head snapshot, twice, and its submissions.
-pub const INPUT_BLOCKS: u64 = 61;
+/// Blocks of `app-console-input/` at least: room for an archive's head snapshot, twice, and its submissions.
+pub const INPUT_BLOCKS_MIN: u64 = 61;
 
-/// The smallest ledger of a deployment, in blocks: what is written first, one entry, and the four that are kept for a
-/// volume's end. [`Layout::new`] takes smaller ones too, for volumes there are.
-pub const LEDGER_BLOCKS_MIN: u64 = 6;
+/// One block in so many of a volume belongs to `app-console-input/`: its catalogue grows with its documents.
+const INPUT_PART: u64 = 32;
+
+/// The longest chunk: 1 MiB, as much as a disk wants to read at once.
+pub const CHUNK_BLOCKS_MAX: u64 = 256;
+
+/// A space has so many chunks at least, so that a small one is not lost in the last of them.
+const CHUNKS_MIN: u64 = 16;
 
 /// The smallest volume: 1 MiB.
 pub const VOLUME_BLOCKS_MIN: u64 = 256;
@@ -114,34 +130,67 @@ pub const VOLUME_BLOCKS_MIN: u64 = 256;
 pub const VOLUME_BLOCKS_MAX: u64 = 1 << 32;
 
 impl Layout {
-    /// The layout of a volume of `blocks` blocks whose ledger gets `ledger_blocks` of them.
-    /// `None` if a directory would be empty or the volume is outside the size limits.
-    pub const fn new(blocks: u64, ledger_blocks: u64) -> Option<Layout> {
+    /// The layout of a volume of so many blocks; `None` outside the size limits.
+    pub const fn new(blocks: u64) -> Option<Layout> {
         if blocks < VOLUME_BLOCKS_MIN || blocks > VOLUME_BLOCKS_MAX {
             return None;
         }
-        let input = Extent { start: DIRECTORIES_START, blocks: INPUT_BLOCKS };
-        if ledger_blocks == 0 || ledger_blocks >= blocks - input.end() {
+        let part = blocks / INPUT_PART;
+        let input = if part > INPUT_BLOCKS_MIN { part } else { INPUT_BLOCKS_MIN };
+        let input = Extent { start: DIRECTORIES_START, blocks: input };
+        let space = Extent { start: input.end(), blocks: blocks - input.end() };
+        let longest = 1 << (space.blocks / CHUNKS_MIN).ilog2();
+        let chunk = if longest < CHUNK_BLOCKS_MAX { longest } else { CHUNK_BLOCKS_MAX };
+        Some(Layout { blocks, input, space, chunk })
+    }
+
+    /// Blocks an area can have at most. Those of `ledger/` and `assets/` are never there together: see
+    /// [`Layout::ledger_end`] and [`Layout::assets_end`].
+    pub const fn blocks_of(&self, area: Area) -> u64 {
+        match area {
+            Area::Input => self.input.blocks,
+            Area::Assets => self.assets_end(0),
+            Area::Ledger => self.space.blocks,
+            Area::Volume => self.blocks,
+        }
+    }
+
+    /// Where `ledger/` must end when the first `assets` blocks of `assets/` are taken: it reaches into none of their chunks.
+    pub const fn ledger_end(&self, assets: u64) -> u64 {
+        self.space.blocks.saturating_sub(assets.div_ceil(self.chunk).saturating_mul(self.chunk))
+    }
+
+    /// Where `assets/` must end when the first `ledger` blocks of `ledger/` are taken.
+    pub const fn assets_end(&self, ledger: u64) -> u64 {
+        self.space.blocks.saturating_sub(ledger) / self.chunk * self.chunk
+    }
+
+    /// Where this block of an area and those after it are, as far as they lie in one piece: blocks of the volume.
+    /// Empty behind the area's last block.
+    pub const fn run(&self, area: Area, block: u64) -> Extent {
+        let blocks = self.blocks_of(area);
+        if block >= blocks {
+            return Extent { start: self.blocks, blocks: 0 };
+        }
+        let (start, blocks) = match area {
+            Area::Input => (self.input.start + block, blocks - block),
+            Area::Ledger => (self.space.start + block, blocks - block),
+            Area::Volume => (block, blocks - block),
+            Area::Assets => {
+                let within = block % self.chunk;
+                (self.space.end() - (block - within) - self.chunk + within, self.chunk - within)
+            }
+        };
+        Extent { start, blocks }
+    }
+
+    /// Where so many blocks of an area are, from `block` on; `None` if they are not all of the area and in one piece.
+    pub const fn place(&self, area: Area, block: u64, blocks: u64) -> Option<Extent> {
+        let run = self.run(area, block);
+        if blocks > run.blocks {
             return None;
         }
-        let assets = Extent { start: input.end(), blocks: blocks - input.end() - ledger_blocks };
-        let ledger = Extent { start: assets.end(), blocks: ledger_blocks };
-        Some(Layout { blocks, input, assets, ledger })
-    }
-
-    /// The blocks a volume of `blocks` blocks gives its ledger when the deployment does not say:
-    /// one in eight, for documents of 32 KiB and more on average.
-    pub const fn default_ledger_blocks(blocks: u64) -> u64 {
-        blocks / 8
-    }
-
-    pub const fn extent(&self, area: Area) -> Extent {
-        match area {
-            Area::Input => self.input,
-            Area::Assets => self.assets,
-            Area::Ledger => self.ledger,
-            Area::Volume => Extent { start: 0, blocks: self.blocks },
-        }
+        Some(Extent { start: run.start, blocks })
     }
 }
 
@@ -162,12 +211,10 @@ pub struct Superblock {
     pub volume: [u8; 16],
     /// The archive's name, padded with zeros.
     pub name: [u8; NAME_LEN_MAX],
-    /// Blocks in the volume.
+    /// Blocks in the volume; the rest follows from [`Layout::new`].
     pub blocks: U64,
-    /// Blocks of the ledger, at the end of the volume; the rest follows from [`Layout::new`].
-    pub ledger_blocks: U64,
     /// Zero.
-    pub reserved_tail: [u8; 24],
+    pub reserved_tail: [u8; 32],
     /// [`Domain::Superblock`] over the bytes before.
     pub check: Hash,
 }
@@ -199,8 +246,8 @@ impl Superblock {
     /// `"TOTEBOXV"`.
     pub const MAGIC: [u8; 8] = *b"TOTEBOXV";
 
-    /// A superblock with its check filled in.
-    pub fn new(deployment: [u8; 16], volume: [u8; 16], name: [u8; NAME_LEN_MAX], layout: &Layout) -> Self {
+    /// The superblock of a volume of so many blocks.
+    pub fn new(deployment: [u8; 16], volume: [u8; 16], name: [u8; NAME_LEN_MAX], blocks: u64) -> Self {
         let mut block = Superblock {
             magic: Self::MAGIC,
             version: FORMAT_VERSION.into(),
@@ -209,9 +256,8 @@ impl Superblock {
             deployment,
             volume,
             name,
-            blocks: layout.blocks.into(),
-            ledger_blocks: layout.ledger.blocks.into(),
-            reserved_tail: [0; 24],
+            blocks: blocks.into(),
+            reserved_tail: [0; 32],
             check: [0; 32],
         };
         block.check = block.expected_check();
@@ -238,7 +284,7 @@ impl Superblock {
         }
         let sound = superblock.block_shift.get() as u32 == BLOCK_SIZE.trailing_zeros()
             && superblock.reserved.get() == 0
-            && superblock.reserved_tail == [0; 24]
+            && superblock.reserved_tail == [0; 32]
             && volume_name(&superblock.name).is_some();
         if !sound {
             return Err(SuperblockError::Inconsistent);
@@ -247,9 +293,9 @@ impl Superblock {
         Ok((superblock, layout))
     }
 
-    /// The layout the size fields declare; `None` if there is no such layout.
+    /// The layout of a volume of this size; `None` if there is no such layout.
     pub const fn layout(&self) -> Option<Layout> {
-        Layout::new(self.blocks.get(), self.ledger_blocks.get())
+        Layout::new(self.blocks.get())
     }
 
     /// Whether this is the superblock the deployment expects.

@@ -46,6 +46,8 @@ pub struct TestVolume {
     pub head: Head,
     /// The tree, uncommitted records included.
     pub tree: Edge,
+    /// What its hints say of content that may have been written: see [`Hint::assets_written`].
+    pub assets_written: u64,
     last_header_block: u64,
     assets_next: u64,
     assets_durable: u64,
@@ -72,6 +74,7 @@ impl TestVolume {
             frontier: Frontier::EMPTY,
             head: Head::EMPTY,
             tree: Edge::EMPTY,
+            assets_written: 0,
             last_header_block: 0,
             assets_next: 0,
             assets_durable: 0,
@@ -80,15 +83,14 @@ impl TestVolume {
     }
 
     /// An empty volume of this name and size.
-    pub fn blank(name: &str, blocks: u64, ledger_blocks: u64) -> Self {
-        let layout = Layout::new(blocks, ledger_blocks).expect("a possible layout");
+    pub fn blank(name: &str, blocks: u64) -> Self {
         let id = *hash::content_blake3(name.as_bytes()).first_chunk().expect("a hash has 32 bytes");
-        Self::of(Superblock::new(*b"test deployment ", id, padded_name(name), &layout))
+        Self::of(Superblock::new(*b"test deployment ", id, padded_name(name), blocks))
     }
 
     /// A volume of 1 MiB after its first start.
     pub fn new(name: &str) -> Self {
-        let mut volume = Self::blank(name, 256, 64);
+        let mut volume = Self::blank(name, 256);
         volume.start();
         volume
     }
@@ -100,19 +102,58 @@ impl TestVolume {
         self.commit();
     }
 
-    /// The bytes of blocks of an area.
+    /// The place in the volume of blocks of an area that lie in one piece.
     pub fn range(&self, area: Area, block: u64, blocks: u64) -> Range<usize> {
-        let start = (self.layout.extent(area).start + block) as usize * BLOCK_SIZE;
-        start..start + blocks as usize * BLOCK_SIZE
+        let mut ranges = ranges(&self.layout, area, block, blocks);
+        let range = ranges.next().unwrap_or_else(|| {
+            let start = self.layout.run(area, block).start as usize * BLOCK_SIZE;
+            start..start
+        });
+        assert!(
+            ranges.next().is_none(),
+            "{blocks} blocks of {} from {block} on are not in one piece",
+            area.name()
+        );
+        range
+    }
+
+    /// The place in the volume of blocks of an area, piece by piece.
+    pub fn ranges(&self, area: Area, block: u64, blocks: u64) -> impl Iterator<Item = Range<usize>> + use<> {
+        ranges(&self.layout, area, block, blocks)
+    }
+
+    /// Blocks of an area, one after another.
+    pub fn bytes_of(&self, area: Area, block: u64, blocks: u64) -> Vec<u8> {
+        self.ranges(area, block, blocks).flat_map(|range| self.bytes[range].iter().copied()).collect()
+    }
+
+    /// The area this block of the volume belongs to now, and which of its blocks it is. What is free is the ledger's.
+    pub fn owner(&self, block: u64) -> (Area, u64) {
+        let Layout { input, space, chunk, .. } = self.layout;
+        if block < input.start {
+            return (Area::Volume, block);
+        }
+        if block < space.start {
+            return (Area::Input, block - input.start);
+        }
+        let behind = space.end() - 1 - block;
+        let asset = behind / chunk * chunk + (chunk - 1 - behind % chunk);
+        let of_assets = asset < self.assets_next;
+        if of_assets { (Area::Assets, asset) } else { (Area::Ledger, block - space.start) }
     }
 
     /// Appends content to `assets/`; returns what a record says of it.
     pub fn append(&mut self, content: &[u8]) -> Content {
         let (block, blocks) = (self.assets_next, content.len().div_ceil(BLOCK_SIZE) as u64);
-        assert!(block + blocks <= self.layout.assets.blocks, "assets/ is full");
-        let range = self.range(Area::Assets, block, blocks);
-        self.bytes[range.start..range.start + content.len()].copy_from_slice(content);
+        assert!(block + blocks <= self.layout.assets_end(self.frontier.ledger_next), "the volume is full");
+        let mut left = content;
+        for range in self.ranges(Area::Assets, block, blocks) {
+            let (piece, rest) = left.split_at(left.len().min(range.len()));
+            self.bytes[range.start..range.start + piece.len()].copy_from_slice(piece);
+            left = rest;
+        }
         self.assets_next += blocks;
+        self.assets_written = self.assets_written.max(self.assets_next);
         Content { size: content.len() as u64, hash: hash::content(content), block }
     }
 
@@ -206,7 +247,7 @@ impl TestVolume {
 
     fn write_batch(&mut self, kind: BatchKind) {
         let assets_durable = self.assets_durable.max(self.frontier.assets_next);
-        let covered = self.range(Area::Assets, assets_durable, self.assets_next - assets_durable);
+        let covered = self.bytes_of(Area::Assets, assets_durable, self.assets_next - assets_durable);
         let header = BatchHeader::new(
             &self.frontier,
             &Batch {
@@ -216,11 +257,11 @@ impl TestVolume {
                 assets_to: self.assets_next,
                 assets_durable,
                 ledger_checksum: checksum(&self.batch),
-                assets_checksum: checksum(&self.bytes[covered]),
+                assets_checksum: checksum(&covered),
             },
         );
         let after = header.frontier_after();
-        assert!(after.ledger_next <= self.layout.ledger.blocks, "ledger/ is full");
+        assert!(after.is_within(&self.layout), "the volume is full");
         let range =
             self.range(Area::Ledger, self.frontier.ledger_next, after.ledger_next - self.frontier.ledger_next);
         let bytes = &mut self.bytes[range];
@@ -234,7 +275,8 @@ impl TestVolume {
 
     /// Writes a hint of the committed frontier into slot 0 or 1.
     pub fn hint(&mut self, slot: usize) {
-        let hint = Hint::new(self.superblock.volume, &self.frontier, self.last_header_block);
+        let Superblock { volume, .. } = self.superblock;
+        let hint = Hint::new(volume, &self.frontier, self.last_header_block, self.assets_written);
         let range = self.range(Area::Volume, HINT_BLOCKS[slot], 1);
         self.bytes[range.start..range.start + size_of::<Hint>()].copy_from_slice(hint.as_bytes());
     }
@@ -288,6 +330,20 @@ impl Visitor for Seen {
     }
 }
 
+/// The place in a volume of blocks of an area, piece by piece.
+pub fn ranges(layout: &Layout, area: Area, block: u64, blocks: u64) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (layout, end) = (*layout, block + blocks);
+    let mut next = block;
+    core::iter::from_fn(move || {
+        let run = layout.run(area, next);
+        let blocks = run.blocks.min(end - next);
+        assert!(blocks > 0 || next == end, "block {next} is behind the end of {}", area.name());
+        next += blocks;
+        let start = run.start as usize * BLOCK_SIZE;
+        (blocks > 0).then(|| start..start + blocks as usize * BLOCK_SIZE)
+    })
+}
+
 /// Verifies a volume in memory; blocks behind its end cannot be read.
 pub fn verify(bytes: &[u8], expected: &Superblock, claimed: Option<Frontier>, mode: Mode) -> Seen {
     verify_with(expected, claimed, mode, |range| bytes.get(range))
@@ -315,7 +371,9 @@ pub fn batch<'a>(mut verifier: Verifier, read: impl Fn(Range<usize>) -> Option<&
         open: Vec::new(),
     };
     while let Some(want) = verifier.want() {
-        let start = want.block as usize * BLOCK_SIZE;
+        let place =
+            verifier.layout().place(want.area, want.block, want.blocks as u64).expect("wanted in one piece");
+        let start = place.start as usize * BLOCK_SIZE;
         match read(start..start + want.blocks * BLOCK_SIZE) {
             Some(bytes) => verifier.feed(bytes, &mut seen),
             None => verifier.unreadable(&mut seen),

@@ -49,9 +49,11 @@ pub enum Mode {
     Ledger,
 }
 
-/// Blocks the verifier wants next, relative to the volume.
+/// Blocks the verifier wants next. They lie in one piece: see [`Layout::run`](crate::layout::Layout::run).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
+    pub area: Area,
+    /// The first, counted in the area.
     pub block: u64,
     /// How many: at most [`BATCH_BLOCKS_MAX`](crate::batch_header::BATCH_BLOCKS_MAX).
     pub blocks: usize,

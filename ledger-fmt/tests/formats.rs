@@ -53,24 +53,68 @@ fn the_same_bytes_hash_differently_in_every_domain() {
 
 #[test]
 fn layouts_cover_their_volume_without_overlap_or_are_refused() {
-    for (blocks, ledger) in
-        [(VOLUME_BLOCKS_MIN, 1), (256, 191), (1 << 20, 1 << 17), (VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MAX / 8)]
-    {
-        let layout = Layout::new(blocks, ledger).unwrap();
-        assert_eq!(layout.input.end(), layout.assets.start);
-        assert_eq!(layout.assets.end(), layout.ledger.start);
-        assert_eq!(layout.ledger.end(), blocks);
-        assert!(layout.input.start >= 3 && layout.assets.blocks > 0);
-        assert_eq!(layout.extent(Area::Ledger).blocks, ledger);
+    for (blocks, input, chunk) in [
+        (VOLUME_BLOCKS_MIN, 61, 8),
+        (1023, 61, 32),
+        (1984, 62, 64),
+        (4096, 128, 128),
+        (8192, 256, 256),
+        (1 << 20, 1 << 15, 256),
+        (VOLUME_BLOCKS_MAX, 1 << 27, 256),
+    ] {
+        let layout = Layout::new(blocks).unwrap();
+        assert_eq!((layout.input.start, layout.input.blocks, layout.chunk), (3, input, chunk), "{blocks} blocks");
+        assert_eq!((layout.space.start, layout.space.end()), (layout.input.end(), blocks));
     }
-    let refused = [(255, 10), (256, 0), (256, 192), (256, u64::MAX), (VOLUME_BLOCKS_MAX + 1, 10), (u64::MAX, 1)];
-    for (blocks, ledger) in refused {
-        assert_eq!(Layout::new(blocks, ledger), None, "{blocks} blocks, {ledger} for the ledger");
+    for blocks in [0, 255, VOLUME_BLOCKS_MAX + 1, u64::MAX] {
+        assert_eq!(Layout::new(blocks), None, "{blocks} blocks");
     }
 }
 
+/// Every block of the space, for every border between the two directories: none belongs to both.
+#[test]
+fn ledger_and_assets_share_the_space_and_never_meet() {
+    for blocks in [256, 300, 511, 1024] {
+        let layout = Layout::new(blocks).unwrap();
+        let Layout { space, chunk, .. } = layout;
+        for taken in 0..=space.blocks {
+            let assets = layout.assets_end(taken);
+            assert!(layout.ledger_end(assets) >= taken, "{taken} blocks of ledger/ and {assets} of assets/");
+            assert!(space.blocks - taken - assets < chunk, "all whole chunks are assets/");
+            let ledger = layout.ledger_end(taken);
+            assert!(ledger <= space.blocks.saturating_sub(taken) && ledger + taken + chunk > space.blocks);
+        }
+        let mut owners = vec![0; space.blocks as usize];
+        for ledger in [0, 1, 9, space.blocks / 2] {
+            owners.fill(0);
+            for (area, count) in [(Area::Ledger, ledger), (Area::Assets, layout.assets_end(ledger))] {
+                for range in ledger_fmt::testing::ranges(&layout, area, 0, count) {
+                    assert!(area == Area::Ledger || range.len() as u64 <= chunk * BLOCK_SIZE as u64);
+                    for at in (range.start..range.end).step_by(BLOCK_SIZE) {
+                        owners[at / BLOCK_SIZE - space.start as usize] += 1;
+                    }
+                }
+            }
+            assert!(owners.iter().all(|&owners| owners <= 1), "{blocks} blocks, {ledger} of them ledger/");
+        }
+    }
+    let layout = Layout::new(256).unwrap();
+    let place = |area, block, blocks| layout.place(area, block, blocks).map(|extent| extent.start);
+    assert_eq!(place(Area::Assets, 0, 8), Some(248), "the first chunk is the last of the volume");
+    assert_eq!(place(Area::Assets, 8, 1), Some(240));
+    assert_eq!((place(Area::Assets, 7, 1), place(Area::Assets, 7, 2)), (Some(255), None), "not in one piece");
+    assert_eq!((place(Area::Ledger, 0, 192), place(Area::Ledger, 1, 192)), (Some(64), None));
+    assert_eq!((place(Area::Input, 60, 1), place(Area::Input, 61, 1)), (Some(63), None));
+    for area in Area::ALL {
+        for block in [layout.blocks_of(area), u64::MAX] {
+            assert_eq!((layout.run(area, block).blocks, layout.place(area, block, 1)), (0, None), "{area:?}");
+        }
+    }
+    assert_eq!((layout.ledger_end(u64::MAX), layout.assets_end(u64::MAX)), (0, 0));
+}
+
 fn superblock() -> Superblock {
-    Superblock::new([1; 16], [2; 16], padded_name("contracts"), &Layout::new(1024, 128).unwrap())
+    Superblock::new([1; 16], [2; 16], padded_name("contracts"), 1024)
 }
 
 /// A superblock changed by `change`, its check made to fit again.
@@ -86,7 +130,7 @@ fn resigned(change: impl Fn(&mut Superblock)) -> Vec<u8> {
 fn superblocks_there_and_back_and_refused() {
     let good = superblock();
     let (read, layout) = Superblock::decode(good.as_bytes()).unwrap();
-    assert_eq!((read, Some(layout)), (good, Layout::new(1024, 128)));
+    assert_eq!((read, Some(layout)), (good, Layout::new(1024)));
     assert_eq!(read.matches(&good), Ok(()));
 
     assert_eq!(Superblock::decode(&[0; BLOCK_SIZE]), Err(SuperblockError::Foreign));
@@ -99,10 +143,10 @@ fn superblocks_there_and_back_and_refused() {
     assert_eq!(Superblock::decode(&resigned(|b| b.version = 1.into())), Err(SuperblockError::Version(1)));
     let inconsistent: [fn(&mut Superblock); 7] = [
         |b| b.block_shift = 9.into(),
-        |b| b.ledger_blocks = 0.into(),
+        |b| b.blocks = 255.into(),
         |b| b.blocks = u64::MAX.into(),
         |b| b.reserved = 1.into(),
-        |b| b.reserved_tail[23] = 1,
+        |b| b.reserved_tail[31] = 1,
         |b| b.name = [0; 32],
         |b| b.name = padded_name("con\0tracts"),
     ];
@@ -110,15 +154,17 @@ fn superblocks_there_and_back_and_refused() {
         assert_eq!(Superblock::decode(&resigned(change)), Err(SuperblockError::Inconsistent));
     }
 
-    let other = Superblock::new([9; 16], [2; 16], good.name, &layout);
+    let other = Superblock::new([9; 16], [2; 16], good.name, 1024);
     assert_eq!(other.matches(&good), Err(SuperblockError::OtherDeployment));
-    let other = Superblock::new([1; 16], [9; 16], good.name, &layout);
+    let other = Superblock::new([1; 16], [9; 16], good.name, 1024);
     assert_eq!(other.matches(&good), Err(SuperblockError::OtherVolume));
-    let other = Superblock::new([1; 16], [2; 16], good.name, &Layout::new(1024, 127).unwrap());
+    let other = Superblock::new([1; 16], [2; 16], good.name, 1023);
     assert_eq!(other.matches(&good), Err(SuperblockError::OtherVolume));
 }
 
 const VOLUME: [u8; 16] = [7; 16];
+/// 192 blocks of space in chunks of 8.
+const LAYOUT: Layout = Layout::new(256).unwrap();
 const AT: Frontier =
     Frontier { batches: 3, ledger_next: 10, assets_next: 20, last_header: [5; 32], sealed: false };
 
@@ -135,7 +181,7 @@ fn batch(payload_len: u32) -> Batch {
 }
 
 fn decode(header: &BatchHeader, at: &Frontier) -> Result<BatchHeader, BatchHeaderError> {
-    BatchHeader::decode(header.as_bytes(), &VOLUME, at, 64, 128)
+    BatchHeader::decode(header.as_bytes(), &VOLUME, at, &LAYOUT)
 }
 
 /// A batch header changed by `change`, its check made to fit again.
@@ -158,7 +204,7 @@ fn headers_there_and_back_at_every_boundary() {
         assert_eq!((after.batches, after.ledger_next, after.assets_next), (4, 10 + u64::from(blocks), 24));
         assert_eq!((after.last_header, after.sealed), (header.check, false));
         assert_eq!(header.frontier_before(), AT);
-        assert_eq!(BatchHeader::find(header.as_bytes(), &VOLUME, 10, 64, 128), Ok(header));
+        assert_eq!(BatchHeader::find(header.as_bytes(), &VOLUME, 10, &LAYOUT), Ok(header));
     }
     let seal = Batch { kind: BatchKind::Seal, payload_len: 0, assets_to: 20, assets_durable: 20, ..batch(0) };
     let seal = BatchHeader::new(&AT, &seal);
@@ -169,14 +215,14 @@ fn headers_there_and_back_at_every_boundary() {
 fn headers_that_do_not_continue_are_refused() {
     use BatchHeaderError::{Absent, Damaged, Inconsistent, Stray};
     let good = BatchHeader::new(&AT, &batch(1000));
-    assert_eq!(BatchHeader::decode(&[0; BLOCK_SIZE], &VOLUME, &AT, 64, 128), Err(Absent));
-    assert_eq!(BatchHeader::decode(&good.as_bytes()[..255], &VOLUME, &AT, 64, 128), Err(Absent));
+    assert_eq!(BatchHeader::decode(&[0; BLOCK_SIZE], &VOLUME, &AT, &LAYOUT), Err(Absent));
+    assert_eq!(BatchHeader::decode(&good.as_bytes()[..255], &VOLUME, &AT, &LAYOUT), Err(Absent));
     for byte in 8..STAMP_SIZE {
         let mut bytes = good.as_bytes().to_vec();
         bytes[byte] ^= 1;
-        assert_eq!(BatchHeader::decode(&bytes, &VOLUME, &AT, 64, 128), Err(Damaged), "byte {byte}");
+        assert_eq!(BatchHeader::decode(&bytes, &VOLUME, &AT, &LAYOUT), Err(Damaged), "byte {byte}");
     }
-    assert_eq!(BatchHeader::decode(good.as_bytes(), &[8; 16], &AT, 64, 128), Err(Stray));
+    assert_eq!(BatchHeader::decode(good.as_bytes(), &[8; 16], &AT, &LAYOUT), Err(Stray));
     for other in [
         Frontier { batches: 4, ..AT },
         Frontier { ledger_next: 11, ..AT },
@@ -196,7 +242,7 @@ fn headers_that_do_not_continue_are_refused() {
         |s| s.assets_from = 23.into(),
         |s| s.assets_durable = 25.into(),
         |s| s.assets_to = 21.into(),
-        |s| s.assets_to = 129.into(),
+        |s| s.assets_to = 177.into(),
         |s| s.reserved = 1.into(),
         |s| s.reserved_tail[79] = 1,
     ];
@@ -204,43 +250,54 @@ fn headers_that_do_not_continue_are_refused() {
         let header = with_new_header(change);
         assert_eq!(decode(&header, &AT), Err(Inconsistent), "{header:?}");
     }
-    assert_eq!(
-        BatchHeader::decode(good.as_bytes(), &VOLUME, &AT, 10, 128),
-        Err(Inconsistent),
-        "behind the ledger"
-    );
+    // Its ledger reaches into the last chunk, which is free of content; and into one that is not.
+    for (ledger_next, assets_to, expected) in
+        [(183, 8, Ok(())), (184, 8, Err(Inconsistent)), (176, 9, Err(Inconsistent))]
+    {
+        let at = Frontier { ledger_next, assets_next: 8, ..AT };
+        let header = BatchHeader::new(&at, &Batch { assets_to, assets_durable: 8, ..batch(1000) });
+        assert_eq!(decode(&header, &at).map(|_| ()), expected, "block {ledger_next}, {assets_to} of content");
+    }
 }
 
 #[test]
 fn hints_there_and_back_and_refused() {
+    let find = |bytes: &[u8]| Hint::find(bytes, &VOLUME, &LAYOUT);
     for frontier in [Frontier::EMPTY, AT, Frontier { sealed: true, ..AT }] {
         let last = frontier.ledger_next.saturating_sub(1);
-        let hint = Hint::new(VOLUME, &frontier, last);
-        assert_eq!(Hint::decode(hint.as_bytes(), &VOLUME), Some((frontier, last)));
-        assert_eq!(Hint::decode(hint.as_bytes(), &[8; 16]), None);
-        assert_eq!(Hint::decode(&hint.as_bytes()[..127], &VOLUME), None);
+        let hint = Hint::new(VOLUME, &frontier, last, 41);
+        assert_eq!(find(hint.as_bytes()), Some(hint));
+        assert_eq!((hint.frontier(), hint.last_header_block.get()), (frontier, last));
+        assert_eq!(hint.ledger_limit(&LAYOUT), 144, "below the chunk of block 40");
+        assert_eq!(Hint::find(hint.as_bytes(), &[8; 16], &LAYOUT), None);
+        assert_eq!(find(&hint.as_bytes()[..135]), None);
         for byte in 0..size_of::<Hint>() {
             let mut bytes = hint.as_bytes().to_vec();
             bytes[byte] ^= 0x20;
-            assert_eq!(Hint::decode(&bytes, &VOLUME), None, "byte {byte}");
+            assert_eq!(find(&bytes), None, "byte {byte}");
         }
     }
-    let contradicting: [fn(&mut Hint); 6] = [
+    let contradicting: [fn(&mut Hint); 11] = [
         |h| h.version = 1.into(),
         |h| h.sealed = 2.into(),
         |h| h.batches = 0.into(),
         |h| h.ledger_next = 0.into(),
         |h| h.last_header_block = 10.into(),
+        |h| h.last_header_block = 1.into(),
         |h| h.reserved = 1.into(),
+        |h| h.batches = 11.into(),
+        |h| h.assets_written = 19.into(),
+        |h| h.assets_written = 193.into(),
+        |h| h.assets_written = 183.into(), // content where batches are
     ];
     let refused = |mut hint: Hint, change: fn(&mut Hint)| {
         change(&mut hint);
         let end = size_of::<Hint>() - 32;
         hint.check = Domain::Hint.hash(&hint.as_bytes()[..end]);
-        assert_eq!(Hint::decode(hint.as_bytes(), &VOLUME), None, "{hint:?}");
+        assert_eq!(find(hint.as_bytes()), None, "{hint:?}");
     };
     for change in contradicting {
-        refused(Hint::new(VOLUME, &AT, 9), change);
+        refused(Hint::new(VOLUME, &AT, 9, 20), change);
     }
     let of_no_batches: [fn(&mut Hint); 5] = [
         |h| h.sealed = 1.into(),
@@ -250,9 +307,9 @@ fn hints_there_and_back_and_refused() {
         |h| h.last_header[31] = 1,
     ];
     for change in of_no_batches {
-        refused(Hint::new(VOLUME, &Frontier::EMPTY, 0), change);
+        refused(Hint::new(VOLUME, &Frontier::EMPTY, 0, 0), change);
     }
-    assert_eq!(Hint::decode(&[0; BLOCK_SIZE], &VOLUME), None);
+    assert_eq!(find(&[0; BLOCK_SIZE]), None);
 }
 
 const HEAD: Head = Head { records: 41, hash: [3; 32] };

@@ -9,7 +9,7 @@ use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint};
 use ledger_fmt::cbor::{self, MapWriter};
 use ledger_fmt::checkpoint;
 use ledger_fmt::hash::{self, Domain};
-use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::note::{Seed, Signer};
 use ledger_fmt::payload::{Content, Document, Genesis, Lifecycle, PAYLOAD_MAX, Stated, TreeHead};
 use ledger_fmt::proof;
@@ -283,9 +283,9 @@ fn proofs() {
 
 #[test]
 fn structures() {
-    let layout = Layout::new(1024, 128).expect("a possible layout");
+    let layout = Layout::new(1024).expect("a possible layout");
     let volume = [0x22; 16];
-    let superblock = Superblock::new([0x11; 16], volume, padded_name("contracts"), &layout);
+    let superblock = Superblock::new([0x11; 16], volume, padded_name("contracts"), layout.blocks);
     let before = Frontier { batches: 3, ledger_next: 10, assets_next: 20, last_header: [0x55; 32], sealed: false };
     let (records, assets) = (pattern(4000), pattern(2 * BLOCK_SIZE));
     let batch = Batch {
@@ -318,14 +318,18 @@ fn structures() {
         })
     };
     let headed = |header: &BatchHeader| json!({ "bytes": hex(header.as_bytes()), "after": frontier(&header.frontier_after()) });
-    let hint = |at: &Frontier, last: u64| {
+    let hint = |at: &Frontier, last: u64, written: u64| {
         json!({
             "frontier": frontier(at),
+            "assets_written": written,
             "last_header_block": last,
-            "bytes": hex(Hint::new(volume, at, last).as_bytes()),
+            "ledger_limit": layout.ledger_end(written),
+            "bytes": hex(Hint::new(volume, at, last, written).as_bytes()),
         })
     };
     let extent = |extent: ledger_fmt::layout::Extent| json!({ "start": extent.start, "blocks": extent.blocks });
+    let assets_at = [0, 31, 32, 959 - 959 % 32]
+        .map(|block| json!({ "block": block, "at": layout.run(Area::Assets, block).start }));
     let comment = "The committing batch's record bytes are the first 4000 of the input of hashes.json, the asset \
                    bytes under its checksum the first 8192. The seal follows it.";
     let vectors = json!({
@@ -335,16 +339,16 @@ fn structures() {
             "volume": hex(&volume),
             "name": "contracts",
             "blocks": layout.blocks,
-            "ledger_blocks": layout.ledger.blocks,
             "app-console-input": extent(layout.input),
-            "assets": extent(layout.assets),
-            "ledger": extent(layout.ledger),
+            "space": extent(layout.space),
+            "chunk": layout.chunk,
+            "assets_at": assets_at,
             "bytes": hex(superblock.as_bytes()),
         },
         "before": frontier(&before),
         "commit": headed(&header),
         "seal": headed(&seal),
-        "hints": [hint(&Frontier::EMPTY, 0), hint(&after, 10), hint(&seal.frontier_after(), 12)],
+        "hints": [hint(&Frontier::EMPTY, 0, 0), hint(&after, 10, 24), hint(&seal.frontier_after(), 12, 200)],
     });
     check("structures.json", &vectors);
 }

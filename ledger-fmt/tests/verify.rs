@@ -79,15 +79,16 @@ fn a_whole_volume_is_clean_and_everything_in_it_is_seen() {
 #[test]
 fn a_listing_reads_no_assets() {
     let mut volume = reference();
-    let range = volume.range(Area::Assets, 0, volume.frontier.assets_next);
-    volume.bytes[range].fill(0xff);
+    for range in volume.ranges(Area::Assets, 0, volume.frontier.assets_next) {
+        volume.bytes[range].fill(0xff);
+    }
     let seen = verify(&volume.bytes, &volume.superblock, None, Mode::Ledger);
     assert_eq!((seen.findings.len(), seen.records.len() as u64), (0, volume.head.records));
 }
 
 #[test]
 fn a_blank_volume_is_clean_and_not_searched() {
-    let volume = TestVolume::blank("new", 65536, 8192);
+    let volume = TestVolume::blank("new", 65536);
     let summary = volume.verify().summary.unwrap();
     assert_eq!((summary.findings, summary.records, summary.tail), (0, 0, None));
     assert!(summary.bytes_read <= 11 * BLOCK_SIZE as u64);
@@ -97,43 +98,43 @@ fn a_blank_volume_is_clean_and_not_searched() {
 /// Where a byte of the reference volume belongs, written down without the verifier: the finding that must
 /// come when it changes.
 fn owner(volume: &TestVolume, clean: &Seen, position: usize) -> Option<Finding> {
-    let block = (position / BLOCK_SIZE) as u64;
-    let layout = &volume.layout;
-    if block < 3 {
-        let kind = if block == 0 { FindingKind::Superblock } else { FindingKind::Hint };
-        return Some(finding(kind, Area::Volume, block, None));
-    }
-    if block >= layout.ledger.start {
-        let block = block - layout.ledger.start;
-        if block >= volume.frontier.ledger_next {
-            return None;
+    let (area, block) = volume.owner((position / BLOCK_SIZE) as u64);
+    let ledger = volume.layout.space.start as usize * BLOCK_SIZE;
+    match area {
+        Area::Volume => {
+            let kind = if block == 0 { FindingKind::Superblock } else { FindingKind::Hint };
+            return Some(finding(kind, Area::Volume, block, None));
         }
-        let at = position - layout.ledger.start as usize * BLOCK_SIZE;
-        for &(sequence, block, offset) in &clean.records {
-            let start = block as usize * BLOCK_SIZE + offset;
-            let bytes = &volume.bytes[layout.ledger.start as usize * BLOCK_SIZE + start..];
-            let (record, len) = Record::decode(bytes).unwrap();
-            assert_eq!((record.header.sequence.get(), len), (sequence, padded_len(record.payload.len())));
-            if (start..start + len).contains(&at) {
-                return Some(finding(FindingKind::Record, Area::Ledger, block, Some(sequence)));
+        Area::Input => return None,
+        Area::Ledger if block >= volume.frontier.ledger_next => return None,
+        Area::Ledger => {
+            let at = position - ledger;
+            for &(sequence, block, offset) in &clean.records {
+                let start = block as usize * BLOCK_SIZE + offset;
+                let (record, len) = Record::decode(&volume.bytes[ledger + start..]).unwrap();
+                assert_eq!((record.header.sequence.get(), len), (sequence, padded_len(record.payload.len())));
+                if (start..start + len).contains(&at) {
+                    return Some(finding(FindingKind::Record, Area::Ledger, block, Some(sequence)));
+                }
             }
+            let starts = volume.bytes[position / BLOCK_SIZE * BLOCK_SIZE..].starts_with(b"TBXSTAMP");
+            let header = starts && at % BLOCK_SIZE < STAMP_SIZE;
+            let kind = if header { FindingKind::BatchHeader } else { FindingKind::Record };
+            return Some(finding(kind, Area::Ledger, block, None));
         }
-        let starts = volume.bytes[position / BLOCK_SIZE * BLOCK_SIZE..].starts_with(b"TBXSTAMP");
-        let header = starts && at % BLOCK_SIZE < STAMP_SIZE;
-        let kind = if header { FindingKind::BatchHeader } else { FindingKind::Record };
-        return Some(finding(kind, Area::Ledger, block, None));
+        Area::Assets => {}
     }
-    let block = block.checked_sub(layout.assets.start).filter(|&block| block < volume.frontier.assets_next)?;
+    let at = block as usize * BLOCK_SIZE + position % BLOCK_SIZE;
     for &(sequence, ledger_block, offset) in &clean.records {
         let start = volume.range(Area::Ledger, ledger_block, 1).start + offset;
         let document = Record::decode(&volume.bytes[start..]).unwrap().0.document();
         let Some(content) = document.and_then(|document| document.content) else { continue };
         let (first, len) = (content.block, content.size as usize);
-        let from = volume.range(Area::Assets, first, 0).start;
-        if (from..from + len).contains(&position) {
+        let from = first as usize * BLOCK_SIZE;
+        if (from..from + len).contains(&at) {
             return Some(finding(FindingKind::Asset, Area::Assets, first, Some(sequence)));
         }
-        if (from + len..from + len.next_multiple_of(BLOCK_SIZE)).contains(&position) {
+        if (from + len..from + len.next_multiple_of(BLOCK_SIZE)).contains(&at) {
             return Some(finding(FindingKind::Asset, Area::Assets, block, Some(sequence)));
         }
     }
@@ -403,20 +404,11 @@ fn every_block_that_cannot_be_read_is_named() {
             assert_eq!(seen.findings, [], "block {block} is not in use");
             continue;
         };
-        let (_, in_area) = place(&volume, block);
+        let (_, in_area) = volume.owner(block);
         assert_eq!(seen.findings[0].kind, FindingKind::Unreadable);
         assert_eq!((seen.findings[0].area, seen.findings[0].block), (expected.area, in_area));
         let others = &seen.findings[1..];
         assert!(others.iter().all(|other| other.kind == FindingKind::Record), "block {block}: {others:?}");
-    }
-}
-
-fn place(volume: &TestVolume, block: u64) -> (Area, u64) {
-    let layout = &volume.layout;
-    match block {
-        0..3 => (Area::Volume, block),
-        _ if block >= layout.ledger.start => (Area::Ledger, block - layout.ledger.start),
-        _ => (Area::Assets, block - layout.assets.start),
     }
 }
 
@@ -514,7 +506,7 @@ fn bytes_that_are_no_records_are_found_under_a_matching_checksum() {
     assert_eq!(seen.findings, [finding(FindingKind::Chain, Area::Ledger, 1, Some(1))]);
     assert_eq!(seen.records.len(), 3);
     // A ledger that begins without genesis.
-    let mut volume = TestVolume::blank("rogue", 256, 64);
+    let mut volume = TestVolume::blank("rogue", 256);
     volume.hint(0);
     volume.hint(1);
     volume.document("no genesis", b"");
@@ -538,15 +530,18 @@ impl Noise {
 fn noise_of_every_size_ends_with_findings_and_without_a_panic() {
     let volume = reference();
     let mut noise = Noise(0x746f_7465_626f_7821);
-    let used = [
-        volume.range(Area::Volume, 0, 3),
-        volume.range(Area::Ledger, 0, volume.frontier.ledger_next),
-        volume.range(Area::Assets, 0, volume.frontier.assets_next),
-    ];
+    let used: Vec<_> = [
+        (Area::Volume, 3),
+        (Area::Ledger, volume.frontier.ledger_next),
+        (Area::Assets, volume.frontier.assets_next),
+    ]
+    .into_iter()
+    .flat_map(|(area, blocks)| volume.ranges(area, 0, blocks))
+    .collect();
     for round in 0..1500 {
         let mut bytes = volume.bytes.clone();
         for _ in 0..1 + noise.next() % 12 {
-            let range = &used[(noise.next() % 3) as usize];
+            let range = &used[noise.next() as usize % used.len()];
             let start = range.start + noise.next() as usize % range.len();
             let len = 1 + noise.next() as usize % [1, 8, 300, 9000][round % 4];
             for byte in &mut bytes[start..(start + len).min(range.end)] {
@@ -589,7 +584,7 @@ fn a_verification_ends_whatever_reads_fail_in_passing() {
 #[test]
 fn a_truncated_disk_is_unreadable_where_it_ends() {
     let volume = reference();
-    for blocks in [0, 1, 2, 3, 64, 68, volume.layout.ledger.start + 2] {
+    for blocks in [0, 1, 2, 3, 64, 68, volume.layout.space.start + 2] {
         let bytes = &volume.bytes[..blocks as usize * BLOCK_SIZE];
         let seen = verify(bytes, &volume.superblock, Some(volume.frontier), Mode::Full);
         assert!(kinds(&seen).contains(&FindingKind::Unreadable));
@@ -599,12 +594,52 @@ fn a_truncated_disk_is_unreadable_where_it_ends() {
 
 #[test]
 fn nothing_is_called_unreadable_that_was_only_read_ahead() {
-    let volume = reference();
-    let end = volume.layout.ledger.start + volume.frontier.ledger_next;
+    let volume = hinted_behind();
+    let end = volume.layout.space.start + volume.frontier.ledger_next;
     // Whether there is a batch behind the last one, only the block behind it can say.
     for (behind, findings) in [(0, 1), (1, 0)] {
-        let bytes = &volume.bytes[..(end + behind) as usize * BLOCK_SIZE];
-        assert_eq!(verify(bytes, &volume.superblock, None, Mode::Full).findings.len(), findings);
+        let unreadable = (end + behind) as usize * BLOCK_SIZE..(end + 8) as usize * BLOCK_SIZE;
+        let seen = verify_with(&volume.superblock, None, Mode::Full, |range| {
+            let readable = range.end <= unreadable.start || range.start >= unreadable.end;
+            readable.then(|| &volume.bytes[range])
+        });
+        assert_eq!(seen.findings.len(), findings);
+    }
+    // Behind a seal there is none.
+    let sealed = reference();
+    let end = (sealed.layout.space.start + sealed.frontier.ledger_next) as usize * BLOCK_SIZE;
+    let seen = verify_with(&sealed.superblock, None, Mode::Full, |range| {
+        let readable = range.end <= end || range.start >= end + 8 * BLOCK_SIZE;
+        readable.then(|| &sealed.bytes[range])
+    });
+    assert_eq!(seen.findings, []);
+}
+
+/// What stands behind the last batch of a volume that is full is content, and no commit that was given up.
+#[test]
+fn behind_the_batches_of_a_full_volume_there_is_no_tail() {
+    let mut volume = TestVolume::new("full");
+    // Content that begins as a batch does, down to block 8 of ledger/.
+    let begin = volume.bytes[volume.range(Area::Ledger, 0, 1)].to_vec();
+    let content = begin.repeat(volume.layout.assets_end(8) as usize);
+    volume.document("headers", &content);
+    while volume.frontier.ledger_next < 7 {
+        volume.checkpoint();
+        volume.commit();
+    }
+    volume.seal();
+    assert_eq!(volume.frontier.ledger_next, volume.layout.ledger_end(volume.frontier.assets_next));
+    for hints in [true, false] {
+        if hints {
+            (0..2).for_each(|slot| volume.hint(slot));
+        } else {
+            let hints = volume.range(Area::Volume, 1, 2);
+            volume.bytes[hints].fill(0xa5);
+        }
+        let seen = volume.verify();
+        assert_eq!(seen.findings.len(), if hints { 0 } else { 2 }, "{:?}", seen.findings);
+        let summary = seen.summary.unwrap();
+        assert_eq!((summary.frontier, summary.tail), (volume.frontier, None));
     }
 }
 
@@ -615,7 +650,7 @@ fn a_hash_that_was_made_before_is_compared_like_the_verifiers_own() {
         let (mut verifier, mut kinds) = (Verifier::new(&volume.superblock, None, Mode::Full), Kinds::default());
         let mut hashed = Vec::new();
         while let Some(want) = verifier.want() {
-            let bytes = &volume.bytes[want.block as usize * BLOCK_SIZE..][..want.blocks * BLOCK_SIZE];
+            let bytes = &volume.bytes[volume.range(want.area, want.block, want.blocks as u64)];
             let Some(len) = want.content else {
                 verifier.feed(bytes, &mut kinds);
                 continue;
@@ -648,7 +683,7 @@ fn another_volumes_superblock_is_a_finding() {
     let volume = reference();
     let mut other = volume.superblock;
     other.volume[0] ^= 1;
-    let other = Superblock::new(other.deployment, other.volume, other.name, &volume.layout);
+    let other = Superblock::new(other.deployment, other.volume, other.name, volume.layout.blocks);
     let seen = verify(&volume.bytes, &other, None, Mode::Full);
     assert_eq!(kinds(&seen)[0], FindingKind::Superblock);
     assert_eq!(seen.records.len(), 0);

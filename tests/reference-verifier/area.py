@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from findings import VolumeReport
-from image import BLOCK, Image, Unreadable
+from image import BLOCK, Unreadable
 
 STEP = 256  # blocks read at once where a long range is read
+
+
+class Readable(Protocol):
+    """What bytes can be read of."""
+
+    def read(self, at: int, length: int, /) -> bytes:
+        """`length` bytes from `at` on, or Unreadable."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +24,7 @@ class Area:
     """What cannot be read of it is reported, each block once, and reads as zeros."""
 
     name: str
-    image: Image
+    image: Readable
     report: VolumeReport
 
     def read(self, first: int, behind: int, record: int | None = None) -> bytes:

@@ -11,10 +11,10 @@ import ed25519
 import hashes
 from image import BLOCK, Image, Unreadable
 from note import BadNote, Checkpoint, Key, Note
+from space import INPUT_START
 
 AUDIT = "audit"  # the volume it is on
 COPIES = (11, 36)  # where the copies begin, in blocks of app-console-input/
-INPUT_START = 3  # the block of the volume in which app-console-input/ begins
 COPY_BLOCKS = 25
 
 _HEAD = struct.Struct("<8sH6s16sQQ16s64s")

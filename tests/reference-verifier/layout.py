@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 import hashes
 from image import BLOCK
+from space import BLOCKS_MAX, BLOCKS_MIN, Space
 
 ZERO_HASH = bytes(32)
 U64_MAX = (1 << 64) - 1
 SUPERBLOCK_SIZE = 152
-HINT_SIZE = 128
+HINT_SIZE = 136
 BATCH_HEADER_SIZE = 256
 RECORD_BYTES_MAX = 32512
 BATCH_BLOCKS_MAX = 8
-ASSETS_START = 64  # the block of the volume in which assets/ begins
 
-_SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQQ24s")
+_SUPERBLOCK = struct.Struct("<8sHHI16s16s32sQ32s")
 _BATCH_HEADER = struct.Struct("<8sHHIQ16sQIIQQQ16s16s32s80s")
-_HINT = struct.Struct("<8sHHI16sQQQQ32s")
+_HINT = struct.Struct("<8sHHI16sQQQQQ32s")
 NAME = re.compile("[a-z0-9-]{1,32}")
 
 
@@ -32,35 +33,24 @@ class Superblock:
     volume: bytes
     name: str
     blocks: int
-    ledger_blocks: int
 
-    @property
-    def assets_blocks(self) -> int:
-        """A, the blocks of assets/."""
-        return self.blocks - ASSETS_START - self.ledger_blocks
-
-    @property
-    def ledger_start(self) -> int:
-        """The block of the volume in which ledger/ begins."""
-        return ASSETS_START + self.assets_blocks
+    @cached_property
+    def space(self) -> Space:
+        """Where ledger/ and assets/ are."""
+        return Space.of(self.blocks)
 
     @staticmethod
     def parse(block: bytes) -> Superblock | None:
         """The superblock in the first bytes of a block, or None if there is none."""
-        (
-            magic, version, log2, reserved, deployment, volume, name, blocks, ledger, rest,
-        ) = _SUPERBLOCK.unpack_from(block)  # fmt: skip
+        magic, version, log2, reserved, deployment, volume, name, blocks, rest = _SUPERBLOCK.unpack_from(block)
         text = name.rstrip(b"\0").decode("ascii", "replace")
-        found = Superblock(deployment, volume, text, blocks, ledger)
         sound = (
-            (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 2, 12, 0, bytes(24))
+            (magic, version, log2, reserved, rest) == (b"TOTEBOXV", 2, 12, 0, bytes(32))
             and block[120:SUPERBLOCK_SIZE] == hashes.keyed("superblock", block[:120])
             and NAME.fullmatch(text) is not None
-            and 256 <= blocks <= 1 << 32
-            and ledger >= 1
-            and found.assets_blocks >= 1
+            and BLOCKS_MIN <= blocks <= BLOCKS_MAX
         )
-        return found if sound else None
+        return Superblock(deployment, volume, text, blocks) if sound else None
 
 
 @dataclass(frozen=True)
@@ -123,8 +113,8 @@ class BatchHeader:
         """Whether it can be a batch header of this volume in this block of ledger/."""
         return (
             (self.volume, self.block) == (superblock.volume, block)
-            and block + self.blocks <= superblock.ledger_blocks
-            and self.assets_to <= superblock.assets_blocks
+            and self.assets_to <= superblock.space.assets_blocks
+            and block + self.blocks <= superblock.space.ledger_limit(self.assets_to)
         )
 
     def before(self) -> Frontier:
@@ -138,24 +128,28 @@ class BatchHeader:
 
 @dataclass(frozen=True)
 class Hint:
-    """A frontier that was durable once, and where its last batch header stands."""
+    """A frontier that was durable once, where its last batch header stands, and before which block of assets/ all
+    content is."""
 
     frontier: Frontier
+    assets_written: int
     last_header_block: int
 
     @staticmethod
     def parse(block: bytes, superblock: Superblock) -> Hint | None:
-        """The hint in the first 128 bytes of a block, or None if there is none that is valid."""
-        magic, version, sealed, reserved, volume, batches, ledger, assets, last, header = _HINT.unpack_from(block)
+        """The hint in the first 136 bytes of a block, or None if there is none that is valid."""
+        (
+            magic, version, sealed, reserved, volume, batches, ledger, assets, written, last, header,
+        ) = _HINT.unpack_from(block)  # fmt: skip
         sound = (
             (magic, version, reserved, volume) == (b"TBXHINT\0", 2, 0, superblock.volume)
             and sealed in (0, 1)
-            and block[96:HINT_SIZE] == hashes.keyed("hint", block[:96])
-            and batches <= ledger <= superblock.ledger_blocks
-            and assets <= superblock.assets_blocks
+            and block[104:HINT_SIZE] == hashes.keyed("hint", block[:104])
+            and assets <= written <= superblock.space.assets_blocks
+            and batches <= ledger <= superblock.space.ledger_limit(written)
         )
         if not sound:
             return None
-        hint = Hint(Frontier(batches, ledger, assets, header, sealed == 1), last)
-        possible = 1 <= ledger - last <= BATCH_BLOCKS_MAX if batches else hint == Hint(EMPTY, 0)
-        return hint if possible else None
+        frontier = Frontier(batches, ledger, assets, header, sealed == 1)
+        possible = 1 <= ledger - last <= BATCH_BLOCKS_MAX if batches else (frontier, last) == (EMPTY, 0)
+        return Hint(frontier, written, last) if possible else None

@@ -55,7 +55,7 @@ def _borne_out(disk: Image, start: int, superblock: Superblock) -> bool:
         data = _block(disk, start, block)
         if data is not None and Hint.parse(data, superblock) is not None:
             return True
-    first = _block(disk, start, superblock.ledger_start)
+    first = _block(disk, start, superblock.space.start)
     if first is None:
         return False
     header, record = BatchHeader.parse(first), Record.parse(first, BATCH_HEADER_SIZE)

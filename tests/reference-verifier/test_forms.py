@@ -47,7 +47,7 @@ class Forms(unittest.TestCase):
     def test_documents(self) -> None:
         for values, fits in [(RIGHT, True), (WRONG, False)]:
             for key, value in values:
-                self.assertEqual(KINDS["document"].form({"name": "n"} | Map({key: value})), fits, (key, value))
+                self.assertEqual(KINDS["document"].form({"name": "n", key: value}), fits, (key, value))
 
     def test_what_can_be_read(self) -> None:
         hashes = ContentHashes(HASH, HASH)

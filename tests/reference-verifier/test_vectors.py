@@ -18,6 +18,7 @@ from pinned import Pinned
 from layout import Frontier, Hint, BatchHeader, Superblock
 from partitions import Partition
 from records import Record
+from space import INPUT_START
 from tree import Tree
 
 VECTORS = Path(__file__).parents[2] / "ledger-fmt" / "vectors"
@@ -80,8 +81,13 @@ class Vectors(unittest.TestCase):
         superblock = Superblock.parse(bytes.fromhex(vectors["superblock"]["bytes"]))
         assert superblock is not None
         self.assertEqual(superblock.name, vectors["superblock"]["name"])
-        self.assertEqual(superblock.assets_blocks, vectors["superblock"]["assets"]["blocks"])
-        self.assertEqual(superblock.ledger_start, vectors["superblock"]["ledger"]["start"])
+        self.assertEqual(superblock.blocks, vectors["superblock"]["blocks"])
+        space, of_input = superblock.space, vectors["superblock"]["app-console-input"]
+        self.assertEqual({"start": INPUT_START, "blocks": space.start - INPUT_START}, of_input)
+        self.assertEqual({"start": space.start, "blocks": space.blocks}, vectors["superblock"]["space"])
+        self.assertEqual(space.chunk, vectors["superblock"]["chunk"])
+        for case in vectors["superblock"]["assets_at"]:
+            self.assertEqual(space.start + space.asset(case["block"]), case["at"])
         before = frontier(vectors["before"])
         for name in ("commit", "seal"):
             header = BatchHeader.parse(bytes.fromhex(vectors[name]["bytes"]))
@@ -92,7 +98,9 @@ class Vectors(unittest.TestCase):
             self.assertEqual(before, frontier(vectors[name]["after"]))
         for case in vectors["hints"]:
             hint = Hint.parse(bytes.fromhex(case["bytes"]), superblock)
-            self.assertEqual(hint, Hint(frontier(case["frontier"]), case["last_header_block"]))
+            named = frontier(case["frontier"])
+            self.assertEqual(hint, Hint(named, case["assets_written"], case["last_header_block"]))
+            self.assertEqual(space.ledger_limit(case["assets_written"]), case["ledger_limit"])
 
     def test_volume(self) -> None:
         vectors = load("volume.json")

@@ -7,12 +7,11 @@ from uuid import UUID
 from findings import VolumeReport
 from image import BLOCK, Image, Unreadable
 from pinned import Pinned
-from layout import ASSETS_START, NAME, BATCH_HEADER_SIZE, SUPERBLOCK_SIZE, BatchHeader, Superblock
+from layout import NAME, BATCH_HEADER_SIZE, SUPERBLOCK_SIZE, BatchHeader, Superblock
 from partitions import Partition
 from records import GENESIS, Record
+from space import BLOCKS_MAX, BLOCKS_MIN, Space
 from walk import Walk
-
-BLOCKS_MIN, BLOCKS_MAX = 256, 1 << 32
 
 
 def verify(disk: Image, partition: Partition, pinned: Pinned, taken: set[str]) -> VolumeReport:
@@ -20,7 +19,7 @@ def verify(disk: Image, partition: Partition, pinned: Pinned, taken: set[str]) -
     volume = disk.part(partition.start, disk.size - partition.start)
     block = _read(volume, 0)
     found = Superblock.parse(block) if block is not None else None
-    superblock = found or partition.superblock or _made_up_for(volume, partition, block or bytes(BLOCK))
+    superblock = found or partition.superblock or _made_up_for(volume, partition)
     name, identity = _name(superblock, partition, taken), str(UUID(bytes=partition.id))
     report = VolumeReport(name, identity, partition.start, partition.found_by)
     if block is None and superblock is not None:
@@ -50,24 +49,18 @@ def _name(superblock: Superblock | None, partition: Partition, taken: set[str]) 
     return name
 
 
-def _made_up_for(volume: Image, partition: Partition, lost: bytes) -> Superblock | None:
-    """A lost superblock, from the first batch: where ledger/ begins, and the genesis record in it."""
-    blocks = partition.blocks
-    if not BLOCKS_MIN <= blocks <= BLOCKS_MAX:
+def _made_up_for(volume: Image, partition: Partition) -> Superblock | None:
+    """A lost superblock, from the partition and the genesis record in the first batch."""
+    if not BLOCKS_MIN <= partition.blocks <= BLOCKS_MAX:
         return None
-    likely = [blocks - int.from_bytes(lost[88:96], "little"), blocks - blocks // 8]
-    for start in (start for start in likely if ASSETS_START < start < blocks):
-        block = _read(volume, start)
-        superblock = _from_first_batch(block, partition, blocks - start) if block is not None else None
-        if superblock is not None:
-            return superblock
-    for start in range(ASSETS_START + 1, blocks):
-        block = _read(volume, start)
-        if block is None:
-            return None
-        superblock = _from_first_batch(block, partition, blocks - start)
-        if superblock is not None:
-            return superblock
+    block = _read(volume, Space.of(partition.blocks).start)
+    if block is None:
+        return None
+    header, record = BatchHeader.parse(block), Record.parse(block, BATCH_HEADER_SIZE)
+    match record.formed(GENESIS) if record is not None else None:
+        case {"deployment": bytes(deployment), "name": str(name)} if NAME.fullmatch(name):
+            superblock = Superblock(deployment, partition.id, name, partition.blocks)
+            return superblock if header is not None and header.fits(0, superblock) else None
     return None
 
 
@@ -76,13 +69,3 @@ def _read(volume: Image, block: int) -> bytes | None:
         return volume.read(block * BLOCK, BLOCK)
     except Unreadable:
         return None
-
-
-def _from_first_batch(block: bytes, partition: Partition, ledger_blocks: int) -> Superblock | None:
-    """The superblock, if this is the first block of a ledger of so many blocks."""
-    header, record = BatchHeader.parse(block), Record.parse(block, BATCH_HEADER_SIZE)
-    match record.formed(GENESIS) if record is not None else None:
-        case {"deployment": bytes(deployment), "name": str(name)} if NAME.fullmatch(name):
-            superblock = Superblock(deployment, partition.id, name, partition.blocks, ledger_blocks)
-            return superblock if header is not None and header.fits(0, superblock) else None
-    return None

@@ -10,7 +10,7 @@ from findings import VolumeReport
 from hints import Hints
 from image import BLOCK, Image
 from pinned import Comparison, Pinned
-from layout import ASSETS_START, EMPTY, BATCH_HEADER_SIZE, U64_MAX, Frontier, BatchHeader, Superblock
+from layout import EMPTY, BATCH_HEADER_SIZE, U64_MAX, Frontier, BatchHeader, Superblock
 from records import ALIGNMENT, Record
 
 
@@ -18,14 +18,12 @@ class Walk:
     """Walks over one volume, and enters into the report what it finds."""
 
     def __init__(self, volume: Image, superblock: Superblock, pinned: Pinned, report: VolumeReport) -> None:
-        def area(name: str, start: int, blocks: int) -> Area:
-            return Area(name, volume.part(start * BLOCK, blocks * BLOCK), report)
-
         self._superblock = superblock
+        self._space = superblock.space
         self._report = report
-        self._assets = area("assets", ASSETS_START, superblock.assets_blocks)
-        self._ledger = area("ledger", superblock.ledger_start, superblock.ledger_blocks)
-        self._hints = Hints(area("volume", 0, superblock.blocks), superblock)
+        self._assets = Area("assets", self._space.assets(volume), report)
+        self._ledger = Area("ledger", self._space.ledger(volume), report)
+        self._hints = Hints(Area("volume", volume.part(0, superblock.blocks * BLOCK), report), superblock)
         self._bound = self._hints.bound()
         self._frontier = EMPTY
         self._last_header_block: int | None = 0
@@ -45,7 +43,12 @@ class Walk:
     def _frontier_seen(self) -> bool:
         """Whether there may be a batch behind the frontier, which the hints are compared with."""
         self._hints.compare(self._frontier, self._last_header_block)
-        return self._frontier.ledger_next < self._superblock.ledger_blocks
+        open_ended = not self._frontier.sealed and self._frontier.ledger_next < self._ledger_end()
+        return self._committed() or open_ended
+
+    def _ledger_end(self) -> int:
+        """The block of ledger/ before which a batch behind the frontier ends: from there on there is content."""
+        return self._space.ledger_limit(self._frontier.assets_next)
 
     def _committed(self) -> bool:
         """Whether the batch behind the frontier is known to have been committed."""
@@ -55,11 +58,11 @@ class Walk:
         """Goes over the batch at the frontier, or over what is left of it; False where the batches end."""
         here = self._ledger.block(self._frontier.ledger_next)
         header = self._header_in(self._frontier.ledger_next, here)
-        if header is not None and header.before() == self._frontier and not self._frontier.sealed:
-            if self._committed() or self._whole(header):
-                self._verify_batch(header)
-                self._frontier, self._last_header_block = header.behind(), header.block
-                return True
+        continues = header is not None and header.before() == self._frontier and not self._frontier.sealed
+        if header is not None and continues and (self._committed() or self._whole(header)):
+            self._verify_batch(header)
+            self._frontier, self._last_header_block = header.behind(), header.block
+            return True
         if not self._committed():
             later = self._later_unhinted() if self._hints.lost(self._frontier) else None
             if later is None:
@@ -146,7 +149,7 @@ class Walk:
 
     def _later_unhinted(self) -> BatchHeader | None:
         """The same where no hint says how far the ledger reaches."""
-        return self._later(self._frontier.ledger_next + 1, self._superblock.ledger_blocks)
+        return self._later(self._frontier.ledger_next + 1, self._ledger_end())
 
     def _may_follow(self, header: BatchHeader) -> bool:
         """Whether it can be a later batch's; and where it is known up to where there are batches, one of those."""

@@ -14,7 +14,7 @@ use totebox_manifest::{Device, Header, LinkKind, Manifest, NO_CHANNEL, Region, R
 
 use crate::appliance::{Appliance, Site, row, state};
 use crate::orchestrated::{audited, call_until, flag_rows, has_flag, of_volume};
-use crate::vault_harness::offset;
+use crate::place::offset;
 
 /// What each archive of [`DEPLOYMENT`] does when it is hostile, and whose memory it goes for.
 const ATTACKS: [(&str, Attack, Target); 4] = [
@@ -271,13 +271,9 @@ fn append_only(site: &Site, name: &str) -> Vec<u8> {
     let number = site.archives.iter().position(|archive| archive == name).expect("the archive is there");
     let disk = fs::File::open(&site.disk).expect("there is a disk");
     let layout = &site.deployment.volumes[number].layout;
-    let mut bytes = Vec::new();
-    for area in [Area::Assets, Area::Ledger] {
-        let start = bytes.len();
-        bytes.resize(start + layout.extent(area).blocks as usize * BLOCK_SIZE, 0);
-        let offset = offset(&site.deployment, number, area, 0) as u64;
-        disk.read_exact_at(&mut bytes[start..], offset).expect("the disk can be read");
-    }
+    let mut bytes = vec![0; layout.space.blocks as usize * BLOCK_SIZE];
+    let offset = offset(&site.deployment, number, Area::Ledger, 0) as u64;
+    disk.read_exact_at(&mut bytes, offset).expect("the disk can be read");
     bytes
 }
 

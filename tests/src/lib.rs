@@ -17,6 +17,7 @@
 //! | [`sim`] | the simulator: unchanged domains, one thread, one seed, a hostile disk |
 //! | [`archive_harness`] | archives and the vault, with the console played by the test |
 //! | [`vault_harness`] | a vault alone, with its clients played by the test |
+//! | [`place`] | where the blocks of a volume are on a disk, and which may be written |
 //! | [`orchestration`] | where committed structures are on a disk, and what the audit record on it says |
 //! | [`vault_load`] | archives that keep a vault busy, and what it owes them |
 
@@ -34,6 +35,7 @@ pub mod operator;
 pub mod oracle;
 pub mod orchestrated;
 pub mod orchestration;
+pub mod place;
 pub mod repaired;
 pub mod scripts;
 pub mod sim;

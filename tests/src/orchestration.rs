@@ -9,7 +9,7 @@ use totebox_deployment::Deployment;
 
 use crate::archive_harness::verify_content;
 use crate::operator::{Answer, Operator, Wire, value};
-use crate::vault_harness::offset;
+use crate::place::offset;
 
 /// Three archives, audited every ten seconds, in full every third time. A mismatch suspends two of them.
 pub const SCHEDULED: &str = r#"

@@ -60,12 +60,6 @@ pub fn bytes(len: usize, salt: u8) -> Vec<u8> {
     (0..len).map(|i| (i * 7 + i / 251) as u8 ^ salt).collect()
 }
 
-/// Where a block of a volume's area is on the disk, in bytes.
-pub fn offset(deployment: &Deployment, volume: usize, area: Area, block: u64) -> usize {
-    let volume = &deployment.volumes[volume];
-    (volume.first_block + volume.layout.extent(area).start + block) as usize * BLOCK_SIZE
-}
-
 /// A client of the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientId(usize);

@@ -9,7 +9,8 @@ use totebox_deployment::Deployment;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::vault::{Op, Status, VolumeState};
 
-use crate::vault_harness::{ClientId, VaultHarness, offset, request, write};
+use crate::place::{bytes_of, offset};
+use crate::vault_harness::{ClientId, VaultHarness, request, write};
 
 /// A batch that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +112,16 @@ impl Load {
             8 => (Op::Abandon, 0, Vec::new()),
             _ => (Op::WriteInput, random.u64(..61), vec![random.u8(..); BLOCK_SIZE]),
         };
-        // A full volume is another test's matter.
         let layout = &deployment.volumes[index].layout;
+        let mut data = data;
+        if op == Op::Append {
+            // What is not in one piece takes two.
+            data.truncate(layout.run(Area::Assets, block).blocks as usize * BLOCK_SIZE);
+        }
+        // A full volume is another test's matter.
         let room = match op {
-            Op::Append => layout.assets.blocks,
-            Op::Commit => layout.ledger.blocks - 1,
+            Op::Append => layout.assets_end(Archive::ledger_next(&archive.batches) + 1),
+            Op::Commit => layout.ledger_end(archive.assets_next()) - 1,
             _ => u64::MAX,
         };
         if block + (data.len() + STAMP_SIZE).div_ceil(BLOCK_SIZE) as u64 > room {
@@ -192,13 +198,13 @@ fn batches_on_disk(deployment: &Deployment, volume: usize, disk: &[u8], count: u
     let mut frontier = Frontier::EMPTY;
     let batch = |_| {
         let block = &disk[offset(deployment, volume, Area::Ledger, frontier.ledger_next)..];
-        let header = BatchHeader::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks);
+        let header = BatchHeader::decode(block, id, &frontier, layout);
         let header = header.expect("every batch has its header");
         let records = block[STAMP_SIZE..][..header.payload_len.get() as usize].to_vec();
         let (from, to) = (header.assets_from.get(), header.assets_to.get());
-        let assets = &disk[offset(deployment, volume, Area::Assets, from)..];
+        let assets = bytes_of(disk, &volumes[volume], Area::Assets, from, to - from);
         frontier = header.frontier_after();
-        Batch { records, assets: assets[..(to - from) as usize * BLOCK_SIZE].to_vec() }
+        Batch { records, assets }
     };
     (0..count).map(batch).collect()
 }

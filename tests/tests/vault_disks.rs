@@ -5,8 +5,9 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use totebox_deployment::Deployment;
 use totebox_domain::device::Operation;
 use totebox_protocol::vault::{Op, Status, VolumeState};
+use totebox_tests::place::offset;
 use totebox_tests::sim::{Abilities, DiskHandle, SECTOR, blank_disk, deployment};
-use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, small};
+use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, request, small};
 use zerocopy::IntoBytes;
 
 #[test]
@@ -28,7 +29,7 @@ fn a_volume_that_cannot_be_used_says_why_and_the_others_come_up() {
     let start = deployment.volumes[1].offset();
     let other_volume = |content: &mut Vec<u8>, deployment_id: [u8; 16], id: [u8; 16]| {
         let volume = &deployment.volumes[1];
-        let superblock = Superblock::new(deployment_id, id, volume.superblock().name, &volume.layout);
+        let superblock = Superblock::new(deployment_id, id, volume.superblock().name, volume.layout.blocks);
         content[start as usize..][..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
     };
     type Spoil<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
@@ -113,7 +114,7 @@ fn after_a_failed_write_only_its_volume_is_out_of_service() {
     let (archive, other) = (harness.archive(0), harness.archive(1));
     harness.write(archive, Op::Append, 0, b"content");
     harness.write(archive, Op::Commit, 0, b"a record");
-    let ledger = deployment.volumes[0].first_block + deployment.volumes[0].layout.ledger.start;
+    let ledger = deployment.volumes[0].first_block + deployment.volumes[0].layout.space.start;
     let fails =
         move |operation: &Operation| matches!(operation, Operation::Write { block, .. } if *block > ledger);
     harness.world.settle();
@@ -157,7 +158,7 @@ fn a_failed_read_is_the_reads_own_failure() {
     harness.write(archive, Op::Append, 0, b"content");
     harness.write(archive, Op::Commit, 0, b"a record");
     harness.world.settle();
-    let assets = deployment.volumes[0].first_block + deployment.volumes[0].layout.assets.start;
+    let assets = (offset(&deployment, 0, Area::Assets, 0) / BLOCK_SIZE) as u64;
     let disk = harness.world.devices().disk.clone();
     disk.borrow_mut()
         .fail_when(move |operation| matches!(operation, Operation::Read { block, .. } if *block == assets));

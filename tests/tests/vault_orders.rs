@@ -5,12 +5,14 @@ use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, Hint, ST
 use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use totebox_deployment::Deployment;
+use totebox_deployment::volume::Volume;
 use totebox_domain::device::Operation;
 use totebox_manifest::Role;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::vault::{Op, Request, Status};
+use totebox_tests::place::offset;
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment};
-use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, write};
+use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, request, write};
 use totebox_tests::vault_load::{Load, Sizes};
 use zerocopy::IntoBytes;
 
@@ -68,7 +70,7 @@ fn what_waits_for_no_flush_is_answered_while_a_commit_does() {
 
 /// The small deployment, but `finance` has room for hundreds of batches.
 fn long_ledger() -> Deployment {
-    deployment(&SMALL.replace("size = \"2 MiB\"", "size = \"4 MiB\"\nledger = \"2 MiB\""))
+    deployment(&SMALL.replace("size = \"2 MiB\"", "size = \"4 MiB\""))
 }
 
 /// A read of the audit volume that keeps the vault busy as long as it does not complete.
@@ -142,9 +144,10 @@ fn a_busy_vault_writes_hints_too_and_they_name_what_is_durable() {
     assert!(load.acknowledged() > 200);
     let hinted = HINT_BLOCKS.map(|block| {
         let at = offset(&deployment, 1, Area::Volume, block);
-        Hint::decode(&disk.borrow().stable()[at..][..BLOCK_SIZE], &deployment.volumes[1].id)
+        let Volume { id, layout, .. } = &deployment.volumes[1];
+        Hint::find(&disk.borrow().stable()[at..][..BLOCK_SIZE], id, layout)
     });
-    let hinted = hinted.into_iter().flatten().map(|(frontier, _)| frontier.batches).max();
+    let hinted = hinted.into_iter().flatten().map(|hint| hint.batches.get()).max();
     assert!(hinted >= Some(128), "hints name {hinted:?} batches after hundreds");
     disk.borrow_mut().cut_power(&mut Rng::with_seed(1));
     let mut harness = harness.restarted(&deployment, 1);
@@ -169,7 +172,7 @@ fn a_header_waits_for_the_flush_of_the_assets_it_calls_durable() {
     harness.send(archive, write(Op::Commit, 0, b"a record"), b"a record");
     harness.world.run(vault);
     let volume = &deployment.volumes[1];
-    let ledger = volume.first_block + volume.layout.ledger.start;
+    let ledger = volume.first_block + volume.layout.space.start;
     let headed =
         |disk: &DiskHandle| disk.borrow().in_flight().contains(&Operation::Write { block: ledger, blocks: 1 });
     assert!(!headed(&disk), "the batch header came before the flush");
@@ -235,10 +238,10 @@ fn next_hint(deployment: &Deployment, disk: &DiskHandle) -> (usize, usize) {
 }
 
 fn older_hint(deployment: &Deployment, disk: &DiskHandle) -> (usize, u64) {
-    let id = deployment.volumes[1].id;
+    let Volume { id, layout, .. } = &deployment.volumes[1];
     let batches = HINT_BLOCKS.map(|block| {
         let at = offset(deployment, 1, Area::Volume, block);
-        Hint::decode(&disk.borrow().seen()[at..at + BLOCK_SIZE], &id).map(|(frontier, _)| frontier.batches)
+        Hint::find(&disk.borrow().seen()[at..at + BLOCK_SIZE], id, layout).map(|hint| hint.batches.get())
     });
     let slot = usize::from(batches[1] < batches[0]);
     (slot, HINT_BLOCKS[slot])
@@ -320,8 +323,9 @@ fn a_hint_is_not_overwritten_while_the_auditor_reads_it() {
         .into_iter()
         .find(|(block, _)| *block != older_hint(&deployment, &disk).1)
         .unwrap();
-    let hint = Hint::decode(&disk.borrow().seen()[newest..newest + BLOCK_SIZE], &deployment.volumes[1].id);
-    assert_eq!(hint.map(|(frontier, _)| frontier.batches), Some(130));
+    let Volume { id, layout, .. } = &deployment.volumes[1];
+    let hint = Hint::find(&disk.borrow().seen()[newest..newest + BLOCK_SIZE], id, layout);
+    assert_eq!(hint.map(|hint| hint.batches.get()), Some(130));
 }
 
 /// A read of the first block of an archive's ledger that is in no hurry.
@@ -386,7 +390,8 @@ fn a_background_read_waits_for_whatever_the_disk_has_to_do() {
     assert_eq!(reads(&disk), 1, "it is still under way");
     let hinted = HINT_BLOCKS.map(|block| {
         let at = offset(&deployment, 0, Area::Volume, block);
-        Hint::decode(&disk.borrow().seen()[at..at + BLOCK_SIZE], &deployment.volumes[0].id).map(|(f, _)| f.batches)
+        let Volume { id, layout, .. } = &deployment.volumes[0];
+        Hint::find(&disk.borrow().seen()[at..at + BLOCK_SIZE], id, layout).map(|hint| hint.batches.get())
     });
     assert_eq!(hinted.iter().max(), Some(&Some(2)), "{hinted:?}");
 }

@@ -53,7 +53,7 @@ impl Site {
     /// Where a block of archive 0's volume is.
     fn at(&self, area: Area, block: u64) -> usize {
         let volume = &self.deployment.volumes[0];
-        (volume.first_block + volume.layout.extent(area).start + block) as usize * BLOCK_SIZE
+        (volume.first_block + volume.layout.run(area, block).start) as usize * BLOCK_SIZE
     }
 
     fn block(&self, area: Area, block: u64) -> &[u8] {
@@ -112,7 +112,8 @@ fn newest(volume: &[u8], deployment: &Deployment) -> Option<Hinted> {
     let place = &deployment.volumes[0];
     let block = |block: u64| &volume[block as usize * BLOCK_SIZE..][..BLOCK_SIZE];
     let hints = HINT_BLOCKS.into_iter().filter_map(|at| Hint::find(block(at), &place.id, &place.layout));
-    hints.max_by_key(|(frontier, _)| frontier.batches)
+    let hinted = hints.map(|hint| (hint.frontier(), hint.last_header_block.get()));
+    hinted.max_by_key(|(frontier, _)| frontier.batches)
 }
 
 /// Some batches, and hints of some of the frontiers between.
@@ -141,12 +142,11 @@ fn a_hint_that_is_made_anew_is_the_vaults() {
     for_each_seed("--test vault_repair", SEEDS, |seed| {
         let rng = &mut Rng::with_seed(seed);
         let mut site = Site::new(|volume| some_batches(volume, rng));
-        let Layout { ledger, .. } = site.deployment.volumes[0].layout;
+        let Layout { space, .. } = site.deployment.volumes[0].layout;
         // A commit that did not reach the disk whole, at its end or before it.
         if rng.bool() {
-            let used =
-                (0..ledger.blocks).rev().find(|block| site.block(Area::Ledger, *block).iter().any(|b| *b != 0));
-            let at = used.unwrap_or(0).saturating_sub(rng.u64(..3));
+            let used = (0..space.blocks).find(|block| site.block(Area::Ledger, *block).iter().all(|b| *b == 0));
+            let at = used.unwrap_or(0).saturating_sub(1 + rng.u64(..3));
             site.spoil(Area::Ledger, at, rng);
         }
         for block in HINT_BLOCKS {

@@ -3,11 +3,13 @@
 use ledger_fmt::batch_header::{BATCH_PAYLOAD_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
+use totebox_deployment::volume::Volume;
 use totebox_domain::device::Operation;
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_protocol::vault::{Committed, Op, Request, Status, VolumeState};
+use totebox_tests::place::offset;
 use totebox_tests::sim::{Abilities, DiskHandle, blank_disk, deployment};
-use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, offset, request, small, write};
+use totebox_tests::vault_harness::{AUDIT, SMALL, VaultHarness, bytes, request, small, write};
 use zerocopy::FromBytes;
 
 #[test]
@@ -50,10 +52,8 @@ fn a_commit_is_one_headed_batch_and_one_flush() {
     assert_eq!(assets[..5000], content);
     assert!(assets[5000..].iter().all(|&b| b == 0), "the last block is padded with zeros");
     let batch = &stable[offset(&deployment, 1, Area::Ledger, 0)..][..BLOCK_SIZE];
-    let layout = deployment.volumes[1].layout;
-    let (ledger, assets_blocks) = (layout.ledger.blocks, layout.assets.blocks);
-    let header =
-        BatchHeader::decode(batch, &deployment.volumes[1].id, &Frontier::EMPTY, ledger, assets_blocks).unwrap();
+    let volume = &deployment.volumes[1];
+    let header = BatchHeader::decode(batch, &volume.id, &Frontier::EMPTY, &volume.layout).unwrap();
     assert_eq!(header.payload_len.get(), 700);
     assert_eq!(batch[STAMP_SIZE..][..700], records);
     assert!(batch[STAMP_SIZE + 700..].iter().all(|&b| b == 0), "the batch's last block is padded with zeros");
@@ -195,6 +195,7 @@ fn a_client_cut_off_in_the_middle_does_not_keep_what_others_need() {
     let mut harness = VaultHarness::new(&deployment, disk, 1);
     let (hostile, other) = (harness.archive(0), harness.archive(1));
     harness.hello(other, 0);
+    harness.world.settle();
     let read = Request { area: Area::Ledger as u8, len: 4096.into(), ..request(Op::Read) };
     harness.send(hostile, write(Op::Append, 0, b"x"), b"x");
     for _ in 0..3 {
@@ -307,7 +308,7 @@ fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
     let archive = harness.archive(0);
     let layout = deployment.volumes[0].layout;
     let mut next = 0;
-    while next + 8 <= layout.assets.blocks {
+    while next + 8 <= layout.assets_end(1) {
         let append = harness.write(archive, Op::Append, next, &bytes(VAULT_DATA, next as u8));
         assert_eq!(append.status(), Status::Ok);
         next += 8;
@@ -316,6 +317,8 @@ fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
     assert_eq!((full.status(), full.reply.area), (Status::Full, Area::Assets as u8));
     assert_eq!(full.reply.assets_next.get(), next);
 
+    // The rest of the space is too small for a chunk, and left to the ledger.
+    let end = layout.ledger_end(next);
     let mut block = 0;
     let last = loop {
         let commit = harness.write(archive, Op::Commit, block, &bytes(6000, 1));
@@ -325,14 +328,14 @@ fn a_full_volume_refuses_before_anything_is_written_and_can_still_be_sealed() {
         block += 2;
     };
     assert_eq!((last.status(), last.reply.area), (Status::Full, Area::Ledger as u8));
-    assert!(layout.ledger.blocks - block < 3, "one block is kept for the seal");
+    assert!(end - block < 3, "one block is kept for the seal");
     assert_eq!(harness.read(archive, 0, Area::Assets, 0, 1).status(), Status::Ok, "reading goes on");
     harness.world.settle();
     assert_eq!(harness.page().volumes[0].refused.get(), 0, "no room is no offence");
     assert_eq!(harness.write(archive, Op::Commit, block, b"a record").status(), Status::Ok);
     let orchestrator = harness.orchestrator();
     let seal = harness.ask(orchestrator, request(Op::Seal), &[]);
-    assert_eq!((seal.status(), seal.reply.ledger_next.get()), (Status::Ok, layout.ledger.blocks));
+    assert_eq!((seal.status(), seal.reply.ledger_next.get()), (Status::Ok, end));
 
     // There is no block behind the frontier that a start could read.
     harness.world.settle();
@@ -370,7 +373,8 @@ fn a_sealed_volume_is_never_appended_to_again() {
 
 #[test]
 fn a_long_upload_is_flushed_on_its_way() {
-    let text = SMALL.replace("\"2 MiB\"", "\"24 MiB\"").replace("\"16 MiB\"", "\"40 MiB\"");
+    // Large enough that hints are raised so far ahead that their being durable costs no flush of its own.
+    let text = SMALL.replace("\"2 MiB\"", "\"160 MiB\"").replace("\"16 MiB\"", "\"180 MiB\"");
     let deployment = deployment(&text);
     let mut harness = VaultHarness::new(&deployment, DiskHandle::new(blank_disk(&deployment)), 1);
     let archive = harness.archive(1);
@@ -417,8 +421,8 @@ fn hints_follow_when_the_vault_is_idle() {
     let disk = disk.borrow();
     let hints = HINT_BLOCKS.map(|block| {
         let at = offset(&deployment, 0, Area::Volume, block);
-        Hint::decode(&disk.seen()[at..][..BLOCK_SIZE], &deployment.volumes[0].id)
-            .map(|(frontier, _)| frontier.batches)
+        let Volume { id, layout, .. } = &deployment.volumes[0];
+        Hint::find(&disk.seen()[at..][..BLOCK_SIZE], id, layout).map(|hint| hint.batches.get())
     });
     assert_eq!(hints.iter().max(), Some(&Some(3)), "the newest names the last run: {hints:?}");
 }

@@ -76,8 +76,7 @@ full_every = 8
 # once there are data.
 #
 #   name         a small letter, then small letters, digits and single `-`, at most 24
-#   size         of its volume, in whole MiB
-#   ledger       of that, for its records; an eighth if left out
+#   size         of its volume, in whole MiB: records and documents share it
 #   on_mismatch  what a failed audit does: "suspend" the archive and raise a flag, or only "flag"
 #   cpu          its share of the CPU, as "5 %"; what is left is shared equally by those without
 "#

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ledger_fmt::layout::{
-    BLOCK_SIZE, LEDGER_BLOCKS_MIN, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN,
-};
+use ledger_fmt::layout::{BLOCK_SIZE, Layout, NAME_LEN_MAX, VOLUME_BLOCKS_MAX, VOLUME_BLOCKS_MIN};
 use totebox_manifest::{OnMismatch, SERVICES};
 use totebox_shown::Quoted;
 
@@ -140,55 +138,26 @@ fn whole_mib(report: &Report, size: At<u64>, what: &str) -> Option<At<u64>> {
     None
 }
 
-/// The layout of a volume, from the keys `size_key` and `ledger`.
-fn volume_layout(
-    report: &Report,
-    table: &Table,
-    size_key: &'static str,
-    default_ledger: fn(u64) -> u64,
-) -> Option<Layout> {
+/// The layout of a volume whose size the key `size_key` gives.
+fn volume_layout(report: &Report, table: &Table, size_key: &'static str) -> Option<Layout> {
     let size = table.required(size_key, "128 MiB", SIZE_EXPECTED, parse_size);
-    let ledger = table.parsed("ledger", "16 MiB", SIZE_EXPECTED, parse_size);
+    if let Some(ledger) = table.parsed("ledger", "16 MiB", SIZE_EXPECTED, parse_size) {
+        let message = "a ledger has no size of its own: it shares the volume with the documents".to_owned();
+        report.problem(ledger.offset, message, "take this line out".to_owned());
+    }
     let size = whole_mib(report, size?, "the volume")?;
-    let blocks = size.value / BLOCK;
-    if size.value < VOLUME_MIN || size.value > VOLUME_MAX {
+    let layout = Layout::new(size.value / BLOCK);
+    if layout.is_none() {
         let (min, max) = (show_size(VOLUME_MIN), show_size(VOLUME_MAX));
         let (bound, limit) = if size.value < VOLUME_MIN { ("smallest", &min) } else { ("largest", &max) };
         let message = format!("the volume has {}; the {bound} there can be has {limit}", show_size(size.value));
         report.problem(size.offset, message, format!("write \"{limit}\", or anything from {min} to {max}"));
-        return None;
     }
-    let ledger_blocks = match ledger {
-        None => default_ledger(blocks),
-        Some(ledger) if ledger.value.is_multiple_of(BLOCK) => ledger.value / BLOCK,
-        Some(ledger) => {
-            let message =
-                format!("the ledger has {}, which is not a whole number of 4 KiB blocks", show_size(ledger.value));
-            let mended = show_size(ledger.value.next_multiple_of(BLOCK).max(LEDGER_BLOCKS_MIN * BLOCK));
-            report.problem(ledger.offset, message, format!("write \"{mended}\""));
-            return None;
-        }
-    };
-    if ledger_blocks < LEDGER_BLOCKS_MIN {
-        let offset = ledger.map_or(size.offset, |ledger| ledger.offset);
-        let (has, min) = (show_size(ledger_blocks * BLOCK), show_size(LEDGER_BLOCKS_MIN * BLOCK));
-        let message = format!("the ledger has {has}, which is too small for any entry; the smallest has {min}");
-        let usual = show_size(default_ledger(blocks) * BLOCK);
-        report.problem(offset, message, format!("write \"{min}\" or more, or leave the key out to get {usual}"));
-        return None;
-    }
-    let Some(layout) = Layout::new(blocks, ledger_blocks) else {
-        let offset = ledger.map_or(size.offset, |ledger| ledger.offset);
-        let message = format!("a ledger of {} leaves no room for documents", show_size(ledger_blocks * BLOCK));
-        let usual = show_size(default_ledger(blocks) * BLOCK);
-        report.problem(offset, message, format!("write \"{usual}\", or leave the key out to get that"));
-        return None;
-    };
-    Some(layout)
+    layout
 }
 
 fn audit_table(report: &Report, table: Table) -> Option<(Audit, Layout)> {
-    let layout = volume_layout(report, &table, "volume", volume::audit_ledger_blocks);
+    let layout = volume_layout(report, &table, "volume");
     let expected = "\"off\", or a whole number of s, min, h or days";
     let period = table.required("period", "15 min", expected, parse_duration);
     let full_every = table.count("full_every").unwrap_or(1);
@@ -199,7 +168,7 @@ fn audit_table(report: &Report, table: Table) -> Option<(Audit, Layout)> {
 fn archive<'a>(report: &'a Report, table: Table<'a>) -> ArchiveEntry<'a> {
     let offset = table.offset;
     let name = table.required_text("name", "contracts");
-    let layout = volume_layout(report, &table, "size", Layout::default_ledger_blocks);
+    let layout = volume_layout(report, &table, "size");
     let policy = |text: &str| match text {
         "suspend" => Some(OnMismatch::Suspend),
         "flag" => Some(OnMismatch::Flag),

@@ -21,9 +21,6 @@ pub const TABLE_SIZE: u64 = MIB;
 
 pub const AUDIT: &str = "audit";
 
-/// Blocks of the audit volume's `assets/`, which an audit record does not use, but which every volume has.
-const AUDIT_ASSETS_BLOCKS: u64 = 16;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// The archive's name, or [`AUDIT`].
@@ -43,7 +40,7 @@ impl Volume {
 
     /// The superblock that must stand in its first block.
     pub fn superblock(&self) -> Superblock {
-        Superblock::new(self.deployment, self.id, padded(&self.name), &self.layout)
+        Superblock::new(self.deployment, self.id, padded(&self.name), self.layout.blocks)
     }
 
     /// Bytes.
@@ -55,12 +52,6 @@ impl Volume {
     pub fn offset(&self) -> u64 {
         self.first_block * BLOCK_SIZE as u64
     }
-}
-
-/// The blocks of the audit volume's ledger when the deployment does not say: nearly all.
-pub fn audit_ledger_blocks(blocks: u64) -> u64 {
-    let layout = Layout::new(blocks, 1);
-    layout.map_or(0, |layout| layout.assets.blocks.saturating_sub(AUDIT_ASSETS_BLOCKS) + 1)
 }
 
 /// A name as fixed-size structures have it.
@@ -88,13 +79,5 @@ mod tests {
         assert_eq!((id[6] >> 4, id[8] >> 6), (8, 2));
         assert_ne!(id, volume_id(&[2; 16], "contracts"));
         assert_ne!(id, volume_id(&[1; 16], "finance"));
-    }
-
-    #[test]
-    fn the_smallest_audit_volume_has_a_layout() {
-        use ledger_fmt::layout::VOLUME_BLOCKS_MIN;
-        let ledger = audit_ledger_blocks(VOLUME_BLOCKS_MIN);
-        let layout = Layout::new(VOLUME_BLOCKS_MIN, ledger).unwrap();
-        assert_eq!(layout.assets.blocks, AUDIT_ASSETS_BLOCKS);
     }
 }

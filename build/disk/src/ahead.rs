@@ -23,7 +23,7 @@ const CHUNKS: usize = 4;
 /// Where a document is: the first block, and bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// In the volume.
+    /// In `assets/`.
     pub block: u64,
     /// No more than are wanted at once.
     pub len: u64,
@@ -32,8 +32,9 @@ pub struct Place {
 /// What a thread makes of blocks it has read, the first of which is this one: hashes of documents in them.
 pub type Work = Box<dyn FnMut(u64, &[u8]) -> VecDeque<(Place, ContentHash)> + Send>;
 
-/// Blocks of a volume, read from front to back.
+/// Blocks of an area, read from front to back.
 pub struct ReadAhead {
+    /// Of the area.
     reader: Reader,
     /// Of the threads, until they are started.
     works: Vec<Work>,
@@ -157,7 +158,7 @@ fn run(reader: &Reader, source: &Mutex<Source>, mut work: Work, to_walk: &Sender
 mod tests {
     use std::time::Duration;
 
-    use ledger_fmt::layout::BLOCK_SIZE;
+    use ledger_fmt::layout::{Area, BLOCK_SIZE};
 
     use super::*;
 
@@ -183,10 +184,11 @@ mod tests {
         };
         let mut ahead = ReadAhead::new(reader, (0..2).map(work).collect());
         let end = 9 * CHUNK_BLOCKS as u64 + 1;
+        let want = |block| Want { area: Area::Ledger, block, blocks: 1, content: None };
         for block in 0..end {
-            let (bytes, _) = ahead.get(Want { block, blocks: 1, content: None }, end).unwrap();
+            let (bytes, _) = ahead.get(want(block), end).unwrap();
             assert_eq!(bytes, [block as u8; BLOCK_SIZE]);
         }
-        assert!(ahead.get(Want { block: end, blocks: 1, content: None }, end).is_none());
+        assert!(ahead.get(want(end), end).is_none());
     }
 }

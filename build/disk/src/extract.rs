@@ -24,7 +24,6 @@ use super::jsonl::Line;
 use super::report::{Findings, VolumeReport};
 use super::walk::Walk;
 use totebox_common::file_name::portable;
-use totebox_common::files::write_new;
 
 /// Makes sure that nothing can be overwritten: `directory` is made, or is there and empty.
 pub fn prepare(directory: &Path) -> Result<()> {
@@ -66,14 +65,19 @@ pub fn extract(
 /// Copies `app-console-input/` as it is. Blocks that cannot be read stay zeros: nothing in it is committed.
 fn copy_input(image: &Image, volume: &Volume, superblock: &Superblock, directory: &Path) -> Result<()> {
     let Some(layout) = superblock.layout() else { return Ok(()) };
-    let mut bytes = vec![0; layout.input.blocks as usize * BLOCK_SIZE];
-    for (block, number) in bytes.chunks_exact_mut(BLOCK_SIZE).zip(layout.input.start..) {
-        if !image.read(volume, number, block) {
-            block.fill(0);
-        }
-    }
     let path = directory.join(Area::Input.name()).join("blocks.bin");
-    write_new(&path, &bytes)
+    let copy = || {
+        let mut file = BufWriter::new(File::create_new(&path)?);
+        let mut block = [0; BLOCK_SIZE];
+        for number in layout.input.start..layout.input.end() {
+            if !image.read(volume, number, &mut block) {
+                block.fill(0);
+            }
+            file.write_all(&block)?;
+        }
+        file.flush()
+    };
+    copy().with_context(|| cannot_write(&path))
 }
 
 /// The extraction of one volume: what the verifier shows goes into files.

@@ -92,7 +92,7 @@ impl Image {
             let there = [here]
                 .into_iter()
                 .chain(elsewhere)
-                .find_map(|(start, by)| Some((start, by, self.borne_out(start, &must)?)));
+                .find_map(|(start, by)| Some((start, by, self.borne_out(start, &must, partition)?)));
             let (start, found_by, superblock) = there.unwrap_or((volume.offset(), FoundBy::Deployment, must));
             self.volumes.push(Volume {
                 name: volume.name.clone(),
@@ -106,20 +106,20 @@ impl Image {
         }
     }
 
-    /// The superblock at a byte of the disk, if it is that of this volume; one of another layout only if the volume's
-    /// ledger begins where it says.
-    fn borne_out(&self, start: u64, must: &Superblock) -> Option<Superblock> {
+    /// The superblock at a byte of the disk, if it is that of this volume; one of another size only if the volume's
+    /// ledger begins where that has it, and its partition, if there is one, has that size too.
+    fn borne_out(&self, start: u64, must: &Superblock, partition: Option<&Partition>) -> Option<Superblock> {
         let found = table::superblock(self.file(), start)?;
         let layout = found.layout()?;
         if found == *must {
             return Some(found);
         }
         let is_same = (found.deployment, found.volume, found.name) == (must.deployment, must.volume, must.name);
-        let at = layout.ledger.start.checked_mul(BLOCK_SIZE as u64)?.checked_add(start)?;
+        let at = layout.space.start.checked_mul(BLOCK_SIZE as u64)?.checked_add(start)?;
         let mut block = [0; BLOCK_SIZE];
-        let begins = self.read_at(at, &mut block)
-            && BatchHeader::find(&block, &found.volume, 0, layout.ledger.blocks, layout.assets.blocks).is_ok();
-        (is_same && begins).then_some(found)
+        let begins = self.read_at(at, &mut block) && BatchHeader::find(&block, &found.volume, 0, &layout).is_ok();
+        let fits = partition.is_none_or(|partition| partition.blocks == layout.blocks);
+        (is_same && begins && fits).then_some(found)
     }
 
     /// Takes the volumes of a deployment, and compares with the table.
@@ -251,7 +251,7 @@ impl Image {
                     volume.contradiction = contradiction(&superblock, partition);
                     Ok(superblock)
                 }
-                Err(error) => restore(self, &volume, partition.blocks, &block).ok_or(error),
+                Err(error) => restore(self, &volume, partition.blocks).ok_or(error),
             };
             self.add(volume, volume_name(partition.name.as_bytes()));
         }
@@ -290,6 +290,9 @@ pub fn complaint(error: SuperblockError) -> &'static str {
     match error {
         SuperblockError::Foreign => "there is no Totebox superblock",
         SuperblockError::Damaged => "the superblock is damaged",
+        SuperblockError::Version(1) => {
+            "the superblock is of format 1, which was never released; this tool reads format 2"
+        }
         SuperblockError::Version(_) => "the superblock is of a format version this tool does not know",
         SuperblockError::Inconsistent => "the superblock's fields contradict each other",
         SuperblockError::OtherDeployment => "the superblock is of another deployment",
@@ -299,14 +302,10 @@ pub fn complaint(error: SuperblockError) -> &'static str {
 
 /// How a volume's superblock differs from the one its deployment has for it.
 fn laid_out_otherwise(found: &Superblock, must: &Superblock) -> String {
-    let layout = |superblock: &Superblock| {
-        let (blocks, ledger) = (superblock.blocks.get(), superblock.ledger_blocks.get());
-        format!("{}, {} of it for records", size(blocks), size(ledger))
-    };
     format!(
         "the disk has this volume with {}, and the deployment with {}: totebox.toml was changed, or is another disk's",
-        layout(found),
-        layout(must)
+        size(found.blocks.get()),
+        size(must.blocks.get())
     )
 }
 

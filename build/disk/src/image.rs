@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout, Superblock};
 use serde::Serialize;
 use totebox_shown::ShowPath;
 
@@ -58,6 +58,22 @@ pub struct Volume {
 
 /// Fills a buffer with the bytes at a block of a volume; false if they cannot be read.
 pub type Reader = Arc<dyn Fn(u64, &mut [u8]) -> bool + Send + Sync>;
+
+/// Fills a buffer with the bytes at a block of an area, piece by piece where they are not in one; false if they cannot
+/// be read.
+pub fn read_area(reader: &Reader, layout: &Layout, area: Area, block: u64, out: &mut [u8]) -> bool {
+    let (mut next, mut left) = (block, out);
+    while !left.is_empty() {
+        let run = layout.run(area, next);
+        let blocks = run.blocks.min((left.len() / BLOCK_SIZE) as u64);
+        let (piece, rest) = left.split_at_mut(blocks as usize * BLOCK_SIZE);
+        if blocks == 0 || !reader(run.start, piece) {
+            return false;
+        }
+        (next, left) = (next + blocks, rest);
+    }
+    true
+}
 
 fn read(file: &File, start: u64, block: u64, out: &mut [u8]) -> bool {
     let at = block.checked_mul(BLOCK_SIZE as u64).and_then(|offset| offset.checked_add(start));

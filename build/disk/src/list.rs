@@ -1,5 +1,6 @@
 //! What is on a disk, without reading the documents themselves.
 
+use ledger_fmt::batch_header::Frontier;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::record::Record;
 use ledger_fmt::verify::{Finding, Mode, Visitor};
@@ -13,14 +14,12 @@ use super::walk::Walk;
 #[derive(Debug, Serialize)]
 pub struct VolumeRow {
     pub size: u64,
-    /// Bytes of `assets/` in use, and in all.
+    /// Bytes of `assets/` in use.
     pub assets_used: u64,
-    /// See above.
-    pub assets_total: u64,
-    /// Bytes of `ledger/` in use, and in all.
+    /// Bytes of `ledger/` in use.
     pub ledger_used: u64,
-    /// See above.
-    pub ledger_total: u64,
+    /// Bytes of the room they share that are left to both.
+    pub free: u64,
     #[serde(flatten)]
     pub report: VolumeReport,
 }
@@ -60,14 +59,14 @@ fn row(
     summary: Option<&ledger_fmt::verify::Summary>,
     findings: Findings,
 ) -> VolumeRow {
-    let total = |of: fn(&Layout) -> u64| layout.as_ref().map_or(0, of) * BLOCK_SIZE as u64;
-    let frontier = summary.map(|summary| summary.frontier);
+    let Frontier { assets_next, ledger_next, .. } = summary.map_or(Frontier::EMPTY, |summary| summary.frontier);
+    let bytes = |blocks: u64| blocks * BLOCK_SIZE as u64;
+    let taken = assets_next.saturating_add(ledger_next);
     VolumeRow {
-        size: total(|layout| layout.blocks),
-        assets_used: frontier.map_or(0, |frontier| frontier.assets_next) * BLOCK_SIZE as u64,
-        assets_total: total(|layout| layout.assets.blocks),
-        ledger_used: frontier.map_or(0, |frontier| frontier.ledger_next) * BLOCK_SIZE as u64,
-        ledger_total: total(|layout| layout.ledger.blocks),
+        size: layout.map_or(0, |layout| bytes(layout.blocks)),
+        assets_used: bytes(assets_next),
+        ledger_used: bytes(ledger_next),
+        free: layout.map_or(0, |layout| bytes(layout.space.blocks.saturating_sub(taken))),
         report: VolumeReport::new(volume, summary, findings),
     }
 }

@@ -19,12 +19,12 @@ const LEN_MAX: u64 = (BATCH_BLOCKS_MAX * BLOCK_SIZE) as u64;
 /// Lists of places on their way to who hashes them. What is too much is not hashed here.
 const LISTS: usize = 8;
 
-/// What to make of `ledger/` and of `assets/`, which begins at this block, when they are read ahead: documents are
-/// hashed by two threads, which take about as long for that as the walk for the rest.
-pub fn works(assets: u64) -> [Vec<Work>; 2] {
+/// What to make of `ledger/` and of `assets/` when they are read ahead: documents are hashed by two threads, which take
+/// about as long for that as the walk for the rest.
+pub fn works() -> [Vec<Work>; 2] {
     let (lists, hashers): (Vec<_>, Vec<_>) = [Prehash::new(), Prehash::new()].into_iter().unzip();
     let tell = move |_, ledger: &[u8]| {
-        let places = find(ledger, assets);
+        let places = find(ledger);
         for list in &lists {
             // The walk hashes what nobody was told of.
             let _ = list.try_send(places.clone());
@@ -35,11 +35,10 @@ pub fn works(assets: u64) -> [Vec<Work>; 2] {
     [vec![Box::new(tell)], hashers.into_iter().map(hash).collect()]
 }
 
-/// Where the documents are that the records in these bytes of `ledger/` speak of, if `assets/` begins at this block:
-/// in order, and none overlaps another.
-fn find(ledger: &[u8], assets: u64) -> Vec<Place> {
+/// Where the documents are that the records in these bytes of `ledger/` speak of: in order, and none overlaps another.
+fn find(ledger: &[u8]) -> Vec<Place> {
     let mut places = Vec::new();
-    let (mut at, mut free) = (0, assets);
+    let (mut at, mut free) = (0, 0);
     while let Some(bytes) = ledger.get(at..).filter(|bytes| !bytes.is_empty()) {
         let Some(payload) = payload_at(bytes) else {
             at += RECORD_ALIGN;
@@ -48,7 +47,7 @@ fn find(ledger: &[u8], assets: u64) -> Vec<Place> {
         // Hostile bytes may be full of headers: each is passed by whole, or their payloads would be read many times.
         at += padded_len(payload.len());
         let Some(content) = Document::read(payload).and_then(|document| document.content) else { continue };
-        let (block, len) = (content.block.saturating_add(assets), content.size);
+        let (block, len) = (content.block, content.size);
         if (1..=LEN_MAX).contains(&len) && block >= free {
             places.push(Place { block, len });
             free = block.saturating_add(len.div_ceil(BLOCK_SIZE as u64));
@@ -112,18 +111,17 @@ mod tests {
             volume.document("name", content);
         }
         volume.commit();
-        let assets = volume.layout.assets.start;
         let ledger = &volume.bytes[volume.range(Area::Ledger, 0, 2)];
-        let places = find(ledger, assets);
+        let places = find(ledger);
         // Neither what is empty, nor what is wanted in pieces.
         let expected = [(0, 1), (1, 4096), (2, 4097), (4, 8 * 4096), (21, 5)];
-        assert_eq!(places, expected.map(|(block, len)| Place { block: assets + block, len }));
+        assert_eq!(places, expected.map(|(block, len)| Place { block, len }));
 
         let (list, mut prehash) = Prehash::new();
         list.send(places).unwrap();
         let mut hashed = |blocks: std::ops::Range<u64>| -> Vec<(u64, ContentHash)> {
-            let bytes = &volume.bytes[volume.range(Area::Assets, blocks.start, blocks.end - blocks.start)];
-            let hashes = prehash.hash(assets + blocks.start, bytes);
+            let bytes = volume.bytes_of(Area::Assets, blocks.start, blocks.end - blocks.start);
+            let hashes = prehash.hash(blocks.start, &bytes);
             hashes.into_iter().map(|(place, hash)| (place.len, hash)).collect()
         };
         let hash = |len| (len as u64, hash::content(&vec![7; len]));
@@ -139,7 +137,7 @@ mod tests {
         for at in (0..bytes.len()).step_by(RECORD_ALIGN) {
             bytes[at..at + 4].copy_from_slice(&Header::MAGIC);
         }
-        assert_eq!(find(&bytes, 100), []);
+        assert_eq!(find(&bytes), []);
         // Records whose contents overlap by two thirds.
         let mut at = 0;
         for number in 0..1000 {
@@ -150,7 +148,7 @@ mod tests {
             let draft = Draft { kind: Kind::Document, time_ms: 0, payload: &payload[..len] };
             at += draft.encode(&Head::EMPTY, &mut bytes[at..]).unwrap().0;
         }
-        let places = find(&bytes[..at], 100);
+        let places = find(&bytes[..at]);
         assert_eq!(places.len(), 167);
         assert!(places.windows(2).all(|pair| pair[0].block + 2 <= pair[1].block));
     }

@@ -120,7 +120,7 @@ fn is_borne_out(file: &File, found: &Found) -> bool {
         .filter_map(block)
         .any(|bytes| Hint::find(&bytes, &superblock.volume, &layout).is_some());
     hinted
-        || block(layout.ledger.start)
+        || block(layout.space.start)
             .and_then(|bytes| from_first_batch(&bytes, &superblock.volume, &layout))
             .is_some_and(|said| said == *superblock)
 }

@@ -1,13 +1,15 @@
 //! Drives the verifier over a volume of an image.
 
+use std::sync::Arc;
+
 use ledger_fmt::batch_header::BATCH_BLOCKS_MAX;
-use ledger_fmt::layout::{BLOCK_SIZE, Block, Superblock};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Block, Superblock};
 use ledger_fmt::verify::{Mode, Summary, Verifier, Visitor, Want};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::ahead::ReadAhead;
 use super::auditor::AuditorState;
-use super::image::{Image, Reader, Volume};
+use super::image::{Image, Reader, Volume, read_area};
 use super::pinned::Pinned;
 use super::prehash::works;
 use super::report::{Findings, VolumeReport};
@@ -30,8 +32,13 @@ impl Walk {
     /// Of a volume that is read so.
     pub fn with(reader: Reader, superblock: &Superblock, mode: Mode) -> Self {
         let verifier = Box::new(Verifier::new(superblock, None, mode));
-        let [_, assets] = verifier.expected();
-        let ahead = works(assets.start).map(|works| ReadAhead::new(reader.clone(), works));
+        let layout = *verifier.layout();
+        let [ledger, assets] = works();
+        let ahead = [(Area::Ledger, ledger), (Area::Assets, assets)].map(|(area, works)| {
+            let reader = reader.clone();
+            let of_area = move |block, out: &mut [u8]| read_area(&reader, &layout, area, block, out);
+            ReadAhead::new(Arc::new(of_area), works)
+        });
         Walk { reader, verifier, ahead, buffer: vec![Block::new_zeroed(); BATCH_BLOCKS_MAX] }
     }
 
@@ -40,8 +47,8 @@ impl Walk {
         let Some(want) = self.verifier.want() else { return false };
         // Only what is committed is read ahead: it never changes, so it does not matter when it is read.
         let mut areas = self.ahead.iter_mut().zip(self.verifier.expected());
-        let ahead = areas.find(|(_, extent)| (extent.start..extent.end()).contains(&want.block));
-        match ahead.and_then(|(ahead, extent)| ahead.get(want, extent.end())) {
+        let ahead = areas.find(|(_, (area, end))| *area == want.area && want.block < *end);
+        match ahead.and_then(|(ahead, (_, end))| ahead.get(want, end)) {
             Some((bytes, Some(hash))) => self.verifier.feed_hashed(bytes, hash, visitor),
             Some((bytes, None)) => self.verifier.feed(bytes, visitor),
             None => self.read(want, visitor),
@@ -51,7 +58,7 @@ impl Walk {
 
     fn read(&mut self, want: Want, visitor: &mut dyn Visitor) {
         let bytes = self.buffer[..want.blocks].as_mut_bytes();
-        if (self.reader)(want.block, bytes) {
+        if read_area(&self.reader, self.verifier.layout(), want.area, want.block, bytes) {
             self.verifier.feed(bytes, visitor);
         } else {
             self.verifier.unreadable(visitor);
@@ -61,7 +68,7 @@ impl Walk {
     /// Bytes read, and about how many there will be.
     pub fn progress(&self) -> (u64, u64) {
         let done = self.verifier.bytes_read();
-        let expected: u64 = self.verifier.expected().iter().map(|extent| extent.blocks * BLOCK_SIZE as u64).sum();
+        let expected: u64 = self.verifier.expected().iter().map(|(_, blocks)| blocks * BLOCK_SIZE as u64).sum();
         (done, expected.max(done))
     }
 

@@ -106,7 +106,8 @@ impl Site {
             let len = name.len().min(32);
             bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
             let layout = genuine.layout().unwrap();
-            let forged = ledger_fmt::layout::Superblock::new(genuine.deployment, genuine.volume, bytes, &layout);
+            let forged =
+                ledger_fmt::layout::Superblock::new(genuine.deployment, genuine.volume, bytes, layout.blocks);
             file.write_all_at(zerocopy::IntoBytes::as_bytes(&forged), place.offset()).unwrap();
         }
     }

@@ -83,7 +83,8 @@ impl Known {
                 continue;
             }
             let bytes = window.block(block);
-            let mark = hint(bytes, block, &expected.volume, layout);
+            let hint = Hint::find(bytes, &expected.volume, layout);
+            let mark = hint.map(|hint| Mark::of_hint(&hint, block));
             let padded = first_nonzero(&bytes[size_of::<Hint>()..]).is_none();
             self.hints[i] = match mark {
                 Some(mark) => HintState::Valid(mark.frontier.batches),
@@ -98,7 +99,8 @@ impl Known {
         let hinted = self.marks[HINTED..].iter().flatten().map(|mark| mark.frontier);
         let claimed = self.marks[CLAIMED].map(|mark| mark.frontier);
         let bound = claimed.or(hinted.max_by_key(|frontier| frontier.batches)).unwrap_or(Frontier::EMPTY);
-        Frontier { ledger_next: bound.ledger_next.min(layout.ledger.blocks), ..bound }
+        let assets_next = bound.assets_next.min(layout.blocks_of(Area::Assets));
+        Frontier { ledger_next: bound.ledger_next.min(layout.ledger_end(assets_next)), assets_next, ..bound }
     }
 
     /// Whether the hints that should say how far the ledger reached are gone. In a volume that was never in
@@ -176,11 +178,11 @@ impl Mark {
             block: frontier.ledger_next.saturating_sub(1),
         }
     }
-}
 
-/// The frontier a hint block names, if it is one this volume can have.
-fn hint(bytes: &[u8], block: u64, volume: &[u8; 16], layout: &Layout) -> Option<Mark> {
-    let (frontier, last_header_block) = Hint::find(bytes, volume, layout)?;
-    let last_header_block = (frontier.batches > 0).then_some(last_header_block);
-    Some(Mark { frontier, last_header_block, kind: FindingKind::Hint, area: Area::Volume, block })
+    /// The frontier this hint names, which stands in this block of the volume.
+    fn of_hint(hint: &Hint, block: u64) -> Mark {
+        let frontier = hint.frontier();
+        let last_header_block = (frontier.batches > 0).then_some(hint.last_header_block.get());
+        Mark { frontier, last_header_block, kind: FindingKind::Hint, area: Area::Volume, block }
+    }
 }

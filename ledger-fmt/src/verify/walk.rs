@@ -8,7 +8,7 @@ use super::window::{self, Window, first_nonzero};
 use super::{FindingKind, Mode, Point, Reporter, Summary, Visitor, Want};
 use crate::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, STAMP_SIZE};
 use crate::hash::{self, ContentHash, ContentHasher};
-use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Extent, Layout, Superblock};
+use crate::layout::{Area, BLOCK_SIZE, DIRECTORIES_START, Layout, Superblock};
 use crate::payload;
 use crate::record::{RECORD_ALIGN, RECORD_MAX, Record};
 
@@ -92,7 +92,7 @@ impl Verifier {
     /// [`Superblock::decode`] does.
     pub fn new(expected: &Superblock, claimed: Option<Frontier>, mode: Mode) -> Self {
         let layout = expected.layout().expect("a checked superblock");
-        let blocks = layout.ledger.blocks;
+        let blocks = layout.blocks_of(Area::Ledger);
         Verifier {
             expected: *expected,
             layout,
@@ -175,10 +175,11 @@ impl Verifier {
     /// The blocks to be read next; `None` when the verification is complete.
     pub fn want(&self) -> Option<Want> {
         let (area, next, end) = self.reading()?;
-        let blocks = if self.singly > 0 { 1 } else { (end - next).min(BATCH_BLOCKS_MAX as u64) as usize };
+        let most = if self.singly > 0 { 1 } else { BATCH_BLOCKS_MAX as u64 };
+        let blocks = (end - next).min(self.layout.run(area, next).blocks).min(most) as usize;
         let content = self.content.as_ref().map(|content| content.len);
         let content = content.filter(|len| len.div_ceil(BLOCK_SIZE as u64) == blocks as u64);
-        Some(Want { block: self.layout.extent(area).start + next, blocks, content })
+        Some(Want { area, block: next, blocks, content })
     }
 
     /// Takes the blocks wanted.
@@ -229,12 +230,16 @@ impl Verifier {
         self.bytes_read
     }
 
-    /// What will be read: these blocks of the volume, of `ledger/` and of `assets/`, each from front to back unless
-    /// there is damage. Known when the first blocks were read; offline, batches behind the newest hint come on top.
-    pub fn expected(&self) -> [Extent; 2] {
+    /// Where the directories of the volume are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What will be read: so many blocks of `ledger/` and of `assets/`, each from front to back unless there is damage.
+    /// Known when the first blocks were read; offline, batches behind the newest hint come on top.
+    pub fn expected(&self) -> [(Area, u64); 2] {
         let assets = if self.mode == Mode::Full { self.bound.assets_next } else { 0 };
-        [(self.layout.ledger, self.bound.ledger_next), (self.layout.assets, assets)]
-            .map(|(extent, blocks)| Extent { blocks: blocks.min(extent.blocks), ..extent })
+        [(Area::Ledger, self.bound.ledger_next), (Area::Assets, assets)]
     }
 
     /// What the present step reads: blocks of an area, from and to.
@@ -312,14 +317,22 @@ impl Verifier {
     /// Reads on so that the window begins at `block` and holds all before `end`.
     fn fill(&mut self, block: u64, end: u64, batch: bool) -> WalkStep {
         self.window.move_to(block);
-        let ahead = (block + window::BLOCKS as u64).min(self.limit).max(end);
+        let ahead = (block + window::BLOCKS as u64).min(self.limit()).max(end);
         WalkStep::Fill { end, ahead, batch }
+    }
+
+    /// The block of `ledger/` at which looking for batches ends: behind a seal there is none, and where there is content
+    /// it may be made of batch headers. Up to the bound everything is looked at.
+    fn limit(&self) -> u64 {
+        let Frontier { ledger_next, assets_next, sealed, .. } = self.frontier;
+        let end = if sealed { ledger_next } else { self.layout.ledger_end(assets_next) };
+        self.limit.min(end.max(self.bound.ledger_next))
     }
 
     fn at_frontier(&mut self, visitor: &mut dyn Visitor) -> WalkStep {
         let at = self.frontier.ledger_next;
         self.known.compare(&self.frontier, &self.chain.head, self.last_header_block, &mut self.report, visitor);
-        if at >= self.limit {
+        if at >= self.limit() {
             return self.finish(visitor);
         }
         if self.bytes_read >= self.budget && at > self.began {
@@ -328,8 +341,8 @@ impl Verifier {
         if !self.window.covers(at, at + 1) {
             return self.fill(at, at + 1, true);
         }
-        let (volume, ledger, assets) = self.place();
-        let decoded = BatchHeader::decode(self.window.block(at), volume, &self.frontier, ledger, assets);
+        let decoded =
+            BatchHeader::decode(self.window.block(at), &self.expected.volume, &self.frontier, &self.layout);
         let Ok(header) = decoded else { return self.not_whole(visitor) };
         let end = at + u64::from(header.ledger_blocks.get());
         if !self.window.covers(at, end) {
@@ -391,8 +404,9 @@ impl Verifier {
             }
             return self.search_on(at + 1, self.bound.ledger_next, visitor);
         }
-        if self.known.hints_lost(&self.frontier) && at + 1 < self.limit {
-            return WalkStep::Search { next: at + 1, end: self.limit };
+        let end = self.limit();
+        if self.known.hints_lost(&self.frontier) && at + 1 < end {
+            return WalkStep::Search { next: at + 1, end };
         }
         self.end_of_batches(visitor)
     }
@@ -440,8 +454,7 @@ impl Verifier {
 
     /// The batch header in the block `at` of `ledger/`, if it may follow the frontier.
     fn following(&self, block: &[u8], at: u64) -> Option<BatchHeader> {
-        let (volume, ledger, assets) = self.place();
-        let header = BatchHeader::find(block, volume, at, ledger, assets).ok()?;
+        let header = BatchHeader::find(block, &self.expected.volume, at, &self.layout).ok()?;
         let (before, frontier) = (header.frontier_before(), &self.frontier);
         let batches = before.batches.checked_sub(frontier.batches)?;
         let follows = before.assets_next >= frontier.assets_next && batches <= at - frontier.ledger_next;
@@ -462,10 +475,8 @@ impl Verifier {
         if self.window.readable(at) {
             let never = to.ledger_next == self.bound.ledger_next && first_nonzero(self.window.block(at)).is_none();
             // A whole batch header behind a frontier seen before, of another history: so is all before it.
-            let other = self.known.is_remembered(&self.frontier) && {
-                let (volume, ledger, assets) = self.place();
-                BatchHeader::find(self.window.block(at), volume, at, ledger, assets).is_ok()
-            };
+            let found = BatchHeader::find(self.window.block(at), &self.expected.volume, at, &self.layout);
+            let other = self.known.is_remembered(&self.frontier) && found.is_ok();
             let kind = if never || other { FindingKind::Rollback } else { FindingKind::BatchHeader };
             self.report.finding(visitor, kind, Area::Ledger, at, None);
         }
@@ -602,10 +613,5 @@ impl Verifier {
         self.frontier = region.after;
         self.last_header_block = region.last_header_block;
         WalkStep::Frontier
-    }
-
-    /// Whose batch headers are looked for, and how much room `ledger/` and `assets/` have.
-    fn place(&self) -> (&[u8; 16], u64, u64) {
-        (&self.expected.volume, self.layout.ledger.blocks, self.layout.assets.blocks)
     }
 }

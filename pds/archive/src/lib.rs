@@ -107,7 +107,7 @@ impl Archive {
         Ok(Archive {
             vault: VaultClient::new(manifest, mapped)?,
             console: Console::new(manifest, mapped)?,
-            submissions: Submissions::new(),
+            submissions: Submissions::new(ledger.layout()),
             reading: Reading::new(&ledger),
             ledger,
             time: page_reader(manifest, mapped, Role::Clock, 0)?,
@@ -143,6 +143,7 @@ impl Archive {
                 self.check.found(wrong, self.now());
             }
             let served = self.serve_requests();
+            self.ledger.content_ends(self.submissions.content_end());
             self.record_standing();
             let signed = self.sign_checkpoint();
             self.commit();
@@ -274,7 +275,7 @@ impl Archive {
                 Some(refusal) => self.console.refuse(tag, refusal),
                 // There will be a moment to sign in.
                 None if self.signing.is_due(&self.ledger, uptime_ms) => return Served::Blocked,
-                None => self.submissions.begin(message, size, hash, &mut self.console, &self.ledger),
+                None => self.submissions.begin(message, size, hash, &mut self.console, &mut self.ledger),
             },
             Asked::PutData { offset } => return self.submissions.data(message, offset, console, ledger, vault),
             Asked::PutEnd => return self.submissions.end(tag, time_ms, ledger, vault),

@@ -5,7 +5,7 @@
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::Frontier;
 use ledger_fmt::hash::Domain;
-use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS};
+use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS_MIN};
 use ledger_fmt::record::Head;
 use ledger_fmt::tree::Edge;
 use totebox_ledger_writer::{SNAPSHOTS_END, Totals};
@@ -52,7 +52,7 @@ pub struct Position {
 }
 
 const _: () = assert!(core::mem::offset_of!(Position, tree) == HEADER && size_of::<Position>() == BLOCK_SIZE);
-const _: () = assert!(POSITION_BLOCK < INPUT_BLOCKS);
+const _: () = assert!(POSITION_BLOCK < INPUT_BLOCKS_MIN);
 
 impl Position {
     pub const MAGIC: [u8; 8] = *b"TBXCHECK";

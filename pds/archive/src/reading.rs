@@ -174,6 +174,7 @@ impl Reading {
             match task.advance(&mut self.search, &self.buffer, console, ledger) {
                 Next::Again => {}
                 Next::Read(area, block, blocks) => {
+                    let blocks = blocks.min(ledger.layout().run(area, block).blocks as usize);
                     self.under_way = vault.read(Purpose::Reading, VOLUME, area, block, blocks);
                     return;
                 }

@@ -219,6 +219,7 @@ impl Scrub {
                 Next::Again => {}
                 Next::End(outcome) => self.end(outcome, ledger, now),
                 Next::Read(area, block, blocks) => {
+                    let blocks = blocks.min(ledger.layout().run(area, block).blocks as usize);
                     if area == Area::Ledger && self.unkept >= READS_PER_POSITION && takes_writes(ledger) {
                         // The frontier is behind whole batches here.
                         self.position.fill(ledger.volume_id(), &pass.frontier, &pass.totals);

@@ -10,7 +10,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
 use totebox_manifest::conversation::VAULT_DATA;
 use totebox_vault_client::VaultClient;
 
@@ -18,6 +18,7 @@ use super::Purpose;
 
 /// The buffer and its place in `assets/`.
 pub struct Staging {
+    layout: Layout,
     buffer: Box<[u8]>,
     /// The asset block of the buffer's first byte: the vault's append position after everything under way.
     block: u64,
@@ -26,9 +27,9 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// An empty one, at the start of `assets/`.
-    pub fn new() -> Staging {
-        Staging { buffer: vec![0; VAULT_DATA].into_boxed_slice(), block: 0, complete: 0, len: 0 }
+    /// An empty one, at the start of `assets/` of a volume of this layout.
+    pub fn new(layout: &Layout) -> Staging {
+        Staging { layout: *layout, buffer: vec![0; VAULT_DATA].into_boxed_slice(), block: 0, complete: 0, len: 0 }
     }
 
     /// Nothing is staged, and the vault's append position is `block`.
@@ -39,6 +40,11 @@ impl Staging {
     /// The block the next document starts at, when none is open.
     pub fn next_block(&self) -> u64 {
         self.block + (self.complete / BLOCK_SIZE) as u64
+    }
+
+    /// The block behind all content that is staged or was sent.
+    pub fn end_block(&self) -> u64 {
+        self.block + self.len.div_ceil(BLOCK_SIZE) as u64
     }
 
     /// Bytes that fit behind those of the open document.
@@ -66,13 +72,9 @@ impl Staging {
         self.len = self.complete;
     }
 
-    /// Sends the whole documents. False if there was no slot; true also if there was nothing to send.
+    /// Sends the whole documents. False if there was no slot for all; true also if there was nothing to send.
     pub fn send_complete(&mut self, vault: &mut VaultClient<Purpose>) -> bool {
-        let sent = self.send(self.complete, vault);
-        if sent {
-            self.complete = 0;
-        }
-        sent
+        self.send(self.complete, vault)
     }
 
     /// Sends the whole blocks of the open document, when there are only its bytes.
@@ -81,17 +83,22 @@ impl Staging {
         self.send(self.len / BLOCK_SIZE * BLOCK_SIZE, vault)
     }
 
-    /// Sends the first `len` bytes, whole blocks, and moves the rest up.
+    /// Sends the first `len` bytes, whole blocks, and moves the rest up. What is not in one piece on the disk takes
+    /// several messages.
     fn send(&mut self, len: usize, vault: &mut VaultClient<Purpose>) -> bool {
-        if len == 0 {
-            return true;
+        let mut left = len;
+        while left > 0 {
+            let run = self.layout.run(Area::Assets, self.block).blocks as usize;
+            let piece = left.min(run * BLOCK_SIZE);
+            if piece == 0 || !vault.append(Purpose::Assets, super::VOLUME, self.block, &self.buffer[..piece]) {
+                return false;
+            }
+            self.buffer.copy_within(piece..self.len, 0);
+            self.len -= piece;
+            self.complete = self.complete.saturating_sub(piece);
+            self.block += (piece / BLOCK_SIZE) as u64;
+            left -= piece;
         }
-        if !vault.append(Purpose::Assets, super::VOLUME, self.block, &self.buffer[..len]) {
-            return false;
-        }
-        self.buffer.copy_within(len..self.len, 0);
-        self.len -= len;
-        self.block += (len / BLOCK_SIZE) as u64;
         true
     }
 }

@@ -10,7 +10,7 @@ use alloc::collections::VecDeque;
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::BATCH_PAYLOAD_MAX;
 use ledger_fmt::hash::ContentHasher;
-use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use ledger_fmt::payload::{Content, DOCUMENT_MIN, DOCUMENT_NAME_MAX, DOCUMENT_REST_MAX, Document};
 use ledger_fmt::record::{Draft, Kind, padded_len};
 use totebox_ledger_writer::{LedgerWriter, StageError};
@@ -93,9 +93,10 @@ pub struct Submissions {
 }
 
 impl Submissions {
-    pub fn new() -> Submissions {
+    /// None, of an archive whose volume has this layout.
+    pub fn new(layout: &Layout) -> Submissions {
         Submissions {
-            staging: Staging::new(),
+            staging: Staging::new(layout),
             open: None,
             hasher: ContentHasher::default(),
             ended: None,
@@ -122,6 +123,11 @@ impl Submissions {
         self.open.is_some()
     }
 
+    /// The block of `assets/` before which all content ends, committed or not.
+    pub fn content_end(&self) -> u64 {
+        self.staging.end_block()
+    }
+
     /// Whether the vault still has to be told something, apart from commits.
     pub fn is_settled(&self) -> bool {
         self.open.is_none() && !self.abandon_due
@@ -133,8 +139,9 @@ impl Submissions {
         size: Option<u64>,
         hash: Option<Hash>,
         console: &mut Console,
-        ledger: &LedgerWriter<Purpose>,
+        ledger: &mut LedgerWriter<Purpose>,
     ) {
+        ledger.content_ends(self.content_end());
         let begun = self.try_begin(message, size, hash, console, ledger);
         match begun {
             Ok(open) => {
@@ -214,11 +221,12 @@ impl Submissions {
         if ledger.staged() > 0 && !self.commit(ledger, vault) {
             return false;
         }
-        if !self.settle(vault) || !self.staging.send_open(vault) {
+        if !self.settle(vault) {
             return false;
         }
+        // Even if only some of it can be sent.
         self.open.as_mut().expect("only an open submission needs room").sent = true;
-        true
+        self.staging.send_open(vault)
     }
 
     /// `PutEnd`: stages the record if the submission is what it was declared to be.
@@ -239,6 +247,7 @@ impl Submissions {
             self.give_up(Refusal::WrongHash);
             return Served::Done;
         }
+        ledger.content_ends(self.content_end());
         let batch_full = ledger.room_for(Kind::Document, open.name.payload_max()) == Err(StageError::BatchFull);
         if self.pending.len() == PENDING_MAX || (batch_full && !self.commit(ledger, vault)) {
             return Served::Blocked;
@@ -341,9 +350,9 @@ impl Submissions {
 }
 
 impl Open {
-    /// Whether `assets/` has room for it if it has `len` bytes.
+    /// Whether the volume has room for it and its record if it has `len` bytes.
     fn check_room(&self, len: u64, ledger: &LedgerWriter<Purpose>) -> Result<(), Refusal> {
-        let blocks = ledger.layout().assets.blocks - self.block;
+        let blocks = ledger.content_limit(self.name.payload_max()).saturating_sub(self.block);
         match len.div_ceil(BLOCK_SIZE as u64) <= blocks {
             true => Ok(()),
             false => Err(Refusal::Full(blocks * BLOCK_SIZE as u64)),

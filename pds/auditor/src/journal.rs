@@ -193,7 +193,7 @@ impl Journal {
     /// Whether there is room for one more record of this kind, beside what is kept for others.
     fn room_for(&self, kind: Kind, payload_len: usize) -> Result<(), StageError> {
         let reserved = match kind {
-            Kind::Boot | Kind::AuditResult => audit_room::kept_blocks(self.writer.layout().ledger.blocks),
+            Kind::Boot | Kind::AuditResult => audit_room::kept_blocks(self.writer.layout().space.blocks),
             _ => RESERVED_BLOCKS,
         };
         self.writer.room_beside(reserved, payload_len)

@@ -112,7 +112,8 @@ impl Stream {
     }
 
     /// The next request towards `wanted` blocks, and further if there are blocks up to `end`.
-    fn next_request(&self, wanted: usize, end: u64) -> Option<(u64, usize)> {
+    /// What is not in one piece on the disk takes several.
+    fn next_request(&self, wanted: usize, end: u64, layout: &Layout) -> Option<(u64, usize)> {
         let asked = self.held + self.under_way;
         let next = self.first + asked as u64;
         let missing = wanted.saturating_sub(asked);
@@ -123,7 +124,9 @@ impl Stream {
             false if asked + ahead <= AHEAD + wanted => ahead,
             false => 0,
         };
-        (blocks > 0).then_some((next, blocks.min(READ_BLOCKS)))
+        let run = layout.run(self.area, next).blocks.min(READ_BLOCKS as u64) as usize;
+        let blocks = blocks.min(run);
+        (blocks > 0).then_some((next, blocks))
     }
 }
 
@@ -143,8 +146,7 @@ impl Reader {
 
     /// The blocks wanted, if they are here; else asks the vault for them. Asks for those behind them, too.
     pub fn get(&mut self, vault: &mut VaultClient<Purpose>, want: Want) -> Blocks<'_> {
-        let area = self.area_of(want.block);
-        let block = want.block - self.layout.extent(area).start;
+        let Want { area, block, .. } = want;
         let index = usize::from(area == Area::Assets);
         let end = match area {
             Area::Assets => self.frontier.assets_next,
@@ -158,7 +160,7 @@ impl Reader {
             return Blocks::Failed;
         }
         while vault.in_flight() < READS_MAX {
-            let Some((next, blocks)) = stream.next_request(want.blocks, end) else { break };
+            let Some((next, blocks)) = stream.next_request(want.blocks, end, &self.layout) else { break };
             stream.make_room(blocks);
             let ticket = Ticket { stream: index, generation: stream.generation, blocks };
             if !vault.read(Purpose::Blocks(ticket), volume, area, next, blocks) {
@@ -190,18 +192,6 @@ impl Reader {
             stream.under_way = 0;
             stream.failed = stream.careful;
             stream.careful = true;
-        }
-    }
-
-    fn area_of(&self, block: u64) -> Area {
-        let within = |area| {
-            let extent = self.layout.extent(area);
-            extent.start <= block && block < extent.end()
-        };
-        match () {
-            () if within(Area::Ledger) => Area::Ledger,
-            () if within(Area::Assets) => Area::Assets,
-            () => Area::Volume,
         }
     }
 }

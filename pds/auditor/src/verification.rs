@@ -210,10 +210,10 @@ impl Verification {
         self.in_service = claimed.is_some();
         if self.job.scope == Scope::Incremental && goes_on {
             self.scope = Scope::Incremental;
-            *self.verifier = Verifier::resume(superblock, frontier, Mode::Full, seen);
+            renew(&mut self.verifier, || Verifier::resume(superblock, frontier, Mode::Full, seen));
         } else {
             self.scope = Scope::Full;
-            *self.verifier = Verifier::new(superblock, claimed, Mode::Full);
+            renew(&mut self.verifier, || Verifier::new(superblock, claimed, Mode::Full));
             if known {
                 self.verifier.remember(seen);
             }
@@ -296,7 +296,7 @@ impl Verification {
     }
 
     fn sample_stretch(&mut self, from: Point, upto: Frontier, bytes: u64) -> VerificationStep {
-        *self.verifier = Verifier::sample(&self.expected.superblock, upto, &from, bytes);
+        renew(&mut self.verifier, || Verifier::sample(&self.expected.superblock, upto, &from, bytes));
         self.reader.begin(self.job.volume, self.layout(), upto);
         VerificationStep::Sample
     }
@@ -363,4 +363,11 @@ impl Verification {
         assert_eq!(self.step, VerificationStep::Finished, "there was a report");
         self.step = VerificationStep::Idle;
     }
+}
+
+/// Puts a new verifier in the place of another. Out of line: one is 40 KiB, which must stand on the stack no longer than
+/// that takes.
+#[inline(never)]
+fn renew(verifier: &mut Verifier, make: impl FnOnce() -> Verifier) {
+    *verifier = make();
 }

@@ -201,7 +201,7 @@ impl Orchestrator {
             vault_watch: Watch::default(),
             disk_watch: Watch::default(),
             noted: vec![Noted::default(); volumes.len()],
-            audit_ledger_blocks: audit_layout.ledger.blocks,
+            audit_ledger_blocks: audit_layout.space.blocks,
             clock: page_channel(manifest, Role::Clock, 0)?,
             time_page,
             time: Time::new_zeroed(),

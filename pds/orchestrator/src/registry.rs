@@ -1,14 +1,14 @@
 //! One archive as the orchestrator knows it: what it was told to be, what it claims of itself, whether its
 //! thread runs, and its signs of life.
 
-use ledger_fmt::layout::BLOCK_SIZE;
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout};
 use ledger_fmt::record::HEADER_SIZE;
 use totebox_domain::{Channel, Child, Fault, Kernel, SetupError};
-use totebox_ledger_writer::RESERVED_BLOCKS;
+use totebox_ledger_writer::ledger_room;
 use totebox_link::{page_channel, page_reader, page_writer};
 use totebox_manifest::{LinkKind, Manifest, Role};
 use totebox_protocol::lifecycle::Standing;
-use totebox_protocol::page::{ArchiveState, Cause, Claim, Command, CommandPage, Health};
+use totebox_protocol::page::{ArchiveState, Cause, Claim, Command, CommandPage, Health, VolumeReport};
 use totebox_shm::{Mapped, PageReader, PageWriter};
 use zerocopy::FromZeros;
 
@@ -29,11 +29,8 @@ pub struct Archive {
     fault: Option<Fault>,
     stopped: bool,
     missed: u32,
-    /// Blocks of its ledger, and records there is room for.
-    ledger_blocks: u64,
-    records_max: u64,
-    /// Bytes its assets have room for.
-    asset_bytes_max: u64,
+    /// Where its directories are, in a volume of its own.
+    layout: Layout,
 }
 
 impl Archive {
@@ -52,9 +49,7 @@ impl Archive {
             fault: None,
             stopped: false,
             missed: 0,
-            ledger_blocks: layout.ledger.blocks,
-            records_max: layout.ledger.blocks * (BLOCK_SIZE / HEADER_SIZE) as u64,
-            asset_bytes_max: layout.assets.blocks * BLOCK_SIZE as u64,
+            layout,
         })
     }
 
@@ -85,9 +80,9 @@ impl Archive {
         self.claim.filter(|claim| claim.state != ArchiveState::Starting).map(|claim| claim.recorded)
     }
 
-    /// Whether its ledger, so full, has room for its lifecycle records. A full one's rest is kept for its end.
-    pub fn has_room_to_tell(&self, used: u64) -> bool {
-        self.ledger_blocks.saturating_sub(used) > RESERVED_BLOCKS
+    /// Whether its volume, so full, has room for its lifecycle records. A full one's rest is kept for its end.
+    pub fn has_room_to_tell(&self, of_vault: &VolumeReport) -> bool {
+        ledger_room(&self.layout, of_vault.ledger_next, of_vault.assets_next) > 0
     }
 
     /// Why the kernel stopped it, if it did.
@@ -160,10 +155,12 @@ impl Archive {
 
     /// Whether an archive of this size, which was commanded this, can say so.
     fn is_possible(&self, claim: &Claim) -> bool {
-        // One document cannot be larger than the assets, but several may share content.
-        claim.records <= self.records_max
+        let records_max = self.layout.blocks_of(Area::Ledger) * (BLOCK_SIZE / HEADER_SIZE) as u64;
+        let content_max = self.layout.blocks_of(Area::Assets) * BLOCK_SIZE as u64;
+        // One document cannot be larger than all content, but several may share some.
+        claim.records <= records_max
             && claim.documents <= claim.records
-            && claim.bytes <= claim.documents.saturating_mul(self.asset_bytes_max)
+            && claim.bytes <= claim.documents.saturating_mul(content_max)
             && claim.obeyed <= self.commanded()
             && claim.check.records <= claim.records
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ledger_fmt::layout::{BLOCK_SIZE, Layout};
 use totebox_domain::SetupError;
-use totebox_ledger_writer::ledger_room;
+use totebox_ledger_writer::{content_room, documents_left, ledger_room};
 use totebox_link::page_writer;
 use totebox_manifest::{Manifest, Role};
 use totebox_protocol::audit::UNASKED;
@@ -215,10 +215,9 @@ fn show_archive(status: &mut VolumeStatus, archive: &Archive, layout: &Layout, o
     status.state = archive.state();
     (status.check, status.checked_ms, status.checked_records) = (check.result, check.ended_ms, check.records);
     (status.records, status.documents, status.bytes) = (records, documents, bytes);
-    let ledger_room = ledger_room(layout, of_vault.ledger_next);
-    let assets_room = layout.assets.blocks.saturating_sub(of_vault.assets_next);
-    status.left = ledger_room.min(assets_room);
-    status.free = if ledger_room > 0 { assets_room * BLOCK_SIZE as u64 } else { 0 };
+    let &VolumeReport { ledger_next, assets_next, .. } = of_vault;
+    status.left = documents_left(layout, ledger_next, assets_next);
+    status.free = content_room(layout, ledger_next, assets_next) * BLOCK_SIZE as u64;
     status.fault = archive.fault();
 }
 
@@ -239,6 +238,6 @@ fn show_audit_volume(status: &mut VolumeStatus, recording: Recording, layout: &L
         Recording::Broken(records) if of_vault.state.readable() => (ArchiveState::Failed, records),
         Recording::Broken(records) => (ArchiveState::Unavailable, records),
     };
-    status.left = ledger_room(layout, of_vault.ledger_next);
+    status.left = ledger_room(layout, of_vault.ledger_next, 0);
     status.free = status.left * BLOCK_SIZE as u64;
 }

@@ -277,7 +277,7 @@ impl Orchestrator {
 
     /// Whether the archive's own ledger can tell of every state it comes into.
     fn can_tell(&self, archive: usize) -> bool {
-        self.archives[archive].has_room_to_tell(self.vault_report.volumes[archive].ledger_next)
+        self.archives[archive].has_room_to_tell(&self.vault_report.volumes[archive])
     }
 
     /// Whether the archive's word on its own ledger counts.

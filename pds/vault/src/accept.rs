@@ -10,10 +10,7 @@ use zerocopy::IntoBytes;
 
 use super::client::Payload;
 use super::disk::{Buffer, Disk, Span, TRANSFER_BLOCKS, Waiter};
-use super::volume::{AcceptedBatch, Tail, Upload, Volume};
-
-/// Asset blocks of a batch neither flushed nor committed, at most: 8 MiB, which recovery reads of one.
-pub const UNFLUSHED_BLOCKS_MAX: u64 = 2048;
+use super::volume::{AcceptedBatch, Tail, UNFLUSHED_BLOCKS_MAX, Upload, Volume};
 
 /// Writes of one volume in flight, at most: enough to keep a disk busy, too few to keep the buffers from others.
 const WRITES_IN_FLIGHT_MAX: usize = 16;
@@ -60,13 +57,11 @@ impl Volume {
         }
     }
 
-    /// Blocks of an area, if they lie inside.
+    /// Blocks of an area, if they lie inside and in one piece.
     fn checked_span(&self, area: Area, block: u64, blocks: usize) -> Result<Span, Refusal> {
-        let end = block.checked_add(blocks as u64);
-        if end.is_some_and(|end| end <= self.layout.extent(area).blocks) {
-            Ok(self.span(area, block, blocks))
-        } else {
-            Err(Refusal::Status(Status::OutOfRange, area))
+        match self.layout.place(area, block, blocks as u64) {
+            Some(_) => Ok(self.span(area, block, blocks)),
+            None => Err(Refusal::Status(Status::OutOfRange, area)),
         }
     }
 
@@ -88,7 +83,7 @@ impl Volume {
         len: usize,
     ) -> Result<(), Refusal> {
         let span = self.checked_span(area, block, whole_blocks(len)?)?;
-        if self.gathering(span) || disk.conflicts(span, false) {
+        if self.is_gathering(span) || disk.conflicts(span, false) {
             return Err(Refusal::Later);
         }
         let buffer = disk.take().ok_or(Refusal::Later)?;
@@ -97,7 +92,7 @@ impl Volume {
     }
 
     /// Whether some of these blocks are accepted and not submitted yet.
-    fn gathering(&self, span: Span) -> bool {
+    pub(super) fn is_gathering(&self, span: Span) -> bool {
         let tails = [(Area::Assets, &self.upload.tail), (Area::Ledger, &self.ledger_tail)];
         tails.into_iter().any(|(area, tail)| {
             tail.as_ref().is_some_and(|tail| self.span(area, tail.first, tail.blocks).overlaps(span))
@@ -135,13 +130,17 @@ impl Volume {
         at_frontier(block, self.upload.next, Area::Assets)?;
         let blocks = payload.len().div_ceil(BLOCK_SIZE);
         let end = self.upload.next + blocks as u64;
-        let Ok(span) = self.checked_span(Area::Assets, block, blocks) else {
+        if end > self.layout.assets_end(self.next.ledger_next + SEAL_BLOCKS) {
             return Err(Refusal::Status(Status::Full, Area::Assets));
-        };
+        }
+        let span = self.checked_span(Area::Assets, block, blocks)?;
+        if !self.reach(end) {
+            return Err(Refusal::Later);
+        }
         if end - self.upload.durable > UNFLUSHED_BLOCKS_MAX {
             self.flush_upload(disk)?;
         }
-        if self.upload.tail.as_ref().is_some_and(|tail| tail.blocks + blocks > TRANSFER_BLOCKS) {
+        if self.upload.tail.as_ref().is_some_and(|tail| !self.joins(tail, blocks)) {
             self.submit_assets(disk);
         }
         // Blocks given up a moment ago may still be on their way to the disk.
@@ -160,6 +159,12 @@ impl Volume {
         tail.blocks += blocks;
         self.upload.next = end;
         Ok(())
+    }
+
+    /// Whether so many blocks more fit the transfer in which those of `assets/` gather.
+    fn joins(&self, tail: &Tail, blocks: usize) -> bool {
+        let all = tail.blocks + blocks;
+        all <= TRANSFER_BLOCKS && self.layout.place(Area::Assets, tail.first, all as u64).is_some()
     }
 
     /// Gives up the asset blocks appended since the last commit.
@@ -200,8 +205,12 @@ impl Volume {
     ) -> Result<u64, Refusal> {
         let blocks = BatchHeader::blocks_for(payload.len());
         let end = self.next.ledger_next + blocks as u64;
-        if end + kept_blocks > self.layout.ledger.blocks {
+        if end + kept_blocks > self.layout.ledger_end(self.upload.next) {
             return Err(Refusal::Status(Status::Full, Area::Ledger));
+        }
+        if end + kept_blocks > self.ledger_limit() {
+            self.clear();
+            return Err(Refusal::Later);
         }
         // The batch header says that blocks below `durable` are durable: it is not written before they are.
         if self.batches.is_full() || self.upload.flushing.is_some() {

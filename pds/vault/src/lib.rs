@@ -11,6 +11,7 @@
 //! | `client` | rights, rings, replies in order |
 //! | `volume` | frontier, durability, hints, failure of one volume |
 //! | `accept` | the write-once rules; accepted bytes on their way to the disk |
+//! | `sharing`, `border` | how far `ledger/` and `assets/` may come in the room they share |
 //! | `start` | a volume on its way into service |
 //! | `recovery` | finding the frontier, sans I/O |
 //!
@@ -25,9 +26,11 @@
 extern crate alloc;
 
 mod accept;
+mod border;
 mod client;
 mod disk;
 pub mod recovery;
+mod sharing;
 mod start;
 mod starting;
 mod volume;
@@ -118,12 +121,14 @@ impl<D: BlockDevice> Vault<D> {
             }
             changed |= self.take_requests();
             for volume in &mut self.volumes {
+                volume.advance_border(&mut self.disk);
                 volume.submit_tails(&mut self.disk);
             }
             changed |= self.advance_flush();
             changed |= self.send_replies();
             let idle = !changed && matches!(self.flush, Flush::Idle) && self.disk.idle_enough();
             for volume in &mut self.volumes {
+                volume.prepare(idle);
                 volume.refresh_hint(&mut self.disk, idle);
             }
             self.publish(kernel);

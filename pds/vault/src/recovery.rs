@@ -18,7 +18,7 @@
 
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BatchHeader, Frontier, Hint, STAMP_SIZE};
 use ledger_fmt::hash::{Checksummer, Domain, checksum};
-use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock, SuperblockError};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock, SuperblockError};
 use totebox_manifest::Role;
 use totebox_manifest::conversation::queue;
 use totebox_protocol::vault::VolumeState;
@@ -63,6 +63,8 @@ pub struct Found {
     pub header_block: u64,
     /// Batches of the newest valid hint; `None` without one.
     pub hinted_batches: Option<u64>,
+    /// What its hint says of how far content may have been written; `None` if no hint says so any more.
+    assets_written: Option<u64>,
     /// Which of the two hints to write next.
     pub hint_slot: usize,
     /// What the two hints' blocks hold; `None` if one is damaged.
@@ -108,6 +110,14 @@ pub enum LookedAt {
     Unusable(VolumeState),
 }
 
+impl Found {
+    /// How far content may have been written: see [`Hint::assets_written`].
+    pub fn assets_written(&self, layout: &Layout) -> u64 {
+        let written = self.assets_written.unwrap_or_else(|| layout.assets_end(self.frontier.ledger_next));
+        written.max(self.frontier.assets_next)
+    }
+}
+
 impl Default for Recovery {
     fn default() -> Self {
         Recovery::new()
@@ -120,6 +130,7 @@ impl Recovery {
             frontier: Frontier::EMPTY,
             header_block: 0,
             hinted_batches: None,
+            assets_written: Some(0),
             hint_slot: 0,
             hints: [Some(Hint::BLANK); 2],
             cleared: false,
@@ -143,22 +154,31 @@ impl Recovery {
 
     /// The blocks wanted next: the first, from the start of the volume, and how many.
     pub fn wants(&self, layout: &Layout) -> (u64, usize) {
-        let within = |start: u64, next: u64, end: u64| (start + next, (end - next).min(TRANSFER_BLOCKS as u64));
+        let within = |area: Area, next: u64, end: u64| {
+            let run = layout.run(area, next);
+            (run.start, (end - next).min(run.blocks).min(TRANSFER_BLOCKS as u64))
+        };
         let (block, blocks) = match &self.step {
             RecoveryStep::Head => (SUPERBLOCK, 1 + HINT_BLOCKS.len() as u64),
-            RecoveryStep::HintedHeader => (layout.ledger.start + self.found.header_block, 1),
-            RecoveryStep::Ledger => {
-                within(layout.ledger.start, self.found.frontier.ledger_next, layout.ledger.blocks)
+            RecoveryStep::HintedHeader => {
+                within(Area::Ledger, self.found.header_block, self.found.header_block + 1)
             }
-            RecoveryStep::Assets { next } => within(layout.assets.start, *next, self.header.assets_to.get()),
-            RecoveryStep::Search { next } => within(layout.ledger.start, *next, layout.ledger.blocks),
-            RecoveryStep::Clear { next } => within(layout.ledger.start, *next, self.clear_end(layout)),
+            RecoveryStep::Ledger => within(Area::Ledger, self.found.frontier.ledger_next, self.walk_end(layout)),
+            RecoveryStep::Assets { next } => within(Area::Assets, *next, self.header.assets_to.get()),
+            RecoveryStep::Search { next } => within(Area::Ledger, *next, self.walk_end(layout)),
+            RecoveryStep::Clear { next } => within(Area::Ledger, *next, self.clear_end(layout)),
         };
         (block, blocks as usize)
     }
 
+    /// The block of `ledger/` from which on there is content for certain.
+    fn walk_end(&self, layout: &Layout) -> u64 {
+        layout.ledger_end(self.found.frontier.assets_next)
+    }
+
     fn clear_end(&self, layout: &Layout) -> u64 {
-        layout.ledger.blocks.min(self.found.frontier.ledger_next + LEFTOVER_BLOCKS)
+        let Frontier { ledger_next, .. } = self.found.frontier;
+        self.walk_end(layout).min(ledger_next + LEFTOVER_BLOCKS).max(ledger_next)
     }
 
     /// Takes the blocks wanted last. They are hostile input, and may be changed: see
@@ -220,13 +240,14 @@ impl Recovery {
         let mut blank = true;
         for (slot, block) in HINT_BLOCKS.into_iter().enumerate() {
             let bytes = &bytes[block as usize * BLOCK_SIZE..][..BLOCK_SIZE];
-            self.found.hints[slot] = Hint::held(bytes, &expected.volume);
+            self.found.hints[slot] = Hint::held(bytes, &expected.volume, layout);
             blank &= self.found.hints[slot] == Some(Hint::BLANK);
-            let Some((frontier, header_block)) = Hint::decode(bytes, &expected.volume) else { continue };
-            if self.found.hinted_batches.is_none_or(|batches| batches < frontier.batches) {
-                self.found.frontier = frontier;
-                self.found.header_block = header_block;
-                self.found.hinted_batches = Some(frontier.batches);
+            let Some(hint) = Hint::find(bytes, &expected.volume, layout) else { continue };
+            if self.found.hinted_batches.is_none_or(|batches| batches < hint.batches.get()) {
+                self.found.frontier = hint.frontier();
+                self.found.header_block = hint.last_header_block.get();
+                self.found.assets_written = Some(hint.assets_written.get());
+                self.found.hinted_batches = Some(hint.batches.get());
                 self.found.hint_slot = 1 - slot;
             }
         }
@@ -235,14 +256,12 @@ impl Recovery {
             let other_has_batches = self.found.hints[1 - slot].is_some_and(|hint| hint.batches.get() > 0);
             self.found.hints[slot].take_if(|hint| *hint == Hint::BLANK && other_has_batches);
         }
-        let Frontier { batches, ledger_next, assets_next, .. } = self.found.frontier;
-        // Every batch takes a block at least.
-        if batches > ledger_next || ledger_next > layout.ledger.blocks || assets_next > layout.assets.blocks {
-            self.found.identified = false;
-            return LookedAt::Unusable(VolumeState::Damaged);
-        }
         self.thorough = self.found.hinted_batches.is_none() && !blank;
-        self.step = if batches > 0 { RecoveryStep::HintedHeader } else { self.at_frontier(layout) };
+        if self.thorough {
+            self.found.assets_written = None;
+        }
+        self.step =
+            if self.found.frontier.batches > 0 { RecoveryStep::HintedHeader } else { self.at_frontier(layout) };
         LookedAt::Read
     }
 
@@ -263,7 +282,7 @@ impl Recovery {
 
     /// Looks for later batches in `ledger/` from block `next` on, or ends.
     fn search(&mut self, next: u64, layout: &Layout) -> LookedAt {
-        if next < layout.ledger.blocks {
+        if next < self.walk_end(layout) {
             self.step = RecoveryStep::Search { next };
         } else if self.damaged {
             return LookedAt::Unusable(VolumeState::Damaged);
@@ -282,7 +301,7 @@ impl Recovery {
             if rest.is_empty() {
                 break;
             }
-            let decoded = BatchHeader::decode(rest, volume, frontier, layout.ledger.blocks, layout.assets.blocks);
+            let decoded = BatchHeader::decode(rest, volume, frontier, layout);
             let Ok(header) = decoded else { return self.end_walk(layout) };
             let payload = STAMP_SIZE..STAMP_SIZE + header.payload_len.get() as usize;
             let Some(payload) = rest.get(payload) else { break };
@@ -316,7 +335,7 @@ impl Recovery {
     /// The step that looks at the frontier, if there is room for anything there.
     fn at_frontier(&self, layout: &Layout) -> RecoveryStep {
         let next = self.found.frontier.ledger_next;
-        if next < layout.ledger.blocks { RecoveryStep::Ledger } else { RecoveryStep::Clear { next } }
+        if next < self.walk_end(layout) { RecoveryStep::Ledger } else { RecoveryStep::Clear { next } }
     }
 
     /// What stands at the frontier is not a whole batch. It is looked at twice: what follows is overwritten, and a
@@ -347,7 +366,7 @@ impl Recovery {
                 last_header: header.previous,
                 sealed: false,
             };
-            let whole = BatchHeader::decode(block, volume, &before, layout.ledger.blocks, layout.assets.blocks);
+            let whole = BatchHeader::decode(block, volume, &before, layout);
             let Ok(header) = whole.map(|header| header.frontier_after()) else { continue };
             // Its number is one more than that of the batch it is behind.
             if header.batches > self.found.frontier.batches + 1 {

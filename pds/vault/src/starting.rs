@@ -121,6 +121,8 @@ impl Volume {
         (self.identified, self.seen) = (found.identified, found.seen);
         self.hint.batches = found.hinted_batches;
         self.hint.assets_next = found.frontier.assets_next;
+        self.hint.assets_written = found.assets_written(&self.layout);
+        self.hint.said = found.hints.map(|hint| hint.map(|hint| hint.assets_written.get()));
     }
 
     pub(super) fn give_up(&mut self, state: VolumeState) {

@@ -15,6 +15,7 @@ use totebox_protocol::page::VolumeReport;
 use totebox_protocol::vault::{Committed, VolumeInfo, VolumeState};
 use zerocopy::IntoBytes;
 
+use super::border::Border;
 use super::disk::{Buffer, Disk, Span, Ticket, Waiter};
 use super::recovery::RUNS_IN_FLIGHT_MAX;
 use super::start::Start;
@@ -24,6 +25,9 @@ const HINT_RUNS: u64 = 64;
 
 /// A hint is due after so many asset blocks (16 MiB) even if the vault is never idle.
 const HINT_ASSET_BLOCKS: u64 = 4096;
+
+/// Asset blocks of a batch neither flushed nor committed, at most: 8 MiB, which recovery reads of one.
+pub const UNFLUSHED_BLOCKS_MAX: u64 = 2048;
 
 #[derive(Debug)]
 pub struct Volume {
@@ -46,6 +50,7 @@ pub struct Volume {
     /// Accepted batches that are not submitted yet.
     pub(super) ledger_tail: Option<Tail>,
     pub(super) hint: HintState,
+    pub(super) border: Border,
     pub(super) submitted: Ticket,
     /// The last write the flush under way covers.
     covered: Ticket,
@@ -115,6 +120,10 @@ pub struct HintState {
     pub batches: Option<u64>,
     /// What the newest names.
     pub assets_next: u64,
+    /// How far content may have been written, as the next one says: see [`Hint::assets_written`].
+    pub assets_written: u64,
+    /// The least that each of the two says of that, now and after a power cut; `None` if it is damaged.
+    pub said: [Option<u64>; 2],
     /// The newest one's write. Only once it is durable may the other be overwritten, or a power cut takes both.
     pub ticket: Ticket,
     /// What the two blocks hold, as read at the start or written since; `None` if one was found damaged.
@@ -147,11 +156,14 @@ impl Volume {
                 slot: 0,
                 batches: None,
                 assets_next: 0,
+                assets_written: 0,
+                said: [None; 2],
                 ticket: 0,
                 held: [Some(Hint::BLANK); 2],
                 looking: false,
                 damaged: [0; 2],
             },
+            border: Border::AtRest,
             submitted: 0,
             covered: 0,
             durable: 0,
@@ -208,11 +220,11 @@ impl Volume {
         }
     }
 
-    /// Blocks of an area, counted from the start of the disk.
+    /// Blocks of an area that are in one piece, counted from the start of the disk.
     pub(super) fn span(&self, area: Area, block: u64, blocks: usize) -> Span {
-        let extent = self.layout.extent(area);
-        assert!(block + blocks as u64 <= extent.blocks, "transfer outside its directory");
-        Span { block: self.first_block + extent.start + block, blocks }
+        let place =
+            self.layout.place(area, block, blocks as u64).expect("a transfer in one piece of its directory");
+        Span { block: self.first_block + place.start, blocks }
     }
 
     /// Submits a write of the vault's own or of accepted bytes.
@@ -225,7 +237,8 @@ impl Volume {
 
     pub fn wants_flush(&self) -> bool {
         let batch = self.batches.front().is_some_and(|batch| batch.ticket.is_some());
-        batch || self.upload.flushing.is_some() || self.start.awaits().is_some_and(|ticket| ticket > self.durable)
+        let awaited = [self.start.awaits(), self.border_awaits()].into_iter().flatten();
+        batch || self.upload.flushing.is_some() || awaited.into_iter().any(|ticket| ticket > self.durable)
     }
 
     /// A flush begins that covers this volume's writes up to `covered`.
@@ -246,6 +259,9 @@ impl Volume {
             self.committed_header = batch.header_block;
             self.batches.pop_front();
         }
+        if self.hint.ticket <= self.durable {
+            self.hint.said = self.hint.held.map(|hint| hint.map(|hint| hint.assets_written.get()));
+        }
         if self.committed.sealed && self.state == VolumeState::Ready {
             self.state = VolumeState::Sealed;
         }
@@ -258,7 +274,8 @@ impl Volume {
     pub fn refresh_hint<D: BlockDevice>(&mut self, disk: &mut Disk<D>, idle: bool) {
         let behind = self.committed.batches - self.hint.batches.unwrap_or(0);
         let far = behind >= HINT_RUNS || self.committed.assets_next - self.hint.assets_next >= HINT_ASSET_BLOCKS;
-        let due = behind > 0 && (idle || far) && self.hint.ticket <= self.durable;
+        let news = behind > 0 && (idle || far);
+        let due = (news || self.hint_is_awaited()) && self.hint.ticket <= self.durable;
         let span = self.hint_span();
         if self.in_service()
             && due
@@ -285,7 +302,8 @@ impl Volume {
     pub fn hint_read<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer, ok: bool) -> bool {
         self.hint.looking = false;
         let slot = self.hint.slot;
-        let found = Hint::held(&disk.bytes(&buffer)[..BLOCK_SIZE], &self.superblock.volume).filter(|_| ok);
+        let found = Hint::held(&disk.bytes(&buffer)[..BLOCK_SIZE], &self.superblock.volume, &self.layout);
+        let found = found.filter(|_| ok);
         self.hint.held[slot].take_if(|held| Some(*held) != found);
         // A client may be looking at the block; then it is tried again.
         if !self.in_service() || disk.conflicts(self.hint_span(), true) {
@@ -305,7 +323,8 @@ impl Volume {
     }
 
     fn write_hint_with<D: BlockDevice>(&mut self, disk: &mut Disk<D>, buffer: Buffer) -> Ticket {
-        let hint = Hint::new(self.superblock.volume, &self.committed, self.committed_header);
+        let written = self.hint.assets_written;
+        let hint = Hint::new(self.superblock.volume, &self.committed, self.committed_header, written);
         let block = &mut disk.bytes(&buffer)[..BLOCK_SIZE];
         block.fill(0);
         block[..size_of::<Hint>()].copy_from_slice(hint.as_bytes());
@@ -315,6 +334,8 @@ impl Volume {
         if self.hint.held[slot].replace(hint).is_none() {
             self.hint.damaged[slot] = self.hint.damaged[slot].saturating_add(1);
         }
+        // Until it is durable, the one before it in this slot may be what a start finds.
+        self.hint.said[slot] = Some(self.hint.said[slot].unwrap_or(written).min(written));
         self.hint.slot = 1 - self.hint.slot;
         self.hint.batches = Some(self.committed.batches);
         self.hint.assets_next = self.committed.assets_next;
@@ -335,6 +356,7 @@ impl Volume {
         if let Some(tail) = self.ledger_tail.take() {
             disk.give_back(tail.buffer);
         }
+        self.border = Border::AtRest;
         self.batches.clear();
         true
     }

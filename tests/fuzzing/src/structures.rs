@@ -4,7 +4,7 @@
 use ledger_fmt::batch_header::{Batch, BatchHeader, Hint, STAMP_SIZE};
 use ledger_fmt::cbor::{self, Map, MapWriter};
 use ledger_fmt::hash::Domain;
-use ledger_fmt::layout::{BLOCK_SIZE, Superblock};
+use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock, VOLUME_BLOCKS_MAX};
 use ledger_fmt::note::Seed;
 use ledger_fmt::payload::{DOCUMENT_NAME_MAX, Document, Genesis, Lifecycle, Stated};
 use ledger_fmt::record::{CHECK_SIZE, Draft, HEADER_SIZE, Head, Header, Kind, Record};
@@ -53,25 +53,28 @@ pub fn mend_record(bytes: &mut [u8]) {
     bytes[HEADER_SIZE - CHECK_SIZE..HEADER_SIZE].copy_from_slice(&hasher.finish()[..CHECK_SIZE]);
 }
 
+/// In it every structure may stand that may stand in any volume.
+const LARGEST: Layout = Layout::new(VOLUME_BLOCKS_MAX).expect("a possible size");
+
 fn superblock(bytes: &[u8]) {
     let Ok((superblock, layout)) = Superblock::decode(bytes) else { return };
-    let again = Superblock::new(superblock.deployment, superblock.volume, superblock.name, &layout);
+    let again = Superblock::new(superblock.deployment, superblock.volume, superblock.name, layout.blocks);
     assert_eq!(again.as_bytes(), &bytes[..size_of::<Superblock>()]);
     assert_eq!(superblock.matches(&again), Ok(()));
-    assert_eq!(layout.ledger.end(), layout.blocks);
+    assert_eq!(layout.space.end(), layout.blocks);
 }
 
 fn hint(bytes: &[u8]) {
     let Ok((read, _)) = Hint::read_from_prefix(bytes) else { return };
-    let Some((frontier, last_header_block)) = Hint::decode(bytes, &read.volume) else { return };
-    let again = Hint::new(read.volume, &frontier, last_header_block);
+    let Some(hint) = Hint::find(bytes, &read.volume, &LARGEST) else { return };
+    let (last_header_block, written) = (hint.last_header_block.get(), hint.assets_written.get());
+    let again = Hint::new(read.volume, &hint.frontier(), last_header_block, written);
     assert_eq!(again.as_bytes(), &bytes[..size_of::<Hint>()]);
 }
 
 fn header(bytes: &[u8]) {
     let Ok((read, _)) = BatchHeader::read_from_prefix(bytes) else { return };
-    let (ledger_blocks, assets_blocks) = (1 << 32, 1 << 32);
-    let found = BatchHeader::find(bytes, &read.volume, read.ledger_block.get(), ledger_blocks, assets_blocks);
+    let found = BatchHeader::find(bytes, &read.volume, read.ledger_block.get(), &LARGEST);
     let Ok(header) = found else { return };
     let batch = Batch {
         kind: header.kind().expect("an accepted batch header has a kind"),
@@ -84,10 +87,10 @@ fn header(bytes: &[u8]) {
     };
     let before = header.frontier_before();
     assert_eq!(BatchHeader::new(&before, &batch).as_bytes(), &bytes[..STAMP_SIZE]);
-    assert_eq!(BatchHeader::decode(bytes, &header.volume, &before, ledger_blocks, assets_blocks), Ok(header));
+    assert_eq!(BatchHeader::decode(bytes, &header.volume, &before, &LARGEST), Ok(header));
     let after = header.frontier_after();
-    assert!(after.ledger_next > before.ledger_next && after.ledger_next <= ledger_blocks);
-    assert!(after.assets_next >= before.assets_next && after.assets_next <= assets_blocks);
+    assert!(after.ledger_next > before.ledger_next && after.assets_next >= before.assets_next);
+    assert!(after.is_within(&LARGEST));
 }
 
 fn record(bytes: &[u8]) {
@@ -131,7 +134,7 @@ fn seeds() -> Vec<Vec<u8>> {
     volume.hint(1);
     volume.seal();
     let block = |number: usize| &volume.bytes[number * BLOCK_SIZE..];
-    let ledger = &block(volume.layout.ledger.start as usize)[..volume.frontier.ledger_next as usize * BLOCK_SIZE];
+    let ledger = &block(volume.layout.space.start as usize)[..volume.frontier.ledger_next as usize * BLOCK_SIZE];
     let mut seeds = vec![block(0)[..size_of::<Superblock>()].to_vec(), block(2)[..size_of::<Hint>()].to_vec()];
     for batch in ledger.chunks(BLOCK_SIZE) {
         seeds.push(batch[..STAMP_SIZE].to_vec());

@@ -13,6 +13,7 @@ use totebox_deployment::Deployment;
 use totebox_manifest::Role;
 use totebox_manifest::conversation::{self, MESSAGE_HEADER};
 use totebox_protocol::vault::{Op, Request, Status};
+use totebox_tests::place::{bytes_of, may_be_written};
 use totebox_tests::sim::{DiskHandle, blank_disk, deployment};
 use totebox_tests::vault_harness::{Answer, ClientId, VaultHarness, request};
 use zerocopy::FromBytes;
@@ -244,17 +245,11 @@ impl Attack {
             let (place, frontier) = (&self.deployment.volumes[volume], &self.committed[volume].frontier);
             let block = block - place.first_block;
             if HINT_BLOCKS.contains(&block) && blocks == 1 {
-                assert!(Hint::decode(&bytes, &place.id).is_some(), "the vault writes valid hints");
+                assert!(Hint::find(&bytes, &place.id, &place.layout).is_some(), "the vault writes valid hints");
                 continue;
             }
-            let layout = &place.layout;
-            let allowed = [
-                (layout.input.start, layout.input.end()),
-                (layout.assets.start + frontier.assets_next, layout.assets.end()),
-                (layout.ledger.start + frontier.ledger_next, layout.ledger.end()),
-            ];
             assert!(
-                allowed.iter().any(|&(start, end)| start <= block && block + blocks <= end),
+                may_be_written(&place.layout, frontier, block, blocks),
                 "a write to block {block} of volume {volume}, where nothing may be written any more"
             );
         }
@@ -268,10 +263,7 @@ impl Attack {
         for (volume, committed) in self.deployment.volumes.iter().zip(&mut self.committed) {
             let start = volume.first_block as usize * BLOCK_SIZE;
             let bytes = &disk.stable()[start..][..volume.layout.blocks as usize * BLOCK_SIZE];
-            let directory = |area, blocks: u64| {
-                let start = volume.layout.extent(area).start as usize * BLOCK_SIZE;
-                &bytes[start..][..blocks as usize * BLOCK_SIZE]
-            };
+            let directory = |area, blocks: u64| bytes_of(disk.stable(), volume, area, 0, blocks);
             let Frontier { ledger_next, assets_next, batches, sealed, .. } = committed.frontier;
             assert!(directory(Area::Ledger, ledger_next) == committed.ledger, "committed records have changed");
             assert!(directory(Area::Assets, assets_next) == committed.assets, "committed content has changed");
@@ -284,8 +276,8 @@ impl Attack {
             assert!(!sealed || frontier == committed.frontier, "a sealed volume has grown");
             *committed = Committed {
                 frontier,
-                ledger: directory(Area::Ledger, frontier.ledger_next).to_vec(),
-                assets: directory(Area::Assets, frontier.assets_next).to_vec(),
+                ledger: directory(Area::Ledger, frontier.ledger_next),
+                assets: directory(Area::Assets, frontier.assets_next),
             };
         }
     }

@@ -97,11 +97,12 @@ fn run(input: &[u8]) {
 
 /// The blocks in which no byte may change.
 fn committed() -> impl Iterator<Item = usize> + Clone {
-    let TestVolume { layout, frontier, .. } = base();
-    let from = |start: u64, blocks: u64| start as usize..(start + blocks) as usize;
-    let assets = from(layout.assets.start, frontier.assets_next);
-    let ledger = from(layout.ledger.start, frontier.ledger_next);
-    std::iter::once(0).chain(assets).chain(ledger)
+    let Frontier { assets_next, ledger_next, .. } = base().frontier;
+    let directory = |area, blocks| {
+        base().ranges(area, 0, blocks).flat_map(|range| range.start / BLOCK_SIZE..range.end / BLOCK_SIZE)
+    };
+    let all = directory(Area::Assets, assets_next).chain(directory(Area::Ledger, ledger_next));
+    std::iter::once(0).chain(all).collect::<Vec<_>>().into_iter()
 }
 
 fn differs(block: usize, bytes: &[u8]) -> bool {
@@ -153,9 +154,11 @@ fn walk<'a>(claimed: Option<Frontier>, mode: Mode, read: impl Fn(Range<usize>) -
     while let Some(want) = verifier.want() {
         wants += 1;
         // Each step of a search behind lost batch headers may read on to the ledger's end.
-        assert!(wants <= layout.blocks * layout.ledger.blocks, "it never ends");
-        assert!((1..=BATCH_BLOCKS_MAX).contains(&want.blocks) && want.block + want.blocks as u64 <= layout.blocks);
-        let start = want.block as usize * BLOCK_SIZE;
+        assert!(wants <= layout.blocks * layout.space.blocks, "it never ends");
+        assert!((1..=BATCH_BLOCKS_MAX).contains(&want.blocks));
+        let place =
+            layout.place(want.area, want.block, want.blocks as u64).expect("what is wanted is in one piece");
+        let start = place.start as usize * BLOCK_SIZE;
         match read(start..start + want.blocks * BLOCK_SIZE) {
             Some(bytes) => verifier.feed(bytes, &mut sane),
             None => verifier.unreadable(&mut sane),
@@ -163,10 +166,7 @@ fn walk<'a>(claimed: Option<Frontier>, mode: Mode, read: impl Fn(Range<usize>) -
     }
     let summary = verifier.summary();
     assert_eq!(summary.findings, sane.findings);
-    assert!(
-        summary.frontier.ledger_next <= layout.ledger.blocks
-            && summary.frontier.assets_next <= layout.assets.blocks
-    );
+    assert!(summary.frontier.is_within(layout));
     summary.findings
 }
 
@@ -180,12 +180,12 @@ struct Sane {
 impl Visitor for Sane {
     fn finding(&mut self, finding: &Finding) {
         let layout = base().layout;
-        assert!(finding.block <= layout.extent(finding.area).blocks, "{finding:?}");
+        assert!(finding.block <= layout.blocks_of(finding.area), "{finding:?}");
         self.findings += 1;
     }
 
     fn record(&mut self, _: &Record<'_>, block: u64, offset: usize) {
-        assert!(block < base().layout.extent(Area::Ledger).blocks && offset < BLOCK_SIZE);
+        assert!(block < base().layout.blocks_of(Area::Ledger) && offset < BLOCK_SIZE);
         self.content = 0;
     }
 

@@ -48,7 +48,7 @@ impl Requests {
             mine: Shared::new(mapped, link.mine).ok_or(missing)?,
             channel: Channel::of(link).ok_or(missing)?,
             input_blocks: layout.input.blocks,
-            assets_blocks: layout.assets.blocks,
+            assets_blocks: layout.blocks_of(Area::Assets),
             info: None,
             sent: 0,
             refused: 0,

@@ -8,6 +8,8 @@ use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use totebox_deployment::Deployment;
 use totebox_deployment::volume::Volume;
 
+use crate::place::{bytes_of, may_be_written};
+
 /// What is known of the disk of a deployment.
 pub(super) struct WriteOnce(Vec<Place>);
 
@@ -59,7 +61,8 @@ impl WriteOnce {
         let at = block - volume.first_block;
         let name = &volume.name;
         if HINT_BLOCKS.contains(&at) && blocks == 1 {
-            let hint = Hint::decode(bytes, &volume.id).expect("the vault writes valid hints");
+            let hint = Hint::find(bytes, &volume.id, &volume.layout).expect("the vault writes valid hints");
+            let hint = names(&hint);
             let durable = hint == (Frontier::EMPTY, 0) || batches.contains(&hint);
             assert!(durable, "a hint of {name} names what is not durable: {hint:?}");
             let other = HINT_BLOCKS.into_iter().find(|&hint| hint != at).expect("there are two");
@@ -67,14 +70,8 @@ impl WriteOnce {
             return;
         }
         let frontier = place_frontier(batches);
-        let open = |area: Area, from: u64| {
-            let extent = volume.layout.extent(area);
-            extent.start + from <= at && at + blocks <= extent.end()
-        };
         assert!(
-            open(Area::Input, 0)
-                || open(Area::Assets, frontier.assets_next)
-                || open(Area::Ledger, frontier.ledger_next),
+            may_be_written(&volume.layout, &frontier, at, blocks),
             "a write to block {at} of {name}, where nothing may be written any more: {frontier:?}"
         );
     }
@@ -85,33 +82,36 @@ fn place_frontier(batches: &[(Frontier, u64)]) -> Frontier {
     batches.last().map_or(Frontier::EMPTY, |(frontier, _)| *frontier)
 }
 
+/// The frontier a hint names, and the block of its last batch header.
+fn names(hint: &Hint) -> (Frontier, u64) {
+    (hint.frontier(), hint.last_header_block.get())
+}
+
 impl Place {
     /// What the newest hint on the medium names.
     fn newest_hint(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
+        let Volume { id, layout, .. } = &self.volume;
         let block = |hint: u64| &stable[(self.volume.first_block + hint) as usize * BLOCK_SIZE..][..BLOCK_SIZE];
-        let hints = HINT_BLOCKS.into_iter().filter_map(|hint| Hint::decode(block(hint), &self.volume.id));
-        hints.max_by_key(|(frontier, _)| frontier.batches)
+        let hints = HINT_BLOCKS.into_iter().filter_map(|hint| Hint::find(block(hint), id, layout));
+        hints.map(|hint| names(&hint)).max_by_key(|(frontier, _)| frontier.batches)
     }
 
     /// The batch at the frontier, if it is whole.
     fn next_batch(&self, stable: &[u8]) -> Option<(Frontier, u64)> {
         let Volume { id, layout, .. } = &self.volume;
         let frontier = place_frontier(&self.batches);
-        if frontier.ledger_next >= layout.ledger.blocks {
+        if frontier.ledger_next >= layout.ledger_end(frontier.assets_next) {
             return None;
         }
-        let bytes = |area, from: u64, to: u64| {
-            let at = |block| (self.volume.first_block + layout.extent(area).start + block) as usize * BLOCK_SIZE;
-            &stable[at(from)..at(to)]
-        };
+        let bytes = |area, from: u64, to: u64| bytes_of(stable, &self.volume, area, from, to - from);
         let at = frontier.ledger_next;
         let block = bytes(Area::Ledger, at, at + 1);
-        let header = BatchHeader::decode(block, id, &frontier, layout.ledger.blocks, layout.assets.blocks).ok()?;
+        let header = BatchHeader::decode(&block, id, &frontier, layout).ok()?;
         let after = header.frontier_after();
         let records =
             &bytes(Area::Ledger, at, after.ledger_next)[STAMP_SIZE..][..header.payload_len.get() as usize];
         let assets = bytes(Area::Assets, header.assets_durable.get(), header.assets_to.get());
-        let whole = checksum(records) == header.ledger_checksum && checksum(assets) == header.assets_checksum;
+        let whole = checksum(records) == header.ledger_checksum && checksum(&assets) == header.assets_checksum;
         whole.then_some((after, at))
     }
 }

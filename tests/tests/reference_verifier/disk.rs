@@ -102,7 +102,7 @@ impl Disk {
     /// The byte at which a block of a volume begins.
     fn at(&self, name: &str, area: Area, block: u64) -> usize {
         let volume = self.volume(name);
-        volume.offset() as usize + (volume.layout.extent(area).start + block) as usize * BLOCK_SIZE
+        volume.offset() as usize + volume.layout.run(area, block).start as usize * BLOCK_SIZE
     }
 
     /// It, in a file.

@@ -93,7 +93,7 @@ fn one_flipped_bit(python: &Python) {
 /// A volume for each kind, with a record for each payload that tests its form.
 fn payloads_of_every_kind(python: &Python) {
     for &kind in Kind::ALL {
-        let mut volume = TestVolume::blank("forms", 1024, 512);
+        let mut volume = TestVolume::blank("forms", 1024);
         volume.start();
         let mut unsound = Vec::new();
         for (payload, fits) in payloads(kind) {
@@ -140,7 +140,7 @@ fn disks_without_a_table(python: &Python) {
     planted.document("forged", b"never committed by anybody");
     planted.commit();
     planted.hint(1);
-    let mut outer = TestVolume::blank("outer", 1024, 64);
+    let mut outer = TestVolume::blank("outer", 1024);
     outer.start();
     outer.document("volume", &planted.bytes);
     outer.commit();

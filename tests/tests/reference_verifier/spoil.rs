@@ -4,7 +4,7 @@
 use fastrand::Rng;
 use ledger_fmt::batch_header::{BatchHeader, Hint, STAMP_SIZE};
 use ledger_fmt::hash::{Domain, checksum};
-use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Superblock};
+use ledger_fmt::layout::{BLOCK_SIZE, HINT_BLOCKS, Superblock};
 use ledger_fmt::payload::PAYLOAD_MAX;
 use ledger_fmt::record::{CHECK_SIZE, HEADER_SIZE, Header};
 use zerocopy::{FromBytes, IntoBytes};
@@ -63,7 +63,7 @@ fn forge(disk: &mut Disk, rng: &mut Rng) {
     let volume = rng.choice(&disk.volumes).expect("there are volumes").clone();
     let start = volume.offset() as usize;
     let Some(bytes) = disk.bytes.get_mut(start..start + volume.size() as usize) else { return };
-    let ledger = &mut bytes[volume.layout.extent(Area::Ledger).start as usize * BLOCK_SIZE..];
+    let ledger = &mut bytes[volume.layout.space.start as usize * BLOCK_SIZE..];
     match rng.u8(..8) {
         0 => {
             change(&mut bytes[..120], rng);
@@ -71,7 +71,7 @@ fn forge(disk: &mut Disk, rng: &mut Rng) {
         }
         1 => {
             let hint = &mut bytes[HINT_BLOCKS[rng.usize(..2)] as usize * BLOCK_SIZE..][..size_of::<Hint>()];
-            change(&mut hint[..96], rng);
+            change(&mut hint[..104], rng);
             sign(hint, Domain::Hint);
         }
         2..4 => {
@@ -79,7 +79,7 @@ fn forge(disk: &mut Disk, rng: &mut Rng) {
                 change(&mut ledger[at..at + 224], rng);
                 sign(&mut ledger[at..at + STAMP_SIZE], Domain::BatchHeader);
                 if rng.bool() {
-                    join(bytes, volume.layout.extent(Area::Ledger).start);
+                    join(bytes, volume.layout.space.start);
                 }
             }
         }
@@ -87,7 +87,7 @@ fn forge(disk: &mut Disk, rng: &mut Rng) {
             if let Some(at) = rng.choice(records(ledger)) {
                 forge_record(&mut ledger[at..], rng);
                 if rng.bool() {
-                    join(bytes, volume.layout.extent(Area::Ledger).start);
+                    join(bytes, volume.layout.space.start);
                 }
             }
         }

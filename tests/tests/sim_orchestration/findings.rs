@@ -3,11 +3,12 @@
 use ledger_fmt::batch_header::Hint;
 use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS};
 use ledger_fmt::record::{Kind, Record};
+use totebox_deployment::volume::Volume;
 use totebox_tests::archive_harness::verify_content;
 use totebox_tests::operator::{Operator, number, value};
 use totebox_tests::orchestration::{NAMES, PERIOD_MS, SCHEDULED, Structure, audit_record, row, spot, state};
+use totebox_tests::place::offset;
 use totebox_tests::sim::{DiskHandle, SimWire, deployment, for_each_seed};
-use totebox_tests::vault_harness::offset;
 
 use super::{a_round, at_work, await_event, await_state, content, fetch, uptime};
 
@@ -77,7 +78,8 @@ fn a_damaged_hint_does_not_vanish_under_a_newer_one() {
         assert_eq!(operator.ask("flags").unwrap().end, "+flags open=0 hidden=0");
         let at = HINT_BLOCKS.map(|block| offset(&deployment, 1, Area::Volume, block));
         let hints = |disk: &DiskHandle| at.map(|at| disk.borrow().seen()[at..at + BLOCK_SIZE].to_vec());
-        let runs = hints(&disk).map(|hint| Hint::decode(&hint, &deployment.volumes[1].id).map(|(f, _)| f.batches));
+        let Volume { id, layout, .. } = &deployment.volumes[1];
+        let runs = hints(&disk).map(|hint| Hint::find(&hint, id, layout).map(|hint| hint.batches.get()));
         let older = usize::from(runs[1] < runs[0]);
         disk.borrow_mut().damage(at[older] + 20, |byte| *byte ^= 0x08);
         let damaged = hints(&disk);

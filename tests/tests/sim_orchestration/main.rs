@@ -22,7 +22,12 @@ fn content(number: usize) -> Vec<u8> {
 
 /// An operator at a settled machine, and some documents in each archive.
 fn at_work(deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>) {
-    let disk = DiskHandle::new(blank_disk(deployment));
+    at_work_on(blank_disk(deployment), deployment, seed)
+}
+
+/// The same, on a disk that holds this.
+fn at_work_on(held: Vec<u8>, deployment: &Deployment, seed: u64) -> (DiskHandle, Operator<SimWire>) {
+    let disk = DiskHandle::new(held);
     let mut operator = operator(deployment, disk.clone(), seed, None);
     operator.connect_settled().unwrap();
     for name in NAMES {

@@ -1,14 +1,15 @@
 //! What faults, hangs, goes back in time or takes no records is flagged, and stops nothing else.
 
 use ledger_fmt::record::Kind;
+use ledger_fmt::testing::TestVolume;
 use totebox_domain::{Fault, FaultKind};
 use totebox_manifest::Role;
 use totebox_tests::archive_harness::verify;
 use totebox_tests::operator::{number, value};
 use totebox_tests::orchestration::{NAMES, SCHEDULED, Structure, audit_record, spot, state};
-use totebox_tests::sim::deployment;
+use totebox_tests::sim::{blank_disk, deployment};
 
-use super::{DOCUMENTS, at_work, await_event, await_state, content, fetch};
+use super::{DOCUMENTS, at_work, at_work_on, await_event, await_state, content, fetch};
 
 #[test]
 fn a_fault_is_recorded_and_flagged_and_what_is_over_is_news_when_it_happens_again() {
@@ -156,14 +157,24 @@ fn an_audit_record_that_takes_no_records_is_the_most_serious_flag_and_stops_noth
 
 #[test]
 fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
-    let deployment =
-        deployment(&SCHEDULED.replace("volume = \"2 MiB\"", "volume = \"1 MiB\"\nledger = \"40 KiB\""));
-    let (disk, mut operator) = at_work(&deployment, 1);
+    let deployment = deployment(SCHEDULED);
+    // Only the four blocks that are kept for its end are left of it.
+    let place = &deployment.volumes[3];
+    let mut full = TestVolume::of(place.superblock());
+    full.start();
+    while full.frontier.ledger_next + 4 < full.layout.space.blocks {
+        full.checkpoint();
+        full.commit();
+    }
+    (0..2).for_each(|slot| full.hint(slot));
+    let mut held = blank_disk(&deployment);
+    held[place.offset() as usize..][..full.bytes.len()].copy_from_slice(&full.bytes);
+    let (disk, mut operator) = at_work_on(held, &deployment, 1);
     await_event(&mut operator, "flag 1 audit audit-volume");
     let before = audit_record(&deployment, disk.borrow().seen());
     let spot = spot(&deployment, disk.borrow().seen(), 1, Structure::Asset);
     disk.borrow_mut().damage(spot.byte, |byte| *byte ^= 1);
-    await_event(&mut operator, "flag 2 finance asset");
+    await_event(&mut operator, "flag 4 finance asset");
     await_state(&mut operator, "finance", "suspended");
     for archive in ["contracts", "correspondence"] {
         assert!(operator.put(archive, "goes on", b"x").unwrap().is_ok());
@@ -178,8 +189,8 @@ fn a_full_audit_record_is_flagged_and_nothing_in_it_is_overwritten() {
     operator.connect_settled().unwrap();
     await_event(&mut operator, "flag 1 audit audit-volume");
     // The record does not say that finance was suspended.
-    await_event(&mut operator, "flag 2 finance lifecycle");
-    await_event(&mut operator, "flag 3 finance asset");
+    await_event(&mut operator, "flag 4 finance lifecycle");
+    await_event(&mut operator, "flag 5 finance asset");
     await_state(&mut operator, "finance", "suspended");
     assert!(audit_record(&deployment, disk.borrow().seen()).starts_with(&before));
 

@@ -5,16 +5,14 @@
 //! is lost nobody can say what it vouched for, so there must be no later batch header behind that frontier either: it
 //! would be of a commit that was acknowledged, perhaps. A hint that is valid is kept, and binds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ledger_fmt::batch_header::{BatchHeader, Frontier, Hint};
-use ledger_fmt::layout::{
-    Area, BLOCK_SIZE, DIRECTORIES_START, HINT_BLOCKS, INPUT_BLOCKS, Layout, SUPERBLOCK, Superblock,
-};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, HINT_BLOCKS, Layout, SUPERBLOCK, Superblock};
 use ledger_fmt::verify::{Finding, FindingKind, Mode, Visitor};
 use totebox_vault::recovery::{Found, LookedAt, Recovery};
-use zerocopy::{FromBytes, IntoBytes};
+use zerocopy::IntoBytes;
 
 use super::{Plan, block};
 use crate::find::complaint;
@@ -165,47 +163,7 @@ impl Examined<'_> {
                 self.volume.name
             ));
         }
-        if self.deployed {
-            return Ok(());
-        }
-        // A document may look like a first batch. Then the genuine batch headers say that `ledger/` is elsewhere.
-        let starts = self.ledger_starts();
-        if starts != [self.layout.ledger.start].into() {
-            return Err(format!(
-                "{}, and the batch headers in the volume do not agree where ledger/ begins (blocks {}): a document may look \
-                 like one; with --deployment DIR it is known",
-                self.superblock_now(),
-                starts.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
-            ));
-        }
         Ok(())
-    }
-
-    /// The blocks in which `ledger/` begins by the word of all batch headers of the volume, wherever they stand.
-    fn ledger_starts(&self) -> BTreeSet<u64> {
-        let mut starts = BTreeSet::new();
-        self.each_block(DIRECTORIES_START + INPUT_BLOCKS, self.layout.blocks, |at, bytes| {
-            if let Ok((header, _)) = BatchHeader::read_from_prefix(bytes)
-                && let Some(start) = at.checked_sub(header.ledger_block.get())
-                && starts.len() < 8
-                && let Some(layout) = self
-                    .layout
-                    .blocks
-                    .checked_sub(start)
-                    .and_then(|ledger| Layout::new(self.layout.blocks, ledger))
-                && BatchHeader::find(
-                    bytes,
-                    &self.superblock.volume,
-                    at - start,
-                    layout.ledger.blocks,
-                    layout.assets.blocks,
-                )
-                .is_ok()
-            {
-                starts.insert(start);
-            }
-        });
-        starts
     }
 
     /// Reads blocks of the volume. Those that cannot be read are passed over; whether there was none.
@@ -230,7 +188,7 @@ impl Examined<'_> {
     }
 
     /// The valid hint in a slot, and whether zeros follow it in its block.
-    fn hint(&self, slot: usize) -> Option<((Frontier, u64), bool)> {
+    fn hint(&self, slot: usize) -> Option<(Hint, bool)> {
         let mut bytes = [0; BLOCK_SIZE];
         let read = (self.reader)(HINT_BLOCKS[slot], &mut bytes);
         let hint = Hint::find(&bytes, &self.superblock.volume, &self.layout).filter(|_| read)?;
@@ -250,8 +208,7 @@ impl Examined<'_> {
                         HINTS[slot]
                     ));
                 }
-                Some(((frontier, last_header_block), false)) => {
-                    let hint = Hint::new(self.superblock.volume, &frontier, last_header_block);
+                Some((hint, false)) => {
                     let why = "it is valid, but something stands behind it in its block".to_owned();
                     let bytes = block(hint.as_bytes());
                     writes.push(Mended { block: at, what: HINTS[slot], why, bytes, anew: false });
@@ -262,7 +219,8 @@ impl Examined<'_> {
                     let last_header_block = found.map(|found| found.header_block).or(self.seen.last_header_block);
                     let last_header_block =
                         last_header_block.ok_or("where the last batch header stands is not known")?;
-                    let hint = Hint::new(self.superblock.volume, self.frontier(), last_header_block);
+                    let (volume, written) = (self.superblock.volume, self.assets_written());
+                    let hint = Hint::new(volume, self.frontier(), last_header_block, written);
                     let mut why = format!(
                         "it is {}; made anew for the frontier behind {batches} batches, ledger block {ledger_next}, assets \
                          block {assets_next}",
@@ -280,6 +238,13 @@ impl Examined<'_> {
             }
         }
         Ok(writes)
+    }
+
+    /// How far content may have been written: what a valid hint says, or else as far as there is room.
+    fn assets_written(&self) -> u64 {
+        let said = (0..2).filter_map(|slot| self.hint(slot)).map(|(hint, _)| hint.assets_written.get()).max();
+        let written = said.unwrap_or_else(|| self.layout.assets_end(self.frontier().ledger_next));
+        written.max(self.frontier().assets_next)
     }
 
     fn hint_now(&self, at: u64) -> &'static str {
@@ -312,11 +277,15 @@ impl Examined<'_> {
             }
             _ => {}
         }
-        let Layout { ledger, assets, .. } = self.layout;
+        let start = self.layout.space.start;
+        // Behind that there is content, or may be.
+        let known = (0..2).any(|slot| self.hint(slot).is_some());
+        let content = if known { self.assets_written() } else { frontier.assets_next };
+        let end = start + self.layout.ledger_end(content);
         let mut later = None;
-        let all = self.each_block(ledger.start + frontier.ledger_next, ledger.end(), |at, bytes| {
-            let at = at - ledger.start;
-            let header = BatchHeader::find(bytes, &self.superblock.volume, at, ledger.blocks, assets.blocks);
+        let all = self.each_block(start + frontier.ledger_next, end, |at, bytes| {
+            let at = at - start;
+            let header = BatchHeader::find(bytes, &self.superblock.volume, at, &self.layout);
             if let Some(header) = header.ok().filter(|header| header.batch.get() > frontier.batches) {
                 later.get_or_insert((at, header.batch.get()));
             }

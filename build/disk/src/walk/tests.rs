@@ -55,7 +55,7 @@ fn plain(reader: &Reader, superblock: &Superblock, mode: Mode) -> Told {
     let mut verifier = Verifier::new(superblock, None, mode);
     while let Some(want) = verifier.want() {
         let mut bytes = vec![0; want.blocks * BLOCK_SIZE];
-        match reader(want.block, &mut bytes) {
+        match read_area(reader, verifier.layout(), want.area, want.block, &mut bytes) {
             true => verifier.feed(&bytes, &mut told),
             false => verifier.unreadable(&mut told),
         }
@@ -93,7 +93,7 @@ fn compare(volume: &TestVolume, bytes: &Arc<Vec<u8>>, unreadable: &[Range<u64>])
 /// Documents of all lengths, in so many chunks that not all of them are in memory at a time; a commit behind the
 /// hints, too.
 fn volume() -> TestVolume {
-    let mut volume = TestVolume::blank("big", 8192, 600);
+    let mut volume = TestVolume::blank("big", 8192);
     volume.start();
     let content: Vec<u8> = (0..70_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
     for batch in 0..400 {
@@ -119,18 +119,17 @@ fn a_whole_volume_is_read_ahead_and_its_documents_hashed() {
     // The first chunk's documents are hashed for certain: the threads know of them before the walk does.
     let reader = reader(&bytes, &[]);
     let mut walk = Walk::with(reader, &volume.superblock, Mode::Full);
-    let assets = volume.layout.assets;
-    while walk.verifier.want().is_some_and(|want| want.block < assets.start || want.block >= assets.end()) {
+    while walk.verifier.want().is_some_and(|want| want.area != Area::Assets) {
         walk.step(&mut Told::default());
     }
     let want = walk.verifier.want().unwrap();
-    let (read, hash) = walk.ahead[1].get(want, assets.end()).unwrap();
+    let (read, hash) = walk.ahead[1].get(want, volume.frontier.assets_next).unwrap();
     assert_eq!(hash, Some(hash::content(&read[..want.content.unwrap() as usize])));
 }
 
 #[test]
 fn a_small_volume_is_as_good_as_a_large_one() {
-    let mut blank = TestVolume::blank("blank", 256, 1);
+    let mut blank = TestVolume::blank("blank", 256);
     assert_eq!(compare(&blank, &Arc::new(blank.bytes.clone()), &[]).kinds, []);
     blank.hint(0);
     assert_eq!(compare(&blank, &Arc::new(blank.bytes.clone()), &[]).kinds, []);
@@ -142,8 +141,9 @@ fn a_small_volume_is_as_good_as_a_large_one() {
 fn what_cannot_be_read_is_named_as_without_reading_ahead() {
     let volume = volume();
     let bytes = Arc::new(volume.bytes.clone());
-    let (assets, ledger) = (volume.layout.assets.start, volume.layout.ledger.start);
-    for block in [assets, assets + 63, assets + 64, assets + 500, ledger, ledger + 63, ledger + 64, ledger + 300] {
+    let assets = [0, 63, 64, 255, 256, 500].map(|block| volume.layout.run(Area::Assets, block).start);
+    let ledger = [0, 63, 64, 300].map(|block| volume.layout.run(Area::Ledger, block).start);
+    for block in assets.into_iter().chain(ledger) {
         for blocks in [1, 3, 200] {
             let told = compare(&volume, &bytes, std::slice::from_ref(&(block..block + blocks)));
             assert!(told.kinds.contains(&FindingKind::Unreadable), "{block}, {blocks}");
@@ -157,7 +157,8 @@ fn what_cannot_be_read_is_named_as_without_reading_ahead() {
 #[test]
 fn a_volume_that_ends_too_early_is_read_as_far_as_it_goes() {
     let volume = volume();
-    let (assets, ledger) = (volume.layout.assets.start, volume.layout.ledger.start);
+    let assets = volume.layout.run(Area::Assets, volume.frontier.assets_next - 1).start / 256 * 256;
+    let ledger = volume.layout.space.start;
     for blocks in [0, 1, assets, assets + 1, assets + 100, ledger, ledger + 1, ledger + 64, ledger + 130] {
         let mut bytes = volume.bytes.clone();
         bytes.truncate(blocks as usize * BLOCK_SIZE + 17);
@@ -179,12 +180,16 @@ fn damage_is_named_as_without_reading_ahead() {
         let mut bytes = volume.bytes.clone();
         for _ in 0..=random(20) {
             let (area, blocks) = used[random(2) as usize];
-            let range = volume.range(area, random(blocks), 1 + random(3));
+            let piece = |block, blocks: u64| {
+                let run = volume.layout.run(area, block);
+                volume.range(area, block, blocks.min(run.blocks))
+            };
+            let range = piece(random(blocks), 1 + random(3));
             match random(3) {
                 // A flipped bit, perhaps in a batch header; a lost stretch; one that is found a second time.
                 0 => bytes[range.start + random(4096) as usize] ^= 4,
                 1 => bytes[range].fill(0),
-                _ => bytes.copy_within(range, volume.range(area, random(blocks), 3).start),
+                _ => bytes.copy_within(range, piece(random(blocks), 1).start),
             }
         }
         for hint in &HINT_BLOCKS[..round % 3] {
@@ -196,7 +201,7 @@ fn damage_is_named_as_without_reading_ahead() {
 
 #[test]
 fn records_that_lie_about_where_their_documents_are_are_found_out() {
-    let mut volume = TestVolume::blank("liar", 2048, 400);
+    let mut volume = TestVolume::blank("liar", 2048);
     volume.start();
     let content = [9; 10_000];
     for number in 0..300 {
@@ -218,7 +223,7 @@ fn records_that_lie_about_where_their_documents_are_are_found_out() {
 
 #[test]
 fn a_record_inside_a_record_leads_nobody_astray() {
-    let mut volume = TestVolume::blank("liar", 256, 64);
+    let mut volume = TestVolume::blank("liar", 256);
     volume.start();
     // It says of the document's first block that a shorter one is there.
     let content = Some(Content { size: 100, hash: hash::content(b""), block: 0 });
@@ -252,12 +257,11 @@ fn nothing_is_read_ahead_that_is_not_committed() {
         inner(block, out)
     });
     assert_eq!(walk(reader, &volume.superblock, Mode::Full).kinds, []);
-    let (assets, ledger) = (volume.layout.assets.start, volume.layout.ledger.start);
-    let in_use = |block: u64| match block {
-        block if block < HINT_BLOCKS[1] + 1 => true,
-        block if block < ledger => (assets..assets + volume.frontier.assets_next).contains(&block),
+    let in_use = |block: u64| match volume.owner(block) {
+        (Area::Volume | Area::Assets, _) => true,
+        (Area::Input, _) => false,
         // The verifier itself looks ahead for a batch.
-        block => block < ledger + volume.frontier.ledger_next + BATCH_BLOCKS_MAX as u64,
+        (Area::Ledger, block) => block < volume.frontier.ledger_next + BATCH_BLOCKS_MAX as u64,
     };
     assert!(read.lock().unwrap().iter().cloned().flatten().all(in_use));
 }

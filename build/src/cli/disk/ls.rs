@@ -43,17 +43,15 @@ fn volumes(image: &Image, json: bool) -> Result<Outcome> {
     complain(Report::new(image, rows.into_iter().map(|row| row.report).collect()))
 }
 
-const HEADINGS: &str =
-    "volume                         size   records documents     content assets free ledger free";
+const HEADINGS: &str = "volume                         size   records documents     content        free";
 
 fn print_volume(row: &VolumeRow) -> Result<(), OutputError> {
     let VolumeReport { name, records, documents, content_bytes, sealed, .. } = &row.report;
     let bytes = |bytes| BinaryBytes(bytes).to_string();
     let (size, content) = (bytes(row.size), bytes(*content_bytes));
-    let assets = bytes(row.assets_total - row.assets_used);
-    let ledger = bytes(row.ledger_total - row.ledger_used);
+    let free = bytes(row.free);
     let state = if *sealed { "  sealed" } else { "" };
-    outln!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {assets:>11} {ledger:>11}{state}")
+    outln!("{name:<24} {size:>10} {records:>9} {documents:>9} {content:>11} {free:>11}{state}")
 }
 
 fn records(image: &Image, volume: &Volume, json: bool) -> Result<Outcome> {

@@ -11,7 +11,7 @@ fn a_console_that_breaks_its_messages_is_cut_off_and_the_archive_goes_on() {
     let breaks: [fn(&mut Request); 3] =
         [|r| r.op = 0.into(), |r| r.op = 77.into(), |r| r.len = (INTAKE_DATA as u32 + 1).into()];
     for spoil in breaks {
-        let mut harness = Harness::on(blank(512, 64));
+        let mut harness = Harness::on(blank(512));
         harness.send(Op::PutBegin, 1, 100_000, 0, b"open");
         let mut request = Request::new_zeroed();
         request.op = (Op::List as u16).into();
@@ -32,7 +32,7 @@ fn random_requests_do_no_harm() {
     let mut accepted = 0;
     for seed in 0..60 {
         let mut random = Random(seed);
-        let mut harness = Harness::on(blank(256, 32));
+        let mut harness = Harness::on(blank(256));
         for _ in 0..300 {
             let mut request = Request::new_zeroed();
             random.fill(request.as_mut_bytes());
@@ -62,7 +62,7 @@ fn random_requests_do_no_harm() {
 fn random_indices_do_no_harm() {
     for seed in 0..200 {
         let mut random = Random(seed);
-        let mut harness = Harness::on(blank(256, 32));
+        let mut harness = Harness::on(blank(256));
         let region = Shared::new(mapped(), harness.regions[seed as usize % 2]).unwrap();
         for offset in [0, 8] {
             let wild = if random.below(2) == 0 { random.number() } else { random.below(20) };
@@ -90,7 +90,7 @@ fn a_vault_that_answers_nonsense_is_not_believed() {
         |r| r.batches = 77.into(),
     ];
     for (i, spoil) in spoils.into_iter().enumerate() {
-        let mut harness = Harness::on(blank(512, 64));
+        let mut harness = Harness::on(blank(512));
         harness.put("before", b"before");
         harness.vault.spoil = Some(spoil);
         let messages = harness.submission("d", b"d");
@@ -111,7 +111,7 @@ fn a_vault_that_answers_nonsense_is_not_believed() {
 fn random_replies_do_no_harm() {
     for seed in 0..300 {
         let mut random = Random(seed);
-        let mut harness = Harness::off(blank(256, 32));
+        let mut harness = Harness::off(blank(256));
         harness.archive.start(&mut harness.kernel);
         for round in 0..30 {
             let mut reply = vault::Reply::new_zeroed();
@@ -134,7 +134,7 @@ fn random_bytes_on_the_disk_do_no_harm() {
     let mut failed = 0;
     for seed in 0..60 {
         let mut random = Random(seed);
-        let mut harness = Harness::on(blank(256, 64));
+        let mut harness = Harness::on(blank(256));
         for i in 0..20_u64 {
             harness.put("d", &i.to_le_bytes());
         }
@@ -143,8 +143,8 @@ fn random_bytes_on_the_disk_do_no_harm() {
             // In what was written of app-console-input/, of assets/ or of ledger/.
             let (area, blocks) =
                 [(Area::Input, 10), (Area::Assets, 20), (Area::Ledger, 21)][random.below(3) as usize];
-            let byte = random.below(blocks * 4096) as usize;
-            disk.at(area, 0)[byte] = random.number() as u8;
+            let (block, byte) = (random.below(blocks), random.below(4096) as usize);
+            disk.at(area, block)[byte] = random.number() as u8;
         }
         let mut harness = Harness::on(disk);
         failed += usize::from(harness.state() == ArchiveState::Damaged);

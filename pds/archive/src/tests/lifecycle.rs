@@ -35,7 +35,7 @@ fn told(payload: &[u8]) -> String {
 
 #[test]
 fn every_transition_is_a_record_and_is_what_the_archive_is_after_a_restart() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     assert_eq!(harness.health().recorded, ArchiveState::Active as u8);
     harness.command(ArchiveState::Suspended);
     harness.command(ArchiveState::Suspended);
@@ -57,7 +57,7 @@ fn every_transition_is_a_record_and_is_what_the_archive_is_after_a_restart() {
 
 #[test]
 fn a_transition_is_not_there_before_its_record_is_durable() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.commanded = 1;
     let target = ArchiveState::Suspended as u8;
     harness.lifecycle.publish(&CommandPage { sequence: 1.into(), target, ..CommandPage::new_zeroed() });
@@ -72,7 +72,7 @@ fn a_transition_is_not_there_before_its_record_is_durable() {
 
 #[test]
 fn its_state_survives_in_a_snapshot() {
-    let mut harness = Harness::on(blank(512, 128));
+    let mut harness = Harness::on(blank(512));
     harness.command(ArchiveState::Suspended);
     harness.command(ArchiveState::Active);
     for i in 0..SAVE_IDLE_BLOCKS as u8 + 4 {
@@ -86,7 +86,7 @@ fn its_state_survives_in_a_snapshot() {
 #[test]
 fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
     for suspended in [false, true] {
-        let mut harness = Harness::on(blank(512, 64));
+        let mut harness = Harness::on(blank(512));
         harness.put("document", b"kept");
         if suspended {
             harness.command(ArchiveState::Suspended);
@@ -116,7 +116,7 @@ fn an_archive_is_closed_with_a_last_record_and_a_checkpoint_and_stays_closed() {
 
 #[test]
 fn a_full_ledger_keeps_room_for_its_end() {
-    let mut harness = Harness::on(blank(256, 16));
+    let mut harness = Harness::on(blank(256));
     loop {
         let messages = harness.submission("document", b"");
         if harness.send_all(&messages).last().unwrap().answer == Answer::Failed {
@@ -136,7 +136,7 @@ fn a_full_ledger_keeps_room_for_its_end() {
 
 #[test]
 fn an_archive_that_cannot_write_comes_to_rest_all_the_same() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.vault.refuse = Some((VaultOp::Commit, Status::Io));
     harness.command(ArchiveState::Suspended);
     let health = harness.health();

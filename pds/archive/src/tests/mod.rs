@@ -13,7 +13,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use ledger_fmt::hash::content_blake3;
-use ledger_fmt::layout::{Layout, Superblock};
+use ledger_fmt::layout::Superblock;
 use ledger_fmt::note::Seed;
 use ledger_fmt::testing::padded_name;
 use totebox_manifest::conversation::{INTAKE_DATA, MESSAGE_HEADER, PAGE, queue};
@@ -67,9 +67,8 @@ fn key_region(seed: &Seed) -> Region {
 }
 
 /// An empty volume.
-fn blank(blocks: u64, ledger_blocks: u64) -> Disk {
-    let layout = Layout::new(blocks, ledger_blocks).unwrap();
-    Disk::new(Superblock::new([7; 16], [1; 16], padded_name("contracts"), &layout))
+fn blank(blocks: u64) -> Disk {
+    Disk::new(Superblock::new([7; 16], [1; 16], padded_name("contracts"), blocks))
 }
 
 /// Bytes that differ from place to place.

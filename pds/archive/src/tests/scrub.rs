@@ -11,7 +11,7 @@ use crate::scrub::{BACKGROUND_PER_BEAT, READS_PER_BEAT, READS_PER_POSITION};
 
 /// An archive with documents of many sizes, some of them committed together.
 fn with_documents() -> Harness {
-    let mut harness = Harness::on(blank(1024, 128));
+    let mut harness = Harness::on(blank(1024));
     for (i, len) in [0, 1, 4096, 5000, 200_000, 7].into_iter().enumerate() {
         harness.put("document", &document(len, i as u64));
     }
@@ -116,7 +116,7 @@ fn it_stays_in_the_background() {
 #[test]
 fn many_small_documents_take_few_reads_and_signs_of_life() {
     const DOCUMENTS: usize = 4000;
-    let mut harness = Harness::on(blank(8192, 2048));
+    let mut harness = Harness::on(blank(8192));
     let messages: Vec<_> =
         (0..DOCUMENTS).flat_map(|i| harness.submission("small", &document(1 + i % 4000, i as u64))).collect();
     harness.send_all(&messages);
@@ -133,7 +133,7 @@ fn many_small_documents_take_few_reads_and_signs_of_life() {
 
 #[test]
 fn a_read_ahead_that_fails_says_nothing_of_what_was_asked_for() {
-    let mut harness = Harness::on(blank(1024, 128));
+    let mut harness = Harness::on(blank(1024));
     for i in 0..20 {
         harness.put("document", &document(4096, i));
     }
@@ -160,7 +160,7 @@ fn between_two_passes_there_is_a_pause() {
 
 /// A ledger so long that a pass keeps its position several times: one document a batch, of eight blocks.
 fn long() -> Harness {
-    let mut harness = Harness::on(blank(65_536, 8_000));
+    let mut harness = Harness::on(blank(65_536));
     for i in 0..3 * READS_PER_POSITION as u64 {
         harness.put("document", &document(8 * BLOCK_SIZE, i));
     }
@@ -227,7 +227,7 @@ fn a_position_is_a_saving_of_time_and_nothing_else() {
 
 /// As long as [`long`], with other documents.
 fn long_of_others() -> Harness {
-    let mut harness = Harness::on(blank(65_536, 8_000));
+    let mut harness = Harness::on(blank(65_536));
     for i in 0..3 * READS_PER_POSITION as u64 {
         harness.put("another", &document(8 * BLOCK_SIZE, 77 + i));
     }

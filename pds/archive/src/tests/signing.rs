@@ -42,7 +42,7 @@ fn signed(disk: &Disk) -> Vec<u64> {
 
 #[test]
 fn a_checkpoint_is_signed_once_a_period_if_there_is_anything_new() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.put("document", b"one");
     pass_time(&mut harness, period() - 1);
     assert_eq!(signed(&harness.vault.disk), []);
@@ -66,7 +66,7 @@ fn a_checkpoint_is_signed_once_a_period_if_there_is_anything_new() {
 
 #[test]
 fn what_a_snapshot_holds_for_needs_no_second_signature() {
-    let mut harness = Harness::on(blank(512, 128));
+    let mut harness = Harness::on(blank(512));
     for i in 0..SAVE_IDLE_BLOCKS - 2 {
         harness.put("document", &[i as u8; 10]);
     }
@@ -80,7 +80,7 @@ fn what_a_snapshot_holds_for_needs_no_second_signature() {
 
 #[test]
 fn it_is_signed_between_submissions_and_holds_the_next_one_up_only_for_that() {
-    let mut harness = Harness::on(blank(1024, 128));
+    let mut harness = Harness::on(blank(1024));
     let (first, second) = (harness.submission("first", &document(100_000, 1)), harness.submission("second", b"2"));
     let (begin, rest) = first.split_at(5);
     for (op, tag, value, data) in begin {
@@ -96,7 +96,7 @@ fn it_is_signed_between_submissions_and_holds_the_next_one_up_only_for_that() {
 
 #[test]
 fn without_a_pause_there_is_a_moment_to_sign_in_all_the_same() {
-    let mut harness = Harness::on(blank(1024, 128));
+    let mut harness = Harness::on(blank(1024));
     let time = Time { wall_ms: NOW_MS.into(), uptime_ms: period().into(), ticks: 2.into() };
     harness.time.publish(&time);
     let messages: Vec<_> = (0..200).flat_map(|i| harness.submission("small", &document(10, i))).collect();
@@ -107,7 +107,7 @@ fn without_a_pause_there_is_a_moment_to_sign_in_all_the_same() {
 
 #[test]
 fn an_archive_signs_when_it_comes_to_rest_and_when_it_is_closed() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.put("document", b"one");
     harness.command(ArchiveState::Suspended);
     assert_eq!(harness.health().obeyed.get(), 1);
@@ -124,7 +124,7 @@ fn an_archive_signs_when_it_comes_to_rest_and_when_it_is_closed() {
 
 #[test]
 fn what_a_start_finds_unsigned_is_signed_soon_and_once() {
-    let mut harness = Harness::on(blank(512, 64)).restart();
+    let mut harness = Harness::on(blank(512)).restart();
     for _ in 0..3 {
         pass_time(&mut harness, SOON_MS);
         assert_eq!(signed(&harness.vault.disk), [], "a genesis record alone is no news");
@@ -156,7 +156,7 @@ fn sign(harness: &mut Harness) -> Vec<Answered> {
 
 #[test]
 fn an_operator_has_a_checkpoint_signed_once_as_often_as_it_is_asked_for() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.put("document", b"one");
     for _ in 0..3 {
         let answers = sign(&mut harness);
@@ -173,7 +173,7 @@ fn an_operator_has_a_checkpoint_signed_once_as_often_as_it_is_asked_for() {
 
 #[test]
 fn a_checkpoint_is_asked_for_between_submissions_and_only_of_an_archive_in_service() {
-    let mut harness = Harness::on(blank(1024, 128));
+    let mut harness = Harness::on(blank(1024));
     let first = harness.submission("first", &document(100_000, 1));
     let (begin, rest) = first.split_at(5);
     for (op, tag, value, data) in begin {
@@ -188,7 +188,7 @@ fn a_checkpoint_is_asked_for_between_submissions_and_only_of_an_archive_in_servi
     harness.command(ArchiveState::Archived);
     assert_eq!(sign(&mut harness)[0].failure(), Failure::Sealed);
 
-    let mut harness = Harness::on(blank(256, 16));
+    let mut harness = Harness::on(blank(256));
     loop {
         let messages = harness.submission("document", b"");
         if harness.send_all(&messages).last().unwrap().answer == Answer::Failed {
@@ -196,7 +196,7 @@ fn a_checkpoint_is_asked_for_between_submissions_and_only_of_an_archive_in_servi
         }
     }
     assert_eq!(sign(&mut harness)[0].failure(), Failure::Full, "the rest is kept for its end");
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.put("document", b"one");
     harness.vault.refuse = Some((VaultOp::Commit, Status::Io));
     assert_eq!(sign(&mut harness)[0].failure(), Failure::Io);
@@ -205,7 +205,7 @@ fn a_checkpoint_is_asked_for_between_submissions_and_only_of_an_archive_in_servi
 /// A cut between the two records an archive ends with: the next start makes up for it.
 #[test]
 fn a_closed_archive_that_was_cut_off_still_signs_its_end() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     harness.put("document", b"one");
     harness.commanded = 1;
     let target = ArchiveState::Archived as u8;
@@ -227,7 +227,7 @@ fn a_closed_archive_that_was_cut_off_still_signs_its_end() {
 
 #[test]
 fn a_full_ledger_is_not_filled_with_checkpoints() {
-    let mut harness = Harness::on(blank(256, 16));
+    let mut harness = Harness::on(blank(256));
     let mut uptime_ms = 0;
     loop {
         let messages = harness.submission("document", b"");

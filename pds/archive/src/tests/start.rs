@@ -10,7 +10,7 @@ use super::*;
 
 /// An archive with so many batches of one document each.
 fn with_batches(batches: u64, blocks: u64) -> Harness {
-    let mut harness = Harness::on(blank(blocks, batches + 64));
+    let mut harness = Harness::on(blank(blocks));
     for i in 0..batches {
         harness.put("batch", &i.to_le_bytes());
     }
@@ -26,7 +26,7 @@ fn head(harness: &Harness) -> (ArchiveState, u64, u64, u64, [u8; 32], [u8; 32]) 
 
 #[test]
 fn an_empty_ledger_gets_its_first_record_once() {
-    let harness = Harness::on(blank(256, 32));
+    let harness = Harness::on(blank(256));
     assert_eq!((harness.state(), harness.health().records.get()), (ArchiveState::Active, 1));
     assert!(harness.vault.disk.is_sound());
     let orchestrator = harness.archive.orchestrator;
@@ -85,7 +85,7 @@ fn an_unreadable_snapshot_only_costs_time() {
 fn a_snapshot_of_another_history_is_not_believed() {
     // Two ledgers that begin alike and go apart; one gets the other's snapshots.
     let ours = with_batches(40, 512);
-    let mut theirs = Harness::on(blank(512, 40 + 64));
+    let mut theirs = Harness::on(blank(512));
     for i in 0..40_u64 {
         theirs.put("batch", &(i + 1).to_le_bytes());
     }
@@ -176,7 +176,7 @@ fn forged_index_entries_only_cost_time() {
 
 #[test]
 fn records_of_a_long_batch_without_a_header_are_all_found() {
-    let mut harness = Harness::on(blank(1024, 64));
+    let mut harness = Harness::on(blank(1024));
     // Without content nothing makes the batch go before the console pauses.
     let mut messages = Vec::new();
     for sequence in 1..=150 {
@@ -197,7 +197,7 @@ fn records_of_a_long_batch_without_a_header_are_all_found() {
 
 #[test]
 fn records_are_found_in_a_ledger_of_thousands() {
-    let mut harness = Harness::on(blank(16_384, 8_000));
+    let mut harness = Harness::on(blank(16_384));
     // Batches of all lengths: some documents alone, some in rows.
     let mut random = Random(5);
     let mut documents = 0;
@@ -267,7 +267,7 @@ fn a_damaged_ledger_is_not_continued_but_read() {
 #[test]
 fn a_volume_that_is_not_usable_makes_the_archive_unavailable() {
     for state in [VolumeState::NoDisk, VolumeState::Foreign, VolumeState::Damaged, VolumeState::Failed] {
-        let mut harness = Harness::off(blank(256, 32));
+        let mut harness = Harness::off(blank(256));
         harness.vault.state = state;
         harness.start();
         assert_eq!(harness.state(), ArchiveState::Unavailable);

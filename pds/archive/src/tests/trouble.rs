@@ -16,7 +16,7 @@ fn a_failed_commit_fails_all_that_waits_and_everything_after() {
         (VaultOp::Commit, Status::Unavailable, Failure::Unavailable, ArchiveState::Failed),
         (VaultOp::Commit, Status::Sealed, Failure::Sealed, ArchiveState::Archived),
     ] {
-        let mut harness = Harness::on(blank(512, 64));
+        let mut harness = Harness::on(blank(512));
         harness.put("before", b"before");
         harness.vault.refuse = Some((op, status));
         let mut messages = harness.submission("one", b"one");
@@ -39,7 +39,7 @@ fn a_failed_commit_fails_all_that_waits_and_everything_after() {
 
 #[test]
 fn damaged_content_is_sent_and_then_named() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     let bytes = document(100_000, 1);
     let sequence = harness.put("d", &bytes).sequence();
     let whole = harness.put("e", b"whole").sequence();
@@ -61,7 +61,7 @@ fn damaged_content_is_sent_and_then_named() {
 
 #[test]
 fn a_record_damaged_behind_our_back_is_named_and_its_neighbours_are_read() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     let mut messages = Vec::new();
     for name in ["one", "two", "three"] {
         messages.extend(harness.submission(name, name.as_bytes()));
@@ -87,7 +87,7 @@ fn a_record_damaged_behind_our_back_is_named_and_its_neighbours_are_read() {
 
 #[test]
 fn blocks_that_cannot_be_read_cost_only_what_is_in_them() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     for i in 1..=20_u64 {
         harness.put("d", &i.to_le_bytes());
     }
@@ -104,7 +104,7 @@ fn blocks_that_cannot_be_read_cost_only_what_is_in_them() {
 
 #[test]
 fn a_record_that_points_outside_what_is_committed_is_damage() {
-    let mut disk = Harness::on(blank(512, 64)).vault.disk;
+    let mut disk = Harness::on(blank(512)).vault.disk;
     let head = |disk: &Disk| Harness::on(disk.clone()).health().head;
     let wild = [(10_000, 5), (1, 7), (u64::MAX, 0), (1, u64::MAX), (4097, 0)];
     for (i, (len, block)) in wild.into_iter().enumerate() {
@@ -127,7 +127,7 @@ fn a_record_that_points_outside_what_is_committed_is_damage() {
 
 #[test]
 fn suspended_it_finishes_what_is_whole_and_takes_no_more_until_it_is_active_again() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     let mut messages = harness.submission("whole", b"whole");
     let open = harness.submission("open", &document(100_000, 1));
     messages.extend_from_slice(&open[..20]);
@@ -155,7 +155,7 @@ fn suspended_it_finishes_what_is_whole_and_takes_no_more_until_it_is_active_agai
 
 #[test]
 fn commands_it_cannot_carry_out_are_not_said_to_be_obeyed() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     for target in [ArchiveState::Starting, ArchiveState::Faulted] {
         harness.command(target);
         assert_eq!((harness.state(), harness.health().obeyed.get()), (ArchiveState::Active, 0));
@@ -164,7 +164,7 @@ fn commands_it_cannot_carry_out_are_not_said_to_be_obeyed() {
 
 #[test]
 fn a_sign_of_life_follows_every_call() {
-    let mut harness = Harness::on(blank(512, 64));
+    let mut harness = Harness::on(blank(512));
     let before = harness.health().heartbeat.get();
     harness.kernel.notified.clear();
     harness.beat();

@@ -7,6 +7,7 @@ use ledger_fmt::batch_header::{Batch, BatchHeader, BatchKind, Frontier, STAMP_SI
 use ledger_fmt::hash::checksum;
 use ledger_fmt::layout::{BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::record::Record;
+use ledger_fmt::testing::ranges;
 use totebox_manifest::conversation::{MESSAGE_HEADER, QueueForm, queue};
 use totebox_manifest::{Link, Role};
 use totebox_protocol::vault::{Area, Committed, Op, Reply, Request, Status, VolumeInfo, VolumeState};
@@ -28,7 +29,7 @@ pub struct Disk {
 
 impl Disk {
     pub fn new(superblock: Superblock) -> Disk {
-        let layout = Layout::new(superblock.blocks.get(), superblock.ledger_blocks.get()).unwrap();
+        let layout = superblock.layout().unwrap();
         let mut bytes = vec![0; layout.blocks as usize * BLOCK_SIZE];
         bytes[..size_of::<Superblock>()].copy_from_slice(superblock.as_bytes());
         Disk { superblock, layout, bytes, frontier: Frontier::EMPTY, records: 0, last_header_block: 0 }
@@ -36,7 +37,7 @@ impl Disk {
 
     /// The bytes of an area from a block on.
     pub fn at(&mut self, area: Area, block: u64) -> &mut [u8] {
-        let start = (self.layout.extent(area).start + block) as usize * BLOCK_SIZE;
+        let start = self.layout.run(area, block).start as usize * BLOCK_SIZE;
         &mut self.bytes[start..]
     }
 
@@ -51,8 +52,9 @@ impl Disk {
     /// Commits these record bytes.
     pub fn commit(&mut self, records: &[u8], assets_to: u64) {
         let from = self.frontier.assets_next;
-        let assets_len = (assets_to - from) as usize * BLOCK_SIZE;
-        let assets_checksum = checksum(&self.at(Area::Assets, from)[..assets_len]);
+        let ranges = ranges(&self.layout, Area::Assets, from, assets_to - from);
+        let assets: Vec<u8> = ranges.flat_map(|range| self.bytes[range].iter().copied()).collect();
+        let assets_checksum = checksum(&assets);
         let batch = Batch {
             kind: BatchKind::Commit,
             volume: self.superblock.volume,
@@ -206,7 +208,7 @@ impl FakeVault {
                 self.reads += 1;
                 self.background += usize::from(request.background);
                 let area = Area::from_u8(request.area).unwrap();
-                assert!(block + blocks <= layout.extent(area).blocks, "read outside its area");
+                assert!(layout.place(area, block, blocks).is_some(), "read outside its area, or not in one piece");
                 let within = |&(of, bad): &(Area, u64)| of == area && (block..block + blocks).contains(&bad);
                 if self.unreadable.iter().any(within) {
                     return (Status::Io, Vec::new());
@@ -218,7 +220,9 @@ impl FakeVault {
             Op::WriteInput => self.disk.at(Area::Input, block)[..len].copy_from_slice(data),
             Op::Append => {
                 assert_eq!(block, self.assets_next, "an append goes to the append position");
-                assert!(block + blocks <= layout.assets.blocks, "assets/ is full");
+                assert!(layout.place(Area::Assets, block, blocks).is_some(), "what is appended is in one piece");
+                let most = layout.assets_end(self.disk.frontier.ledger_next + 1);
+                assert!(block + blocks <= most, "the volume is full");
                 let bytes = self.disk.at(Area::Assets, block);
                 bytes[..blocks as usize * BLOCK_SIZE].fill(0);
                 bytes[..len].copy_from_slice(data);
@@ -226,9 +230,9 @@ impl FakeVault {
             }
             Op::Abandon => self.assets_next = self.disk.frontier.assets_next,
             Op::Commit => {
-                let room = layout.ledger.blocks - self.disk.frontier.ledger_next;
+                let room = layout.ledger_end(self.assets_next) - self.disk.frontier.ledger_next;
                 assert_eq!(block, self.disk.frontier.ledger_next, "a commit goes to the frontier");
-                assert!(BatchHeader::blocks_for(len) as u64 <= room, "ledger/ is full");
+                assert!(room > BatchHeader::blocks_for(len) as u64, "the volume is full");
                 self.disk.commit(data, self.assets_next);
                 self.commits += 1;
             }

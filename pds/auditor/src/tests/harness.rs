@@ -12,6 +12,7 @@ use ledger_fmt::record::Record;
 use ledger_fmt::testing::{TestVolume, shown};
 use totebox_domain::Channel;
 use totebox_domain::Domain as _;
+use totebox_ledger_writer::RESERVED_BLOCKS;
 use totebox_manifest::conversation::{AUDIT_DATA, MESSAGE_HEADER, PAGE, QueueForm, queue};
 use totebox_manifest::{Link, LinkKind, Region};
 use totebox_protocol::audit::{self, NO_RECORD, Remembered, Report, Verified};
@@ -103,7 +104,7 @@ impl FakeVault {
                 if disk.state == VolumeState::NoDisk {
                     return (Status::Unavailable, Vec::new());
                 }
-                if block + blocks > disk.volume.layout.extent(area).blocks {
+                if disk.volume.layout.place(area, block, blocks).is_none() {
                     return (Status::OutOfRange, Vec::new());
                 }
                 if disk.unreadable.iter().any(|bad| bad.0 == area && (block..block + blocks).contains(&bad.1)) {
@@ -157,7 +158,7 @@ pub fn commit(volume: &mut TestVolume, records: &[u8]) {
 
 /// An archive's volume: documents of many sizes, in batches of one and several records.
 pub fn archive_volume(name: &str) -> TestVolume {
-    let mut volume = TestVolume::blank(name, 256, 64);
+    let mut volume = TestVolume::blank(name, 256);
     volume.hint(0);
     volume.genesis();
     volume.commit();
@@ -174,8 +175,22 @@ pub fn archive_volume(name: &str) -> TestVolume {
 }
 
 /// An audit volume as the host tool and the vault's first start leave it.
-pub fn audit_volume(ledger_blocks: u64) -> TestVolume {
-    let mut volume = TestVolume::blank("audit", 256, ledger_blocks);
+pub fn audit_volume() -> TestVolume {
+    let mut volume = TestVolume::blank("audit", 256);
+    volume.hint(0);
+    volume.hint(1);
+    volume
+}
+
+/// An audit volume in which only what is kept for its end is left.
+pub fn full_audit_volume() -> TestVolume {
+    let mut volume = audit_volume();
+    volume.genesis();
+    volume.commit();
+    while volume.frontier.ledger_next + RESERVED_BLOCKS < volume.layout.space.blocks {
+        volume.checkpoint();
+        volume.commit();
+    }
     volume.hint(0);
     volume.hint(1);
     volume
@@ -260,7 +275,7 @@ impl Harness {
     /// Two archives and the audit volume, started; the boot report has been taken.
     pub fn started() -> Harness {
         let mut harness =
-            Harness::new(vec![archive_volume("contracts"), archive_volume("finance"), audit_volume(64)]);
+            Harness::new(vec![archive_volume("contracts"), archive_volume("finance"), audit_volume()]);
         let boot = harness.start();
         assert_eq!(boot.audit_record.get(), 1);
         harness

@@ -98,7 +98,7 @@ fn damage_is_found_in_what_is_new_and_in_what_was_there() {
 
 /// A volume of which a sample is only a part, and how long a full verification of it is.
 fn large() -> (Harness, u64) {
-    let mut volume = TestVolume::blank("contracts", 4096, 256);
+    let mut volume = TestVolume::blank("contracts", 4096);
     volume.start();
     for i in 0..9u8 {
         volume.document("large", &vec![i + 1; 1 << 20]);
@@ -106,7 +106,7 @@ fn large() -> (Harness, u64) {
     }
     volume.hint(0);
     volume.hint(1);
-    let mut harness = Harness::new(vec![volume, audit_volume(64)]);
+    let mut harness = Harness::new(vec![volume, audit_volume()]);
     harness.start();
     let whole = harness.verify(0).0.bytes.get();
     assert!(whole > 2 * SAMPLE_BYTES);

@@ -19,7 +19,7 @@ use totebox_shm::testing::mapped;
 use totebox_testing::TestManifest;
 
 use super::*;
-use harness::{Harness, archive_volume, audit_volume, key_region, place};
+use harness::{Harness, archive_volume, audit_volume, full_audit_volume, key_region, place};
 
 /// The audit volume's number in most tests.
 const AUDIT: u8 = 2;
@@ -139,13 +139,12 @@ fn blocks_that_cannot_be_read_are_named_one_by_one() {
 
 #[test]
 fn a_full_audit_volume_is_reported_and_verification_goes_on() {
-    // One block for genesis and boot, and those the writer reserves.
-    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(5)]);
-    assert_eq!(harness.start().audit_record.get(), 1);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), full_audit_volume()]);
+    assert_eq!(harness.start().audit_record.get(), NO_RECORD);
     let (report, _) = harness.verify(0);
     assert_eq!((verdict(&report), report.audit_record.get()), (Some(Ending::Clean), NO_RECORD));
     assert_eq!(verdict(&harness.verify(0).0), Some(Ending::Clean), "again");
-    assert_eq!(harness.vault.commits, 1, "nothing was overwritten");
+    assert_eq!(harness.vault.commits, 0, "nothing was overwritten");
     let (report, _) = harness.verify(1);
     assert_eq!(verdict(&report), Some(Ending::Clean), "the audit volume itself");
 }
@@ -153,7 +152,7 @@ fn a_full_audit_volume_is_reported_and_verification_goes_on() {
 #[test]
 fn without_an_audit_volume_verification_goes_on() {
     for state in [VolumeState::NoDisk, VolumeState::Foreign, VolumeState::ReadOnly] {
-        let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+        let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume()]);
         harness.audit_disk().state = state;
         let boot = harness.start();
         assert_eq!((verdict(&boot), boot.audit_record.get()), (Some(Ending::NotRecorded), NO_RECORD));
@@ -344,7 +343,7 @@ fn reports_nobody_takes_are_kept_and_nothing_is_lost() {
 
 #[test]
 fn a_volume_still_recovering_is_waited_for() {
-    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume()]);
     for disk in &mut harness.vault.disks {
         disk.state = VolumeState::Recovering;
     }
@@ -412,7 +411,7 @@ fn a_manifest_without_a_peer_or_an_audit_volume_is_refused() {
 
 /// A volume with so many documents of one block each, in one batch each.
 fn documents(count: u64) -> ledger_fmt::testing::TestVolume {
-    let mut volume = ledger_fmt::testing::TestVolume::blank("contracts", 256, 96);
+    let mut volume = ledger_fmt::testing::TestVolume::blank("contracts", 256);
     volume.hint(0);
     volume.genesis();
     volume.commit();
@@ -427,7 +426,7 @@ fn documents(count: u64) -> ledger_fmt::testing::TestVolume {
 #[test]
 fn findings_beyond_the_first_eight_are_counted_told_recorded_and_remembered() {
     const DOCUMENTS: u64 = 80;
-    let mut harness = Harness::new(vec![documents(DOCUMENTS), audit_volume(64)]);
+    let mut harness = Harness::new(vec![documents(DOCUMENTS), audit_volume()]);
     harness.start();
     // Every other document, so that none of them stands beside another.
     let damaged: Vec<u64> = (0..DOCUMENTS).step_by(2).collect();

@@ -94,7 +94,7 @@ fn a_copy_that_was_torn_or_put_there_by_another_is_passed_by() {
 
 #[test]
 fn a_record_that_takes_nothing_is_not_signed() {
-    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume(64)]);
+    let mut harness = Harness::new(vec![archive_volume("contracts"), audit_volume()]);
     harness.audit_disk().state = VolumeState::ReadOnly;
     harness.start();
     assert_eq!(copies(&mut harness), []);

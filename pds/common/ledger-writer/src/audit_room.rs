@@ -1,4 +1,4 @@
-//! What is left of the audit volume's `ledger/`, and for what it is kept.
+//! What is left of the audit volume, and for what it is kept. It has no content: all of its space is `ledger/`.
 //!
 //! Nothing is ever taken out of the audit record, so what comes by itself must stop before what an operator
 //! does cannot be entered any more. The results of audits and the starts of the appliance come again and

@@ -32,15 +32,13 @@ impl<'a> Batch<'a> {
         layout: &Layout,
         bytes: &'a [u8],
     ) -> Result<Batch<'a>, NoBatch> {
-        let header = BatchHeader::decode(bytes, volume, frontier, layout.ledger.blocks, layout.assets.blocks)
-            .map_err(|_| NoBatch::Bad)?;
+        let header = BatchHeader::decode(bytes, volume, frontier, layout).map_err(|_| NoBatch::Bad)?;
         Batch::headed(header, bytes)
     }
 
     /// The batch at the start of `bytes`, which stand at `block` of `ledger/`, whatever comes before it.
     pub fn at(block: u64, volume: &[u8; 16], layout: &Layout, bytes: &'a [u8]) -> Result<Batch<'a>, NoBatch> {
-        let header = BatchHeader::find(bytes, volume, block, layout.ledger.blocks, layout.assets.blocks)
-            .map_err(|_| NoBatch::Bad)?;
+        let header = BatchHeader::find(bytes, volume, block, layout).map_err(|_| NoBatch::Bad)?;
         Batch::headed(header, bytes)
     }
 

@@ -28,7 +28,7 @@ use heapless::Deque;
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, BATCH_PAYLOAD_MAX, BatchHeader, Frontier};
 use ledger_fmt::checkpoint::{self, SIGNED_MAX};
-use ledger_fmt::layout::{BLOCK_SIZE, LEDGER_BLOCKS_MIN, Layout, Superblock};
+use ledger_fmt::layout::{Area, BLOCK_SIZE, Layout, Superblock};
 use ledger_fmt::note::Signer;
 use ledger_fmt::payload::{
     CHECKPOINT_REST_MAX, DOCUMENT_NAME_MAX, DOCUMENT_REST_MAX, GENESIS_MAX, Genesis, Stated, TreeHead,
@@ -56,13 +56,29 @@ pub const COMMITS_MAX: usize = 4;
 /// block each, and one is to spare.
 pub const RESERVED_BLOCKS: u64 = 4;
 
-// The smallest ledger has room for its first batch and for one entry, be it a document or an audit's result.
-const _: () = assert!(LEDGER_BLOCKS_MIN == 1 + 1 + RESERVED_BLOCKS);
-const _: () = assert!(audit_room::kept_blocks(LEDGER_BLOCKS_MIN) == RESERVED_BLOCKS);
+/// Blocks of `ledger/` that records may take when the two directories of a volume have come so far.
+pub const fn ledger_room(layout: &Layout, ledger_next: u64, assets_next: u64) -> u64 {
+    layout.ledger_end(assets_next).saturating_sub(ledger_next).saturating_sub(RESERVED_BLOCKS)
+}
 
-/// Blocks of `ledger/` left for documents when it ends at `ledger_next`; each put by itself takes one.
-pub const fn ledger_room(layout: &Layout, ledger_next: u64) -> u64 {
-    layout.ledger.blocks.saturating_sub(ledger_next).saturating_sub(RESERVED_BLOCKS)
+/// Blocks of the longest content that can be put then, with a block of `ledger/` for its record.
+pub const fn content_room(layout: &Layout, ledger_next: u64, assets_next: u64) -> u64 {
+    let ledger = ledger_next.saturating_add(1 + RESERVED_BLOCKS);
+    layout.assets_end(ledger).saturating_sub(assets_next)
+}
+
+/// How many documents of a block each can be put then, one at a time: each takes a block of `ledger/` too.
+pub const fn documents_left(layout: &Layout, ledger_next: u64, assets_next: u64) -> u64 {
+    let (mut fit, mut too_many) = (0, layout.space.blocks + 1);
+    while fit + 1 < too_many {
+        let count = fit + (too_many - fit) / 2;
+        if count <= ledger_room(layout, ledger_next, assets_next.saturating_add(count)) {
+            fit = count;
+        } else {
+            too_many = count;
+        }
+    }
+    fit
 }
 
 // Whatever its name, a document put by itself takes one block of `ledger/`.
@@ -121,7 +137,7 @@ pub struct Staged {
 pub enum StageError {
     /// The batch has no room for it: commit first.
     BatchFull,
-    /// `ledger/` has no room for it.
+    /// The volume has no room for it.
     Full,
     /// The ledger is not [`State::Ready`].
     NotReady,
@@ -157,6 +173,8 @@ pub struct LedgerWriter<P> {
     planned: Totals,
     planned_next: u64,
     planned_batches: u64,
+    /// Blocks of `assets/` that are taken or will be: see [`LedgerWriter::content_ends`].
+    planned_assets: u64,
     /// The record bytes of the batch that is next; while the ledger is being read, the blocks read.
     buffer: Box<[u8]>,
     staged_len: usize,
@@ -186,6 +204,7 @@ impl<P: Copy> LedgerWriter<P> {
             planned: Totals::EMPTY,
             planned_next: 0,
             planned_batches: 0,
+            planned_assets: 0,
             buffer: vec![0; BATCH_BLOCKS_MAX * BLOCK_SIZE].into_boxed_slice(),
             staged_len: 0,
             staged_records: 0,
@@ -319,7 +338,7 @@ impl<P: Copy> LedgerWriter<P> {
         let batches = commit.batches..=self.planned_batches;
         if reply.answered.ledger_next != commit.ledger_next
             || !batches.contains(&reply.answered.batches)
-            || reply.answered.assets_next > self.layout.assets.blocks
+            || reply.answered.assets_next > self.layout.blocks_of(Area::Assets)
         {
             return Err(Trouble::VaultBroken);
         }
@@ -343,22 +362,37 @@ impl<P: Copy> LedgerWriter<P> {
 
     /// As [`LedgerWriter::room_for`], where so many blocks of `ledger/` are to stay free.
     pub fn room_beside(&self, reserved: u64, payload_len: usize) -> Result<(), StageError> {
+        let end = self.layout.ledger_end(self.planned_assets.max(self.assets_end()));
+        if self.state != State::Ready {
+            Err(StageError::NotReady)
+        } else if self.next_with(payload_len) + reserved > end {
+            Err(StageError::Full)
+        } else if self.staged_len + padded_len(payload_len) > BATCH_PAYLOAD_MAX {
+            Err(StageError::BatchFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Where `ledger/` ends with all that is under way and staged, and one more record with a payload of this length.
+    fn next_with(&self, payload_len: usize) -> u64 {
         let len = self.staged_len + padded_len(payload_len);
-        let free = self.layout.ledger.blocks.saturating_sub(self.planned_next + reserved);
         // A record that opens a new batch takes the blocks of both.
         let blocks = match len <= BATCH_PAYLOAD_MAX {
             true => BatchHeader::blocks_for(len),
             false => BatchHeader::blocks_for(self.staged_len) + BatchHeader::blocks_for(padded_len(payload_len)),
         };
-        if self.state != State::Ready {
-            Err(StageError::NotReady)
-        } else if blocks as u64 > free {
-            Err(StageError::Full)
-        } else if len > BATCH_PAYLOAD_MAX {
-            Err(StageError::BatchFull)
-        } else {
-            Ok(())
-        }
+        self.planned_next + blocks as u64
+    }
+
+    /// Content takes the blocks of `assets/` before this one, committed or not: records must leave them free.
+    pub fn content_ends(&mut self, block: u64) {
+        self.planned_assets = block;
+    }
+
+    /// The block of `assets/` before which content must end if its record, with a payload of this length, is to fit.
+    pub fn content_limit(&self, payload_len: usize) -> u64 {
+        self.layout.assets_end(self.next_with(payload_len) + RESERVED_BLOCKS)
     }
 
     /// Puts a record into the batch that is next.

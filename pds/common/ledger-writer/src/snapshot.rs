@@ -5,7 +5,7 @@
 use ledger_fmt::Hash;
 use ledger_fmt::batch_header::{BATCH_BLOCKS_MAX, Frontier};
 use ledger_fmt::hash::Domain;
-use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS, Layout};
+use ledger_fmt::layout::{BLOCK_SIZE, FORMAT_VERSION, INPUT_BLOCKS_MIN, Layout};
 use ledger_fmt::record::{Head, Kind, Record};
 use ledger_fmt::tree::Edge;
 use totebox_protocol::lifecycle::Standing;
@@ -67,7 +67,7 @@ pub struct Snapshot {
 
 const _: () = assert!(core::mem::offset_of!(Snapshot, tree) == HEADER);
 const _: () = assert!(size_of::<Snapshot>() == SNAPSHOT_BLOCKS * BLOCK_SIZE);
-const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS && SNAPSHOT_BLOCKS <= BATCH_BLOCKS_MAX);
+const _: () = assert!(SNAPSHOTS_END <= INPUT_BLOCKS_MIN && SNAPSHOT_BLOCKS <= BATCH_BLOCKS_MAX);
 
 impl Snapshot {
     pub const MAGIC: [u8; 8] = *b"TBXSNAP\0";

@@ -121,15 +121,14 @@ impl<P: Copy> LedgerWriter<P> {
             });
         }
         let committed = vault.committed();
-        let Frontier { ledger_next, assets_next, .. } = committed.frontier;
-        if ledger_next > self.layout.ledger.blocks || assets_next > self.layout.assets.blocks {
+        if !committed.frontier.is_within(&self.layout) {
             return Err(Trouble::VaultBroken);
         }
         (self.start.vault, self.start.state, self.start.told) = (committed, reply.answered.state, true);
         if !reply.answered.state.readable() {
             return Err(Trouble::Unavailable(reply.answered.state));
         }
-        if ledger_next == 0 {
+        if committed.frontier.ledger_next == 0 {
             return self.walked();
         }
         self.start.step = if self.start.snapshots { StartStep::Copy(0) } else { StartStep::Walk };

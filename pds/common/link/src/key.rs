@@ -38,7 +38,7 @@ fn origin(superblock: &Superblock) -> Result<Name, SetupError> {
 
 #[cfg(test)]
 mod tests {
-    use ledger_fmt::layout::{Layout, NAME_LEN_MAX};
+    use ledger_fmt::layout::NAME_LEN_MAX;
     use totebox_manifest::conversation::PAGE;
     use totebox_shm::testing::{mapped, region};
 
@@ -47,7 +47,7 @@ mod tests {
     fn superblock(name: &str) -> Superblock {
         let mut padded = [0; NAME_LEN_MAX];
         padded[..name.len()].copy_from_slice(name.as_bytes());
-        Superblock::new([7; 16], [1; 16], padded, &Layout::new(256, 32).unwrap())
+        Superblock::new([7; 16], [1; 16], padded, 256)
     }
 
     fn keys(entries: &[[u8; 32]]) -> Region {

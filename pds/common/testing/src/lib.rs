@@ -7,7 +7,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
-use ledger_fmt::layout::{Layout, NAME_LEN_MAX, Superblock};
+use ledger_fmt::layout::{NAME_LEN_MAX, Superblock};
 use totebox_domain::{Channel, Child, Kernel};
 use totebox_manifest::conversation::{self, TRACE_READER};
 use totebox_manifest::{Device, DeviceKind, Header, Link, LinkKind, NO_CHANNEL, Region, Role, Volume};
@@ -77,9 +77,8 @@ impl TestManifest {
     pub fn volume(&mut self, name: &str) {
         let mut padded = [0; NAME_LEN_MAX];
         padded[..name.len()].copy_from_slice(name.as_bytes());
-        let layout = Layout::new(256, 32).expect("a valid layout");
         let id = [self.volumes.len() as u8 + 1; 16];
-        let superblock = Superblock::new(self.deployment, id, padded, &layout);
+        let superblock = Superblock::new(self.deployment, id, padded, 256);
         let first_block = (256 * (self.volumes.len() as u64 + 1)).into();
         self.volumes.push(Volume { first_block, superblock, on_mismatch: 0, reserved: [0; 7] });
     }

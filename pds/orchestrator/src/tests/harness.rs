@@ -156,7 +156,7 @@ impl Harness {
             console_region: Shared::new(mapped, console_queue.mine).unwrap(),
             clock_region: Shared::new(mapped, clock_end.mine).unwrap(),
             traces,
-            ledger_blocks: manifest.volumes()[0].layout().unwrap().ledger.blocks,
+            ledger_blocks: manifest.volumes()[0].layout().unwrap().space.blocks,
         };
         harness.vault_page.publish(&harness.vault);
         harness.time_page.publish(&harness.time);

@@ -369,9 +369,9 @@ fn the_status_page_shows_health_vault_and_time_and_wakes_the_console_for_news_on
     let row = status_page.rows[0];
     assert_eq!((row.records.get(), row.documents.get(), row.bytes.get()), (5, 4, 9000));
     assert_eq!(row.volume_state, VolumeState::Ready as u8);
-    assert_eq!((row.free.get(), row.left.get()), ((256 - 32 - 64 - 2) * 4096, 32 - RESERVED_BLOCKS));
+    assert_eq!((row.free.get(), row.left.get()), ((184 - 2) * 4096, 92));
     // Whatever room there is for content, without room for its record there is none.
-    harness.vault.volumes[0].ledger_next = (32 - RESERVED_BLOCKS).into();
+    harness.vault.volumes[0].ledger_next = (192 - 8 - RESERVED_BLOCKS).into();
     harness.publish_vault();
     let row = harness.status_page().rows[0];
     assert_eq!((row.free.get(), row.left.get()), (0, 0));
