@@ -214,7 +214,7 @@ impl Task {
         }
         match &mut self.step {
             ReadingStep::Content(content) => content.advance(self.tag, buffer, console),
-            &mut ReadingStep::List { left: 0, gap } => Next::End(Self::listed(gap.is_some(), ledger)),
+            &mut ReadingStep::List { left: 0, gap } => Next::End(Self::listed(gap.is_some(), search, ledger)),
             &mut ReadingStep::List { left, gap } => match search.find(buffer) {
                 Found::Blocks(block, blocks) => Next::Read(Area::Ledger, block, blocks),
                 found => match (search.missing(found, buffer), found) {
@@ -238,7 +238,7 @@ impl Task {
                         if search.has_damaged_end() {
                             self.tell_gap(&(search.wanted..search.wanted), console);
                         }
-                        Next::End(Self::listed(gap, ledger))
+                        Next::End(Self::listed(gap, search, ledger))
                     }
                 },
             },
@@ -272,9 +272,9 @@ impl Task {
         console.answer(self.tag, Answered::Gap { first: missing.start, count }, &[]);
     }
 
-    /// How a listing ends.
-    fn listed(gap: bool, ledger: &LedgerWriter<Purpose>) -> Result<Answered, Refusal> {
-        let records = ledger.totals().head.records;
+    /// How a listing ends: with the records there were when it began.
+    fn listed(gap: bool, search: &Search, ledger: &LedgerWriter<Purpose>) -> Result<Answered, Refusal> {
+        let records = search.known().unwrap_or(ledger.totals().head.records);
         match gap {
             true => Err(Refusal::Damaged),
             false => Ok(Answered::Listed { records }),

@@ -68,6 +68,11 @@ impl Search {
         }
     }
 
+    /// Records the ledger had when the search began, if all were known.
+    pub fn known(&self) -> Option<u64> {
+        self.known
+    }
+
     /// The sequence number of the record found.
     pub fn sequence(&self, buffer: &[u8]) -> u64 {
         self.records.record(buffer).header.sequence.get()

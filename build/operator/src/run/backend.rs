@@ -59,7 +59,8 @@ impl Backend {
     pub fn qemu(deployment: &Deployment, image: &Path, disk: File) -> Result<Backend> {
         let board = &deployment.board;
         let qemu = board.qemu.as_ref().with_context(|| format!("the board {} has no [qemu]", board.name))?;
-        let folder = deployment.directory.canonicalize().unwrap_or(deployment.directory.clone());
+        let here = deployment.directory.join(".");
+        let folder = here.canonicalize().unwrap_or(here);
         ensure!(
             image.exists(),
             "there is no image {}; `make image DEPLOYMENT={}` in Totebox's sources builds it",

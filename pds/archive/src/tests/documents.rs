@@ -262,6 +262,31 @@ fn only_one_submission_is_open_at_a_time_and_its_bytes_come_in_order() {
     assert_eq!(harness.health().documents.get(), 0);
 }
 
+/// Whoever lists takes fewer records than there are for damage.
+#[test]
+fn a_listing_ends_with_the_records_there_were_when_it_began() {
+    let mut harness = Harness::on(blank(512));
+    for i in 0..20_u64 {
+        harness.put("before", &i.to_le_bytes());
+    }
+    let tag = harness.tag();
+    assert!(harness.offer(Op::List, tag, 0, u64::MAX, &[]));
+    harness.notify();
+    harness.settle();
+    // It waits for room while a document is committed.
+    for (op, tag, value, data) in harness.submission("meanwhile", b"one more") {
+        assert!(harness.offer(op, tag, value, 0, &data));
+    }
+    harness.notify();
+    harness.settle();
+    assert_eq!(harness.health().records.get(), 22);
+    let answers = harness.work();
+    let of_listing = answers.iter().filter(|answered| answered.reply.tag.get() == tag);
+    let (end, entries): (Vec<_>, Vec<_>) = of_listing.partition(|answered| answered.answer != Answer::Entry);
+    let [end] = &end[..] else { panic!("{end:?}") };
+    assert_eq!((end.answer, end.reply.value.get(), entries.len()), (Answer::Listed, 21, 21));
+}
+
 #[test]
 fn a_listing_shows_every_record_in_order() {
     let mut harness = Harness::on(blank(512));
